@@ -1,0 +1,1 @@
+//! Control policies: fixed, random, random-matched, oracle-complexity

@@ -1,0 +1,1 @@
+//! Prelude, recurrent core and coda of Llama layers

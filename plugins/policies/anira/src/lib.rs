@@ -1,0 +1,1 @@
+//! ANIRA-E and ANIRA-O

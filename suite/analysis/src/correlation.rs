@@ -1,0 +1,86 @@
+//! Correlations of two plain slices, one value per observation.
+//!
+//! Errors common to all: [`Reason::Mismatched`] if the lengths differ, [`Reason::NotFinite`] if a value is infinite or
+//! NaN, [`Reason::Empty`] without observations, [`Reason::TooFew`] below two, and [`Reason::Constant`] if one of the
+//! variables has no variation.
+
+use crate::crosstable::CrossTable;
+use crate::partial::PartialRanks;
+use crate::reason::Reason;
+use crate::strata::{Strata, WithinStratum};
+
+/// Pearson's correlation, in [-1, 1].
+pub fn pearson(x: &[f64], y: &[f64]) -> Result<f64, Reason> {
+    if x.len() != y.len() {
+        return Err(Reason::Mismatched);
+    }
+    if x.iter().chain(y).any(|v| !v.is_finite()) {
+        return Err(Reason::NotFinite);
+    }
+    match x.len() {
+        0 => return Err(Reason::Empty),
+        1 => return Err(Reason::TooFew { needed: 2, found: 1 }),
+        _ => {}
+    }
+    let (x, y) = (unit_deviations(x)?, unit_deviations(y)?);
+    Ok(x.iter().zip(&y).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0))
+}
+
+/// Deviations from the mean, scaled to a sum of squares of one.
+fn unit_deviations(values: &[f64]) -> Result<Vec<f64>, Reason> {
+    let first = values.first().copied().ok_or(Reason::Empty)?;
+    // Exact: rounding of the mean must not make a constant look like noise.
+    if values.iter().all(|&v| v == first) {
+        return Err(Reason::Constant);
+    }
+    // Scaled first, so that neither the sum nor the squares overflow or vanish.
+    let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    let mean = values.iter().map(|v| v / largest).sum::<f64>() / values.len() as f64;
+    let deviations: Vec<f64> = values.iter().map(|v| v / largest - mean).collect();
+    let widest = deviations.iter().fold(0.0_f64, |m, d| m.max(d.abs()));
+    let norm = widest * deviations.iter().map(|d| (d / widest).powi(2)).sum::<f64>().sqrt();
+    if norm > 0.0 && norm.is_finite() {
+        Ok(deviations.iter().map(|d| d / norm).collect())
+    } else {
+        Err(Reason::Constant)
+    }
+}
+
+/// Spearman's rank correlation, in [-1, 1]: Pearson's correlation of average ranks.
+pub fn spearman(x: &[f64], y: &[f64]) -> Result<f64, Reason> {
+    let table = CrossTable::of(x, y)?;
+    table.spearman(&table.tally(|_| 1))
+}
+
+/// Kendall's tau-b, in [-1, 1]: (C - D) / sqrt((n0 - n1)(n0 - n2)) with C concordant and D discordant pairs of n0, of
+/// which n1 are tied in x and n2 in y. O(n log n).
+pub fn tau_b(x: &[f64], y: &[f64]) -> Result<f64, Reason> {
+    let table = CrossTable::of(x, y)?;
+    table.tau_b(&table.tally(|_| 1))
+}
+
+/// Somers' D of the depth given the complexity, in [-1, 1]: (C - D) over the pairs that differ in complexity
+/// (Somers 1962). Unlike tau-b it does not punish ties in complexity, of which a task may have many.
+///
+/// A constant depth gives [`Reason::Constant`], where the formula would give 0.
+pub fn somers_d(depth: &[f64], complexity: &[f64]) -> Result<f64, Reason> {
+    let table = CrossTable::of(complexity, depth)?;
+    table.somers_d(&table.tally(|_| 1))
+}
+
+/// Average over the strata of Spearman's correlation within each, weighted by their numbers of observations.
+///
+/// Strata where the correlation is undefined are left out of the average, and their number is stated. If it is defined
+/// in none, the error is that of all strata, or [`Reason::Constant`] if they differ.
+pub fn within_stratum_spearman(x: &[f64], y: &[f64], stratum: &[f64]) -> Result<WithinStratum, Reason> {
+    Strata::of(x, y, stratum)?.spearman(|_| 1)
+}
+
+/// Partial Spearman correlation, in [-1, 1]: Pearson's correlation of the residuals of the average ranks of x and y
+/// after least squares, with intercept, on the average ranks of the controls.
+///
+/// Controls that are constant or collinear are dropped. [`Reason::Constant`] if x or y is fully explained by the
+/// controls; [`Reason::TooFew`] below k + 3 observations for k controls kept.
+pub fn partial_spearman(x: &[f64], y: &[f64], controls: &[&[f64]]) -> Result<f64, Reason> {
+    PartialRanks::of(x, y, controls)?.correlation(|_| 1)
+}

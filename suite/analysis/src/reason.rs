@@ -1,0 +1,64 @@
+//! Why a number is missing.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a number, or its interval, cannot be computed.
+///
+/// Serialised in snake case: `"constant"`, `{"too_few": {"needed": 2, "found": 1}}`. Displayed as a short sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// There is nothing to compute from.
+    Empty,
+    /// One of the variables has no variation, or none that its controls leave over.
+    Constant,
+    /// There are fewer observations, sequences or strata than the statistic needs.
+    TooFew {
+        /// How many the statistic needs.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The cost is below that of the cheapest point of the frontier.
+    OutsideFrontier,
+    /// There is no fixed-depth frontier to compare with.
+    NoFrontier,
+    /// Some of the seeds or sequences that are compared were not evaluated.
+    MissingCells,
+    /// The quantity does not exist here, such as a complexity that the task does not define.
+    NotApplicable,
+    /// Inputs that belong together differ in length.
+    Mismatched,
+    /// An input, or the result, is infinite or not a number.
+    NotFinite,
+    /// The statistic is undefined in too many resamples for an interval.
+    Unstable {
+        /// In how many resamples the statistic was undefined.
+        undefined: usize,
+        /// How many resamples were drawn.
+        resamples: usize,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Empty => write!(f, "there are no observations"),
+            Reason::Constant => write!(f, "one of the variables has no variation"),
+            Reason::TooFew { needed, found } => write!(f, "{needed} are needed, {found} found"),
+            Reason::OutsideFrontier => write!(f, "the cost is below the cheapest fixed depth"),
+            Reason::NoFrontier => write!(f, "there is no fixed-depth frontier"),
+            Reason::MissingCells => write!(f, "some cells are missing"),
+            Reason::NotApplicable => write!(f, "the quantity is not defined here"),
+            Reason::Mismatched => write!(f, "the inputs differ in length"),
+            Reason::NotFinite => write!(f, "a value is infinite or not a number"),
+            Reason::Unstable { undefined, resamples } => {
+                write!(f, "undefined in {undefined} of {resamples} resamples")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Reason {}

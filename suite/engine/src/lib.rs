@@ -1,0 +1,1 @@
+//! Recurrence, training, evaluation, checkpoints, plugin loading, run store, workers

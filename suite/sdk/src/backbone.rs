@@ -1,0 +1,121 @@
+//! The contract of a backbone: prelude, recurrent core, coda.
+//!
+//! The core's [`step`](Backbone::step) works on any subset of rows. One function then serves the dense unroll (all
+//! rows), compacted evaluation (the rows that still run) and decoding (the newest token): queries, output projection
+//! and feed-forward are computed for the rows given, attention looks at the keys and values of all tokens, and
+//! [`KeyValues`](crate::key_values::KeyValues) says which of those must be projected anew.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+
+use crate::error::Result;
+use crate::key_values::KeyValues;
+use crate::layout::{RowSet, TokenLayout};
+use crate::parameters::{ParameterSpec, Parameters};
+
+/// Declaration of a backbone, registered with [`register_backbone!`](crate::register_backbone).
+#[derive(Debug, Clone, Copy)]
+pub struct BackboneDeclaration {
+    /// Name in suite files.
+    pub name: &'static str,
+    /// One line for `haltbench list`.
+    pub summary: &'static str,
+    /// Markdown for `haltbench explain`.
+    pub documentation: &'static str,
+    /// Paper and section or equation.
+    pub reference: &'static str,
+    /// Parameters with defaults, ranges and documentation.
+    pub parameters: &'static [ParameterSpec],
+    /// Builds the backbone; its weights are requested from the context's variables.
+    pub build: fn(&BackboneContext) -> Result<Box<dyn Backbone>>,
+}
+
+/// What a backbone is built from.
+pub struct BackboneContext<'a> {
+    /// Number of tokens in the vocabulary.
+    pub vocabulary: usize,
+    /// Resolved parameters.
+    pub parameters: &'a Parameters,
+    /// Source of weights, named as in Hugging Face's Llama inside `prelude.`, `core.` and `coda.`.
+    pub variables: VarBuilder<'static>,
+}
+
+/// Sizes the engine and policies need to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dimensions {
+    /// Width of a token state.
+    pub d_model: usize,
+    /// Width of the feed-forward layers.
+    pub d_ff: usize,
+    /// Layers in the recurrent core, each with keys and values of its own.
+    pub core_layers: usize,
+    /// Number of tokens in the vocabulary.
+    pub vocabulary: usize,
+}
+
+/// Analytic forward cost of one part, in floating-point operations; a multiply-add counts as two.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PartCost {
+    /// For each row computed.
+    pub per_row: f64,
+    /// For each (row, visible key) pair.
+    pub per_key: f64,
+    /// For each row whose keys and values alone are projected again.
+    pub per_key_value: f64,
+}
+
+/// Analytic forward cost of a backbone.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct BackboneCost {
+    /// Embedding and prelude, each token once.
+    pub prelude: PartCost,
+    /// One recurrent step.
+    pub step: PartCost,
+    /// Coda without the head: all tokens.
+    pub coda: PartCost,
+    /// Final norm and head, for each row that is read out.
+    pub head: f64,
+}
+
+/// What one recurrent step works on.
+pub struct StepContext<'a> {
+    /// 1-based number of this step.
+    pub step: usize,
+    /// Which row is which token.
+    pub layout: &'a Arc<TokenLayout>,
+    /// The rows that this step computes, ascending.
+    pub rows: &'a RowSet,
+    /// Keys and values of all tokens in every layer of the core.
+    pub key_values: &'a mut KeyValues,
+}
+
+/// A recurrent Transformer in three parts. Any part may be empty.
+pub trait Backbone: Send + Sync {
+    /// Sizes of this backbone.
+    fn dimensions(&self) -> Dimensions;
+
+    /// Embeds the tokens (u32, `[rows]`) and applies the prelude: h(0), `[rows, d_model]`.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>) -> Result<Tensor>;
+
+    /// One application of the core to the states of `context.rows`: `[len, d_model]` to `[len, d_model]`.
+    /// A row's result may depend only on tokens at or before its position.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor>;
+
+    /// Coda, final norm and head over the halted states of all rows `[rows, d_model]`: the logits of the rows in
+    /// `readout`, `[readout.len(), vocabulary]`.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn coda(&self, states: &Tensor, layout: &Arc<TokenLayout>, readout: &RowSet) -> Result<Tensor>;
+
+    /// Analytic cost of every part.
+    fn cost(&self) -> BackboneCost;
+}

@@ -1,0 +1,77 @@
+//! Errors of the contract: each names the operand, what was expected and, where there is one, the nearest valid choice.
+
+use crate::names;
+
+/// What can go wrong in a plugin or in a call to one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+    /// A name is not known.
+    #[error("unknown {kind} `{name}`{}", suggestion(.nearest))]
+    Unknown {
+        /// What the name should have named: `task`, `parameter of anira-e`, ...
+        kind: String,
+        /// The name as given.
+        name: String,
+        /// The nearest valid name, where one is near.
+        nearest: Option<String>,
+    },
+    /// A value is of the wrong type or outside its range.
+    #[error("{operand}: expected {expected}, found {found}")]
+    Invalid {
+        /// What carries the value.
+        operand: String,
+        /// The values that are allowed.
+        expected: String,
+        /// The value as given.
+        found: String,
+    },
+    /// A question or an answer does not parse.
+    #[error("token {position} of the {text}: {message}")]
+    Malformed {
+        /// `question` or `answer`.
+        text: &'static str,
+        /// 1-based position of the offending token; one past the end when something is missing.
+        position: usize,
+        /// What was expected there and what was found.
+        message: String,
+    },
+    /// A plugin broke its contract.
+    #[error("{plugin} broke the contract: {message}")]
+    Contract {
+        /// Name of the implementation.
+        plugin: String,
+        /// Which promise was broken, and how.
+        message: String,
+    },
+}
+
+/// Result of the contract's calls.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An unknown name, with the nearest of `known` offered.
+    pub fn unknown<'a>(kind: impl Into<String>, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Unknown {
+            kind: kind.into(),
+            name: name.to_owned(),
+            nearest: names::nearest(name, known).map(str::to_owned),
+        }
+    }
+
+    /// A value outside what is allowed.
+    pub fn invalid(operand: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::Invalid { operand: operand.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    /// A broken promise of the plugin called `plugin`.
+    pub fn contract(plugin: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Contract { plugin: plugin.into(), message: message.into() }
+    }
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}

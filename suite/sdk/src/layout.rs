@@ -1,0 +1,161 @@
+//! Packed batches: the tokens of all sequences in a row, without padding.
+//!
+//! A tensor of token states has the shape `[rows, d_model]`. Row `r` is the token at `position(r)` of the sequence
+//! `sequence(r)`, so the tokens that a causal attention of row `r` may see are the rows `start(r)..=r`.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+
+use crate::error::{Error, Result};
+
+/// Which row of a packed batch is which token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenLayout {
+    starts: Vec<u32>,
+    sequence: Vec<u32>,
+    position: Vec<u32>,
+    identity: Vec<u64>,
+}
+
+impl TokenLayout {
+    /// The layout of sequences with these lengths. `identities` names each sequence for ever: random draws and
+    /// recorded depths are keyed by it, never by the place in a batch.
+    ///
+    /// # Errors
+    /// If a sequence is empty or the two slices differ in length.
+    pub fn new(lengths: &[usize], identities: &[u64]) -> Result<Self> {
+        if lengths.len() != identities.len() {
+            return Err(Error::invalid("identities", format!("{} of them", lengths.len()), identities.len()));
+        }
+        if let Some(sequence) = lengths.iter().position(|length| *length == 0) {
+            return Err(Error::invalid(format!("sequence {sequence}"), "at least one token", 0));
+        }
+        let mut layout =
+            Self { starts: vec![0], sequence: Vec::new(), position: Vec::new(), identity: identities.to_vec() };
+        for (sequence, length) in lengths.iter().enumerate() {
+            layout.sequence.extend(std::iter::repeat_n(sequence as u32, *length));
+            layout.position.extend(0..*length as u32);
+            layout.starts.push(layout.sequence.len() as u32);
+        }
+        Ok(layout)
+    }
+
+    /// Number of tokens.
+    pub fn rows(&self) -> usize {
+        self.sequence.len()
+    }
+
+    /// Number of sequences.
+    pub fn sequences(&self) -> usize {
+        self.identity.len()
+    }
+
+    /// The rows of a sequence.
+    pub fn rows_of(&self, sequence: usize) -> std::ops::Range<usize> {
+        self.starts[sequence] as usize..self.starts[sequence + 1] as usize
+    }
+
+    /// The sequence that a row belongs to.
+    pub fn sequence(&self, row: usize) -> usize {
+        self.sequence[row] as usize
+    }
+
+    /// First row of the sequence that `row` belongs to.
+    pub fn start(&self, row: usize) -> usize {
+        self.starts[self.sequence(row)] as usize
+    }
+
+    /// 0-based position of a row within its sequence.
+    pub fn position(&self, row: usize) -> usize {
+        self.position[row] as usize
+    }
+
+    /// The lasting name of the sequence that `row` belongs to.
+    pub fn identity(&self, row: usize) -> u64 {
+        self.identity[self.sequence(row)]
+    }
+}
+
+/// An ascending set of rows of a packed batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowSet {
+    rows: Arc<[u32]>,
+    total: usize,
+}
+
+impl RowSet {
+    /// All of `total` rows.
+    pub fn all(total: usize) -> Self {
+        Self { rows: (0..total as u32).collect(), total }
+    }
+
+    /// The rows where `mask` is true.
+    pub fn from_mask(mask: &[bool]) -> Self {
+        let rows = mask.iter().enumerate().filter(|(_, set)| **set).map(|(row, _)| row as u32);
+        Self { rows: rows.collect(), total: mask.len() }
+    }
+
+    /// Number of rows in the set.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether the set has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether every row of the batch is in the set.
+    pub fn is_all(&self) -> bool {
+        self.rows.len() == self.total
+    }
+
+    /// Number of rows of the batch.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// The rows, ascending.
+    pub fn as_slice(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// The rows as indexes, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.rows.iter().map(|row| *row as usize)
+    }
+
+    /// The rows of `tensor` (`[total, ...]`) that are in the set, `[len, ...]`.
+    ///
+    /// # Errors
+    /// If `tensor` does not have `total` rows.
+    pub fn select(&self, tensor: &Tensor) -> Result<Tensor> {
+        if self.is_all() {
+            return Ok(tensor.clone());
+        }
+        Ok(tensor.index_select(&self.tensor(tensor.device())?, 0)?)
+    }
+
+    /// The rows as a tensor of u32, `[len]`.
+    ///
+    /// # Errors
+    /// If the device refuses the memory.
+    pub fn tensor(&self, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::from_slice(&self.rows, self.rows.len(), device)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_know_their_token() {
+        let layout = TokenLayout::new(&[3, 1, 2], &[10, 20, 30]).unwrap();
+        assert_eq!((layout.rows(), layout.sequences()), (6, 3));
+        assert_eq!((layout.sequence(4), layout.position(5), layout.start(5)), (2, 1, 4));
+        assert_eq!((layout.identity(3), layout.rows_of(2)), (20, 4..6));
+        assert!(TokenLayout::new(&[2, 0], &[1, 2]).unwrap_err().to_string().contains("sequence 1"));
+    }
+}

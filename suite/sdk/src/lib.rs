@@ -1,0 +1,64 @@
+//! What a Haltbench plugin sees, and nothing else.
+//!
+//! A plugin is a crate of type `["rlib", "cdylib"]` that depends on this SDK and links the shared library
+//! (`use haltbench_sdk_dylib as _;`). It implements one of three traits and registers what it implements:
+//!
+//! * a [`Task`](task::Task): instances with known per-token complexity;
+//! * a [`Backbone`](backbone::Backbone): prelude, recurrent core and coda;
+//! * a halting [`Policy`](policy::Policy): early, online, soft or select.
+//!
+//! The engine owns the loop, the depth counter, the masks, the loss and the cost ledger. States are packed: a batch
+//! is the concatenation of its sequences without padding, so a tensor of token states has the shape
+//! `[rows, d_model]` and [`TokenLayout`](layout::TokenLayout) says which row is which token.
+//!
+//! Start with [`policy`] for a worked example, and with [`conformance`] for the checks that any plugin runs with
+//! one line.
+
+#[cfg(panic = "abort")]
+compile_error!("a plugin's panic must unwind: build with panic = \"unwind\"");
+
+pub mod backbone;
+pub mod conformance;
+pub mod error;
+pub mod fingerprint;
+pub mod initialise;
+pub mod key_values;
+pub mod layers;
+pub mod layout;
+pub mod names;
+pub mod ops;
+pub mod parameters;
+pub mod policy;
+pub mod random;
+pub mod registry;
+pub mod task;
+mod threads;
+
+pub use candle_core;
+pub use candle_nn;
+pub use inventory;
+pub use serde;
+
+pub use error::{Error, Result};
+
+/// Everything a plugin's file usually names.
+pub mod prelude {
+    pub use crate::backbone::{
+        Backbone, BackboneContext, BackboneCost, BackboneDeclaration, Dimensions, PartCost, StepContext,
+    };
+    pub use crate::error::{Error, Result};
+    pub use crate::layout::{RowSet, TokenLayout};
+    pub use crate::parameters::{ParameterSpec, Parameters};
+    pub use crate::policy::{
+        EarlyDecision, EarlyPolicy, Example, HaltingRecord, HaltingRule, OnlineDecision, OnlinePolicy, Policy,
+        PolicyContext, PolicyDeclaration, PolicyKind, RowMemory, SelectPolicy, Selection, SoftDecision, SoftPolicy,
+        Training, View,
+    };
+    pub use crate::random::Stream;
+    pub use crate::task::{
+        ComplexitySpec, FeatureKind, FeatureSpec, Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec,
+        Verdict,
+    };
+    pub use candle_core::{D, DType, Device, Tensor};
+    pub use candle_nn::{Init, VarBuilder};
+}

@@ -1,0 +1,91 @@
+//! Cross-entropy of each row: log(sum(exp(logits))) - logits[target], in nats.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+
+use super::cpu::{self, Real, dispatch};
+
+struct CrossEntropy {
+    targets: Arc<Vec<u32>>,
+}
+
+/// Cross-entropy of each row of `logits` `[rows, vocabulary]` with its target: `[rows]`.
+///
+/// # Errors
+/// If there are not as many targets as rows, or one is outside the vocabulary.
+pub fn cross_entropy(logits: &Tensor, targets: &Arc<Vec<u32>>) -> Result<Tensor> {
+    let (rows, vocabulary) = logits.dims2()?;
+    if rows != targets.len() || targets.iter().any(|target| *target as usize >= vocabulary) {
+        candle_core::bail!("cross-entropy: {} targets for {rows} rows of {vocabulary} logits", targets.len());
+    }
+    if cpu::fused(logits) {
+        return logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.clone() });
+    }
+    composed(logits, targets)
+}
+
+fn composed(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    let index = Tensor::new(targets, logits.device())?.unsqueeze(1)?;
+    let log = candle_nn::ops::log_softmax(logits, D::Minus1)?;
+    log.gather(&index, 1)?.squeeze(1)?.neg()
+}
+
+fn log_sum_exp<T: Real>(row: &[T]) -> T {
+    let largest = row.iter().copied().fold(row[0], |left, right| if right > left { right } else { left });
+    row.iter().map(|x| (*x - largest).exp()).sum::<T>().ln() + largest
+}
+
+impl CustomOp1 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross-entropy"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        dispatch!("cross-entropy", candle_core::backend::BackendStorage::dtype(storage), T => {
+            let logits = cpu::slice::<T>(storage, layout)?;
+            let vocabulary = layout.dims()[1];
+            let rows = logits.chunks_exact(vocabulary).zip(self.targets.iter());
+            let losses: Vec<T> = rows.map(|(row, target)| log_sum_exp(row) - row[*target as usize]).collect();
+            Ok(cpu::stored(losses, self.targets.len()))
+        })
+    }
+
+    fn bwd(&self, logits: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let vocabulary = logits.dim(1)?;
+        dispatch!("cross-entropy", logits.dtype(), T => {
+            let result = cpu::with::<T, _>(logits, |logits| cpu::with::<T, _>(grad, |grad| {
+                let mut result = vec![0 as T; logits.len()];
+                for (row, target) in self.targets.iter().enumerate() {
+                    let range = row * vocabulary..(row + 1) * vocabulary;
+                    let (from, to) = (&logits[range.clone()], &mut result[range]);
+                    let total = log_sum_exp(from);
+                    for (to, from) in to.iter_mut().zip(from) {
+                        *to = (*from - total).exp() * grad[row];
+                    }
+                    to[*target as usize] -= grad[row];
+                }
+                Ok(result)
+            }))?;
+            cpu::gradient(result, logits)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{composed, cross_entropy};
+    use crate::ops::tests::{agree, values};
+
+    #[test]
+    fn equals_its_composition_and_finite_differences() {
+        for (rows, vocabulary) in [(1, 2), (6, 11)] {
+            let targets = Arc::new((0..rows as u32).map(|row| (row * 5) % vocabulary as u32).collect::<Vec<_>>());
+            let inputs = [values(&[rows, vocabulary], 11)];
+            agree(&inputs, |x| cross_entropy(&x[0], &targets), |x| composed(&x[0], &targets));
+        }
+        assert!(cross_entropy(&values(&[2, 3], 1), &Arc::new(vec![0, 3])).is_err());
+    }
+}

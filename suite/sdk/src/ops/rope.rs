@@ -1,0 +1,167 @@
+//! Rotary position embedding in the rotate-half layout of Llama (Su et al. 2021, eq. 34, with pairs (i, i + half)).
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::cpu::{self, ROWS, Real, dispatch, number};
+use crate::threads;
+
+/// Cosines and sines of the angles position · theta^(-2i / head_dim), made for as many positions as are asked for.
+#[derive(Debug)]
+pub struct RopeTable {
+    head_dim: usize,
+    theta: f64,
+    rows: RwLock<Arc<Angles>>,
+}
+
+/// For each position, head_dim / 2 pairs of cosine and sine.
+type Angles = Vec<(f64, f64)>;
+
+impl RopeTable {
+    /// Angles for heads of `head_dim` with the base `theta`.
+    pub fn new(head_dim: usize, theta: f64) -> Self {
+        Self { head_dim, theta, rows: RwLock::default() }
+    }
+
+    fn angles(&self, positions: usize) -> Arc<Angles> {
+        let half = self.head_dim / 2;
+        let known = self.rows.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if known.len() >= positions * half {
+            return known;
+        }
+        let angle = |position: usize, pair: usize| {
+            let angle = position as f64 * self.theta.powf(-2.0 * pair as f64 / self.head_dim as f64);
+            (angle.cos(), angle.sin())
+        };
+        let positions = positions.next_power_of_two();
+        let made: Angles =
+            (0..positions).flat_map(|position| (0..half).map(move |pair| angle(position, pair))).collect();
+        let made = Arc::new(made);
+        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = made.clone();
+        made
+    }
+}
+
+/// Rotates every head of `x` `[rows, heads * head_dim]` by the angles of `positions` `[rows]`.
+///
+/// # Errors
+/// If there are not as many positions as rows.
+pub fn rope(x: &Tensor, positions: &Arc<Vec<u32>>, table: &RopeTable) -> Result<Tensor> {
+    if x.dim(0)? != positions.len() {
+        candle_core::bail!("rope: {} positions for {} rows", positions.len(), x.dim(0)?);
+    }
+    let most = positions.iter().max().map_or(0, |most| *most as usize + 1);
+    let angles = table.angles(most);
+    if cpu::fused(x) {
+        let rotation = Rope { positions: positions.clone(), angles, head_dim: table.head_dim, direction: 1.0 };
+        return x.contiguous()?.apply_op1(rotation);
+    }
+    composed(x, positions, &angles, table.head_dim)
+}
+
+fn composed(x: &Tensor, positions: &[u32], angles: &Angles, head_dim: usize) -> Result<Tensor> {
+    let (rows, width) = x.dims2()?;
+    let half = head_dim / 2;
+    let pick = |take: fn(&(f64, f64)) -> f64| -> Result<Tensor> {
+        let values: Vec<f64> = positions
+            .iter()
+            .flat_map(|position| angles[*position as usize * half..][..half].iter().map(take))
+            .collect();
+        Tensor::from_vec(values, (rows, 1, half), x.device())?.to_dtype(x.dtype())
+    };
+    let (cosine, sine) = (pick(|angle| angle.0)?, pick(|angle| angle.1)?);
+    let heads = x.reshape((rows, width / head_dim, head_dim))?;
+    let (low, high) = (heads.narrow(2, 0, half)?, heads.narrow(2, half, half)?);
+    let rotated_low = (low.broadcast_mul(&cosine)? - high.broadcast_mul(&sine)?)?;
+    let rotated_high = (high.broadcast_mul(&cosine)? + low.broadcast_mul(&sine)?)?;
+    Tensor::cat(&[rotated_low, rotated_high], 2)?.reshape((rows, width))
+}
+
+struct Rope {
+    positions: Arc<Vec<u32>>,
+    angles: Arc<Angles>,
+    head_dim: usize,
+    /// 1 rotates forward; -1 backward, which is also the transpose and so the gradient.
+    direction: f64,
+}
+
+impl Rope {
+    fn rotate<T: Real>(&self, x: &[T]) -> Vec<T> {
+        let half = self.head_dim / 2;
+        let width = x.len() / self.positions.len().max(1);
+        let mut y = vec![T::zero(); x.len()];
+        let chunks: Vec<_> =
+            y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).zip(self.positions.chunks(ROWS)).collect();
+        threads::for_each(chunks, |((y, x), positions)| {
+            for ((y, x), position) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(positions) {
+                let angles = &self.angles[*position as usize * half..][..half];
+                for (y, x) in y.chunks_exact_mut(self.head_dim).zip(x.chunks_exact(self.head_dim)) {
+                    for (pair, (cosine, sine)) in angles.iter().enumerate() {
+                        let (cosine, sine) = (number::<T>(*cosine), number::<T>(*sine * self.direction));
+                        y[pair] = x[pair] * cosine - x[pair + half] * sine;
+                        y[pair + half] = x[pair + half] * cosine + x[pair] * sine;
+                    }
+                }
+            }
+        });
+        y
+    }
+}
+
+impl CustomOp1 for Rope {
+    fn name(&self) -> &'static str {
+        "rope"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        dispatch!("rope", candle_core::backend::BackendStorage::dtype(storage), T => {
+            Ok(cpu::stored(self.rotate(cpu::slice::<T>(storage, layout)?), layout.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let inverse = Self {
+            positions: self.positions.clone(),
+            angles: self.angles.clone(),
+            head_dim: self.head_dim,
+            direction: -self.direction,
+        };
+        dispatch!("rope", x.dtype(), T => {
+            let rotated = cpu::with::<T, _>(grad, |grad| Ok(inverse.rotate(grad)))?;
+            cpu::gradient(rotated, x)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{RopeTable, composed, rope};
+    use crate::ops::tests::{agree, values};
+
+    #[test]
+    fn equals_its_composition_and_finite_differences() {
+        let table = RopeTable::new(6, 10_000.0);
+        let positions = Arc::new(vec![0, 3, 1, 7]);
+        let angles = table.angles(8);
+        agree(
+            &[values(&[4, 12], 12)],
+            |x| rope(&x[0], &positions, &table),
+            |x| composed(&x[0], &positions, &angles, 6),
+        );
+    }
+
+    #[test]
+    fn products_depend_on_the_distance_alone() {
+        let table = RopeTable::new(8, 10_000.0);
+        let (q, k) = (values(&[1, 8], 1), values(&[1, 8], 2));
+        let product = |at: u32, to: u32| -> f64 {
+            let rotate = |x, position| rope(x, &Arc::new(vec![position]), &table).unwrap();
+            (rotate(&q, at) * rotate(&k, to)).unwrap().sum_all().unwrap().to_scalar().unwrap()
+        };
+        assert!((product(5, 2) - product(13, 10)).abs() < 1e-12);
+        assert!((product(5, 2) - product(5, 3)).abs() > 1e-6);
+    }
+}

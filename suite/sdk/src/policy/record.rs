@@ -1,0 +1,32 @@
+//! What the engine tells a policy about a forward pass.
+
+use candle_core::Tensor;
+
+/// A finished training pass, as the regulariser sees it.
+pub struct HaltingRecord {
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// Steps executed per row.
+    pub depths: Vec<u32>,
+    /// Logarithm of the distribution over depths, `[rows, D]`, of policies that have one.
+    pub log_distribution: Option<Tensor>,
+    /// Weights of the states after 0, 1, ..., D steps, `[rows, D + 1]`, of soft policies.
+    pub weights: Option<Tensor>,
+    /// What a selecting policy offered in each step as gate, `[rows]` each.
+    pub gates: Vec<Tensor>,
+}
+
+/// A token of an evaluation that has already been made, with the depth it was given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EvaluatedToken {
+    /// Lasting name of the sequence.
+    pub identity: u64,
+    /// 0-based position in it.
+    pub position: u32,
+    /// Size of the instance.
+    pub size: u32,
+    /// Whether the token is under the loss.
+    pub is_answer: bool,
+    /// Steps executed.
+    pub depth: u32,
+}

@@ -1,0 +1,98 @@
+//! Seeded streams: every random draw of the suite comes from a ChaCha stream keyed by (seed, purpose, index).
+//!
+//! A key names what the draw is for, so a draw never depends on the order in which things happen to be computed,
+//! on the batch a token happens to be in, or on the number of threads.
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+/// One stream of random numbers.
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
+    pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&seed.to_le_bytes());
+        hasher.update(&(purpose.len() as u64).to_le_bytes());
+        hasher.update(purpose.as_bytes());
+        for part in index {
+            hasher.update(&part.to_le_bytes());
+        }
+        Self(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
+    }
+
+    /// A uniform 64-bit integer.
+    pub fn integer(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A uniform integer in `0..bound`, without bias. `bound` 0 counts as 1.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        let bound = bound.max(1);
+        // Lemire's method: reject the draws that would make some results more likely.
+        loop {
+            let product = u128::from(self.integer()) * u128::from(bound);
+            if (product as u64) >= bound.wrapping_neg() % bound {
+                return (product >> 64) as u64;
+            }
+        }
+    }
+
+    /// A uniform element of `items`, which must not be empty.
+    pub fn choose<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len() as u64) as usize]
+    }
+
+    /// A uniform number in the open interval (0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        ((self.integer() >> 12) as f64 + 0.5) * 2f64.powi(-52)
+    }
+
+    /// A standard normal number (Box-Muller).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * self.uniform().ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// A standard Gumbel number, -ln(-ln u).
+    pub fn gumbel(&mut self) -> f64 {
+        -(-self.uniform().ln()).ln()
+    }
+
+    /// Puts `items` in a uniformly random order (Fisher-Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u64 + 1) as usize);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stream;
+
+    #[test]
+    fn a_key_names_one_stream() {
+        let draw = |seed, purpose, index: &[u64]| Stream::new(seed, purpose, index).integer();
+        assert_eq!(draw(1, "a", &[2]), draw(1, "a", &[2]));
+        let others = [draw(2, "a", &[2]), draw(1, "b", &[2]), draw(1, "a", &[3]), draw(1, "a", &[2, 0])];
+        assert!(others.iter().all(|other| *other != draw(1, "a", &[2])));
+    }
+
+    #[test]
+    fn moments_are_those_of_the_distributions() {
+        let mut stream = Stream::new(7, "moments", &[]);
+        let count = 200_000;
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let uniform: Vec<f64> = (0..count).map(|_| stream.uniform()).collect();
+        let normal: Vec<f64> = (0..count).map(|_| stream.normal()).collect();
+        let gumbel: Vec<f64> = (0..count).map(|_| stream.gumbel()).collect();
+        let below: Vec<f64> = (0..count).map(|_| stream.below(7) as f64).collect();
+        assert!((mean(&uniform) - 0.5).abs() < 0.004);
+        assert!(mean(&normal).abs() < 0.01);
+        assert!((mean(&normal.iter().map(|x| x * x).collect::<Vec<_>>()) - 1.0).abs() < 0.02);
+        assert!((mean(&gumbel) - 0.577_215_664_9).abs() < 0.015);
+        assert!((mean(&below) - 3.0).abs() < 0.02);
+    }
+}

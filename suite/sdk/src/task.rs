@@ -1,0 +1,239 @@
+//! The contract of a task: instances with known per-token complexity.
+//!
+//! Per-token arrays are indexed by the **target** token. The steps that predict token i are spent at position i-1
+//! when tokens are predicted from their predecessors ([`Supervision::NextToken`]), and at position i when a label is
+//! supervised at the token itself ([`Supervision::AtToken`]). [`Supervision::reads_at`] is the one place that shifts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::parameters::{ParameterSpec, Parameters};
+use crate::random::Stream;
+
+/// Declaration of a task, registered with [`register_task!`](crate::register_task).
+#[derive(Debug, Clone, Copy)]
+pub struct TaskDeclaration {
+    /// Name in suite files.
+    pub name: &'static str,
+    /// One line for `haltbench list`.
+    pub summary: &'static str,
+    /// Markdown for `haltbench explain`.
+    pub documentation: &'static str,
+    /// Paper and section.
+    pub reference: &'static str,
+    /// Licence of the data that the task generates.
+    pub licence: &'static str,
+    /// Parameters with defaults, ranges and documentation.
+    pub parameters: &'static [ParameterSpec],
+    /// Builds the task.
+    pub build: fn(&Parameters) -> Result<Box<dyn Task>>,
+}
+
+/// Where a supervised token's prediction is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Supervision {
+    /// Token i is predicted from the state at position i-1.
+    NextToken,
+    /// The target of token i is predicted from the state at position i.
+    AtToken,
+}
+
+impl Supervision {
+    /// The position whose state predicts target `index`; `None` where nothing can (the first token).
+    pub fn reads_at(self, index: usize) -> Option<usize> {
+        match self {
+            Self::NextToken => index.checked_sub(1),
+            Self::AtToken => Some(index),
+        }
+    }
+}
+
+/// Whether a feature can be counted from the prompt or needs the algorithm to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeatureKind {
+    /// Countable from the prompt or the position.
+    Static,
+    /// Depends on running the algorithm.
+    State,
+}
+
+/// Declaration of a per-token feature.
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureSpec {
+    /// Column name.
+    pub name: &'static str,
+    /// Static or state.
+    pub kind: FeatureKind,
+    /// One sentence.
+    pub documentation: &'static str,
+}
+
+/// Declaration of a per-token complexity.
+#[derive(Debug, Clone, Copy)]
+pub struct ComplexitySpec {
+    /// Column name.
+    pub name: &'static str,
+    /// One sentence with the unit.
+    pub documentation: &'static str,
+}
+
+/// The difficulty knob.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SizeKnob {
+    /// The field's name of the size: `L`, `N`, ...
+    pub name: &'static str,
+    /// Smallest size the task can express.
+    pub minimum: u32,
+    /// Largest size the task can express.
+    pub maximum: u32,
+    /// Sizes seen in training.
+    pub training: Vec<u32>,
+    /// Unseen sizes between training sizes.
+    pub between: Vec<u32>,
+    /// Unseen sizes beyond the training sizes.
+    pub beyond: Vec<u32>,
+}
+
+/// What a configured task is.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// Text of every token; the index is the token.
+    pub vocabulary: Vec<String>,
+    /// The difficulty knob; `None` for tasks without one.
+    pub size: Option<SizeKnob>,
+    /// Where predictions are read.
+    pub supervision: Supervision,
+    /// Per-token features, in the order of [`Instance::features`].
+    pub features: Vec<FeatureSpec>,
+    /// Per-token complexities, in the order of [`Instance::complexities`].
+    pub complexities: Vec<ComplexitySpec>,
+    /// The complexity that reports show first.
+    pub headline: &'static str,
+}
+
+/// One instance. All per-token arrays are as long as `tokens` and indexed by the target token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// Token ids.
+    pub tokens: Vec<u32>,
+    /// What is to be predicted for each token; equal to `tokens` when tokens are predicted from their predecessors.
+    pub targets: Vec<u32>,
+    /// Which targets are under the loss.
+    pub loss_mask: Vec<bool>,
+    /// One array for each complexity of the task; NaN where undefined.
+    pub complexities: Vec<Vec<f32>>,
+    /// One array for each feature of the task; NaN where undefined.
+    pub features: Vec<Vec<f32>>,
+    /// The prompt as text.
+    pub question: String,
+    /// The right answer as text.
+    pub answer: String,
+    /// A text that is equal for instances that are the same problem: splits are made by its hash.
+    pub canonical: String,
+}
+
+/// One in this many canonical instances is held out for evaluation.
+pub const HELD_OUT_SHARE: u64 = 8;
+
+impl Instance {
+    /// Whether the instance belongs to the evaluation split. Training never sees one that does.
+    pub fn is_held_out(&self) -> bool {
+        let hash = blake3::hash(self.canonical.as_bytes());
+        let mut head = [0; 8];
+        head.copy_from_slice(&hash.as_bytes()[..8]);
+        u64::from_le_bytes(head).is_multiple_of(HELD_OUT_SHARE)
+    }
+
+    /// The tokens as text, separated by spaces.
+    pub fn text(&self, vocabulary: &[String]) -> String {
+        let words = self.tokens.iter().map(|token| vocabulary.get(*token as usize).map_or("?", String::as_str));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Checks that the instance is what `spec` promises.
+    ///
+    /// # Errors
+    /// [`Error::Contract`] saying what differs.
+    pub fn validate(&self, task: &str, spec: &TaskSpec) -> Result<()> {
+        let length = self.tokens.len();
+        let lengths = [("targets", self.targets.len()), ("loss_mask", self.loss_mask.len())];
+        let columns = self.complexities.iter().chain(&self.features).map(|column| ("a per-token array", column.len()));
+        for (name, found) in lengths.into_iter().chain(columns) {
+            if found != length {
+                return Err(Error::contract(task, format!("{name} has {found} entries for {length} tokens")));
+            }
+        }
+        if self.complexities.len() != spec.complexities.len() || self.features.len() != spec.features.len() {
+            return Err(Error::contract(task, "an instance lacks a declared complexity or feature"));
+        }
+        let vocabulary = spec.vocabulary.len() as u32;
+        if let Some(token) = self.tokens.iter().chain(&self.targets).find(|token| **token >= vocabulary) {
+            return Err(Error::contract(task, format!("token {token} is outside the vocabulary of {vocabulary}")));
+        }
+        let unreadable =
+            self.loss_mask.iter().enumerate().any(|(index, loss)| *loss && spec.supervision.reads_at(index).is_none());
+        if unreadable {
+            return Err(Error::contract(task, "the first token is under the loss but has no predecessor"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an answer is right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether the answer solves the question.
+    pub valid: bool,
+    /// Why not; empty for a valid answer.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// A right answer.
+    pub fn valid() -> Self {
+        Self { valid: true, reason: String::new() }
+    }
+
+    /// A wrong answer and why.
+    pub fn wrong(reason: impl Into<String>) -> Self {
+        Self { valid: false, reason: reason.into() }
+    }
+}
+
+/// A task family, configured by its parameters.
+pub trait Task: Send + Sync {
+    /// Vocabulary, size grids, features and complexities.
+    fn spec(&self) -> &TaskSpec;
+
+    /// Draws an instance of the given size (0 for tasks without a size knob).
+    ///
+    /// # Errors
+    /// If the task cannot express the size.
+    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance>;
+
+    /// Solves a question written by somebody else.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the position of the first token that does not parse.
+    fn answer(&self, question: &str) -> Result<String>;
+
+    /// Checks an answer by another path than the generator's.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the question does not parse; an answer that does not parse is a wrong answer.
+    fn check(&self, question: &str, answer: &str) -> Result<Verdict>;
+}
+
+/// Refuses sizes outside a knob.
+///
+/// # Errors
+/// [`Error::Invalid`] naming the task and the range.
+pub fn admit_size(task: &str, knob: &SizeKnob, size: u32) -> Result<()> {
+    if (knob.minimum..=knob.maximum).contains(&size) {
+        return Ok(());
+    }
+    let expected = format!("{} from {} to {}", knob.name, knob.minimum, knob.maximum);
+    Err(Error::invalid(format!("size of {task}"), expected, size))
+}

@@ -1,0 +1,1 @@
+//! Modular arithmetic expressions: MANO and its postfix stream
