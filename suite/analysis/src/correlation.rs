@@ -33,12 +33,12 @@ fn unit_deviations(values: &[f64]) -> Result<Vec<f64>, Reason> {
     if values.iter().all(|&v| v == first) {
         return Err(Reason::Constant);
     }
-    // Scaled first, so that neither the sum nor the squares overflow or vanish.
-    let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-    let mean = values.iter().map(|v| v / largest).sum::<f64>() / values.len() as f64;
-    let deviations: Vec<f64> = values.iter().map(|v| v / largest - mean).collect();
-    let widest = deviations.iter().fold(0.0_f64, |m, d| m.max(d.abs()));
-    let norm = widest * deviations.iter().map(|d| (d / widest).powi(2)).sum::<f64>().sqrt();
+    // Halved so that no difference overflows, and taken from a value of their own so that a large offset cancels exactly.
+    let shifts: Vec<f64> = values.iter().map(|v| v / 2.0 - first / 2.0).collect();
+    let largest = shifts.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+    let mean = shifts.iter().map(|s| s / largest).sum::<f64>() / values.len() as f64;
+    let deviations: Vec<f64> = shifts.iter().map(|s| s / largest - mean).collect();
+    let norm = deviations.iter().map(|d| d * d).sum::<f64>().sqrt();
     if norm > 0.0 && norm.is_finite() {
         Ok(deviations.iter().map(|d| d / norm).collect())
     } else {

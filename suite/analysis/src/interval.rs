@@ -35,9 +35,9 @@ pub fn percentile_interval(replicates: &[Option<f64>]) -> Result<(f64, f64), Rea
     let undefined = replicates.len() - sorted.len();
     let unstable = Reason::Unstable { undefined, resamples: replicates.len() };
     let tail = (1.0 - LEVEL) / 2.0;
-    let padding = vec![f64::INFINITY; undefined];
     let end = |side: f64, p: f64| {
-        let mut padded: Vec<f64> = sorted.iter().map(|x| side * x).chain(padding.iter().copied()).collect();
+        let mut padded: Vec<f64> = sorted.iter().map(|x| side * x).collect();
+        padded.resize(replicates.len(), f64::INFINITY);
         padded.sort_unstable_by(f64::total_cmp);
         quantile(&padded, p).map(|x| side * x).filter(|x| x.is_finite()).ok_or(unstable)
     };

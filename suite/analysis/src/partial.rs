@@ -8,9 +8,17 @@ use crate::reason::Reason;
 const NOTHING_LEFT: f64 = 1e-10;
 
 /// Two variables and their controls, prepared for repeated evaluation with different weights.
+///
+/// Depth, complexity, size and position have few levels each, so that most combinations occur often: sums run over the
+/// distinct combinations.
 #[derive(Debug, Clone)]
 pub struct PartialRanks {
-    variables: Vec<Levels>,
+    /// Per variable, its level in every combination, and how many levels it has.
+    variables: Vec<(Vec<usize>, usize)>,
+    /// Combination of every observation.
+    combination: Vec<usize>,
+    /// How many combinations occur.
+    combinations: usize,
 }
 
 impl PartialRanks {
@@ -20,8 +28,19 @@ impl PartialRanks {
         if y.len() != x.len() || controls.iter().any(|control| control.len() != x.len()) {
             return Err(Reason::Mismatched);
         }
-        let variables = [x, y].iter().chain(controls).map(|v| Levels::of(v)).collect::<Result<_, Reason>>()?;
-        Ok(PartialRanks { variables })
+        let levels: Vec<Levels> =
+            [x, y].iter().chain(controls).map(|v| Levels::of(v)).collect::<Result<_, Reason>>()?;
+        let tuple = |row: usize| levels.iter().map(move |variable| variable.codes()[row]);
+        let mut order: Vec<usize> = (0..x.len()).collect();
+        order.sort_by(|&a, &b| tuple(a).cmp(tuple(b)));
+        let groups: Vec<&[usize]> = order.chunk_by(|&a, &b| tuple(a).eq(tuple(b))).collect();
+        let mut combination = vec![0; x.len()];
+        for (group, id) in groups.iter().zip(0..) {
+            group.iter().for_each(|&row| combination[row] = id);
+        }
+        let of_groups = |variable: &Levels| groups.iter().map(|group| variable.codes()[group[0]]).collect();
+        let variables = levels.iter().map(|variable| (of_groups(variable), variable.count())).collect();
+        Ok(PartialRanks { variables, combinations: groups.len(), combination })
     }
 
     /// Partial Spearman correlation when observation i occurs `weight(i)` times: Pearson's correlation of the
@@ -60,31 +79,33 @@ impl PartialRanks {
 
     /// Sums of products of the centred ranks of the variables.
     fn gram(&self, weight: impl Fn(usize) -> u32) -> Gram {
-        let width = self.variables.len();
-        let rows = self.variables.first().map_or(0, |v| v.codes().len());
-        let weights: Vec<u32> = (0..rows).map(weight).collect();
+        let mut weights = vec![0_u64; self.combinations];
+        for (row, &id) in self.combination.iter().enumerate() {
+            weights[id] += u64::from(weight(row));
+        }
         let ranks: Vec<Vec<f64>> = self
             .variables
             .iter()
-            .map(|variable| {
-                let mut tally = vec![0; variable.count()];
-                for (&code, &w) in variable.codes().iter().zip(&weights) {
-                    tally[code] += u64::from(w);
+            .map(|(codes, levels)| {
+                let mut tally = vec![0; *levels];
+                for (&code, &w) in codes.iter().zip(&weights) {
+                    tally[code] += w;
                 }
                 let by_level = centred_ranks(&tally);
-                variable.codes().iter().map(|&code| by_level[code] as f64).collect()
+                codes.iter().map(|&code| by_level[code] as f64).collect()
             })
             .collect();
+        let width = ranks.len();
         let mut matrix = vec![vec![0.0; width]; width];
         for i in 0..width {
             for j in 0..=i {
-                let pairs = ranks[i].iter().zip(&ranks[j]).zip(&weights);
-                let sum: f64 = pairs.map(|((a, b), &w)| a * b * f64::from(w)).sum();
+                let terms = ranks[i].iter().zip(&ranks[j]).zip(&weights);
+                let sum: f64 = terms.map(|((a, b), &w)| a * b * w as f64).sum();
                 matrix[i][j] = sum;
                 matrix[j][i] = sum;
             }
         }
-        Gram { matrix, count: weights.iter().map(|&w| w as usize).sum() }
+        Gram { matrix, count: weights.iter().sum::<u64>() as usize }
     }
 }
 

@@ -49,6 +49,12 @@ impl Strata {
         Ok(Strata { parts })
     }
 
+    /// Number of strata where Spearman's correlation is defined, and where it is not, every observation counting once.
+    pub fn counts(&self) -> (usize, usize) {
+        let defined = self.parts.iter().filter(|(_, table)| table.spearman(&table.tally(|_| 1)).is_ok()).count();
+        (defined, self.parts.len() - defined)
+    }
+
     /// Average Spearman correlation when observation i occurs `weight(i)` times.
     ///
     /// If it is defined in no stratum, the error is that of all strata, or [`Reason::Constant`] if they differ;

@@ -1,1 +1,23 @@
-//! Recurrence, training, evaluation, checkpoints, plugin loading, run store, workers
+//! The engine: recurrence, training, evaluation, checkpoints, plugin loading, run store, workers.
+//!
+//! A batch flows through [`batch`] (packing), [`recurrence`] (the loop), [`training`] (loss, optimiser, checkpoints)
+//! or [`evaluation`] (compacted passes, tokens, measures), and ends in the [`store`]. A suite file becomes cells in
+//! [`plan`]; [`worker`] runs one cell, [`scheduler`] runs all of them in processes of their own.
+
+pub mod batch;
+pub mod data;
+pub mod device;
+pub mod error;
+pub mod evaluation;
+pub mod ledger;
+pub mod model;
+pub mod optimiser;
+pub mod plan;
+pub mod plugins;
+pub mod recurrence;
+pub mod scheduler;
+pub mod store;
+pub mod training;
+pub mod worker;
+
+pub use error::{Error, Result};

@@ -50,9 +50,9 @@ pub mod prelude {
     pub use crate::layout::{RowSet, TokenLayout};
     pub use crate::parameters::{ParameterSpec, Parameters};
     pub use crate::policy::{
-        EarlyDecision, EarlyPolicy, Example, HaltingRecord, HaltingRule, OnlineDecision, OnlinePolicy, Policy,
-        PolicyContext, PolicyDeclaration, PolicyKind, RowMemory, SelectPolicy, Selection, SoftDecision, SoftPolicy,
-        Training, View,
+        EarlyDecision, EarlyPolicy, EvaluatedToken, Example, HaltingRecord, HaltingRule, HazardHistory, OnlineDecision,
+        OnlinePolicy, Policy, PolicyContext, PolicyDeclaration, PolicyKind, RowMemory, SelectPolicy, Selection,
+        SoftDecision, SoftPolicy, Training, View,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

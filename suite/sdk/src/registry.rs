@@ -109,14 +109,14 @@ macro_rules! register_backbone {
 macro_rules! register {
     ($kind:ident, $type:ty, $declaration:expr) => {
         const _: () = {
-            static DECLARATION: $type = $declaration;
+            static __HALTBENCH_DECLARATION: $type = $declaration;
             #[unsafe(link_section = ".haltbench")]
-            static FINGERPRINT: [u8; $crate::fingerprint::LENGTH] = $crate::fingerprint::FINGERPRINT;
+            static __HALTBENCH_FINGERPRINT: [u8; $crate::fingerprint::LENGTH] = $crate::fingerprint::FINGERPRINT;
             $crate::inventory::submit! {
                 $crate::registry::Registration {
-                    declaration: $crate::registry::Declaration::$kind(&DECLARATION),
+                    declaration: $crate::registry::Declaration::$kind(&__HALTBENCH_DECLARATION),
                     provider: env!("CARGO_PKG_NAME"),
-                    fingerprint: &FINGERPRINT,
+                    fingerprint: &__HALTBENCH_FINGERPRINT,
                     probe: $crate::registry::probe,
                 }
             }

@@ -1,1 +1,31 @@
-//! Conformance.
+//! Checks that any plugin runs with one line, and the plain reference they are made with.
+//!
+//! ```no_run
+//! # use haltbench_sdk::policy::PolicyDeclaration;
+//! # fn conform(declaration: &'static PolicyDeclaration) {
+//! haltbench_sdk::conformance::check_policy(declaration);
+//! # }
+//! ```
+//!
+//! A check panics with a message that names the plugin and the promise it broke. Policies run on a
+//! [`miniature`](miniature()) backbone with random weights in f64, through [`run`]: a loop written for clarity, which
+//! computes every row in every step and is also what an engine's fast execution is tested against.
+
+mod backbone;
+mod batch;
+mod gradient;
+mod miniature;
+mod passes;
+mod policy;
+mod promise;
+mod reference;
+mod task;
+mod training;
+mod trajectory;
+
+pub use backbone::check_backbone;
+pub use batch::{Batch, Sequence};
+pub use miniature::{MINIATURE, miniature};
+pub use policy::{check_policy, check_policy_with};
+pub use reference::{Outcome, Settings, run};
+pub use task::check_task;

@@ -39,8 +39,11 @@ impl AttentionPlan {
     pub fn pairs(&self) -> usize {
         let mut pairs = 0;
         for (queries, keys) in &self.groups {
-            for row in &self.rows[queries.clone()] {
-                pairs += (keys.start..=*row as usize).filter(|key| self.sees(*row as usize, *key)).count();
+            for row in self.rows[queries.clone()].iter().map(|row| *row as usize) {
+                pairs += match &self.visible {
+                    None => row + 1 - keys.start,
+                    Some(_) => (keys.start..=row).filter(|key| self.sees(row, *key)).count(),
+                };
             }
         }
         pairs

@@ -8,12 +8,14 @@ mod attention;
 mod cpu;
 mod cross_entropy;
 mod gate;
+mod log_sigmoid;
 mod rms_norm;
 mod rope;
 mod swiglu;
 
 pub use attention::{AttentionPlan, causal_attention};
 pub use cross_entropy::cross_entropy;
+pub use log_sigmoid::log_sigmoid;
 pub use gate::{passthrough, straight_through};
 pub use rms_norm::rms_norm;
 pub use rope::{RopeTable, rope};

@@ -40,11 +40,12 @@ pub trait EarlyPolicy: Send + Sync {
         Ok(None)
     }
 
-    /// Called before an evaluation of a policy that borrows another cell's weights, with that cell's tokens.
+    /// Called before an evaluation of a policy that borrows another cell's weights, with that cell's tokens and the
+    /// run's seed.
     ///
     /// # Errors
     /// If the tokens cannot serve.
-    fn prepare(&mut self, _source: &[EvaluatedToken]) -> Result<()> {
+    fn prepare(&mut self, _source: &[EvaluatedToken], _seed: u64) -> Result<()> {
         Ok(())
     }
 

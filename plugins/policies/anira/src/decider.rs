@@ -1,0 +1,64 @@
+//! The decider of both policies: LayerNorm, a linear layer without bias, SiLU, a linear layer with bias (§3.1).
+
+use haltbench_sdk::candle_core::{D, Result, Tensor};
+use haltbench_sdk::candle_nn::{Init, Module};
+use haltbench_sdk::layers::Linear;
+use haltbench_sdk::prelude::{ParameterSpec, PolicyContext};
+
+/// Added to the variance before the root.
+const LAYER_NORM_EPSILON: f64 = 1e-5;
+
+/// Parameters that both policies share, with the paper's settings for MANO.
+pub const GAMMA: ParameterSpec =
+    ParameterSpec::real("gamma", 0.1, (0.0, 1e6), "weight of the regulariser; the paper: 0.1, LANO and CLRS 0.01");
+/// Base of the prior over depths.
+pub const BASE: ParameterSpec =
+    ParameterSpec::real("b", 1.25, (1.0, 1e6), "base of the prior p(d) ∝ b^-d; 1 is an entropy bonus alone");
+/// Width of the decider.
+pub const WIDTH: ParameterSpec = ParameterSpec::real(
+    "decider_width",
+    4.0,
+    (0.001, 1024.0),
+    "hidden width in multiples of d_model; the paper: 4, for MANO 6.5",
+);
+
+/// Scores a token state.
+pub struct Decider {
+    scale: Tensor,
+    shift: Tensor,
+    up: Linear,
+    down: Linear,
+    width: usize,
+    outputs: usize,
+}
+
+impl Decider {
+    /// A decider with `outputs` scores.
+    pub fn new(context: &PolicyContext, outputs: usize) -> haltbench_sdk::Result<Self> {
+        let width = (context.parameters.real("decider_width")? * context.d_model as f64).round().max(1.0) as usize;
+        let variables = &context.variables;
+        let norm = variables.pp("norm");
+        Ok(Self {
+            scale: norm.get_with_hints(context.d_model, "weight", Init::Const(1.0))?,
+            shift: norm.get_with_hints(context.d_model, "bias", Init::Const(0.0))?,
+            up: Linear::new(context.d_model, width, variables.pp("up"))?,
+            down: Linear::with_bias(width, outputs, variables.pp("down"))?,
+            width,
+            outputs,
+        })
+    }
+
+    /// Scores of each row, `[rows, d_model]` to `[rows, outputs]`.
+    pub fn scores(&self, states: &Tensor) -> Result<Tensor> {
+        let centred = states.broadcast_sub(&states.mean_keepdim(D::Minus1)?)?;
+        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + LAYER_NORM_EPSILON)?.sqrt()?;
+        let normed = centred.broadcast_div(&deviation)?.broadcast_mul(&self.scale)?.broadcast_add(&self.shift)?;
+        let hidden = haltbench_sdk::candle_nn::Activation::Silu.forward(&self.up.forward(&normed)?)?;
+        self.down.forward(&hidden)
+    }
+
+    /// Floating-point operations of scoring one token.
+    pub fn flops(&self, d_model: usize) -> f64 {
+        2.0 * self.width as f64 * (d_model + self.outputs) as f64 + 8.0 * d_model as f64
+    }
+}

@@ -1,0 +1,74 @@
+//! A packed batch made of instances, and the one shift between targets and the positions that predict them.
+
+use std::sync::Arc;
+
+use haltbench_sdk::candle_core::{Device, Tensor};
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::task::{Instance, Supervision};
+
+use crate::error::Result;
+
+/// Instances as the model reads them. Row r's state predicts exactly one target; the last token of a sequence whose
+/// tokens are predicted from their predecessors predicts nothing and is left out.
+pub struct Batch {
+    /// Which row is which token.
+    pub layout: Arc<TokenLayout>,
+    /// Input tokens, u32 `[rows]`.
+    pub tokens: Tensor,
+    /// Rows whose targets are under the loss.
+    pub readout: RowSet,
+    /// The targets of these rows.
+    pub targets: Arc<Vec<u32>>,
+    /// For each row, the index of its target in its sequence.
+    pub target_index: Vec<u32>,
+    /// For each row, the headline complexity of its target; NaN where undefined.
+    pub complexity: Vec<f32>,
+}
+
+impl Batch {
+    /// Packs `instances`, whose lasting names are `identities`. `headline` is the place of the headline complexity.
+    ///
+    /// # Errors
+    /// If an instance has no token to predict from.
+    pub fn new(
+        instances: &[&Instance],
+        identities: &[u64],
+        supervision: Supervision,
+        headline: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut lengths = Vec::with_capacity(instances.len());
+        let (mut tokens, mut mask, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut target_index, mut complexity) = (Vec::new(), Vec::new());
+        for instance in instances {
+            let mut length = 0;
+            for index in 0..instance.tokens.len() {
+                let Some(row) = supervision.reads_at(index) else { continue };
+                tokens.push(instance.tokens[row]);
+                target_index.push(index as u32);
+                complexity.push(instance.complexities[headline][index]);
+                mask.push(instance.loss_mask[index]);
+                if instance.loss_mask[index] {
+                    targets.push(instance.targets[index]);
+                }
+                length += 1;
+            }
+            lengths.push(length);
+        }
+        let layout = Arc::new(TokenLayout::new(&lengths, identities)?);
+        let tokens = Tensor::from_vec(tokens, layout.rows(), device)?;
+        Ok(Self {
+            layout,
+            tokens,
+            readout: RowSet::from_mask(&mask),
+            targets: Arc::new(targets),
+            target_index,
+            complexity,
+        })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.layout.rows()
+    }
+}

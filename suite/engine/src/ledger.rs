@@ -1,0 +1,79 @@
+//! What an evaluation costs: token-steps and analytic floating-point operations, with and without decisions.
+
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::ops::AttentionPlan;
+use serde::{Deserialize, Serialize};
+
+use crate::batch::Batch;
+use crate::model::Model;
+
+/// Cost of an evaluation. A multiply-add counts as two floating-point operations.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Ledger {
+    /// Tokens evaluated.
+    pub tokens: u64,
+    /// Token-steps that a run without halting would execute: tokens · D.
+    pub token_steps_scheduled: u64,
+    /// Token-steps executed.
+    pub token_steps_executed: u64,
+    /// Decisions made by the policy.
+    pub decisions: u64,
+    /// Operations of the whole forward pass without decisions.
+    pub flops: f64,
+    /// Operations of the decisions, logits read out for them included.
+    pub decision_flops: f64,
+    /// Operations of the same tokens with all D steps and no decisions.
+    pub dense_flops: f64,
+}
+
+impl Ledger {
+    /// Charges prelude, coda and head of a batch.
+    pub fn begin(&mut self, model: &Model, batch: &Batch) {
+        let (cost, rows) = (model.backbone.cost(), batch.rows());
+        let pairs = AttentionPlan::new(&batch.layout, &RowSet::all(rows), None).pairs() as f64;
+        let part = |part: haltbench_sdk::backbone::PartCost| part.per_row * rows as f64 + part.per_key * pairs;
+        let around = part(cost.prelude) + part(cost.coda) + cost.head * batch.readout.len() as f64;
+        self.tokens += rows as u64;
+        self.token_steps_scheduled += (rows * model.max_depth) as u64;
+        self.flops += around;
+        self.dense_flops += around + model.max_depth as f64 * part(cost.step);
+    }
+
+    /// Charges a step over `rows` rows that see `pairs` keys, with `projections` extra projections of keys and values.
+    pub fn step(&mut self, model: &Model, rows: usize, pairs: usize, projections: usize) {
+        let cost = model.backbone.cost().step;
+        self.token_steps_executed += rows as u64;
+        self.flops += cost.per_row * rows as f64 + cost.per_key * pairs as f64 + cost.per_key_value * projections as f64;
+    }
+
+    /// Charges decisions about `rows` rows, with a read-out of their logits if the policy asked for it.
+    pub fn decide(&mut self, model: &Model, batch: &Batch, rows: usize, read_out: bool) {
+        let flops = model.policy.decision_flops(model.backbone.dimensions().d_model);
+        self.decisions += if flops > 0.0 { rows as u64 } else { 0 };
+        self.decision_flops += flops * rows as f64;
+        if read_out {
+            self.read_out(model, batch, rows);
+        }
+    }
+
+    /// Charges a read-out of the logits of `rows` rows: the coda of all rows and the head of these.
+    pub fn read_out(&mut self, model: &Model, batch: &Batch, rows: usize) {
+        if rows > 0 {
+            let cost = model.backbone.cost();
+            let pairs = AttentionPlan::new(&batch.layout, &RowSet::all(batch.rows()), None).pairs() as f64;
+            self.decision_flops += cost.coda.per_row * batch.rows() as f64 + cost.coda.per_key * pairs;
+            self.decision_flops += cost.head * rows as f64;
+        }
+    }
+
+    /// Adds another batch.
+    pub fn add(&mut self, other: &Self) {
+        self.tokens += other.tokens;
+        self.token_steps_scheduled += other.token_steps_scheduled;
+        self.token_steps_executed += other.token_steps_executed;
+        self.decisions += other.decisions;
+        self.flops += other.flops;
+        self.decision_flops += other.decision_flops;
+        self.dense_flops += other.dense_flops;
+    }
+}

@@ -1,0 +1,95 @@
+//! A backbone under a halting policy, with its weights.
+
+use haltbench_sdk::backbone::{Backbone, BackboneContext, BackboneDeclaration};
+use haltbench_sdk::candle_core::{DType, Device};
+use haltbench_sdk::initialise::Variables;
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::parameters::Parameters;
+use haltbench_sdk::policy::{Policy, PolicyContext, PolicyDeclaration};
+
+use crate::error::Result;
+
+/// What a model is built from.
+#[derive(Clone, Copy)]
+pub struct ModelParts<'a> {
+    /// The backbone's declaration and parameters.
+    pub backbone: (&'static BackboneDeclaration, &'a Parameters),
+    /// The policy's declaration and parameters.
+    pub policy: (&'static PolicyDeclaration, &'a Parameters),
+    /// Number of tokens in the vocabulary.
+    pub vocabulary: usize,
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// What halted tokens offer as keys and values.
+    pub halted_keys_values: HaltedKeysValues,
+    /// Seed of the weights and of all draws.
+    pub seed: u64,
+}
+
+/// A backbone under a halting policy.
+pub struct Model {
+    /// The backbone.
+    pub backbone: Box<dyn Backbone>,
+    /// The policy.
+    pub policy: Policy,
+    /// What the policy declares.
+    pub declaration: &'static PolicyDeclaration,
+    /// All weights.
+    pub variables: Variables,
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// What halted tokens offer as keys and values.
+    pub halted_keys_values: HaltedKeysValues,
+    /// Seed of the weights and of all draws.
+    pub seed: u64,
+    /// Where the weights live.
+    pub device: Device,
+    /// Their type.
+    pub dtype: DType,
+}
+
+impl Model {
+    /// Builds a model with freshly initialised weights.
+    ///
+    /// # Errors
+    /// If a plugin refuses its parameters or returns another kind of policy than it declares.
+    pub fn new(parts: ModelParts, dtype: DType, device: &Device) -> Result<Self> {
+        let variables = Variables::new(parts.seed, dtype, device);
+        let (backbone, backbone_parameters) = parts.backbone;
+        let backbone = (backbone.build)(&BackboneContext {
+            vocabulary: parts.vocabulary,
+            parameters: backbone_parameters,
+            variables: variables.builder(),
+        })?;
+        let (declaration, policy_parameters) = parts.policy;
+        let dimensions = backbone.dimensions();
+        let policy = (declaration.build)(&PolicyContext {
+            d_model: dimensions.d_model,
+            d_ff: dimensions.d_ff,
+            vocabulary: parts.vocabulary,
+            max_depth: parts.max_depth,
+            parameters: policy_parameters,
+            variables: variables.builder().pp("decider"),
+        })?;
+        if policy.kind() != declaration.kind {
+            let message = format!("declares {} and builds {}", declaration.kind.name(), policy.kind().name());
+            return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
+        }
+        Ok(Self {
+            backbone,
+            policy,
+            declaration,
+            variables,
+            max_depth: parts.max_depth,
+            halted_keys_values: parts.halted_keys_values,
+            seed: parts.seed,
+            device: device.clone(),
+            dtype,
+        })
+    }
+
+    /// A broken promise of the policy.
+    pub fn broken(&self, message: impl Into<String>) -> crate::Error {
+        haltbench_sdk::Error::contract(self.declaration.name, message).into()
+    }
+}

@@ -1,0 +1,11 @@
+//! From a suite file to cells: what was typed ([`suite`]), and what it means ([`cell`]).
+
+mod cell;
+mod resolve;
+mod settings;
+mod suite;
+
+pub use cell::{CellPlan, Choice, Source};
+pub use resolve::{Suite, resolve};
+pub use settings::{Evaluation, Recurrence, TrainingSettings};
+pub use suite::{SuiteFile, built_in, read};

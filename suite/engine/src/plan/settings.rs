@@ -1,0 +1,144 @@
+//! Settings of a run with their defaults and ranges.
+
+use haltbench_sdk::key_values::HaltedKeysValues;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The recurrence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recurrence {
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// What halted tokens offer as keys and values.
+    pub halted_keys_values: String,
+}
+
+impl Default for Recurrence {
+    fn default() -> Self {
+        Self { max_depth: 6, halted_keys_values: "freeze-state".to_owned() }
+    }
+}
+
+/// Optimiser and schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Instances in a batch.
+    pub batch: usize,
+    /// Learning rate after the warm-up; constant from then on.
+    pub learning_rate: f64,
+    /// Steps over which the rate rises linearly from zero.
+    pub warmup_steps: u64,
+    /// Decoupled weight decay of matrices; vectors are never decayed.
+    pub weight_decay: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Largest Euclidean norm of the gradient; longer ones are scaled down. 0 means no limit.
+    pub clip: f64,
+    /// Steps between two checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between two lines of metrics.jsonl.
+    pub log_every: u64,
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        Self {
+            steps: 1000,
+            batch: 64,
+            learning_rate: 1e-3,
+            warmup_steps: 100,
+            weight_decay: 0.01,
+            beta1: 0.9,
+            beta2: 0.95,
+            epsilon: 1e-8,
+            clip: 1.0,
+            checkpoint_every: 100,
+            log_every: 10,
+        }
+    }
+}
+
+/// The evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Evaluation {
+    /// Distinct instances of each size, or as many as there are.
+    pub instances: usize,
+    /// Instances in a batch; has no influence on results.
+    pub batch: usize,
+    /// Sizes seen in training; the task's own when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_range: Option<Vec<u32>>,
+    /// Unseen sizes between training sizes; the task's own when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between: Option<Vec<u32>>,
+    /// Unseen sizes beyond; the task's own when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Vec<u32>>,
+}
+
+impl Default for Evaluation {
+    fn default() -> Self {
+        Self { instances: 100, batch: 64, in_range: None, between: None, beyond: None }
+    }
+}
+
+fn check(holds: bool, key: &str, expected: &str, found: impl std::fmt::Display) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Usage(format!("{key}: expected {expected}, found {found}"))) }
+}
+
+impl Recurrence {
+    /// Refuses values outside their ranges.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the key.
+    pub fn validate(&self) -> Result<()> {
+        check((1..=100_000).contains(&self.max_depth), "recurrence.max_depth", "a whole number of at least 1", self.max_depth)?;
+        HaltedKeysValues::from_name(&self.halted_keys_values)?;
+        Ok(())
+    }
+}
+
+impl TrainingSettings {
+    /// Refuses values outside their ranges.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the key.
+    pub fn validate(&self) -> Result<()> {
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let share = |value: f64| (0.0..1.0).contains(&value);
+        let at_least_one = "a whole number of at least 1";
+        check(self.steps >= 1, "training.steps", at_least_one, self.steps)?;
+        check(self.batch >= 1, "training.batch", at_least_one, self.batch)?;
+        check(positive(self.learning_rate), "training.learning_rate", "a positive number", self.learning_rate)?;
+        let decay = self.weight_decay.is_finite() && self.weight_decay >= 0.0;
+        check(decay, "training.weight_decay", "a number of at least 0", self.weight_decay)?;
+        check(share(self.beta1), "training.beta1", "a number in [0, 1)", self.beta1)?;
+        check(share(self.beta2), "training.beta2", "a number in [0, 1)", self.beta2)?;
+        check(positive(self.epsilon), "training.epsilon", "a positive number", self.epsilon)?;
+        check(self.clip.is_finite() && self.clip >= 0.0, "training.clip", "a number of at least 0", self.clip)?;
+        check(self.checkpoint_every >= 1, "training.checkpoint_every", at_least_one, self.checkpoint_every)?;
+        check(self.log_every >= 1, "training.log_every", at_least_one, self.log_every)
+    }
+}
+
+impl Evaluation {
+    /// Refuses values outside their ranges.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the key.
+    pub fn validate(&self) -> Result<()> {
+        let at_least_one = "a whole number of at least 1";
+        check(self.instances >= 1, "evaluation.instances", at_least_one, self.instances)?;
+        check(self.batch >= 1, "evaluation.batch", at_least_one, self.batch)
+    }
+}

@@ -1,0 +1,187 @@
+//! Suite files: what a person writes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use haltbench_sdk::names;
+use serde::Deserialize;
+
+use super::settings::{Evaluation, Recurrence, TrainingSettings};
+use crate::error::{Error, Result};
+
+include!(concat!(env!("OUT_DIR"), "/suites.rs"));
+
+/// A suite file as written. Its cells are the product of its tasks, backbones, policies and seeds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuiteFile {
+    /// Name of the suite and of its folder of runs.
+    pub name: String,
+    /// One line for `haltbench list suites`.
+    #[serde(default)]
+    pub description: String,
+    /// Seeds; each is a cell of its own.
+    pub seeds: Vec<u64>,
+    /// One task, or several.
+    pub task: OneOrMany,
+    /// One backbone, or several.
+    pub backbone: OneOrMany,
+    /// The policies.
+    pub policy: OneOrMany,
+    /// The recurrence.
+    #[serde(default)]
+    pub recurrence: Recurrence,
+    /// Optimiser and schedule.
+    #[serde(default)]
+    pub training: TrainingSettings,
+    /// The evaluation.
+    #[serde(default)]
+    pub evaluation: Evaluation,
+}
+
+/// A table or an array of tables.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// `[task]`
+    One(Named),
+    /// `[[task]]`
+    Many(Vec<Named>),
+}
+
+impl OneOrMany {
+    /// All of them.
+    pub fn entries(&self) -> &[Named] {
+        match self {
+            Self::One(entry) => std::slice::from_ref(entry),
+            Self::Many(entries) => entries,
+        }
+    }
+}
+
+/// An implementation with its parameters; an array of values stands for one entry each.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Named {
+    /// Name of the implementation.
+    pub name: String,
+    /// The policy whose cells a borrowing policy takes its weights and depths from.
+    #[serde(default)]
+    pub of: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub parameters: BTreeMap<String, toml::Value>,
+}
+
+/// Names and texts of the built-in suites.
+pub fn built_in() -> &'static [(&'static str, &'static str)] {
+    BUILT_IN
+}
+
+/// Reads a suite: a built-in name or a path. Each of `overrides` is `key=value`, with a dotted key and a TOML value.
+///
+/// # Errors
+/// [`Error::Usage`] with the line of a malformed file, or the nearest built-in name.
+pub fn read(suite: &str, overrides: &[String]) -> Result<SuiteFile> {
+    let (origin, text) = match BUILT_IN.iter().find(|(name, _)| *name == suite) {
+        Some((name, text)) => (format!("built-in suite {name}"), (*text).to_owned()),
+        None => {
+            let path = Path::new(suite);
+            if !path.exists() {
+                let near = names::nearest(suite, BUILT_IN.iter().map(|(name, _)| *name));
+                let near = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+                let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+                return Err(Error::Usage(format!(
+                    "suite `{suite}`: neither a file nor a built-in suite ({}){near}",
+                    known.join(", ")
+                )));
+            }
+            (suite.to_owned(), std::fs::read_to_string(path).map_err(Error::file(path, "cannot be read"))?)
+        }
+    };
+    parse(&origin, &text, overrides)
+}
+
+fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<SuiteFile> {
+    let malformed = |error: toml::de::Error| Error::Usage(format!("{origin}: {}", error.to_string().trim_end()));
+    // The text itself is parsed first, so that a mistake in it is shown with its line.
+    let file: SuiteFile = toml::from_str(text).map_err(malformed)?;
+    if overrides.is_empty() {
+        return Ok(file);
+    }
+    let mut table: toml::Table = toml::from_str(text).map_err(malformed)?;
+    for assignment in overrides {
+        apply(&mut table, assignment)?;
+    }
+    table.try_into().map_err(|error| Error::Usage(format!("--set: {}", error.to_string().trim_end())))
+}
+
+/// Applies `key=value` to a suite's table. In arrays of tables a part of the key is the entry's `name`.
+fn apply(table: &mut toml::Table, assignment: &str) -> Result<()> {
+    let usage = |message: String| Error::Usage(format!("--set {assignment}: {message}"));
+    let Some((key, value)) = assignment.split_once('=') else {
+        return Err(usage("expected key=value, such as training.steps=100".to_owned()));
+    };
+    // A bare word is a text; everything else is TOML.
+    let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let last = parts.pop().unwrap_or_default();
+    let mut table = table;
+    let mut parts = parts.into_iter();
+    while let Some(part) = parts.next() {
+        let entry = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        table = match entry {
+            toml::Value::Table(inner) => inner,
+            toml::Value::Array(entries) => {
+                let names: Vec<String> = entries.iter().filter_map(name_of).map(str::to_owned).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let wanted = parts.next().unwrap_or(last);
+                let found = entries.iter_mut().find(|entry| name_of(entry) == Some(wanted));
+                let Some(toml::Value::Table(inner)) = found else {
+                    let near = names::nearest(wanted, names.iter().copied());
+                    let near = near.map(|name| format!("; did you mean `{part}.{name}`?")).unwrap_or_default();
+                    return Err(usage(format!("`{part}` has no entry `{wanted}` ({}){near}", names.join(", "))));
+                };
+                inner
+            }
+            _ => return Err(usage(format!("`{part}` is a value, not a table"))),
+        };
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+fn name_of(entry: &toml::Value) -> Option<&str> {
+    entry.get("name").and_then(toml::Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "name = \"s\"\nseeds = [0]\n[task]\nname = \"mano\"\n[backbone]\nname = \"anira\"\n\
+                        [[policy]]\nname = \"fixed\"\ndepth = [1, 2]\n";
+
+    #[test]
+    fn shows_the_line_of_a_mistake() {
+        let message = parse("a.toml", &TEXT.replace("seeds = [0]", "seeds = [0"), &[]).unwrap_err().to_string();
+        assert!(message.contains("a.toml") && message.contains("line 2"), "{message}");
+        let message = parse("a.toml", &format!("{TEXT}[training]\nstep = 3\n"), &[]).unwrap_err().to_string();
+        assert!(message.contains("step") && message.contains("line 11"), "{message}");
+    }
+
+    #[test]
+    fn overrides_reach_tables_and_named_entries() {
+        let set = |assignment: &str| parse("a.toml", TEXT, &[assignment.to_owned()]);
+        assert_eq!(set("training.steps=7").unwrap().training.steps, 7);
+        assert_eq!(set("task.name=brevo").unwrap().task.entries()[0].name, "brevo");
+        let policy = set("policy.fixed.depth=3").unwrap().policy;
+        assert_eq!(policy.entries()[0].parameters["depth"], toml::Value::Integer(3));
+        let message = set("policy.fixt.depth=3").unwrap_err().to_string();
+        assert!(message.contains("did you mean `policy.fixed`?"), "{message}");
+        assert!(set("training.steps").unwrap_err().to_string().contains("key=value"));
+        assert!(set("training.stops=1").unwrap_err().to_string().contains("stops"));
+    }
+}

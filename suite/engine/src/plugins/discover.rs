@@ -1,0 +1,193 @@
+//! Finds plugins by their file names.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::catalogue::Catalogue;
+use super::error::PluginError;
+use super::file::FileIdentity;
+use super::load::{LoadedPlugin, load};
+
+/// The environment variable that names further folders with plugins, separated by colons.
+pub const FOLDERS_VARIABLE: &str = "HALTBENCH_PLUGINS";
+
+/// A library or folder that is left out, and why.
+#[derive(Debug)]
+pub struct Skipped {
+    /// The library or folder.
+    pub file: PathBuf,
+    /// Why it is left out.
+    pub reason: PluginError,
+}
+
+/// A folder that is searched for plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether somebody asked for it, so that it should exist.
+    pub required: bool,
+}
+
+/// Loads the libraries in `explicit`, then those found in the [`search_folders`], and catalogues all of them.
+///
+/// Of several files with one name the first that loads counts, in the order of the folders; an explicit one goes
+/// before all. What is found and refused is skipped: an unrelated or outdated library must not stop the program.
+///
+/// # Errors
+/// If a library in `explicit` is refused, or if two providers register one name.
+pub fn catalogue(explicit: &[PathBuf]) -> Result<(Catalogue, Vec<Skipped>), PluginError> {
+    catalogue_in(explicit, &search_folders())
+}
+
+/// [`catalogue`] with the folders to search.
+///
+/// # Errors
+/// If a library in `explicit` is refused, or if two providers register one name.
+pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(Catalogue, Vec<Skipped>), PluginError> {
+    let mut skipped = Vec::new();
+    let mut found: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
+    for folder in folders {
+        match fs::read_dir(&folder.path) {
+            Ok(entries) => {
+                for name in entries.flatten().map(|entry| entry.file_name()) {
+                    if name.to_str().is_some_and(is_plugin_name) {
+                        found.entry(name.clone()).or_default().push(folder.path.join(&name));
+                    }
+                }
+            }
+            Err(source) if folder.required => {
+                let reason = PluginError::Folder { folder: folder.path.clone(), source };
+                skipped.push(Skipped { file: folder.path.clone(), reason });
+            }
+            Err(_) => {}
+        }
+    }
+    let mut plugins = explicit.iter().map(|file| load(file)).collect::<Result<Vec<_>, _>>()?;
+    for (name, candidates) in found {
+        let named = plugins[..explicit.len()].iter().find(|plugin| plugin.file().file_name() == Some(&name));
+        plugins.extend(first_that_loads(&candidates, named, &mut skipped));
+    }
+    Ok((Catalogue::new(&plugins)?, skipped))
+}
+
+/// The folders that are searched for plugins, in order: those of the program, then those of [`FOLDERS_VARIABLE`].
+///
+/// `deps` goes before the folder of the program: cargo links each library into `deps` and may leave an older one of
+/// the same name beside the program.
+pub fn search_folders() -> Vec<SearchFolder> {
+    folders_of(env::current_exe().ok().as_deref(), env::var_os(FOLDERS_VARIABLE).as_deref())
+}
+
+fn folders_of(program: Option<&Path>, variable: Option<&OsStr>) -> Vec<SearchFolder> {
+    let mut paths = Vec::new();
+    if let Some(folder) = program.and_then(Path::parent) {
+        paths = match folder.parent() {
+            Some(parent) if folder.ends_with("deps") => vec![folder.to_owned(), parent.to_owned()],
+            _ => vec![folder.join("deps"), folder.to_owned()],
+        };
+        paths.push(folder.join("../lib/haltbench"));
+    }
+    let mut folders: Vec<_> = paths.into_iter().map(|path| SearchFolder { path, required: false }).collect();
+    let asked_for = variable.map(|value| env::split_paths(value).collect::<Vec<_>>()).unwrap_or_default();
+    let asked_for = asked_for.into_iter().filter(|path| path != Path::new(""));
+    folders.extend(asked_for.map(|path| SearchFolder { path, required: true }));
+    folders
+}
+
+/// Whether a file of this name is discovered: `libhaltbench_{task,policy,backbone}_*.so`.
+pub fn is_plugin_name(name: &str) -> bool {
+    let stem = name.strip_prefix("libhaltbench_").and_then(|rest| rest.strip_suffix(".so"));
+    let family = stem.and_then(|stem| stem.split_once('_'));
+    family.is_some_and(|(kind, rest)| ["task", "policy", "backbone"].contains(&kind) && !rest.is_empty())
+}
+
+/// The first of the files with one name that loads. `named` is the explicit plugin of this name: it replaces them.
+fn first_that_loads(
+    candidates: &[PathBuf],
+    named: Option<&LoadedPlugin>,
+    skipped: &mut Vec<Skipped>,
+) -> Option<LoadedPlugin> {
+    let mut seen: Vec<FileIdentity> =
+        named.and_then(|plugin| FileIdentity::of(plugin.file()).ok()).into_iter().collect();
+    for file in candidates {
+        let identity = match FileIdentity::of(file) {
+            Ok(identity) => identity,
+            Err(reason) => {
+                skipped.push(Skipped { file: file.clone(), reason });
+                continue;
+            }
+        };
+        // One file under several names, as cargo makes them, is one candidate.
+        if seen.iter().any(|other| other.is_same_library(&identity)) {
+            continue;
+        }
+        seen.push(identity);
+        let reason = match named {
+            Some(plugin) => PluginError::Replaced { file: file.clone(), by: plugin.file().to_owned() },
+            None => match load(file) {
+                Ok(plugin) => return Some(plugin),
+                Err(reason) => reason,
+            },
+        };
+        skipped.push(Skipped { file: file.clone(), reason });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_plugins_by_their_names() {
+        for name in ["libhaltbench_task_mano.so", "libhaltbench_policy_a_b.so", "libhaltbench_backbone_x.so"] {
+            assert!(is_plugin_name(name), "{name}");
+        }
+        for name in [
+            "libhaltbench_sdk_dylib.so",
+            "libhaltbench_stress.so",
+            "libhaltbench_task_.so",
+            "libhaltbench_task.so",
+            "libhaltbench_task_mano.rlib",
+            "haltbench_task_mano.so",
+        ] {
+            assert!(!is_plugin_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn searches_deps_before_the_programs_folder_and_then_what_was_asked_for() {
+        let paths = |program: &str, variable: &str| -> Vec<(String, bool)> {
+            let folders = folders_of(Some(Path::new(program)), Some(OsStr::new(variable)));
+            folders.into_iter().map(|folder| (folder.path.display().to_string(), folder.required)).collect()
+        };
+        let expected = [("/t/debug/deps".to_owned(), false), ("/t/debug".to_owned(), false)];
+        assert_eq!(paths("/t/debug/haltbench", "")[..2], expected);
+        assert_eq!(paths("/t/debug/deps/tests-0123", "")[..2], expected);
+        let installed = paths("/opt/bin/haltbench", "/a::/b");
+        let names: Vec<&str> = installed.iter().map(|folder| folder.0.as_str()).collect();
+        assert_eq!(names, ["/opt/bin/deps", "/opt/bin", "/opt/bin/../lib/haltbench", "/a", "/b"]);
+        assert_eq!(installed.iter().filter(|folder| folder.1).count(), 2);
+    }
+
+    #[test]
+    fn skips_what_it_finds_and_cannot_load_and_a_folder_that_is_not_there() {
+        let folder = env::temp_dir().join(format!("haltbench-discover-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("libhaltbench_policy_text.so"), "text").unwrap();
+        fs::write(folder.join("notes.txt"), "text").unwrap();
+        let absent = folder.join("absent");
+        let search = [(&folder, false), (&absent, false), (&absent, true)]
+            .map(|(path, required)| SearchFolder { path: path.clone(), required });
+        let (_, skipped) = catalogue_in(&[], &search).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        let reasons: Vec<String> = skipped.iter().map(|skipped| skipped.reason.to_string()).collect();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons[0].contains("absent: expected a folder with plugins: "), "{reasons:?}");
+        assert!(reasons[1].ends_with("expected a 64-bit ELF shared object, found something else"), "{reasons:?}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Why a plugin is refused.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use haltbench_sdk::names;
+
+use super::mismatch::Mismatch;
+
+/// Who provides a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// The crate.
+    pub package: String,
+    /// The library, or the program itself for what is linked in.
+    pub file: PathBuf,
+}
+
+/// Why a plugin is refused. The first line of the message is a summary; see [`PluginError::headline`].
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// The file does not exist: a usage error.
+    #[error("{}: no such file{}", file.display(), suggestion(nearest))]
+    Missing {
+        /// The file as named.
+        file: PathBuf,
+        /// The file in the same folder with the most similar name.
+        nearest: Option<String>,
+    },
+    /// The file exists and cannot be read.
+    #[error("{}: cannot be read: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A search folder that was asked for cannot be listed.
+    #[error("{}: expected a folder with plugins: {source}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not a 64-bit ELF shared object.
+    #[error("{}: expected a 64-bit ELF shared object, found {found}", file.display())]
+    NotALibrary {
+        /// The file.
+        file: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The library carries no fingerprint.
+    #[error(
+        "{}: not a Haltbench plugin: it has no section {}, which `register_policy!`, `register_task!` and \
+         `register_backbone!` make",
+        file.display(),
+        haltbench_sdk::fingerprint::SECTION
+    )]
+    NotAPlugin {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file ends before its headers say that it does.
+    #[error("{}: truncated: it ends before {part} does", file.display())]
+    Truncated {
+        /// The file.
+        file: PathBuf,
+        /// The part that is incomplete.
+        part: &'static str,
+    },
+    /// The section does not hold a fingerprint of this format.
+    #[error(
+        "{}: its fingerprint starts with `{found}`, expected `{}`: it was made for another version of Haltbench",
+        file.display(),
+        haltbench_sdk::fingerprint::MAGIC
+    )]
+    ForeignFingerprint {
+        /// The file.
+        file: PathBuf,
+        /// The start of the section.
+        found: String,
+    },
+    /// The fingerprint differs from the program's.
+    #[error(transparent)]
+    Mismatch(Box<Mismatch>),
+    /// The dynamic linker found no definition of a symbol, although the fingerprints agree.
+    #[error(
+        "{}: built against another copy of the SDK or of candle: nothing defines its symbol `{symbol}`\n\
+         the sources are the same, so their path or the features of a dependency differ: build it as a member of the \
+         suite's workspace, e.g. with `haltbench plugin build`",
+        file.display()
+    )]
+    Symbol {
+        /// The file.
+        file: PathBuf,
+        /// The symbol.
+        symbol: String,
+    },
+    /// The plugin needs a library that is not there.
+    #[error("{}: needs `{library}`, which the dynamic linker does not find", file.display())]
+    Dependency {
+        /// The file.
+        file: PathBuf,
+        /// The library.
+        library: String,
+    },
+    /// The dynamic linker refused the library for another reason.
+    #[error("{}: cannot be opened: {message}", file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// What the dynamic linker says.
+        message: String,
+    },
+    /// The plugin carries its own copy of the SDK, and of candle with it.
+    #[error(
+        "{}: carries a copy of the SDK of its own: {evidence}\n\
+         gradients through two copies of candle are silently wrong: the plugin must link the shared library \
+         (`haltbench_sdk_dylib` among its dependencies and `use haltbench_sdk_dylib as _;` in its lib.rs)",
+        file.display()
+    )]
+    NotShared {
+        /// The file.
+        file: PathBuf,
+        /// What shows it.
+        evidence: String,
+    },
+    /// Two providers register one name.
+    #[error(
+        "{kind} `{name}` is provided twice: by {} ({}) and by {} ({}); remove one of the files or rename one {kind}",
+        providers[0].package, providers[0].file.display(), providers[1].package, providers[1].file.display()
+    )]
+    Duplicate {
+        /// `task`, `backbone` or `policy`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The two providers.
+        providers: Box<[Provider; 2]>,
+    },
+    /// A library that was found is left out in favour of one of the same file name that was named.
+    #[error("{}: replaced by {}", file.display(), by.display())]
+    Replaced {
+        /// The library that was found.
+        file: PathBuf,
+        /// The library that was named.
+        by: PathBuf,
+    },
+}
+
+impl PluginError {
+    /// Exit status of a program that ends with this error: 3, plugin refused, except for [`PluginError::Missing`] and
+    /// [`PluginError::Folder`], where nothing was refused because a path leads nowhere: 2, usage.
+    pub fn exit_status(&self) -> i32 {
+        match self {
+            Self::Missing { .. } | Self::Folder { .. } => 2,
+            _ => 3,
+        }
+    }
+
+    /// The first line of the message: what is wrong, without what to do about it.
+    pub fn headline(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+/// The error for a file that the system does not give, with the nearest name of its folder if there is no such file.
+pub(super) fn inaccessible(file: &Path, source: io::Error) -> PluginError {
+    if source.kind() != io::ErrorKind::NotFound {
+        return PluginError::Unreadable { file: file.to_owned(), source };
+    }
+    let folder = match file.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let names: Vec<String> = fs::read_dir(folder)
+        .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    let wanted = file.file_name().unwrap_or_default().to_string_lossy();
+    let nearest = names::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned);
+    PluginError::Missing { file: file.to_owned(), nearest }
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}

@@ -1,0 +1,28 @@
+//! Plugins: found by their file names, fingerprinted without being opened, loaded once and for ever, catalogued.
+//!
+//! [`catalogue`] does all of it: it loads the files named explicitly, then every library called
+//! `libhaltbench_{task,policy,backbone}_*.so` in the [`search_folders`]. Each passes these gates, in this order:
+//!
+//! 1. its fingerprint, read from an ELF section while it is still closed, equals the program's ([`elf`]);
+//! 2. it is opened with `RTLD_NODELETE` and never closed, and what it adds to the registry is noted ([`load`]);
+//! 3. each item it added proves that it shares the program's copy of the SDK and of candle ([`sharing`]): a second
+//!    copy numbers its tensors anew, and gradients are then silently wrong;
+//! 4. no name is provided twice ([`Catalogue`]).
+//!
+//! Refusals are [`PluginError`]s. A library that was found is skipped with its reason, a library that was named is
+//! fatal.
+
+mod catalogue;
+mod discover;
+pub mod elf;
+mod error;
+mod file;
+pub mod load;
+mod mismatch;
+pub mod sharing;
+
+pub use catalogue::{Catalogue, Entry};
+pub use discover::{FOLDERS_VARIABLE, SearchFolder, Skipped, catalogue, catalogue_in, is_plugin_name, search_folders};
+pub use error::{PluginError, Provider};
+pub use load::{LoadedPlugin, load};
+pub use mismatch::{Field, Mismatch};

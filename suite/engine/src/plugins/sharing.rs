@@ -1,0 +1,80 @@
+//! Proof that a plugin and the program share one copy of the SDK and of candle.
+//!
+//! Two facts are needed, because each alone can deceive. A static of the SDK has the same address in both. And tensors
+//! made by the program, the plugin and the program again have consecutive numbers: candle counts tensors in a static,
+//! a gradient is looked up by that number, and a plugin with a counter of its own hands out numbers that are taken.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use haltbench_sdk::registry::{ANCHOR, Registration, SharingProbe, probe};
+
+/// Other threads may make a tensor between two of ours; this often in a row they do not.
+const ATTEMPTS: usize = 3;
+
+/// Asks one registered item for the proof. The error says what shows that nothing is shared.
+///
+/// # Errors
+/// If the plugin sees another copy of the SDK, if the tensors are not numbered by one counter, or if the probe fails.
+pub fn prove(item: &Registration) -> Result<(), String> {
+    let anchor = (&raw const ANCHOR).addr();
+    let mut numbers = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let before = number(probe())?;
+        let plugin = catch_unwind(AssertUnwindSafe(item.probe)).map_err(|_| "its sharing probe panicked".to_owned())?;
+        let after = number(probe())?;
+        if let Some(found) = plugin.as_ref().map(|seen| seen.anchor).filter(|found| *found != anchor) {
+            return Err(format!("it sees the SDK at {found:#x}, the program at {anchor:#x}"));
+        }
+        let plugin = number(plugin)?;
+        if before.checked_add(1) == Some(plugin) && plugin.checked_add(1) == Some(after) {
+            return Ok(());
+        }
+        numbers.push(format!("{before}, {plugin}, {after}"));
+    }
+    Err(format!(
+        "tensors made by the program, the plugin and the program are numbered {}, expected consecutive numbers",
+        numbers.join("; then ")
+    ))
+}
+
+/// The number in `TensorId(number)`.
+fn number(probe: Option<SharingProbe>) -> Result<u64, String> {
+    let tensor = probe.ok_or("its sharing probe could not make a tensor")?.tensor;
+    let digits = tensor.strip_prefix("TensorId(").and_then(|rest| rest.strip_suffix(')'));
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| format!("expected a tensor number like TensorId(7), found {tensor}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use haltbench_sdk::fingerprint::FINGERPRINT;
+    use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind};
+    use haltbench_sdk::registry::Declaration;
+
+    use super::*;
+
+    static POLICY: PolicyDeclaration =
+        PolicyDeclaration::new("probed", PolicyKind::Early, |_| Err(haltbench_sdk::Error::contract("probed", "no")));
+
+    fn verdict(probe: fn() -> Option<SharingProbe>) -> Result<(), String> {
+        let declaration = Declaration::Policy(&POLICY);
+        prove(&Registration { declaration, provider: "test", fingerprint: &FINGERPRINT, probe })
+    }
+
+    fn here(tensor: &str) -> Option<SharingProbe> {
+        Some(SharingProbe { anchor: (&raw const ANCHOR).addr(), tensor: tensor.to_owned() })
+    }
+
+    #[test]
+    fn invariant_1_tells_copies_apart_by_address_and_by_tensor_numbers() {
+        assert_eq!(verdict(probe), Ok(()));
+        let elsewhere = verdict(|| Some(SharingProbe { anchor: 1, ..probe()? })).unwrap_err();
+        assert!(elsewhere.starts_with("it sees the SDK at 0x1, the program at 0x"), "{elsewhere}");
+        let counts_alone = verdict(|| here("TensorId(1)")).unwrap_err();
+        assert!(counts_alone.contains("expected consecutive numbers"), "{counts_alone}");
+        assert_eq!(verdict(|| here("?")).unwrap_err(), "expected a tensor number like TensorId(7), found ?");
+        assert_eq!(verdict(|| None).unwrap_err(), "its sharing probe could not make a tensor");
+        assert_eq!(verdict(|| panic!("on purpose")).unwrap_err(), "its sharing probe panicked");
+    }
+}

@@ -1,0 +1,50 @@
+//! Reads and checks what a policy returned: wrong shapes and numbers are the policy's fault and are named as such.
+
+use haltbench_sdk::candle_core::{DType, Device, Tensor};
+
+use crate::Result;
+use crate::model::Model;
+
+/// The finite numbers of `tensor`, which must have the shape `shape`.
+pub fn numbers(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> Result<Vec<f64>> {
+    if tensor.dims() != shape {
+        return Err(model.broken(format!("{what} have the shape {:?}, expected {shape:?}", tensor.dims())));
+    }
+    let values: Vec<f64> = tensor.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    match values.iter().position(|value| value.is_nan()) {
+        Some(index) => Err(model.broken(format!("{what} are NaN (first at index {index})"))),
+        None => Ok(values),
+    }
+}
+
+/// Depths within 1..=D, one for each of `rows` rows.
+pub fn depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> {
+    if depths.len() != rows {
+        return Err(model.broken(format!("{} depths for {rows} rows", depths.len())));
+    }
+    match depths.iter().find(|depth| !(1..=model.max_depth as u32).contains(depth)) {
+        Some(depth) => Err(model.broken(format!("depth {depth} is outside 1..={}", model.max_depth))),
+        None => Ok(depths),
+    }
+}
+
+/// One flag for each of `rows` rows.
+pub fn flags(model: &Model, what: &str, flags: Vec<bool>, rows: usize) -> Result<Vec<bool>> {
+    if flags.len() != rows {
+        return Err(model.broken(format!("{} {what} for {rows} rows", flags.len())));
+    }
+    Ok(flags)
+}
+
+/// Probabilities of the depths from one row of scores.
+pub fn softmax(scores: &[f64]) -> Vec<f64> {
+    let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+    let exponentials: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+    let total: f64 = exponentials.iter().sum();
+    exponentials.iter().map(|exponential| exponential / total).collect()
+}
+
+/// sigmoid(x)
+pub fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}

@@ -1,0 +1,265 @@
+//! Evaluation: halted tokens are compacted out of the step, so wall-clock falls with depth.
+
+use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
+use haltbench_sdk::candle_nn::ops::softmax;
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::ops::AttentionPlan;
+use haltbench_sdk::policy::{
+    EarlyDecision, EarlyPolicy, HazardHistory, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged, RowMemory,
+};
+
+use super::{decision, replace_rows, select, shrink, soft, with_view};
+use crate::Result;
+use crate::batch::Batch;
+use crate::ledger::Ledger;
+use crate::model::Model;
+
+/// How the steps of an evaluation are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Execution {
+    /// Halted tokens are not computed.
+    Compacted,
+    /// Every token is computed in all D steps and the results of halted ones are discarded: what a run without
+    /// halting costs, and what compaction is checked against.
+    Dense,
+}
+
+/// What an evaluation of one batch found.
+pub struct Evaluated {
+    /// Steps executed per row.
+    pub depths: Vec<u32>,
+    /// Expected depth per row, of policies that have a distribution.
+    pub expected_depths: Option<Vec<f64>>,
+    /// Logits of the rows under the loss, `[readout, vocabulary]`.
+    pub logits: Tensor,
+    /// The token predicted for each row under the loss.
+    pub predicted: Vec<u32>,
+    /// The probability of that token.
+    pub confidence: Vec<f32>,
+    /// What it cost.
+    pub ledger: Ledger,
+}
+
+/// Evaluates one batch.
+///
+/// # Errors
+/// If a tensor operation fails or the policy breaks its contract.
+pub fn evaluate(
+    model: &Model,
+    batch: &Batch,
+    execution: Execution,
+    privileged: Option<&Privileged>,
+) -> Result<Evaluated> {
+    let first = model.backbone.prelude(&batch.tokens, &batch.layout)?;
+    let mut pass = Pass::new(model, batch, execution, privileged);
+    pass.ledger.begin(model, batch);
+    let (states, depths, expected) = match &model.policy {
+        Policy::Early(policy) => pass.early(policy.as_ref(), first)?,
+        Policy::Online(policy) => pass.online(policy.as_ref(), first)?,
+        // Mixtures and selections are executed densely; the ledger charges what is executed.
+        Policy::Soft(policy) => {
+            let mixture = soft::mix(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
+            let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1).sum();
+            pass.charge_dense(mixture.depths.iter().max(), decisions, mixture.readouts);
+            (mixture.states, mixture.depths, Some(mixture.expected))
+        }
+        Policy::Select(policy) => {
+            let selected = select::pass(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
+            let decisions = batch.rows() * model.max_depth;
+            pass.charge_dense(Some(&(model.max_depth as u32)), decisions, selected.readouts);
+            (selected.states, selected.depths, None)
+        }
+    };
+    let logits = model.backbone.coda(&states, &batch.layout, &batch.readout)?;
+    let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
+    let rows = probabilities.to_vec2::<f32>()?;
+    let best = |row: &Vec<f32>| {
+        let largest = row.iter().copied().fold(f32::MIN, f32::max);
+        (row.iter().position(|value| *value == largest).unwrap_or(0) as u32, largest)
+    };
+    if let Some(row) = rows.iter().position(|row| row.iter().any(|value| value.is_nan())) {
+        return Err(crate::Error::Cell(format!("evaluation: the logits of answer row {row} are NaN")));
+    }
+    let (predicted, confidence) = rows.iter().map(best).unzip();
+    Ok(Evaluated { depths, expected_depths: expected, logits, predicted, confidence, ledger: pass.ledger })
+}
+
+/// States after the last step, depths, expected depths.
+type Outcome = (Tensor, Vec<u32>, Option<Vec<f64>>);
+
+struct Pass<'a> {
+    model: &'a Model,
+    batch: &'a Batch,
+    execution: Execution,
+    privileged: Option<&'a Privileged>,
+    key_values: KeyValues,
+    ledger: Ledger,
+    /// States that halted tokens go on with under run-on, for the sake of their keys and values.
+    shadow: Option<Tensor>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(model: &'a Model, batch: &'a Batch, execution: Execution, privileged: Option<&'a Privileged>) -> Self {
+        let layers = model.backbone.dimensions().core_layers;
+        Self {
+            model,
+            batch,
+            execution,
+            privileged,
+            key_values: KeyValues::new(model.halted_keys_values, layers, batch.rows()),
+            ledger: Ledger::default(),
+            shadow: None,
+        }
+    }
+
+    /// One step for the rows in `running`; `settled` halted one step ago. Returns the states of all rows.
+    fn step(&mut self, step: usize, states: &Tensor, running: &RowSet, settled: &RowSet) -> Result<Tensor> {
+        let all = RowSet::all(self.batch.rows());
+        let mut halted = vec![true; self.batch.rows()];
+        running.iter().for_each(|row| halted[row] = false);
+        let runs_on = self.model.halted_keys_values == HaltedKeysValues::RunOn;
+        let dense = self.execution == Execution::Dense || runs_on;
+        let computed = if dense { &all } else { running };
+        let source = match (&self.shadow, runs_on) {
+            (Some(shadow), true) => shadow.clone(),
+            _ => states.clone(),
+        };
+        if dense {
+            self.key_values.begin_dense(&halted, &source)?;
+        } else {
+            self.key_values.begin_compacted(running, settled, &halted, &source)?;
+        }
+        let pairs = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible()).pairs();
+        self.ledger.step(self.model, computed.len(), pairs, self.key_values.extra_projections());
+        let mut context = StepContext {
+            step,
+            layout: &self.batch.layout,
+            rows: computed,
+            key_values: &mut self.key_values,
+        };
+        let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
+        if runs_on {
+            self.shadow = Some(new.clone());
+        }
+        if running.is_empty() {
+            return Ok(states.clone());
+        }
+        let new = if dense { running.select(&new)? } else { new };
+        replace_rows(states, running, &new)
+    }
+
+    /// The steps of a dense execution after the last token has halted.
+    fn idle(&mut self, done: usize, states: &Tensor) -> Result<()> {
+        if self.execution == Execution::Dense {
+            let none = RowSet::from_mask(&vec![false; self.batch.rows()]);
+            for step in done + 1..=self.model.max_depth {
+                self.step(step, states, &none, &none)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn early(&mut self, policy: &dyn EarlyPolicy, first: Tensor) -> Result<Outcome> {
+        let (rows, most) = (self.batch.rows(), self.model.max_depth);
+        let all = RowSet::all(rows);
+        let view = (&all, &first, &first);
+        let (decision, asked) =
+            with_view(self.model, self.batch, (0, Phase::Evaluation), view, self.privileged, |view| {
+                policy.decide(view)
+            })?;
+        self.ledger.decide(self.model, self.batch, rows, asked);
+        let (depths, expected) = match decision {
+            EarlyDecision::Depths(depths) => (decision::depths(self.model, depths, rows)?, None),
+            EarlyDecision::Scores(scores) => {
+                let values = decision::numbers(self.model, "scores", &scores, &[rows, most])?;
+                let distributions: Vec<Vec<f64>> = values.chunks_exact(most).map(decision::softmax).collect();
+                let mean = |q: &Vec<f64>| q.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum();
+                let depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
+                (depths, Some(distributions.iter().map(mean).collect()))
+            }
+        };
+        let mut states = first;
+        let deepest = depths.iter().copied().max().unwrap_or(0);
+        for step in 1..=deepest {
+            let rows_where = |keep: &dyn Fn(u32) -> bool| {
+                RowSet::from_mask(&depths.iter().map(|depth| keep(*depth)).collect::<Vec<bool>>())
+            };
+            let running = rows_where(&|depth| depth >= step);
+            let settled = rows_where(&|depth| depth + 1 == step);
+            states = self.step(step as usize, &states, &running, &settled)?;
+        }
+        self.idle(deepest as usize, &states)?;
+        Ok((states, depths, expected))
+    }
+
+    fn online(&mut self, policy: &dyn OnlinePolicy, first: Tensor) -> Result<Outcome> {
+        let (rows, most) = (self.batch.rows(), self.model.max_depth);
+        let mut states = first;
+        let mut memory = RowMemory::default();
+        let mut running = RowSet::all(rows);
+        let mut settled = RowSet::from_mask(&vec![false; rows]);
+        let mut depths = vec![most as u32; rows];
+        let mut histories: Vec<HazardHistory> = vec![HazardHistory::default(); rows];
+        let mut has_distribution = false;
+        let mut last = most;
+        for step in 1..=most {
+            states = self.step(step, &states, &running, &settled)?;
+            if step == most {
+                break;
+            }
+            let seen = running.select(&states)?;
+            let view = (&running, &seen, &states);
+            let (decision, asked) =
+                with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, |view| {
+                    policy.observe(view, &mut memory)
+                })?;
+            self.ledger.decide(self.model, self.batch, running.len(), asked);
+            let halts = match decision {
+                OnlineDecision::Halt(halts) => decision::flags(self.model, "flags", halts, running.len())?,
+                OnlineDecision::Hazards(hazards) => {
+                    has_distribution = true;
+                    let values = decision::numbers(self.model, "hazards", &hazards, &[running.len()])?;
+                    let mut halts = Vec::with_capacity(values.len());
+                    for (row, logit) in running.iter().zip(values) {
+                        histories[row].push(decision::sigmoid(logit));
+                        halts.push(histories[row].halts(policy.rule(), most));
+                    }
+                    halts
+                }
+            };
+            let mut still = vec![false; rows];
+            let mut halted_now = vec![false; rows];
+            for (row, halts) in running.iter().zip(halts) {
+                if halts {
+                    depths[row] = step as u32;
+                    halted_now[row] = true;
+                } else {
+                    still[row] = true;
+                }
+            }
+            let still = RowSet::from_mask(&still);
+            if still.is_empty() {
+                last = step;
+                break;
+            }
+            shrink(&mut memory, &running, &still, &states)?;
+            (running, settled) = (still, RowSet::from_mask(&halted_now));
+        }
+        self.idle(last, &states)?;
+        let expected = histories.iter().map(|history| history.expected_depth(most)).collect();
+        Ok((states, depths, has_distribution.then_some(expected)))
+    }
+
+    /// Charges a dense pass of as many steps as the deepest row took.
+    fn charge_dense(&mut self, deepest: Option<&u32>, decisions: usize, readouts: usize) {
+        let all = RowSet::all(self.batch.rows());
+        let pairs = AttentionPlan::new(&self.batch.layout, &all, None).pairs();
+        for _ in 0..deepest.copied().unwrap_or(0) {
+            self.ledger.step(self.model, all.len(), pairs, 0);
+        }
+        self.ledger.decide(self.model, self.batch, decisions, false);
+        self.ledger.read_out(self.model, self.batch, readouts);
+    }
+}

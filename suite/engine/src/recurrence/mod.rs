@@ -1,0 +1,66 @@
+//! The loop that every model runs in. The engine owns it: the depth counter, the masks and the gates are here, and a
+//! policy is asked only what it is there to decide.
+
+mod decision;
+mod evaluation;
+mod select;
+mod soft;
+mod training;
+
+pub use evaluation::{Evaluated, Execution, evaluate};
+pub use training::{Noise, Unrolled, unroll};
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::policy::{Phase, Privileged, RowMemory, View};
+
+use crate::Result;
+use crate::batch::Batch;
+use crate::model::Model;
+
+/// Asks the policy something about `rows` after `step` steps. Logits are read out only if it asks for them.
+pub(crate) fn with_view<T>(
+    model: &Model,
+    batch: &Batch,
+    (step, phase): (usize, Phase),
+    (rows, states, all): (&RowSet, &Tensor, &Tensor),
+    privileged: Option<&Privileged>,
+    ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
+) -> Result<(T, bool)> {
+    let asked = std::cell::Cell::new(false);
+    let logits = || {
+        asked.set(true);
+        model.backbone.coda(all, &batch.layout, rows)
+    };
+    let privileged = if model.declaration.uses_labels { privileged } else { None };
+    let view = View::new(step, model.max_depth, &batch.layout, rows, states, &logits, phase, model.seed, privileged);
+    let answer = ask(&view)?;
+    Ok((answer, asked.get()))
+}
+
+/// `states` `[total, ...]` with `rows` replaced by `new` `[rows.len(), ...]`.
+pub(crate) fn replace_rows(states: &Tensor, rows: &RowSet, new: &Tensor) -> Result<Tensor> {
+    if rows.is_all() {
+        return Ok(new.clone());
+    }
+    let total = rows.total();
+    let mut places: Vec<u32> = (0..total as u32).collect();
+    for (place, row) in rows.iter().enumerate() {
+        places[row] = (total + place) as u32;
+    }
+    let places = Tensor::from_vec(places, total, states.device())?;
+    Ok(Tensor::cat(&[states, new], 0)?.index_select(&places, 0)?)
+}
+
+/// Drops from a policy's memory the rows of `before` that are not in `after`.
+pub(crate) fn shrink(memory: &mut RowMemory, before: &RowSet, after: &RowSet, like: &Tensor) -> Result<()> {
+    if before.len() != after.len() {
+        let kept: Vec<u32> = (0u32..)
+            .zip(before.iter())
+            .filter(|(_, row)| after.as_slice().binary_search(&(*row as u32)).is_ok())
+            .map(|(place, _)| place)
+            .collect();
+        memory.keep(&Tensor::from_vec(kept, after.len(), like.device())?)?;
+    }
+    Ok(())
+}

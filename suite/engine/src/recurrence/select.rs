@@ -1,0 +1,85 @@
+//! Selecting policies: before every step some positions are chosen; a token may rest and be woken again.
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::policy::{Combine, HaltingRecord, Phase, Privileged, RowMemory, SelectPolicy};
+
+use super::decision;
+use super::training::{Unrolled, Walk};
+use super::with_view;
+use crate::Result;
+use crate::batch::Batch;
+use crate::model::Model;
+
+/// The result of a dense pass: output states, gates offered per step, and how often each row was chosen.
+pub(super) struct Selected {
+    pub states: Tensor,
+    pub gates: Vec<Tensor>,
+    pub depths: Vec<u32>,
+    pub readouts: usize,
+}
+
+/// Runs all D steps over every row and keeps the results of the chosen ones.
+pub(super) fn pass(
+    model: &Model,
+    policy: &dyn SelectPolicy,
+    batch: &Batch,
+    first: Tensor,
+    phase: Phase,
+    privileged: Option<&Privileged>,
+) -> Result<Selected> {
+    let rows = batch.rows();
+    let mut walk = Walk::new(model, batch);
+    let mut memory = RowMemory::default();
+    let mut states = first;
+    let mut depths = vec![0; rows];
+    let mut gates = Vec::with_capacity(model.max_depth);
+    let mut readouts = 0;
+    for step in 0..model.max_depth {
+        let all = walk.all.clone();
+        let (selection, asked) = with_view(model, batch, (step, phase), (&all, &states, &states), privileged, |view| {
+            policy.select(view, &mut memory)
+        })?;
+        readouts += if asked { rows } else { 0 };
+        let chosen = decision::flags(model, "choices", selection.chosen, rows)?;
+        let resting: Vec<bool> = chosen.iter().map(|chosen| !chosen).collect();
+        let candidate = walk.candidate(&states, &resting)?;
+        let mask: Vec<f64> = chosen.iter().map(|chosen| f64::from(u8::from(*chosen))).collect();
+        let mut gate = Tensor::from_vec(mask, rows, states.device())?.to_dtype(states.dtype())?;
+        if let Some(offered) = selection.gate {
+            decision::numbers(model, "gates", &offered, &[rows])?;
+            gate = (gate * &offered)?;
+            gates.push(offered);
+        }
+        let gate = gate.unsqueeze(1)?;
+        let change = match selection.combine {
+            Combine::Residual => (candidate - &states)?,
+            Combine::Added => candidate,
+        };
+        states = (states + change.broadcast_mul(&gate)?)?;
+        for (depth, chosen) in depths.iter_mut().zip(chosen) {
+            *depth += u32::from(chosen);
+        }
+    }
+    Ok(Selected { states, gates, depths, readouts })
+}
+
+/// A training pass.
+pub(super) fn unroll(
+    model: &Model,
+    policy: &dyn SelectPolicy,
+    batch: &Batch,
+    first: Tensor,
+    phase: Phase,
+    privileged: Option<&Privileged>,
+) -> Result<Unrolled> {
+    let selected = pass(model, policy, batch, first, phase, privileged)?;
+    let logits = model.backbone.coda(&selected.states, &batch.layout, &batch.readout)?;
+    let record = HaltingRecord {
+        max_depth: model.max_depth,
+        depths: selected.depths,
+        log_distribution: None,
+        weights: None,
+        gates: selected.gates,
+    };
+    Ok(Unrolled { logits: vec![logits], step_weights: None, record })
+}

@@ -1,0 +1,125 @@
+//! Soft policies: the output is a mixture of the states after several steps.
+
+use std::sync::Arc;
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::ops::passthrough;
+use haltbench_sdk::policy::{HaltingRecord, Phase, Privileged, RowMemory, SoftPolicy};
+
+use super::decision;
+use super::training::{Unrolled, Walk};
+use super::{replace_rows, shrink, with_view};
+use crate::Result;
+use crate::batch::Batch;
+use crate::model::Model;
+
+/// How far the sum of a token's weights may be from one.
+const TOLERANCE: f64 = 1e-4;
+
+/// The mixture of a dense pass: output states, weights `[rows, D + 1]` and executed depths.
+pub(super) struct Mixture {
+    pub states: Tensor,
+    pub weights: Tensor,
+    pub depths: Vec<u32>,
+    pub expected: Vec<f64>,
+    pub readouts: usize,
+}
+
+/// Mixes the states of a dense pass; rows that have stopped keep their state and get no more weight.
+pub(super) fn mix(
+    model: &Model,
+    policy: &dyn SoftPolicy,
+    batch: &Batch,
+    first: Tensor,
+    phase: Phase,
+    privileged: Option<&Privileged>,
+) -> Result<Mixture> {
+    let rows = batch.rows();
+    let mut walk = Walk::new(model, batch);
+    let mut memory = RowMemory::default();
+    let mut states = first;
+    let mut running = vec![true; rows];
+    let mut depths = vec![0; rows];
+    let mut columns = Vec::with_capacity(model.max_depth + 1);
+    let mut output: Option<Tensor> = None;
+    let (mut totals, mut expected) = (vec![0.0; rows], vec![0.0; rows]);
+    let mut readouts = 0;
+    for step in 0..=model.max_depth {
+        if step > 0 {
+            let halted: Vec<bool> = running.iter().map(|running| !running).collect();
+            let candidate = walk.candidate(&states, &halted)?;
+            states = if halted.contains(&true) && model.halted_keys_values != HaltedKeysValues::RunOn {
+                let soft = Tensor::zeros(rows, states.dtype(), states.device())?;
+                passthrough(&candidate, &states, &soft, &Arc::new(running.clone()))?
+            } else {
+                candidate
+            };
+            for (depth, running) in depths.iter_mut().zip(&running) {
+                *depth += u32::from(*running);
+            }
+        }
+        let asked_rows = RowSet::from_mask(&running);
+        let seen = asked_rows.select(&states)?;
+        let (decision, asked) =
+            with_view(model, batch, (step, phase), (&asked_rows, &seen, &states), privileged, |view| {
+                policy.weigh(view, &mut memory)
+            })?;
+        readouts += if asked { asked_rows.len() } else { 0 };
+        let values = decision::numbers(model, "weights", &decision.weight, &[asked_rows.len()])?;
+        for (row, weight) in asked_rows.iter().zip(values) {
+            totals[row] += weight;
+            expected[row] += weight * step as f64;
+        }
+        let nothing = Tensor::zeros((rows, 1), states.dtype(), states.device())?;
+        let weight = replace_rows(&nothing, &asked_rows, &decision.weight.unsqueeze(1)?)?;
+        let part = states.broadcast_mul(&weight)?;
+        output = Some(match output {
+            None => part,
+            Some(output) => (output + part)?,
+        });
+        columns.push(weight.squeeze(1)?);
+        if let Some(carry) = decision.carry {
+            states = replace_rows(&states, &asked_rows, &carry)?;
+        }
+        let goes_on = decision::flags(model, "flags", decision.running, asked_rows.len())?;
+        for (row, goes_on) in asked_rows.iter().zip(goes_on) {
+            running[row] = goes_on;
+        }
+        let still = RowSet::from_mask(&running);
+        if still.is_empty() {
+            break;
+        }
+        shrink(&mut memory, &asked_rows, &still, &states)?;
+    }
+    if let Some(row) = totals.iter().position(|total| (total - 1.0).abs() > TOLERANCE) {
+        return Err(model.broken(format!("the weights of row {row} sum to {}, not to 1", totals[row])));
+    }
+    while columns.len() <= model.max_depth {
+        columns.push(columns[0].zeros_like()?);
+    }
+    let states = output.ok_or_else(|| model.broken("gave no weights"))?;
+    Ok(Mixture { states, weights: Tensor::stack(&columns, 1)?, depths, expected, readouts })
+}
+
+/// A training pass.
+pub(super) fn unroll(
+    model: &Model,
+    policy: &dyn SoftPolicy,
+    batch: &Batch,
+    first: Tensor,
+    phase: Phase,
+    privileged: Option<&Privileged>,
+) -> Result<Unrolled> {
+    let mixture = mix(model, policy, batch, first, phase, privileged)?;
+    let logits = model.backbone.coda(&mixture.states, &batch.layout, &batch.readout)?;
+    let record = HaltingRecord {
+        max_depth: model.max_depth,
+        depths: mixture.depths,
+        log_distribution: None,
+        weights: Some(mixture.weights),
+        gates: Vec::new(),
+    };
+    Ok(Unrolled { logits: vec![logits], step_weights: None, record })
+}

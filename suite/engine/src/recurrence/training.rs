@@ -1,0 +1,296 @@
+//! The paper's unroll (§§2-4): dense, with passthrough and straight-through gates, as a graph to differentiate.
+
+use std::sync::Arc;
+
+use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::candle_core::{D, Tensor};
+use haltbench_sdk::candle_nn::ops::{log_softmax, softmax};
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::ops::{log_sigmoid, passthrough};
+use haltbench_sdk::policy::{
+    EarlyDecision, EarlyPolicy, HaltingRecord, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged, RowMemory,
+    Training,
+};
+use haltbench_sdk::random::Stream;
+
+use super::decision;
+use super::{select, soft, with_view};
+use crate::Result;
+use crate::batch::Batch;
+use crate::model::Model;
+
+/// The random numbers of one training step.
+pub enum Noise {
+    /// From the seeded stream of this training step.
+    Seeded(u64),
+    /// Given row by row: D Gumbel numbers each for early policies, one uniform number each for online ones.
+    Given(Vec<f64>),
+}
+
+impl Noise {
+    fn draw(&self, model: &Model, purpose: &str, count: usize, draw: fn(&mut Stream) -> f64) -> Result<Vec<f64>> {
+        match self {
+            Self::Seeded(step) => {
+                let mut stream = Stream::new(model.seed, purpose, &[*step]);
+                Ok((0..count).map(|_| draw(&mut stream)).collect())
+            }
+            Self::Given(values) if values.len() == count => Ok(values.clone()),
+            Self::Given(values) => Err(crate::Error::Usage(format!(
+                "noise: expected {count} numbers, found {}",
+                values.len()
+            ))),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Seeded(step) => Phase::Training(*step),
+            Self::Given(_) => Phase::Training(0),
+        }
+    }
+}
+
+/// A training pass before the loss.
+pub struct Unrolled {
+    /// Logits of the rows under the loss, one entry when the loss is taken at the halted states, D entries when it is
+    /// taken at every step; each `[readout, vocabulary]`.
+    pub logits: Vec<Tensor>,
+    /// Weight of each of several logits, `[readout, D]`.
+    pub step_weights: Option<Tensor>,
+    /// What the regulariser sees.
+    pub record: HaltingRecord,
+}
+
+/// State of an unroll between two steps.
+pub(super) struct Walk<'a> {
+    pub model: &'a Model,
+    pub batch: &'a Batch,
+    pub all: RowSet,
+    pub key_values: KeyValues,
+    pub step: usize,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(model: &'a Model, batch: &'a Batch) -> Self {
+        let layers = model.backbone.dimensions().core_layers;
+        let key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
+        Self { model, batch, all: RowSet::all(batch.rows()), key_values, step: 0 }
+    }
+
+    /// R(h): one step of the core for every row; `halted` are the rows that halted before it.
+    pub fn candidate(&mut self, states: &Tensor, halted: &[bool]) -> Result<Tensor> {
+        self.step += 1;
+        self.key_values.begin_dense(halted, states)?;
+        let mut context = StepContext {
+            step: self.step,
+            layout: &self.batch.layout,
+            rows: &self.all,
+            key_values: &mut self.key_values,
+        };
+        Ok(self.model.backbone.step(states, &mut context)?)
+    }
+}
+
+/// Runs one training pass over `batch`.
+///
+/// # Errors
+/// If a tensor operation fails or the policy breaks its contract.
+pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Unrolled> {
+    let first = model.backbone.prelude(&batch.tokens, &batch.layout)?;
+    match (&model.policy, model.declaration.training) {
+        (_, Training::FullDepth) => full_depth(model, batch, first),
+        (Policy::Early(policy), _) => early(model, policy.as_ref(), batch, first, noise, privileged),
+        (Policy::Online(policy), _) => online(model, policy.as_ref(), batch, first, noise, privileged),
+        (Policy::Soft(policy), _) => soft::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
+        (Policy::Select(policy), _) => select::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
+    }
+}
+
+fn record(model: &Model, depths: Vec<u32>, log_distribution: Option<Tensor>) -> HaltingRecord {
+    HaltingRecord { max_depth: model.max_depth, depths, log_distribution, weights: None, gates: Vec::new() }
+}
+
+fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {
+    Ok(model.backbone.coda(states, &batch.layout, &batch.readout)?)
+}
+
+fn full_depth(model: &Model, batch: &Batch, mut states: Tensor) -> Result<Unrolled> {
+    let mut walk = Walk::new(model, batch);
+    for _ in 0..model.max_depth {
+        states = walk.candidate(&states, &vec![false; batch.rows()])?;
+    }
+    let depths = vec![model.max_depth as u32; batch.rows()];
+    Ok(Unrolled { logits: vec![read(model, batch, &states)?], step_weights: None, record: record(model, depths, None) })
+}
+
+/// The states after every step of an unroll without gates, with the loss at each.
+fn every_step(model: &Model, batch: &Batch, mut states: Tensor, log_q: Option<Tensor>) -> Result<Unrolled> {
+    let mut walk = Walk::new(model, batch);
+    let mut logits = Vec::with_capacity(model.max_depth);
+    for _ in 0..model.max_depth {
+        states = walk.candidate(&states, &vec![false; batch.rows()])?;
+        logits.push(read(model, batch, &states)?);
+    }
+    finish_every_step(model, batch, logits, log_q)
+}
+
+fn finish_every_step(model: &Model, batch: &Batch, logits: Vec<Tensor>, log_q: Option<Tensor>) -> Result<Unrolled> {
+    let log_q = log_q.ok_or_else(|| model.broken("is trained at every step but gives no distribution over depths"))?;
+    let step_weights = Some(batch.readout.select(&log_q)?.exp()?);
+    let depths = vec![model.max_depth as u32; batch.rows()];
+    Ok(Unrolled { logits, step_weights, record: record(model, depths, Some(log_q)) })
+}
+
+fn early(
+    model: &Model,
+    policy: &dyn EarlyPolicy,
+    batch: &Batch,
+    first: Tensor,
+    noise: &Noise,
+    privileged: Option<&Privileged>,
+) -> Result<Unrolled> {
+    let (rows, most) = (batch.rows(), model.max_depth);
+    let all = RowSet::all(rows);
+    let view = (&all, &first, &first);
+    let (decision, _) =
+        with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.decide(view))?;
+    let (depths, gates, log_q) = match decision {
+        EarlyDecision::Depths(depths) => (decision::depths(model, depths, rows)?, None, None),
+        EarlyDecision::Scores(scores) => {
+            decision::numbers(model, "scores", &scores, &[rows, most])?;
+            let log_q = log_softmax(&scores, D::Minus1)?;
+            if model.declaration.training == Training::EveryStep {
+                return every_step(model, batch, first, Some(log_q));
+            }
+            let gumbel = noise.draw(model, "gumbel", rows * most, Stream::gumbel)?;
+            let gumbel = Tensor::from_vec(gumbel, (rows, most), scores.device())?.to_dtype(scores.dtype())?;
+            let noisy = ((scores + gumbel)? / policy.temperature())?;
+            let values = decision::numbers(model, "noisy scores", &noisy, &[rows, most])?;
+            let depths = values.chunks_exact(most).map(argmax).collect();
+            (depths, Some(at_least(&softmax(&noisy, D::Minus1)?)?), Some(log_q))
+        }
+    };
+    let mut walk = Walk::new(model, batch);
+    let mut states = first;
+    let deepest = if gates.is_some() { most } else { depths.iter().copied().max().unwrap_or(1) as usize };
+    for step in 1..=deepest {
+        let open: Vec<bool> = depths.iter().map(|depth| *depth as usize >= step).collect();
+        let soft = gates.as_ref().map(|gates| gates.narrow(1, step - 1, 1)?.squeeze(1)).transpose()?;
+        states = advance(&mut walk, states, open, soft)?;
+    }
+    Ok(Unrolled { logits: vec![read(model, batch, &states)?], step_weights: None, record: record(model, depths, log_q) })
+}
+
+/// h(d): the candidate where the gate is open, h(d-1) elsewhere; the gate's gradient is that of `soft`.
+fn advance(walk: &mut Walk, states: Tensor, open: Vec<bool>, soft: Option<Tensor>) -> Result<Tensor> {
+    let halted: Vec<bool> = open.iter().map(|open| !open).collect();
+    if walk.model.halted_keys_values == HaltedKeysValues::RunOn && halted.contains(&true) {
+        return Err(crate::Error::Usage(
+            "halted_keys_values = \"run-on\" is an option of evaluation; training needs freeze-state, latest-kv or skip"
+                .to_owned(),
+        ));
+    }
+    let candidate = walk.candidate(&states, &halted)?;
+    // Every token takes the first step, whatever its gate would say.
+    if walk.step == 1 || (soft.is_none() && !halted.contains(&true)) {
+        return Ok(candidate);
+    }
+    let soft = match soft {
+        Some(soft) => soft,
+        None => Tensor::zeros(open.len(), states.dtype(), states.device())?,
+    };
+    Ok(passthrough(&candidate, &states, &soft, &Arc::new(open))?)
+}
+
+fn online(
+    model: &Model,
+    policy: &dyn OnlinePolicy,
+    batch: &Batch,
+    first: Tensor,
+    noise: &Noise,
+    privileged: Option<&Privileged>,
+) -> Result<Unrolled> {
+    let (rows, most) = (batch.rows(), model.max_depth);
+    let every_step = model.declaration.training == Training::EveryStep;
+    let uniform = if every_step { vec![2.0; rows] } else { noise.draw(model, "halting", rows, Stream::uniform)? };
+    let mut walk = Walk::new(model, batch);
+    let mut memory = RowMemory::default();
+    let mut states = first;
+    let mut depths = vec![most as u32; rows];
+    let mut open = vec![true; rows];
+    let mut cumulative = vec![0.0; rows];
+    let mut log_survival: Option<Tensor> = None;
+    let mut columns = Vec::with_capacity(most);
+    let mut logits = Vec::new();
+    for step in 1..=most {
+        let soft = log_survival.as_ref().filter(|_| !every_step).map(Tensor::exp).transpose()?;
+        states = advance(&mut walk, states, open.clone(), soft)?;
+        if every_step {
+            logits.push(read(model, batch, &states)?);
+        }
+        if step == most {
+            break;
+        }
+        let all = walk.all.clone();
+        let view = (&all, &states, &states);
+        let (decision, _) = with_view(model, batch, (step, noise.phase()), view, privileged, |view| {
+            policy.observe(view, &mut memory)
+        })?;
+        match decision {
+            OnlineDecision::Halt(halt) => {
+                for (row, halts) in decision::flags(model, "flags", halt, rows)?.into_iter().enumerate() {
+                    if halts && open[row] && !every_step {
+                        open[row] = false;
+                        depths[row] = step as u32;
+                    }
+                }
+            }
+            OnlineDecision::Hazards(hazards) => {
+                let values = decision::numbers(model, "hazards", &hazards, &[rows])?;
+                for (row, logit) in values.into_iter().enumerate() {
+                    cumulative[row] += (1.0 - cumulative[row]) * decision::sigmoid(logit);
+                    if open[row] && cumulative[row] >= uniform[row] {
+                        open[row] = false;
+                        depths[row] = step as u32;
+                    }
+                }
+                let (halt, go_on) = (log_sigmoid(&hazards)?, log_sigmoid(&hazards.neg()?)?);
+                columns.push(match &log_survival {
+                    None => halt,
+                    Some(survival) => (survival + halt)?,
+                });
+                log_survival = Some(match log_survival {
+                    None => go_on,
+                    Some(survival) => (survival + go_on)?,
+                });
+            }
+        }
+    }
+    let log_q = match log_survival {
+        None => None,
+        Some(rest) => {
+            columns.push(rest);
+            Some(Tensor::stack(&columns, 1)?)
+        }
+    };
+    if every_step {
+        return finish_every_step(model, batch, logits, log_q);
+    }
+    Ok(Unrolled { logits: vec![read(model, batch, &states)?], step_weights: None, record: record(model, depths, log_q) })
+}
+
+/// The depth of the largest entry, the lowest of several.
+fn argmax(row: &[f64]) -> u32 {
+    let best = row.iter().copied().fold(f64::MIN, f64::max);
+    1 + row.iter().position(|value| *value == best).unwrap_or(0) as u32
+}
+
+/// a(d) = sum over j >= d of y_j, for every d: `[rows, D]`.
+fn at_least(y: &Tensor) -> Result<Tensor> {
+    let depth = y.dim(1)?;
+    let triangle: Vec<f64> =
+        (0..depth * depth).map(|index| f64::from(u8::from(index / depth >= index % depth))).collect();
+    let triangle = Tensor::from_vec(triangle, (depth, depth), y.device())?.to_dtype(y.dtype())?;
+    Ok(y.matmul(&triangle)?)
+}

@@ -1,0 +1,286 @@
+//! Runs the cells of a suite, each in a process of its own, as many at a time as there are cores to share.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::plan::{CellPlan, Suite};
+use crate::store::{RunFolder, State, Status, TrainingLine};
+use crate::worker::Stage;
+
+/// A line that a worker prints for its scheduler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgressLine {
+    /// What the worker is doing.
+    pub stage: Stage,
+    /// Steps or batches done.
+    pub done: u64,
+    /// Steps or batches in all.
+    pub total: u64,
+    /// The last training step.
+    pub line: Option<TrainingLine>,
+}
+
+/// What happens while a suite runs.
+pub enum Event<'a> {
+    /// A cell is done already and is left as it is.
+    Kept(&'a str, &'a CellPlan),
+    /// A worker has started on a cell.
+    Started(&'a str, &'a CellPlan),
+    /// A worker reports.
+    Progress(&'a str, &'a ProgressLine),
+    /// A cell has ended: done, or failed for a reason, or stopped in order to be resumed.
+    Ended(&'a str, &'a CellPlan, &'a Status),
+    /// Nothing happened for a moment.
+    Idle,
+}
+
+/// How to run a suite.
+pub struct Options {
+    /// Program and arguments of a worker, before the cell's own.
+    pub worker: Vec<OsString>,
+    /// Plugins that workers load by name.
+    pub plugins: Vec<PathBuf>,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Workers at a time.
+    pub jobs: usize,
+    /// Threads of each worker.
+    pub threads: usize,
+    /// Whether finished cells are computed again.
+    pub overwrite: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Cells that are done.
+    pub done: usize,
+    /// Cells that failed.
+    pub failed: usize,
+    /// The signal that stopped the run.
+    pub interrupted: Option<i32>,
+}
+
+struct Worker {
+    child: Child,
+    /// Closing it asks the worker to stop.
+    _leash: Option<std::process::ChildStdin>,
+}
+
+enum Message {
+    Line(String, ProgressLine),
+    Closed(String),
+}
+
+/// Runs the cells of `suite` that `wanted` names; `signal` tells whether somebody asked to stop.
+///
+/// # Errors
+/// If the run folder cannot be used or a worker cannot be started. A failed cell is not an error of the run.
+pub fn run(
+    suite: &Suite,
+    folder: &RunFolder,
+    wanted: &dyn Fn(&str, &CellPlan) -> bool,
+    options: &Options,
+    signal: &dyn Fn() -> Option<i32>,
+    report: &mut dyn FnMut(Event),
+) -> Result<Summary> {
+    folder.prepare()?;
+    let mut schedule = Schedule::new(suite, folder, options);
+    for (id, plan) in suite.cells.iter().filter(|(id, plan)| wanted(id, plan)) {
+        schedule.admit(id, plan, report)?;
+    }
+    schedule.work(signal, report)?;
+    Ok(schedule.summary)
+}
+
+struct Schedule<'a> {
+    plans: BTreeMap<&'a str, &'a CellPlan>,
+    folder: &'a RunFolder,
+    options: &'a Options,
+    waiting: Vec<&'a str>,
+    working: BTreeMap<String, Worker>,
+    messages: (Sender<Message>, Receiver<Message>),
+    summary: Summary,
+}
+
+impl<'a> Schedule<'a> {
+    fn new(suite: &'a Suite, folder: &'a RunFolder, options: &'a Options) -> Self {
+        Self {
+            plans: suite.cells.iter().map(|(id, plan)| (id.as_str(), plan)).collect(),
+            folder,
+            options,
+            waiting: Vec::new(),
+            working: BTreeMap::new(),
+            messages: channel(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// Queues a cell unless it is done and verifies.
+    fn admit(&mut self, id: &'a str, plan: &'a CellPlan, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let cell = self.folder.cell(id);
+        if self.options.overwrite {
+            cell.clear()?;
+        }
+        match cell.result() {
+            Ok(Some(_)) => {
+                self.summary.done += 1;
+                report(Event::Kept(id, plan));
+                return Ok(());
+            }
+            Ok(None) => {}
+            // What does not verify is computed again.
+            Err(Error::Damaged { .. } | Error::File { .. }) => cell.clear()?,
+            Err(error) => return Err(error),
+        }
+        cell.create(plan)?;
+        cell.set_status(&Status::of(State::Pending))?;
+        self.waiting.push(id);
+        Ok(())
+    }
+
+    fn work(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {
+        loop {
+            if let (None, Some(number)) = (self.summary.interrupted, signal()) {
+                self.summary.interrupted = Some(number);
+                self.waiting.clear();
+                for worker in self.working.values_mut() {
+                    worker._leash = None;
+                }
+            }
+            while self.working.len() < self.options.jobs.max(1) {
+                let Some(id) = self.next(report)? else { break };
+                self.start(id, report)?;
+            }
+            if self.working.is_empty() {
+                return Ok(());
+            }
+            match self.messages.1.recv_timeout(Duration::from_millis(100)) {
+                Ok(Message::Line(id, line)) => report(Event::Progress(&id, &line)),
+                Ok(Message::Closed(id)) => self.end(&id, report)?,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => report(Event::Idle),
+            }
+        }
+    }
+
+    /// The first waiting cell whose source, if it has one, is done. A cell whose source cannot be done fails.
+    fn next(&mut self, report: &mut dyn FnMut(Event)) -> Result<Option<&'a str>> {
+        let mut place = 0;
+        while place < self.waiting.len() {
+            let id = self.waiting[place];
+            let plan = self.plans[id];
+            let Some(source) = &plan.source else {
+                self.waiting.remove(place);
+                return Ok(Some(id));
+            };
+            let queued = self.waiting.contains(&source.cell.as_str()) || self.working.contains_key(&source.cell);
+            if queued {
+                place += 1;
+                continue;
+            }
+            self.waiting.remove(place);
+            let status = self.folder.cell(&source.cell).status();
+            if status.state == State::Done {
+                return Ok(Some(id));
+            }
+            let cause = match status.state {
+                State::Failed => format!("its source {} ({}) failed", source.label, source.cell),
+                _ => format!("its source {} ({}) has not been run", source.label, source.cell),
+            };
+            self.record(id, &Status::failed(cause), report)?;
+        }
+        Ok(None)
+    }
+
+    fn start(&mut self, id: &'a str, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let log = self.folder.cell(id).file("log.txt");
+        let log = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file(&log, "cannot be opened"))?;
+        let (program, arguments) = self.options.worker.split_first().ok_or_else(|| Error::Usage("no worker".to_owned()))?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg("--run").arg(self.folder.path()).arg("--cell").arg(id);
+        command.arg("--device").arg(&self.options.device);
+        for plugin in &self.options.plugins {
+            command.arg("--plugin").arg(plugin);
+        }
+        command.env("RAYON_NUM_THREADS", self.options.threads.max(1).to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        let mut child =
+            command.spawn().map_err(|error| Error::Usage(format!("{}: cannot be started: {error}", program.display())))?;
+        let lines = child.stdout.take();
+        let (sender, name) = (self.messages.0.clone(), id.to_owned());
+        thread::spawn(move || {
+            for line in lines.into_iter().flat_map(|lines| BufReader::new(lines).lines().map_while(|line| line.ok())) {
+                if let Ok(line) = serde_json::from_str(&line) {
+                    let _ = sender.send(Message::Line(name.clone(), line));
+                }
+            }
+            let _ = sender.send(Message::Closed(name));
+        });
+        let leash = child.stdin.take();
+        self.working.insert(id.to_owned(), Worker { child, _leash: leash });
+        report(Event::Started(id, self.plans[id]));
+        Ok(())
+    }
+
+    fn end(&mut self, id: &str, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let Some(mut worker) = self.working.remove(id) else { return Ok(()) };
+        // The worker has closed its output and so is ending; a leash of its own could not be let go of later.
+        worker._leash = None;
+        let exit = worker.child.wait().map_err(Error::file(self.folder.path(), "worker cannot be waited for"))?;
+        let status = self.folder.cell(id).status();
+        let status = match (status.state, exit.signal()) {
+            (State::Done | State::Failed, _) => status,
+            (State::Pending, _) if self.summary.interrupted.is_some() || matches!(exit.code(), Some(130 | 143)) => {
+                Status::of(State::Pending)
+            }
+            _ => Status::failed(cause_of(exit)),
+        };
+        let Some((id, _)) = self.plans.get_key_value(id) else { return Ok(()) };
+        let id = *id;
+        self.record(id, &status, report)
+    }
+
+    fn record(&mut self, id: &'a str, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
+        self.folder.cell(id).set_status(status)?;
+        match status.state {
+            State::Done => self.summary.done += 1,
+            State::Failed => self.summary.failed += 1,
+            State::Pending | State::Running => {}
+        }
+        report(Event::Ended(id, self.plans[id], status));
+        Ok(())
+    }
+}
+
+/// Why a worker ended without a result.
+fn cause_of(exit: ExitStatus) -> String {
+    match (exit.signal(), exit.code()) {
+        (Some(signal), _) => format!("the worker was killed by signal {signal} ({})", signal_name(signal)),
+        (None, Some(code)) => format!("the worker exited with status {code} before it had a result"),
+        (None, None) => "the worker ended before it had a result".to_owned(),
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        4 => "SIGILL, an illegal instruction",
+        6 => "SIGABRT, it aborted",
+        7 => "SIGBUS, a bad memory access",
+        8 => "SIGFPE, an arithmetic fault",
+        9 => "SIGKILL, by somebody or for want of memory",
+        11 => "SIGSEGV, a bad memory access or a stack overflow",
+        15 => "SIGTERM",
+        _ => "see `kill -l`",
+    }
+}

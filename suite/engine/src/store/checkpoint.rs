@@ -1,0 +1,154 @@
+//! Checkpoints: weights, moments and the step in one file that carries its own hash.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use haltbench_sdk::candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::Value;
+
+use super::atomic::write_atomic;
+use crate::error::{Error, Result};
+
+/// A training state that can be resumed.
+pub struct Checkpoint {
+    /// Optimiser steps taken.
+    pub step: u64,
+    /// Tensors by name.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+fn bytes_of(tensor: &Tensor) -> Result<(Dtype, Vec<usize>, Vec<u8>)> {
+    let flat = tensor.to_device(&Device::Cpu)?.flatten_all()?;
+    let shape = tensor.dims().to_vec();
+    if tensor.dtype() == DType::F64 {
+        let values: Vec<f64> = flat.to_vec1()?;
+        return Ok((Dtype::F64, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
+    }
+    let values: Vec<f32> = flat.to_dtype(DType::F32)?.to_vec1()?;
+    Ok((Dtype::F32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+}
+
+fn serialise(path: &Path, step: u64, tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
+    let mut data = BTreeMap::new();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&step.to_le_bytes());
+    for (name, tensor) in tensors {
+        let (dtype, shape, bytes) = bytes_of(tensor)?;
+        hasher.update(name.as_bytes());
+        hasher.update(&bytes);
+        data.insert(name.clone(), (dtype, shape, bytes));
+    }
+    let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
+    let mut views = Vec::with_capacity(data.len());
+    for (name, (dtype, shape, bytes)) in &data {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| damaged(error.to_string()))?;
+        views.push((name.clone(), view));
+    }
+    // One entry, so that the order of a hash map cannot reach the file.
+    let identity = format!("{step} {}", hasher.finalize().to_hex());
+    let metadata = [("haltbench".to_owned(), identity)].into_iter().collect();
+    safetensors::serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))
+}
+
+/// Writes a training state.
+///
+/// # Errors
+/// [`Error::File`] naming the path.
+pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
+    write_atomic(path, &serialise(path, checkpoint.step, &checkpoint.tensors)?)
+}
+
+/// Reads a training state and verifies its hash; `None` if there is none.
+///
+/// # Errors
+/// [`Error::Damaged`] saying what does not verify.
+pub fn read_checkpoint(path: &Path) -> Result<Option<Checkpoint>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::file(path, "cannot be read")(error)),
+    };
+    let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let identity = header.metadata().as_ref().and_then(|metadata| metadata.get("haltbench"));
+    let identity = identity.ok_or_else(|| damaged("it carries no hash".to_owned()))?;
+    let (step, recorded) = identity.split_once(' ').unwrap_or_default();
+    let step: u64 = step.parse().map_err(|_| damaged("it carries no step".to_owned()))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let views: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&step.to_le_bytes());
+    let mut tensors = BTreeMap::new();
+    for (name, view) in views {
+        hasher.update(name.as_bytes());
+        hasher.update(view.data());
+        tensors.insert(name.clone(), tensor_of(&view).map_err(|error| damaged(format!("{name}: {error}")))?);
+    }
+    let found = hasher.finalize().to_hex().to_string();
+    if found != recorded {
+        return Err(damaged(format!("the hash of its tensors is {found}, recorded is {recorded}")));
+    }
+    Ok(Some(Checkpoint { step, tensors }))
+}
+
+fn tensor_of(view: &TensorView) -> haltbench_sdk::candle_core::Result<Tensor> {
+    let dtype = if view.dtype() == Dtype::F64 { DType::F64 } else { DType::F32 };
+    Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)
+}
+
+/// Writes the weights of a finished model with the configuration that another implementation needs to load them.
+///
+/// # Errors
+/// [`Error::File`] naming the path.
+pub fn write_model(folder: &Path, step: u64, weights: &BTreeMap<String, Tensor>, configuration: &Value) -> Result<()> {
+    let path = folder.join("model.safetensors");
+    write_atomic(&path, &serialise(&path, step, weights)?)?;
+    let text = serde_json::to_string_pretty(configuration).map_err(|error| Error::Cell(format!("config: {error}")))?;
+    write_atomic(&folder.join("config.json"), format!("{text}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Checkpoint {
+        let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
+        let tensors = [("b".to_owned(), tensor(&[1.0, -2.5])), ("a".to_owned(), tensor(&[0.25]))];
+        Checkpoint { step: 7, tensors: tensors.into_iter().collect() }
+    }
+
+    #[test]
+    fn comes_back_as_it_was_and_byte_for_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("training.safetensors");
+        assert!(read_checkpoint(&path).unwrap().is_none());
+        write_checkpoint(&path, &example()).unwrap();
+        let first = fs::read(&path).unwrap();
+        let read = read_checkpoint(&path).unwrap().unwrap();
+        assert_eq!((read.step, read.tensors["b"].to_vec1::<f32>().unwrap()), (7, vec![1.0, -2.5]));
+        write_checkpoint(&path, &read).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), first);
+    }
+
+    #[test]
+    fn any_changed_byte_and_any_truncation_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("training.safetensors");
+        write_checkpoint(&path, &example()).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for index in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[index] ^= 0x10;
+            fs::write(&path, &damaged).unwrap();
+            // A changed space of the header's padding may leave everything that matters as it was.
+            if let Ok(Some(read)) = read_checkpoint(&path) {
+                assert_eq!((read.step, read.tensors.len()), (7, 2), "byte {index}");
+                assert_eq!(read.tensors["b"].to_vec1::<f32>().unwrap(), [1.0, -2.5], "byte {index}");
+            }
+            fs::write(&path, &whole[..index]).unwrap();
+            assert!(read_checkpoint(&path).is_err(), "cut at {index}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `result.json` and `timings.json`.
+
+use std::collections::BTreeMap;
+
+use haltbench_analysis::{Estimate, IntervalMethod, Population, Reason, Split};
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
+
+use super::metrics::TrainingLine;
+use crate::ledger::Ledger;
+
+/// Version of [`CellResult`]'s schema.
+pub const RESULT_SCHEMA: u32 = 1;
+
+/// `result.json`: what a cell found. Nothing in it depends on the clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellResult {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Identifier of the cell: hash of its plan.
+    pub cell: String,
+    /// Name of the task.
+    pub task: String,
+    /// Name of the backbone.
+    pub backbone: String,
+    /// Name of the policy.
+    pub policy: String,
+    /// The policy with the parameters that tell it from its siblings.
+    pub label: String,
+    /// Label of the cell's source, of policies that borrow one.
+    pub of: Option<String>,
+    /// early, online, soft or select.
+    pub kind: String,
+    /// Whether the policy claims to be causal.
+    pub causal: bool,
+    /// Whether it is an oracle.
+    pub uses_labels: bool,
+    /// Whether it is a control.
+    pub control: bool,
+    /// Seed.
+    pub seed: u64,
+    /// cpu or cuda.
+    pub device: String,
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// What halted tokens offer as keys and values.
+    pub halted_keys_values: String,
+    /// The complexity that reports show first.
+    pub headline: String,
+    /// Number of weights by part, and in all under `total`.
+    pub weights: BTreeMap<String, u64>,
+    /// Cost of the evaluation.
+    pub ledger: Ledger,
+    /// Tidy rows of measures.
+    pub metrics: Vec<MetricRow>,
+    /// Compiler, candle and fingerprints that made it.
+    pub environment: BTreeMap<String, String>,
+    /// blake3 of the other files of the cell.
+    pub files: BTreeMap<String, String>,
+}
+
+/// One measure. A number that cannot be computed is null and has a reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricRow {
+    /// Name of the measure.
+    pub metric: String,
+    /// in_range, between or beyond; null for all sizes together.
+    pub split: Option<String>,
+    /// all, or correct_only.
+    pub population: String,
+    /// Name of the complexity it refers to.
+    pub complexity: Option<String>,
+    /// Value of that complexity.
+    pub level: Option<f64>,
+    /// Value.
+    pub value: Option<f64>,
+    /// Lower end of the 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end of the 95 % interval.
+    pub high: Option<f64>,
+    /// How the interval was made.
+    pub method: Option<String>,
+    /// Number of tokens or instances.
+    pub count: usize,
+    /// Why a number is missing.
+    pub reason: Option<String>,
+}
+
+impl MetricRow {
+    /// A row from an estimate.
+    pub fn new(metric: &str, split: Option<Split>, population: Population, estimate: &Estimate) -> Self {
+        let method = |method: &IntervalMethod| match method {
+            IntervalMethod::BootstrapSequences => "bootstrap over sequences".to_owned(),
+            IntervalMethod::BootstrapSeedsAndSequences => "bootstrap over seeds and sequences".to_owned(),
+        };
+        Self {
+            metric: metric.to_owned(),
+            split: split.map(split_name).map(str::to_owned),
+            population: match population {
+                Population::All => "all".to_owned(),
+                Population::CorrectOnly => "correct_only".to_owned(),
+            },
+            complexity: None,
+            level: None,
+            value: estimate.value,
+            low: estimate.low,
+            high: estimate.high,
+            method: estimate.method.as_ref().map(method),
+            count: estimate.count,
+            reason: estimate.reason.as_ref().map(Reason::to_string),
+        }
+    }
+}
+
+/// A split's name in files.
+pub(super) fn split_name(split: Split) -> &'static str {
+    match split {
+        Split::InRange => "in_range",
+        Split::Between => "between",
+        Split::Beyond => "beyond",
+    }
+}
+
+/// `timings.json`: everything that depends on the clock or the machine's mood.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Timings {
+    /// When the cell finished, seconds since 1970.
+    pub finished_unix_seconds: u64,
+    /// Seconds spent training, over all resumptions.
+    pub training_seconds: f64,
+    /// Optimiser steps that those seconds were spent on.
+    pub training_steps: u64,
+    /// Seconds spent evaluating, with halted tokens compacted out.
+    pub evaluation_seconds: f64,
+    /// Seconds for some batches with halted tokens compacted out, median of several runs.
+    pub compacted_seconds: Option<f64>,
+    /// Seconds for the same batches with every token computed in all D steps, median of the same runs.
+    pub dense_seconds: Option<f64>,
+    /// Threads that computed.
+    pub threads: usize,
+    /// Largest resident memory of the process, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// The published schemas by file name.
+pub fn schema() -> BTreeMap<&'static str, Schema> {
+    BTreeMap::from([
+        ("result.schema.json", schema_for!(CellResult)),
+        ("timings.schema.json", schema_for!(Timings)),
+        ("metrics.schema.json", schema_for!(TrainingLine)),
+    ])
+}

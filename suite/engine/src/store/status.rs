@@ -1,0 +1,39 @@
+//! What state a cell is in.
+
+use serde::{Deserialize, Serialize};
+
+/// State of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Not begun, or stopped with something to resume from.
+    Pending,
+    /// At work, if its lock is held; otherwise it died and can be resumed.
+    Running,
+    /// Finished.
+    Done,
+    /// Failed for a reason that a repetition would meet again.
+    Failed,
+}
+
+/// `status.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// State.
+    pub state: State,
+    /// Why it failed, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+impl Status {
+    /// A state without a cause.
+    pub fn of(state: State) -> Self {
+        Self { state, cause: None }
+    }
+
+    /// Failed because of `cause`.
+    pub fn failed(cause: impl Into<String>) -> Self {
+        Self { state: State::Failed, cause: Some(cause.into()) }
+    }
+}

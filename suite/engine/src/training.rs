@@ -1,0 +1,190 @@
+//! Training: loss over answer tokens, the policy's regulariser over all tokens, checkpoints that resume exactly.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use haltbench_sdk::candle_core::{DType, Device, Tensor};
+use haltbench_sdk::ops::cross_entropy;
+use haltbench_sdk::policy::Privileged;
+use haltbench_sdk::task::{Instance, Task};
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::optimiser::AdamW;
+use crate::plan::{CellPlan, TrainingSettings};
+use crate::recurrence::{Noise, Unrolled, unroll};
+use crate::store::{
+    CellFolder, Checkpoint, MetricsLog, TrainingLine, read_checkpoint, write_checkpoint,
+};
+use crate::worker::{Monitor, Stage};
+use crate::data;
+
+/// The loss of one pass.
+pub struct Loss {
+    /// What is differentiated.
+    pub total: Tensor,
+    /// Cross-entropy over answer tokens, in nats.
+    pub cross_entropy: f64,
+    /// The policy's regulariser, averaged over all tokens.
+    pub regulariser: f64,
+    /// Steps executed per row.
+    pub depths: Vec<u32>,
+}
+
+/// L = mean cross-entropy over answer tokens + mean of the policy's regulariser over all tokens, prompt included.
+///
+/// # Errors
+/// If a tensor operation fails or the policy breaks its contract.
+pub fn loss(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Loss> {
+    let Unrolled { logits, step_weights, record } = unroll(model, batch, noise, privileged)?;
+    let losses = logits
+        .iter()
+        .map(|logits| cross_entropy(logits, &batch.targets))
+        .collect::<Result<Vec<_>, _>>()?;
+    let answers = match (&step_weights, losses.as_slice()) {
+        (Some(weights), losses) => (weights * Tensor::stack(losses, 1)?)?.sum(1)?,
+        (None, [losses]) => losses.clone(),
+        (None, _) => return Err(model.broken("gives losses at several steps but no weights for them")),
+    };
+    let answers = answers.mean_all()?;
+    let mut total = answers.clone();
+    let mut regulariser = 0.0;
+    if let Some(costs) = model.policy.regulariser(&record)? {
+        if costs.dims() != [batch.rows()] {
+            return Err(model.broken(format!("its regulariser has the shape {:?}, expected [rows]", costs.dims())));
+        }
+        let mean = costs.mean_all()?;
+        regulariser = scalar(&mean)?;
+        total = (total + mean)?;
+    }
+    Ok(Loss { total, cross_entropy: scalar(&answers)?, regulariser, depths: record.depths })
+}
+
+fn scalar(tensor: &Tensor) -> Result<f64> {
+    Ok(tensor.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar()?)
+}
+
+/// What training reads from.
+pub struct Trainer<'a> {
+    /// The cell's plan.
+    pub plan: &'a CellPlan,
+    /// The task.
+    pub task: &'a dyn Task,
+    /// Place of the headline complexity.
+    pub headline: usize,
+    /// Range of the headline complexity at training sizes, for oracles.
+    pub range: (f32, f32),
+}
+
+/// How far training came.
+pub enum Progress {
+    /// All steps are done; seconds spent and steps made by this process.
+    Finished(f64, u64),
+    /// A signal asked to stop; a checkpoint was written.
+    Interrupted(i32),
+}
+
+impl Trainer<'_> {
+    /// The batch of training step `step`, 0-based.
+    ///
+    /// # Errors
+    /// If the task cannot make an instance.
+    pub fn batch(&self, step: u64, device: &Device) -> Result<Batch> {
+        let instances = (0..self.plan.training.batch as u64)
+            .map(|place| data::training_instance(self.task, &self.plan.task.name, self.plan.seed, step, place))
+            .collect::<Result<Vec<Instance>>>()?;
+        let references: Vec<&Instance> = instances.iter().collect();
+        let identities: Vec<u64> = (0..references.len() as u64).collect();
+        Batch::new(&references, &identities, self.task.spec().supervision, self.headline, device)
+    }
+
+    /// Trains `model` from the folder's checkpoint, or from the start, to the end.
+    ///
+    /// # Errors
+    /// [`Error::Cell`] naming the step if a loss or a gradient is not finite, and whatever the store reports.
+    pub fn train(&self, model: &Model, folder: &CellFolder, monitor: &dyn Monitor) -> Result<Progress> {
+        let settings: &TrainingSettings = &self.plan.training;
+        let path = folder.file("checkpoint/training.safetensors");
+        let mut optimiser = AdamW::new(&model.variables, settings)?;
+        match read_checkpoint(&path) {
+            Ok(Some(checkpoint)) => restore(model, &mut optimiser, checkpoint)?,
+            Ok(None) => {}
+            // A damaged checkpoint costs its steps, never the cell.
+            Err(error @ Error::Damaged { .. }) => folder.log(&format!("started over: {error}"))?,
+            Err(error) => return Err(error),
+        }
+        let first = optimiser.steps();
+        let mut log = MetricsLog::open(&folder.file("metrics.jsonl"), first);
+        let started = Instant::now();
+        for step in first..settings.steps {
+            let line = self.step(model, &mut optimiser, step)?;
+            let made = step + 1;
+            monitor.progress(Stage::Training, made, settings.steps, Some(&line));
+            let last = made == settings.steps;
+            if made.is_multiple_of(settings.log_every) || last || made == 1 {
+                log.push(line);
+            }
+            let signal = monitor.interrupted();
+            if made.is_multiple_of(settings.checkpoint_every) || last || signal.is_some() {
+                log.save()?;
+                save(model, &optimiser, &path)?;
+            }
+            if let (Some(signal), false) = (signal, last) {
+                return Ok(Progress::Interrupted(signal));
+            }
+        }
+        Ok(Progress::Finished(started.elapsed().as_secs_f64(), settings.steps - first))
+    }
+
+    fn step(&self, model: &Model, optimiser: &mut AdamW, step: u64) -> Result<TrainingLine> {
+        let batch = self.batch(step, &model.device)?;
+        let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
+        let loss = loss(model, &batch, &Noise::Seeded(step), Some(&privileged))?;
+        let value = loss.cross_entropy + loss.regulariser;
+        if !value.is_finite() {
+            return Err(Error::Cell(format!(
+                "training step {}: the loss is {value} (cross-entropy {}, regulariser {})",
+                step + 1,
+                loss.cross_entropy,
+                loss.regulariser
+            )));
+        }
+        let gradients = loss.total.backward()?;
+        let gradient_norm = optimiser
+            .step(&gradients)
+            .map_err(|error| Error::Cell(format!("training step {}: {error}", step + 1)))?;
+        let mean = |depths: &mut dyn Iterator<Item = u32>, count: usize| {
+            depths.map(f64::from).sum::<f64>() / count.max(1) as f64
+        };
+        Ok(TrainingLine {
+            step: step + 1,
+            loss: value,
+            cross_entropy: loss.cross_entropy,
+            regulariser: loss.regulariser,
+            answer_depth: mean(&mut batch.readout.iter().map(|row| loss.depths[row]), batch.readout.len()),
+            depth: mean(&mut loss.depths.iter().copied(), batch.rows()),
+            gradient_norm,
+        })
+    }
+}
+
+/// The weights of a model by name.
+pub fn weights(model: &Model) -> BTreeMap<String, Tensor> {
+    model.variables.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
+}
+
+fn save(model: &Model, optimiser: &AdamW, path: &std::path::Path) -> Result<()> {
+    let mut tensors = optimiser.state();
+    tensors.extend(weights(model).into_iter().map(|(name, tensor)| (format!("weight.{name}"), tensor)));
+    write_checkpoint(path, &Checkpoint { step: optimiser.steps(), tensors })
+}
+
+fn restore(model: &Model, optimiser: &mut AdamW, checkpoint: Checkpoint) -> Result<()> {
+    for (name, tensor) in &checkpoint.tensors {
+        if let Some(name) = name.strip_prefix("weight.") {
+            model.variables.set(name, tensor)?;
+        }
+    }
+    optimiser.restore(checkpoint.step, &checkpoint.tensors)
+}

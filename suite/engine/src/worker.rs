@@ -1,0 +1,344 @@
+//! One cell from plan to result.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use haltbench_analysis::TokenTable;
+use haltbench_sdk::candle_core::{DType, Device};
+use haltbench_sdk::fingerprint;
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::policy::{Policy, Training};
+use haltbench_sdk::task::Task;
+use serde::{Deserialize, Serialize};
+
+use crate::data;
+use crate::device;
+use crate::error::{Error, Result};
+use crate::evaluation::{self, Evaluator};
+use crate::model::{Model, ModelParts};
+use crate::plan::CellPlan;
+use crate::plugins::Catalogue;
+use crate::store::{
+    CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, TrainingLine, read_checkpoint,
+    read_tokens, write_atomic, write_model, write_tokens,
+};
+use crate::training::{Progress, Trainer, weights};
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Optimiser steps.
+    Training,
+    /// Batches of the evaluation.
+    Evaluating,
+    /// Timing and measures.
+    Measuring,
+}
+
+/// Who watches a worker, and can stop it.
+pub trait Monitor {
+    /// `done` of `total` steps or batches of a stage; `line` is the last training step.
+    fn progress(&self, stage: Stage, done: u64, total: u64, line: Option<&TrainingLine>);
+
+    /// The signal that asks to stop, if one does.
+    fn interrupted(&self) -> Option<i32>;
+}
+
+/// candle's backward pass and the drop of its graph recurse once for every chained operation.
+const STACK: usize = 512 << 20;
+
+/// How long a worker waits for another process that still holds the cell, such as a worker of a run that was killed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs a cell on a thread with a large stack; a panic is a failure of the cell. The cell's status is recorded.
+///
+/// # Errors
+/// Why the cell failed, or [`Error::Interrupted`].
+pub fn run_cell(
+    run: &RunFolder,
+    id: &str,
+    catalogue: &Catalogue,
+    device: &str,
+    monitor: &(dyn Monitor + Sync),
+) -> Result<()> {
+    let folder = run.cell(id);
+    let _lock = wait_for_lock(&folder)?;
+    folder.set_status(&Status::of(State::Running))?;
+    let work = || Cell::open(run, id, catalogue, device)?.run(monitor);
+    let outcome = thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK).name("cell".to_owned());
+        let handle = thread.spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(work)));
+        match handle.map(|handle| handle.join()) {
+            Ok(Ok(Ok(outcome))) => outcome,
+            Ok(Ok(Err(panic)) | Err(panic)) => Err(Error::Cell(format!("panicked: {}", panic_message(panic.as_ref())))),
+            Err(error) => Err(Error::Cell(format!("no thread with a stack of {STACK} bytes: {error}"))),
+        }
+    });
+    match &outcome {
+        Ok(()) => folder.set_status(&Status::of(State::Done))?,
+        Err(Error::Interrupted(_)) => folder.set_status(&Status::of(State::Pending))?,
+        Err(error) => {
+            folder.log(&format!("failed: {error}"))?;
+            folder.set_status(&Status::failed(error.to_string()))?;
+        }
+    }
+    outcome
+}
+
+fn wait_for_lock(folder: &CellFolder) -> Result<File> {
+    let started = Instant::now();
+    loop {
+        if let Some(lock) = folder.lock()? {
+            return Ok(lock);
+        }
+        if started.elapsed() > PATIENCE {
+            let path = folder.path().display();
+            return Err(Error::Cell(format!("{path}: another process is at work on this cell")));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "without a message".to_owned(),
+    }
+}
+
+/// A cell with everything its plan names.
+struct Cell<'a> {
+    run: &'a RunFolder,
+    id: &'a str,
+    folder: CellFolder,
+    plan: CellPlan,
+    catalogue: &'a Catalogue,
+    task: Box<dyn Task>,
+    headline: usize,
+    range: (f32, f32),
+    model: Model,
+}
+
+/// Builds the model that a plan describes, with freshly initialised weights.
+///
+/// # Errors
+/// If a name is unknown or a plugin refuses its parameters.
+pub fn build_model(plan: &CellPlan, catalogue: &Catalogue, task: &dyn Task, device: &Device) -> Result<Model> {
+    let parts = ModelParts {
+        backbone: (catalogue.backbone(&plan.backbone.name)?, &plan.backbone.parameters),
+        policy: (catalogue.policy(&plan.policy.name)?, &plan.policy.parameters),
+        vocabulary: task.spec().vocabulary.len(),
+        max_depth: plan.recurrence.max_depth,
+        halted_keys_values: HaltedKeysValues::from_name(&plan.recurrence.halted_keys_values)?,
+        seed: plan.seed,
+    };
+    Model::new(parts, DType::F32, device)
+}
+
+impl<'a> Cell<'a> {
+    fn open(run: &'a RunFolder, id: &'a str, catalogue: &'a Catalogue, device: &str) -> Result<Self> {
+        let folder = run.cell(id);
+        let plan = folder.plan()?;
+        let device = device::open(device)?;
+        let task = (catalogue.task(&plan.task.name)?.build)(&plan.task.parameters)?;
+        let spec = task.spec();
+        let headline = spec
+            .complexities
+            .iter()
+            .position(|complexity| complexity.name == spec.headline)
+            .ok_or_else(|| haltbench_sdk::Error::contract(&plan.task.name, "its headline complexity is not declared"))?;
+        let model = build_model(&plan, catalogue, task.as_ref(), &device)?;
+        let range = if model.declaration.uses_labels {
+            data::complexity_range(task.as_ref(), &plan.task.name, headline)?
+        } else {
+            (0.0, 0.0)
+        };
+        Ok(Self { run, id, folder, plan, catalogue, task, headline, range, model })
+    }
+
+    fn run(mut self, monitor: &dyn Monitor) -> Result<()> {
+        let mut timings = self.timings();
+        if self.model.declaration.training == Training::Borrowed {
+            self.borrow()?;
+        } else {
+            let trainer =
+                Trainer { plan: &self.plan, task: self.task.as_ref(), headline: self.headline, range: self.range };
+            let started = Instant::now();
+            let progress = trainer.train(&self.model, &self.folder, monitor)?;
+            timings.training_seconds += started.elapsed().as_secs_f64();
+            if let Progress::Interrupted(signal) = progress {
+                self.write_json("timings.json", &timings)?;
+                return Err(Error::Interrupted(signal));
+            }
+            timings.training_steps = self.plan.training.steps;
+        }
+        self.finish(timings, monitor)
+    }
+
+    /// What earlier processes spent on this cell.
+    fn timings(&self) -> Timings {
+        let text = fs::read_to_string(self.folder.file("timings.json")).unwrap_or_default();
+        let earlier: Timings = serde_json::from_str(&text).unwrap_or_default();
+        Timings { training_seconds: earlier.training_seconds, ..Timings::default() }
+    }
+
+    /// Takes weights and depths from the source cell.
+    fn borrow(&mut self) -> Result<()> {
+        let Some(source) = &self.plan.source else {
+            return Err(Error::Usage(format!("policy {}: its plan names no source", self.plan.policy.name)));
+        };
+        let folder = self.run.cell(&source.cell);
+        let state = folder.status().state;
+        if state != State::Done {
+            return Err(Error::Cell(format!("its source {} ({}) is not done but {state:?}", source.label, source.cell)));
+        }
+        folder.result()?;
+        let path = folder.file("checkpoint/model.safetensors");
+        let checkpoint = read_checkpoint(&path)?;
+        let checkpoint = checkpoint
+            .ok_or_else(|| Error::Damaged { path: path.clone(), message: "the file is missing".to_owned() })?;
+        for (name, _) in self.model.variables.all() {
+            match checkpoint.tensors.get(&name) {
+                Some(tensor) => self.model.variables.set(&name, tensor)?,
+                None => return Err(Error::Cell(format!("its source {} has no weight {name}", source.label))),
+            }
+        }
+        let table = read_tokens(&folder.file("tokens.parquet"))?;
+        let tokens = evaluation::as_source(&table, self.task.spec().supervision);
+        if let Policy::Early(policy) = &mut self.model.policy {
+            policy.prepare(&tokens, self.plan.seed)?;
+        }
+        Ok(())
+    }
+
+    /// Evaluates, measures and records.
+    fn finish(&self, mut timings: Timings, monitor: &dyn Monitor) -> Result<()> {
+        let (task, plan) = (self.task.as_ref(), &self.plan);
+        let instances = data::evaluation_instances(task, &plan.task.name, &plan.evaluation)?;
+        let evaluator = Evaluator {
+            task,
+            instances: &instances,
+            headline: self.headline,
+            range: self.range,
+            batch: plan.evaluation.batch,
+        };
+        let started = Instant::now();
+        let (tokens, ledger) = evaluator.run(&self.model, monitor)?;
+        timings.evaluation_seconds = started.elapsed().as_secs_f64();
+        monitor.progress(Stage::Measuring, 0, 2, None);
+        let (compacted, dense) = evaluator.time(&self.model)?;
+        (timings.compacted_seconds, timings.dense_seconds) = (Some(compacted), Some(dense));
+        monitor.progress(Stage::Measuring, 1, 2, None);
+        let path = self.folder.file("tokens.parquet");
+        write_tokens(&path, task.spec(), &tokens)?;
+        let configuration = self.configuration();
+        let step = if plan.source.is_some() { 0 } else { plan.training.steps };
+        write_model(&self.folder.file("checkpoint"), step, &weights(&self.model), &configuration)?;
+        // The measures come from the file as it can be read back, as anybody else would compute them.
+        let table = read_tokens(&path)?;
+        self.write_result(&table, ledger)?;
+        let training = self.folder.file("checkpoint/training.safetensors");
+        if training.exists() {
+            fs::remove_file(&training).map_err(Error::file(&training, "cannot be removed"))?;
+        }
+        timings.threads = haltbench_sdk::candle_core::utils::get_num_threads();
+        timings.peak_memory_bytes = peak_memory();
+        timings.finished_unix_seconds =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        self.write_json("timings.json", &timings)?;
+        monitor.progress(Stage::Measuring, 2, 2, None);
+        Ok(())
+    }
+
+    /// What another implementation needs to load the weights.
+    fn configuration(&self) -> serde_json::Value {
+        let plan = &self.plan;
+        serde_json::json!({
+            "vocabulary": self.task.spec().vocabulary.len(),
+            "backbone": plan.backbone,
+            "policy": plan.policy,
+            "max_depth": plan.recurrence.max_depth,
+            "halted_keys_values": plan.recurrence.halted_keys_values,
+        })
+    }
+
+    fn write_result(&self, table: &TokenTable, ledger: crate::ledger::Ledger) -> Result<()> {
+        let (plan, declaration) = (&self.plan, self.model.declaration);
+        let headline = self.task.spec().headline;
+        let mut files = BTreeMap::new();
+        let names = ["plan.toml", "metrics.jsonl", "tokens.parquet", "checkpoint/model.safetensors", "checkpoint/config.json"];
+        for name in names {
+            let path = self.folder.file(name);
+            // A policy that borrows its weights has no training metrics.
+            if path.exists() {
+                let bytes = fs::read(&path).map_err(Error::file(&path, "cannot be read"))?;
+                files.insert(name.to_owned(), blake3::hash(&bytes).to_hex().to_string());
+            }
+        }
+        let result = CellResult {
+            schema: RESULT_SCHEMA,
+            cell: self.id.to_owned(),
+            task: plan.task.name.clone(),
+            backbone: plan.backbone.name.clone(),
+            policy: plan.policy.name.clone(),
+            label: plan.label.clone(),
+            of: plan.source.as_ref().map(|source| source.label.clone()),
+            kind: declaration.kind.name().to_owned(),
+            causal: declaration.causal,
+            uses_labels: declaration.uses_labels,
+            control: declaration.control,
+            seed: plan.seed,
+            device: plan.device.clone(),
+            max_depth: plan.recurrence.max_depth,
+            halted_keys_values: plan.recurrence.halted_keys_values.clone(),
+            headline: headline.to_owned(),
+            weights: self.weight_counts(),
+            ledger,
+            metrics: evaluation::measure(table, headline, plan.recurrence.max_depth),
+            environment: self.environment(),
+            files,
+        };
+        self.write_json("result.json", &result)
+    }
+
+    /// Number of weights by the first part of their names.
+    fn weight_counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::from([("total".to_owned(), self.model.variables.parameters() as u64)]);
+        for (name, variable) in self.model.variables.all() {
+            let part = name.split('.').next().unwrap_or_default().to_owned();
+            *counts.entry(part).or_default() += variable.elem_count() as u64;
+        }
+        counts
+    }
+
+    /// Compiler, candle and providers.
+    fn environment(&self) -> BTreeMap<String, String> {
+        let mut environment: BTreeMap<String, String> = fingerprint::own_fields().into_iter().collect();
+        for (kind, name) in
+            [("task", &self.plan.task.name), ("backbone", &self.plan.backbone.name), ("policy", &self.plan.policy.name)]
+        {
+            if let Ok(entry) = self.catalogue.find(kind, name) {
+                environment.insert(format!("{kind}_provider"), entry.provider.to_owned());
+            }
+        }
+        environment
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Error::Cell(format!("{name}: {error}")))?;
+        write_atomic(&self.folder.file(name), format!("{text}\n").as_bytes())
+    }
+}
+
+/// Largest resident memory of this process so far, in bytes, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+}

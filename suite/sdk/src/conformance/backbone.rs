@@ -1,0 +1,299 @@
+//! Checks of a backbone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::Sequence;
+use super::gradient::{check_gradient, weighted_sum};
+use super::promise::Subject;
+use super::reference::replace_rows;
+use crate::backbone::{Backbone, BackboneContext, BackboneDeclaration, StepContext};
+use crate::error::Result;
+use crate::initialise::Variables;
+use crate::key_values::{HaltedKeysValues, KeyValues};
+use crate::layout::{RowSet, TokenLayout};
+use crate::parameters::{Parameters, Value};
+
+const VOCABULARY: usize = 7;
+const LENGTHS: [usize; 4] = [5, 1, 7, 3];
+/// How far numbers may be apart in f64, relative to 1 + their size.
+const TOLERANCE: f64 = 1e-9;
+/// Numbers of each variable whose gradient is held against a finite difference.
+const ELEMENTS: usize = 2;
+/// Sizes that make a check fast, for the parameters that exist.
+const TINY: [(&str, i64); 6] =
+    [("d_model", 16), ("d_ff", 24), ("heads", 2), ("prelude_layers", 1), ("core_layers", 1), ("coda_layers", 1)];
+/// What is checked besides, for the parameters that exist.
+const VARIANTS: [&[(&str, i64)]; 5] = [
+    &[],
+    &[("core_layers", 2)],
+    &[("prelude_layers", 0)],
+    &[("coda_layers", 0)],
+    &[("prelude_layers", 0), ("coda_layers", 0)],
+];
+/// Where a variable may live in a checkpoint.
+const PARTS: [&str; 6] = ["embed_tokens", "prelude", "core", "coda", "norm", "lm_head"];
+
+/// Checks that the backbone keeps the promises of its declaration and of the trait.
+///
+/// The checks, in f64 and at tiny sizes: texts and parameters; shapes and finite numbers; causality of prelude, step
+/// and coda; independence of the other sequences of a batch; a step on some rows equals the masked step on all, for
+/// every option of halted keys and values that saves work; the coda for some rows equals these rows of the whole;
+/// costs; names of variables; gradients against finite differences, dense and on a subset. Where there are parameters
+/// `core_layers`, `prelude_layers` and `coda_layers`, also with a core of two layers and without prelude or coda.
+///
+/// # Panics
+/// If a promise is broken; the message names the backbone and the promise.
+pub fn check_backbone(declaration: &'static BackboneDeclaration) {
+    let subject = Subject { kind: "backbone", name: declaration.name };
+    let texts = [
+        ("summary", declaration.summary),
+        ("documentation", declaration.documentation),
+        ("reference", declaration.reference),
+    ];
+    subject.check_declaration(&texts, declaration.parameters);
+    for variant in VARIANTS {
+        let declared = |name: &str| declaration.parameters.iter().any(|spec| spec.name == name);
+        if variant.iter().all(|(name, _)| declared(name)) {
+            Bench::new(subject, declaration, variant).check();
+        }
+    }
+}
+
+/// A backbone with random weights and a batch.
+struct Bench {
+    subject: Subject,
+    backbone: Box<dyn Backbone>,
+    variables: Variables,
+    sequences: Vec<Sequence>,
+}
+
+/// Sequences packed.
+struct Packed {
+    tokens: Tensor,
+    layout: Arc<TokenLayout>,
+}
+
+impl Bench {
+    fn new(subject: Subject, declaration: &BackboneDeclaration, variant: &[(&str, i64)]) -> Self {
+        let mut given = BTreeMap::new();
+        for (name, size) in TINY {
+            let spec = declaration.parameters.iter().find(|spec| spec.name == name);
+            if spec.is_some_and(|spec| spec.admit(declaration.name, &Value::Integer(size)).is_ok()) {
+                given.insert(name.to_owned(), Value::Integer(size));
+            }
+        }
+        given.extend(variant.iter().map(|(name, size)| ((*name).to_owned(), Value::Integer(*size))));
+        let resolved = Parameters::resolve(declaration.name, declaration.parameters, &given);
+        let parameters = subject.expect("a core of two layers and no prelude or coda are legal", resolved);
+        let variables = Variables::new(5, DType::F64, &Device::Cpu);
+        let context =
+            BackboneContext { vocabulary: VOCABULARY, parameters: &parameters, variables: variables.builder() };
+        let backbone = subject.expect("it can be built at tiny sizes", (declaration.build)(&context));
+        let sequences =
+            LENGTHS.iter().zip(0..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, 5)).collect();
+        Self { subject, backbone, variables, sequences }
+    }
+
+    fn check(&self) {
+        let packed = self.packed(&self.sequences);
+        self.shapes(&packed);
+        self.isolation(&packed);
+        self.causality(&packed);
+        for option in [HaltedKeysValues::FreezeState, HaltedKeysValues::LatestKv, HaltedKeysValues::Skip] {
+            self.subsets(&packed, option);
+        }
+        self.readout(&packed);
+        self.costs();
+        self.names();
+        for (promise, halting) in [
+            ("gradients are those of finite differences", false),
+            ("gradients of a step on some rows are those of finite differences", true),
+        ] {
+            check_gradient(&self.subject, promise, &self.variables, ELEMENTS, &|| {
+                let logits = self.stages(&packed, halting)?.pop();
+                logits.map_or_else(|| Ok(Tensor::zeros((), DType::F64, &Device::Cpu)?), |logits| weighted_sum(&logits))
+            });
+        }
+    }
+
+    fn packed(&self, sequences: &[Sequence]) -> Packed {
+        let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.tokens.len()).collect();
+        let names: Vec<u64> = sequences.iter().map(|sequence| sequence.identity).collect();
+        let tokens: Vec<u32> = sequences.iter().flat_map(|sequence| sequence.tokens.iter().copied()).collect();
+        let layout = self.subject.expect("sequences can be packed", TokenLayout::new(&lengths, &names));
+        let tokens = Tensor::new(tokens, &Device::Cpu).map_err(Into::into);
+        Packed { tokens: self.subject.expect("sequences can be packed", tokens), layout: Arc::new(layout) }
+    }
+
+    /// h(0), h(1), h(2) and the logits; with `halting`, some tokens halt after the first step and the second is
+    /// computed for the others alone.
+    fn stages(&self, packed: &Packed, halting: bool) -> Result<Vec<Tensor>> {
+        let rows = packed.layout.rows();
+        let all = RowSet::all(rows);
+        let mut key_values = self.memory(HaltedKeysValues::FreezeState, rows);
+        let start = self.backbone.prelude(&packed.tokens, &packed.layout)?;
+        key_values.begin_dense(&vec![false; rows], &start)?;
+        let first = self.step(1, packed, &all, &start, &mut key_values)?;
+        let halted: Vec<bool> = (0..rows).map(|row| halting && row % 3 == 1).collect();
+        let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
+        key_values.begin_compacted(&running, &RowSet::from_mask(&halted), &halted, &first)?;
+        let moved = self.step(2, packed, &running, &running.select(&first)?, &mut key_values)?;
+        let second = replace_rows(&first, &running, &moved)?;
+        let logits = self.backbone.coda(&second, &packed.layout, &all)?;
+        Ok(vec![start, first, second, logits])
+    }
+
+    fn memory(&self, option: HaltedKeysValues, rows: usize) -> KeyValues {
+        KeyValues::new(option, self.backbone.dimensions().core_layers, rows)
+    }
+
+    fn step(
+        &self,
+        step: usize,
+        packed: &Packed,
+        rows: &RowSet,
+        states: &Tensor,
+        key_values: &mut KeyValues,
+    ) -> Result<Tensor> {
+        self.backbone.step(states, &mut StepContext { step, layout: &packed.layout, rows, key_values })
+    }
+
+    fn shapes(&self, packed: &Packed) {
+        let stages = self.subject.expect("it runs two steps", self.stages(packed, false));
+        let (rows, sizes) = (packed.layout.rows(), self.backbone.dimensions());
+        self.subject.demand("it reads the vocabulary it was given", sizes.vocabulary == VOCABULARY, || {
+            format!("{} tokens instead of {VOCABULARY}", sizes.vocabulary)
+        });
+        let widths = [sizes.d_model, sizes.d_model, sizes.d_model, VOCABULARY];
+        for ((what, stage), width) in ["prelude", "step", "step", "coda"].iter().zip(&stages).zip(widths) {
+            let promise = format!("its {what} gives [{rows}, {width}]");
+            self.subject.demand(&promise, stage.dims() == [rows, width], || format!("{:?}", stage.dims()));
+            let finite = self.subject.expect(&promise, numbers(stage)).iter().flatten().all(|x| x.is_finite());
+            self.subject.demand(&format!("its {what} is finite"), finite, || "a number is not".to_owned());
+        }
+    }
+
+    /// Every sequence alone gives what it gives in a batch.
+    fn isolation(&self, packed: &Packed) {
+        let together = self.subject.expect("it runs two steps", self.stages(packed, false));
+        for (index, sequence) in self.sequences.iter().enumerate() {
+            let alone = self.packed(std::slice::from_ref(sequence));
+            let alone = self.subject.expect("it runs on one sequence", self.stages(&alone, false));
+            for (together, alone) in together.iter().zip(&alone) {
+                let rows = packed.layout.rows_of(index).enumerate();
+                let pairs: Vec<(usize, usize)> = rows.map(|(position, row)| (row, position)).collect();
+                self.equal("a sequence does not depend on the others in its batch", together, alone, &pairs);
+            }
+        }
+    }
+
+    /// Another suffix changes nothing before it, in any part.
+    fn causality(&self, packed: &Packed) {
+        let whole = self.subject.expect("it runs two steps", self.stages(packed, false));
+        for cut in [1, 2, 4] {
+            let changed: Vec<Sequence> = (self.sequences.iter())
+                .map(|sequence| sequence.with_another_suffix(cut.min(sequence.tokens.len()), VOCABULARY))
+                .collect();
+            let changed = self.packed(&changed);
+            let changed = self.subject.expect("it runs two steps", self.stages(&changed, false));
+            let before = (0..packed.layout.rows()).filter(|row| packed.layout.position(*row) < cut);
+            let pairs: Vec<(usize, usize)> = before.map(|row| (row, row)).collect();
+            for ((part, whole), changed) in ["prelude", "step", "step", "coda"].iter().zip(&whole).zip(&changed) {
+                let promise = format!("its {part} is causal: no suffix changes what is before it");
+                self.equal(&promise, whole, changed, &pairs);
+            }
+        }
+    }
+
+    /// Three steps, in which tokens halt after the first and after the second: on the running rows alone, and on all
+    /// rows under a mask.
+    fn subsets(&self, packed: &Packed, option: HaltedKeysValues) {
+        let promise = format!("a step on some rows equals the masked step on all, under {}", option.name());
+        let rows = packed.layout.rows();
+        let halted_after = |row: usize| {
+            if row % 3 == 1 {
+                1
+            } else if row % 4 == 2 {
+                2
+            } else {
+                3
+            }
+        };
+        let unroll = |compacted: bool| -> Result<Vec<Tensor>> {
+            let mut key_values = self.memory(option, rows);
+            let mut states = self.backbone.prelude(&packed.tokens, &packed.layout)?;
+            let mut stages = Vec::new();
+            for step in 1..=3 {
+                let halted: Vec<bool> = (0..rows).map(|row| halted_after(row) < step).collect();
+                let settled: Vec<bool> = (0..rows).map(|row| halted_after(row) + 1 == step).collect();
+                let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
+                let moved = if compacted {
+                    key_values.begin_compacted(&running, &RowSet::from_mask(&settled), &halted, &states)?;
+                    self.step(step, packed, &running, &running.select(&states)?, &mut key_values)?
+                } else {
+                    key_values.begin_dense(&halted, &states)?;
+                    running.select(&self.step(step, packed, &RowSet::all(rows), &states, &mut key_values)?)?
+                };
+                states = replace_rows(&states, &running, &moved)?;
+                stages.push(states.clone());
+            }
+            Ok(stages)
+        };
+        let (dense, compacted) =
+            (self.subject.expect(&promise, unroll(false)), self.subject.expect(&promise, unroll(true)));
+        let pairs: Vec<(usize, usize)> = (0..rows).map(|row| (row, row)).collect();
+        for (dense, compacted) in dense.iter().zip(&compacted) {
+            self.equal(&promise, dense, compacted, &pairs);
+        }
+    }
+
+    /// The coda for some rows gives these rows of the whole.
+    fn readout(&self, packed: &Packed) {
+        let promise = "the coda for some rows gives these rows of the whole";
+        let stages = self.subject.expect("it runs two steps", self.stages(packed, false));
+        let wanted = RowSet::from_mask(&(0..packed.layout.rows()).map(|row| row % 5 < 2).collect::<Vec<_>>());
+        let some = self.subject.expect(promise, self.backbone.coda(&stages[2], &packed.layout, &wanted));
+        let shape = [wanted.len(), VOCABULARY];
+        self.subject
+            .demand(promise, some.dims() == shape, || format!("the shape {:?}, expected {shape:?}", some.dims()));
+        let pairs: Vec<(usize, usize)> = wanted.iter().enumerate().map(|(place, row)| (row, place)).collect();
+        self.equal(promise, &stages[3], &some, &pairs);
+    }
+
+    fn costs(&self) {
+        let cost = self.backbone.cost();
+        let parts = [cost.prelude, cost.step, cost.coda];
+        let numbers = parts.iter().flat_map(|part| [part.per_row, part.per_key, part.per_key_value]);
+        let legal = numbers.chain([cost.head]).all(|number| number.is_finite() && number >= 0.0);
+        self.subject.demand("its costs are finite and not negative", legal, || format!("{cost:?}"));
+        let charged = cost.step.per_row > 0.0 && cost.head > 0.0;
+        self.subject.demand("a step and the head cost something", charged, || format!("{cost:?}"));
+    }
+
+    fn names(&self) {
+        for (name, _) in self.variables.all() {
+            let part = name.split('.').next().unwrap_or_default();
+            let promise = format!("its variables are named inside {}", PARTS.join(", "));
+            self.subject.demand(&promise, PARTS.contains(&part), || format!("`{name}`"));
+        }
+    }
+
+    /// Demands that the rows of `left` and `right` in `pairs` hold the same numbers.
+    #[track_caller]
+    fn equal(&self, promise: &str, left: &Tensor, right: &Tensor, pairs: &[(usize, usize)]) {
+        let (left, right) = (self.subject.expect(promise, numbers(left)), self.subject.expect(promise, numbers(right)));
+        for (row, other) in pairs {
+            let near = |(a, b): (&f64, &f64)| (a - b).abs() <= TOLERANCE * (1.0 + a.abs());
+            self.subject.demand(promise, left[*row].iter().zip(&right[*other]).all(near), || {
+                format!("row {row} begins with {:.6?} and with {:.6?}", &left[*row][..2], &right[*other][..2])
+            });
+        }
+    }
+}
+
+fn numbers(tensor: &Tensor) -> Result<Vec<Vec<f64>>> {
+    Ok(tensor.to_dtype(DType::F64)?.to_vec2()?)
+}

@@ -1,0 +1,209 @@
+//! Checks of a policy, and the bench they are made on.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::promise::Subject;
+use super::reference::{Outcome, Settings, run};
+use super::{Batch, Sequence, miniature, passes, training};
+use crate::backbone::Backbone;
+use crate::error::{Error, Result};
+use crate::initialise::Variables;
+use crate::key_values::HaltedKeysValues;
+use crate::parameters::{Parameters, Value};
+use crate::policy::{
+    EarlyDecision, EarlyPolicy, EvaluatedToken, Policy, PolicyContext, PolicyDeclaration, Training, View,
+};
+use crate::random::Stream;
+
+/// Steps a token may take at most.
+pub(super) const MAX_DEPTH: usize = 4;
+/// Number of tokens in the vocabulary.
+pub(super) const VOCABULARY: usize = 11;
+/// Lengths of the sequences; one is a single token.
+const LENGTHS: [usize; 4] = [6, 1, 9, 4];
+/// Every check is repeated with other weights and tokens.
+const SEEDS: [u64; 3] = [1, 2, 3];
+/// What is added at random to a policy's initial weights: many start where every token is treated alike.
+const PERTURBATION: f64 = 0.3;
+
+/// Checks that the policy keeps the promises of its declaration and of its kind.
+///
+/// The checks: texts, parameters and worked examples; the kind built; the same pass gives the same result, whatever
+/// was run before and, unless declared `stochastic`, whatever the seed; finite numbers, depths in 1..=D (0..=D for
+/// selecting policies), weights that sum to one; batch composition changes nothing; for causal policies no suffix
+/// changes what is before it; complexities are read only by those that declare it; the regulariser and the weights
+/// of soft policies have the gradients of finite differences; a policy that is trained has a gradient; decisions
+/// have a cost; depth does not fall as a threshold rises. They run with D = 4.
+///
+/// # Panics
+/// If a promise is broken; the message names the policy and the promise.
+pub fn check_policy(declaration: &'static PolicyDeclaration) {
+    check_policy_with(declaration, &[]);
+}
+
+/// [`check_policy`] with other values of some parameters.
+///
+/// # Panics
+/// If a promise is broken; the message names the policy and the promise.
+pub fn check_policy_with(declaration: &'static PolicyDeclaration, parameters: &[(&str, Value)]) {
+    let subject = Subject { kind: "policy", name: declaration.name };
+    let texts = [
+        ("summary", declaration.summary),
+        ("documentation", declaration.documentation),
+        ("reference", declaration.reference),
+    ];
+    subject.check_declaration(&texts, declaration.parameters);
+    for example in declaration.examples {
+        let title = example.title;
+        let complete = !title.trim().is_empty() && !example.expect.trim().is_empty();
+        subject.demand("every worked example has a title and a result", complete, || format!("`{title}`"));
+        let found = subject.expect("its worked examples run", (example.run)());
+        subject.demand("its worked examples give what they expect", found == example.expect, || {
+            format!("`{title}` gives `{found}`, expected `{}`", example.expect)
+        });
+    }
+    for seed in SEEDS {
+        let bench = Bench::new(subject, declaration, parameters, seed);
+        passes::check(&bench);
+        training::check(&bench);
+    }
+}
+
+/// A policy with random weights over a miniature backbone.
+pub(super) struct Bench {
+    /// Who is checked.
+    pub subject: Subject,
+    /// What it declares.
+    pub declaration: &'static PolicyDeclaration,
+    /// What it runs on.
+    pub backbone: Box<dyn Backbone>,
+    /// The policy's own weights.
+    pub deciders: Variables,
+    /// How passes are made.
+    pub settings: Settings,
+    /// The sequences it is tried on.
+    pub sequences: Vec<Sequence>,
+    parameters: BTreeMap<String, Value>,
+    source: Vec<EvaluatedToken>,
+}
+
+impl Bench {
+    fn new(subject: Subject, declaration: &'static PolicyDeclaration, parameters: &[(&str, Value)], seed: u64) -> Self {
+        // One core layer and two take turns: options of halted keys and values differ only with several.
+        let core_layers = 1 + seed as usize % 2;
+        let made = miniature(VOCABULARY, core_layers, seed, DType::F64, &Device::Cpu);
+        let (backbone, _) = subject.expect("the miniature backbone can be built", made);
+        let mut bench = Self {
+            subject,
+            declaration,
+            backbone,
+            deciders: Variables::new(seed, DType::F64, &Device::Cpu),
+            settings: Settings { max_depth: MAX_DEPTH, halted: HaltedKeysValues::FreezeState, seed },
+            sequences: sequences(100, seed),
+            parameters: parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            source: Vec::new(),
+        };
+        bench.source = subject.expect("the reference depths can be computed", bench.reference_depths());
+        bench.policy(&[]);
+        subject.expect("its weights can be set", bench.perturb(seed));
+        bench
+    }
+
+    /// The policy, built anew from the bench's weights with other values of some parameters.
+    pub fn policy(&self, parameters: &[(&str, Value)]) -> Policy {
+        let mut policy = self.subject.expect("it can be built with D = 4", self.build(parameters));
+        self.subject.demand("it is of the kind it declares", policy.kind() == self.declaration.kind, || {
+            format!("declared {}, built {}", self.declaration.kind.name(), policy.kind().name())
+        });
+        if let (Training::Borrowed, Policy::Early(policy)) = (self.declaration.training, &mut policy) {
+            let prepared = policy.prepare(&self.source, self.settings.seed);
+            self.subject.expect("it can be prepared with another policy's depths", prepared);
+        }
+        policy
+    }
+
+    /// Packs sequences, with complexities for oracles alone.
+    pub fn batch(&self, sequences: &[Sequence]) -> Batch {
+        let batch = Batch::new(sequences, self.declaration.uses_labels, &Device::Cpu);
+        self.subject.expect("sequences can be packed", batch)
+    }
+
+    /// One evaluation.
+    pub fn run(&self, policy: &Policy, batch: &Batch, settings: &Settings) -> Outcome {
+        self.subject.expect("it can be evaluated", run(self.backbone.as_ref(), policy, batch, settings))
+    }
+
+    /// Other sequences than the bench's own.
+    pub fn other_sequences(&self) -> Vec<Sequence> {
+        sequences(200, self.settings.seed + 1)
+    }
+
+    fn build(&self, parameters: &[(&str, Value)]) -> Result<Policy> {
+        let mut given = self.parameters.clone();
+        given.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let parameters = Parameters::resolve(self.declaration.name, self.declaration.parameters, &given)?;
+        let dimensions = self.backbone.dimensions();
+        (self.declaration.build)(&PolicyContext {
+            d_model: dimensions.d_model,
+            d_ff: dimensions.d_ff,
+            vocabulary: dimensions.vocabulary,
+            max_depth: MAX_DEPTH,
+            parameters: &parameters,
+            variables: self.deciders.builder().pp("decider"),
+        })
+    }
+
+    fn perturb(&self, seed: u64) -> Result<()> {
+        for (name, variable) in self.deciders.all() {
+            let mut stream = Stream::new(seed, &name, &[]);
+            let noise: Vec<f64> = (0..variable.elem_count()).map(|_| PERTURBATION * stream.normal()).collect();
+            let noise = Tensor::from_vec(noise, variable.shape(), variable.device())?;
+            self.deciders.set(&name, &(variable.as_tensor() + noise)?)?;
+        }
+        Ok(())
+    }
+
+    /// Depths for policies that borrow them: those of [`Stairs`] on every sequence that the checks know.
+    fn reference_depths(&self) -> Result<Vec<EvaluatedToken>> {
+        let mut sequences = self.sequences.clone();
+        sequences.extend(self.other_sequences());
+        let batch = Batch::new(&sequences, false, &Device::Cpu)?;
+        let outcome = run(self.backbone.as_ref(), &Policy::early(Stairs), &batch, &self.settings)?;
+        let layout = &batch.layout;
+        let token = |(row, depth): (usize, &u32)| {
+            let size = layout.rows_of(layout.sequence(row)).len();
+            EvaluatedToken {
+                identity: layout.identity(row),
+                position: layout.position(row) as u32,
+                size: size as u32,
+                is_answer: 2 * layout.position(row) >= size,
+                depth: *depth,
+            }
+        };
+        Ok(outcome.depths.iter().enumerate().map(token).collect())
+    }
+}
+
+fn sequences(first: u64, seed: u64) -> Vec<Sequence> {
+    LENGTHS.iter().zip(first..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, seed)).collect()
+}
+
+/// The policy whose depths are lent: one step more from token to token, and round again.
+struct Stairs;
+
+impl EarlyPolicy for Stairs {
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        if view.max_depth() == 0 {
+            return Err(Error::invalid("max_depth", "at least 1", 0));
+        }
+        let layout = view.layout();
+        let stair = |row: usize| 1 + (layout.identity(row) as usize + layout.position(row)) % view.max_depth();
+        Ok(EarlyDecision::Depths(view.rows().iter().map(|row| stair(row) as u32).collect()))
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
+}

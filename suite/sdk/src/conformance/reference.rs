@@ -1,0 +1,80 @@
+//! The reference execution of a policy: one plain loop for each kind, masked dense, in evaluation.
+//!
+//! Every step computes every row, and a mask then restores what the rows that did not take part had. This costs D
+//! steps whatever the policy decides, shares no code with any fast execution, and is meant to be read.
+
+mod monotone;
+mod select;
+mod soft;
+mod unroll;
+
+use candle_core::Tensor;
+
+pub(super) use monotone::{HazardTrack, depth_distribution};
+pub(super) use unroll::{Unroll, keep, numbers, replace_rows, sized};
+
+use super::Batch;
+use crate::backbone::Backbone;
+use crate::error::Result;
+use crate::key_values::HaltedKeysValues;
+use crate::policy::{Phase, Policy};
+
+/// How a reference run is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// What a token that takes no part in a step offers as keys and values.
+    pub halted: HaltedKeysValues,
+    /// The run's seed, from which policies draw.
+    pub seed: u64,
+}
+
+/// What a reference run gives; everything is per row of the batch.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Steps executed.
+    pub depths: Vec<u32>,
+    /// Expected depth, where the policy has a distribution over depths: that of its scores, of its hazards completed
+    /// as [`HazardHistory`](crate::policy::HazardHistory) does, or of its weights.
+    pub expected_depths: Option<Vec<f64>>,
+    /// Weights of the states after 0, 1, ..., D steps, of soft policies.
+    pub weights: Option<Vec<Vec<f64>>>,
+    /// What the coda reads: halted states or mixtures, `[rows, d_model]`.
+    pub states: Tensor,
+    /// Logits of all rows, `[rows, vocabulary]`.
+    pub logits: Tensor,
+    /// Row-steps whose result reaches the output: the sum of the depths. Under run-on more are computed.
+    pub executed: u64,
+}
+
+/// Runs `policy` over `batch` in evaluation.
+///
+/// # Errors
+/// If a tensor operation fails, or the policy breaks its contract: a decision of the wrong length, a number that is
+/// not finite, a depth outside 1..=D, weights that are negative or do not sum to one.
+pub fn run(backbone: &dyn Backbone, policy: &Policy, batch: &Batch, settings: &Settings) -> Result<Outcome> {
+    let (mut unroll, start) = Unroll::begin(backbone, batch, settings, Phase::Evaluation)?;
+    let halted = match policy {
+        Policy::Early(policy) => monotone::early(policy.as_ref(), &mut unroll, start)?,
+        Policy::Online(policy) => monotone::online(policy.as_ref(), &mut unroll, start)?,
+        Policy::Soft(policy) => soft::soft(policy.as_ref(), &mut unroll, start)?,
+        Policy::Select(policy) => select::select(policy.as_ref(), &mut unroll, start)?,
+    };
+    Ok(Outcome {
+        logits: unroll.logits(&halted.states)?,
+        executed: halted.depths.iter().map(|depth| u64::from(*depth)).sum(),
+        depths: halted.depths,
+        expected_depths: halted.expected_depths,
+        weights: halted.weights,
+        states: halted.states,
+    })
+}
+
+/// What a loop leaves behind.
+struct Halted {
+    states: Tensor,
+    depths: Vec<u32>,
+    expected_depths: Option<Vec<f64>>,
+    weights: Option<Vec<Vec<f64>>>,
+}

@@ -1,0 +1,124 @@
+//! What the loops of all kinds share: a step over all rows, a policy's look at some of them, masks.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::Settings;
+use crate::backbone::{Backbone, StepContext};
+use crate::conformance::Batch;
+use crate::error::{Error, Result};
+use crate::key_values::KeyValues;
+use crate::layout::RowSet;
+use crate::policy::{Phase, RowMemory, View};
+
+/// One forward pass of a backbone over a batch.
+pub(in crate::conformance) struct Unroll<'a> {
+    backbone: &'a dyn Backbone,
+    batch: &'a Batch,
+    key_values: KeyValues,
+    phase: Phase,
+    /// How the run is made.
+    pub settings: Settings,
+    /// All rows of the batch.
+    pub all: RowSet,
+}
+
+impl<'a> Unroll<'a> {
+    /// A pass that has executed no step yet, and h(0).
+    pub fn begin(
+        backbone: &'a dyn Backbone,
+        batch: &'a Batch,
+        settings: &Settings,
+        phase: Phase,
+    ) -> Result<(Self, Tensor)> {
+        let start = backbone.prelude(&batch.tokens, &batch.layout)?;
+        let key_values = KeyValues::new(settings.halted, backbone.dimensions().core_layers, batch.rows());
+        let all = RowSet::all(batch.rows());
+        Ok((Self { backbone, batch, key_values, phase, settings: *settings, all }, start))
+    }
+
+    /// Number of tokens.
+    pub fn rows(&self) -> usize {
+        self.batch.rows()
+    }
+
+    /// R(`states`) for every row. `resting` rows take no part: they offer keys and values as the settings say.
+    pub fn apply(&mut self, step: usize, states: &Tensor, resting: &[bool]) -> Result<Tensor> {
+        self.key_values.begin_dense(resting, states)?;
+        let mut context =
+            StepContext { step, layout: &self.batch.layout, rows: &self.all, key_values: &mut self.key_values };
+        self.backbone.step(states, &mut context)
+    }
+
+    /// Shows `rows` of `states` (`[rows, d_model]` for the whole batch) to a policy.
+    pub fn look<T>(
+        &self,
+        step: usize,
+        rows: &RowSet,
+        states: &Tensor,
+        decide: impl FnOnce(&View) -> Result<T>,
+    ) -> Result<T> {
+        let mine = rows.select(states)?;
+        let logits = || self.backbone.coda(states, &self.batch.layout, rows);
+        let Settings { max_depth, seed, .. } = self.settings;
+        let privileged = self.batch.privileged.as_ref();
+        decide(&View::new(step, max_depth, &self.batch.layout, rows, &mine, &logits, self.phase, seed, privileged))
+    }
+
+    /// Logits of all rows.
+    pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
+        self.backbone.coda(states, &self.batch.layout, &self.all)
+    }
+}
+
+/// Row by row, `yes` where `mask` is set and `no` elsewhere.
+pub(super) fn choose(mask: &[bool], yes: &Tensor, no: &Tensor) -> Result<Tensor> {
+    let mask: Vec<u8> = mask.iter().map(|set| u8::from(*set)).collect();
+    let mask = Tensor::from_vec(mask, (yes.dim(0)?, 1), yes.device())?;
+    Ok(mask.broadcast_as(yes.shape())?.where_cond(yes, no)?)
+}
+
+/// `whole` with the rows in `rows` replaced by those of `part`.
+pub(in crate::conformance) fn replace_rows(whole: &Tensor, rows: &RowSet, part: &Tensor) -> Result<Tensor> {
+    let mut taken: Vec<u32> = (0..rows.total() as u32).collect();
+    for (place, row) in rows.iter().enumerate() {
+        taken[row] = (rows.total() + place) as u32;
+    }
+    let taken = Tensor::from_vec(taken, rows.total(), whole.device())?;
+    Ok(Tensor::cat(&[whole, part], 0)?.index_select(&taken, 0)?)
+}
+
+/// Drops the memory of the rows shown that do not go on.
+pub(in crate::conformance) fn keep(memory: &mut RowMemory, goes_on: &[bool], device: &Device) -> Result<()> {
+    let kept: Vec<u32> = (0..goes_on.len() as u32).filter(|place| goes_on[*place as usize]).collect();
+    if kept.is_empty() {
+        *memory = RowMemory::default();
+        return Ok(());
+    }
+    memory.keep(&Tensor::new(kept, device)?)
+}
+
+/// The opposite of a mask.
+pub(super) fn not(mask: &[bool]) -> Vec<bool> {
+    mask.iter().map(|set| !set).collect()
+}
+
+/// Refuses a list that does not have one entry per row.
+pub(in crate::conformance) fn sized<T>(what: &str, list: &[T], rows: usize) -> Result<()> {
+    if list.len() == rows {
+        return Ok(());
+    }
+    Err(Error::contract("policy", format!("it gives one of the {what} per row, found {} for {rows} rows", list.len())))
+}
+
+/// The numbers of a tensor that must have the shape `shape` and hold nothing but finite numbers.
+pub(in crate::conformance) fn numbers(what: &str, tensor: &Tensor, shape: &[usize]) -> Result<Vec<f64>> {
+    if tensor.dims() != shape {
+        let message = format!("the {what} have the shape {shape:?}, found {:?}", tensor.dims());
+        return Err(Error::contract("policy", message));
+    }
+    let values: Vec<f64> = tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(Error::contract("policy", format!("the {what} are finite, found {value}"))),
+        None => Ok(values),
+    }
+}

@@ -1,0 +1,380 @@
+//! Checks of a task: its declaration, its grids, its instances, and its answers against its checker.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::promise::Subject;
+use crate::error::Error;
+use crate::parameters::Parameters;
+use crate::random::Stream;
+use crate::task::{Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec};
+
+/// Instances drawn for each size.
+const SEEDS: u64 = 50;
+
+/// Vocabulary words tried in the place of each corrupted word of an answer.
+const REPLACEMENTS: usize = 4;
+
+/// Words of an answer that are corrupted, at most.
+const CORRUPTED: usize = 12;
+
+/// A word that no vocabulary has.
+const FOREIGN: &str = "§";
+
+/// Checks that a task with its default parameters keeps the promises of [`Task`].
+///
+/// An answer with a word dropped, repeated or replaced must be refused, unless it is the one that the task's own
+/// solver gives.
+///
+/// # Panics
+/// With the name of the task and the promise that it breaks.
+pub fn check_task(declaration: &'static TaskDeclaration) {
+    let subject = Subject { kind: "task", name: declaration.name };
+    let texts = [
+        ("summary", declaration.summary),
+        ("documentation", declaration.documentation),
+        ("reference", declaration.reference),
+        ("licence", declaration.licence),
+    ];
+    subject.check_declaration(&texts, declaration.parameters);
+    let resolved = Parameters::resolve(declaration.name, declaration.parameters, &BTreeMap::new());
+    let parameters = subject.expect("its defaults resolve", resolved);
+    let build = || subject.expect("it builds with its defaults", (declaration.build)(&parameters));
+    let task = build();
+    check_spec(subject, task.spec());
+    for size in sizes(task.spec()) {
+        // The second copy draws each instance afresh, so state kept between draws shows.
+        Trial { subject, task: &*task, copy: &*build(), size }.run();
+    }
+    if let Some(knob) = &task.spec().size {
+        check_refused_sizes(subject, &*task, knob);
+    }
+}
+
+/// What every specification promises.
+fn check_spec(subject: Subject, spec: &TaskSpec) {
+    subject.demand("it has a vocabulary", !spec.vocabulary.is_empty(), || "no token".to_owned());
+    for word in &spec.vocabulary {
+        let plain = !word.is_empty() && !word.contains(char::is_whitespace);
+        subject.demand("its tokens are words without spaces", plain, || format!("`{word}`"));
+    }
+    let columns = || {
+        let complexities = spec.complexities.iter().map(|column| (column.name, column.documentation));
+        complexities.chain(spec.features.iter().map(|column| (column.name, column.documentation)))
+    };
+    for (name, documentation) in columns() {
+        let documented = !documentation.trim().is_empty();
+        subject.demand("every column is documented", documented, || format!("nothing about `{name}`"));
+    }
+    all_differ(subject, "its complexities and features differ in name", columns().map(|(name, _)| name));
+    all_differ(subject, "its tokens differ", spec.vocabulary.iter().map(String::as_str));
+    let headlined = spec.complexities.iter().any(|column| column.name == spec.headline);
+    subject.demand("its headline is one of its complexities", headlined, || format!("`{}`", spec.headline));
+    if let Some(knob) = &spec.size {
+        check_grids(subject, knob);
+    }
+}
+
+fn all_differ<'a>(subject: Subject, promise: &str, names: impl Iterator<Item = &'a str>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        subject.demand(promise, seen.insert(name), || format!("`{name}` occurs twice"));
+    }
+}
+
+/// Grids are ascending, inside the knob, and on their own side of the training range.
+fn check_grids(subject: Subject, knob: &SizeKnob) {
+    let grids = [("training", &knob.training), ("between", &knob.between), ("beyond", &knob.beyond)];
+    for (name, grid) in grids {
+        let found = || format!("{name}: {grid:?}");
+        subject.demand("its grids ascend", grid.is_sorted_by(|left, right| left < right), found);
+        let inside = grid.iter().all(|size| (knob.minimum..=knob.maximum).contains(size));
+        subject.demand("its grids lie inside its knob", inside, || {
+            format!("{}, knob from {} to {}", found(), knob.minimum, knob.maximum)
+        });
+    }
+    let (Some(first), Some(last)) = (knob.training.first(), knob.training.last()) else {
+        subject.broken("it has sizes to train at", "none");
+    };
+    let between = knob.between.iter().all(|size| first < size && size < last && !knob.training.contains(size));
+    subject.demand("sizes between are unseen and inside the training range", between, || format!("{:?}", knob.between));
+    let beyond = knob.beyond.iter().all(|size| size < first || last < size);
+    subject.demand("sizes beyond are outside the training range", beyond, || format!("{:?}", knob.beyond));
+}
+
+/// The ends of the grids; 0 for a task without a knob.
+fn sizes(spec: &TaskSpec) -> BTreeSet<u32> {
+    let Some(knob) = &spec.size else { return BTreeSet::from([0]) };
+    let ends = [knob.training.first(), knob.training.last(), knob.between.first(), knob.beyond.last()];
+    ends.into_iter().flatten().copied().chain([knob.minimum]).collect()
+}
+
+/// Sizes next to the knob's ends are refused with its range.
+fn check_refused_sizes(subject: Subject, task: &dyn Task, knob: &SizeKnob) {
+    for size in [knob.minimum.checked_sub(1), knob.maximum.checked_add(1)].into_iter().flatten() {
+        let result = contained(subject, "sampling", || task.sample(size, &mut Stream::new(0, "conformance", &[])));
+        let message = match result {
+            Ok(_) => "an instance".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let named = [knob.minimum, knob.maximum].iter().all(|end| message.contains(&end.to_string()));
+        subject
+            .demand("a size outside its knob is refused with the range", named, || format!("size {size}: {message}"));
+    }
+}
+
+/// One task at one size.
+struct Trial<'a> {
+    subject: Subject,
+    task: &'a dyn Task,
+    copy: &'a dyn Task,
+    size: u32,
+}
+
+impl Trial<'_> {
+    fn run(&self) {
+        let mut questions = BTreeSet::new();
+        for seed in 0..SEEDS {
+            let instance = self.draw(self.task, seed);
+            // Undefined entries are NaN, which equals nothing: compare what is printed.
+            let same = format!("{instance:?}") == format!("{:?}", self.draw(self.copy, seed));
+            self.subject.demand("one key names one instance", same, || self.place(seed));
+            self.check_instance(&instance, seed);
+            self.check_answers(&instance, seed);
+            self.check_malformed(&instance, seed);
+            questions.insert(instance.canonical);
+        }
+        let vary = questions.len() > 1;
+        self.subject.demand("its instances vary", vary, || format!("one in {SEEDS} draws of size {}", self.size));
+    }
+
+    fn draw(&self, task: &dyn Task, seed: u64) -> Instance {
+        let mut stream = Stream::new(seed, "conformance", &[u64::from(self.size)]);
+        let drawn = contained(self.subject, "sampling", || task.sample(self.size, &mut stream));
+        self.subject.expect(&format!("it can be sampled at size {}", self.size), drawn)
+    }
+
+    fn place(&self, seed: u64) -> String {
+        format!("size {}, seed {seed}", self.size)
+    }
+
+    fn check_instance(&self, instance: &Instance, seed: u64) {
+        let (subject, spec) = (self.subject, self.task.spec());
+        subject.expect(
+            &format!("its instances are what they should be ({})", self.place(seed)),
+            instance.validate(subject.name, spec),
+        );
+        let predicted = spec.supervision != Supervision::NextToken || instance.targets == instance.tokens;
+        subject.demand("a predicted token is its own target", predicted, || self.place(seed));
+        let supervised = instance.loss_mask.contains(&true);
+        subject.demand("at least one token is under the loss", supervised, || self.place(seed));
+        let infinite = instance.complexities.iter().chain(&instance.features).flatten().any(|x| x.is_infinite());
+        subject.demand("per-token numbers are finite or NaN", !infinite, || self.place(seed));
+        for (column, values) in spec.complexities.iter().zip(&instance.complexities) {
+            let defined = values.iter().zip(&instance.loss_mask).any(|(value, loss)| *loss && !value.is_nan());
+            let headline = column.name == spec.headline;
+            subject.demand("its headline is defined on an answer token", defined || !headline, || {
+                format!("`{}` at {}", column.name, self.place(seed))
+            });
+        }
+    }
+
+    /// The generator's and the solver's answers pass, corrupted ones do not.
+    fn check_answers(&self, instance: &Instance, seed: u64) {
+        let (subject, question) = (self.subject, instance.question.as_str());
+        let at = |answer: &str| format!("question `{question}`, answer `{answer}` ({})", self.place(seed));
+        self.demand_verdict("its checker accepts the generator's answer", question, &instance.answer, true);
+        let solved = contained(subject, "answering", || self.task.answer(question));
+        let solved = subject.expect(&format!("its solver answers {}", at("?")), solved);
+        self.demand_verdict("its checker accepts the solver's answer", question, &solved, true);
+        for corrupted in corruptions(instance, self.task.spec(), seed) {
+            if !solved.split_whitespace().eq(corrupted.split_whitespace()) {
+                self.demand_verdict("its checker refuses a corrupted answer", question, &corrupted, false);
+            }
+        }
+    }
+
+    fn demand_verdict(&self, promise: &str, question: &str, answer: &str, valid: bool) {
+        let at = || format!("question `{question}`, answer `{answer}`");
+        let verdict = contained(self.subject, "checking", || self.task.check(question, answer));
+        let verdict = self.subject.expect(&format!("it checks {}", at()), verdict);
+        self.subject.demand(promise, verdict.valid == valid, || format!("{}: {}", at(), verdict.reason));
+        let reasoned = verdict.valid == verdict.reason.is_empty();
+        self.subject.demand("a verdict has a reason exactly when it is wrong", reasoned, at);
+    }
+
+    /// Questions that may not parse end in [`Error::Malformed`] or in an answer, those with a foreign word in the
+    /// former, and none in a panic.
+    fn check_malformed(&self, instance: &Instance, seed: u64) {
+        let shortened = instance.question.trim_end().rsplit_once(char::is_whitespace).map_or("", |(head, _)| head);
+        let extended = format!("{} {FOREIGN}", instance.question);
+        for (question, foreign) in [("", false), (FOREIGN, true), (shortened, false), (&extended, true)] {
+            let answered = contained(self.subject, "answering", || self.task.answer(question));
+            let checked = contained(self.subject, "checking", || self.task.check(question, &instance.answer));
+            for error in [answered.err(), checked.err()] {
+                let at = || format!("`{question}` ({}): {error:?}", self.place(seed));
+                let located = matches!(error, Some(Error::Malformed { position: 1.., .. }));
+                let promise = "a question that does not parse is malformed at a token";
+                self.subject.demand(promise, located || (error.is_none() && !foreign), at);
+            }
+        }
+    }
+}
+
+/// The answer with single words dropped, repeated, or replaced by words of the vocabulary.
+fn corruptions(instance: &Instance, spec: &TaskSpec, seed: u64) -> Vec<String> {
+    let words: Vec<&str> = instance.answer.split_whitespace().collect();
+    let mut stream = Stream::new(seed, "conformance/corruptions", &[words.len() as u64]);
+    let mut places: Vec<usize> = (0..words.len()).collect();
+    stream.shuffle(&mut places);
+    let mut corrupted = Vec::new();
+    for place in places.into_iter().take(CORRUPTED) {
+        let mut with =
+            |middle: &[&str]| corrupted.push([&words[..place], middle, &words[place + 1..]].concat().join(" "));
+        with(&[]);
+        with(&[words[place], words[place]]);
+        for _ in 0..REPLACEMENTS {
+            let word = stream.choose(&spec.vocabulary).as_str();
+            if word != words[place] {
+                with(&[word]);
+            }
+        }
+    }
+    corrupted.retain(|text| !text.split_whitespace().eq(words.iter().copied()));
+    corrupted
+}
+
+/// What `call` gives; a panic inside it is a broken promise.
+fn contained<T>(subject: Subject, doing: &str, call: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| subject.broken(&format!("{doing} never panics"), "a panic"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_task;
+    use crate::error::{Error, Result};
+    use crate::parameters::Parameters;
+    use crate::random::Stream;
+    use crate::task::{
+        ComplexitySpec, Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size,
+    };
+
+    const SOUND: u8 = 0;
+    const CREDULOUS: u8 = 1;
+    const FORGETFUL: u8 = 2;
+    const OVERLAPPING: u8 = 3;
+    const PANICKING: u8 = 4;
+    const UNMEASURED: u8 = 5;
+
+    /// Copies its bits; `FLAW` says which promise it breaks.
+    struct Copying<const FLAW: u8>(TaskSpec);
+
+    fn build<const FLAW: u8>(_: &Parameters) -> Result<Box<dyn Task>> {
+        let beyond = if FLAW == OVERLAPPING { vec![4] } else { vec![8] };
+        let knob = SizeKnob { name: "N", minimum: 2, maximum: 8, training: vec![3, 4], between: vec![], beyond };
+        Ok(Box::new(Copying::<FLAW>(TaskSpec {
+            vocabulary: ["0", "1"].map(str::to_owned).to_vec(),
+            size: Some(knob),
+            supervision: Supervision::NextToken,
+            features: vec![],
+            complexities: vec![ComplexitySpec { name: "place", documentation: "Bits before this one." }],
+            headline: "place",
+        })))
+    }
+
+    const fn copying<const FLAW: u8>() -> TaskDeclaration {
+        TaskDeclaration {
+            name: "copying",
+            summary: "Copies bits",
+            documentation: "Copies bits.",
+            reference: "none",
+            licence: "none",
+            parameters: &[],
+            build: build::<FLAW>,
+        }
+    }
+
+    impl<const FLAW: u8> Task for Copying<FLAW> {
+        fn spec(&self) -> &TaskSpec {
+            &self.0
+        }
+
+        fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+            if let Some(knob) = &self.0.size {
+                admit_size("copying", knob, size)?;
+            }
+            let bits: Vec<u32> = (0..size).map(|_| stream.below(2) as u32).collect();
+            let text = bits.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+            let place = |index: u32| if index < size || FLAW == UNMEASURED { f32::NAN } else { (index - size) as f32 };
+            Ok(Instance {
+                tokens: bits.repeat(2),
+                targets: bits.repeat(2),
+                loss_mask: (0..2 * size).map(|index| index >= size).collect(),
+                complexities: vec![(0..2 * size).map(place).collect()],
+                features: vec![],
+                question: text.clone(),
+                answer: text.clone(),
+                canonical: text,
+            })
+        }
+
+        fn answer(&self, question: &str) -> Result<String> {
+            for (index, word) in question.split_whitespace().enumerate() {
+                assert!(FLAW != PANICKING || word.is_ascii());
+                if !["0", "1"].contains(&word) {
+                    let message = format!("expected a bit, found `{word}`");
+                    return Err(Error::Malformed { text: "question", position: index + 1, message });
+                }
+            }
+            Ok(if FLAW == FORGETFUL { question.chars().skip(2).collect() } else { question.to_owned() })
+        }
+
+        fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
+            self.answer(question)?;
+            // The credulous one reads a repeated bit as one.
+            let read = |text: &str| {
+                let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+                if FLAW == CREDULOUS {
+                    words.dedup();
+                }
+                words
+            };
+            Ok(if read(question) == read(answer) { Verdict::valid() } else { Verdict::wrong("bits differ") })
+        }
+    }
+
+    #[test]
+    fn passes_a_sound_task() {
+        check_task(&const { copying::<SOUND>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "task `copying` breaks a promise: its checker refuses a corrupted answer")]
+    fn finds_a_checker_that_accepts_repetitions() {
+        check_task(&const { copying::<CREDULOUS>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "its checker accepts the solver's answer")]
+    fn finds_a_solver_that_is_wrong() {
+        check_task(&const { copying::<FORGETFUL>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "sizes beyond are outside the training range: [4]")]
+    fn finds_grids_that_overlap() {
+        check_task(&const { copying::<OVERLAPPING>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "answering never panics")]
+    fn finds_a_panic() {
+        check_task(&const { copying::<PANICKING>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "its headline is defined on an answer token")]
+    fn finds_a_headline_that_is_never_defined() {
+        check_task(&const { copying::<UNMEASURED>() });
+    }
+}

@@ -1,0 +1,78 @@
+//! Checks of what a policy contributes to training: gradients, regulariser, cost of its decisions.
+
+use candle_core::{DType, Tensor};
+
+use super::gradient::{check_gradient, gradients, weighted_sum};
+use super::policy::Bench;
+use super::reference::numbers;
+use super::trajectory::Trajectory;
+use crate::error::Result;
+use crate::policy::{HaltingRecord, Phase, Policy};
+
+/// Numbers of each variable whose gradient is held against a finite difference.
+const ELEMENTS: usize = 6;
+
+/// All checks over training.
+pub(super) fn check(bench: &Bench) {
+    let batch = bench.batch(&bench.sequences);
+    let trajectory = Trajectory::new(bench.backbone.as_ref(), &batch, &bench.settings, Phase::Training(0));
+    let trajectory = bench.subject.expect("the backbone can be unrolled", trajectory);
+    let policy = bench.policy(&[]);
+    let record = bench.subject.expect("it can be trained", trajectory.record(&policy));
+
+    let regulariser = bench.subject.expect("its regulariser can be computed", policy.regulariser(&record));
+    if let Some(regulariser) = &regulariser {
+        let found = numbers("regularisers", regulariser, &[batch.rows()]);
+        bench.subject.expect("its regulariser is a finite number for each row", found);
+    }
+    let objective = || differentiable(&trajectory, &bench.policy(&[]));
+    if regulariser.is_some() || matches!(policy, Policy::Soft(_)) {
+        let promise = "gradients of its regulariser and its weights are those of finite differences";
+        check_gradient(&bench.subject, promise, &bench.deciders, ELEMENTS, &objective);
+    }
+    if bench.declaration.needs_training() {
+        learns(bench, &policy, &record);
+    }
+    costs(bench, &policy);
+}
+
+/// The regulariser, and a soft policy's weights, as one number.
+fn differentiable(trajectory: &Trajectory, policy: &Policy) -> Result<Tensor> {
+    let record = trajectory.record(policy)?;
+    let parts = [policy.regulariser(&record)?, record.weights];
+    sum(parts.into_iter().flatten())
+}
+
+/// Some variable of a policy that is trained has a gradient.
+fn learns(bench: &Bench, policy: &Policy, record: &HaltingRecord) {
+    let variables = bench.deciders.all();
+    if variables.is_empty() {
+        return;
+    }
+    let promise = "a gradient reaches at least one of its variables";
+    let slopes = || {
+        let parts = [policy.regulariser(record)?, record.log_distribution.clone(), record.weights.clone()];
+        gradients(&sum(parts.into_iter().flatten().chain(record.gates.iter().cloned()))?, &variables)
+    };
+    let slopes = bench.subject.expect(promise, slopes());
+    let finite = slopes.iter().flatten().all(|slope| slope.is_finite());
+    bench.subject.demand("its gradients are finite", finite, || "one is not".to_owned());
+    let flows = slopes.iter().flatten().any(|slope| *slope != 0.0);
+    bench.subject.demand(promise, flows, || format!("it reaches none of {}", variables.len()));
+}
+
+/// A decision made with weights costs something.
+fn costs(bench: &Bench, policy: &Policy) {
+    let flops = policy.decision_flops(bench.backbone.dimensions().d_model);
+    let free = bench.deciders.all().is_empty();
+    let right = flops.is_finite() && (flops > 0.0 || free && flops == 0.0);
+    bench.subject.demand("its decisions have a cost", right, || format!("{flops} operations"));
+}
+
+fn sum(parts: impl Iterator<Item = Tensor>) -> Result<Tensor> {
+    let mut total = Tensor::zeros((), DType::F64, &candle_core::Device::Cpu)?;
+    for part in parts {
+        total = (total + weighted_sum(&part)?)?;
+    }
+    Ok(total)
+}

@@ -1,0 +1,170 @@
+//! The conformance kit catches backbones that break their contract, and says which promise.
+
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use haltbench_sdk::conformance::{MINIATURE, check_backbone};
+use haltbench_sdk::key_values::KeyValues;
+use haltbench_sdk::prelude::*;
+
+/// What is wrong with a miniature.
+#[derive(Clone, Copy, PartialEq)]
+enum Flaw {
+    None,
+    /// A step adds the mean of the batch.
+    Mixes,
+    /// A step adds the last state of the sequence.
+    LooksAhead,
+    /// A step forgets the keys and values of the rows that do not run.
+    Forgets,
+    /// The coda gives the first rows instead of those asked for.
+    Misreads,
+    /// The coda stops the gradient.
+    Detaches,
+    /// A step costs nothing.
+    Free,
+}
+
+struct Flawed {
+    inner: Box<dyn Backbone>,
+    flaw: Flaw,
+}
+
+impl Backbone for Flawed {
+    fn dimensions(&self) -> Dimensions {
+        self.inner.dimensions()
+    }
+
+    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>) -> Result<Tensor> {
+        self.inner.prelude(tokens, layout)
+    }
+
+    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
+        if self.flaw == Flaw::Forgets {
+            let mut fresh = KeyValues::new(Default::default(), self.dimensions().core_layers, context.layout.rows());
+            let padded = context.rows.tensor(states.device())?;
+            let all = Tensor::zeros((context.layout.rows(), states.dim(1)?), states.dtype(), states.device())?;
+            let rows = RowSet::all(context.layout.rows());
+            let mut alone =
+                StepContext { step: context.step, layout: context.layout, rows: &rows, key_values: &mut fresh };
+            let states = self.inner.step(&all.index_add(&padded, states, 0)?, &mut alone)?;
+            return context.rows.select(&states);
+        }
+        let result = self.inner.step(states, context)?;
+        match self.flaw {
+            Flaw::Mixes => Ok(result.broadcast_add(&states.mean_keepdim(0)?)?),
+            Flaw::LooksAhead if context.rows.is_all() => {
+                let layout = context.layout;
+                let last = |row: usize| layout.rows_of(layout.sequence(row)).end as u32 - 1;
+                let last: Vec<u32> = (0..layout.rows()).map(last).collect();
+                Ok((result + states.index_select(&Tensor::new(last, states.device())?, 0)?)?)
+            }
+            _ => Ok(result),
+        }
+    }
+
+    fn coda(&self, states: &Tensor, layout: &Arc<TokenLayout>, readout: &RowSet) -> Result<Tensor> {
+        match self.flaw {
+            Flaw::Misreads => {
+                let first: Vec<bool> = (0..readout.total()).map(|row| row < readout.len()).collect();
+                self.inner.coda(states, layout, &RowSet::from_mask(&first))
+            }
+            Flaw::Detaches => self.inner.coda(&states.detach(), layout, readout),
+            _ => self.inner.coda(states, layout, readout),
+        }
+    }
+
+    fn cost(&self) -> BackboneCost {
+        let cost = self.inner.cost();
+        if self.flaw == Flaw::Free { BackboneCost { step: PartCost::default(), ..cost } } else { cost }
+    }
+}
+
+fn flawed(context: &BackboneContext, flaw: Flaw) -> Result<Box<dyn Backbone>> {
+    Ok(Box::new(Flawed { inner: (MINIATURE.build)(context)?, flaw }))
+}
+
+const FLAWED: BackboneDeclaration = BackboneDeclaration {
+    name: "flawed",
+    summary: "A miniature with a flaw.",
+    documentation: "See the test.",
+    reference: "none",
+    parameters: MINIATURE_PARAMETERS,
+    build: |context| flawed(context, Flaw::None),
+};
+
+/// The parameters that the miniature reads.
+const MINIATURE_PARAMETERS: &[ParameterSpec] = &[
+    ParameterSpec::integer("d_model", 16, (4, 64), "width of a token state"),
+    ParameterSpec::integer("d_ff", 24, (1, 256), "width of the feed-forward layers"),
+    ParameterSpec::integer("core_layers", 1, (1, 2), "layers of the recurrent core"),
+];
+
+fn caught(declaration: &'static BackboneDeclaration, promise: &str) {
+    let panic = catch_unwind(|| check_backbone(declaration)).expect_err("the kit lets it pass");
+    let complaint = panic.downcast_ref::<String>().expect("the kit panics with a text");
+    assert!(complaint.contains("`flawed`") && complaint.contains(promise), "{complaint}");
+}
+
+#[test]
+fn a_backbone_that_keeps_its_promises_passes() {
+    static DECLARATION: BackboneDeclaration = FLAWED;
+    check_backbone(&DECLARATION);
+}
+
+#[test]
+fn a_mixture_over_the_batch() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Mixes), ..FLAWED };
+    caught(&DECLARATION, "a sequence does not depend on the others in its batch");
+}
+
+#[test]
+fn a_look_ahead() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::LooksAhead), ..FLAWED };
+    caught(&DECLARATION, "its step is causal");
+}
+
+#[test]
+fn keys_and_values_that_are_forgotten() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Forgets), ..FLAWED };
+    caught(&DECLARATION, "a step on some rows equals the masked step on all, under freeze-state");
+}
+
+#[test]
+fn the_wrong_rows_read_out() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Misreads), ..FLAWED };
+    caught(&DECLARATION, "the coda for some rows gives these rows of the whole");
+}
+
+#[test]
+fn a_gradient_that_stops() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Detaches), ..FLAWED };
+    caught(&DECLARATION, "gradients are those of finite differences");
+}
+
+#[test]
+fn a_step_for_nothing() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Free), ..FLAWED };
+    caught(&DECLARATION, "a step and the head cost something");
+}
+
+#[test]
+fn variables_outside_the_known_parts() {
+    static DECLARATION: BackboneDeclaration = BackboneDeclaration {
+        build: |context| {
+            let variables = context.variables.pp("extra");
+            flawed(
+                &BackboneContext { vocabulary: context.vocabulary, parameters: context.parameters, variables },
+                Flaw::None,
+            )
+        },
+        ..FLAWED
+    };
+    caught(&DECLARATION, "its variables are named inside embed_tokens");
+}

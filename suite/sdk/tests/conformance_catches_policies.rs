@@ -1,0 +1,276 @@
+//! The conformance kit catches policies that break their contract, and says which promise.
+
+use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use haltbench_sdk::conformance::check_policy;
+use haltbench_sdk::layers::Linear;
+use haltbench_sdk::prelude::*;
+
+const DECENT: PolicyDeclaration = PolicyDeclaration {
+    summary: "Misbehaves.",
+    documentation: "## What it computes\n\nNothing good.",
+    reference: "none",
+    ..PolicyDeclaration::new("misbehaving", PolicyKind::Early, build_decent)
+};
+
+/// What `check` panics with.
+fn complaint(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let panic = catch_unwind(check).expect_err("the kit lets it pass");
+    panic.downcast_ref::<String>().cloned().expect("the kit panics with a text")
+}
+
+fn caught(declaration: &'static PolicyDeclaration, promise: &str) {
+    let complaint = complaint(|| check_policy(declaration));
+    assert!(complaint.contains(declaration.name) && complaint.contains(promise), "{complaint}");
+}
+
+/// An early policy that is one function.
+struct Depths<F>(F);
+
+impl<F: Fn(&View) -> Result<Vec<u32>> + Send + Sync> EarlyPolicy for Depths<F> {
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        Ok(EarlyDecision::Depths((self.0)(view)?))
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
+}
+
+fn depths(decide: impl Fn(&View) -> Result<Vec<u32>> + Send + Sync + 'static) -> Result<Policy> {
+    Ok(Policy::early(Depths(decide)))
+}
+
+fn build_decent(_: &PolicyContext) -> Result<Policy> {
+    depths(|view| Ok(vec![2; view.rows().len()]))
+}
+
+/// First number of each row's state, as a whole number of steps.
+fn firsts(view: &View) -> Result<Vec<f64>> {
+    Ok(view.states().narrow(1, 0, 1)?.squeeze(1)?.to_dtype(DType::F64)?.to_vec1()?)
+}
+
+fn steps(number: f64) -> u32 {
+    1 + (number.abs() * 40.0) as u32 % 4
+}
+
+#[test]
+fn a_policy_that_keeps_its_promises_passes() {
+    static DECLARATION: PolicyDeclaration = DECENT;
+    check_policy(&DECLARATION);
+}
+
+#[test]
+fn a_look_at_the_last_token() {
+    fn build(_: &PolicyContext) -> Result<Policy> {
+        depths(|view| {
+            let firsts = firsts(view)?;
+            let last = |row: usize| view.layout().rows_of(view.layout().sequence(row)).end - 1;
+            Ok(view.rows().iter().map(|row| steps(firsts[last(row)])).collect())
+        })
+    }
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
+    caught(&DECLARATION, "it is causal: no suffix changes the depths and logits before it");
+    static HONEST: PolicyDeclaration = PolicyDeclaration { build, causal: false, ..DECENT };
+    check_policy(&HONEST);
+}
+
+#[test]
+fn dependence_on_the_batch() {
+    fn build(_: &PolicyContext) -> Result<Policy> {
+        depths(|view| {
+            let firsts = firsts(view)?;
+            let mean = firsts.iter().sum::<f64>() / firsts.len() as f64;
+            Ok(firsts.iter().map(|number| steps(number - mean)).collect())
+        })
+    }
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
+    caught(&DECLARATION, "batch composition changes no depth and no logit");
+}
+
+#[test]
+fn state_between_passes() {
+    fn build(_: &PolicyContext) -> Result<Policy> {
+        let calls = AtomicU32::new(0);
+        depths(move |view| {
+            let depth = 1 + calls.fetch_add(1, Ordering::Relaxed).min(3);
+            Ok(vec![depth; view.rows().len()])
+        })
+    }
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
+    caught(&DECLARATION, "no state leaks from one pass into the next");
+}
+
+#[test]
+fn undeclared_randomness() {
+    fn build(_: &PolicyContext) -> Result<Policy> {
+        depths(|view| Ok(view.uniform("depth").iter().map(|uniform| steps(*uniform)).collect()))
+    }
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
+    caught(&DECLARATION, "it draws no random numbers in evaluation unless it declares `stochastic`");
+    static HONEST: PolicyDeclaration = PolicyDeclaration { build, stochastic: true, ..DECENT };
+    check_policy(&HONEST);
+}
+
+#[test]
+fn undeclared_use_of_labels() {
+    fn build(_: &PolicyContext) -> Result<Policy> {
+        depths(|view| {
+            let complexity = &view.privileged()?.complexity;
+            Ok(view.rows().iter().map(|row| if complexity[row] > 3.0 { 4 } else { 1 }).collect())
+        })
+    }
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
+    caught(&DECLARATION, "reads complexities without declaring uses_labels");
+    static HONEST: PolicyDeclaration = PolicyDeclaration { build, uses_labels: true, ..DECENT };
+    check_policy(&HONEST);
+}
+
+#[test]
+fn depths_out_of_range() {
+    fn build(_: &PolicyContext) -> Result<Policy> {
+        depths(|view| Ok(vec![view.max_depth() as u32 + 1; view.rows().len()]))
+    }
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
+    caught(&DECLARATION, "depths are in 1..=4");
+}
+
+#[test]
+fn soft_weights_that_do_not_sum_to_one() {
+    struct Half;
+    impl SoftPolicy for Half {
+        fn weigh(&self, view: &View, _: &mut RowMemory) -> Result<SoftDecision> {
+            let rows = view.rows().len();
+            let weight = Tensor::full(0.5f64.powi(view.step() as i32 + 1), rows, &Device::Cpu)?;
+            Ok(SoftDecision { weight, running: vec![true; rows], carry: None })
+        }
+        fn decision_flops(&self, _: usize) -> f64 {
+            0.0
+        }
+    }
+    fn build(_: &PolicyContext) -> Result<Policy> {
+        Ok(Policy::soft(Half))
+    }
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, kind: PolicyKind::Soft, ..DECENT };
+    caught(&DECLARATION, "soft weights sum to one, found 0.96875");
+    static WRONG_KIND: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
+    caught(&WRONG_KIND, "it is of the kind it declares");
+}
+
+#[test]
+fn a_wrong_example() {
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration {
+        examples: &[Example { title: "one and one", run: || Ok("2".to_owned()), expect: "3" }],
+        ..DECENT
+    };
+    caught(&DECLARATION, "its worked examples give what they expect: `one and one` gives `2`, expected `3`");
+}
+
+#[test]
+fn missing_texts_and_illegal_defaults() {
+    static UNNAMED: PolicyDeclaration = PolicyDeclaration { name: "Not_Kebab", ..DECENT };
+    caught(&UNNAMED, "its name is in kebab-case");
+    static SILENT: PolicyDeclaration = PolicyDeclaration { summary: " ", ..DECENT };
+    caught(&SILENT, "its summary is written");
+    static OUTSIDE: PolicyDeclaration =
+        PolicyDeclaration { parameters: &[ParameterSpec::real("gamma", 2.0, (0.0, 1.0), "weight")], ..DECENT };
+    caught(&OUTSIDE, "every default is allowed: parameter `gamma`");
+}
+
+/// What is wrong with [`Scores`].
+#[derive(Clone, Copy, PartialEq)]
+enum Flaw {
+    None,
+    /// Its regulariser takes q for a constant.
+    Gradient,
+    /// Its regulariser is one number for the whole batch.
+    Shape,
+    /// Its scores have no gradient.
+    Detached,
+    /// Its decisions are free.
+    Free,
+    /// A higher threshold halts earlier.
+    Reversed,
+}
+
+/// Scores from a linear map of h(0), and sum q log q as the regulariser.
+struct Scores {
+    layer: Linear,
+    threshold: f64,
+    flaw: Flaw,
+}
+
+impl EarlyPolicy for Scores {
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        let scores = self.layer.forward(view.states())?;
+        Ok(EarlyDecision::Scores(if self.flaw == Flaw::Detached { scores.detach() } else { scores }))
+    }
+
+    fn rule(&self) -> HaltingRule {
+        HaltingRule::Threshold(if self.flaw == Flaw::Reversed { 1.0 - self.threshold } else { self.threshold })
+    }
+
+    fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
+        let Some(log) = &record.log_distribution else { return Ok(None) };
+        let q = if self.flaw == Flaw::Gradient { log.exp()?.detach() } else { log.exp()? };
+        let entropy = (q * log)?.sum(1)?;
+        Ok(match self.flaw {
+            Flaw::Detached => None,
+            Flaw::Shape => Some(entropy.mean_all()?),
+            _ => Some(entropy),
+        })
+    }
+
+    fn decision_flops(&self, d_model: usize) -> f64 {
+        if self.flaw == Flaw::Free { 0.0 } else { 8.0 * d_model as f64 }
+    }
+}
+
+fn scores(context: &PolicyContext, flaw: Flaw) -> Result<Policy> {
+    let layer = Linear::new(context.d_model, context.max_depth, context.variables.pp("scores"))?;
+    Ok(Policy::early(Scores { layer, threshold: context.parameters.real("threshold")?, flaw }))
+}
+
+const SCORES: PolicyDeclaration = PolicyDeclaration {
+    parameters: &[
+        ParameterSpec::choice("rule", "threshold", &["threshold"], "the only rule"),
+        ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability that halts"),
+    ],
+    build: |context| scores(context, Flaw::None),
+    ..DECENT
+};
+
+#[test]
+fn gradients_that_are_wrong_or_missing() {
+    static RIGHT: PolicyDeclaration = SCORES;
+    check_policy(&RIGHT);
+    static WRONG: PolicyDeclaration = PolicyDeclaration { build: |context| scores(context, Flaw::Gradient), ..SCORES };
+    caught(&WRONG, "are those of finite differences: at decider.scores.weight");
+    static MISSING: PolicyDeclaration =
+        PolicyDeclaration { build: |context| scores(context, Flaw::Detached), ..SCORES };
+    caught(&MISSING, "a gradient reaches at least one of its variables");
+    static UNTRAINED: PolicyDeclaration = PolicyDeclaration { training: Training::FullDepth, ..MISSING };
+    check_policy(&UNTRAINED);
+}
+
+#[test]
+fn a_regulariser_that_is_not_per_row() {
+    static DECLARATION: PolicyDeclaration =
+        PolicyDeclaration { build: |context| scores(context, Flaw::Shape), ..SCORES };
+    caught(&DECLARATION, "its regulariser is a finite number for each row");
+}
+
+#[test]
+fn decisions_for_nothing() {
+    static DECLARATION: PolicyDeclaration =
+        PolicyDeclaration { build: |context| scores(context, Flaw::Free), ..SCORES };
+    caught(&DECLARATION, "its decisions have a cost");
+}
+
+#[test]
+fn a_threshold_that_halts_earlier_as_it_rises() {
+    static DECLARATION: PolicyDeclaration =
+        PolicyDeclaration { build: |context| scores(context, Flaw::Reversed), ..SCORES };
+    caught(&DECLARATION, "mean depth does not fall as the threshold rises");
+}

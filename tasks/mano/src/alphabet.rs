@@ -1,0 +1,143 @@
+//! The symbols of an expression and the words that stand for them.
+
+use haltbench_sdk::{Error, Result};
+
+/// A binary operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operator {
+    /// Sum.
+    Add,
+    /// Difference, left minus right.
+    Subtract,
+    /// Product.
+    Multiply,
+}
+
+impl Operator {
+    /// All operators, in the order of the vocabulary.
+    pub const ALL: [Self; 3] = [Self::Add, Self::Subtract, Self::Multiply];
+
+    /// The word of this operator.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+        }
+    }
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub fn index(self) -> u32 {
+        self as u32
+    }
+
+    /// `left` operator `right` modulo `modulus`; both are residues already.
+    pub fn apply(self, left: u32, right: u32, modulus: u32) -> u32 {
+        let (left, right, modulus) = (u64::from(left), u64::from(right), u64::from(modulus));
+        let value = match self {
+            Self::Add => left + right,
+            Self::Subtract => left + modulus - right,
+            Self::Multiply => left * right,
+        };
+        (value % modulus) as u32
+    }
+}
+
+/// One symbol of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symbol {
+    /// An operator.
+    Operator(Operator),
+    /// A residue.
+    Operand(u32),
+}
+
+/// Which symbols a task uses, and which token each of them is.
+#[derive(Debug, Clone)]
+pub struct Alphabet {
+    /// Values are residues modulo this number.
+    pub modulus: u32,
+    /// The operators in use: at least one, in the order of the vocabulary.
+    pub operators: Vec<Operator>,
+}
+
+impl Alphabet {
+    /// The vocabulary: the markers, every operator (in use or not, so that vocabularies agree), every residue.
+    pub fn vocabulary(&self, markers: &[&'static str]) -> Vec<String> {
+        let operators = Operator::ALL.into_iter().map(Operator::word);
+        let words = markers.iter().copied().chain(operators).map(str::to_owned);
+        words.chain((0..self.modulus).map(|value| value.to_string())).collect()
+    }
+
+    /// The token of `symbol` in a vocabulary that starts with `markers` markers.
+    pub fn token(&self, symbol: Symbol, markers: u32) -> u32 {
+        match symbol {
+            Symbol::Operator(operator) => markers + operator.index(),
+            Symbol::Operand(value) => markers + Operator::ALL.len() as u32 + value,
+        }
+    }
+
+    /// The residue that `word` writes, if it writes one the way the vocabulary does (no sign, no leading zero).
+    pub fn residue(&self, word: &str) -> Option<u32> {
+        number(word).and_then(|value| u32::try_from(value).ok()).filter(|value| *value < self.modulus)
+    }
+
+    /// Reads one word of a question; `position` counts from 1.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the word is none of the task's.
+    pub fn read(&self, word: &str, position: usize) -> Result<Symbol> {
+        if let Some(operator) = Operator::ALL.into_iter().find(|operator| operator.word() == word) {
+            if self.operators.contains(&operator) {
+                return Ok(Symbol::Operator(operator));
+            }
+            let message = format!("expected an operator out of {}, found `{word}`", self.operator_words());
+            return Err(malformed(position, message));
+        }
+        if let Some(value) = self.residue(word) {
+            return Ok(Symbol::Operand(value));
+        }
+        let last = self.modulus - 1;
+        let expected = match number(word) {
+            Some(_) => format!("a number from 0 to {last}"),
+            None => format!("an operator out of {} or a number from 0 to {last}", self.operator_words()),
+        };
+        Err(malformed(position, format!("expected {expected}, found `{}`", shorten(word))))
+    }
+
+    fn operator_words(&self) -> String {
+        self.operators.iter().map(|operator| format!("`{}`", operator.word())).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A question that does not parse at token `position`.
+pub fn malformed(position: usize, message: impl Into<String>) -> Error {
+    Error::Malformed { text: "question", position, message: message.into() }
+}
+
+/// The start of a word, short enough for a message.
+pub fn shorten(word: &str) -> String {
+    let mut characters = word.chars();
+    let head: String = characters.by_ref().take(24).collect();
+    if characters.next().is_some() { format!("{head}…") } else { head }
+}
+
+/// A decimal number without sign or leading zero; saturates where it is too large for 64 bits.
+fn number(word: &str) -> Option<u64> {
+    let plain = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.is_empty();
+    let padded = word.len() > 1 && word.starts_with('0');
+    (plain && !padded).then(|| word.parse().unwrap_or(u64::MAX))
+}
+
+/// The words of `tokens`, separated by spaces.
+pub fn render(tokens: &[u32], vocabulary: &[String]) -> String {
+    // Three digits and a space hold any word.
+    let mut text = String::with_capacity(4 * tokens.len());
+    for token in tokens {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&vocabulary[*token as usize]);
+    }
+    text
+}

@@ -1,0 +1,210 @@
+//! The task `mano`: a prefix expression, then its value.
+
+use haltbench_sdk::Result;
+use haltbench_sdk::parameters::{ParameterSpec, Parameters};
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{
+    ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
+    admit_size,
+};
+
+use crate::alphabet::{Symbol, render};
+use crate::settings::{Settings, parameters};
+use crate::tree::Tree;
+use crate::{check, solve};
+
+const NAME: &str = "mano";
+const PARAMETERS: &[ParameterSpec] = &parameters(3, 16, 32);
+const MARKERS: [&str; 2] = ["<bos>", "<ans>"];
+const BOS: u32 = 0;
+const ANS: u32 = 1;
+
+/// Declaration of `mano`.
+pub const DECLARATION: TaskDeclaration = TaskDeclaration {
+    name: NAME,
+    summary: "Value of a prefix expression over + - * modulo 23; L operators, one answer token",
+    documentation: "\
+Evaluates a prefix expression over `+`, `-` and `*` modulo `modulus`.
+
+The sequence is `<bos>`, the expression, `<ans>`, the value. Only the value is under the loss: the marker is \
+deterministic. An expression of size L has exactly L operators. Its operator is uniform among `operators`, its left \
+operand has 0 to L-1 operators, all equally likely, and an operand without operators is a uniform residue.
+
+Complexities are defined at the value. With modulus 23 the value is 0 in about 7 % of all instances rather than in \
+1 of 23, because products keep zeros: compare accuracies with that.
+
+The state features `stack_depth`, `remaining_operands` and `completed_subtree` describe a deterministic stack parser \
+just before it reads a token of the question. An operator is on its stack from its own token until both of its \
+operands are complete.
+
+A question is the expression, as in `+ 3 * 4 17`; the answer is the value, `2`.",
+    reference: "The paper's MANO (section 5); Physics of Language Models, part 4.1, arXiv 2512.17351, appendix A",
+    licence: "generated; no restriction",
+    parameters: PARAMETERS,
+    build,
+};
+
+const COMPLEXITIES: [ComplexitySpec; 3] = [
+    ComplexitySpec { name: "ops", documentation: "Operators of the expression; at the value." },
+    ComplexitySpec {
+        name: "height",
+        documentation: "Operators on the longest path from the root to an operand, the length of the dependency \
+                        chain; at the value.",
+    },
+    ComplexitySpec {
+        name: "lazy_ops",
+        documentation: "Fewest operators whose values settle the expression's when a factor that is 0 settles its \
+                        product: a product with one such factor counts itself and that factor, with two the cheaper \
+                        one; at the value.",
+    },
+];
+
+const FEATURES: [FeatureSpec; 9] = [
+    FeatureSpec { name: "length", kind: FeatureKind::Static, documentation: "Tokens of the expression, 2L + 1." },
+    FeatureSpec { name: "size", kind: FeatureKind::Static, documentation: "Operators of the expression, L." },
+    FeatureSpec {
+        name: "position",
+        kind: FeatureKind::Static,
+        documentation: "Place of the token in the sequence; `<bos>` is 0.",
+    },
+    FeatureSpec {
+        name: "operator",
+        kind: FeatureKind::Static,
+        documentation: "0 for +, 1 for -, 2 for *; at operators of the question.",
+    },
+    FeatureSpec {
+        name: "stack_depth",
+        kind: FeatureKind::State,
+        documentation: "Operators on the parser's stack before the token; at question tokens.",
+    },
+    FeatureSpec {
+        name: "remaining_operands",
+        kind: FeatureKind::State,
+        documentation: "Operands that the top operator still lacks before the token, 0 for the first token; at \
+                        question tokens.",
+    },
+    FeatureSpec {
+        name: "completed_subtree",
+        kind: FeatureKind::State,
+        documentation: "Operators of the sub-expression that the preceding token completed, 0 if it completed none \
+                        or a lone operand; at question tokens.",
+    },
+    FeatureSpec {
+        name: "peak_depth",
+        kind: FeatureKind::State,
+        documentation: "Largest stack depth while the expression is parsed, the width of the computation; at the \
+                        value.",
+    },
+    FeatureSpec {
+        name: "zero_products",
+        kind: FeatureKind::State,
+        documentation: "Products of the expression with a factor that is 0; at the value.",
+    },
+];
+
+struct Mano {
+    settings: Settings,
+    spec: TaskSpec,
+}
+
+fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
+    let settings = Settings::new(NAME, parameters)?;
+    let spec = TaskSpec {
+        vocabulary: settings.alphabet.vocabulary(&MARKERS),
+        size: Some(settings.knob.clone()),
+        supervision: Supervision::NextToken,
+        features: FEATURES.to_vec(),
+        complexities: COMPLEXITIES.to_vec(),
+        headline: "height",
+    };
+    Ok(Box::new(Mano { settings, spec }))
+}
+
+impl Task for Mano {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        admit_size(NAME, &self.settings.knob, size)?;
+        let tree = Tree::grow(size as usize, &self.settings.alphabet, stream);
+        Ok(self.instance(&tree))
+    }
+
+    fn answer(&self, question: &str) -> Result<String> {
+        solve::prefix(question, &self.settings.alphabet).map(|value| value.to_string())
+    }
+
+    fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
+        check::prefix(question, answer, &self.settings.alphabet)
+    }
+}
+
+impl Mano {
+    fn instance(&self, tree: &Tree) -> Instance {
+        let token = |symbol| self.settings.alphabet.token(symbol, MARKERS.len() as u32);
+        let root = tree.root();
+        let mut tokens = Vec::with_capacity(tree.nodes.len() + 3);
+        tokens.push(BOS);
+        tokens.extend(tree.nodes.iter().map(|node| token(node.symbol)));
+        let question = render(&tokens[1..], &self.spec.vocabulary);
+        tokens.extend([ANS, token(Symbol::Operand(root.value))]);
+        let value = tokens.len() - 1;
+        let at_value = |number: u32| {
+            let mut column = vec![f32::NAN; tokens.len()];
+            column[value] = number as f32;
+            column
+        };
+        let mut loss_mask = vec![false; tokens.len()];
+        loss_mask[value] = true;
+        Instance {
+            targets: tokens.clone(),
+            loss_mask,
+            complexities: vec![at_value(root.operators), at_value(root.height), at_value(root.lazy)],
+            features: features(tree, tokens.len()),
+            canonical: question.clone(),
+            question,
+            answer: root.value.to_string(),
+            tokens,
+        }
+    }
+}
+
+/// The columns of [`FEATURES`] for the `length` tokens of an instance.
+fn features(tree: &Tree, length: usize) -> Vec<Vec<f32>> {
+    let undefined = || vec![f32::NAN; length];
+    let (mut operator, mut depth, mut remaining, mut completed) = (undefined(), undefined(), undefined(), undefined());
+    let (mut peak, mut zeros) = (undefined(), undefined());
+    // Open operators with the operands that each still lacks.
+    let mut open: Vec<(usize, u32)> = Vec::new();
+    let mut highest = 0;
+    for (index, node) in tree.nodes.iter().enumerate() {
+        let token = index + 1;
+        let (top, lacks) = open.last().copied().unwrap_or_default();
+        depth[token] = open.len() as f32;
+        remaining[token] = lacks as f32;
+        // With one operand to come, the preceding token completed the other one, which starts right after its operator.
+        completed[token] = if lacks == 1 { tree.nodes[top + 1].measure.operators as f32 } else { 0.0 };
+        match node.symbol {
+            Symbol::Operator(identity) => {
+                operator[token] = identity.index() as f32;
+                open.push((index, 2));
+                highest = highest.max(open.len());
+            }
+            Symbol::Operand(_) => {
+                while let Some((top, lacks)) = open.pop() {
+                    if lacks > 1 {
+                        open.push((top, lacks - 1));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    peak[length - 1] = highest as f32;
+    zeros[length - 1] = tree.nodes.iter().filter(|node| node.measure.zero_factor).count() as f32;
+    let expression = vec![tree.nodes.len() as f32; length];
+    let size = vec![tree.root().operators as f32; length];
+    let position = (0..length).map(|place| place as f32).collect();
+    vec![expression, size, position, operator, depth, remaining, completed, peak, zeros]
+}

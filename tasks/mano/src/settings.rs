@@ -1,0 +1,108 @@
+//! Parameters that both tasks share, checked together.
+
+use haltbench_sdk::parameters::{ParameterSpec, Parameters};
+use haltbench_sdk::task::SizeKnob;
+use haltbench_sdk::{Error, Result};
+
+use crate::alphabet::{Alphabet, Operator};
+
+/// How far beyond the training range the suite asks.
+const STEPS_BEYOND: [u32; 5] = [1, 2, 4, 8, 16];
+
+/// The most operators that any configuration may ask for.
+const LIMIT: i64 = 1024;
+
+/// A configured family: what its expressions are made of and how large they are.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Modulus and operators.
+    pub alphabet: Alphabet,
+    /// Sizes: the number of operators.
+    pub knob: SizeKnob,
+}
+
+/// The parameters, with the sizes that are a task's own defaults.
+pub const fn parameters(minimum: i64, maximum: i64, largest: i64) -> [ParameterSpec; 6] {
+    [
+        ParameterSpec::integer("modulus", 23, (2, 1000), "Values are residues modulo this number, prime or not."),
+        ParameterSpec::text(
+            "operators",
+            "+-*",
+            "The operators that expressions are made of: distinct characters out of +-*, each equally likely.",
+        ),
+        ParameterSpec::integer("minimum_operators", minimum, (1, LIMIT), "Smallest training size L."),
+        ParameterSpec::integer("maximum_operators", maximum, (1, LIMIT), "Largest training size L."),
+        ParameterSpec::integer(
+            "largest_operators",
+            largest,
+            (1, LIMIT),
+            "Largest size L that can be asked for; sizes beyond training are 1, 2, 4, 8 and 16 above its largest, up \
+             to this.",
+        ),
+        ParameterSpec::text(
+            "skip",
+            "",
+            "Sizes strictly inside the training range that training never sees, separated by commas.",
+        ),
+    ]
+}
+
+impl Settings {
+    /// Reads the parameters of the task `owner`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the parameter that does not fit.
+    pub fn new(owner: &str, parameters: &Parameters) -> Result<Self> {
+        let whole = |name: &str| parameters.integer(name).map(|value| value as u32);
+        let operand = |name: &str| format!("parameter `{name}` of {owner}");
+        let operators = operators(operand("operators"), parameters.text("operators")?)?;
+        let alphabet = Alphabet { modulus: whole("modulus")?, operators };
+        let minimum = whole("minimum_operators")?;
+        let maximum = whole("maximum_operators")?;
+        let largest = whole("largest_operators")?;
+        if maximum < minimum {
+            let expected = format!("at least minimum_operators, which is {minimum}");
+            return Err(Error::invalid(operand("maximum_operators"), expected, maximum));
+        }
+        if largest < maximum {
+            let expected = format!("at least maximum_operators, which is {maximum}");
+            return Err(Error::invalid(operand("largest_operators"), expected, largest));
+        }
+        let between = skipped(operand("skip"), parameters.text("skip")?, minimum, maximum)?;
+        let training = (minimum..=maximum).filter(|size| !between.contains(size)).collect();
+        let beyond = STEPS_BEYOND.iter().map(|step| maximum + step).filter(|size| *size <= largest).collect();
+        let knob = SizeKnob { name: "L", minimum: 1, maximum: largest, training, between, beyond };
+        Ok(Self { alphabet, knob })
+    }
+}
+
+/// The operators named by `text`, in the order of the vocabulary: equal sets give equal tasks.
+fn operators(operand: String, text: &str) -> Result<Vec<Operator>> {
+    let chosen: Vec<Operator> = Operator::ALL.into_iter().filter(|operator| text.contains(operator.word())).collect();
+    if chosen.is_empty() || chosen.len() != text.chars().count() {
+        let expected = "one or more distinct characters out of `+-*`";
+        return Err(Error::invalid(operand, expected, format!("`{text}`")));
+    }
+    Ok(chosen)
+}
+
+/// The sizes listed in `text`, ascending.
+fn skipped(operand: String, text: &str, minimum: u32, maximum: u32) -> Result<Vec<u32>> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sizes = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        // The ends of the range are not between training sizes.
+        let size = word.parse().ok().filter(|size| (minimum + 1..maximum).contains(size));
+        match size {
+            Some(size) if !sizes.contains(&size) => sizes.push(size),
+            _ => {
+                let expected = format!("distinct sizes strictly between {minimum} and {maximum}, separated by commas");
+                return Err(Error::invalid(operand, expected, format!("`{word}`")));
+            }
+        }
+    }
+    sizes.sort_unstable();
+    Ok(sizes)
+}

@@ -1,0 +1,197 @@
+//! The task `mano-stream`: a postfix expression whose every operator is supervised.
+
+use haltbench_sdk::Result;
+use haltbench_sdk::parameters::{ParameterSpec, Parameters};
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{
+    ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
+    admit_size,
+};
+
+use crate::alphabet::{Symbol, render};
+use crate::settings::{Settings, parameters};
+use crate::tree::{Measure, Tree};
+use crate::{check, solve};
+
+const NAME: &str = "mano-stream";
+const PARAMETERS: &[ParameterSpec] = &parameters(1, 8, 16);
+const MARKERS: [&str; 1] = ["<bos>"];
+const BOS: u32 = 0;
+
+/// Declaration of `mano-stream`.
+pub const DECLARATION: TaskDeclaration = TaskDeclaration {
+    name: NAME,
+    summary: "Value of every operator of a postfix expression modulo 23, supervised at its token; L operators",
+    documentation: "\
+Evaluates every sub-expression of a postfix expression over `+`, `-` and `*` modulo `modulus`.
+
+The sequence is `<bos>`, then the expression. At every operator the target is the value of the sub-expression that \
+the operator completes, and it is read at that operator's own position; all other tokens are outside the loss. So one \
+sequence holds L answers of graded difficulty, each with a complexity of its own. Expressions are drawn as in `mano`: \
+a size of L is exactly L operators.
+
+The state features describe a stack machine that evaluates the expression: `stack_depth` and `completed_subtree` just \
+before it reads a token, `operand_distance` and `zero_factor` at an operator.
+
+A question is the expression, as in `3 4 17 * +`; the answer lists the values of its operators in order, `22 2`.",
+    reference: "Haltbench; the expressions are those of the paper's MANO (section 5)",
+    licence: "generated; no restriction",
+    parameters: PARAMETERS,
+    build,
+};
+
+const COMPLEXITIES: [ComplexitySpec; 3] = [
+    ComplexitySpec { name: "ops", documentation: "Operators of the sub-expression completed; at operators." },
+    ComplexitySpec {
+        name: "height",
+        documentation: "Operators on the longest path from this one to an operand, itself included, the length of \
+                        the dependency chain; at operators.",
+    },
+    ComplexitySpec {
+        name: "lazy_ops",
+        documentation: "Fewest operators whose values settle this one's when a factor that is 0 settles its product: \
+                        a product with one such factor counts itself and that factor, with two the cheaper one; at \
+                        operators.",
+    },
+];
+
+const FEATURES: [FeatureSpec; 8] = [
+    FeatureSpec { name: "length", kind: FeatureKind::Static, documentation: "Tokens of the expression, 2L + 1." },
+    FeatureSpec { name: "size", kind: FeatureKind::Static, documentation: "Operators of the expression, L." },
+    FeatureSpec {
+        name: "position",
+        kind: FeatureKind::Static,
+        documentation: "Place of the token in the sequence; `<bos>` is 0.",
+    },
+    FeatureSpec {
+        name: "operator",
+        kind: FeatureKind::Static,
+        documentation: "0 for +, 1 for -, 2 for *; at operators.",
+    },
+    FeatureSpec {
+        name: "stack_depth",
+        kind: FeatureKind::State,
+        documentation: "Values on the stack before the token; at the expression's tokens.",
+    },
+    FeatureSpec {
+        name: "completed_subtree",
+        kind: FeatureKind::State,
+        documentation: "Operators of the sub-expression that the preceding token completed, 0 for a lone operand and \
+                        before the first token; at the expression's tokens.",
+    },
+    FeatureSpec {
+        name: "operand_distance",
+        kind: FeatureKind::State,
+        documentation: "Tokens from the operator back to the last token of its farther, left operand; at operators.",
+    },
+    FeatureSpec {
+        name: "zero_factor",
+        kind: FeatureKind::State,
+        documentation: "1 for a product with a factor that is 0, else 0; at operators.",
+    },
+];
+
+struct ManoStream {
+    settings: Settings,
+    spec: TaskSpec,
+}
+
+fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
+    let settings = Settings::new(NAME, parameters)?;
+    let spec = TaskSpec {
+        vocabulary: settings.alphabet.vocabulary(&MARKERS),
+        size: Some(settings.knob.clone()),
+        supervision: Supervision::AtToken,
+        features: FEATURES.to_vec(),
+        complexities: COMPLEXITIES.to_vec(),
+        headline: "height",
+    };
+    Ok(Box::new(ManoStream { settings, spec }))
+}
+
+impl Task for ManoStream {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        admit_size(NAME, &self.settings.knob, size)?;
+        let tree = Tree::grow(size as usize, &self.settings.alphabet, stream);
+        Ok(self.instance(&tree))
+    }
+
+    fn answer(&self, question: &str) -> Result<String> {
+        let values = solve::postfix(question, &self.settings.alphabet)?;
+        Ok(values.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
+        check::postfix(question, answer, &self.settings.alphabet)
+    }
+}
+
+impl ManoStream {
+    fn instance(&self, tree: &Tree) -> Instance {
+        let token = |symbol| self.settings.alphabet.token(symbol, MARKERS.len() as u32);
+        let order = tree.postfix();
+        let mut tokens = Vec::with_capacity(order.len() + 1);
+        tokens.push(BOS);
+        tokens.extend(order.iter().map(|index| token(tree.nodes[*index].symbol)));
+        let mut targets = tokens.clone();
+        let mut loss_mask = vec![false; tokens.len()];
+        let mut answer = Vec::new();
+        let mut complexities = vec![vec![f32::NAN; tokens.len()]; COMPLEXITIES.len()];
+        for (place, index) in order.iter().enumerate() {
+            let node = tree.nodes[*index];
+            if let Symbol::Operator(_) = node.symbol {
+                let Measure { value, operators, height, lazy, .. } = node.measure;
+                targets[place + 1] = token(Symbol::Operand(value));
+                loss_mask[place + 1] = true;
+                answer.push(targets[place + 1]);
+                for (column, number) in complexities.iter_mut().zip([operators, height, lazy]) {
+                    column[place + 1] = number as f32;
+                }
+            }
+        }
+        let question = render(&tokens[1..], &self.spec.vocabulary);
+        Instance {
+            targets,
+            loss_mask,
+            complexities,
+            features: features(tree, &order),
+            canonical: question.clone(),
+            question,
+            answer: render(&answer, &self.spec.vocabulary),
+            tokens,
+        }
+    }
+}
+
+/// The columns of [`FEATURES`] for `<bos>` and the nodes in postfix `order`.
+fn features(tree: &Tree, order: &[usize]) -> Vec<Vec<f32>> {
+    let length = order.len() + 1;
+    let undefined = || vec![f32::NAN; length];
+    let (mut operator, mut depth, mut completed) = (undefined(), undefined(), undefined());
+    let (mut distance, mut zero) = (undefined(), undefined());
+    let mut values = 0;
+    for (place, index) in order.iter().enumerate() {
+        let (token, node) = (place + 1, tree.nodes[*index]);
+        depth[token] = values as f32;
+        // In postfix order the preceding token is the root of what it completed.
+        completed[token] = if place == 0 { 0.0 } else { tree.nodes[order[place - 1]].measure.operators as f32 };
+        match node.symbol {
+            Symbol::Operand(_) => values += 1,
+            Symbol::Operator(identity) => {
+                values -= 1;
+                operator[token] = identity.index() as f32;
+                // The right operand, of 2n + 1 tokens for n operators, lies between the left one and the operator.
+                distance[token] = (2 * tree.nodes[node.right].measure.operators + 2) as f32;
+                zero[token] = f32::from(u8::from(node.measure.zero_factor));
+            }
+        }
+    }
+    let expression = vec![order.len() as f32; length];
+    let size = vec![tree.root().operators as f32; length];
+    let position = (0..length).map(|place| place as f32).collect();
+    vec![expression, size, position, operator, depth, completed, distance, zero]
+}

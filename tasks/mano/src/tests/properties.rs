@@ -1,0 +1,97 @@
+//! Properties that hold for every instance.
+
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::task::{HELD_OUT_SHARE, Task};
+
+use super::{configured, draw, mano, stream};
+use crate::{prefix, stream as postfix};
+
+fn tasks() -> Vec<Box<dyn Task>> {
+    let mut tasks = vec![mano(), stream()];
+    for declaration in [prefix::DECLARATION, postfix::DECLARATION] {
+        for (modulus, operators) in [(2, "*"), (12, "-+"), (997, "+-*")] {
+            let given = [("modulus", Value::Integer(modulus)), ("operators", Value::Text(operators.into()))];
+            tasks.push(configured(&declaration, &given).unwrap());
+        }
+    }
+    tasks
+}
+
+#[test]
+fn generator_solver_and_checker_agree() {
+    for task in tasks() {
+        for seed in 0..100 {
+            for size in 1..=16 {
+                let instance = draw(&*task, size, seed);
+                assert_eq!(task.answer(&instance.question).unwrap(), instance.answer);
+                let verdict = task.check(&instance.question, &instance.answer).unwrap();
+                assert!(verdict.valid, "{} = {}: {}", instance.question, instance.answer, verdict.reason);
+                instance.validate("mano", task.spec()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn every_other_value_is_wrong() {
+    for task in [mano(), stream()] {
+        for seed in 0..20 {
+            let instance = draw(&*task, 6, seed);
+            let words: Vec<&str> = instance.answer.split(' ').collect();
+            for place in 0..words.len() {
+                for word in &task.spec().vocabulary {
+                    let mut answer = words.clone();
+                    answer[place] = word;
+                    let verdict = task.check(&instance.question, &answer.join(" ")).unwrap();
+                    assert_eq!(verdict.valid, answer == words);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_names_one_instance() {
+    for task in [mano(), stream()] {
+        let text = |seed| draw(&*task, 8, seed).question;
+        assert_eq!(text(5), text(5));
+        assert_ne!(text(5), text(6));
+    }
+    // Recorded: instances must stay what they are in later versions.
+    assert_eq!(draw(&*mano(), 4, 0).question, "+ * + 6 20 0 * 12 17");
+    assert_eq!(draw(&*stream(), 4, 0).question, "6 20 + 0 * 12 17 * +");
+}
+
+#[test]
+fn the_order_of_the_operators_is_of_no_account() {
+    let task = |text: &str| configured(&prefix::DECLARATION, &[("operators", Value::Text(text.into()))]).unwrap();
+    assert_eq!(draw(&*task("*+"), 9, 2).question, draw(&*task("+*"), 9, 2).question);
+}
+
+#[test]
+fn about_one_in_eight_instances_is_held_out() {
+    for task in [mano(), stream()] {
+        let count = 8000;
+        let held_out = (0..count).filter(|seed| draw(&*task, 7, *seed).is_held_out()).count() as f64;
+        let share = 1.0 / HELD_OUT_SHARE as f64;
+        let deviation = (count as f64 * share * (1.0 - share)).sqrt();
+        assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
+    }
+}
+
+#[test]
+fn sizes_outside_the_knob_are_refused_with_the_range() {
+    let refuse = |task: &dyn Task, size| {
+        let mut stream = haltbench_sdk::random::Stream::new(0, "test", &[]);
+        task.sample(size, &mut stream).unwrap_err().to_string()
+    };
+    assert_eq!(refuse(&*mano(), 0), "size of mano: expected L from 1 to 32, found 0");
+    assert_eq!(refuse(&*stream(), 17), "size of mano-stream: expected L from 1 to 16, found 17");
+}
+
+#[test]
+fn the_largest_size_of_all_can_be_drawn() {
+    let task = configured(&postfix::DECLARATION, &[("largest_operators", Value::Integer(1024))]).unwrap();
+    let instance = draw(&*task, 1024, 0);
+    assert!(task.check(&instance.question, &instance.answer).unwrap().valid);
+}

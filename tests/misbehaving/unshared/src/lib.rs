@@ -1,0 +1,17 @@
+//! A plugin that was built wrongly: it does not link the shared library (`use haltbench_sdk_dylib as _;` is missing),
+//! so it carries a copy of candle and of the registry of its own. Its fingerprint is right all the same.
+
+use haltbench_sdk::prelude::*;
+
+/// Declaration of the policy, which no host may ever see.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "Registered with a registry of its own.",
+    control: true,
+    ..PolicyDeclaration::new("unshared", PolicyKind::Early, build)
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+fn build(_: &PolicyContext) -> Result<Policy> {
+    Err(Error::contract("unshared", "a plugin with its own copy of the SDK was used"))
+}
