@@ -1,5 +1,7 @@
 //! The reference loop against what can be done by hand.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use haltbench_sdk::backbone::Backbone;
 use haltbench_sdk::conformance::{Batch, Outcome, Sequence, Settings, miniature, run};
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};

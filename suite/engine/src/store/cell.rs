@@ -20,6 +20,11 @@ impl RunFolder {
         Self(runs.join(suite))
     }
 
+    /// The folder of a suite's runs at `path`.
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.0
@@ -47,11 +52,6 @@ impl RunFolder {
 pub struct CellFolder(PathBuf);
 
 impl CellFolder {
-    /// The folder at a path.
-    pub fn at(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
-
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.0

@@ -21,7 +21,8 @@ pub(super) fn soft(policy: &dyn SoftPolicy, unroll: &mut Unroll, start: Tensor) 
     let mut memory = RowMemory::default();
     let mut running = vec![true; rows];
     let mut depths = vec![0; rows];
-    let mut weights = vec![vec![0.0; max_depth + 1]; rows];
+    // A token's weights are contiguous: one for each step until it stops, zeros from then on.
+    let mut weights: Vec<Vec<f64>> = vec![Vec::new(); rows];
     let mut mixture = start.zeros_like()?;
     let mut states = start;
     for step in 0..=max_depth {
@@ -39,7 +40,7 @@ pub(super) fn soft(policy: &dyn SoftPolicy, unroll: &mut Unroll, start: Tensor) 
 
         let mut share = vec![0.0; rows];
         for (row, weight) in shown.iter().zip(numbers("weights", &decision.weight, &[shown.len()])?) {
-            weights[row][step] = weight;
+            weights[row].push(weight);
             share[row] = weight;
         }
         let share = Tensor::from_vec(share, (rows, 1), states.device())?.to_dtype(states.dtype())?;
@@ -56,6 +57,7 @@ pub(super) fn soft(policy: &dyn SoftPolicy, unroll: &mut Unroll, start: Tensor) 
             break;
         }
     }
+    weights.iter_mut().for_each(|weights| weights.resize(max_depth + 1, 0.0));
     check(&weights, &depths, states.dtype())?;
     let expected = |weights: &Vec<f64>| weights.iter().zip(0..).map(|(weight, step)| weight * f64::from(step)).sum();
     let expected_depths = Some(weights.iter().map(expected).collect());

@@ -1,0 +1,105 @@
+//! `haltbench run`: every cell of a suite, and then its leaderboard.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use haltbench_engine::plan::{self, CellPlan};
+use haltbench_engine::plugins;
+use haltbench_engine::scheduler::{self, Event, Options};
+use haltbench_engine::store::RunFolder;
+use haltbench_engine::{Error, device};
+
+use super::leaderboard;
+use crate::failure::Failure;
+use crate::progress::Display;
+use crate::signals;
+
+/// Train and evaluate every cell of a suite, then show its leaderboard
+///
+/// A cell is one task, backbone, policy and seed. Each runs in a process of its own, as many at a time as there are
+/// cores; a cell that fails takes no other with it. Finished cells are kept: a run that was stopped or killed goes on
+/// where it was, and ends with the same bytes as if it had never stopped.
+#[derive(Debug, clap::Args)]
+pub struct RunArguments {
+    /// Path of a suite file, or the name of a built-in suite (see `haltbench list suites`)
+    suite: String,
+    /// Where to compute: cpu or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Override a value of the suite file, such as training.steps=100 or policy.anira-e.gamma=0.05
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Run only the cells whose description (task · backbone · policy · seed N) contains this text
+    #[arg(long, value_name = "PATTERN")]
+    only: Option<String>,
+    /// Folder of all runs
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+    /// Workers at a time; the cores are shared among them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Go on with what is there (the default)
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+    /// Compute everything again, finished cells too
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Runs the suite.
+///
+/// # Errors
+/// If the suite is wrong or the run folder cannot be used; failed cells are an exit status.
+pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
+    let file = plan::read(&arguments.suite, &arguments.overrides)?;
+    let (catalogue, skipped) = plugins::catalogue(plugin_files)?;
+    for skipped in &skipped {
+        eprintln!("note: {skipped}");
+    }
+    device::open(&arguments.device)?;
+    let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
+    let folder = RunFolder::new(&arguments.runs, &suite.name);
+    let wanted = |_: &str, plan: &CellPlan| arguments.only.as_ref().is_none_or(|only| plan.title().contains(only));
+    let total = suite.cells.iter().filter(|(id, plan)| wanted(id, plan)).count();
+    if total == 0 {
+        let titles: Vec<String> = suite.cells.iter().map(|(_, plan)| format!("  {}", plan.title())).collect();
+        let only = arguments.only.as_deref().unwrap_or_default();
+        return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
+    }
+    let options = options(arguments, plugin_files, total)?;
+    let stop = signals::watch()?;
+    let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
+    let mut display = Display::new(total);
+    let summary =
+        scheduler::run(&suite, &folder, &wanted, &options, &signal, &mut |event: Event| display.show(&event))?;
+    display.finish();
+    eprintln!("{} of {total} cells done, {} failed; results in {}", summary.done, summary.failed, folder.path().display());
+    if let Some(signal) = summary.interrupted {
+        eprintln!("stopped by signal {signal}; the same command goes on where it was");
+        return Ok(Error::Interrupted(signal).exit_status());
+    }
+    if summary.done > 0 {
+        leaderboard::show(&suite, &folder)?;
+    }
+    Ok(i32::from(summary.failed > 0))
+}
+
+fn options(arguments: &RunArguments, plugin_files: &[PathBuf], total: usize) -> Result<Options, Failure> {
+    let program =
+        std::env::current_exe().map_err(|error| Failure::usage(format!("the program's own path: {error}")))?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Cells share one accelerator badly; on the CPU each takes its share of the cores.
+    let most = if arguments.device == "cpu" { cores } else { 1 };
+    let jobs = arguments.jobs.map_or(most, usize::from).min(total.max(1));
+    let plugins = plugin_files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())).collect();
+    Ok(Options {
+        worker: vec![program.into(), OsString::from("worker")],
+        plugins,
+        device: arguments.device.clone(),
+        jobs,
+        threads: (cores / jobs).max(1),
+        overwrite: arguments.overwrite,
+    })
+}

@@ -1,0 +1,85 @@
+//! `haltbench worker`: one cell, in this process. `haltbench run` starts one for every cell.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use haltbench_engine::plugins;
+use haltbench_engine::scheduler::ProgressLine;
+use haltbench_engine::store::{RunFolder, TrainingLine};
+use haltbench_engine::worker::{Monitor, Stage, run_cell};
+
+use crate::failure::Failure;
+use crate::signals;
+
+/// Run one planned cell in this process
+///
+/// `haltbench run` starts a worker for every cell. The worker prints a JSON line for each training step and stops with
+/// a checkpoint when it is sent SIGINT or SIGTERM or when its standard input is closed.
+#[derive(Debug, clap::Args)]
+pub struct WorkerArguments {
+    /// Folder of the suite's runs, such as runs/quick
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Identifier of the cell: the name of its folder
+    #[arg(long, value_name = "ID")]
+    cell: String,
+    /// Where to compute: cpu or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+/// At most one line in this time, so that printing never costs what it reports.
+const PACE: Duration = Duration::from_millis(100);
+
+/// The signal that stands for a closed standard input: SIGTERM.
+const CLOSED: i32 = 15;
+
+struct Reporter {
+    stop: Arc<AtomicI32>,
+    said: Mutex<Option<(Instant, Stage)>>,
+}
+
+impl Monitor for Reporter {
+    fn progress(&self, stage: Stage, done: u64, total: u64, line: Option<&TrainingLine>) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = said.is_none_or(|(when, last)| when.elapsed() > PACE || last != stage) || done == total;
+        if due {
+            *said = Some((Instant::now(), stage));
+            let line = ProgressLine { stage, done, total, line: line.cloned() };
+            if let Ok(text) = serde_json::to_string(&line) {
+                // A parent that no longer listens has closed standard input as well.
+                let _ = writeln!(io::stdout(), "{text}");
+            }
+        }
+    }
+
+    fn interrupted(&self) -> Option<i32> {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+}
+
+/// Runs the cell.
+///
+/// # Errors
+/// Why it failed.
+pub fn run(arguments: &WorkerArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let stop = signals::watch()?;
+    let closed = stop.clone();
+    thread::spawn(move || {
+        let mut input = io::stdin();
+        let mut buffer = [0; 64];
+        while input.read(&mut buffer).is_ok_and(|count| count > 0) {}
+        let _ = closed.compare_exchange(0, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
+    });
+    let (catalogue, _) = plugins::catalogue(plugins)?;
+    let reporter = Reporter { stop, said: Mutex::new(None) };
+    run_cell(&RunFolder::at(&arguments.run), &arguments.cell, &catalogue, &arguments.device, &reporter)?;
+    Ok(0)
+}

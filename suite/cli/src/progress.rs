@@ -1,0 +1,135 @@
+//! Progress of a run: bars on a terminal, plain lines elsewhere. All of it goes to stderr.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use haltbench_engine::plan::CellPlan;
+use haltbench_engine::scheduler::{Event, ProgressLine};
+use haltbench_engine::store::State;
+use haltbench_engine::worker::Stage;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Without a terminal, a working cell says something this often.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// Shows a run's events.
+pub struct Display {
+    bars: Option<MultiProgress>,
+    overall: ProgressBar,
+    cells: BTreeMap<String, CellDisplay>,
+    total: usize,
+    ended: usize,
+}
+
+struct CellDisplay {
+    bar: Option<ProgressBar>,
+    title: String,
+    started: Instant,
+    said: Instant,
+}
+
+impl Display {
+    /// A display for a run of `total` cells.
+    pub fn new(total: usize) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bars = terminal.then(MultiProgress::new);
+        let overall = match &bars {
+            Some(bars) => bars.add(ProgressBar::new(total as u64).with_style(style("{bar:20} {pos}/{len} cells · {elapsed}"))),
+            None => ProgressBar::hidden(),
+        };
+        Self { bars, overall, cells: BTreeMap::new(), total, ended: 0 }
+    }
+
+    /// Shows one event.
+    pub fn show(&mut self, event: &Event) {
+        match event {
+            Event::Kept(_, plan) => self.end(&format!("done already  {}", plan.title())),
+            Event::Started(id, plan) => self.start(id, plan),
+            Event::Progress(id, line) => self.progress(id, line),
+            Event::Ended(id, plan, status) => {
+                let elapsed = self.cells.remove(*id).map(|cell| {
+                    if let Some(bar) = cell.bar {
+                        bar.finish_and_clear();
+                    }
+                    cell.started.elapsed()
+                });
+                let seconds = elapsed.map(|elapsed| format!(" in {:.0} s", elapsed.as_secs_f64())).unwrap_or_default();
+                let cause = status.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+                match status.state {
+                    State::Done => self.end(&format!("done{seconds}  {}", plan.title())),
+                    State::Failed => self.end(&format!("failed{seconds}  {}{cause}", plan.title())),
+                    State::Pending | State::Running => self.say(&format!("stopped  {} (can be resumed)", plan.title())),
+                }
+            }
+            Event::Idle => self.overall.tick(),
+        }
+    }
+
+    /// Removes the bars.
+    pub fn finish(&self) {
+        self.overall.finish_and_clear();
+    }
+
+    fn start(&mut self, id: &str, plan: &CellPlan) {
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new(1));
+            bar.set_style(style("{bar:20} {pos}/{len} · {msg} · {eta} left"));
+            bar
+        });
+        if bar.is_none() {
+            self.say(&format!("started  {}", plan.title()));
+        }
+        let now = Instant::now();
+        self.cells.insert(id.to_owned(), CellDisplay { bar, title: plan.title(), started: now, said: now });
+    }
+
+    fn progress(&mut self, id: &str, line: &ProgressLine) {
+        let Some(cell) = self.cells.get_mut(id) else { return };
+        let stage = match line.stage {
+            Stage::Training => "training",
+            Stage::Evaluating => "evaluating",
+            Stage::Measuring => "measuring",
+        };
+        let numbers = line.line.as_ref().map(|line| {
+            format!(", loss {:.3}, mean depth {:.2} (answers {:.2})", line.loss, line.depth, line.answer_depth)
+        });
+        let message = format!("{}: {stage}{}", cell.title, numbers.unwrap_or_default());
+        match &cell.bar {
+            Some(bar) => {
+                if bar.length() != Some(line.total) {
+                    bar.set_length(line.total);
+                    bar.reset_eta();
+                }
+                bar.set_position(line.done);
+                bar.set_message(message);
+            }
+            None if cell.said.elapsed() > QUIET => {
+                cell.said = Instant::now();
+                let elapsed = cell.started.elapsed().as_secs_f64();
+                let left = elapsed / line.done.max(1) as f64 * (line.total - line.done.min(line.total)) as f64;
+                self.say(&format!("{message}, step {} of {}, about {left:.0} s left", line.done, line.total));
+            }
+            None => {}
+        }
+    }
+
+    fn end(&mut self, message: &str) {
+        self.ended += 1;
+        self.overall.inc(1);
+        self.say(&format!("[{}/{}] {message}", self.ended, self.total));
+    }
+
+    fn say(&self, message: &str) {
+        match &self.bars {
+            Some(bars) => {
+                let _ = bars.println(message);
+            }
+            None => eprintln!("{message}"),
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
