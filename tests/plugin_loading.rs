@@ -1,5 +1,7 @@
 //! Plugins are found, fingerprinted, opened and refused as the invariants 1 to 3 demand.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -16,10 +16,10 @@ difficulty is gone. A policy that is not better than its own shuffled depths gai
 
 ## When it halts
 
-After the permuted depth. `within` says what stays fixed:
+After the permuted depth. Tokens of sizes in range, between and beyond never mix. `within` says what else stays fixed:
 
 * `role`: answer tokens among answer tokens and prompt tokens among prompt tokens, so that the mean depth of both stays;
-* `all`: all tokens among each other;
+* `all`: nothing else;
 * `sequence`: tokens of one sequence and role;
 * `position`: tokens of one size, position and role.
 
@@ -53,20 +53,20 @@ fn build(context: &PolicyContext) -> Result<Policy> {
 
 impl EarlyPolicy for RandomMatched {
     fn prepare(&mut self, source: &[EvaluatedToken], seed: u64) -> Result<()> {
-        let mut groups: BTreeMap<(bool, u64, u32), Vec<&EvaluatedToken>> = BTreeMap::new();
+        let mut groups: BTreeMap<(u32, bool, u64, u32), Vec<&EvaluatedToken>> = BTreeMap::new();
         for token in source {
             let key = match self.within.as_str() {
-                "all" => (false, 0, 0),
-                "sequence" => (token.is_answer, token.identity, 0),
-                "position" => (token.is_answer, u64::from(token.size), token.position),
-                _ => (token.is_answer, 0, 0),
+                "all" => (token.part, false, 0, 0),
+                "sequence" => (token.part, token.is_answer, token.identity, 0),
+                "position" => (token.part, token.is_answer, u64::from(token.size), token.position),
+                _ => (token.part, token.is_answer, 0, 0),
             };
             groups.entry(key).or_default().push(token);
         }
         self.depths.clear();
-        for ((role, first, second), tokens) in groups {
+        for ((part, role, first, second), tokens) in groups {
             let mut depths: Vec<u32> = tokens.iter().map(|token| token.depth).collect();
-            let key = [u64::from(role), first, u64::from(second)];
+            let key = [u64::from(part), u64::from(role), first, u64::from(second)];
             Stream::new(seed, "random-matched", &key).shuffle(&mut depths);
             let keys = tokens.iter().map(|token| (token.identity, token.position));
             self.depths.extend(keys.zip(depths));

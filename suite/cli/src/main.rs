@@ -1,1 +1,44 @@
-fn main() {}
+//! The command `haltbench`: parses what was typed, dispatches, and turns the outcome into an exit status.
+
+mod arguments;
+mod assign;
+mod catalogue;
+mod commands;
+mod failure;
+mod guard;
+mod jsonl;
+mod output;
+mod progress;
+mod signals;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use haltbench_sdk_dylib as _;
+
+use arguments::{Arguments, Command};
+use commands::{completions, data, doctor, explain, leaderboard, list, run, worker};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    guard::quiet_panics();
+    let arguments = Arguments::parse();
+    let outcome = guard::caught(|| dispatch(&arguments)).unwrap_or_else(|message| Err(Failure::internal(&message)));
+    let status = outcome.unwrap_or_else(|failure| failure.report());
+    ExitCode::from(u8::try_from(status).unwrap_or(1))
+}
+
+fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
+    let plugins = &arguments.plugins;
+    match &arguments.command {
+        Command::List(arguments) => list::run(arguments, plugins),
+        Command::Explain(arguments) => explain::run(arguments, plugins),
+        Command::Data(arguments) => data::run(arguments, plugins),
+        Command::Run(arguments) => run::run(arguments, plugins),
+        Command::Leaderboard(arguments) => leaderboard::run(arguments, plugins),
+        Command::Worker(arguments) => worker::run(arguments, plugins),
+        Command::Doctor(arguments) => doctor::run(arguments, plugins),
+        Command::Completions(arguments) => completions::run(arguments),
+    }
+}

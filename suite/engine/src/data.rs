@@ -89,6 +89,22 @@ pub fn sizes(task: &dyn Task, evaluation: &Evaluation) -> Vec<(Split, u32)> {
         .collect()
 }
 
+/// Makes sure that every size has instances in the split that wants them, before anything is trained.
+///
+/// # Errors
+/// Like [`instance`].
+pub fn check_splits(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Result<()> {
+    if let Some(knob) = &task.spec().size {
+        for size in &knob.training {
+            instance(task, name, (EVALUATION_SEED, *size, 0), Part::Train)?;
+        }
+    }
+    for (_, size) in sizes(task, evaluation) {
+        instance(task, name, (EVALUATION_SEED, size, 0), Part::HeldOut)?;
+    }
+    Ok(())
+}
+
 /// All instances of an evaluation: distinct held-out ones, fewer where a size has not that many.
 ///
 /// # Errors

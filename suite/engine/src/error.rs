@@ -57,7 +57,7 @@ impl Error {
         match self {
             Self::Cell(_) => 1,
             Self::Usage(_) | Self::Contract(_) | Self::File { .. } => 2,
-            Self::Plugin(_) => 3,
+            Self::Plugin(error) => error.exit_status(),
             Self::Damaged { .. } => 4,
             Self::Interrupted(signal) => 128 + signal,
         }

@@ -133,6 +133,7 @@ pub fn as_source(table: &TokenTable, supervision: haltbench_sdk::task::Supervisi
         identity: columns.instance[row],
         position: supervision.reads_at(columns.position[row] as usize).unwrap_or(0) as u32,
         size: columns.size[row],
+        part: columns.split[row] as u32,
         is_answer: columns.is_answer[row],
         depth: columns.depth[row],
     };

@@ -1,1 +1,35 @@
-//! Leaderboards
+//! Leaderboards: what a suite's finished cells say about its policies, and what they do not say.
+//!
+//! [`leaderboard`] reads the cells of a suite from its run folder and makes one [`Board`] for each task and backbone.
+//! A board has one [`Row`] for each policy, over all of its seeds. [`render`] writes it as text, Markdown, CSV or
+//! JSON.
+//!
+//! What a board promises:
+//!
+//! * A rank is an interval, and policies that the data cannot tell apart share a tie group. Both come from bootstrap
+//!   resamples that are the same for all rows, so that every comparison is a paired one.
+//! * A policy with missing cells is shown with the numbers of the seeds that are done, unranked, and its missing cells
+//!   are listed. Oracles are shown, unranked.
+//! * A number that cannot be computed is null and has a reason.
+//! * The same run folder gives the same bytes.
+
+mod board;
+mod build;
+mod cost;
+mod criterion;
+mod describe;
+mod evidence;
+mod gain;
+mod measure;
+mod place;
+pub mod render;
+
+pub use board::{Board, Implementation, LEADERBOARD_SCHEMA, Leaderboard, MissingCell, Order, Place, Row, Settings};
+pub use build::{Options, leaderboard};
+pub use criterion::Criterion;
+pub use render::Format;
+
+/// The published JSON Schema of [`Leaderboard`].
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Leaderboard)
+}

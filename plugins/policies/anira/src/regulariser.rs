@@ -23,11 +23,8 @@ fn log_prior(max_depth: usize, base: f64) -> Vec<f64> {
 pub fn worked_divergence(q: &[f64], base: f64) -> Result<String> {
     let log_q: Vec<f64> = q.iter().map(|mass| mass.ln()).collect();
     let record = HaltingRecord {
-        max_depth: q.len(),
-        depths: vec![1],
         log_distribution: Some(Tensor::from_vec(log_q, (1, q.len()), &Device::Cpu)?),
-        weights: None,
-        gates: Vec::new(),
+        ..HaltingRecord::new(q.len(), vec![1])
     };
     let divergence = weighted_divergence(&record, 1.0, base)?;
     let divergence: f64 = divergence.map_or(Ok(0.0), |divergence| divergence.get(0)?.to_scalar())?;

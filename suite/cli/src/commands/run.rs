@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use haltbench_engine::plan::{self, CellPlan};
-use haltbench_engine::plugins;
 use haltbench_engine::scheduler::{self, Event, Options};
 use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, device};
 
 use super::leaderboard;
+use crate::catalogue;
 use crate::failure::Failure;
 use crate::progress::Display;
 use crate::signals;
@@ -54,10 +54,7 @@ pub struct RunArguments {
 /// If the suite is wrong or the run folder cannot be used; failed cells are an exit status.
 pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
     let file = plan::read(&arguments.suite, &arguments.overrides)?;
-    let (catalogue, skipped) = plugins::catalogue(plugin_files)?;
-    for skipped in &skipped {
-        eprintln!("note: {skipped}");
-    }
+    let catalogue = catalogue::load(plugin_files)?;
     device::open(&arguments.device)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
     let folder = RunFolder::new(&arguments.runs, &suite.name);

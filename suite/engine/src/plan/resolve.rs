@@ -8,6 +8,7 @@ use haltbench_sdk::task::admit_size;
 
 use super::cell::{CellPlan, Choice, Source};
 use super::suite::{Named, SuiteFile};
+use crate::data;
 use crate::error::{Error, Result};
 use crate::plugins::Catalogue;
 
@@ -176,10 +177,11 @@ fn check_sizes(file: &SuiteFile, catalogue: &Catalogue, choice: &Choice) -> Resu
     let given = [&evaluation.in_range, &evaluation.between, &evaluation.beyond];
     let sizes = given.into_iter().flatten().flatten();
     match &task.spec().size {
-        Some(knob) => sizes.copied().try_for_each(|size| Ok(admit_size(&choice.name, knob, size)?)),
+        Some(knob) => sizes.copied().try_for_each(|size| admit_size(&choice.name, knob, size))?,
         None if sizes.count() > 0 => {
-            Err(Error::Usage(format!("evaluation: task {} has no sizes to choose", choice.name)))
+            return Err(Error::Usage(format!("evaluation: task {} has no sizes to choose", choice.name)));
         }
-        None => Ok(()),
+        None => {}
     }
+    data::check_splits(task.as_ref(), &choice.name, evaluation)
 }

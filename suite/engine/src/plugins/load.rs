@@ -114,19 +114,18 @@ fn open(file: &Path) -> Result<(), PluginError> {
     // SAFETY: opening runs the library's constructors. Its fingerprint equals ours, so the same compiler built it
     // against the same SDK, and its constructors are those of `inventory::submit!`, which push a static onto a list
     // atomically. A library that is damaged or lies about its fingerprint is beyond what a process can check.
-    let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|error| translated(file, &error))?;
+    let library =
+        unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }.map_err(|error| match error {
+            libloading::Error::DlOpen { source } => translated(file, source.to_string()),
+            other => translated(file, other.to_string()),
+        })?;
     // Never closed: the registry keeps references into the library.
     let _ = library.into_raw();
     Ok(())
 }
 
 /// The dynamic linker's message as an error that says what to do.
-fn translated(file: &Path, error: &libloading::Error) -> PluginError {
-    let message = match error {
-        libloading::Error::DlOpen { source } => source.to_string(),
-        other => other.to_string(),
-    };
+fn translated(file: &Path, message: String) -> PluginError {
     let file = file.to_owned();
     if let Some((_, symbol)) = message.split_once("undefined symbol: ") {
         let symbol = symbol.split(|next: char| next == ',' || next.is_whitespace()).next().unwrap_or(symbol);
@@ -137,5 +136,29 @@ fn translated(file: &Path, error: &libloading::Error) -> PluginError {
             PluginError::Dependency { file, library: library.to_owned() }
         }
         _ => PluginError::Open { file, message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn translates_what_the_dynamic_linker_says() {
+        let file = Path::new("/p/plugin.so");
+        let headline = |message: &str| translated(file, message.to_owned()).headline();
+        assert_eq!(
+            headline("/p/plugin.so: undefined symbol: _ZN3sdk8REGISTRYE, version X"),
+            "/p/plugin.so: built against another copy of the SDK or of candle: nothing defines its symbol \
+             `_ZN3sdk8REGISTRYE`"
+        );
+        assert_eq!(
+            headline("libm9.so: cannot open shared object file: No such file or directory"),
+            "/p/plugin.so: needs `libm9.so`, which the dynamic linker does not find"
+        );
+        assert_eq!(
+            headline("/p/plugin.so: cannot open shared object file: Permission denied"),
+            "/p/plugin.so: cannot be opened: /p/plugin.so: cannot open shared object file: Permission denied"
+        );
     }
 }

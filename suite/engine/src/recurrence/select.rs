@@ -1,6 +1,7 @@
 //! Selecting policies: before every step some positions are chosen; a token may rest and be woken again.
 
 use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::policy::{Combine, HaltingRecord, Phase, Privileged, RowMemory, SelectPolicy};
 
 use super::decision;
@@ -14,6 +15,7 @@ use crate::model::Model;
 pub(super) struct Selected {
     pub states: Tensor,
     pub gates: Vec<Tensor>,
+    pub chosen: Vec<Vec<bool>>,
     pub depths: Vec<u32>,
     pub readouts: usize,
 }
@@ -33,6 +35,7 @@ pub(super) fn pass(
     let mut states = first;
     let mut depths = vec![0; rows];
     let mut gates = Vec::with_capacity(model.max_depth);
+    let mut choices = Vec::with_capacity(model.max_depth);
     let mut readouts = 0;
     for step in 0..model.max_depth {
         let all = walk.all.clone();
@@ -41,7 +44,9 @@ pub(super) fn pass(
         })?;
         readouts += if asked { rows } else { 0 };
         let chosen = decision::flags(model, "choices", selection.chosen, rows)?;
-        let resting: Vec<bool> = chosen.iter().map(|chosen| !chosen).collect();
+        // A row that rests from the start has no keys and values of an earlier step to offer.
+        let must_project = step == 0 && model.halted_keys_values == HaltedKeysValues::LatestKv;
+        let resting: Vec<bool> = chosen.iter().map(|chosen| !chosen && !must_project).collect();
         let candidate = walk.candidate(&states, &resting)?;
         let mask: Vec<f64> = chosen.iter().map(|chosen| f64::from(u8::from(*chosen))).collect();
         let mut gate = Tensor::from_vec(mask, rows, states.device())?.to_dtype(states.dtype())?;
@@ -56,11 +61,12 @@ pub(super) fn pass(
             Combine::Added => candidate,
         };
         states = (states + change.broadcast_mul(&gate)?)?;
-        for (depth, chosen) in depths.iter_mut().zip(chosen) {
-            *depth += u32::from(chosen);
+        for (depth, chosen) in depths.iter_mut().zip(&chosen) {
+            *depth += u32::from(*chosen);
         }
+        choices.push(chosen);
     }
-    Ok(Selected { states, gates, depths, readouts })
+    Ok(Selected { states, gates, chosen: choices, depths, readouts })
 }
 
 /// A training pass.
@@ -75,11 +81,9 @@ pub(super) fn unroll(
     let selected = pass(model, policy, batch, first, phase, privileged)?;
     let logits = model.backbone.coda(&selected.states, &batch.layout, &batch.readout)?;
     let record = HaltingRecord {
-        max_depth: model.max_depth,
-        depths: selected.depths,
-        log_distribution: None,
-        weights: None,
         gates: selected.gates,
+        chosen: selected.chosen,
+        ..HaltingRecord::new(model.max_depth, selected.depths)
     };
     Ok(Unrolled { logits: vec![logits], step_weights: None, record })
 }

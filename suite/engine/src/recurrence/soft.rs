@@ -114,12 +114,7 @@ pub(super) fn unroll(
 ) -> Result<Unrolled> {
     let mixture = mix(model, policy, batch, first, phase, privileged)?;
     let logits = model.backbone.coda(&mixture.states, &batch.layout, &batch.readout)?;
-    let record = HaltingRecord {
-        max_depth: model.max_depth,
-        depths: mixture.depths,
-        log_distribution: None,
-        weights: Some(mixture.weights),
-        gates: Vec::new(),
-    };
+    let record =
+        HaltingRecord { weights: Some(mixture.weights), ..HaltingRecord::new(model.max_depth, mixture.depths) };
     Ok(Unrolled { logits: vec![logits], step_weights: None, record })
 }

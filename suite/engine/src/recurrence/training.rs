@@ -108,7 +108,7 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
 }
 
 fn record(model: &Model, depths: Vec<u32>, log_distribution: Option<Tensor>) -> HaltingRecord {
-    HaltingRecord { max_depth: model.max_depth, depths, log_distribution, weights: None, gates: Vec::new() }
+    HaltingRecord { log_distribution, ..HaltingRecord::new(model.max_depth, depths) }
 }
 
 fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {

@@ -178,6 +178,7 @@ impl Bench {
                 identity: layout.identity(row),
                 position: layout.position(row) as u32,
                 size: size as u32,
+                part: 0,
                 is_answer: 2 * layout.position(row) >= size,
                 depth: *depth,
             }

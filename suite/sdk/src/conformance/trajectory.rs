@@ -37,13 +37,7 @@ impl<'a> Trajectory<'a> {
 
     /// What the engine would tell the policy's regulariser; depths are those that its inference rule chooses.
     pub fn record(&self, policy: &Policy) -> Result<HaltingRecord> {
-        let mut record = HaltingRecord {
-            max_depth: self.unroll.settings.max_depth,
-            depths: vec![0; self.unroll.rows()],
-            log_distribution: None,
-            weights: None,
-            gates: Vec::new(),
-        };
+        let mut record = HaltingRecord::new(self.unroll.settings.max_depth, vec![0; self.unroll.rows()]);
         match policy {
             Policy::Early(policy) => self.early(policy.as_ref(), &mut record)?,
             Policy::Online(policy) => self.online(policy.as_ref(), &mut record)?,
@@ -147,6 +141,7 @@ impl<'a> Trajectory<'a> {
                 Some(gate) => gate,
                 None => Tensor::ones(all.len(), DType::F64, self.states[0].device())?,
             });
+            record.chosen.push(selection.chosen);
         }
         Ok(())
     }

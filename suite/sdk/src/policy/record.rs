@@ -14,6 +14,15 @@ pub struct HaltingRecord {
     pub weights: Option<Tensor>,
     /// What a selecting policy offered in each step as gate, `[rows]` each.
     pub gates: Vec<Tensor>,
+    /// Which rows a selecting policy chose in each step.
+    pub chosen: Vec<Vec<bool>>,
+}
+
+impl HaltingRecord {
+    /// A record of executed depths and nothing else.
+    pub fn new(max_depth: usize, depths: Vec<u32>) -> Self {
+        Self { max_depth, depths, log_distribution: None, weights: None, gates: Vec::new(), chosen: Vec::new() }
+    }
 }
 
 /// A token of an evaluation that has already been made, with the depth it was given.
@@ -25,6 +34,9 @@ pub struct EvaluatedToken {
     pub position: u32,
     /// Size of the instance.
     pub size: u32,
+    /// Which part of the evaluation the size is in: 0 seen in training, 1 between, 2 beyond. Measures are taken within
+    /// a part.
+    pub part: u32,
     /// Whether the token is under the loss.
     pub is_answer: bool,
     /// Steps executed.

@@ -1,0 +1,79 @@
+//! What may be typed. Each command's flags are a struct of its own, beside the code that serves them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::completions::CompletionsArguments;
+use crate::commands::data::DataArguments;
+use crate::commands::doctor::DoctorArguments;
+use crate::commands::explain::ExplainArguments;
+use crate::commands::leaderboard::LeaderboardArguments;
+use crate::commands::list::ListArguments;
+use crate::commands::run::RunArguments;
+use crate::commands::worker::WorkerArguments;
+
+/// A benchmark suite for token-level adaptive computation in recurrent Transformers
+///
+/// Trains and evaluates halting policies, which decide when a token may stop iterating, on tasks whose per-token
+/// difficulty is known, and compares them. Tasks, backbones and policies are plugins that are loaded at run time.
+#[derive(Debug, Parser)]
+#[command(
+    name = "haltbench",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_long_help = "\
+Exit status:
+  0        all well
+  1        something failed while it ran: a cell, or the program itself
+  2        the command line, a suite file or a path is wrong
+  3        a plugin was refused
+  4        data are damaged
+  130/143  interrupted by SIGINT/SIGTERM; a run can be resumed
+
+Environment:
+  HALTBENCH_PLUGINS  further folders with plugins, separated by colons
+  NO_COLOR           if set, nothing is coloured
+
+Results go to standard output, everything else to standard error."
+)]
+pub struct Arguments {
+    /// Load this plugin too, before those that are found; may be given several times
+    #[arg(long = "plugin", value_name = "FILE", global = true)]
+    pub plugins: Vec<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// `haltbench list`
+    List(ListArguments),
+    /// `haltbench explain`
+    Explain(ExplainArguments),
+    /// `haltbench data`
+    Data(DataArguments),
+    /// `haltbench run`
+    Run(RunArguments),
+    /// `haltbench leaderboard`
+    Leaderboard(LeaderboardArguments),
+    /// `haltbench worker`
+    Worker(WorkerArguments),
+    /// `haltbench doctor`
+    Doctor(DoctorArguments),
+    /// `haltbench completions`
+    Completions(CompletionsArguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_and_flag_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,39 @@
+//! `haltbench data answer`: questions that somebody else wrote, solved.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::TaskArguments;
+use crate::failure::Failure;
+use crate::guard::guarded;
+use crate::jsonl;
+
+/// Solve questions: {"question": …} lines on standard input, {"answer": …} lines on standard output
+///
+/// There is one line of output for every line of input, at once and in order; a key `id` is repeated. A line that is
+/// not JSON, or whose question does not parse, is answered with {"error": …} and named on standard error; the others
+/// are solved all the same, and the exit status is 4.
+#[derive(Debug, clap::Args)]
+pub struct AnswerArguments {
+    #[command(flatten)]
+    task: TaskArguments,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    answer: String,
+}
+
+/// Answers standard input.
+///
+/// # Errors
+/// If the task is wrong, or in the end if a line could not be answered.
+pub fn run(arguments: &AnswerArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let configured = arguments.task.build(plugins)?;
+    jsonl::converse(|object| {
+        let question = jsonl::text(object, "question")?;
+        let answer = guarded(configured.name, || configured.task.answer(question));
+        answer.map(|answer| Answer { answer }).map_err(|error| error.to_string())
+    })
+}

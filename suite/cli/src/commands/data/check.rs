@@ -1,0 +1,32 @@
+//! `haltbench data check`: answers that somebody else gave, checked.
+
+use std::path::PathBuf;
+
+use super::TaskArguments;
+use crate::failure::Failure;
+use crate::guard::guarded;
+use crate::jsonl;
+
+/// Check answers: {"question": …, "answer": …} lines in, {"valid": true or false, "reason": …} lines out
+///
+/// The checker is independent of the generator and of `haltbench data answer`. There is one line of output for every
+/// line of input, at once and in order; a key `id` is repeated. An answer that does not parse is not valid; a line
+/// that is not JSON, or whose question does not parse, is answered with {"error": …} and named on standard error, and
+/// the exit status is then 4.
+#[derive(Debug, clap::Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    task: TaskArguments,
+}
+
+/// Checks standard input.
+///
+/// # Errors
+/// If the task is wrong, or in the end if a line could not be checked.
+pub fn run(arguments: &CheckArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let configured = arguments.task.build(plugins)?;
+    jsonl::converse(|object| {
+        let (question, answer) = (jsonl::text(object, "question")?, jsonl::text(object, "answer")?);
+        guarded(configured.name, || configured.task.check(question, answer)).map_err(|error| error.to_string())
+    })
+}

@@ -1,0 +1,119 @@
+//! `haltbench data sample`: instances of a task.
+
+mod record;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use haltbench_engine::data::{Part, instance};
+use haltbench_sdk::Error;
+use haltbench_sdk::task::{Instance, SizeKnob, admit_size};
+
+use super::{ConfiguredTask, TaskArguments};
+use crate::failure::Failure;
+use crate::guard::guarded;
+use crate::output::Output;
+use record::Record;
+
+/// Draw instances of a task
+///
+/// A seed and an index name the same instance for ever, whatever the count. Instances are numbered from --first on.
+#[derive(Debug, clap::Args)]
+pub struct SampleArguments {
+    #[command(flatten)]
+    task: TaskArguments,
+    /// Size of the instances, as the task defines it; 0 or not given for tasks without a size
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    size: Option<u32>,
+    /// How many instances
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    count: u64,
+    /// Index of the first instance
+    #[arg(long, value_name = "INDEX", default_value_t = 0, allow_negative_numbers = true)]
+    first: u64,
+    /// Seed of the instances
+    #[arg(long, value_name = "SEED", default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Which instances: training and evaluation use disjoint ones
+    #[arg(long, value_enum, default_value_t = Split::Any)]
+    split: Split,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line each: the question, =, the answer
+    Text,
+    /// A JSON object each, with tokens, targets, loss mask, complexities and features
+    Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Split {
+    /// Any
+    Any,
+    /// Those that training may see
+    Train,
+    /// Those that are held out for evaluation
+    HeldOut,
+}
+
+impl From<Split> for Part {
+    fn from(split: Split) -> Self {
+        match split {
+            Split::Any => Self::Any,
+            Split::Train => Self::Train,
+            Split::HeldOut => Self::HeldOut,
+        }
+    }
+}
+
+/// Prints the instances.
+///
+/// # Errors
+/// If the task, a parameter or the size is wrong.
+pub fn run(arguments: &SampleArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let ConfiguredTask { name, task } = arguments.task.build(plugins)?;
+    let size = size(name, task.spec().size.as_ref(), arguments.size)?;
+    let part = Part::from(arguments.split);
+    let mut output = Output::new();
+    for index in arguments.first..arguments.first.saturating_add(arguments.count) {
+        let instance = guarded(name, || instance(task.as_ref(), name, (arguments.seed, size, index), part))?;
+        match arguments.format {
+            Format::Text => output.text(&text(&instance))?,
+            Format::Jsonl => {
+                let text = instance.text(&task.spec().vocabulary);
+                let (seed, spec, instance) = (arguments.seed, task.spec(), &instance);
+                output.json_line(&Record { task: name, size, seed, index, text: &text, spec, instance })?;
+            }
+        }
+    }
+    output.flush()?;
+    Ok(0)
+}
+
+/// The size asked for, if the task can express it.
+fn size(task: &str, knob: Option<&SizeKnob>, given: Option<u32>) -> Result<u32, Error> {
+    let operand = || format!("size of {task}");
+    match (knob, given) {
+        (Some(knob), Some(size)) => admit_size(task, knob, size).map(|()| size),
+        (Some(knob), None) => {
+            let expected = format!("--size with {} from {} to {}", knob.name, knob.minimum, knob.maximum);
+            Err(Error::invalid(operand(), expected, "none"))
+        }
+        (None, None | Some(0)) => Ok(0),
+        (None, Some(size)) => Err(Error::invalid(operand(), "0 or none: the task has no size", size)),
+    }
+}
+
+/// One line, or a block where question or answer have several lines.
+fn text(instance: &Instance) -> String {
+    let Instance { question, answer, .. } = instance;
+    if question.contains('\n') || answer.contains('\n') {
+        format!("{question}\n=\n{answer}\n\n")
+    } else {
+        format!("{question} = {answer}\n")
+    }
+}

@@ -1,0 +1,105 @@
+//! One instance as a JSON object. Its keys and their order are a published format.
+
+use haltbench_sdk::task::{FeatureKind, Instance, TaskSpec};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// An instance with what names it. Per-token arrays are as long as the tokens; null where undefined.
+pub struct Record<'a> {
+    /// Name of the task.
+    pub task: &'a str,
+    /// Size; 0 for tasks without one.
+    pub size: u32,
+    /// Seed.
+    pub seed: u64,
+    /// Index under the seed.
+    pub index: u64,
+    /// The tokens as text.
+    pub text: &'a str,
+    /// The task's complexities and features.
+    pub spec: &'a TaskSpec,
+    /// The instance.
+    pub instance: &'a Instance,
+}
+
+#[derive(Serialize)]
+struct Feature<'a> {
+    kind: FeatureKind,
+    values: &'a [f32],
+}
+
+/// Named values, in order.
+struct Named<T>(Vec<(&'static str, T)>);
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { spec, instance, .. } = self;
+        let complexities = spec.complexities.iter().zip(&instance.complexities);
+        let complexities = complexities.map(|(spec, values)| (spec.name, values)).collect();
+        let features = spec.features.iter().zip(&instance.features);
+        let features = features.map(|(spec, values)| (spec.name, Feature { kind: spec.kind, values })).collect();
+        let mut map = serializer.serialize_map(Some(13))?;
+        map.serialize_entry("task", self.task)?;
+        map.serialize_entry("size", &self.size)?;
+        map.serialize_entry("seed", &self.seed)?;
+        map.serialize_entry("index", &self.index)?;
+        map.serialize_entry("text", self.text)?;
+        map.serialize_entry("question", &instance.question)?;
+        map.serialize_entry("answer", &instance.answer)?;
+        map.serialize_entry("tokens", &instance.tokens)?;
+        map.serialize_entry("targets", &instance.targets)?;
+        map.serialize_entry("loss_mask", &instance.loss_mask)?;
+        // NaN, which stands for undefined, is null in JSON.
+        map.serialize_entry("complexity", &Named(complexities))?;
+        map.serialize_entry("features", &Named(features))?;
+        map.serialize_entry("split", if instance.is_held_out() { "held_out" } else { "train" })?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use haltbench_sdk::task::{ComplexitySpec, FeatureSpec, Supervision};
+
+    use super::*;
+
+    #[test]
+    fn undefined_values_are_null_and_keys_keep_their_order() {
+        let spec = TaskSpec {
+            vocabulary: vec!["a".to_owned(), "b".to_owned()],
+            size: None,
+            supervision: Supervision::NextToken,
+            features: vec![FeatureSpec { name: "length", kind: FeatureKind::Static, documentation: "" }],
+            complexities: vec![
+                ComplexitySpec { name: "z", documentation: "" },
+                ComplexitySpec { name: "c", documentation: "" },
+            ],
+            headline: "z",
+        };
+        let instance = Instance {
+            tokens: vec![0, 1],
+            targets: vec![0, 1],
+            loss_mask: vec![false, true],
+            complexities: vec![vec![f32::NAN, 2.0], vec![f32::NAN, 0.5]],
+            features: vec![vec![2.0, 2.0]],
+            question: "a".to_owned(),
+            answer: "b".to_owned(),
+            canonical: "a".to_owned(),
+        };
+        let record = Record { task: "t", size: 0, seed: 1, index: 2, text: "a b", spec: &spec, instance: &instance };
+        let split = if instance.is_held_out() { "held_out" } else { "train" };
+        let expected = format!(
+            "{{\"task\":\"t\",\"size\":0,\"seed\":1,\"index\":2,\"text\":\"a b\",\"question\":\"a\",\"answer\":\"b\",\
+             \"tokens\":[0,1],\"targets\":[0,1],\"loss_mask\":[false,true],\
+             \"complexity\":{{\"z\":[null,2.0],\"c\":[null,0.5]}},\
+             \"features\":{{\"length\":{{\"kind\":\"static\",\"values\":[2.0,2.0]}}}},\"split\":\"{split}\"}}"
+        );
+        assert_eq!(serde_json::to_string(&record).unwrap(), expected);
+    }
+}

@@ -1,0 +1,64 @@
+//! The page of a halting policy.
+
+use haltbench_sdk::parameters::Domain;
+use haltbench_sdk::policy::{Example, PolicyDeclaration, PolicyKind, Training};
+
+use super::page::{Page, property};
+
+/// Documentation, properties, inference, parameters, worked examples and reference.
+pub fn page(declaration: &PolicyDeclaration) -> Page {
+    let kind = if declaration.control { "Control policy" } else { "Halting policy" };
+    let examples: String = declaration.examples.iter().map(example).collect();
+    Page::new(declaration.name, kind, declaration.summary)
+        .block(declaration.documentation)
+        .properties(&properties(declaration))
+        .parameters(declaration.parameters)
+        .section("Examples", &examples)
+        .section("Reference", declaration.reference)
+}
+
+fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
+    let decides = match declaration.kind {
+        PolicyKind::Early => "early: decides once, before the first step",
+        PolicyKind::Online => "online: decides after each step and never wakes a token",
+        PolicyKind::Soft => "soft: accumulates weights; the output is a mixture over steps",
+        PolicyKind::Select => "select: chooses positions at each step and may wake a token",
+    };
+    let training = match declaration.training {
+        Training::Sampled => "sampled: together with the model, at the depths that it samples or decides",
+        Training::EveryStep => "every-step: together with the model, with a loss at every step",
+        Training::FullDepth => "full-depth: the model alone, at full depth; the policy acts in evaluation",
+        Training::Borrowed => "borrowed: none; the weights are those of another cell",
+    };
+    let causal = if declaration.causal {
+        "yes: a decision depends only on tokens at or before it"
+    } else {
+        "no: a decision may depend on later tokens"
+    };
+    let labels = if declaration.uses_labels { "yes: an oracle, never ranked" } else { "no" };
+    let mut rows = vec![
+        property("kind", decides),
+        property("training", training),
+        property("causal", causal),
+        property("uses labels or complexities", labels),
+        property("control", if declaration.control { "yes: a yardstick rather than a contender" } else { "no" }),
+    ];
+    rows.push(property("inference", inference(declaration)));
+    rows
+}
+
+/// How the policy decides in evaluation: the rules that its parameter `rule` offers, and whether it draws.
+fn inference(declaration: &PolicyDeclaration) -> String {
+    let draws = if declaration.stochastic { "draws random numbers" } else { "deterministic" };
+    let rule = declaration.parameters.iter().find(|spec| spec.name == "rule");
+    match rule.map(|spec| spec.domain) {
+        Some(Domain::Choice { default, choices }) => {
+            format!("{draws}; parameter `rule`: {default} by default, one of {}", choices.join(", "))
+        }
+        _ => draws.to_owned(),
+    }
+}
+
+fn example(example: &Example) -> String {
+    format!("* {}: `{}`\n", example.title, example.expect)
+}

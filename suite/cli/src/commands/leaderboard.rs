@@ -1,0 +1,70 @@
+//! `haltbench leaderboard`: the policies of a suite, compared.
+
+use std::path::PathBuf;
+
+use haltbench_engine::plan::{self, Suite};
+use haltbench_engine::store::RunFolder;
+use haltbench_report::{Criterion, Format, Options};
+
+use crate::catalogue;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Compare the policies of a suite that has been run
+///
+/// Reads what is recorded and trains nothing. Ranks are intervals: policies that the data cannot tell apart share a
+/// group. A number that cannot be computed is missing with a reason, and a policy with missing cells is shown unranked.
+#[derive(Debug, clap::Args)]
+pub struct LeaderboardArguments {
+    /// Path of a suite file, or the name of a built-in suite
+    suite: String,
+    /// How to write it: table, markdown, csv or json
+    #[arg(long, default_value = "table")]
+    format: String,
+    /// What to rank by, such as accuracy, exact_match, answer_depth or flops
+    #[arg(long, value_name = "METRIC", default_value = "accuracy")]
+    sort: String,
+    /// Overrides that the suite was run with
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Where the suite was run: cpu or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Folder of all runs
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+}
+
+/// Shows the leaderboard.
+///
+/// # Errors
+/// If the suite or an option is wrong, or a result is damaged.
+pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
+    let format = Format::from_name(&arguments.format)?;
+    let options = Options { sort: Criterion::from_name(&arguments.sort)?, ..Options::default() };
+    let file = plan::read(&arguments.suite, &arguments.overrides)?;
+    let catalogue = catalogue::load(plugin_files)?;
+    let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
+    let folder = RunFolder::new(&arguments.runs, &suite.name);
+    if !folder.path().is_dir() {
+        let path = folder.path().display();
+        return Err(Failure::usage(format!("{path}: no runs; `haltbench run {}` makes them", arguments.suite)));
+    }
+    write(&suite, &folder, format, options)?;
+    Ok(0)
+}
+
+/// Shows the leaderboard of a suite that has just been run.
+///
+/// # Errors
+/// If the results cannot be read.
+pub fn show(suite: &Suite, folder: &RunFolder) -> Result<(), Failure> {
+    write(suite, folder, Format::default(), Options::default())
+}
+
+fn write(suite: &Suite, folder: &RunFolder, format: Format, options: Options) -> Result<(), Failure> {
+    let board = haltbench_report::leaderboard(suite, folder, options)?;
+    let mut output = Output::new();
+    output.text(&format.write(&board))?;
+    output.flush()
+}

@@ -1,0 +1,10 @@
+//! The commands: each is a module with its flags, their help, and what it does.
+
+pub mod completions;
+pub mod data;
+pub mod doctor;
+pub mod explain;
+pub mod leaderboard;
+pub mod list;
+pub mod run;
+pub mod worker;

@@ -1,0 +1,99 @@
+//! Why a command ends without success: what is said on standard error, and the exit status.
+
+use std::io;
+
+use haltbench_engine::Error;
+use haltbench_engine::plugins::PluginError;
+
+use crate::output;
+
+/// Something failed while it ran.
+const FAILED: i32 = 1;
+
+/// The command line, a suite file or a path is wrong.
+const USAGE: i32 = 2;
+
+/// Data are damaged.
+const DAMAGED: i32 = 4;
+
+/// A failed command.
+#[derive(Debug)]
+pub struct Failure {
+    /// `None` ends the program quietly.
+    message: Option<String>,
+    status: i32,
+}
+
+impl Failure {
+    /// Wrong arguments, files or values.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), status: USAGE }
+    }
+
+    /// Damaged input.
+    pub fn damaged(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), status: DAMAGED }
+    }
+
+    /// A mistake of the program itself.
+    pub fn internal(message: &str) -> Self {
+        Self { message: Some(format!("internal error: {message}; this is a bug of haltbench")), status: FAILED }
+    }
+
+    /// Standard output cannot be written. A reader that has seen enough, such as `head`, is no failure.
+    pub fn stdout(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { message: None, status: 0 };
+        }
+        Self::usage(format!("standard output: cannot be written: {error}"))
+    }
+
+    /// Says on standard error what is wrong; the result is the exit status.
+    pub fn report(&self) -> i32 {
+        if let Some(message) = &self.message {
+            output::say("error", message);
+        }
+        self.status
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { message: Some(error.to_string()), status: error.exit_status() }
+    }
+}
+
+impl From<PluginError> for Failure {
+    fn from(error: PluginError) -> Self {
+        Self { message: Some(error.to_string()), status: error.exit_status() }
+    }
+}
+
+impl From<haltbench_sdk::Error> for Failure {
+    fn from(error: haltbench_sdk::Error) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_quiet_and_a_full_disk_is_not() {
+        let closed = Failure::stdout(&io::ErrorKind::BrokenPipe.into());
+        assert_eq!((closed.message, closed.status), (None, 0));
+        let full = Failure::stdout(&io::ErrorKind::StorageFull.into());
+        assert!(full.message.is_some_and(|message| message.starts_with("standard output: ")));
+        assert_eq!(full.status, 2);
+    }
+
+    #[test]
+    fn errors_keep_the_exit_status_of_their_kind() {
+        assert_eq!(Failure::from(Error::Cell(String::new())).status, 1);
+        assert_eq!(Failure::from(Error::Usage(String::new())).status, 2);
+        assert_eq!(Failure::from(Error::Interrupted(2)).status, 130);
+        assert_eq!(Failure::from(PluginError::NotAPlugin { file: "a.so".into() }).status, 3);
+        assert_eq!(Failure::from(haltbench_sdk::Error::unknown("task", "a", [])).status, 2);
+    }
+}

@@ -1,0 +1,68 @@
+//! The two streams: results on standard output, everything else on standard error.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Buffered standard output that turns a failed write into a [`Failure`].
+pub struct Output {
+    stream: BufWriter<StdoutLock<'static>>,
+}
+
+impl Output {
+    /// Locks standard output.
+    pub fn new() -> Self {
+        Self { stream: BufWriter::with_capacity(1 << 16, io::stdout().lock()) }
+    }
+
+    /// Writes `text` as it is.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.stream.write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))
+    }
+
+    /// Writes `value` as JSON on a line of its own.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.stream, value).map_err(|error| Failure::stdout(&error.into()))?;
+        self.text("\n")
+    }
+
+    /// Writes `value` as indented JSON.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer_pretty(&mut self.stream, value).map_err(|error| Failure::stdout(&error.into()))?;
+        self.text("\n")
+    }
+
+    /// Hands on everything that was written.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        self.stream.flush().map_err(|error| Failure::stdout(&error))
+    }
+}
+
+/// Writes `text` on standard output.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut output = Output::new();
+    output.text(text)?;
+    output.flush()
+}
+
+/// Writes `kind: message` on standard error. There is nobody to tell if that fails.
+pub fn say(kind: &str, message: &str) {
+    let _ = writeln!(io::stderr(), "{kind}: {message}");
+}

@@ -1,0 +1,11 @@
+//! The program starts and finds the libraries it needs. Having this test is also what makes `cargo test --workspace`
+//! build the program itself, which the tests of the command line run.
+
+use std::process::Command;
+
+#[test]
+fn says_its_version() {
+    let output = Command::new(env!("CARGO_BIN_EXE_haltbench")).arg("--version").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("haltbench {}\n", env!("CARGO_PKG_VERSION")));
+}

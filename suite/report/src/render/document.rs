@@ -1,0 +1,195 @@
+//! What the formats for people show of a board: lines, grids and notes. They differ only in how these are drawn.
+
+use crate::board::{Board, Implementation, Leaderboard, Place, Row};
+use crate::place::in_words;
+use crate::render::levels;
+use crate::render::number::{Notes, Unit, measure};
+
+/// One board.
+pub(super) struct Document {
+    /// Title.
+    pub title: String,
+    /// What was run, and what the numbers are.
+    pub header: Vec<String>,
+    /// What a reader should know first.
+    pub warnings: Vec<String>,
+    /// The tables.
+    pub grids: Vec<Grid>,
+    /// Marks and what they stand for.
+    pub notes: Vec<String>,
+    /// Missing cells.
+    pub missing: Vec<String>,
+}
+
+/// One table. The first `texts` columns are texts, the others numbers.
+pub(super) struct Grid {
+    /// Title.
+    pub title: String,
+    /// Titles of the columns.
+    pub columns: Vec<String>,
+    /// How many columns, from the left, hold texts.
+    pub texts: usize,
+    /// Cells by row.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// A column with a measure.
+type Measure = (&'static str, &'static str, Option<&'static str>, Unit);
+
+const IN_RANGE: Option<&str> = Some("in_range");
+const ACCURACY: [Measure; 2] = [
+    ("tokens right %", "token_accuracy", IN_RANGE, Unit::Percent),
+    ("exact match %", "exact_match", IN_RANGE, Unit::Percent),
+];
+const UNSEEN: [Measure; 2] = [
+    ("between %", "token_accuracy", Some("between"), Unit::Percent),
+    ("beyond %", "token_accuracy", Some("beyond"), Unit::Percent),
+];
+const COST: [Measure; 5] = [
+    ("depth, answer", "answer_depth", IN_RANGE, Unit::Steps),
+    ("depth, all", "depth", IN_RANGE, Unit::Steps),
+    ("FLOPs", "flops", None, Unit::Operations),
+    ("of dense %", "flops_share", None, Unit::Percent),
+    ("speed", "speed_up", None, Unit::Times),
+];
+const ALLOCATION: [Measure; 4] = [
+    ("adapt-gain", "adapt_gain", IN_RANGE, Unit::Points),
+    ("ρ", "spearman", IN_RANGE, Unit::Correlation),
+    ("ρ within size", "spearman_within_size", IN_RANGE, Unit::Correlation),
+    ("ρ partial", "spearman_partial", IN_RANGE, Unit::Correlation),
+];
+
+/// What to show of a board. Grids of levels are at most `width` columns wide.
+pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -> Document {
+    let mut notes = Notes::default();
+    let unseen = |measure: &&Measure| board.rows.iter().any(|row| row.metric(measure.1, measure.2).is_some());
+    let quality: Vec<Measure> = ACCURACY.iter().chain(UNSEEN.iter().filter(unseen)).copied().collect();
+    let complexity = board.complexity.as_deref().unwrap_or("complexity");
+    let mut grids = vec![
+        grid("Accuracy", ["rank", "tie", "policy", "seeds"], board, &quality, &mut notes, standing),
+        grid("Cost", ["policy", "kind"], board, &COST, &mut notes, |row, _| [name(row), kind(row)]),
+        grid(
+            &format!("Where depth goes: adapt-gain in points, ρ of depth with {complexity}"),
+            ["policy"],
+            board,
+            &ALLOCATION,
+            &mut notes,
+            |row, _| [name(row)],
+        ),
+    ];
+    grids.extend(levels::grids(board, complexity, width, &mut notes));
+    let mut notes = notes.lines();
+    if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {
+        notes.insert(0, "* incomplete: the numbers are of the seeds that are done".to_owned());
+    }
+    let missing = board.missing.iter().map(|cell| {
+        format!("{}, seed {} ({}): {}: {}", cell.policy, cell.seed, cell.cell, cell.state, cell.cause)
+    });
+    Document {
+        title: format!("{}: {}", leaderboard.suite, board.name),
+        header: header(leaderboard, board),
+        warnings: board.warnings.clone(),
+        grids,
+        notes,
+        missing: missing.collect(),
+    }
+}
+
+fn grid<const N: usize>(
+    title: &str,
+    texts: [&str; N],
+    board: &Board,
+    measures: &[Measure],
+    notes: &mut Notes,
+    cells: impl Fn(&Row, &mut Notes) -> [String; N],
+) -> Grid {
+    let titles = measures.iter().map(|(title, ..)| *title);
+    let row = |row: &Row| {
+        let mut line = cells(row, notes).to_vec();
+        for (_, metric, split, unit) in measures {
+            line.push(measure(row.metric(metric, *split), *unit, notes));
+        }
+        line
+    };
+    Grid {
+        title: title.to_owned(),
+        columns: texts.into_iter().chain(titles).map(str::to_owned).collect(),
+        texts: N,
+        rows: board.rows.iter().map(row).collect(),
+    }
+}
+
+/// Rank, tie group, policy, seeds.
+fn standing(row: &Row, notes: &mut Notes) -> [String; 4] {
+    let (rank, group) = match &row.place {
+        Place { rank_low: Some(low), rank_high: Some(high), group: Some(group), .. } => {
+            let rank = if low == high { low.to_string() } else { format!("{low}-{high}") };
+            (rank, group.to_string())
+        }
+        place => {
+            let reason = place.reason.as_deref().unwrap_or("no reason is recorded");
+            (format!("–{}", notes.mark(&format!("unranked: {reason}"))), String::new())
+        }
+    };
+    let seeds = format!("{}/{}", row.seeds_done.len(), row.seeds_planned.len());
+    [rank, group, name(row), seeds]
+}
+
+/// The policy, marked if its numbers are not of all seeds.
+pub(super) fn name(row: &Row) -> String {
+    let incomplete = !row.is_complete() && !row.seeds_done.is_empty();
+    format!("{}{}", row.policy, if incomplete { "*" } else { "" })
+}
+
+fn kind(row: &Row) -> String {
+    let kind = row.kind.clone().unwrap_or_else(|| "–".to_owned());
+    match (row.oracle, row.control, row.causal) {
+        (Some(true), ..) => format!("{kind}, oracle"),
+        (_, Some(true), _) => format!("{kind}, control"),
+        (.., Some(false)) => format!("{kind}, not causal"),
+        _ => kind,
+    }
+}
+
+fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
+    let (settings, order) = (&board.settings, &leaderboard.order);
+    let better = if order.ascending { "less is better" } else { "more is better" };
+    vec![
+        format!("Task: {}", implementation(&board.task)),
+        format!("Backbone: {}", implementation(&board.backbone)),
+        format!(
+            "Run: D = {}, halted keys and values {}, {} training steps, {} instances per size, {}, {}",
+            settings.max_depth,
+            settings.halted_keys_values,
+            settings.training_steps,
+            settings.instances,
+            settings.device,
+            in_words(&board.seeds)
+        ),
+        format!("Intervals: {}.", board.intervals),
+        format!(
+            "Order: {} ({}), {better}. Ranks are {} % intervals; members of a tie group cannot be told from its first.",
+            order.criterion,
+            order.description,
+            leaderboard.level * 100.0
+        ),
+    ]
+}
+
+fn implementation(implementation: &Implementation) -> String {
+    let value = |name: &String| {
+        let value = implementation.parameters.get(name).map(|value| match value {
+            serde_json::Value::String(text) => text.clone(),
+            value => value.to_string(),
+        });
+        format!("{name}={}", value.unwrap_or_default())
+    };
+    let changed: Vec<String> = implementation.changed.iter().map(value).collect();
+    let rest = match (changed.len(), implementation.parameters.len()) {
+        (_, 0) => String::new(),
+        (0, _) => " (all parameters at their defaults)".to_owned(),
+        (some, all) if some == all => format!(" ({})", changed.join(", ")),
+        _ => format!(" ({}; others at their defaults)", changed.join(", ")),
+    };
+    format!("{}{rest}", implementation.name)
+}

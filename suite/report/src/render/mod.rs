@@ -1,0 +1,68 @@
+//! Writing a leaderboard.
+//!
+//! `table` and `markdown` round, mark and explain; they show one [`document`] in two ways. `csv` and `json` lose
+//! nothing.
+
+mod csv;
+mod document;
+mod levels;
+mod markdown;
+mod number;
+mod table;
+
+use haltbench_engine::{Error, Result};
+use haltbench_sdk::names::nearest;
+
+use crate::board::Leaderboard;
+
+/// How a leaderboard is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Format {
+    /// Text of at most 120 columns, without colours.
+    #[default]
+    Table,
+    /// GitHub's Markdown.
+    Markdown,
+    /// Tidy rows: one number a line.
+    Csv,
+    /// The structure of [`Leaderboard`].
+    Json,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 4] = [Self::Table, Self::Markdown, Self::Csv, Self::Json];
+
+    /// Its name, as `--format` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Markdown => "markdown",
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+
+    /// The format of this name.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with all names and the nearest one.
+    pub fn from_name(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name);
+            let near = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Error::Usage(format!("--format: expected one of {}, found `{name}`{near}", names.join(", ")))
+        })
+    }
+
+    /// The leaderboard as text that ends with a line break.
+    pub fn write(self, leaderboard: &Leaderboard) -> String {
+        match self {
+            Self::Table => table::write(leaderboard),
+            Self::Markdown => markdown::write(leaderboard),
+            Self::Csv => csv::write(leaderboard),
+            // Texts, finite numbers and maps with texts as keys: nothing that JSON could refuse.
+            Self::Json => format!("{}\n", serde_json::to_string_pretty(leaderboard).unwrap_or_default()),
+        }
+    }
+}

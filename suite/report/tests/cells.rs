@@ -1,0 +1,188 @@
+//! Cells that are missing, damaged, or alike.
+
+mod fake;
+
+use std::fs;
+
+use fake::{Fake, cells, choice, finish, suite};
+use haltbench_analysis::Bootstrap;
+use haltbench_engine::plan::Suite;
+use haltbench_engine::store::{RunFolder, Status};
+use haltbench_engine::{Error, Result};
+use haltbench_report::{Criterion, Format, Leaderboard, MissingCell, Options, leaderboard};
+use haltbench_sdk::parameters::Value;
+use tempfile::TempDir;
+
+fn make(suite: &Suite, run: &RunFolder) -> Result<Leaderboard> {
+    leaderboard(suite, run, Options { bootstrap: Bootstrap { resamples: 200, seed: 0 }, ..Options::default() })
+}
+
+/// A finished run of these policies; the folder goes with the guard.
+fn finished(suite: &Suite, policies: &[Fake]) -> (TempDir, RunFolder) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::new(folder.path(), &suite.name);
+    finish(&run, suite, policies);
+    (folder, run)
+}
+
+fn cell<'a>(suite: &'a Suite, label: &str, seed: u64) -> &'a str {
+    &suite.cells.iter().find(|(_, plan)| plan.label == label && plan.seed == seed).unwrap().0
+}
+
+#[test]
+fn rows_with_missing_cells_are_shown_unranked() {
+    let policies = [Fake::fixed_3(), Fake::follower(), Fake::opposer()];
+    let suite = suite(&policies, &[2, 0, 1]);
+    let (_guard, run) = finished(&suite, &policies[..2]);
+    let failed = cell(&suite, "follower", 1);
+    run.cell(failed).set_status(&Status::failed("the loss is not finite")).unwrap();
+    let board = make(&suite, &run).unwrap().boards.remove(0);
+
+    assert_eq!(board.seeds, [0, 1, 2]);
+    let ranked: Vec<&str> =
+        board.rows.iter().filter(|row| row.place.group.is_some()).map(|row| row.policy.as_str()).collect();
+    assert_eq!(ranked, ["fixed(depth=3)"]);
+    let [_, follower, opposer] = board.rows.as_slice() else { panic!("{:?}", board.rows) };
+    assert_eq!(follower.place.reason.as_deref(), Some("seed 1 is missing"));
+    assert_eq!((follower.seeds_done.as_slice(), follower.seeds_planned.as_slice()), (&[0, 2][..], &[0, 1, 2][..]));
+    assert!((follower.metric("token_accuracy", Some("in_range")).unwrap().value.unwrap() - 0.6).abs() < 1e-12);
+    assert_eq!(opposer.place.reason.as_deref(), Some("seeds 0, 1, 2 are missing"));
+    assert_eq!((opposer.kind.as_deref(), opposer.oracle), (None, None));
+    for metric in &opposer.metrics {
+        assert_eq!((metric.value, metric.low, metric.reason.as_deref()), (None, None, Some("none of its cells is done")));
+    }
+    assert_eq!(board.missing.len(), 4);
+    let expected = MissingCell {
+        cell: failed.to_owned(),
+        policy: "follower".to_owned(),
+        seed: 1,
+        state: "failed".to_owned(),
+        cause: "the loss is not finite".to_owned(),
+    };
+    assert_eq!(board.missing[0], expected);
+    assert_eq!((board.missing[3].state.as_str(), board.missing[3].seed), ("pending", 2));
+}
+
+#[test]
+fn a_frontier_with_missing_cells_gives_no_gain_where_they_are_needed() {
+    let policies = [Fake::fixed_1(), Fake::fixed_3(), Fake::follower(), Fake::opposer()];
+    let suite = suite(&policies, &[0, 1, 2]);
+    let (_guard, run) = finished(&suite, &policies);
+    for label in ["fixed(depth=1)", "opposer"] {
+        run.cell(cell(&suite, label, 2)).set_status(&Status::failed("killed")).unwrap();
+    }
+    let board = make(&suite, &run).unwrap().boards.remove(0);
+    let gain = |policy: &str| {
+        let row = board.rows.iter().find(|row| row.policy == policy).unwrap();
+        row.metric("adapt_gain", Some("in_range")).unwrap()
+    };
+    assert_eq!(gain("follower").reason.as_deref(), Some("some cells of the fixed depths are missing"));
+    assert_eq!(gain("follower").value, None);
+    // Both of its seeds have both fixed depths.
+    assert!(gain("opposer").value.is_some());
+}
+
+#[test]
+fn a_seed_without_timings_leaves_no_speed_up() {
+    let policies = [Fake::follower()];
+    let suite = suite(&policies, &[0, 1]);
+    let (_guard, run) = finished(&suite, &policies);
+    let timings = run.cell(cell(&suite, "follower", 1)).file("timings.json");
+    let speed_up = |run: &RunFolder| {
+        let board = make(&suite, run).unwrap().boards.remove(0);
+        let metric = board.rows[0].metric("speed_up", None).unwrap().clone();
+        (metric.value, metric.reason)
+    };
+    assert_eq!(speed_up(&run), (Some(1.5), None));
+    fs::remove_file(&timings).unwrap();
+    assert_eq!(speed_up(&run), (None, Some("some of its seeds were not timed".to_owned())));
+    fs::write(&timings, "{").unwrap();
+    assert_eq!(make(&suite, &run).unwrap_err().exit_status(), 4);
+}
+
+#[test]
+fn damaged_files_are_refused_with_their_names() {
+    let policies = [Fake::follower()];
+    let suite = suite(&policies, &[0]);
+    let damage: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
+        ("tokens.parquet", &|mut bytes| {
+            bytes[40] ^= 1;
+            bytes
+        }),
+        ("tokens.parquet", &|bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("result.json", &|bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("result.json", &|bytes| String::from_utf8(bytes).unwrap().replace("\"schema\":1", "\"schema\":9").into()),
+    ];
+    for (name, change) in damage {
+        let (_guard, run) = finished(&suite, &policies);
+        let path = run.cell(cell(&suite, "follower", 0)).file(name);
+        fs::write(&path, change(fs::read(&path).unwrap())).unwrap();
+        let error = make(&suite, &run).unwrap_err();
+        assert!(matches!(&error, Error::Damaged { path: named, .. } if *named == path), "{error}");
+        assert_eq!(error.exit_status(), 4);
+    }
+}
+
+#[test]
+fn the_result_of_another_cell_is_refused() {
+    let policies = [Fake::follower()];
+    let suite = suite(&policies, &[0, 1]);
+    let (_guard, run) = finished(&suite, &policies);
+    let [first, second] = [0, 1].map(|seed| run.cell(cell(&suite, "follower", seed)));
+    for name in ["plan.toml", "result.json"] {
+        fs::copy(first.file(name), second.file(name)).unwrap();
+    }
+    let error = make(&suite, &run).unwrap_err();
+    assert!(error.to_string().contains("it is the result of cell"), "{error}");
+    assert_eq!(error.exit_status(), 4);
+}
+
+#[test]
+fn boards_and_labels_are_told_apart_by_what_differs() {
+    let gamma = |value| Fake { policy: choice("follower", &[("gamma", Value::Real(value))]), ..Fake::follower() };
+    let policies = [gamma(0.1), gamma(0.2)];
+    let task = |modulus| choice("mano", &[("modulus", Value::Integer(modulus))]);
+    let mut suite = suite(&[], &[]);
+    suite.cells = [5, 7].iter().flat_map(|modulus| cells(&policies, &[0], &task(*modulus))).collect();
+    let (_guard, run) = finished(&suite, &policies);
+    let boards = make(&suite, &run).unwrap().boards;
+    let names: Vec<&str> = boards.iter().map(|board| board.name.as_str()).collect();
+    assert_eq!(names, ["mano(modulus=5) / anira", "mano(modulus=7) / anira"]);
+    let labels: Vec<&str> = boards[0].rows.iter().map(|row| row.policy.as_str()).collect();
+    assert_eq!(labels, ["follower [gamma=0.1]", "follower [gamma=0.2]"]);
+    assert_eq!(boards[0].task.changed, ["modulus"]);
+}
+
+#[test]
+fn a_run_that_was_never_started_is_a_board_of_missing_cells() {
+    let suite = suite(&[Fake::follower(), Fake::oracle()], &[0, 1]);
+    let folder = tempfile::tempdir().unwrap();
+    let leaderboard = make(&suite, &RunFolder::new(folder.path(), &suite.name)).unwrap();
+    let board = &leaderboard.boards[0];
+    assert_eq!((board.rows.len(), board.missing.len(), board.complexity.as_ref()), (2, 4, None));
+    assert!(!board.is_complete());
+    for format in Format::ALL {
+        let text = format.write(&leaderboard);
+        assert!(text.contains("follower") && !text.contains("NaN"), "{text}");
+    }
+}
+
+#[test]
+fn unknown_names_are_usage_errors_with_the_nearest_name() {
+    let error = Criterion::from_name("acuracy").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--sort: expected one of accuracy, exact_match, between, beyond, answer_depth, depth, flops, adapt_gain, \
+         alignment, found `acuracy`; did you mean `accuracy`?"
+    );
+    assert_eq!(error.exit_status(), 2);
+    assert!(!Criterion::from_name("zzz").unwrap_err().to_string().contains("did you mean"));
+    for criterion in Criterion::ALL {
+        assert_eq!(Criterion::from_name(criterion.name()).unwrap(), criterion);
+    }
+    let error = Format::from_name("cvs").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--format: expected one of table, markdown, csv, json, found `cvs`; did you mean `csv`?"
+    );
+}

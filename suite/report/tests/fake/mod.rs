@@ -1,0 +1,225 @@
+//! Run folders whose numbers can be worked out by hand.
+//!
+//! Four sequences at sizes trained on (two of size 2, two of size 3) and two of size 5 beyond. A sequence of size n is a
+//! prompt token at position 0 and answer tokens at positions 1 to n; the height of an answer token is its position.
+//! D = 4; a token costs 10 and a token-step 100.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use haltbench_analysis::Split;
+use haltbench_engine::ledger::Ledger;
+use haltbench_engine::plan::{CellPlan, Choice, Evaluation, Recurrence, Suite, TrainingSettings};
+use haltbench_engine::store::{
+    CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, TokenRecord, write_tokens,
+};
+use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
+use haltbench_sdk::task::{ComplexitySpec, Supervision, TaskSpec};
+
+/// (number, size, split) of every sequence.
+const SEQUENCES: [(u64, u32, Split); 6] = [
+    (0, 2, Split::InRange),
+    (1, 2, Split::InRange),
+    (2, 3, Split::InRange),
+    (3, 3, Split::InRange),
+    (4, 5, Split::Beyond),
+    (5, 5, Split::Beyond),
+];
+
+const SPECS: &[ParameterSpec] = &[
+    ParameterSpec::integer("depth", 1, (1, 9), ""),
+    ParameterSpec::integer("modulus", 23, (1, 99), ""),
+    ParameterSpec::real("gamma", 0.5, (0.0, 1.0), ""),
+];
+
+/// An implementation with some parameters.
+pub fn choice(name: &str, parameters: &[(&'static str, Value)]) -> Choice {
+    let given = parameters.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let specs: Vec<ParameterSpec> =
+        SPECS.iter().filter(|spec| parameters.iter().any(|(key, _)| spec.name == *key)).copied().collect();
+    Choice { name: name.to_owned(), parameters: Parameters::resolve(name, &specs, &given).unwrap() }
+}
+
+/// A policy as the fake run evaluates it.
+#[derive(Clone)]
+pub struct Fake {
+    pub label: &'static str,
+    pub policy: Choice,
+    pub kind: &'static str,
+    pub causal: bool,
+    pub oracle: bool,
+    pub control: bool,
+    /// Steps of an answer token of this height; prompt tokens take one, those of `fixed` as many as the others.
+    pub depth: fn(height: u32) -> u32,
+    /// Whether an answer token of this height in a sequence of this size is right.
+    pub correct: fn(height: u32, size: u32) -> bool,
+    /// Operations of a decision, made once for each token (`early`) or for each token-step.
+    pub decision: f64,
+    /// Seconds of the dense and of the compacted run.
+    pub timed: Option<(f64, f64)>,
+}
+
+impl Fake {
+    pub fn new(label: &'static str, depth: fn(u32) -> u32, correct: fn(u32, u32) -> bool) -> Self {
+        let policy = choice(label, &[]);
+        Self {
+            label,
+            policy,
+            kind: "early",
+            causal: true,
+            oracle: false,
+            control: false,
+            depth,
+            correct,
+            decision: 0.0,
+            timed: Some((3.0, 2.0)),
+        }
+    }
+
+    /// One step for every token, right at height 1.
+    pub fn fixed_1() -> Self {
+        let policy = choice("fixed", &[("depth", Value::Integer(1))]);
+        Self { policy, control: true, ..Self::new("fixed(depth=1)", |_| 1, |height, _| height == 1) }
+    }
+
+    /// Three steps for every token, right up to height 3.
+    pub fn fixed_3() -> Self {
+        let policy = choice("fixed", &[("depth", Value::Integer(3))]);
+        Self { policy, control: true, ..Self::new("fixed(depth=3)", |_| 3, |height, _| height <= 3) }
+    }
+
+    /// As many steps as the height, and wrong at the last token of every sequence.
+    pub fn follower() -> Self {
+        Self { decision: 1.0, ..Self::new("follower", |height| height.min(4), |height, size| height < size) }
+    }
+
+    /// Right and wrong like [`Fake::follower`], with depth the wrong way round.
+    pub fn opposer() -> Self {
+        let depth = |height: u32| 4_u32.saturating_sub(height).max(1);
+        let policy = Self::new("opposer", depth, |height, size| height < size);
+        Self { kind: "online", decision: 1.0, ..policy }
+    }
+
+    /// Never wrong.
+    pub fn oracle() -> Self {
+        let policy = Self::new("oracle", |height| height.min(4), |_, _| true);
+        Self { oracle: true, control: true, causal: false, ..policy }
+    }
+
+    fn tokens(&self) -> Vec<TokenRecord> {
+        let prompt = if self.policy.name == "fixed" { (self.depth)(1) } else { 1 };
+        let token = |(instance, size, split): (u64, u32, Split), position: u32| TokenRecord {
+            instance,
+            size,
+            split,
+            position,
+            is_answer: position > 0,
+            depth: if position > 0 { (self.depth)(position) } else { prompt },
+            expected_depth: None,
+            target: 7,
+            predicted: (position > 0).then(|| if (self.correct)(position, size) { 7 } else { 8 }),
+            confidence: None,
+            complexities: vec![if position > 0 { position as f32 } else { f32::NAN }],
+            features: Vec::new(),
+        };
+        let of_sequence = |sequence: (u64, u32, Split)| (0..=sequence.1).map(move |place| token(sequence, place));
+        SEQUENCES.into_iter().flat_map(of_sequence).collect()
+    }
+
+    fn ledger(&self, tokens: &[TokenRecord]) -> Ledger {
+        let number = tokens.len() as f64;
+        let steps: u64 = tokens.iter().map(|token| u64::from(token.depth)).sum();
+        let decisions = if self.kind == "early" { number } else { steps as f64 };
+        Ledger {
+            tokens: tokens.len() as u64,
+            token_steps_scheduled: 4 * tokens.len() as u64,
+            token_steps_executed: steps,
+            decisions: decisions as u64,
+            flops: 10.0 * number + 100.0 * steps as f64,
+            decision_flops: self.decision * decisions,
+            dense_flops: 410.0 * number,
+        }
+    }
+}
+
+/// A suite of one task and backbone with these policies and seeds.
+pub fn suite(policies: &[Fake], seeds: &[u64]) -> Suite {
+    let task = choice("mano", &[("modulus", Value::Integer(5))]);
+    Suite { name: "fake".to_owned(), cells: cells(policies, seeds, &task) }
+}
+
+/// The cells of one task with these policies and seeds, in the order in which suites are resolved.
+pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<(String, CellPlan)> {
+    let plan = |policy: &Fake, seed: u64| CellPlan {
+        schema: 1,
+        label: policy.label.to_owned(),
+        seed,
+        device: "cpu".to_owned(),
+        task: task.clone(),
+        backbone: choice("anira", &[]),
+        policy: policy.policy.clone(),
+        source: None,
+        recurrence: Recurrence { max_depth: 4, ..Recurrence::default() },
+        training: TrainingSettings::default(),
+        evaluation: Evaluation::default(),
+    };
+    let plans = seeds.iter().flat_map(|&seed| policies.iter().map(move |policy| plan(policy, seed)));
+    plans.map(|plan| (plan.id().unwrap(), plan)).collect()
+}
+
+/// Finishes every cell whose policy is given.
+pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
+    for (id, plan) in &suite.cells {
+        if let Some(policy) = policies.iter().find(|policy| policy.label == plan.label && policy.policy == plan.policy) {
+            finish_cell(&run.cell(id), id, plan, policy);
+        }
+    }
+}
+
+fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
+    folder.create(plan).unwrap();
+    let spec = TaskSpec {
+        vocabulary: Vec::new(),
+        size: None,
+        supervision: Supervision::AtToken,
+        features: Vec::new(),
+        complexities: vec![ComplexitySpec { name: "height", documentation: "" }],
+        headline: "height",
+    };
+    let tokens = policy.tokens();
+    write_tokens(&folder.file("tokens.parquet"), &spec, &tokens).unwrap();
+    let hash = |name: &str| blake3::hash(&fs::read(folder.file(name)).unwrap()).to_hex().to_string();
+    let result = CellResult {
+        schema: RESULT_SCHEMA,
+        cell: id.to_owned(),
+        task: plan.task.name.clone(),
+        backbone: plan.backbone.name.clone(),
+        policy: plan.policy.name.clone(),
+        label: plan.label.clone(),
+        of: None,
+        kind: policy.kind.to_owned(),
+        causal: policy.causal,
+        uses_labels: policy.oracle,
+        control: policy.control,
+        seed: plan.seed,
+        device: plan.device.clone(),
+        max_depth: plan.recurrence.max_depth,
+        halted_keys_values: plan.recurrence.halted_keys_values.clone(),
+        headline: "height".to_owned(),
+        weights: BTreeMap::new(),
+        ledger: policy.ledger(&tokens),
+        metrics: Vec::new(),
+        environment: BTreeMap::new(),
+        files: ["plan.toml", "tokens.parquet"].map(|name| (name.to_owned(), hash(name))).into(),
+    };
+    fs::write(folder.file("result.json"), serde_json::to_string(&result).unwrap()).unwrap();
+    if let Some((dense, compacted)) = policy.timed {
+        let timings = Timings {
+            dense_seconds: Some(dense),
+            compacted_seconds: Some(compacted),
+            ..Timings::default()
+        };
+        fs::write(folder.file("timings.json"), serde_json::to_string(&timings).unwrap()).unwrap();
+    }
+    folder.set_status(&Status::of(State::Done)).unwrap();
+}
