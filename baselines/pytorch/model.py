@@ -2,7 +2,7 @@
 
 This is a reference, not a trainer: every step of the core runs on every row, attention is a full masked product,
 nothing is cached and nothing is skipped. It follows "Understanding Dynamic Compute Allocation in Recurrent
-Transformers" (arXiv 2602.08864) and reads and writes the same checkpoints as the suite: `model.safetensors` with
+Transformers" (arXiv 2602.08864) and reads the suite's checkpoints: `model.safetensors` with
 Llama's tensor names, and `config.json` beside it.
 
 Depths are counted from 1, as in the paper: a token of depth d* takes the core's steps 1, ..., d*.
@@ -10,11 +10,11 @@ Depths are counted from 1, as in the paper: a token of depth d* takes the core's
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,7 +25,7 @@ FREEZE_STATE = "freeze-state"
 
 @dataclass(frozen=True)
 class Config:
-    """The contents of `config.json`."""
+    """The sizes of a model."""
 
     vocabulary: int
     d_model: int
@@ -297,17 +297,21 @@ def objective(
 
 
 def load(directory: str | Path) -> Anira:
-    """Reads `config.json` and `model.safetensors`."""
+    """Reads the `config.json` and `model.safetensors` that the suite writes into a cell's `checkpoint/`."""
     directory = Path(directory)
-    model = Anira(Config(**json.loads((directory / "config.json").read_text())))
+    stored = json.loads((directory / "config.json").read_text())
+    backbone, policy = stored["backbone"], stored["policy"]
+    if backbone["name"] != "anira":
+        raise ValueError(f"only the backbone 'anira' is implemented here, not {backbone['name']!r}")
+    sizes = backbone["parameters"]
+    config = Config(
+        vocabulary=stored["vocabulary"],
+        max_depth=stored["max_depth"],
+        decider_width=max(1, math.floor(policy["parameters"]["decider_width"] * sizes["d_model"] + 0.5)),
+        policy=policy["name"],
+        halted_keys_values=stored["halted_keys_values"],
+        **sizes,
+    )
+    model = Anira(config)
     model.load_state_dict(load_file(directory / "model.safetensors"))
     return model
-
-
-def save(model: Anira, directory: str | Path):
-    """Writes `config.json` and `model.safetensors`."""
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "config.json").write_text(json.dumps(asdict(model.config), indent=2) + "\n")
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, directory / "model.safetensors")

@@ -42,29 +42,20 @@ pub struct Arguments {
     /// Load this plugin too, before those that are found; may be given several times
     #[arg(long = "plugin", value_name = "FILE", global = true)]
     pub plugins: Vec<PathBuf>,
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
+/// The commands; the help of each stands at its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// `haltbench list`
     List(ListArguments),
-    /// `haltbench explain`
     Explain(ExplainArguments),
-    /// `haltbench data`
     Data(DataArguments),
-    /// `haltbench run`
     Run(RunArguments),
-    /// `haltbench leaderboard`
     Leaderboard(LeaderboardArguments),
-    /// `haltbench worker`
     Worker(WorkerArguments),
-    /// `haltbench doctor`
     Doctor(DoctorArguments),
-    /// `haltbench completions`
     Completions(CompletionsArguments),
 }
 

@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_with_a_line() {
-        let message = |line: &str| parse(line.as_bytes()).and_then(|object| text(&object, "question").map(str::to_owned));
+        let message =
+            |line: &str| parse(line.as_bytes()).and_then(|object| text(&object, "question").map(str::to_owned));
         assert_eq!(message("{\"question\": \"+ 1 2\"}\n").unwrap(), "+ 1 2");
         for (line, expected) in [
             ("", "expected a JSON object, found an empty line"),

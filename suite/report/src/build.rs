@@ -120,9 +120,11 @@ fn in_parallel<T: Send>(rows: &[Evidence], work: impl Fn(&Evidence) -> T + Sync)
     }
     let mut results: Vec<(usize, T)> = thread::scope(|scope| {
         let work = &work;
-        let share = |first: usize| move || -> Vec<(usize, T)> {
-            let own = rows.iter().enumerate().skip(first).step_by(threads);
-            own.map(|(place, row)| (place, work(row))).collect()
+        let share = |first: usize| {
+            move || -> Vec<(usize, T)> {
+                let own = rows.iter().enumerate().skip(first).step_by(threads);
+                own.map(|(place, row)| (place, work(row))).collect()
+            }
         };
         let handles: Vec<_> = (0..threads).map(|first| scope.spawn(share(first))).collect();
         let join = |handle: thread::ScopedJoinHandle<Vec<(usize, T)>>| {

@@ -48,7 +48,8 @@ pub(crate) fn distinguished(choices: &[&Choice]) -> Vec<String> {
 /// twice tells them apart.
 pub(crate) fn unique_labels(rows: &[(&str, &Choice)]) -> Vec<String> {
     let unique = |(label, choice): &(&str, &Choice)| {
-        let namesakes: Vec<&Choice> = rows.iter().filter(|(other, _)| other == label).map(|(_, other)| *other).collect();
+        let namesakes: Vec<&Choice> =
+            rows.iter().filter(|(other, _)| other == label).map(|(_, other)| *other).collect();
         let mut words = differences(choice, &namesakes);
         if namesakes.iter().any(|other| other.name != choice.name) {
             words.insert(0, choice.name.clone());
@@ -73,8 +74,21 @@ mod tests {
     use std::collections::BTreeMap;
 
     use haltbench_sdk::parameters::{Parameters, Value};
+    use haltbench_sdk::task::TaskDeclaration;
 
     use super::*;
+
+    const DECLARATION: TaskDeclaration = TaskDeclaration {
+        name: "registered",
+        summary: "",
+        documentation: "",
+        reference: "",
+        licence: "",
+        parameters: SPECS,
+        build: |_| Err(haltbench_sdk::Error::contract("registered", "is never built")),
+    };
+
+    haltbench_sdk::register_task!(DECLARATION);
 
     const SPECS: &[ParameterSpec] =
         &[ParameterSpec::integer("depth", 1, (1, 9), ""), ParameterSpec::real("gamma", 0.5, (0.0, 1.0), "")];
@@ -95,7 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_declaration_every_parameter_is_shown() {
+    fn parameters_at_declared_defaults_are_not_shown() {
+        assert_eq!(implementation("task", &choice("registered", 2, 0.5)).changed, ["depth"]);
+        assert_eq!(implementation("backbone", &choice("registered", 2, 0.5)).changed, ["depth", "gamma"]);
         assert_eq!(implementation("task", &choice("mano", 1, 0.5)).changed, ["depth", "gamma"]);
     }
 }

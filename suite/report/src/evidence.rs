@@ -1,14 +1,13 @@
 //! What the run folder holds about the policies of a board.
 
 use std::fs;
+use std::io::ErrorKind;
 
 use haltbench_analysis::frontier::CostAccuracy;
 use haltbench_analysis::measures::{Quantity, cluster_sums};
 use haltbench_analysis::{ClusterSum, Split, TokenTable};
 use haltbench_engine::plan::{CellPlan, Suite};
-use haltbench_engine::store::{
-    CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, read_tokens,
-};
+use haltbench_engine::store::{CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, read_tokens};
 use haltbench_engine::{Error, Result};
 
 use crate::board::MissingCell;
@@ -77,7 +76,10 @@ pub(crate) fn groups<'a>(suite: &'a Suite, run: &RunFolder) -> Result<Vec<Group<
 }
 
 /// Cells gathered into classes, both in the order of the suite.
-fn gathered<'a>(cells: Vec<Cell<'a>>, same: impl Fn(&CellPlan, &CellPlan) -> bool) -> Vec<(&'a CellPlan, Vec<Cell<'a>>)> {
+fn gathered<'a>(
+    cells: Vec<Cell<'a>>,
+    same: impl Fn(&CellPlan, &CellPlan) -> bool,
+) -> Vec<(&'a CellPlan, Vec<Cell<'a>>)> {
     let mut classes: Vec<(&CellPlan, Vec<Cell>)> = Vec::new();
     for cell in cells {
         match classes.iter_mut().find(|(first, _)| same(first, cell.1)) {
@@ -90,8 +92,7 @@ fn gathered<'a>(cells: Vec<Cell<'a>>, same: impl Fn(&CellPlan, &CellPlan) -> boo
 
 fn group<'a>(plan: &'a CellPlan, cells: Vec<Cell<'a>>, run: &RunFolder) -> Result<Group<'a>> {
     let source = |plan: &CellPlan| plan.source.as_ref().map(|source| source.label.clone());
-    let same_policy =
-        |a: &CellPlan, b: &CellPlan| a.label == b.label && a.policy == b.policy && source(a) == source(b);
+    let same_policy = |a: &CellPlan, b: &CellPlan| a.label == b.label && a.policy == b.policy && source(a) == source(b);
     let policies = gathered(cells, same_policy);
     let names: Vec<_> = policies.iter().map(|(first, _)| (first.label.as_str(), &first.policy)).collect();
     let labels = describe::unique_labels(&names);
@@ -141,7 +142,13 @@ fn evidence<'a>(
 
 /// The verified result of a cell, if it is done.
 fn finished(folder: &CellFolder, id: &str) -> Result<Option<CellResult>> {
-    let Some(result) = folder.result()? else { return Ok(None) };
+    let result = folder.result().map_err(|error| match error {
+        Error::File { path, source, .. } if source.kind() == ErrorKind::NotFound => {
+            Error::Damaged { path, message: "it is missing, although the cell is done".to_owned() }
+        }
+        error => error,
+    })?;
+    let Some(result) = result else { return Ok(None) };
     let damaged = |message| Err(Error::Damaged { path: folder.file("result.json"), message });
     if result.schema != RESULT_SCHEMA {
         return damaged(format!("its schema is {}, this program reads {RESULT_SCHEMA}", result.schema));
@@ -160,7 +167,7 @@ fn timings(folder: &CellFolder) -> Result<Option<Timings>> {
             let parsed = serde_json::from_str(&text);
             parsed.map(Some).map_err(|error| Error::Damaged { path, message: error.to_string() })
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::file(&path, "cannot be read")(error)),
     }
 }

@@ -113,8 +113,7 @@ fn adapt_gain(row: &Evidence, gain: &Estimate) -> MetricRow {
 
 fn alignment(row: &Evidence, context: &Context) -> Vec<MetricRow> {
     let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
-    let alignment =
-        measures::alignment(&row.tables, context.complexity, filter, context.max_depth, context.bootstrap);
+    let alignment = measures::alignment(&row.tables, context.complexity, filter, context.max_depth, context.bootstrap);
     let estimates = [
         ("saturation", &alignment.saturation),
         ("spearman", &alignment.spearman),

@@ -56,16 +56,15 @@ pub(crate) fn places(
 }
 
 /// `seed 3`, or `seeds 1, 2`.
-pub(crate) fn in_words(seeds: &[u64]) -> String {
+fn in_words(seeds: &[u64]) -> String {
     let list: Vec<String> = seeds.iter().map(u64::to_string).collect();
     format!("{} {}", if seeds.len() == 1 { "seed" } else { "seeds" }, list.join(", "))
 }
 
 /// Whether replicate r of both is of the same sequences.
 fn same_sequences(a: &Evidence, b: &Evidence) -> bool {
-    let same = |split| {
-        a.tables.iter().zip(&b.tables).all(|(a, b)| a.instances(Some(split)) == b.instances(Some(split)))
-    };
+    let same =
+        |split| a.tables.iter().zip(&b.tables).all(|(a, b)| a.instances(Some(split)) == b.instances(Some(split)));
     a.seeds == b.seeds && Split::ALL.into_iter().all(same)
 }
 

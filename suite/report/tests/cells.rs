@@ -1,5 +1,7 @@
 //! Cells that are missing, damaged, or alike.
 
+#![allow(clippy::unwrap_used)]
+
 mod fake;
 
 use std::fs;
@@ -49,7 +51,10 @@ fn rows_with_missing_cells_are_shown_unranked() {
     assert_eq!(opposer.place.reason.as_deref(), Some("seeds 0, 1, 2 are missing"));
     assert_eq!((opposer.kind.as_deref(), opposer.oracle), (None, None));
     for metric in &opposer.metrics {
-        assert_eq!((metric.value, metric.low, metric.reason.as_deref()), (None, None, Some("none of its cells is done")));
+        assert_eq!(
+            (metric.value, metric.low, metric.reason.as_deref()),
+            (None, None, Some("none of its cells is done"))
+        );
     }
     assert_eq!(board.missing.len(), 4);
     let expected = MissingCell {
@@ -104,14 +109,15 @@ fn a_seed_without_timings_leaves_no_speed_up() {
 fn damaged_files_are_refused_with_their_names() {
     let policies = [Fake::follower()];
     let suite = suite(&policies, &[0]);
-    let damage: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
-        ("tokens.parquet", &|mut bytes| {
+    type Damage = fn(Vec<u8>) -> Vec<u8>;
+    let damage: [(&str, Damage); 4] = [
+        ("tokens.parquet", |mut bytes| {
             bytes[40] ^= 1;
             bytes
         }),
-        ("tokens.parquet", &|bytes| bytes[..bytes.len() / 2].to_vec()),
-        ("result.json", &|bytes| bytes[..bytes.len() / 2].to_vec()),
-        ("result.json", &|bytes| String::from_utf8(bytes).unwrap().replace("\"schema\":1", "\"schema\":9").into()),
+        ("tokens.parquet", |bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("result.json", |bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("result.json", |bytes| String::from_utf8(bytes).unwrap().replace("\"schema\":1", "\"schema\":9").into()),
     ];
     for (name, change) in damage {
         let (_guard, run) = finished(&suite, &policies);
@@ -119,6 +125,19 @@ fn damaged_files_are_refused_with_their_names() {
         fs::write(&path, change(fs::read(&path).unwrap())).unwrap();
         let error = make(&suite, &run).unwrap_err();
         assert!(matches!(&error, Error::Damaged { path: named, .. } if *named == path), "{error}");
+        assert_eq!(error.exit_status(), 4);
+    }
+}
+
+#[test]
+fn a_done_cell_whose_files_are_gone_is_damaged() {
+    let policies = [Fake::follower()];
+    let suite = suite(&policies, &[0]);
+    for name in ["tokens.parquet", "result.json"] {
+        let (_guard, run) = finished(&suite, &policies);
+        fs::remove_file(run.cell(cell(&suite, "follower", 0)).file(name)).unwrap();
+        let error = make(&suite, &run).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("{name}: damaged: it is missing, although the cell is done")));
         assert_eq!(error.exit_status(), 4);
     }
 }
@@ -180,9 +199,9 @@ fn unknown_names_are_usage_errors_with_the_nearest_name() {
     for criterion in Criterion::ALL {
         assert_eq!(Criterion::from_name(criterion.name()).unwrap(), criterion);
     }
-    let error = Format::from_name("cvs").unwrap_err();
+    let error = Format::from_name("jsn").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "--format: expected one of table, markdown, csv, json, found `cvs`; did you mean `csv`?"
+        "--format: expected one of table, markdown, csv, json, found `jsn`; did you mean `json`?"
     );
 }

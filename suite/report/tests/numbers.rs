@@ -1,5 +1,7 @@
 //! Every number of a board against its value by hand.
 
+#![allow(clippy::unwrap_used)]
+
 mod fake;
 
 use fake::{Fake, finish, suite};
@@ -121,8 +123,11 @@ fn levels_have_accuracy_and_depth() {
     }
 }
 
-fn ranks(board: &Board) -> Vec<(&str, Option<(usize, usize, usize)>)> {
-    let place = |row: &Row| Some((row.place.rank_low?, row.place.rank_high?, row.place.group?));
+/// Best rank, worst rank and tie group.
+type Standing = Option<(usize, usize, usize)>;
+
+fn ranks(board: &Board) -> Vec<(&str, Standing)> {
+    let place = |row: &Row| -> Standing { Some((row.place.rank_low?, row.place.rank_high?, row.place.group?)) };
     board.rows.iter().map(|row| (row.policy.as_str(), place(row))).collect()
 }
 
@@ -144,8 +149,7 @@ fn equal_policies_share_a_tie_group_and_oracles_have_no_rank() {
 fn every_criterion_ranks_or_says_why_not() {
     let order = |criterion| {
         let board = board(&all(), SEEDS, criterion);
-        let (ranked, unranked): (Vec<&Row>, Vec<&Row>) =
-            board.rows.iter().partition(|row| row.place.group.is_some());
+        let (ranked, unranked): (Vec<&Row>, Vec<&Row>) = board.rows.iter().partition(|row| row.place.group.is_some());
         assert!(unranked.iter().all(|row| row.place.reason.is_some()));
         assert!(ranked.iter().all(|row| row.place.reason.is_none()));
         ranked.iter().map(|row| row.policy.clone()).collect::<Vec<_>>()

@@ -7,20 +7,8 @@ use haltbench_engine::store::MetricRow;
 
 use crate::board::{Board, Leaderboard, Row};
 
-const COLUMNS: [&str; 12] = [
-    "board",
-    "policy",
-    "metric",
-    "split",
-    "complexity",
-    "level",
-    "value",
-    "low",
-    "high",
-    "method",
-    "count",
-    "reason",
-];
+const COLUMNS: [&str; 12] =
+    ["board", "policy", "metric", "split", "complexity", "level", "value", "low", "high", "method", "count", "reason"];
 
 pub(super) fn write(leaderboard: &Leaderboard) -> String {
     let mut text = line(&COLUMNS.map(str::to_owned));

@@ -1,7 +1,6 @@
 //! What the formats for people show of a board: lines, grids and notes. They differ only in how these are drawn.
 
 use crate::board::{Board, Implementation, Leaderboard, Place, Row};
-use crate::place::in_words;
 use crate::render::levels;
 use crate::render::number::{Notes, Unit, measure};
 
@@ -37,10 +36,8 @@ pub(super) struct Grid {
 type Measure = (&'static str, &'static str, Option<&'static str>, Unit);
 
 const IN_RANGE: Option<&str> = Some("in_range");
-const ACCURACY: [Measure; 2] = [
-    ("tokens right %", "token_accuracy", IN_RANGE, Unit::Percent),
-    ("exact match %", "exact_match", IN_RANGE, Unit::Percent),
-];
+const ACCURACY: [Measure; 2] =
+    [("tokens %", "token_accuracy", IN_RANGE, Unit::Percent), ("sequences %", "exact_match", IN_RANGE, Unit::Percent)];
 const UNSEEN: [Measure; 2] = [
     ("between %", "token_accuracy", Some("between"), Unit::Percent),
     ("beyond %", "token_accuracy", Some("beyond"), Unit::Percent),
@@ -66,10 +63,26 @@ pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -
     let quality: Vec<Measure> = ACCURACY.iter().chain(UNSEEN.iter().filter(unseen)).copied().collect();
     let complexity = board.complexity.as_deref().unwrap_or("complexity");
     let mut grids = vec![
-        grid("Accuracy", ["rank", "tie", "policy", "seeds"], board, &quality, &mut notes, standing),
-        grid("Cost", ["policy", "kind"], board, &COST, &mut notes, |row, _| [name(row), kind(row)]),
         grid(
-            &format!("Where depth goes: adapt-gain in points, ρ of depth with {complexity}"),
+            "Accuracy: answer tokens and whole sequences at sizes trained on (in range), answer tokens at unseen sizes",
+            ["rank", "tie", "policy", "seeds"],
+            board,
+            &quality,
+            &mut notes,
+            standing,
+        ),
+        grid(
+            "Cost: steps in range; executed FLOPs per token with decisions, all sizes; measured speed-up over dense",
+            ["policy", "kind"],
+            board,
+            &COST,
+            &mut notes,
+            |row, _| [name(row), kind(row)],
+        ),
+        grid(
+            &format!(
+                "Allocation, in range: points of accuracy above fixed depths of the same FLOPs; Spearman's ρ of depth and {complexity}"
+            ),
             ["policy"],
             board,
             &ALLOCATION,
@@ -82,9 +95,10 @@ pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -
     if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {
         notes.insert(0, "* incomplete: the numbers are of the seeds that are done".to_owned());
     }
-    let missing = board.missing.iter().map(|cell| {
-        format!("{}, seed {} ({}): {}: {}", cell.policy, cell.seed, cell.cell, cell.state, cell.cause)
-    });
+    let missing = board
+        .missing
+        .iter()
+        .map(|cell| format!("{}, seed {} ({}): {}: {}", cell.policy, cell.seed, cell.cell, cell.state, cell.cause));
     Document {
         title: format!("{}: {}", leaderboard.suite, board.name),
         header: header(leaderboard, board),
@@ -158,13 +172,14 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
         format!("Task: {}", implementation(&board.task)),
         format!("Backbone: {}", implementation(&board.backbone)),
         format!(
-            "Run: D = {}, halted keys and values {}, {} training steps, {} instances per size, {}, {}",
+            "Run: D = {}, halted keys and values {}, {}, {} per size, {}, {} ({})",
             settings.max_depth,
             settings.halted_keys_values,
-            settings.training_steps,
-            settings.instances,
+            counted(settings.training_steps as usize, "training step"),
+            counted(settings.instances, "instance"),
             settings.device,
-            in_words(&board.seeds)
+            counted(board.seeds.len(), "seed"),
+            board.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
         ),
         format!("Intervals: {}.", board.intervals),
         format!(
@@ -174,6 +189,11 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
             leaderboard.level * 100.0
         ),
     ]
+}
+
+/// `1 seed`, or `2 seeds`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn implementation(implementation: &Implementation) -> String {

@@ -37,7 +37,8 @@ fn table(grid: &Grid) -> String {
         let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
         format!("| {} |", cells.join(" | "))
     };
-    let rule: Vec<&str> = (0..grid.columns.len()).map(|column| if column < grid.texts { "---" } else { "---:" }).collect();
+    let rule: Vec<&str> =
+        (0..grid.columns.len()).map(|column| if column < grid.texts { "---" } else { "---:" }).collect();
     let mut lines = vec![line(&grid.columns), format!("| {} |", rule.join(" | "))];
     lines.extend(grid.rows.iter().map(|row| line(row)));
     lines.join("\n")

@@ -1,6 +1,6 @@
 //! Writing a leaderboard.
 //!
-//! `table` and `markdown` round, mark and explain; they show one [`document`] in two ways. `csv` and `json` lose
+//! `table` and `markdown` round, mark and explain; they draw one document in two ways. `csv` and `json` lose
 //! nothing.
 
 mod csv;

@@ -160,8 +160,8 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<(String, Ce
         policy: policy.policy.clone(),
         source: None,
         recurrence: Recurrence { max_depth: 4, ..Recurrence::default() },
-        training: TrainingSettings::default(),
-        evaluation: Evaluation::default(),
+        training: TrainingSettings { steps: 500, ..TrainingSettings::default() },
+        evaluation: Evaluation { instances: 2, ..Evaluation::default() },
     };
     let plans = seeds.iter().flat_map(|&seed| policies.iter().map(move |policy| plan(policy, seed)));
     plans.map(|plan| (plan.id().unwrap(), plan)).collect()
@@ -170,7 +170,8 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<(String, Ce
 /// Finishes every cell whose policy is given.
 pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
     for (id, plan) in &suite.cells {
-        if let Some(policy) = policies.iter().find(|policy| policy.label == plan.label && policy.policy == plan.policy) {
+        if let Some(policy) = policies.iter().find(|policy| policy.label == plan.label && policy.policy == plan.policy)
+        {
             finish_cell(&run.cell(id), id, plan, policy);
         }
     }
@@ -214,11 +215,7 @@ fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
     };
     fs::write(folder.file("result.json"), serde_json::to_string(&result).unwrap()).unwrap();
     if let Some((dense, compacted)) = policy.timed {
-        let timings = Timings {
-            dense_seconds: Some(dense),
-            compacted_seconds: Some(compacted),
-            ..Timings::default()
-        };
+        let timings = Timings { dense_seconds: Some(dense), compacted_seconds: Some(compacted), ..Timings::default() };
         fs::write(folder.file("timings.json"), serde_json::to_string(&timings).unwrap()).unwrap();
     }
     folder.set_status(&Status::of(State::Done)).unwrap();

@@ -9,11 +9,12 @@ use crate::failure::Failure;
 use crate::guard::guarded;
 use crate::jsonl;
 
-/// Solve questions: {"question": …} lines on standard input, {"answer": …} lines on standard output
+/// Solve questions that are given as JSON lines
 ///
-/// There is one line of output for every line of input, at once and in order; a key `id` is repeated. A line that is
-/// not JSON, or whose question does not parse, is answered with {"error": …} and named on standard error; the others
-/// are solved all the same, and the exit status is 4.
+/// Reads {"question": …} lines on standard input and writes {"answer": …} lines on standard output. There is one
+/// line of output for every line of input, at once and in order; a key `id` is repeated. A line that is not JSON,
+/// or whose question does not parse, is answered with {"error": …} and named on standard error; the others are
+/// solved all the same, and the exit status is 4.
 #[derive(Debug, clap::Args)]
 pub struct AnswerArguments {
     #[command(flatten)]

@@ -7,12 +7,13 @@ use crate::failure::Failure;
 use crate::guard::guarded;
 use crate::jsonl;
 
-/// Check answers: {"question": …, "answer": …} lines in, {"valid": true or false, "reason": …} lines out
+/// Check answers that are given as JSON lines
 ///
-/// The checker is independent of the generator and of `haltbench data answer`. There is one line of output for every
-/// line of input, at once and in order; a key `id` is repeated. An answer that does not parse is not valid; a line
-/// that is not JSON, or whose question does not parse, is answered with {"error": …} and named on standard error, and
-/// the exit status is then 4.
+/// Reads {"question": …, "answer": …} lines on standard input and writes {"valid": true or false, "reason": …}
+/// lines on standard output. The checker is independent of the generator and of `haltbench data answer`. There is
+/// one line of output for every line of input, at once and in order; a key `id` is repeated. An answer that does
+/// not parse is not valid; a line that is not JSON, or whose question does not parse, is answered with {"error": …}
+/// and named on standard error, and the exit status is then 4.
 #[derive(Debug, clap::Args)]
 pub struct CheckArguments {
     #[command(flatten)]

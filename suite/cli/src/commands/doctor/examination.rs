@@ -148,8 +148,10 @@ fn loaded(catalogue: &Catalogue) -> Vec<Plugin> {
         let items = plugins.entry((entry.provider, &entry.file)).or_default();
         items.push(format!("{} {}", entry.kind(), entry.name()));
     }
-    let plugin = |((provider, file), items): ((&str, &Path), _)| {
-        Plugin { file: file.to_owned(), provider: provider.to_owned(), items }
+    let plugin = |((provider, file), items): ((&str, &Path), _)| Plugin {
+        file: file.to_owned(),
+        provider: provider.to_owned(),
+        items,
     };
     plugins.into_iter().map(plugin).collect()
 }

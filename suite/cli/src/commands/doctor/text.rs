@@ -69,7 +69,7 @@ fn folders(examination: &Examination) -> Vec<[String; 2]> {
 fn plugins(examination: &Examination) -> Vec<[String; 3]> {
     let plugins = examination.plugins.iter();
     plugins
-        .map(|plugin| [plugin.provider.clone(), plugin.items.join(", "), plugin.file.display().to_string()])
+        .map(|plugin| [plugin.provider.clone(), plugin.file.display().to_string(), plugin.items.join(", ")])
         .collect()
 }
 

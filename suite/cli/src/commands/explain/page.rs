@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn leaves_out_what_is_empty_and_names_what_is_not() {
-        let specs = [ParameterSpec::text("skip", "", "Sizes."), ParameterSpec::real("gamma", 0.1, (0.0, 1.0), "Weight.")];
+        let specs =
+            [ParameterSpec::text("skip", "", "Sizes."), ParameterSpec::real("gamma", 0.1, (0.0, 1.0), "Weight.")];
         let page = Page::new("x", "Task", "A summary.").block("").section("Reference", " ").parameters(&specs);
         let expected = "\
 # x

@@ -55,7 +55,8 @@ fn runs(numbers: &[u32]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut rest = numbers;
     while let Some(first) = rest.first() {
-        let length = rest.iter().zip(*first..).take_while(|(number, expected)| *number == expected).count();
+        let follows = |(index, number): &(u32, &u32)| first.checked_add(*index) == Some(**number);
+        let length = (0..).zip(rest).take_while(follows).count();
         let (run, after) = rest.split_at(length);
         match run {
             [first, _, .., last] => parts.push(format!("{first} to {last}")),

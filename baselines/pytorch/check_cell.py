@@ -1,0 +1,83 @@
+"""Checks a finished cell of `mano-stream` under ANIRA-E or ANIRA-O against the model in PyTorch and against pandas.
+
+    python check_cell.py runs/quick/<cell id>
+
+The prompt is read back from tokens.parquet, the weights from checkpoint/; depths, predictions and confidences must be
+those of the model here, and the numbers of result.json those that pandas computes from tokens.parquet.
+"""
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from model import load
+
+
+def inputs(tokens: pd.DataFrame) -> torch.Tensor:
+    """The token ids of one sequence: <bos>, + - *, then the values; operators are known by their feature."""
+    operators = tokens["feature_operator"].fillna(-1).astype(int)
+    ids = tokens["target"].where(operators < 0, operators + 1)
+    return torch.tensor(ids.to_numpy(dtype="int64"))
+
+
+def check_model(folder: Path, table: pd.DataFrame) -> int:
+    model = load(folder / "checkpoint").eval()
+    checked = 0
+    with torch.no_grad():
+        for _, tokens in table.groupby("instance", sort=False):
+            tokens = tokens.sort_values("position")
+            ids = inputs(tokens)
+            out = model(ids[None], torch.tensor([len(ids)]))
+            assert out.depths[0].tolist() == tokens["depth"].tolist(), f"depths of {tokens['instance'].iloc[0]}"
+            answers = torch.tensor(tokens["is_answer"].tolist())
+            confidence, predicted = torch.softmax(out.logits[0], -1).max(-1)
+            graded = tokens[tokens["is_answer"]]
+            assert predicted[answers].tolist() == graded["predicted"].astype(int).tolist()
+            difference = (confidence[answers] - torch.tensor(graded["confidence"].tolist())).abs().max()
+            assert difference < 1e-4, f"confidence differs by {difference}"
+            checked += len(ids)
+    return checked
+
+
+def check_measures(folder: Path, table: pd.DataFrame) -> int:
+    rows = json.loads((folder / "result.json").read_text())["metrics"]
+    answers = table[table["is_answer"]]
+    checked = 0
+    for row in rows:
+        if row["split"] is None or row["population"] != "all" or row["value"] is None:
+            continue
+        part, everything = answers[answers["split"] == row["split"]], table[table["split"] == row["split"]]
+        if row["level"] is not None:
+            part = part[part[f"complexity_{row['complexity']}"] == row["level"]]
+        complexity = f"complexity_{row['complexity']}"
+        expected = {
+            "token_accuracy": lambda: part["correct"].astype(float).mean(),
+            "token_accuracy_by_level": lambda: part["correct"].astype(float).mean(),
+            "exact_match": lambda: part.groupby("instance")["correct"].all().mean(),
+            "answer_depth": lambda: part["depth"].mean(),
+            "answer_depth_by_level": lambda: part["depth"].mean(),
+            "depth": lambda: everything["depth"].mean(),
+            "spearman": lambda: part["depth"].corr(part[complexity], method="spearman"),
+            "tau_b": lambda: part["depth"].corr(part[complexity], method="kendall"),
+        }.get(row["metric"])
+        if expected is not None:
+            assert abs(expected() - row["value"]) < 1e-6, (row, expected())
+            checked += 1
+    return checked
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    plan = tomllib.loads((folder / "plan.toml").read_text())
+    table = pd.read_parquet(folder / "tokens.parquet")
+    print(f"{plan['label']}: {check_measures(folder, table)} measures agree with pandas")
+    if plan["policy"]["name"] in ("anira-e", "anira-o"):
+        print(f"{plan['label']}: depths, predictions and confidences of {check_model(folder, table)} tokens agree")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+//! What a token may not notice: tokens after it, other sequences, and where in a batch it stands.
+
+use haltbench_engine::recurrence::Execution;
+use haltbench_sdk::conformance::Sequence;
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, LENGTHS, Subject, Tokens, for_all, tokens, vary};
+
+/// Demands that every token of `found` before position `cut` is bit for bit what it is in `expected`.
+fn same(what: &str, found: &Tokens, expected: &Tokens, cut: usize) {
+    for (name, token) in found.iter().filter(|((_, position), _)| *position < cut) {
+        assert_eq!(Some(token), expected.get(name), "{what}: token {name:?}");
+    }
+}
+
+/// Other tokens from position `cut` on, as many as make `length`.
+fn with_another_suffix(bench: &Bench, sequence: &Sequence, cut: usize, length: usize) -> Sequence {
+    let longer = bench.sequence(sequence.identity + 1000, length);
+    let mut changed = longer;
+    changed.identity = sequence.identity;
+    changed.tokens[..cut].copy_from_slice(&sequence.tokens[..cut]);
+    changed.complexity[..cut].copy_from_slice(&sequence.complexity[..cut]);
+    if let (Some(token), Some(other)) = (changed.tokens.get_mut(cut), sequence.tokens.get(cut)) {
+        *token = (*other + 1) % bench.vocabulary as u32;
+    }
+    changed
+}
+
+fn prefixes(subject: &Subject, bench: &Bench) -> bool {
+    let model = subject.model(bench);
+    let sequences = bench.sequences(&LENGTHS);
+    let whole = tokens(&model, bench, &sequences, Execution::Compacted);
+    if subject.declaration.causal {
+        for cut in 1..=LENGTHS.into_iter().max().unwrap_or(0) {
+            for further in [0, 1, 6] {
+                let long = sequences.iter().filter(|sequence| sequence.tokens.len() >= cut);
+                let changed: Vec<Sequence> =
+                    long.map(|sequence| with_another_suffix(bench, sequence, cut, cut + further)).collect();
+                let found = tokens(&model, bench, &changed, Execution::Compacted);
+                same(&format!("{} {bench:?} suffix from {cut}", subject.label()), &found, &whole, cut);
+            }
+        }
+    }
+    vary(&whole)
+}
+
+#[test]
+fn invariant_6_no_suffix_changes_what_is_before_it() {
+    for dtype in [DType::F32, DType::F64] {
+        for_all(&Bench::options(dtype), prefixes);
+    }
+    let without_coda = Bench { around: 0, dtype: DType::F32, ..Bench::PLAIN };
+    for_all(&[without_coda], prefixes);
+}
+
+/// The check above can fail: a policy that chooses the better half of a sequence is not causal, and is caught.
+#[test]
+fn invariant_6_a_policy_that_is_not_causal_is_noticed() {
+    let bench = Bench::PLAIN;
+    let subject = Subject::new(&crate::miniatures::TOP_SHARE, &[]);
+    let model = subject.model(&bench);
+    let depths = |length: usize| {
+        let found = tokens(&model, &bench, &[bench.sequence(2, length)], Execution::Compacted);
+        found.into_values().take(4).map(|token| token.depth).collect::<Vec<u32>>()
+    };
+    assert!((5..20).any(|length| depths(length) != depths(4)));
+}
+
+fn compositions(subject: &Subject, bench: &Bench) -> bool {
+    let model = subject.model(bench);
+    let sequences = bench.sequences(&[6, 1, 9, 4, 17, 12, 24, 3]);
+    let together = tokens(&model, bench, &sequences, Execution::Compacted);
+    let mut batches: Vec<Vec<Sequence>> = sequences.iter().map(|sequence| vec![sequence.clone()]).collect();
+    batches.push(sequences.iter().rev().cloned().collect());
+    for (first, second) in [(1, 3), (2, 5), (5, 7)] {
+        let mut chosen: Vec<Sequence> = sequences.iter().cycle().skip(first).step_by(second).take(3).cloned().collect();
+        // Neighbours that are nowhere else; a batch names a sequence once.
+        chosen.dedup_by_key(|sequence| sequence.identity);
+        chosen.insert(1, bench.sequence(9, 7 + second));
+        batches.push(chosen);
+    }
+    for batch in batches {
+        let names: Vec<u64> = batch.iter().map(|sequence| sequence.identity).collect();
+        let mut found = tokens(&model, bench, &batch, Execution::Compacted);
+        found.retain(|(identity, _), _| *identity < sequences.len() as u64);
+        same(&format!("{} {bench:?} in the batch {names:?}", subject.label()), &found, &together, usize::MAX);
+    }
+    vary(&together)
+}
+
+#[test]
+fn invariant_7_batch_composition_changes_no_bit() {
+    for_all(&Bench::options(DType::F32), compositions);
+    let wide = Bench { around: 0, d_model: 24, d_ff: 72, dtype: DType::F32, ..Bench::PLAIN };
+    for_all(&[wide], compositions);
+}

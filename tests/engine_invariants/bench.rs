@@ -1,0 +1,338 @@
+//! Models and batches that the checks run on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use haltbench_engine::batch::Batch;
+use haltbench_engine::model::{Model, ModelParts};
+use haltbench_engine::plugins::{self, Catalogue};
+use haltbench_engine::recurrence::{Evaluated, Execution, evaluate};
+use haltbench_sdk::conformance::Sequence;
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::parameters::{Domain, Value};
+use haltbench_sdk::policy::Privileged;
+use haltbench_sdk::prelude::*;
+use haltbench_sdk::registry::Declaration;
+
+use crate::miniatures::MINIATURES;
+
+/// Range of the complexities that oracles see.
+const COMPLEXITIES: (f32, f32) = (1.0, 9.0);
+/// What is added at random to a policy's initial weights: many start where every token is treated alike.
+const PERTURBATION: f64 = 0.5;
+/// Values at which a parameter may make a policy treat tokens differently.
+const TRIED: [f64; 15] = [0.5, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.7, 0.9, 0.97, 1.0, 2.0, 3.0, 10.0, 100.0];
+/// Lengths of the sequences of a usual batch; one is a single token.
+pub const LENGTHS: [usize; 4] = [6, 1, 9, 4];
+
+/// What a model is made of besides its policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Bench {
+    /// Layers of the prelude and of the coda.
+    pub around: usize,
+    pub core_layers: usize,
+    pub d_model: usize,
+    pub d_ff: usize,
+    pub vocabulary: usize,
+    pub max_depth: usize,
+    pub halted: HaltedKeysValues,
+    pub dtype: DType,
+    pub seed: u64,
+}
+
+impl Bench {
+    pub const PLAIN: Self = Self {
+        around: 1,
+        core_layers: 1,
+        d_model: 16,
+        d_ff: 24,
+        vocabulary: 11,
+        max_depth: 5,
+        halted: HaltedKeysValues::FreezeState,
+        dtype: DType::F64,
+        seed: 1,
+    };
+
+    /// Every option of halted keys and values with cores of one and two layers, with and without layers around them.
+    pub fn all(dtype: DType) -> Vec<Self> {
+        let mut benches = Vec::new();
+        for (_, halted) in HaltedKeysValues::ALL {
+            for (core_layers, around) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
+                benches.push(Self { around, core_layers, halted, dtype, ..Self::PLAIN });
+            }
+        }
+        benches
+    }
+
+    /// Every option of halted keys and values with a core of two layers.
+    pub fn options(dtype: DType) -> Vec<Self> {
+        HaltedKeysValues::ALL.map(|(_, halted)| Self { core_layers: 2, halted, dtype, ..Self::PLAIN }).to_vec()
+    }
+
+    /// Sequences of the given lengths with random tokens and complexities.
+    pub fn sequences(&self, lengths: &[usize]) -> Vec<Sequence> {
+        (0..).zip(lengths).map(|(identity, length)| self.sequence(identity, *length)).collect()
+    }
+
+    /// One sequence; those of one identity are prefixes of each other.
+    pub fn sequence(&self, identity: u64, length: usize) -> Sequence {
+        let mut stream = Stream::new(self.seed, "tokens", &[identity]);
+        let mut draw = || (stream.below(self.vocabulary as u64) as u32, 1.0 + stream.below(9) as f32);
+        let (tokens, mut complexity): (Vec<u32>, Vec<f32>) = (0..length).map(|_| draw()).unzip();
+        complexity[0] = f32::NAN;
+        Sequence { identity, tokens, complexity }
+    }
+
+    /// The batch as the engine reads it; two of three tokens are under the loss.
+    pub fn pack(&self, sequences: &[Sequence]) -> (Batch, Privileged) {
+        let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.tokens.len()).collect();
+        let identities: Vec<u64> = sequences.iter().map(|sequence| sequence.identity).collect();
+        let layout = Arc::new(TokenLayout::new(&lengths, &identities).unwrap());
+        let tokens: Vec<u32> = sequences.iter().flat_map(|sequence| sequence.tokens.iter().copied()).collect();
+        let complexity: Vec<f32> = sequences.iter().flat_map(|sequence| sequence.complexity.iter().copied()).collect();
+        let mask: Vec<bool> = (0..layout.rows()).map(|row| layout.position(row) % 3 != 1).collect();
+        let readout = RowSet::from_mask(&mask);
+        let targets = readout.iter().map(|row| (tokens[row] * 7 + row as u32) % self.vocabulary as u32).collect();
+        let batch = Batch {
+            tokens: Tensor::new(tokens, &Device::Cpu).unwrap(),
+            targets: Arc::new(targets),
+            target_index: (0..layout.rows()).map(|row| layout.position(row) as u32).collect(),
+            complexity: complexity.clone(),
+            readout,
+            layout,
+        };
+        (batch, Privileged { complexity, range: COMPLEXITIES })
+    }
+}
+
+/// A policy with values of its parameters.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub declaration: &'static PolicyDeclaration,
+    pub given: BTreeMap<String, Value>,
+    /// Whether it gives the tokens of a usual batch different depths.
+    pub varies: bool,
+}
+
+impl Subject {
+    pub fn new(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) -> Self {
+        let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Self { declaration, given, varies: false }
+    }
+
+    /// The registered policy `name`.
+    pub fn registered(name: &str, given: &[(&str, Value)]) -> Self {
+        Self::new(catalogue().policy(name).unwrap(), given)
+    }
+
+    pub fn label(&self) -> String {
+        let given: Vec<String> = self.given.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        format!("{} ({})", self.declaration.name, given.join(", "))
+    }
+
+    /// The policy over random weights; its own are initial values and noise.
+    pub fn model(&self, bench: &Bench) -> Model {
+        let mut model = self.fresh(bench).unwrap();
+        for (name, variable) in model.variables.all() {
+            if name.starts_with("decider.") {
+                let mut stream = Stream::new(bench.seed, &name, &[]);
+                let noise: Vec<f64> = (0..variable.elem_count()).map(|_| PERTURBATION * stream.normal()).collect();
+                let noise = Tensor::from_vec(noise, variable.shape(), &Device::Cpu).unwrap();
+                let moved = (variable.to_dtype(DType::F64).unwrap() + noise).unwrap();
+                model.variables.set(&name, &moved).unwrap();
+            }
+        }
+        if let (Training::Borrowed, Policy::Early(policy)) = (self.declaration.training, &mut model.policy) {
+            policy.prepare(&borrowed(bench.max_depth), bench.seed).unwrap();
+        }
+        model
+    }
+
+    /// The policy over initial weights.
+    pub fn fresh(&self, bench: &Bench) -> haltbench_engine::Result<Model> {
+        let backbone = catalogue().backbone("anira").unwrap();
+        let sizes = [
+            ("d_model", bench.d_model),
+            ("d_ff", bench.d_ff),
+            ("heads", 2),
+            ("prelude_layers", bench.around),
+            ("core_layers", bench.core_layers),
+            ("coda_layers", bench.around),
+        ];
+        let sizes = sizes.map(|(name, size)| (name.to_owned(), Value::Integer(size as i64))).into();
+        let backbone_parameters = Parameters::resolve("anira", backbone.parameters, &sizes)?;
+        let parameters = Parameters::resolve(self.declaration.name, self.declaration.parameters, &self.given)?;
+        let parts = ModelParts {
+            backbone: (backbone, &backbone_parameters),
+            policy: (self.declaration, &parameters),
+            vocabulary: bench.vocabulary,
+            max_depth: bench.max_depth,
+            halted_keys_values: bench.halted,
+            seed: bench.seed,
+        };
+        Model::new(parts, bench.dtype, &Device::Cpu)
+    }
+
+    /// The same with one parameter at a value where depths differ, if there is one.
+    fn enlivened(mut self) -> Self {
+        let tried = |name: &'static str, (minimum, maximum): (f64, f64)| {
+            TRIED.into_iter().filter(move |value| (minimum..=maximum).contains(value)).map(move |value| (name, value))
+        };
+        let mut settings = vec![self.given.clone()];
+        for parameter in self.declaration.parameters {
+            if let Domain::Real { minimum, maximum, .. } = parameter.domain {
+                for (name, value) in tried(parameter.name, (minimum, maximum)) {
+                    let mut given = self.given.clone();
+                    given.insert(name.to_owned(), Value::Real(value));
+                    settings.push(given);
+                }
+            }
+        }
+        for given in settings {
+            let tried = Self { given, ..self.clone() };
+            let bench = Bench::PLAIN;
+            if vary(&tokens(&tried.model(&bench), &bench, &bench.sequences(&LENGTHS), Execution::Compacted)) {
+                return Self { varies: true, ..tried };
+            }
+        }
+        self.varies = false;
+        self
+    }
+}
+
+/// Depths of another cell, for policies that borrow them.
+fn borrowed(max_depth: usize) -> Vec<EvaluatedToken> {
+    let token = |place: u64| {
+        let (identity, position) = (place / 64, (place % 64) as u32);
+        let size = 1 + (identity % 4) as u32;
+        let depth = 1 + (3 * identity + 5 * u64::from(position)) as u32 % max_depth as u32;
+        EvaluatedToken { identity, position, size, part: size % 3, is_answer: position % 3 != 1, depth }
+    };
+    (0..1024).map(token).collect()
+}
+
+/// Everything that is registered.
+pub fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+    CATALOGUE.get_or_init(|| plugins::catalogue(&[]).unwrap().0)
+}
+
+/// Every registered policy and every miniature, with every choice of every parameter in turn.
+///
+/// # Panics
+/// If a policy that is not a control gives all tokens the same depth whatever its parameters.
+pub fn subjects() -> &'static [Subject] {
+    static SUBJECTS: OnceLock<Vec<Subject>> = OnceLock::new();
+    SUBJECTS.get_or_init(|| {
+        let registered = catalogue().of_kind("policy").filter_map(|entry| match entry.declaration {
+            Declaration::Policy(policy) => Some(policy),
+            _ => None,
+        });
+        let declarations: Vec<_> = registered.chain(MINIATURES).collect();
+        assert!(declarations.len() > MINIATURES.len(), "no policy is registered");
+        let subjects: Vec<Subject> = declarations.into_iter().flat_map(variants).map(Subject::enlivened).collect();
+        for subject in &subjects {
+            assert!(subject.varies || subject.declaration.control, "{}: all depths are equal", subject.label());
+        }
+        subjects
+    })
+}
+
+fn variants(declaration: &'static PolicyDeclaration) -> Vec<Subject> {
+    let mut subjects = vec![Subject::new(declaration, &[])];
+    for parameter in declaration.parameters {
+        match parameter.domain {
+            Domain::Choice { default, choices } => {
+                let others = choices.iter().filter(|choice| **choice != default);
+                let value = |choice: &&str| Value::Text((*choice).to_owned());
+                subjects.extend(others.map(|other| Subject::new(declaration, &[(parameter.name, value(other))])));
+            }
+            Domain::Flag { default } => {
+                subjects.push(Subject::new(declaration, &[(parameter.name, Value::Flag(!default))]));
+            }
+            _ => {}
+        }
+    }
+    subjects
+}
+
+/// Runs `check` for every subject on every bench. It returns whether depths differed: they must on most benches where
+/// the subject can vary, or the check proves little.
+pub fn for_all(benches: &[Bench], check: impl Fn(&Subject, &Bench) -> bool) {
+    for subject in subjects() {
+        let varied = benches.iter().filter(|bench| check(subject, bench)).count();
+        assert!(!subject.varies || 2 * varied > benches.len(), "{}: depths rarely vary", subject.label());
+    }
+}
+
+/// What an evaluation found for one token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    pub depth: u32,
+    pub expected_depth: Option<f64>,
+    pub answer: Option<Answer>,
+}
+
+/// What it found for a token under the loss.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub logits: Vec<f64>,
+    pub predicted: u32,
+    pub confidence: f32,
+}
+
+/// Tokens by the name of their sequence and their position in it.
+pub type Tokens = BTreeMap<(u64, usize), Token>;
+
+/// Evaluates `sequences` as one batch.
+pub fn tokens(model: &Model, bench: &Bench, sequences: &[Sequence], execution: Execution) -> Tokens {
+    let (batch, privileged) = bench.pack(sequences);
+    let evaluated = evaluate(model, &batch, execution, Some(&privileged)).unwrap();
+    by_name(&batch, &evaluated)
+}
+
+fn by_name(batch: &Batch, evaluated: &Evaluated) -> Tokens {
+    let logits = evaluated.logits.to_dtype(DType::F64).unwrap().to_vec2::<f64>().unwrap();
+    assert_eq!(logits.len(), batch.readout.len());
+    let mut tokens: Tokens = (0..batch.rows())
+        .map(|row| {
+            let expected_depth = evaluated.expected_depths.as_ref().map(|expected| expected[row]);
+            let token = Token { depth: evaluated.depths[row], expected_depth, answer: None };
+            ((batch.layout.identity(row), batch.layout.position(row)), token)
+        })
+        .collect();
+    for (place, row) in batch.readout.iter().enumerate() {
+        let name = (batch.layout.identity(row), batch.layout.position(row));
+        tokens.get_mut(&name).unwrap().answer = Some(Answer {
+            logits: logits[place].clone(),
+            predicted: evaluated.predicted[place],
+            confidence: evaluated.confidence[place],
+        });
+    }
+    tokens
+}
+
+/// Whether the depths of `tokens` take at least two values.
+pub fn vary(tokens: &Tokens) -> bool {
+    tokens.values().map(|token| token.depth).collect::<BTreeSet<u32>>().len() > 1
+}
+
+/// The numbers of a tensor.
+pub fn numbers(tensor: &Tensor) -> Vec<f64> {
+    tensor.detach().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// How far logits may be apart, relative to 1 + their size.
+pub fn tolerance(dtype: DType) -> f64 {
+    if dtype == DType::F64 { 1e-10 } else { 1e-5 }
+}
+
+/// Demands that every number of `found` is near that of `expected`.
+#[track_caller]
+pub fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let near = (found - expected).abs() <= tolerance * (1.0 + expected.abs());
+        assert!(near, "{what}[{index}]: {found} against {expected}");
+    }
+}

@@ -1,0 +1,74 @@
+//! Compacted evaluation against masked dense evaluation and against the SDK's reference loop.
+
+use haltbench_engine::recurrence::{Execution, evaluate};
+use haltbench_sdk::conformance::{self, Settings};
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, LENGTHS, Subject, close, for_all, numbers, tolerance};
+
+fn differ(depths: &[u32]) -> bool {
+    depths.iter().any(|depth| *depth != depths[0])
+}
+
+fn compacted_equals_dense(subject: &Subject, bench: &Bench) -> bool {
+    let what = format!("{} {bench:?}", subject.label());
+    let model = subject.model(bench);
+    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+    let compacted = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
+    let dense = evaluate(&model, &batch, Execution::Dense, Some(&privileged)).unwrap();
+    assert_eq!(compacted.depths, dense.depths, "{what}");
+    assert_eq!(compacted.predicted, dense.predicted, "{what}");
+    close(&what, &numbers(&compacted.logits), &numbers(&dense.logits), tolerance(bench.dtype));
+    if let (Some(compacted), Some(dense)) = (&compacted.expected_depths, &dense.expected_depths) {
+        close(&what, compacted, dense, tolerance(bench.dtype));
+    }
+    differ(&compacted.depths)
+}
+
+#[test]
+fn invariant_5_compacted_evaluation_equals_masked_dense_evaluation() {
+    for dtype in [DType::F32, DType::F64] {
+        for_all(&Bench::all(dtype), compacted_equals_dense);
+    }
+}
+
+fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
+    let what = format!("{} {bench:?}", subject.label());
+    let model = subject.model(bench);
+    let sequences = bench.sequences(&LENGTHS);
+    let (batch, privileged) = bench.pack(&sequences);
+    let found = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
+    let batch_of_reference =
+        conformance::Batch::new(&sequences, subject.declaration.uses_labels, &Device::Cpu).unwrap();
+    let settings = Settings { max_depth: bench.max_depth, halted: bench.halted, seed: bench.seed };
+    let expected =
+        conformance::run(model.backbone.as_ref(), &model.policy, &batch_of_reference, &settings).unwrap();
+    assert_eq!(found.depths, expected.depths, "{what}");
+    let expected_logits = batch.readout.select(&expected.logits).unwrap();
+    close(&what, &numbers(&found.logits), &numbers(&expected_logits), tolerance(bench.dtype));
+    if let (Some(found), Some(expected)) = (&found.expected_depths, &expected.expected_depths) {
+        close(&what, found, expected, tolerance(bench.dtype));
+    }
+    let monotone = matches!(subject.declaration.kind, PolicyKind::Early | PolicyKind::Online);
+    if monotone && bench.halted != HaltedKeysValues::RunOn {
+        assert_eq!(found.ledger.token_steps_executed, expected.executed, "{what}");
+    }
+    differ(&found.depths)
+}
+
+#[test]
+fn invariant_5_evaluation_equals_the_reference_loop() {
+    for dtype in [DType::F32, DType::F64] {
+        for_all(&Bench::all(dtype), equals_the_reference_loop);
+    }
+}
+
+/// With D = 1 there is nothing to decide, and every kind must still run.
+#[test]
+fn invariant_5_a_single_step_equals_the_reference_loop() {
+    for subject in crate::bench::subjects() {
+        equals_the_reference_loop(subject, &Bench { max_depth: 1, ..Bench::PLAIN });
+        compacted_equals_dense(subject, &Bench { max_depth: 1, ..Bench::PLAIN });
+    }
+}

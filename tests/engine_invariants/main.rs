@@ -1,0 +1,17 @@
+//! Invariants of the engine, for every policy in the catalogue and for miniatures of kinds and training schemes that
+//! no plugin may happen to have. Everything here runs through [`haltbench_engine`] as a cell does.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod batches;
+mod bench;
+mod contract;
+mod evaluation;
+mod fixed;
+mod ledger;
+mod miniatures;
+mod random_matched;
+mod threads;
+mod training;
+
+use haltbench_sdk_dylib as _;

@@ -1,0 +1,18 @@
+//! `haltbench run` as a user meets it: what it writes, what it survives, and what it refuses.
+
+use haltbench_sdk_dylib as _;
+
+#[path = "runs/damaged_files.rs"]
+mod damaged_files;
+#[path = "runs/failing_cells.rs"]
+mod failing_cells;
+#[path = "runs/interruptions.rs"]
+mod interruptions;
+#[path = "runs/numbers.rs"]
+mod numbers;
+#[path = "runs/program.rs"]
+mod program;
+#[path = "runs/same_bytes.rs"]
+mod same_bytes;
+#[path = "runs/wrong_input.rs"]
+mod wrong_input;

@@ -1,0 +1,303 @@
+//! The program, a scratch folder to run it in, and what it left there.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(dead_code, reason = "shared by two test programs")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The folder that cargo builds into; this test lies in its `deps`.
+pub fn built() -> PathBuf {
+    let test = std::env::current_exe().unwrap().canonicalize().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+/// The program, deaf to the environment of whoever runs the tests.
+pub fn command() -> Command {
+    let program = built().join("haltbench");
+    assert!(program.exists(), "{} is missing: run `cargo build -p haltbench`", program.display());
+    let mut command = Command::new(program);
+    for variable in ["HALTBENCH_PLUGINS", "COLUMNS", "NO_COLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+        command.env_remove(variable);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// How a command ended.
+pub struct Outcome {
+    /// Exit status.
+    pub status: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// The same outcome, which must be a success.
+    #[track_caller]
+    pub fn well(self) -> Self {
+        assert_eq!(self.status, 0, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Makes sure that standard error holds every one of `texts`.
+    #[track_caller]
+    pub fn says(&self, texts: &[&str]) {
+        for text in texts {
+            assert!(self.stderr.contains(text), "standard error lacks `{text}`:\n{}", self.stderr);
+        }
+    }
+}
+
+/// The suite that most tests run, without policies: a cell of it takes a fraction of a second.
+const TINY: &str = r#"
+name = "tiny"
+seeds = [0]
+
+[task]
+name = "mano-stream"
+modulus = 5
+minimum_operators = 1
+maximum_operators = 2
+largest_operators = 4
+
+[backbone]
+name = "anira"
+d_model = 16
+d_ff = 32
+heads = 2
+
+[recurrence]
+max_depth = 3
+
+[training]
+steps = 20
+batch = 16
+checkpoint_every = 4
+log_every = 5
+
+[evaluation]
+instances = 30
+batch = 16
+"#;
+
+/// The tiny suite with policies, each given by the lines of its table.
+pub fn suite(policies: &[&str]) -> String {
+    let tables = policies.iter().map(|lines| format!("\n[[policy]]\n{lines}\n"));
+    TINY.to_owned() + &tables.collect::<String>()
+}
+
+/// A policy of each way to get weights: none of its own, learned, borrowed.
+pub const POLICIES: &[&str] = &[
+    "name = \"fixed\"\ndepth = 2",
+    "name = \"anira-e\"",
+    "name = \"anira-o\"",
+    "name = \"random-matched\"\nof = \"anira-e\"",
+];
+
+/// A scratch folder with a suite file and the folder of its runs.
+pub struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    /// A folder with `suite` in it.
+    pub fn new(suite: &str) -> Self {
+        let bench = Self { folder: TempDir::new().unwrap() };
+        fs::write(bench.suite(), suite).unwrap();
+        bench
+    }
+
+    /// The suite file.
+    pub fn suite(&self) -> PathBuf {
+        self.folder.path().join("suite.toml")
+    }
+
+    /// The folder of all runs.
+    pub fn runs(&self) -> PathBuf {
+        self.folder.path().join("runs")
+    }
+
+    /// `haltbench VERB SUITE --runs RUNS`.
+    pub fn command(&self, verb: &str) -> Command {
+        let mut command = command();
+        command.arg(verb).arg(self.suite()).arg("--runs").arg(self.runs()).current_dir(self.folder.path());
+        command
+    }
+
+    /// The outcome of `haltbench VERB SUITE --runs RUNS ARGUMENTS`.
+    pub fn outcome(&self, verb: &str, arguments: &[&str]) -> Outcome {
+        let output = self.command(verb).args(arguments).output().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        let status = output.status.code().unwrap_or_else(|| panic!("{}: {stderr}", output.status));
+        Outcome { status, stdout, stderr }
+    }
+
+    /// The outcome of a run.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        self.outcome("run", arguments)
+    }
+
+    /// Starts a run as the leader of a process group of its own.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command("run");
+        let said = fs::File::create(self.folder.path().join("stderr")).unwrap();
+        command.args(arguments).process_group(0).stdout(Stdio::null()).stderr(said);
+        Running { child: command.spawn().unwrap(), over: false }
+    }
+
+    /// What the last run that was started said.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// The folders of the cells by label and seed, as in `fixed 0`.
+    pub fn cells(&self) -> BTreeMap<String, PathBuf> {
+        let suites = fs::read_dir(self.runs()).into_iter().flatten();
+        let cells = suites.flat_map(|suite| fs::read_dir(suite.unwrap().path()).unwrap());
+        cells.map(|cell| cell.unwrap().path()).filter_map(|cell| Some((title(&cell)?, cell))).collect()
+    }
+
+    /// The folder of the cell `title`.
+    #[track_caller]
+    pub fn cell(&self, title: &str) -> PathBuf {
+        let cells = self.cells();
+        cells.get(title).unwrap_or_else(|| panic!("no cell `{title}` among {:?}", cells.keys())).clone()
+    }
+
+    /// The recorded state of a cell and its cause, if it has one.
+    #[track_caller]
+    pub fn state(&self, title: &str) -> (String, String) {
+        let status = json(&self.cell(title).join("status.json"));
+        let text = |key: &str| status[key].as_str().unwrap_or_default().to_owned();
+        (text("state"), text("cause"))
+    }
+
+    /// Every file of every cell that must repeat itself, by cell and name. The clock is in `timings.json`, and how a
+    /// cell came about is in `log.txt`.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut all = BTreeMap::new();
+        for (title, cell) in self.cells() {
+            for (name, path) in files_below(&cell) {
+                if !["timings.json", "log.txt", "lock"].contains(&name.as_str()) {
+                    all.insert(format!("{title}: {name}"), fs::read(path).unwrap());
+                }
+            }
+        }
+        all
+    }
+
+    /// Processes that work in this folder.
+    pub fn processes(&self) -> Vec<u32> {
+        let place = self.folder.path().to_str().unwrap();
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let works_here = |process: &u32| {
+            let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(place)
+        };
+        all.filter(works_here).collect()
+    }
+}
+
+/// Label and seed of a cell, unless its folder is about to be made.
+fn title(cell: &Path) -> Option<String> {
+    let text = fs::read_to_string(cell.join("plan.toml")).ok()?;
+    let plan: toml::Table = toml::from_str(&text).unwrap();
+    Some(format!("{} {}", plan["label"].as_str().unwrap(), plan["seed"]))
+}
+
+fn files_below(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name().into_string().unwrap())).unwrap();
+        if path.is_dir() {
+            all.extend(files_below(&path).into_iter().map(|(inner, path)| (format!("{name}/{inner}"), path)));
+        } else {
+            all.insert(name, path);
+        }
+    }
+    all
+}
+
+/// A file's JSON.
+#[track_caller]
+pub fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
+}
+
+/// Makes sure that two sets of files have the same names and the same bytes.
+#[track_caller]
+pub fn assert_same(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>) {
+    let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(found), names(expected));
+    let differing: Vec<&String> = found.keys().filter(|name| found[*name] != expected[*name]).collect();
+    assert!(differing.is_empty(), "other bytes than expected: {differing:?}");
+}
+
+/// A run at work. It is killed, with its workers, when a test gives up on it.
+pub struct Running {
+    child: Child,
+    over: bool,
+}
+
+impl Running {
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let ended = self.child.try_wait().unwrap();
+        self.over |= ended.is_some();
+        ended
+    }
+
+    /// Sends a signal to the run alone.
+    pub fn signal(&self, signal: &str) {
+        send(signal, &self.child.id().to_string());
+    }
+
+    /// Sends a signal to the run and its workers, as a terminal does.
+    pub fn signal_group(&self, signal: &str) {
+        send(signal, &format!("-{}", self.child.id()));
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        self.over = true;
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.over {
+            self.signal_group("KILL");
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Sends a signal to a process, or to a group given by its negative number.
+pub fn send(signal: &str, target: &str) {
+    // `kill` of the shell is everywhere; the program `kill` is not.
+    let script = format!("kill -{signal} -- {target}");
+    let _ = Command::new("sh").arg("-c").arg(script).stderr(Stdio::null()).status().unwrap();
+}
+
+/// Waits until `holds`.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}

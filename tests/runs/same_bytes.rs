@@ -1,0 +1,115 @@
+//! The same plan gives the same bytes, and what is done is not done again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::SystemTime;
+
+use haltbench_engine::store::read_tokens;
+
+use crate::program::{Bench, POLICIES, assert_same, json, suite};
+
+#[test]
+fn invariant_7_a_run_repeats_itself_byte_for_byte() {
+    let [first, second] = [(); 2].map(|()| Bench::new(&suite(POLICIES)));
+    for bench in [&first, &second] {
+        bench.run(&[]).well();
+    }
+    let files = first.files();
+    for title in ["fixed 0", "anira-e 0", "anira-o 0"] {
+        for name in [
+            "plan.toml",
+            "status.json",
+            "metrics.jsonl",
+            "tokens.parquet",
+            "result.json",
+            "checkpoint/config.json",
+            "checkpoint/model.safetensors",
+        ] {
+            assert!(!files[&format!("{title}: {name}")].is_empty(), "{title}: {name}");
+        }
+    }
+    assert_eq!(files.len(), 3 * 7 + 6, "nothing else, and all but metrics of the borrowing policy: {:?}", files.keys());
+    assert_same(&second.files(), &files);
+}
+
+/// Wide enough for every matrix product to be split among threads.
+#[test]
+fn invariant_7_jobs_and_threads_change_no_byte() {
+    let wide = ["training.steps=6", "training.batch=64", "backbone.d_model=64", "backbone.d_ff=256"];
+    let wide: Vec<&str> = wide.iter().flat_map(|assignment| ["--set", assignment]).collect();
+    let cores = thread::available_parallelism().unwrap().get();
+    let files = [1, 2].map(|jobs| {
+        let bench = Bench::new(&suite(&POLICIES[1..]));
+        bench.run(&[&wide[..], &["--jobs", &jobs.to_string()]].concat()).well();
+        let threads = json(&bench.cell("anira-e 0").join("timings.json"))["threads"].as_u64().unwrap();
+        assert_eq!(threads, (cores as u64 / jobs).max(1), "{jobs} jobs on {cores} cores");
+        bench.files()
+    });
+    assert_same(&files[1], &files[0]);
+}
+
+#[test]
+fn invariant_7_the_evaluations_batch_changes_no_depth_and_no_prediction() {
+    let policies = &POLICIES[1..3];
+    let tables = ["16", "7"].map(|batch| {
+        let bench = Bench::new(&suite(policies));
+        bench.run(&["--set", &format!("evaluation.batch={batch}")]).well();
+        let table = |title| read_tokens(&bench.cell(title).join("tokens.parquet")).unwrap().into_columns();
+        ["anira-e 0", "anira-o 0"].map(table).map(|columns| {
+            let depths: std::collections::BTreeSet<u32> = columns.depth.iter().copied().collect();
+            assert!(depths.len() > 1, "all depths are {depths:?}");
+            (columns.instance, columns.position, columns.depth, columns.correct)
+        })
+    });
+    assert_eq!(tables[0], tables[1]);
+}
+
+fn times(bench: &Bench) -> BTreeMap<String, SystemTime> {
+    let written = |cell: &PathBuf| fs::metadata(cell.join("result.json")).unwrap().modified().unwrap();
+    bench.cells().iter().map(|(title, cell)| (title.clone(), written(cell))).collect()
+}
+
+#[test]
+fn invariant_8_finished_cells_are_kept_unless_they_are_to_be_overwritten() {
+    let bench = Bench::new(&suite(POLICIES));
+    let first = bench.run(&["--only", "anira-e"]).well();
+    first.says(&["[1/2] done", "[2/2] done", "2 of 2 cells done, 0 failed", "random-matched:anira-e"]);
+    assert!(first.stdout.contains("seeds planned") || first.stdout.contains("pending"), "{}", first.stdout);
+    let (two, files) = (times(&bench), bench.files());
+    assert_eq!(two.keys().collect::<Vec<_>>(), ["anira-e 0", "random-matched:anira-e 0"]);
+
+    let rest = bench.run(&["--resume"]).well();
+    let kept = |title: &str| format!("done already  mano-stream · anira · {title} · seed 0");
+    rest.says(&[&kept("anira-e"), &kept("random-matched:anira-e"), "4 of 4 cells done, 0 failed"]);
+    assert!(!rest.stderr.contains(&kept("fixed")) && !rest.stderr.contains(&kept("anira-o")), "{}", rest.stderr);
+    let four = times(&bench);
+    assert_eq!(four.len(), 4);
+    for (title, time) in &two {
+        assert_eq!(four[title], *time, "{title} was computed again");
+    }
+    assert!(files.iter().all(|(name, bytes)| bench.files()[name] == *bytes));
+
+    let expected = bench.files();
+    let again = bench.run(&["--overwrite", "--only", "fixed"]).well();
+    assert!(!again.stderr.contains("done already"), "{}", again.stderr);
+    let after = times(&bench);
+    let moved: Vec<&String> = after.keys().filter(|title| after[*title] != four[*title]).collect();
+    assert_eq!(moved, ["fixed 0"]);
+    assert_same(&bench.files(), &expected);
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_lists_the_cells() {
+    let bench = Bench::new(&suite(POLICIES));
+    let outcome = bench.run(&["--only", "anira-x"]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
+    assert_eq!(
+        outcome.stderr,
+        "error: --only anira-x: matches none of the cells\n  mano-stream · anira · fixed · seed 0\n  \
+         mano-stream · anira · anira-e · seed 0\n  mano-stream · anira · anira-o · seed 0\n  \
+         mano-stream · anira · random-matched:anira-e · seed 0\n"
+    );
+    assert!(!bench.runs().exists());
+}
