@@ -1,0 +1,131 @@
+//! A cell that fails takes no other with it and says why.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::program::{Bench, Outcome, assert_same, built, suite};
+
+const FAULTS: &str =
+    "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\"]";
+
+/// What the cause of each fault names.
+const CAUSES: &[(&str, &[&str])] = &[
+    ("panic", &["panicked", "stress panics on purpose at step 1"]),
+    ("error", &["stress broke the contract: fails on purpose at step 1"]),
+    ("abort", &["signal 6 (SIGABRT"]),
+    ("segfault", &["signal 11 (SIGSEGV"]),
+    ("exit", &["the worker exited with status 0 before it had a result"]),
+    ("nan", &["training step 1: stress broke the contract", "NaN"]),
+    ("wrong-shape", &["training step 1: stress broke the contract", "shape"]),
+];
+
+fn plugin() -> String {
+    let file = built().join("deps/libhaltbench_stress.so");
+    assert!(file.exists(), "{} was not built: is it a dev-dependency of haltbench_tests?", file.display());
+    file.to_str().unwrap().to_owned()
+}
+
+fn leaderboard(bench: &Bench) -> Value {
+    let outcome = bench.outcome("leaderboard", &["--plugin", &plugin(), "--format", "json"]).well();
+    serde_json::from_str(&outcome.stdout).unwrap()
+}
+
+fn label(fault: &str) -> String {
+    format!("stress(fault={fault})")
+}
+
+#[test]
+fn invariant_9_a_failing_cell_takes_no_other_with_it() {
+    let policies = ["name = \"fixed\"", FAULTS, "name = \"random-matched\"\nof = \"stress(fault=panic)\""];
+    let bench = Bench::new(&suite(&policies));
+    let plugin = plugin();
+    let outcome = bench.run(&["--plugin", &plugin]);
+    assert_eq!(outcome.status, 1, "{}", outcome.stderr);
+    outcome.says(&["2 of 10 cells done, 8 failed"]);
+    assert!(!outcome.stderr.contains("note:"), "{}", outcome.stderr);
+
+    for title in ["fixed 0", &format!("{} 0", label("none"))] {
+        assert_eq!(bench.state(title), ("done".to_owned(), String::new()), "{title}");
+    }
+    let borrowing = "random-matched:stress(fault=panic)";
+    let source = bench.cell(&format!("{} 0", label("panic")));
+    let source = format!("its source {} ({}) failed", label("panic"), source.file_name().unwrap().display());
+    let borrowed = [source.as_str()];
+    let causes = CAUSES.iter().map(|(fault, texts)| (label(fault), *texts));
+    let board = leaderboard(&bench);
+    let (rows, missing) = (&board["boards"][0]["rows"], &board["boards"][0]["missing"]);
+    let of = |list: &Value, policy: &str| {
+        let found = list.as_array().unwrap().iter().find(|entry| entry["policy"] == policy);
+        found.unwrap_or_else(|| panic!("no {policy} in {list}")).clone()
+    };
+    for (policy, texts) in causes.chain([(borrowing.to_owned(), &borrowed[..])]) {
+        let (state, cause) = bench.state(&format!("{policy} 0"));
+        assert_eq!(state, "failed", "{policy}");
+        for text in texts {
+            assert!(cause.contains(text), "the cause of {policy} lacks `{text}`: {cause}");
+        }
+        assert!(!cause.contains('\n'), "{cause}");
+        outcome.says(&[&format!("mano-stream · anira · {policy} · seed 0: {cause}\n")]);
+
+        let row = of(rows, &policy);
+        assert!(row["place"]["rank_low"].is_null() && row["place"]["reason"].is_string(), "{row}");
+        assert_eq!(row["seeds_done"], Value::Array(Vec::new()));
+        let absent = of(missing, &policy);
+        assert_eq!([&absent["state"], &absent["cause"]], [&Value::from("failed"), &Value::from(cause)]);
+    }
+    assert_eq!(missing.as_array().unwrap().len(), 8);
+    for policy in ["fixed".to_owned(), label("none")] {
+        assert!(of(rows, &policy)["place"]["rank_low"].is_u64(), "{policy}");
+    }
+
+    let alone = Bench::new(&suite(&policies));
+    alone.run(&["--plugin", &plugin, "--only", "fixed · "]).well();
+    let files = bench.files().into_iter().filter(|(name, _)| name.starts_with("fixed 0")).collect();
+    assert_same(&files, &alone.files());
+}
+
+/// A run of nothing but failures has no leaderboard, but still says what failed.
+#[test]
+fn invariant_9_a_run_of_failures_ends_with_their_causes() {
+    let bench = Bench::new(&suite(&["name = \"stress\"\nfault = \"error\"\nat_step = 3"]));
+    let outcome = bench.run(&["--plugin", &plugin()]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""));
+    outcome.says(&["fails on purpose at step 3", "0 of 1 cells done, 1 failed"]);
+    let again: Outcome = bench.run(&["--plugin", &plugin()]);
+    assert_eq!(again.status, 1, "a failed cell is tried again");
+    again.says(&["started  ", "fails on purpose at step 3"]);
+}
+
+/// The worker says what it could not do where no file of the cell can: on standard error, which is the cell's log.
+#[test]
+fn invariant_9_a_worker_without_its_plugin_fails_with_the_reason() {
+    let bench = Bench::new(&suite(&["name = \"stress\""]));
+    let plugin = plugin();
+    bench.run(&["--plugin", &plugin]).well();
+    let cell = bench.cell("stress 0");
+    let output = |arguments: &[&str]| {
+        let mut worker: Command = crate::program::command();
+        worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg("--cell").arg(cell.file_name().unwrap());
+        let output = worker.args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, said) = output(&[]);
+    assert_eq!((status, said.as_str()), (Some(2), "error: unknown policy `stress`\n"));
+    assert_eq!(bench.state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
+    let (status, said) = output(&["--plugin", "/nowhere.so"]);
+    assert_eq!(status, Some(2));
+    assert!(said.starts_with("error: /nowhere.so: no such file"), "{said}");
+}
+
+#[test]
+fn invariant_9_a_depth_beyond_the_limit_fails_its_cell_clearly() {
+    let bench = Bench::new(&suite(&["name = \"fixed\"\ndepth = [2, 4]"]));
+    let outcome = bench.run(&[]);
+    let (state, cause) = bench.state("fixed(depth=4) 0");
+    assert_eq!((outcome.status, state.as_str()), (1, "failed"));
+    for text in ["depth", "3", "4"] {
+        assert!(cause.contains(text), "{cause}");
+    }
+    assert_eq!(bench.state("fixed(depth=2) 0").0, "done");
+}

@@ -1,0 +1,160 @@
+//! A run that is stopped or killed, whenever it may be, goes on to the result that it would have had.
+
+use std::time::Instant;
+use std::{fs, thread};
+
+use haltbench_sdk::random::Stream;
+
+use crate::program::{Bench, POLICIES, assert_same, json, send, suite, until};
+
+/// Training that lasts long enough to be met in the middle, and leaves a checkpoint soon.
+const LONG: &[&str] = &["--set", "training.steps=300"];
+
+/// A finished run of the long cells, and an empty folder for the same suite.
+fn long(policies: &[&str]) -> (Bench, Bench) {
+    let whole = Bench::new(&suite(policies));
+    whole.run(LONG).well();
+    (whole, Bench::new(&suite(policies)))
+}
+
+fn checkpoint(bench: &Bench, title: &str) -> bool {
+    bench.cells().get(title).is_some_and(|cell| cell.join("checkpoint/training.safetensors").exists())
+}
+
+#[test]
+fn invariant_8_a_run_killed_at_any_moment_ends_with_the_same_bytes() {
+    const KILLS: usize = 12;
+    let policies = [POLICIES[0], POLICIES[1], POLICIES[3]];
+    let whole = Bench::new(&suite(&policies));
+    let started = Instant::now();
+    whole.run(&[]).well();
+    let length = started.elapsed();
+    let expected = whole.files();
+
+    let mut bench = Bench::new(&suite(&policies));
+    let mut moments = Stream::new(8, "moments", &[]);
+    let (mut kills, mut resumable) = (0, 0);
+    for _ in 0..100 {
+        if kills == KILLS {
+            break;
+        }
+        let mut run = bench.start(&[]);
+        thread::sleep(length.mul_f64(0.7 * moments.uniform()));
+        if let Some(status) = run.ended() {
+            assert!(status.success(), "{}", bench.said());
+            assert_same(&bench.files(), &expected);
+            bench = Bench::new(&suite(&policies));
+            continue;
+        }
+        // Its workers die with it, or are left behind and must notice.
+        match moments.below(2) {
+            0 => run.signal_group("KILL"),
+            _ => run.signal("KILL"),
+        }
+        assert!(!run.wait().success());
+        kills += 1;
+        resumable += usize::from(checkpoint(&bench, "fixed 0") || checkpoint(&bench, "anira-e 0"));
+    }
+    assert_eq!(kills, KILLS);
+    assert!(resumable > 0, "no kill left a checkpoint to resume from");
+    bench.run(&[]).well();
+    assert_same(&bench.files(), &expected);
+}
+
+#[test]
+fn invariant_8_workers_stop_by_themselves_when_their_run_is_killed() {
+    let (whole, bench) = long(&POLICIES[..1]);
+    let run = bench.start(LONG);
+    until("a checkpoint", || checkpoint(&bench, "fixed 0"));
+    assert_eq!(bench.processes().len(), 2, "a run and its worker");
+    run.signal("KILL");
+    assert!(!run.wait().success());
+    until("the end of the worker", || bench.processes().is_empty());
+    assert_eq!(bench.state("fixed 0"), ("pending".to_owned(), String::new()));
+    assert!(checkpoint(&bench, "fixed 0"), "the worker was not stopped before its end");
+    bench.run(LONG).well();
+    assert_same(&bench.files(), &whole.files());
+}
+
+#[test]
+fn invariant_8_a_signal_stops_a_run_with_a_checkpoint() {
+    let (whole, bench) = long(&POLICIES[..1]);
+    for (signal, number, group) in [("INT", 2, false), ("TERM", 15, false), ("INT", 2, true)] {
+        let mut run = bench.start(&[LONG, &["--overwrite"]].concat());
+        until("a checkpoint", || checkpoint(&bench, "fixed 0"));
+        match group {
+            true => run.signal_group(signal),
+            false => run.signal(signal),
+        }
+        until("the end of the run", || run.ended().is_some());
+        assert_eq!(run.wait().code(), Some(128 + number), "SIG{signal}: {}", bench.said());
+        assert!(bench.processes().is_empty());
+        for text in [
+            "stopped  mano-stream · anira · fixed · seed 0 (can be resumed)",
+            "0 of 1 cells done, 0 failed",
+            &format!("stopped by signal {number}; the same command goes on where it was"),
+        ] {
+            assert!(bench.said().contains(text), "lacks `{text}`: {}", bench.said());
+        }
+        assert_eq!(bench.state("fixed 0"), ("pending".to_owned(), String::new()));
+        assert!(checkpoint(&bench, "fixed 0"));
+    }
+    let spent = json(&bench.cell("fixed 0").join("timings.json"))["training_seconds"].as_f64().unwrap();
+    bench.run(LONG).well();
+    assert_same(&bench.files(), &whole.files());
+    let timings = json(&bench.cell("fixed 0").join("timings.json"));
+    assert!(timings["training_seconds"].as_f64().unwrap() > spent, "the time before the stop is lost");
+}
+
+/// The worker of a cell, once it has written a checkpoint.
+fn worker(bench: &Bench, title: &str) -> String {
+    until("a checkpoint", || checkpoint(bench, title));
+    let id = bench.cell(title).file_name().unwrap().to_str().unwrap().to_owned();
+    let line = |process: &u32| fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let workers: Vec<u32> = bench.processes().into_iter().filter(|process| line(process).contains(&id)).collect();
+    assert_eq!(workers.len(), 1, "workers of {title}");
+    workers[0].to_string()
+}
+
+#[test]
+fn invariant_9_a_killed_worker_costs_its_cell_only_in_that_run() {
+    let (whole, bench) = long(&POLICIES[..2]);
+    let mut run = bench.start(LONG);
+    send("KILL", &worker(&bench, "anira-e 0"));
+    until("the end of the run", || run.ended().is_some());
+    assert_eq!(run.wait().code(), Some(1), "{}", bench.said());
+    assert!(bench.said().contains("1 of 2 cells done, 1 failed"), "{}", bench.said());
+    let (state, cause) = bench.state("anira-e 0");
+    assert_eq!(state, "failed");
+    assert!(cause.contains("signal 9 (SIGKILL"), "{cause}");
+    assert!(bench.said().contains(&cause), "{}", bench.said());
+    assert_eq!(bench.state("fixed 0").0, "done");
+    bench.run(LONG).well().says(&["done already  mano-stream · anira · fixed"]);
+    assert_same(&bench.files(), &whole.files());
+}
+
+#[test]
+fn invariant_9_a_run_whose_worker_was_told_to_stop_is_not_a_success() {
+    let (whole, bench) = long(&POLICIES[..1]);
+    let mut run = bench.start(LONG);
+    send("TERM", &worker(&bench, "fixed 0"));
+    until("the end of the run", || run.ended().is_some());
+    assert_eq!(run.wait().code(), Some(1), "{}", bench.said());
+    assert_eq!(bench.state("fixed 0"), ("pending".to_owned(), String::new()));
+    bench.run(LONG).well();
+    assert_same(&bench.files(), &whole.files());
+}
+
+#[test]
+fn invariant_8_two_runs_at_once_do_not_disturb_each_other() {
+    let (whole, bench) = long(&POLICIES[..1]);
+    let mut first = bench.start(LONG);
+    until("a checkpoint", || checkpoint(&bench, "fixed 0"));
+    let mut second = bench.start(LONG);
+    for run in [&mut first, &mut second] {
+        until("the end of a run", || run.ended().is_some());
+    }
+    let ends = [first, second].map(|run| run.wait().code());
+    assert_eq!(ends, [Some(0), Some(0)], "{}", bench.said());
+    assert_same(&bench.files(), &whole.files());
+}
