@@ -102,7 +102,10 @@ impl Case {
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!((found - expected).abs() <= tolerance * (1.0 + expected.abs()), "{what}[{index}]: {found} against {expected}");
+        assert!(
+            (found - expected).abs() <= tolerance * (1.0 + expected.abs()),
+            "{what}[{index}]: {found} against {expected}"
+        );
     }
 }
 
@@ -136,7 +139,12 @@ fn training_pass_loss_and_every_gradient() {
             let gradients = loss.total.backward().unwrap();
             for (weight, variable) in model.variables.all() {
                 let found = numbers(gradients.get(&variable).unwrap());
-                close(&format!("{name} gradient of {weight}"), &found, &case.numbers(&format!("gradient.{weight}")), tolerance);
+                close(
+                    &format!("{name} gradient of {weight}"),
+                    &found,
+                    &case.numbers(&format!("gradient.{weight}")),
+                    tolerance,
+                );
             }
         }
     }

@@ -42,8 +42,7 @@ fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
     let batch_of_reference =
         conformance::Batch::new(&sequences, subject.declaration.uses_labels, &Device::Cpu).unwrap();
     let settings = Settings { max_depth: bench.max_depth, halted: bench.halted, seed: bench.seed };
-    let expected =
-        conformance::run(model.backbone.as_ref(), &model.policy, &batch_of_reference, &settings).unwrap();
+    let expected = conformance::run(model.backbone.as_ref(), &model.policy, &batch_of_reference, &settings).unwrap();
     assert_eq!(found.depths, expected.depths, "{what}");
     let expected_logits = batch.readout.select(&expected.logits).unwrap();
     close(&what, &numbers(&found.logits), &numbers(&expected_logits), tolerance(bench.dtype));

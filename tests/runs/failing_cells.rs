@@ -1,10 +1,10 @@
 //! A cell that fails takes no other with it and says why.
 
-use std::process::Command;
+use std::fs;
 
 use serde_json::Value;
 
-use crate::program::{Bench, Outcome, assert_same, built, suite};
+use crate::program::{Bench, POLICIES, assert_same, built, command, suite};
 
 const FAULTS: &str =
     "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\"]";
@@ -92,30 +92,48 @@ fn invariant_9_a_run_of_failures_ends_with_their_causes() {
     let outcome = bench.run(&["--plugin", &plugin()]);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""));
     outcome.says(&["fails on purpose at step 3", "0 of 1 cells done, 1 failed"]);
-    let again: Outcome = bench.run(&["--plugin", &plugin()]);
+    let again = bench.run(&["--plugin", &plugin()]);
     assert_eq!(again.status, 1, "a failed cell is tried again");
     again.says(&["started  ", "fails on purpose at step 3"]);
 }
 
-/// The worker says what it could not do where no file of the cell can: on standard error, which is the cell's log.
 #[test]
-fn invariant_9_a_worker_without_its_plugin_fails_with_the_reason() {
+fn invariant_9_a_worker_that_cannot_begin_fails_its_cell_with_the_reason() {
+    let policies = &POLICIES[..2];
+    let bench = Bench::new(&suite(policies));
+    bench.run(&["--only", "fixed"]).well();
+    // The lock cannot be taken, so the worker ends before the cell's status is its to write.
+    let cell = bench.cell("fixed 0");
+    fs::remove_file(cell.join("status.json")).unwrap();
+    fs::remove_file(cell.join("lock")).unwrap();
+    fs::create_dir(cell.join("lock")).unwrap();
+    let outcome = bench.run(&[]);
+    assert_eq!(outcome.status, 1, "{}", outcome.stderr);
+    let (state, cause) = bench.state("fixed 0");
+    let lock = cell.join("lock");
+    let expected = format!("the worker exited with status 2: {}: cannot be opened", lock.display());
+    assert!(state == "failed" && cause.starts_with(&expected), "{state}: {cause}");
+    outcome.says(&[&cause, "1 of 2 cells done, 1 failed"]);
+}
+
+#[test]
+fn invariant_9_a_worker_without_its_plugin_says_so_and_leaves_what_is_done() {
     let bench = Bench::new(&suite(&["name = \"stress\""]));
-    let plugin = plugin();
-    bench.run(&["--plugin", &plugin]).well();
+    bench.run(&["--plugin", &plugin()]).well();
     let cell = bench.cell("stress 0");
-    let output = |arguments: &[&str]| {
-        let mut worker: Command = crate::program::command();
+    let worker = |arguments: &[&str]| {
+        let mut worker = command();
         worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg("--cell").arg(cell.file_name().unwrap());
         let output = worker.args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let (status, said) = output(&[]);
-    assert_eq!((status, said.as_str()), (Some(2), "error: unknown policy `stress`\n"));
+    assert_eq!(worker(&[]), (Some(0), String::new()), "a finished cell needs no plugin");
+    assert_eq!(bench.state("stress 0").0, "done");
+    fs::remove_file(cell.join("status.json")).unwrap();
+    assert_eq!(worker(&[]), (Some(2), "error: unknown policy `stress`\n".to_owned()));
     assert_eq!(bench.state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
-    let (status, said) = output(&["--plugin", "/nowhere.so"]);
-    assert_eq!(status, Some(2));
-    assert!(said.starts_with("error: /nowhere.so: no such file"), "{said}");
+    let (status, said) = worker(&["--plugin", "/nowhere.so"]);
+    assert!(status == Some(2) && said.starts_with("error: /nowhere.so: no such file"), "{status:?}: {said}");
 }
 
 #[test]

@@ -35,7 +35,9 @@ impl Display {
         let terminal = std::io::stderr().is_terminal();
         let bars = terminal.then(MultiProgress::new);
         let overall = match &bars {
-            Some(bars) => bars.add(ProgressBar::new(total as u64).with_style(style("{bar:20} {pos}/{len} cells · {elapsed}"))),
+            Some(bars) => {
+                bars.add(ProgressBar::new(total as u64).with_style(style("{bar:20} {pos}/{len} cells · {elapsed}")))
+            }
             None => ProgressBar::hidden(),
         };
         Self { bars, overall, cells: BTreeMap::new(), total, ended: 0 }

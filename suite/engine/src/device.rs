@@ -29,8 +29,12 @@ pub fn open(name: &str) -> Result<Device> {
     let opened = std::panic::catch_unwind(|| Device::new_cuda(ordinal));
     match opened {
         Ok(Ok(device)) => Ok(device),
-        Ok(Err(error)) => Err(Error::Usage(format!("device {name}: not available: {}; use --device cpu", first_line(&error)))),
-        Err(_) => Err(Error::Usage(format!("device {name}: no CUDA driver was found on this machine; use --device cpu"))),
+        Ok(Err(error)) => {
+            Err(Error::Usage(format!("device {name}: not available: {}; use --device cpu", first_line(&error))))
+        }
+        Err(_) => {
+            Err(Error::Usage(format!("device {name}: no CUDA driver was found on this machine; use --device cpu")))
+        }
     }
 }
 

@@ -76,11 +76,8 @@ impl Evaluator<'_> {
     pub fn time(&self, model: &Model) -> Result<(f64, f64)> {
         let chunks: Vec<&[EvaluationInstance]> = self.chunks().collect();
         let stride = chunks.len().div_ceil(TIMED_BATCHES).max(1);
-        let batches = chunks
-            .into_iter()
-            .step_by(stride)
-            .map(|chunk| self.pack(chunk, model))
-            .collect::<Result<Vec<_>>>()?;
+        let batches =
+            chunks.into_iter().step_by(stride).map(|chunk| self.pack(chunk, model)).collect::<Result<Vec<_>>>()?;
         let mut seconds = [Vec::new(), Vec::new()];
         for _ in 0..TIMED_REPETITIONS {
             for (slot, execution) in [Execution::Compacted, Execution::Dense].into_iter().enumerate() {
@@ -145,8 +142,7 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
     let tables = std::slice::from_ref(table);
     let bootstrap = Bootstrap::default();
     let most = max_depth as u32;
-    let splits: Vec<Split> =
-        Split::ALL.into_iter().filter(|split| !table.instances(Some(*split)).is_empty()).collect();
+    let splits: Vec<Split> = Split::ALL.into_iter().filter(|split| !table.instances(Some(*split)).is_empty()).collect();
     let mut rows = Vec::new();
     let quantities = [
         ("token_accuracy", Quantity::TokenAccuracy),
@@ -199,10 +195,7 @@ fn by_level(tables: &[TokenTable], headline: &str, split: Split, bootstrap: Boot
         .iter()
         .flat_map(|level| {
             let value = level.level;
-            [
-                row("token_accuracy_by_level", value, &level.accuracy),
-                row("answer_depth_by_level", value, &level.depth),
-            ]
+            [row("token_accuracy_by_level", value, &level.accuracy), row("answer_depth_by_level", value, &level.depth)]
         })
         .collect()
 }

@@ -43,7 +43,8 @@ impl Ledger {
     pub fn step(&mut self, model: &Model, rows: usize, pairs: usize, projections: usize) {
         let cost = model.backbone.cost().step;
         self.token_steps_executed += rows as u64;
-        self.flops += cost.per_row * rows as f64 + cost.per_key * pairs as f64 + cost.per_key_value * projections as f64;
+        self.flops +=
+            cost.per_row * rows as f64 + cost.per_key * pairs as f64 + cost.per_key_value * projections as f64;
     }
 
     /// Charges decisions about `rows` rows, with a read-out of their logits if the policy asked for it.

@@ -55,7 +55,8 @@ impl AdamW {
         let mut squares = 0.0;
         for entry in &self.entries {
             if let Some(gradient) = gradients.get(&entry.variable) {
-                let square = gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar::<f64>()?;
+                let square =
+                    gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar::<f64>()?;
                 if !square.is_finite() {
                     return Err(Error::Cell(format!("the gradient of {} is not finite", entry.name)));
                 }

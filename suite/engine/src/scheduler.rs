@@ -205,8 +205,10 @@ impl<'a> Schedule<'a> {
 
     fn start(&mut self, id: &'a str, report: &mut dyn FnMut(Event)) -> Result<()> {
         let log = self.folder.cell(id).file("log.txt");
-        let log = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file(&log, "cannot be opened"))?;
-        let (program, arguments) = self.options.worker.split_first().ok_or_else(|| Error::Usage("no worker".to_owned()))?;
+        let log =
+            OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file(&log, "cannot be opened"))?;
+        let (program, arguments) =
+            self.options.worker.split_first().ok_or_else(|| Error::Usage("no worker".to_owned()))?;
         let mut command = Command::new(program);
         command.args(arguments).arg("--run").arg(self.folder.path()).arg("--cell").arg(id);
         command.arg("--device").arg(&self.options.device);
@@ -215,8 +217,9 @@ impl<'a> Schedule<'a> {
         }
         command.env("RAYON_NUM_THREADS", self.options.threads.max(1).to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        let mut child =
-            command.spawn().map_err(|error| Error::Usage(format!("{}: cannot be started: {error}", program.display())))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| Error::Usage(format!("{}: cannot be started: {error}", program.display())))?;
         let lines = child.stdout.take();
         let (sender, name) = (self.messages.0.clone(), id.to_owned());
         thread::spawn(move || {

@@ -9,16 +9,14 @@ use haltbench_sdk::policy::Privileged;
 use haltbench_sdk::task::{Instance, Task};
 
 use crate::batch::Batch;
+use crate::data;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::optimiser::AdamW;
 use crate::plan::{CellPlan, TrainingSettings};
 use crate::recurrence::{Noise, Unrolled, unroll};
-use crate::store::{
-    CellFolder, Checkpoint, MetricsLog, TrainingLine, read_checkpoint, write_checkpoint,
-};
+use crate::store::{CellFolder, Checkpoint, MetricsLog, TrainingLine, read_checkpoint, write_checkpoint};
 use crate::worker::{Monitor, Stage};
-use crate::data;
 
 /// The loss of one pass.
 pub struct Loss {
@@ -38,10 +36,7 @@ pub struct Loss {
 /// If a tensor operation fails or the policy breaks its contract.
 pub fn loss(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Loss> {
     let Unrolled { logits, step_weights, record } = unroll(model, batch, noise, privileged)?;
-    let losses = logits
-        .iter()
-        .map(|logits| cross_entropy(logits, &batch.targets))
-        .collect::<Result<Vec<_>, _>>()?;
+    let losses = logits.iter().map(|logits| cross_entropy(logits, &batch.targets)).collect::<Result<Vec<_>, _>>()?;
     let answers = match (&step_weights, losses.as_slice()) {
         (Some(weights), losses) => (weights * Tensor::stack(losses, 1)?)?.sum(1)?,
         (None, [losses]) => losses.clone(),
@@ -151,9 +146,8 @@ impl Trainer<'_> {
             )));
         }
         let gradients = loss.total.backward()?;
-        let gradient_norm = optimiser
-            .step(&gradients)
-            .map_err(|error| Error::Cell(format!("training step {}: {error}", step + 1)))?;
+        let gradient_norm =
+            optimiser.step(&gradients).map_err(|error| Error::Cell(format!("training step {}: {error}", step + 1)))?;
         let mean = |depths: &mut dyn Iterator<Item = u32>, count: usize| {
             depths.map(f64::from).sum::<f64>() / count.max(1) as f64
         };

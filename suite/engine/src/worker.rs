@@ -148,11 +148,10 @@ impl<'a> Cell<'a> {
         let device = device::open(device)?;
         let task = (catalogue.task(&plan.task.name)?.build)(&plan.task.parameters)?;
         let spec = task.spec();
-        let headline = spec
-            .complexities
-            .iter()
-            .position(|complexity| complexity.name == spec.headline)
-            .ok_or_else(|| haltbench_sdk::Error::contract(&plan.task.name, "its headline complexity is not declared"))?;
+        let headline =
+            spec.complexities.iter().position(|complexity| complexity.name == spec.headline).ok_or_else(|| {
+                haltbench_sdk::Error::contract(&plan.task.name, "its headline complexity is not declared")
+            })?;
         let model = build_model(&plan, catalogue, task.as_ref(), &device)?;
         let range = if model.declaration.uses_labels {
             data::complexity_range(task.as_ref(), &plan.task.name, headline)?
@@ -196,7 +195,10 @@ impl<'a> Cell<'a> {
         let folder = self.run.cell(&source.cell);
         let state = folder.status().state;
         if state != State::Done {
-            return Err(Error::Cell(format!("its source {} ({}) is not done but {state:?}", source.label, source.cell)));
+            return Err(Error::Cell(format!(
+                "its source {} ({}) is not done but {state:?}",
+                source.label, source.cell
+            )));
         }
         folder.result()?;
         let path = folder.file("checkpoint/model.safetensors");
@@ -272,7 +274,8 @@ impl<'a> Cell<'a> {
         let (plan, declaration) = (&self.plan, self.model.declaration);
         let headline = self.task.spec().headline;
         let mut files = BTreeMap::new();
-        let names = ["plan.toml", "metrics.jsonl", "tokens.parquet", "checkpoint/model.safetensors", "checkpoint/config.json"];
+        let names =
+            ["plan.toml", "metrics.jsonl", "tokens.parquet", "checkpoint/model.safetensors", "checkpoint/config.json"];
         for name in names {
             let path = self.folder.file(name);
             // A policy that borrows its weights has no training metrics.

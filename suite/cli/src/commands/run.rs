@@ -72,7 +72,12 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     let summary =
         scheduler::run(&suite, &folder, &wanted, &options, &signal, &mut |event: Event| display.show(&event))?;
     display.finish();
-    eprintln!("{} of {total} cells done, {} failed; results in {}", summary.done, summary.failed, folder.path().display());
+    eprintln!(
+        "{} of {total} cells done, {} failed; results in {}",
+        summary.done,
+        summary.failed,
+        folder.path().display()
+    );
     if let Some(signal) = summary.interrupted {
         eprintln!("stopped by signal {signal}; the same command goes on where it was");
         return Ok(Error::Interrupted(signal).exit_status());

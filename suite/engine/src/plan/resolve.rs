@@ -162,11 +162,15 @@ fn source_of(policy: &Labelled, catalogue: &Catalogue, siblings: &BTreeMap<&str,
     let name = &policy.choice.name;
     match (&policy.of, borrows) {
         (None, false) => Ok(None),
-        (Some(_), false) => Err(Error::Usage(format!("policy {name}: `of` given, but it borrows from no other policy"))),
+        (Some(_), false) => {
+            Err(Error::Usage(format!("policy {name}: `of` given, but it borrows from no other policy")))
+        }
         (None, true) => Err(Error::Usage(format!("policy {name}: expected `of = \"a policy of this suite\"`"))),
         (Some(of), true) => match siblings.get(of.as_str()) {
             Some(cell) => Ok(Some(Source { cell: cell.clone(), label: of.clone() })),
-            None => Err(haltbench_sdk::Error::unknown(format!("source of {name}"), of, siblings.keys().copied()).into()),
+            None => {
+                Err(haltbench_sdk::Error::unknown(format!("source of {name}"), of, siblings.keys().copied()).into())
+            }
         },
     }
 }

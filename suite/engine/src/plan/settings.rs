@@ -102,7 +102,12 @@ impl Recurrence {
     /// # Errors
     /// [`Error::Usage`] naming the key.
     pub fn validate(&self) -> Result<()> {
-        check((1..=100_000).contains(&self.max_depth), "recurrence.max_depth", "a whole number of at least 1", self.max_depth)?;
+        check(
+            (1..=100_000).contains(&self.max_depth),
+            "recurrence.max_depth",
+            "a whole number of at least 1",
+            self.max_depth,
+        )?;
         HaltedKeysValues::from_name(&self.halted_keys_values)?;
         Ok(())
     }

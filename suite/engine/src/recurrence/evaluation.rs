@@ -133,12 +133,8 @@ impl<'a> Pass<'a> {
         }
         let pairs = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible()).pairs();
         self.ledger.step(self.model, computed.len(), pairs, self.key_values.extra_projections());
-        let mut context = StepContext {
-            step,
-            layout: &self.batch.layout,
-            rows: computed,
-            key_values: &mut self.key_values,
-        };
+        let mut context =
+            StepContext { step, layout: &self.batch.layout, rows: computed, key_values: &mut self.key_values };
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
         if runs_on {
             self.shadow = Some(new.clone());

@@ -39,9 +39,10 @@ pub(super) fn pass(
     let mut readouts = 0;
     for step in 0..model.max_depth {
         let all = walk.all.clone();
-        let (selection, asked) = with_view(model, batch, (step, phase), (&all, &states, &states), privileged, |view| {
-            policy.select(view, &mut memory)
-        })?;
+        let (selection, asked) =
+            with_view(model, batch, (step, phase), (&all, &states, &states), privileged, |view| {
+                policy.select(view, &mut memory)
+            })?;
         readouts += if asked { rows } else { 0 };
         let chosen = decision::flags(model, "choices", selection.chosen, rows)?;
         // A row that rests from the start has no keys and values of an earlier step to offer.

@@ -36,10 +36,9 @@ impl Noise {
                 Ok((0..count).map(|_| draw(&mut stream)).collect())
             }
             Self::Given(values) if values.len() == count => Ok(values.clone()),
-            Self::Given(values) => Err(crate::Error::Usage(format!(
-                "noise: expected {count} numbers, found {}",
-                values.len()
-            ))),
+            Self::Given(values) => {
+                Err(crate::Error::Usage(format!("noise: expected {count} numbers, found {}", values.len())))
+            }
         }
     }
 
@@ -153,8 +152,7 @@ fn early(
     let (rows, most) = (batch.rows(), model.max_depth);
     let all = RowSet::all(rows);
     let view = (&all, &first, &first);
-    let (decision, _) =
-        with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.decide(view))?;
+    let (decision, _) = with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.decide(view))?;
     let (depths, gates, log_q) = match decision {
         EarlyDecision::Depths(depths) => (decision::depths(model, depths, rows)?, None, None),
         EarlyDecision::Scores(scores) => {
@@ -179,7 +177,11 @@ fn early(
         let soft = gates.as_ref().map(|gates| gates.narrow(1, step - 1, 1)?.squeeze(1)).transpose()?;
         states = advance(&mut walk, states, open, soft)?;
     }
-    Ok(Unrolled { logits: vec![read(model, batch, &states)?], step_weights: None, record: record(model, depths, log_q) })
+    Ok(Unrolled {
+        logits: vec![read(model, batch, &states)?],
+        step_weights: None,
+        record: record(model, depths, log_q),
+    })
 }
 
 /// h(d): the candidate where the gate is open, h(d-1) elsewhere; the gate's gradient is that of `soft`.
@@ -234,9 +236,8 @@ fn online(
         }
         let all = walk.all.clone();
         let view = (&all, &states, &states);
-        let (decision, _) = with_view(model, batch, (step, noise.phase()), view, privileged, |view| {
-            policy.observe(view, &mut memory)
-        })?;
+        let (decision, _) =
+            with_view(model, batch, (step, noise.phase()), view, privileged, |view| policy.observe(view, &mut memory))?;
         match decision {
             OnlineDecision::Halt(halt) => {
                 for (row, halts) in decision::flags(model, "flags", halt, rows)?.into_iter().enumerate() {
@@ -277,7 +278,11 @@ fn online(
     if every_step {
         return finish_every_step(model, batch, logits, log_q);
     }
-    Ok(Unrolled { logits: vec![read(model, batch, &states)?], step_weights: None, record: record(model, depths, log_q) })
+    Ok(Unrolled {
+        logits: vec![read(model, batch, &states)?],
+        step_weights: None,
+        record: record(model, depths, log_q),
+    })
 }
 
 /// The depth of the largest entry, the lowest of several.

@@ -131,7 +131,8 @@ impl CellFolder {
     /// [`Error::File`].
     pub fn log(&self, line: &str) -> Result<()> {
         let path = self.file("log.txt");
-        let append = || OpenOptions::new().create(true).append(true).open(&path)?.write_all(format!("{line}\n").as_bytes());
+        let append =
+            || OpenOptions::new().create(true).append(true).open(&path)?.write_all(format!("{line}\n").as_bytes());
         append().map_err(Error::file(&path, "cannot be written"))
     }
 

@@ -14,4 +14,4 @@ pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint, write_model}
 pub use metrics::{MetricsLog, TrainingLine};
 pub use result::{CellResult, MetricRow, RESULT_SCHEMA, Timings, schema};
 pub use status::{State, Status};
-pub use tokens::{read_tokens, write_tokens, TokenRecord};
+pub use tokens::{TokenRecord, read_tokens, write_tokens};

@@ -163,7 +163,7 @@ impl Attention {
         }
         let inverse = number::<T>(1.0) / total;
         for score in scores.iter_mut() {
-            *score = *score * inverse;
+            *score *= inverse;
         }
     }
 

@@ -4,7 +4,14 @@ use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, Wit
 
 /// The floating-point types that fused operations are written for.
 pub(super) trait Real:
-    WithDType + std::ops::AddAssign + std::ops::Neg<Output = Self> + std::iter::Sum + PartialOrd + Send + Sync
+    WithDType
+    + std::ops::AddAssign
+    + std::ops::MulAssign
+    + std::ops::Neg<Output = Self>
+    + std::iter::Sum
+    + PartialOrd
+    + Send
+    + Sync
 {
     fn exp(self) -> Self;
     fn ln(self) -> Self;

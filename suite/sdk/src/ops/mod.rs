@@ -15,8 +15,8 @@ mod swiglu;
 
 pub use attention::{AttentionPlan, causal_attention};
 pub use cross_entropy::cross_entropy;
-pub use log_sigmoid::log_sigmoid;
 pub use gate::{passthrough, straight_through};
+pub use log_sigmoid::log_sigmoid;
 pub use rms_norm::rms_norm;
 pub use rope::{RopeTable, rope};
 pub use swiglu::swiglu;

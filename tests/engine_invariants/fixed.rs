@@ -1,0 +1,119 @@
+//! Policies that leave no choice: a fixed depth, a policy that never halts, one that halts at once.
+
+use std::ops::Range;
+
+use haltbench_engine::batch::Batch;
+use haltbench_engine::model::Model;
+use haltbench_engine::recurrence::{Execution, Noise, evaluate, unroll};
+use haltbench_sdk::key_values::KeyValues;
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, LENGTHS, Subject, close, numbers, tolerance};
+
+/// Logits of the rows under the loss after each of 1..=D applications of the core, by hand.
+pub fn unrolled(model: &Model, batch: &Batch) -> Vec<Tensor> {
+    trajectory(model, batch)[1..]
+        .iter()
+        .map(|states| model.backbone.coda(states, &batch.layout, &batch.readout).unwrap())
+        .collect()
+}
+
+/// h(0), ..., h(D) with nobody halting.
+pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
+    let rows = RowSet::all(batch.rows());
+    let layers = model.backbone.dimensions().core_layers;
+    let mut key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
+    let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout).unwrap()];
+    for step in 1..=model.max_depth {
+        key_values.begin_dense(&vec![false; batch.rows()], &states[step - 1]).unwrap();
+        let mut context = StepContext { step, layout: &batch.layout, rows: &rows, key_values: &mut key_values };
+        states.push(model.backbone.step(&states[step - 1], &mut context).unwrap());
+    }
+    states
+}
+
+/// A policy is as good as `depth` applications of the core to every token.
+fn applies(subject: &Subject, model: &Model, bench: &Bench, depth: usize) {
+    let what = format!("{} as fixed({depth}), {bench:?}", subject.label());
+    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+    let expected = unrolled(model, &batch).swap_remove(depth - 1);
+    for execution in [Execution::Compacted, Execution::Dense] {
+        let found = evaluate(model, &batch, execution, Some(&privileged)).unwrap();
+        assert_eq!(found.depths, vec![depth as u32; batch.rows()], "{what}");
+        close(&what, &numbers(&found.logits), &numbers(&expected), tolerance(bench.dtype));
+        let steps = if execution == Execution::Compacted { depth } else { bench.max_depth };
+        assert_eq!(found.ledger.token_steps_executed, (batch.rows() * steps) as u64, "{what}");
+    }
+}
+
+/// And so it is in training, if it is trained.
+fn trains(subject: &Subject, model: &Model, bench: &Bench, depth: usize) {
+    // No token halts before the last step under run-on, or training refuses.
+    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+    let run_on = bench.halted == haltbench_sdk::key_values::HaltedKeysValues::RunOn;
+    if run_on && depth < bench.max_depth {
+        return;
+    }
+    let what = format!("{} trained as fixed({depth}), {bench:?}", subject.label());
+    let expected = unrolled(model, &batch).swap_remove(depth - 1);
+    let found = unroll(model, &batch, &Noise::Seeded(3), Some(&privileged)).unwrap();
+    assert_eq!(found.record.depths, vec![depth as u32; batch.rows()], "{what}");
+    close(&what, &numbers(&found.logits[0]), &numbers(&expected), tolerance(bench.dtype));
+}
+
+fn benches() -> Vec<Bench> {
+    Bench::all(DType::F32).into_iter().chain(Bench::all(DType::F64)).collect()
+}
+
+#[test]
+fn fixed_depth_is_that_many_applications() {
+    for bench in benches() {
+        for depth in 1..=bench.max_depth {
+            let subject = Subject::registered("fixed", &[("depth", Value::Integer(depth as i64))]);
+            let model = subject.model(&bench);
+            applies(&subject, &model, &bench, depth);
+            trains(&subject, &model, &bench, depth);
+        }
+    }
+}
+
+/// Sets the last layer of ANIRA's decider to the constant scores `scores`.
+fn constant(model: &Model, scores: &[f64]) {
+    for (name, variable) in model.variables.all() {
+        if name == "decider.down.weight" {
+            model.variables.set(&name, &variable.zeros_like().unwrap()).unwrap();
+        }
+    }
+    model.variables.set("decider.down.bias", &Tensor::new(scores, &Device::Cpu).unwrap()).unwrap();
+}
+
+/// A hazard of e^-50 never reaches the threshold 1, one of 1 - e^-50 always does.
+#[test]
+fn never_halting_is_the_full_depth_and_always_halting_is_one_step() {
+    for bench in benches() {
+        for (logit, depth) in [(-50.0, bench.max_depth), (50.0, 1)] {
+            let given = [("rule", Value::Text("threshold".to_owned())), ("threshold", Value::Real(1.0))];
+            let subject = Subject::registered("anira-o", &given);
+            let model = subject.model(&bench);
+            constant(&model, &[logit]);
+            applies(&subject, &model, &bench, depth);
+            trains(&subject, &model, &bench, depth);
+        }
+    }
+}
+
+#[test]
+fn an_early_policy_that_is_certain_is_a_fixed_depth() {
+    for bench in benches() {
+        for depth in 1..=bench.max_depth {
+            let subject = Subject::registered("anira-e", &[]);
+            let model = subject.model(&bench);
+            let certain: Range<usize> = depth - 1..depth;
+            let scores = (0..bench.max_depth).map(|place| if certain.contains(&place) { 400.0 } else { 0.0 });
+            constant(&model, &scores.collect::<Vec<f64>>());
+            applies(&subject, &model, &bench, depth);
+            trains(&subject, &model, &bench, depth);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The cost ledger against matrix products counted by hand.
+
+use haltbench_engine::ledger::Ledger;
+use haltbench_engine::recurrence::{Evaluated, Execution, evaluate};
+use haltbench_sdk::conformance::Sequence;
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, LENGTHS, Subject, for_all};
+use crate::miniatures::{ACT, HAZARDS, POSITIVE, SCORES};
+
+/// Operations of a product of a `rows` x `inner` with an `inner` x `columns` matrix.
+fn product(rows: usize, inner: usize, columns: usize) -> f64 {
+    (2 * rows * inner * columns) as f64
+}
+
+/// One layer over `rows` rows that see `pairs` keys: queries, keys, values and output; a dot product and a weighted
+/// sum of values for every key; gate, up and down.
+fn layer(bench: &Bench, rows: usize, pairs: usize) -> f64 {
+    let (d, f) = (bench.d_model, bench.d_ff);
+    let projections = 4.0 * product(rows, d, d);
+    let attention = product(pairs, d, 1) + product(pairs, 1, d);
+    let feed_forward = 2.0 * product(rows, d, f) + product(rows, f, d);
+    projections + attention + feed_forward
+}
+
+/// Halts after (1 + 2 · position) mod 5 steps, at least one.
+static LISTED: PolicyDeclaration =
+    PolicyDeclaration { ..PolicyDeclaration::new("listed", PolicyKind::Early, |_| Ok(Policy::early(Listed))) };
+
+struct Listed;
+
+impl EarlyPolicy for Listed {
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        let depth = |row: usize| match (view.layout().identity(row), view.layout().position(row)) {
+            (0, 0) => 1,
+            (0, 1) => 3,
+            _ => 2,
+        };
+        Ok(EarlyDecision::Depths(view.rows().iter().map(depth).collect()))
+    }
+
+    fn decision_flops(&self, d_model: usize) -> f64 {
+        7.0 * d_model as f64
+    }
+}
+
+/// Two sequences, of three tokens and of one, that halt after 1, 3, 2 and 2 of 3 steps.
+#[test]
+fn operations_of_a_tiny_case_by_hand() {
+    let bench = Bench { core_layers: 2, d_model: 4, d_ff: 6, vocabulary: 5, max_depth: 3, ..Bench::PLAIN };
+    let (d, layers) = (bench.d_model, 2.0);
+    // Prelude and coda compute 4 rows, which see 1 + 2 + 3 and 1 keys. Of four tokens those at the positions 0, 2
+    // and 0 are under the loss and go through the head.
+    let around = layer(&bench, 4, 7) + layer(&bench, 4, 7) + product(3, d, bench.vocabulary);
+    let full_step = layers * layer(&bench, 4, 7);
+    // Step 2 computes rows 1 and 2 of the first sequence and the second sequence, step 3 row 1 alone. The row that
+    // halted one step before is projected to keys and values again where its state is frozen.
+    let projection = layers * 2.0 * product(1, d, d);
+    for (halted, second, third, executed) in [
+        (HaltedKeysValues::FreezeState, (3, 2 + 3 + 1, 1.0), (1, 2, 2.0), 8),
+        (HaltedKeysValues::LatestKv, (3, 2 + 3 + 1, 0.0), (1, 2, 0.0), 8),
+        (HaltedKeysValues::Skip, (3, 1 + 2 + 1, 0.0), (1, 1, 0.0), 8),
+        (HaltedKeysValues::RunOn, (4, 7, 0.0), (4, 7, 0.0), 12),
+    ] {
+        let bench = Bench { halted, ..bench };
+        let step = |(rows, pairs, again): (usize, usize, f64)| layers * layer(&bench, rows, pairs) + again * projection;
+        let (batch, _) = bench.pack(&bench.sequences(&[3, 1]));
+        let model = Subject::new(&LISTED, &[]).model(&bench);
+        let found = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
+        assert_eq!(found.depths, [1, 3, 2, 2]);
+        let expected = Ledger {
+            tokens: 4,
+            token_steps_scheduled: 12,
+            token_steps_executed: executed,
+            decisions: 4,
+            flops: around + full_step + step(second) + step(third),
+            decision_flops: 4.0 * 7.0 * d as f64,
+            dense_flops: around + 3.0 * full_step,
+        };
+        assert_eq!(found.ledger, expected, "{halted:?}");
+        let dense = evaluate(&model, &batch, Execution::Dense, None).unwrap().ledger;
+        assert_eq!((dense.token_steps_executed, dense.decisions), (12, 4), "{halted:?}");
+        // A token that has halted still sees itself when it is computed for nothing.
+        let hidden = layers * (layer(&bench, 4, 1 + 1 + 2 + 1) + layer(&bench, 4, 1 + 1 + 1 + 1));
+        let computed = if halted == HaltedKeysValues::Skip { full_step + hidden } else { 3.0 * full_step };
+        assert_eq!(dense.flops, around + computed, "{halted:?}");
+    }
+}
+
+/// How many steps of how many rows are computed, and how many decisions are made.
+fn counts(subject: &Subject, bench: &Bench, found: &Evaluated) -> (u64, u64) {
+    let sum = |each: &dyn Fn(u64) -> u64| found.depths.iter().map(|depth| each(u64::from(*depth))).sum::<u64>();
+    let rows = found.depths.len() as u64;
+    let most = bench.max_depth as u64;
+    let deepest = sum(&|_| u64::from(found.depths.iter().copied().max().unwrap_or(0)));
+    let (executed, decisions) = match subject.declaration.kind {
+        PolicyKind::Early => (sum(&|depth| depth), rows),
+        // After every step but the last.
+        PolicyKind::Online => (sum(&|depth| depth), sum(&|depth| depth.min(most - 1))),
+        // Mixtures and selections are executed densely, until the last token stops.
+        PolicyKind::Soft => (deepest, sum(&|depth| 1 + depth)),
+        PolicyKind::Select => (rows * most, rows * most),
+    };
+    let runs_on = bench.halted == HaltedKeysValues::RunOn;
+    (if runs_on && subject.declaration.kind != PolicyKind::Select { deepest } else { executed }, decisions)
+}
+
+fn counts_what_is_done(subject: &Subject, bench: &Bench) -> bool {
+    let what = format!("{} {bench:?}", subject.label());
+    let model = subject.model(bench);
+    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+    let found = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
+    let ledger = found.ledger;
+    let (executed, decisions) = counts(subject, bench, &found);
+    let cost = model.policy.decision_flops(bench.d_model);
+    assert_eq!(ledger.token_steps_executed, executed, "{what}");
+    assert_eq!(ledger.decisions, if cost > 0.0 { decisions } else { 0 }, "{what}");
+    assert!(ledger.decision_flops >= cost * decisions as f64, "{what}: {ledger:?}");
+    assert_eq!(ledger.tokens, batch.rows() as u64, "{what}");
+    assert_eq!(ledger.token_steps_scheduled, (batch.rows() * bench.max_depth) as u64, "{what}");
+    let saves = executed < ledger.token_steps_scheduled;
+    assert!(if saves { ledger.flops < ledger.dense_flops } else { ledger.flops <= ledger.dense_flops }, "{what}");
+    let dense = evaluate(&model, &batch, Execution::Dense, Some(&privileged)).unwrap().ledger;
+    assert_eq!((dense.dense_flops, dense.decisions), (ledger.dense_flops, ledger.decisions), "{what}");
+    assert!(dense.flops >= ledger.flops && dense.flops <= dense.dense_flops, "{what}");
+    found.depths.iter().any(|depth| *depth != found.depths[0])
+}
+
+#[test]
+fn counts_are_those_of_the_depths_and_dense_is_never_cheaper() {
+    for_all(&Bench::all(DType::F64), counts_what_is_done);
+}
+
+/// A policy that reads logits pays for the coda of all rows and for the head of the rows it asks about, every time.
+#[test]
+fn every_read_out_is_charged() {
+    let bench = Bench::PLAIN;
+    let sequences: Vec<Sequence> = bench.sequences(&LENGTHS);
+    let (batch, _) = bench.pack(&sequences);
+    let pairs = LENGTHS.iter().map(|length| length * (length + 1) / 2).sum();
+    for declaration in [&SCORES, &HAZARDS, &ACT, &POSITIVE] {
+        let subject = |reads: bool| Subject::new(declaration, &[("reads", Value::Flag(reads))]);
+        let evaluated =
+            |subject: &Subject| evaluate(&subject.model(&bench), &batch, Execution::Compacted, None).unwrap();
+        let (reads, silent) = (evaluated(&subject(true)), evaluated(&subject(false)));
+        assert_eq!(reads.depths, silent.depths);
+        // Rows still running after each step: early and selecting policies ask before it, about all rows.
+        let deeper = |least: usize| reads.depths.iter().filter(|depth| **depth as usize >= least).count();
+        let asked: Vec<usize> = match declaration.kind {
+            PolicyKind::Early => vec![batch.rows()],
+            PolicyKind::Online => (1..bench.max_depth).map(deeper).collect(),
+            PolicyKind::Soft => (1..=bench.max_depth).map(deeper).collect(),
+            PolicyKind::Select => vec![batch.rows(); bench.max_depth],
+        };
+        let charge = |rows: &usize| match rows {
+            0 => 0.0,
+            rows => layer(&bench, batch.rows(), pairs) + product(*rows, bench.d_model, bench.vocabulary),
+        };
+        let expected: f64 = asked.iter().map(charge).sum();
+        let found = reads.ledger.decision_flops - silent.ledger.decision_flops;
+        assert_eq!(found, expected, "{}: asked about {asked:?} rows", declaration.name);
+        assert_eq!(reads.ledger.flops, silent.ledger.flops, "{}", declaration.name);
+    }
+}

@@ -1,0 +1,114 @@
+//! `random-matched` shuffles depths and changes no histogram.
+
+use std::collections::BTreeMap;
+
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::policy::Phase;
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, Subject};
+
+const MAX_DEPTH: usize = 7;
+
+/// Sequences of sizes that belong to three parts of an evaluation: prompts, then answers.
+fn source() -> Vec<EvaluatedToken> {
+    let mut stream = Stream::new(5, "source", &[]);
+    let mut tokens = Vec::new();
+    for identity in 0..30 {
+        let size = 1 + (identity % 6) as u32;
+        for position in 0..4 + 2 * size {
+            let is_answer = position >= 2 + size;
+            // Depths tell the groups apart, so that a token that changed its group would be seen.
+            let part = size % 3;
+            let depth = 1 + (part + 2 * u32::from(is_answer) + stream.below(3) as u32) % MAX_DEPTH as u32;
+            tokens.push(EvaluatedToken { identity, position, size, part, is_answer, depth });
+        }
+    }
+    tokens
+}
+
+/// The tokens with the depths that the prepared policy gives them, evaluated in batches of seven sequences.
+fn shuffled(within: &str, source: &[EvaluatedToken], seed: u64) -> Vec<EvaluatedToken> {
+    let subject = Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]);
+    let bench = Bench { max_depth: MAX_DEPTH, ..Bench::PLAIN };
+    let Policy::Early(mut policy) = subject.fresh(&bench).unwrap().policy else { panic!("an early policy") };
+    policy.prepare(source, seed).unwrap();
+    let identities: Vec<u64> = (0..=source.iter().map(|token| token.identity).max().unwrap()).collect();
+    let mut result = Vec::new();
+    for names in identities.chunks(7) {
+        let of = |name: &u64| {
+            let name = *name;
+            source.iter().filter(move |token| token.identity == name)
+        };
+        let lengths: Vec<usize> = names.iter().map(|name| of(name).count()).collect();
+        let layout = TokenLayout::new(&lengths, names).unwrap();
+        let rows = RowSet::all(layout.rows());
+        let states = Tensor::zeros((layout.rows(), 2), DType::F64, &Device::Cpu).unwrap();
+        let logits = || Err(Error::contract("random-matched", "needs no logits"));
+        let view = View::new(0, MAX_DEPTH, &layout, &rows, &states, &logits, Phase::Evaluation, seed, None);
+        let EarlyDecision::Depths(depths) = policy.decide(&view).unwrap() else { panic!("depths") };
+        let tokens = names.iter().flat_map(of).zip(depths);
+        result.extend(tokens.map(|(token, depth)| EvaluatedToken { depth, ..*token }));
+    }
+    result
+}
+
+/// How often each depth occurs in each group.
+fn histograms<K: Ord>(
+    tokens: &[EvaluatedToken],
+    group: impl Fn(&EvaluatedToken) -> K,
+) -> BTreeMap<K, BTreeMap<u32, usize>> {
+    let mut histograms: BTreeMap<K, BTreeMap<u32, usize>> = BTreeMap::new();
+    for token in tokens {
+        *histograms.entry(group(token)).or_default().entry(token.depth).or_default() += 1;
+    }
+    histograms
+}
+
+/// What stays fixed besides the depths within a part.
+type Group = fn(&EvaluatedToken) -> (bool, u64, u32);
+
+const GROUPS: [(&str, Group); 4] = [
+    ("all", |_| (false, 0, 0)),
+    ("role", |token| (token.is_answer, 0, 0)),
+    ("sequence", |token| (token.is_answer, token.identity, 0)),
+    ("position", |token| (token.is_answer, u64::from(token.size), token.position)),
+];
+
+#[test]
+fn random_matched_keeps_the_histogram_of_depths_in_every_group() {
+    let source = source();
+    for (within, group) in GROUPS {
+        let mut moved = 0;
+        for seed in 1..=5 {
+            let found = shuffled(within, &source, seed);
+            let group = |token: &EvaluatedToken| (token.part, group(token));
+            assert_eq!(histograms(&found, group), histograms(&source, group), "within {within}, seed {seed}");
+            moved += found.iter().zip(&source).filter(|(found, source)| found.depth != source.depth).count();
+            assert_eq!(found, shuffled(within, &source, seed), "within {within}: not repeatable");
+        }
+        assert!(moved > source.len(), "within {within}: hardly anything moves ({moved})");
+    }
+}
+
+/// By default (part, role), and no finer: depths leave their sequence and their position.
+#[test]
+fn random_matched_mixes_across_what_it_need_not_keep() {
+    let source = source();
+    for (coarse, fine) in [("all", "role"), ("role", "sequence"), ("role", "position")] {
+        let group = GROUPS.iter().find(|(name, _)| *name == fine).unwrap().1;
+        let group = |token: &EvaluatedToken| (token.part, group(token));
+        assert_ne!(histograms(&shuffled(coarse, &source, 1), group), histograms(&source, group), "{coarse} {fine}");
+    }
+    let by_default = Subject::registered("random-matched", &[]).fresh(&Bench::PLAIN).unwrap();
+    let Policy::Early(mut policy) = by_default.policy else { panic!("an early policy") };
+    policy.prepare(&source, 1).unwrap();
+    let layout = TokenLayout::new(&[source.iter().filter(|token| token.identity == 3).count()], &[3]).unwrap();
+    let rows = RowSet::all(layout.rows());
+    let states = Tensor::zeros((layout.rows(), 2), DType::F64, &Device::Cpu).unwrap();
+    let logits = || Err(Error::contract("random-matched", "needs no logits"));
+    let view = View::new(0, MAX_DEPTH, &layout, &rows, &states, &logits, Phase::Evaluation, 1, None);
+    let EarlyDecision::Depths(found) = policy.decide(&view).unwrap() else { panic!("depths") };
+    let role = shuffled("role", &source, 1);
+    assert_eq!(found, role.iter().filter(|token| token.identity == 3).map(|token| token.depth).collect::<Vec<u32>>());
+}

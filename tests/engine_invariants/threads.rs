@@ -1,0 +1,95 @@
+//! The number of threads changes no bit of weights, logits and depths.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::process::Command;
+
+use haltbench_engine::optimiser::AdamW;
+use haltbench_engine::plan::TrainingSettings;
+use haltbench_engine::recurrence::{Execution, Noise, evaluate};
+use haltbench_engine::training;
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, Subject};
+use crate::miniatures::{ACT, HAZARDS, TOP_SHARE};
+
+/// Seed of the run in a child; without it the test starts the children.
+const CHILD: &str = "HALTBENCH_TEST_THREADS_CHILD";
+const NAME: &str = "threads::invariant_7_the_number_of_threads_changes_no_bit";
+
+/// Trains for a few steps, evaluates, and hashes all that came out. The products are large enough that candle's
+/// splits them over its threads.
+fn run(subject: &Subject, seed: u64) -> (u64, usize) {
+    let bench = Bench { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed, ..Bench::PLAIN };
+    let model = subject.model(&bench);
+    let settings = TrainingSettings { warmup_steps: 0, ..TrainingSettings::default() };
+    let mut optimiser = AdamW::new(&model.variables, &settings).unwrap();
+    let lengths: Vec<usize> = (0..16).map(|place| 8 + 5 * place % 17).collect();
+    let (batch, _) = bench.pack(&bench.sequences(&lengths));
+    let mut hasher = DefaultHasher::new();
+    for step in 0..3 {
+        let loss = training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap();
+        loss.depths.hash(&mut hasher);
+        optimiser.step(&loss.total.backward().unwrap()).unwrap();
+    }
+    for (name, variable) in model.variables.all() {
+        name.hash(&mut hasher);
+        bits(variable.as_tensor()).hash(&mut hasher);
+    }
+    let evaluated = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
+    evaluated.depths.hash(&mut hasher);
+    bits(&evaluated.logits).hash(&mut hasher);
+    (hasher.finish(), rayon_threads())
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+fn rayon_threads() -> usize {
+    haltbench_sdk::candle_core::utils::get_num_threads()
+}
+
+fn report(seed: u64) -> Vec<String> {
+    let policies = [
+        Subject::registered("anira-e", &[]),
+        Subject::registered("anira-o", &[]),
+        Subject::new(&HAZARDS, &[]),
+        Subject::new(&ACT, &[]),
+        Subject::new(&TOP_SHARE, &[]),
+    ];
+    let line = |subject: &Subject| format!("{} {:x}", subject.declaration.name, run(subject, seed).0);
+    policies.iter().map(line).collect()
+}
+
+/// What a child with this many threads reports: its number of threads and its hashes.
+fn child(threads: usize, seed: u64) -> (usize, Vec<String>) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([NAME, "--exact", "--nocapture"])
+        .env(CHILD, seed.to_string())
+        .env("RAYON_NUM_THREADS", threads.to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let after = |word: &str| -> Vec<String> {
+        text.lines().filter_map(|line| line.split_once(word)).map(|(_, rest)| rest.to_owned()).collect()
+    };
+    (after("THREADS ")[0].parse().unwrap(), after("HASH "))
+}
+
+#[test]
+fn invariant_7_the_number_of_threads_changes_no_bit() {
+    if let Ok(seed) = std::env::var(CHILD) {
+        println!("\nTHREADS {}", rayon_threads());
+        report(seed.parse().unwrap()).iter().for_each(|line| println!("HASH {line}"));
+        return;
+    }
+    let children = [1, 2, 3].map(|threads| (threads, child(threads, 1)));
+    for (threads, (found, hashes)) in &children {
+        assert_eq!(threads, found, "the child runs with as many threads as asked for");
+        assert_eq!(hashes.len(), 5);
+        assert_eq!(*hashes, children[0].1.1, "{threads} threads");
+    }
+    // The hashes depend on what is hashed.
+    assert_ne!(child(2, 2).1, children[0].1.1);
+}

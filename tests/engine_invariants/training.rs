@@ -1,0 +1,195 @@
+//! Training schemes without a random choice: the loss against a computation by hand, its gradient against finite
+//! differences.
+
+use haltbench_engine::batch::Batch;
+use haltbench_engine::model::Model;
+use haltbench_engine::recurrence::Noise;
+use haltbench_engine::training;
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, Subject, close, numbers};
+use crate::fixed::{trajectory, unrolled};
+use crate::miniatures::{ACT, GAMMA, HAZARDS, POSITIVE, SCORES, STILL, SURE, TOP_SHARE};
+
+/// Numbers of each variable whose gradient is held against a finite difference.
+const ELEMENTS: usize = 3;
+/// Half the distance of a central difference.
+const STEP: f64 = 1e-5;
+
+fn small(bench: Bench) -> Bench {
+    Bench { d_model: 8, d_ff: 12, vocabulary: 7, max_depth: 4, ..bench }
+}
+
+fn batch(bench: &Bench) -> Batch {
+    bench.pack(&bench.sequences(&[5, 1, 3])).0
+}
+
+fn matrix(tensor: &Tensor) -> Vec<Vec<f64>> {
+    tensor.to_vec2().unwrap()
+}
+
+fn cross_entropies(logits: &Tensor, batch: &Batch) -> Vec<f64> {
+    let loss =
+        |(row, target): (Vec<f64>, &u32)| row.iter().map(|logit| logit.exp()).sum::<f64>().ln() - row[*target as usize];
+    matrix(logits).into_iter().zip(batch.targets.iter()).map(loss).collect()
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
+}
+
+fn variable(model: &Model, name: &str) -> Vec<f64> {
+    let all = model.variables.all();
+    numbers(all.iter().find(|(known, _)| known == name).unwrap().1.as_tensor())
+}
+
+/// weight · x + bias.
+fn affine(weight: &[f64], bias: f64, x: &[f64]) -> f64 {
+    assert_eq!(weight.len(), x.len());
+    weight.iter().zip(x).map(|(weight, x)| weight * x).sum::<f64>() + bias
+}
+
+/// q of every row from its hazards: q(d) = r(d-1) alpha(d), and the last depth takes the rest.
+fn from_hazards(model: &Model, states: &[Vec<Vec<f64>>]) -> Vec<Vec<f64>> {
+    let (weight, bias) = (variable(model, "decider.hazard.weight"), variable(model, "decider.hazard.bias")[0]);
+    let rows = 0..states[0].len();
+    rows.map(|row| {
+        let (mut q, mut survival) = (Vec::new(), 1.0);
+        for step in 1..model.max_depth {
+            let (now, before) = (&states[step][row], &states[step.saturating_sub(1)][row]);
+            let moved = now.iter().zip(before).map(|(now, before)| if step == 1 { 0.0 } else { now - before });
+            let seen: Vec<f64> = now.iter().copied().chain(moved).collect();
+            let alpha = 1.0 / (1.0 + (-affine(&weight, bias, &seen)).exp());
+            q.push(survival * alpha);
+            survival *= 1.0 - alpha;
+        }
+        q.push(survival);
+        q
+    })
+    .collect()
+}
+
+/// q of every row as the softmax of its scores of h(0).
+fn from_scores(model: &Model, states: &[Vec<Vec<f64>>]) -> Vec<Vec<f64>> {
+    let (weight, bias) = (variable(model, "decider.scores.weight"), variable(model, "decider.scores.bias"));
+    let softmax = |state: &Vec<f64>| {
+        let score = |(weight, bias): (&[f64], &f64)| affine(weight, *bias, state).exp();
+        let powers: Vec<f64> = weight.chunks(state.len()).zip(&bias).map(score).collect();
+        let total: f64 = powers.iter().sum();
+        powers.iter().map(|power| power / total).collect()
+    };
+    states[0].iter().map(softmax).collect()
+}
+
+/// The mean over answer tokens of sum over d of q(d) times the cross-entropy after d steps, and the mean over all
+/// tokens of GAMMA · KL(q || uniform).
+#[test]
+fn the_loss_at_every_step_by_hand() {
+    for (_, halted) in haltbench_sdk::key_values::HaltedKeysValues::ALL {
+        for (declaration, core_layers, max_depth) in
+            [(&HAZARDS, 1, 4), (&HAZARDS, 2, 1), (&HAZARDS, 2, 5), (&SCORES, 1, 1), (&SCORES, 2, 4)]
+        {
+            let bench = Bench { core_layers, max_depth, ..small(Bench { halted, ..Bench::PLAIN }) };
+            let bench = Bench { max_depth, ..bench };
+            let (model, batch) = (Subject::new(declaration, &[]).model(&bench), batch(&bench));
+            let states: Vec<Vec<Vec<f64>>> = trajectory(&model, &batch).iter().map(matrix).collect();
+            let q = match declaration.kind {
+                PolicyKind::Online => from_hazards(&model, &states),
+                _ => from_scores(&model, &states),
+            };
+            let steps: Vec<Vec<f64>> =
+                unrolled(&model, &batch).iter().map(|logits| cross_entropies(logits, &batch)).collect();
+            let answers: Vec<usize> = batch.readout.iter().collect();
+            let weighted = |place: usize| (0..max_depth).map(|step| q[answers[place]][step] * steps[step][place]).sum();
+            let cross_entropy = mean((0..answers.len()).map(weighted));
+            let divergence = |q: &Vec<f64>| q.iter().map(|mass| mass * (mass * max_depth as f64).ln()).sum::<f64>();
+            let regulariser = GAMMA * mean(q.iter().map(divergence));
+            let found = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+            let what = format!("{} {bench:?}", declaration.name);
+            close(&what, &[found.cross_entropy, found.regulariser], &[cross_entropy, regulariser], 1e-12);
+            close(&what, &numbers(&found.total), &[cross_entropy + regulariser], 1e-12);
+        }
+    }
+}
+
+#[test]
+fn the_loss_at_full_depth_by_hand() {
+    for bench in Bench::all(DType::F64) {
+        for declaration in [&STILL, &SURE] {
+            let bench = small(bench);
+            let (model, batch) = (Subject::new(declaration, &[]).model(&bench), batch(&bench));
+            let last = unrolled(&model, &batch).pop().unwrap();
+            let expected = mean(cross_entropies(&last, &batch).into_iter());
+            let found = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+            close(declaration.name, &numbers(&found.total), &[expected], 1e-12);
+            assert_eq!(found.depths, vec![bench.max_depth as u32; batch.rows()]);
+        }
+    }
+}
+
+/// The gradient of the whole loss with respect to some numbers of every weight of backbone and policy.
+fn gradient(subject: &Subject, bench: &Bench) {
+    let (model, batch) = (subject.model(bench), batch(bench));
+    let loss = || training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+    let (first, mut reached) = (loss(), 0);
+    let gradients = first.total.backward().unwrap();
+    for (name, variable) in model.variables.all() {
+        let original = numbers(variable.as_tensor());
+        let gradient = match gradients.get(&variable) {
+            Some(gradient) => numbers(gradient),
+            None => vec![0.0; original.len()],
+        };
+        reached += usize::from(name.starts_with("decider.") && gradient.iter().any(|slope| *slope != 0.0));
+        let largest = (0..gradient.len()).max_by(|a, b| gradient[*a].abs().total_cmp(&gradient[*b].abs()));
+        let stride = original.len().div_ceil(ELEMENTS).max(1);
+        for index in (0..original.len()).step_by(stride).chain(largest) {
+            let at = |shift: f64| {
+                let mut moved = original.clone();
+                moved[index] += shift;
+                model.variables.set(&name, &Tensor::from_vec(moved, variable.shape(), &Device::Cpu).unwrap()).unwrap();
+                let loss = loss();
+                assert_eq!(loss.depths, first.depths, "the difference crosses a discrete choice");
+                numbers(&loss.total)[0]
+            };
+            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            let what = format!("{} {bench:?}: {name}[{index}]", subject.label());
+            close(&what, &[gradient[index]], &[difference], 1e-7);
+        }
+        let restored = Tensor::from_vec(original, variable.shape(), &Device::Cpu).unwrap();
+        model.variables.set(&name, &restored).unwrap();
+    }
+    let learns = subject.declaration.training != Training::FullDepth;
+    assert_eq!(reached > 0, learns, "{}: gradients reach {reached} weights of the policy", subject.label());
+}
+
+fn gradients(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) {
+    for bench in Bench::options(DType::F64) {
+        gradient(&Subject::new(declaration, given), &small(bench));
+    }
+    gradient(&Subject::new(declaration, given), &Bench { around: 0, ..small(Bench::PLAIN) });
+}
+
+#[test]
+fn gradients_of_the_loss_at_every_step_are_finite_differences() {
+    gradients(&HAZARDS, &[]);
+    gradients(&SCORES, &[]);
+}
+
+#[test]
+fn gradients_of_the_loss_at_full_depth_are_finite_differences() {
+    gradients(&STILL, &[]);
+}
+
+#[test]
+fn gradients_of_a_soft_policy_are_finite_differences() {
+    gradients(&ACT, &[]);
+    gradients(&ACT, &[("carry", Value::Flag(true))]);
+}
+
+#[test]
+fn gradients_of_a_selecting_policy_are_finite_differences() {
+    gradients(&TOP_SHARE, &[]);
+    gradients(&POSITIVE, &[("combine", Value::Text("added".to_owned()))]);
+}

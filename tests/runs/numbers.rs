@@ -1,0 +1,137 @@
+//! The numbers of a result are those of its tokens, and its evaluation is of nothing that was trained on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::Path;
+
+use haltbench_engine::data::{Part, evaluation_instances, instance, sizes, training_instance};
+use haltbench_engine::plan::CellPlan;
+use haltbench_engine::plugins;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use serde_json::Value;
+
+use crate::program::{Bench, POLICIES, json, suite};
+
+/// One row of tokens.parquet, by column.
+type Row = BTreeMap<String, Field>;
+
+fn rows(cell: &Path) -> Vec<Row> {
+    let reader = SerializedFileReader::new(File::open(cell.join("tokens.parquet")).unwrap()).unwrap();
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.map(|row| row.unwrap().into_columns().into_iter().collect()).collect()
+}
+
+fn number(row: &Row, column: &str) -> f64 {
+    match &row[column] {
+        Field::Long(value) => *value as f64,
+        Field::Int(value) => f64::from(*value),
+        Field::Float(value) => f64::from(*value),
+        other => panic!("{column}: {other}"),
+    }
+}
+
+fn holds(row: &Row, column: &str) -> bool {
+    matches!(row[column], Field::Bool(true))
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The value of a measure of a result, by name, split and level.
+fn measure(result: &Value, name: &str, split: &str, level: Option<f64>) -> (f64, usize) {
+    let metrics = result["metrics"].as_array().unwrap();
+    let wanted = |row: &&Value| {
+        row["metric"] == name && row["split"] == split && row["population"] == "all" && row["level"].as_f64() == level
+    };
+    let found: Vec<&Value> = metrics.iter().filter(wanted).collect();
+    assert_eq!(found.len(), 1, "{name} {split} {level:?}: {found:?}");
+    (found[0]["value"].as_f64().unwrap(), found[0]["count"].as_u64().unwrap() as usize)
+}
+
+#[test]
+fn the_numbers_of_a_result_are_those_of_its_tokens() {
+    let bench = Bench::new(&suite(POLICIES));
+    bench.run(&[]).well();
+    for (title, cell) in bench.cells() {
+        let (rows, result) = (rows(&cell), json(&cell.join("result.json")));
+        let same = |name: &str, split: &str, level: Option<f64>, values: &[f64]| {
+            let (found, count) = measure(&result, name, split, level);
+            assert_eq!(count, values.len(), "{title}: {name} {split} {level:?}");
+            let expected = mean(values);
+            assert!((found - expected).abs() < 1e-12, "{title}: {name} {split} {level:?}: {found}, expected {expected}");
+        };
+        let mut splits = BTreeSet::new();
+        for split in ["in_range", "beyond"] {
+            let of_split = |row: &&Row| matches!(&row["split"], Field::Str(found) if found == split);
+            let all: Vec<&Row> = rows.iter().filter(of_split).collect();
+            splits.insert(all.len());
+            let answers: Vec<&Row> = all.iter().copied().filter(|row| holds(row, "is_answer")).collect();
+            let column = |rows: &[&Row], value: &dyn Fn(&Row) -> f64| rows.iter().map(|row| value(row)).collect::<Vec<_>>();
+            let right = |row: &Row| f64::from(u8::from(row["predicted"] == row["target"]));
+            let depth = |row: &Row| number(row, "depth");
+            same("token_accuracy", split, None, &column(&answers, &right));
+            same("answer_depth", split, None, &column(&answers, &depth));
+            same("depth", split, None, &column(&all, &depth));
+            same("saturation", split, None, &column(&answers, &|row| f64::from(u8::from(depth(row) == 3.0))));
+            let mut exact: BTreeMap<u64, f64> = BTreeMap::new();
+            let mut levels: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
+            for row in &answers {
+                assert_eq!(holds(row, "correct"), right(row) == 1.0, "{title}: {row:?}");
+                let exact = exact.entry(number(row, "instance") as u64).or_insert(1.0);
+                *exact = exact.min(right(row));
+                levels.entry(number(row, "complexity_height") as u64).or_default().push(row);
+            }
+            same("exact_match", split, None, &exact.into_values().collect::<Vec<_>>());
+            assert!(levels.len() >= 2, "{title}: {split}");
+            for (level, rows) in levels {
+                same("token_accuracy_by_level", split, Some(level as f64), &column(&rows, &right));
+                same("answer_depth_by_level", split, Some(level as f64), &column(&rows, &depth));
+            }
+        }
+        assert!(splits.iter().all(|rows| *rows > 100), "{title}: {splits:?}");
+        assert!(rows.iter().all(|row| (1.0..=3.0).contains(&number(row, "depth"))), "{title}");
+        let executed: f64 = rows.iter().map(|row| number(row, "depth")).sum();
+        let ledger = &result["ledger"];
+        assert!(ledger.to_string().contains(&format!("{executed}")), "{title}: {executed} token-steps, {ledger}");
+    }
+}
+
+#[test]
+fn training_and_evaluation_share_no_instance() {
+    let bench = Bench::new(&suite(&POLICIES[..1]));
+    bench.run(&[]).well();
+    let cell = bench.cell("fixed 0");
+    let plan = CellPlan::from_toml(&fs::read_to_string(cell.join("plan.toml")).unwrap()).unwrap();
+    let (catalogue, _) = plugins::catalogue(&[]).unwrap();
+    let name = &plan.task.name;
+    let task = (catalogue.task(name).unwrap().build)(&plan.task.parameters).unwrap();
+
+    let mut trained = BTreeSet::new();
+    for step in 0..plan.training.steps {
+        for place in 0..plan.training.batch as u64 {
+            trained.insert(training_instance(task.as_ref(), name, plan.seed, step, place).unwrap().canonical);
+        }
+    }
+    let evaluated = evaluation_instances(task.as_ref(), name, &plan.evaluation).unwrap();
+    let shared: Vec<&str> = evaluated.iter().map(|entry| entry.instance.canonical.as_str()).collect();
+    let shared: Vec<&str> = shared.into_iter().filter(|canonical| trained.contains(*canonical)).collect();
+    assert!(trained.len() > 100 && evaluated.len() > 50, "{} and {}", trained.len(), evaluated.len());
+    assert!(shared.is_empty(), "trained on what is evaluated: {shared:?}");
+
+    // The expressions are few enough for a split that does not hold anything out to share some.
+    let (_, size) = sizes(task.as_ref(), &plan.evaluation)[0];
+    let drawn = (0..60).map(|index| instance(task.as_ref(), name, (1, size, index), Part::Any).unwrap());
+    assert!(drawn.filter(|drawn| trained.contains(&drawn.canonical)).count() > 0, "the comparison has no power");
+
+    // What the file holds is the evaluation that was compared.
+    let rows = rows(&cell);
+    let distinct: BTreeSet<u64> = rows.iter().map(|row| number(row, "instance") as u64).collect();
+    assert_eq!(distinct, evaluated.iter().map(|entry| entry.number).collect());
+    for row in &rows {
+        let instance = &evaluated[number(row, "instance") as usize];
+        assert_eq!(instance.size, number(row, "size") as u32);
+        assert_eq!(instance.instance.targets[number(row, "position") as usize], number(row, "target") as u32);
+    }
+}

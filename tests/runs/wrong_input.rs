@@ -1,0 +1,126 @@
+//! What is wrong is named with what was expected, before anything is made or lost.
+
+use std::fs;
+
+use crate::program::{Bench, POLICIES, assert_same, suite};
+
+/// A name and what to type, or what to change in the suite.
+struct Case {
+    change: (&'static str, &'static str),
+    arguments: &'static [&'static str],
+    message: &'static str,
+}
+
+const fn typed(arguments: &'static [&'static str], message: &'static str) -> Case {
+    Case { change: ("", ""), arguments, message }
+}
+
+const fn written(from: &'static str, to: &'static str, message: &'static str) -> Case {
+    Case { change: (from, to), arguments: &[], message }
+}
+
+const CASES: &[Case] = &[
+    written("seeds = [0]", "seeds = []", "seeds: expected at least one, found none"),
+    written("name = \"tiny\"", "name = \"a/b\"", "name: expected a name that can be a folder's, found `a/b`"),
+    written("name = \"tiny\"", "name = \"..\"", "name: expected a name that can be a folder's, found `..`"),
+    written("seeds = [0]", "seeds = [0, 0]", "the suite names the cell mano-stream · anira · fixed · seed 0 twice"),
+    written("depth = 2", "depth = [2, 2]", "the suite names the cell mano-stream · anira · fixed"),
+    written("depth = 2", "depths = 2", "unknown parameter of fixed `depths`; did you mean `depth`?"),
+    written("depth = 2", "depth = \"two\"", "parameter `depth` of fixed: expected a whole number"),
+    written("depth = 2", "depth = 2\nof = \"anira-e\"", "policy fixed: `of` given, but it borrows from no other policy"),
+    written("of = \"anira-e\"", "", "policy random-matched: expected `of = \"a policy of this suite\"`"),
+    written("of = \"anira-e\"", "of = \"anira-x\"", "unknown source of random-matched `anira-x`; did you mean `anira-e`?"),
+    written("modulus = 5", "modulo = 5", "unknown parameter of mano-stream `modulo`; did you mean `modulus`?"),
+    written("modulus = 5", "modulus = 1", "parameter `modulus` of mano-stream: expected a whole number from 2 to 1000, found 1"),
+    typed(&["--set", "task.name=mano-steam"], "unknown task `mano-steam`; did you mean `mano-stream`?"),
+    typed(&["--set", "backbone.name=anria"], "unknown backbone `anria`; did you mean `anira`?"),
+    typed(&["--set", "policy.anira-e.name=anira-f"], "unknown policy `anira-f`; did you mean `anira-"),
+    typed(&["--set", "policy.fixed.depth=0"], "parameter `depth` of fixed: expected a whole number"),
+    typed(&["--set", "policy.fixt.depth=1"], "did you mean `policy.fixed`?"),
+    typed(&["--set", "training.steps=0"], "training.steps: expected a whole number of at least 1, found 0"),
+    typed(&["--set", "training.learning_rate=0"], "training.learning_rate: expected a positive number, found 0"),
+    typed(&["--set", "training.beta1=1.5"], "training.beta1: expected a number in [0, 1), found 1.5"),
+    typed(&["--set", "training.stops=5"], "stops"),
+    typed(&["--set", "training.steps"], "expected key=value"),
+    typed(&["--set", "recurrence.max_depth=0"], "recurrence.max_depth: expected a whole number of at least 1, found 0"),
+    typed(&["--set", "recurrence.halted_keys_values=freeze"], "did you mean `freeze-state`?"),
+    typed(&["--set", "evaluation.beyond=[99]"], "size of mano-stream: expected L from 1 to 4, found 99"),
+    typed(&["--set", "evaluation.in_range=[0]"], "size of mano-stream: expected L from 1 to 4, found 0"),
+    typed(&["--set", "evaluation.instances=0"], "evaluation.instances: expected a whole number of at least 1, found 0"),
+    typed(&["--device", "gpu"], "device: expected cpu or cuda:N, found `gpu`"),
+    typed(&["--device", "cuda:x"], "device: expected cpu or cuda:N, found `cuda:x`"),
+    #[cfg(not(feature = "cuda"))]
+    typed(&["--device", "cuda:0"], "device cuda:0: this program was built without CUDA"),
+    typed(&["--jobs", "0"], "invalid value '0' for '--jobs <N>'"),
+    typed(&["--runs", ""], "a value is required for '--runs <DIR>'"),
+    typed(&["--runs", "/proc"], "/proc/tiny: cannot be created"),
+    typed(&["--resume"], "the argument '--overwrite' cannot be used with '--resume'"),
+];
+
+#[test]
+fn wrong_input_is_named_and_nothing_is_made_or_lost() {
+    let text = suite(POLICIES);
+    let used = Bench::new(&text);
+    used.run(&["--only", "fixed"]).well();
+    let files = used.files();
+    for case in CASES {
+        let (from, to) = case.change;
+        assert!(text.contains(from), "the suite has no `{from}`");
+        fs::write(used.suite(), if from.is_empty() { text.clone() } else { text.replacen(from, to, 1) }).unwrap();
+        let arguments = [&["--overwrite"], case.arguments].concat();
+        // The flag that the folder of runs is already given with may be given only once.
+        let mut command = if case.arguments.contains(&"--runs") { bare(&used) } else { used.command("run") };
+        let output = command.args(&arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{}: {said}", case.message);
+        assert!(said.starts_with("error: ") && said.contains(case.message), "lacks `{}`: {said}", case.message);
+        // What clap refuses comes with the usage.
+        assert!(said.lines().count() == 1 || said.contains("try '--help'"), "{said}");
+        assert_same(&used.files(), &files);
+        let mut made: Vec<_> = fs::read_dir(used.suite().parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        made.sort();
+        assert_eq!(made, ["runs", "suite.toml"], "{}", case.message);
+    }
+}
+
+fn bare(bench: &Bench) -> std::process::Command {
+    let mut command = crate::program::command();
+    command.arg("run").arg(bench.suite()).current_dir(bench.suite().parent().unwrap());
+    command
+}
+
+#[test]
+fn a_malformed_suite_is_shown_with_its_line() {
+    let bench = Bench::new(&suite(POLICIES).replace("seeds = [0]", "seeds = [0"));
+    let outcome = bench.run(&[]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
+    let start = format!("error: {}: ", bench.suite().display());
+    assert!(outcome.stderr.starts_with(&start), "{}", outcome.stderr);
+    outcome.says(&["line 3"]);
+    fs::write(bench.suite(), suite(POLICIES).replace("batch_ = ", "batch = ") + "[trainig]\nsteps = 3\n").unwrap();
+    let outcome = bench.run(&[]);
+    assert_eq!(outcome.status, 2);
+    outcome.says(&["trainig", "line "]);
+    fs::write(bench.suite(), [0xff, 0xfe]).unwrap();
+    let outcome = bench.run(&[]);
+    assert_eq!(outcome.status, 2);
+    assert!(outcome.stderr.starts_with(&start), "{}", outcome.stderr);
+    assert!(!bench.runs().exists());
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_named_and_kept() {
+    let bench = Bench::new(&suite(&POLICIES[..1]));
+    fs::write(bench.runs(), "mine").unwrap();
+    let outcome = bench.run(&["--overwrite"]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
+    let start = format!("error: {}: cannot be created: ", bench.runs().join("tiny").display());
+    assert!(outcome.stderr.starts_with(&start) && outcome.stderr.lines().count() == 1, "{}", outcome.stderr);
+    assert_eq!(fs::read_to_string(bench.runs()).unwrap(), "mine");
+
+    let bench = Bench::new(&suite(&POLICIES[..1]));
+    let outcome = bench.outcome("leaderboard", &[]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
+    outcome.says(&[&format!("{}: no runs", bench.runs().join("tiny").display())]);
+    assert!(!bench.runs().exists());
+}

@@ -1,0 +1,1 @@
+use haltbench_sdk_dylib as _;
