@@ -5,6 +5,7 @@ use haltbench_sdk::conformance::Sequence;
 use haltbench_sdk::prelude::*;
 
 use crate::bench::{Bench, LENGTHS, Subject, Tokens, for_all, tokens, vary};
+use crate::processes::in_one_thread;
 
 /// Demands that every token of `found` before position `cut` is bit for bit what it is in `expected`.
 fn same(what: &str, found: &Tokens, expected: &Tokens, cut: usize) {
@@ -48,7 +49,7 @@ fn prefixes(subject: &Subject, bench: &Bench) -> bool {
 fn invariant_6_no_suffix_changes_what_is_before_it() {
     let mut benches = Bench::options(DType::F32);
     benches.extend([Bench::PLAIN, Bench { around: 0, dtype: DType::F32, ..Bench::PLAIN }]);
-    for_all(&benches, prefixes);
+    in_one_thread(|| for_all(&benches, prefixes));
 }
 
 /// The check above can fail: a policy that chooses the better half of a sequence is not causal, and is caught.
@@ -90,5 +91,5 @@ fn compositions(subject: &Subject, bench: &Bench) -> bool {
 fn invariant_7_batch_composition_changes_no_bit() {
     let mut benches = Bench::options(DType::F32);
     benches.push(Bench { around: 0, d_model: 24, d_ff: 72, dtype: DType::F32, ..Bench::PLAIN });
-    for_all(&benches, compositions);
+    in_one_thread(|| for_all(&benches, compositions));
 }

@@ -64,6 +64,11 @@ impl Bench {
         benches
     }
 
+    /// [`all`](Self::all) in f32 and in f64.
+    pub fn both_types() -> Vec<Self> {
+        [DType::F32, DType::F64].into_iter().flat_map(Self::all).collect()
+    }
+
     /// Every option of halted keys and values with a core of two layers.
     pub fn options(dtype: DType) -> Vec<Self> {
         HaltedKeysValues::ALL.map(|(_, halted)| Self { core_layers: 2, halted, dtype, ..Self::PLAIN }).to_vec()

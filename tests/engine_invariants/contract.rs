@@ -224,7 +224,7 @@ fn check((declaration, fault, expected, shows): (&'static PolicyDeclaration, &st
 }
 
 #[test]
-fn a_broken_contract_is_an_error_that_names_the_policy() {
+fn invariant_9_a_broken_contract_is_an_error_that_names_the_policy() {
     use Shows::{Everywhere, InTraining};
     let early = [
         ("too wide", "scores have the shape [20, 6], expected [20, 5]"),
@@ -298,7 +298,7 @@ fn without_a_fault_nothing_is_refused() {
 }
 
 #[test]
-fn a_policy_of_another_kind_than_declared_is_refused() {
+fn invariant_9_a_policy_of_another_kind_than_declared_is_refused() {
     let subject = Subject { declaration: &IMPOSTOR, given: BTreeMap::new(), varies: false };
     named(subject.fresh(&Bench::PLAIN), &subject, "declares early and builds online", "impostor");
 }

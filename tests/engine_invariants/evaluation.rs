@@ -5,7 +5,8 @@ use haltbench_sdk::conformance::{self, Settings};
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, close, for_all, numbers, tolerance};
+use crate::bench::{Bench, LENGTHS, Subject, close, for_all, numbers, subjects, tolerance};
+use crate::processes::in_one_thread;
 
 fn differ(depths: &[u32]) -> bool {
     depths.iter().any(|depth| *depth != depths[0])
@@ -28,9 +29,7 @@ fn compacted_equals_dense(subject: &Subject, bench: &Bench) -> bool {
 
 #[test]
 fn invariant_5_compacted_evaluation_equals_masked_dense_evaluation() {
-    for dtype in [DType::F32, DType::F64] {
-        for_all(&Bench::all(dtype), compacted_equals_dense);
-    }
+    in_one_thread(|| for_all(&Bench::both_types(), compacted_equals_dense));
 }
 
 fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
@@ -58,15 +57,13 @@ fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
 
 #[test]
 fn invariant_5_evaluation_equals_the_reference_loop() {
-    for dtype in [DType::F32, DType::F64] {
-        for_all(&Bench::all(dtype), equals_the_reference_loop);
-    }
+    in_one_thread(|| for_all(&Bench::both_types(), equals_the_reference_loop));
 }
 
 /// With D = 1 there is nothing to decide, and every kind must still run.
 #[test]
 fn invariant_5_a_single_step_equals_the_reference_loop() {
-    for subject in crate::bench::subjects() {
+    for subject in subjects() {
         equals_the_reference_loop(subject, &Bench { max_depth: 1, ..Bench::PLAIN });
         compacted_equals_dense(subject, &Bench { max_depth: 1, ..Bench::PLAIN });
     }

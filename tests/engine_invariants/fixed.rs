@@ -62,13 +62,9 @@ fn trains(subject: &Subject, model: &Model, bench: &Bench, depth: usize) {
     close(&what, &numbers(&found.logits[0]), &numbers(&expected), tolerance(bench.dtype));
 }
 
-fn benches() -> Vec<Bench> {
-    Bench::all(DType::F32).into_iter().chain(Bench::all(DType::F64)).collect()
-}
-
 #[test]
 fn fixed_depth_is_that_many_applications() {
-    for bench in benches() {
+    for bench in Bench::both_types() {
         for depth in 1..=bench.max_depth {
             let subject = Subject::registered("fixed", &[("depth", Value::Integer(depth as i64))]);
             let model = subject.model(&bench);
@@ -91,7 +87,7 @@ fn constant(model: &Model, scores: &[f64]) {
 /// A hazard of e^-50 never reaches the threshold 1, one of 1 - e^-50 always does.
 #[test]
 fn never_halting_is_the_full_depth_and_always_halting_is_one_step() {
-    for bench in benches() {
+    for bench in Bench::both_types() {
         for (logit, depth) in [(-50.0, bench.max_depth), (50.0, 1)] {
             let given = [("rule", Value::Text("threshold".to_owned())), ("threshold", Value::Real(1.0))];
             let subject = Subject::registered("anira-o", &given);
@@ -105,7 +101,7 @@ fn never_halting_is_the_full_depth_and_always_halting_is_one_step() {
 
 #[test]
 fn an_early_policy_that_is_certain_is_a_fixed_depth() {
-    for bench in benches() {
+    for bench in Bench::both_types() {
         for depth in 1..=bench.max_depth {
             let subject = Subject::registered("anira-e", &[]);
             let model = subject.model(&bench);

@@ -10,6 +10,7 @@ mod evaluation;
 mod fixed;
 mod ledger;
 mod miniatures;
+mod processes;
 mod random_matched;
 mod threads;
 mod training;

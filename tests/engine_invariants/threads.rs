@@ -1,16 +1,17 @@
 //! The number of threads changes no bit of weights, logits and depths.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::process::Command;
 
 use haltbench_engine::optimiser::AdamW;
 use haltbench_engine::plan::TrainingSettings;
 use haltbench_engine::recurrence::{Execution, Noise, evaluate};
 use haltbench_engine::training;
+use haltbench_sdk::candle_core::utils::get_num_threads;
 use haltbench_sdk::prelude::*;
 
 use crate::bench::{Bench, Subject};
 use crate::miniatures::{ACT, HAZARDS, TOP_SHARE};
+use crate::processes::rerun;
 
 /// Seed of the run in a child; without it the test starts the children.
 const CHILD: &str = "HALTBENCH_TEST_THREADS_CHILD";
@@ -18,7 +19,7 @@ const NAME: &str = "threads::invariant_7_the_number_of_threads_changes_no_bit";
 
 /// Trains for a few steps, evaluates, and hashes all that came out. The products are large enough that candle's
 /// splits them over its threads.
-fn run(subject: &Subject, seed: u64) -> (u64, usize) {
+fn run(subject: &Subject, seed: u64) -> u64 {
     let bench = Bench { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed, ..Bench::PLAIN };
     let model = subject.model(&bench);
     let settings = TrainingSettings { warmup_steps: 0, ..TrainingSettings::default() };
@@ -38,15 +39,11 @@ fn run(subject: &Subject, seed: u64) -> (u64, usize) {
     let evaluated = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
     evaluated.depths.hash(&mut hasher);
     bits(&evaluated.logits).hash(&mut hasher);
-    (hasher.finish(), rayon_threads())
+    hasher.finish()
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
     tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
-}
-
-fn rayon_threads() -> usize {
-    haltbench_sdk::candle_core::utils::get_num_threads()
 }
 
 fn report(seed: u64) -> Vec<String> {
@@ -57,20 +54,13 @@ fn report(seed: u64) -> Vec<String> {
         Subject::new(&ACT, &[]),
         Subject::new(&TOP_SHARE, &[]),
     ];
-    let line = |subject: &Subject| format!("{} {:x}", subject.declaration.name, run(subject, seed).0);
+    let line = |subject: &Subject| format!("{} {:x}", subject.declaration.name, run(subject, seed));
     policies.iter().map(line).collect()
 }
 
 /// What a child with this many threads reports: its number of threads and its hashes.
 fn child(threads: usize, seed: u64) -> (usize, Vec<String>) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([NAME, "--exact", "--nocapture"])
-        .env(CHILD, seed.to_string())
-        .env("RAYON_NUM_THREADS", threads.to_string())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let text = rerun(NAME, threads, &[(CHILD, seed.to_string())]);
     let after = |word: &str| -> Vec<String> {
         text.lines().filter_map(|line| line.split_once(word)).map(|(_, rest)| rest.to_owned()).collect()
     };
@@ -80,7 +70,7 @@ fn child(threads: usize, seed: u64) -> (usize, Vec<String>) {
 #[test]
 fn invariant_7_the_number_of_threads_changes_no_bit() {
     if let Ok(seed) = std::env::var(CHILD) {
-        println!("\nTHREADS {}", rayon_threads());
+        println!("\nTHREADS {}", get_num_threads());
         report(seed.parse().unwrap()).iter().for_each(|line| println!("HASH {line}"));
         return;
     }

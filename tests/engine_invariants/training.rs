@@ -11,6 +11,7 @@ use haltbench_sdk::prelude::*;
 use crate::bench::{Bench, Subject, close, numbers};
 use crate::fixed::{trajectory, unrolled};
 use crate::miniatures::{ACT, GAMMA, HAZARDS, POSITIVE, SCORES, STILL, SURE, TOP_SHARE};
+use crate::processes::in_one_thread;
 
 /// Numbers of each variable whose gradient is held against a finite difference.
 const ELEMENTS: usize = 3;
@@ -91,8 +92,7 @@ fn the_loss_at_every_step_by_hand() {
         for (declaration, core_layers, max_depth) in
             [(&HAZARDS, 1, 4), (&HAZARDS, 2, 1), (&HAZARDS, 2, 5), (&SCORES, 1, 1), (&SCORES, 2, 4)]
         {
-            let bench = Bench { core_layers, max_depth, ..small(Bench { halted, ..Bench::PLAIN }) };
-            let bench = Bench { max_depth, ..bench };
+            let bench = Bench { core_layers, max_depth, halted, ..small(Bench::PLAIN) };
             let (model, batch) = (Subject::new(declaration, &[]).model(&bench), batch(&bench));
             let states: Vec<Vec<Vec<f64>>> = trajectory(&model, &batch).iter().map(matrix).collect();
             let q = match declaration.kind {
@@ -165,31 +165,38 @@ fn gradient(subject: &Subject, bench: &Bench) {
 }
 
 fn gradients(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) {
-    for bench in Bench::options(DType::F64) {
+    let mut benches = Bench::options(DType::F64);
+    benches.push(Bench { around: 0, ..Bench::PLAIN });
+    for bench in benches {
         gradient(&Subject::new(declaration, given), &small(bench));
     }
-    gradient(&Subject::new(declaration, given), &Bench { around: 0, ..small(Bench::PLAIN) });
 }
 
 #[test]
 fn gradients_of_the_loss_at_every_step_are_finite_differences() {
-    gradients(&HAZARDS, &[]);
-    gradients(&SCORES, &[]);
+    in_one_thread(|| {
+        gradients(&HAZARDS, &[]);
+        gradients(&SCORES, &[]);
+    });
 }
 
 #[test]
 fn gradients_of_the_loss_at_full_depth_are_finite_differences() {
-    gradients(&STILL, &[]);
+    in_one_thread(|| gradients(&STILL, &[]));
 }
 
 #[test]
 fn gradients_of_a_soft_policy_are_finite_differences() {
-    gradients(&ACT, &[]);
-    gradients(&ACT, &[("carry", Value::Flag(true))]);
+    in_one_thread(|| {
+        gradients(&ACT, &[]);
+        gradients(&ACT, &[("carry", Value::Flag(true))]);
+    });
 }
 
 #[test]
 fn gradients_of_a_selecting_policy_are_finite_differences() {
-    gradients(&TOP_SHARE, &[]);
-    gradients(&POSITIVE, &[("combine", Value::Text("added".to_owned()))]);
+    in_one_thread(|| {
+        gradients(&TOP_SHARE, &[]);
+        gradients(&POSITIVE, &[("combine", Value::Text("added".to_owned()))]);
+    });
 }

@@ -288,7 +288,7 @@ impl Drop for Running {
 /// Sends a signal to a process, or to a group given by its negative number.
 pub fn send(signal: &str, target: &str) {
     // `kill` of the shell is everywhere; the program `kill` is not.
-    let script = format!("kill -{signal} -- {target}");
+    let script = format!("kill -s {signal} -- {target}");
     let _ = Command::new("sh").arg("-c").arg(script).stderr(Stdio::null()).status().unwrap();
 }
 

@@ -12,6 +12,7 @@ pub mod evaluation;
 pub mod ledger;
 pub mod model;
 pub mod optimiser;
+mod panics;
 pub mod plan;
 pub mod plugins;
 pub mod recurrence;

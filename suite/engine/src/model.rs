@@ -2,12 +2,14 @@
 
 use haltbench_sdk::backbone::{Backbone, BackboneContext, BackboneDeclaration};
 use haltbench_sdk::candle_core::{DType, Device};
+use haltbench_sdk::candle_nn::VarBuilder;
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{Policy, PolicyContext, PolicyDeclaration};
 
 use crate::error::Result;
+use crate::panics;
 
 /// What a model is built from.
 #[derive(Clone, Copy)]
@@ -24,6 +26,39 @@ pub struct ModelParts<'a> {
     pub halted_keys_values: HaltedKeysValues,
     /// Seed of the weights and of all draws.
     pub seed: u64,
+}
+
+impl ModelParts<'_> {
+    /// Asks the plugins for a backbone and a policy over `variables`.
+    fn build(&self, variables: &VarBuilder<'static>) -> Result<(Box<dyn Backbone>, Policy)> {
+        let (backbone, parameters) = self.backbone;
+        let context = BackboneContext { vocabulary: self.vocabulary, parameters, variables: variables.clone() };
+        let backbone = (backbone.build)(&context)?;
+        let (declaration, parameters) = self.policy;
+        let dimensions = backbone.dimensions();
+        let policy = (declaration.build)(&PolicyContext {
+            d_model: dimensions.d_model,
+            d_ff: dimensions.d_ff,
+            vocabulary: self.vocabulary,
+            max_depth: self.max_depth,
+            parameters,
+            variables: variables.pp("decider"),
+        })?;
+        if policy.kind() != declaration.kind {
+            let message = format!("declares {} and builds {}", declaration.kind.name(), policy.kind().name());
+            return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
+        }
+        Ok((backbone, policy))
+    }
+
+    /// Lets the plugins refuse their parameters, before anything is trained: weights are all zero and thrown away.
+    ///
+    /// # Errors
+    /// Like [`Model::new`].
+    pub fn validate(&self) -> Result<()> {
+        let names = format!("{} or {}", self.backbone.0.name, self.policy.0.name);
+        panics::caught(&names, || self.build(&VarBuilder::zeros(DType::F32, &Device::Cpu)).map(|_| ()))
+    }
 }
 
 /// A backbone under a halting policy.
@@ -55,30 +90,11 @@ impl Model {
     /// If a plugin refuses its parameters or returns another kind of policy than it declares.
     pub fn new(parts: ModelParts, dtype: DType, device: &Device) -> Result<Self> {
         let variables = Variables::new(parts.seed, dtype, device);
-        let (backbone, backbone_parameters) = parts.backbone;
-        let backbone = (backbone.build)(&BackboneContext {
-            vocabulary: parts.vocabulary,
-            parameters: backbone_parameters,
-            variables: variables.builder(),
-        })?;
-        let (declaration, policy_parameters) = parts.policy;
-        let dimensions = backbone.dimensions();
-        let policy = (declaration.build)(&PolicyContext {
-            d_model: dimensions.d_model,
-            d_ff: dimensions.d_ff,
-            vocabulary: parts.vocabulary,
-            max_depth: parts.max_depth,
-            parameters: policy_parameters,
-            variables: variables.builder().pp("decider"),
-        })?;
-        if policy.kind() != declaration.kind {
-            let message = format!("declares {} and builds {}", declaration.kind.name(), policy.kind().name());
-            return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
-        }
+        let (backbone, policy) = parts.build(&variables.builder())?;
         Ok(Self {
             backbone,
             policy,
-            declaration,
+            declaration: parts.policy.0,
             variables,
             max_depth: parts.max_depth,
             halted_keys_values: parts.halted_keys_values,

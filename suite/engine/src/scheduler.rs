@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -74,6 +74,8 @@ pub struct Summary {
 
 struct Worker {
     child: Child,
+    /// Length of the cell's log when the worker began.
+    logged: u64,
     /// Closing it asks the worker to stop.
     _leash: Option<std::process::ChildStdin>,
 }
@@ -141,7 +143,11 @@ impl<'a> Schedule<'a> {
             }
             Ok(None) => {}
             // What does not verify is computed again.
-            Err(Error::Damaged { .. } | Error::File { .. }) => cell.clear()?,
+            Err(error @ (Error::Damaged { .. } | Error::File { .. })) => {
+                cell.clear()?;
+                cell.create(plan)?;
+                cell.log(&format!("computed again: {error}"))?;
+            }
             Err(error) => return Err(error),
         }
         cell.create(plan)?;
@@ -207,6 +213,7 @@ impl<'a> Schedule<'a> {
         let log = self.folder.cell(id).file("log.txt");
         let log =
             OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file(&log, "cannot be opened"))?;
+        let logged = log.metadata().map_or(0, |log| log.len());
         let (program, arguments) =
             self.options.worker.split_first().ok_or_else(|| Error::Usage("no worker".to_owned()))?;
         let mut command = Command::new(program);
@@ -231,7 +238,7 @@ impl<'a> Schedule<'a> {
             let _ = sender.send(Message::Closed(name));
         });
         let leash = child.stdin.take();
-        self.working.insert(id.to_owned(), Worker { child, _leash: leash });
+        self.working.insert(id.to_owned(), Worker { child, logged, _leash: leash });
         report(Event::Started(id, self.plans[id]));
         Ok(())
     }
@@ -242,16 +249,22 @@ impl<'a> Schedule<'a> {
         worker._leash = None;
         let exit = worker.child.wait().map_err(Error::file(self.folder.path(), "worker cannot be waited for"))?;
         let status = self.folder.cell(id).status();
-        let status = match (status.state, exit.signal()) {
+        let status = match (status.state, exit.code()) {
             (State::Done | State::Failed, _) => status,
-            (State::Pending, _) if self.summary.interrupted.is_some() || matches!(exit.code(), Some(130 | 143)) => {
-                Status::of(State::Pending)
-            }
-            _ => Status::failed(cause_of(exit)),
+            (_, Some(130 | 143)) => Status::of(State::Pending),
+            (State::Pending, _) if self.summary.interrupted.is_some() => Status::of(State::Pending),
+            _ => Status::failed(cause_of(exit, self.last_error(id, worker.logged))),
         };
         let Some((id, _)) = self.plans.get_key_value(id) else { return Ok(()) };
         let id = *id;
         self.record(id, &status, report)
+    }
+
+    /// The last error that a worker wrote to its cell's log, which was `logged` bytes long when it began.
+    fn last_error(&self, id: &str, logged: u64) -> Option<String> {
+        let log = fs::read(self.folder.cell(id).file("log.txt")).ok()?;
+        let said = String::from_utf8_lossy(log.get(logged as usize..)?).into_owned();
+        said.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
     }
 
     fn record(&mut self, id: &'a str, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
@@ -267,11 +280,12 @@ impl<'a> Schedule<'a> {
 }
 
 /// Why a worker ended without a result.
-fn cause_of(exit: ExitStatus) -> String {
-    match (exit.signal(), exit.code()) {
-        (Some(signal), _) => format!("the worker was killed by signal {signal} ({})", signal_name(signal)),
-        (None, Some(code)) => format!("the worker exited with status {code} before it had a result"),
-        (None, None) => "the worker ended before it had a result".to_owned(),
+fn cause_of(exit: ExitStatus, error: Option<String>) -> String {
+    match (exit.signal(), exit.code(), error) {
+        (Some(signal), ..) => format!("the worker was killed by signal {signal} ({})", signal_name(signal)),
+        (None, Some(code), Some(error)) => format!("the worker exited with status {code}: {error}"),
+        (None, Some(code), None) => format!("the worker exited with status {code} before it had a result"),
+        (None, None, _) => "the worker ended before it had a result".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Training: loss over answer tokens, the policy's regulariser over all tokens, checkpoints that resume exactly.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
@@ -101,8 +102,9 @@ impl Trainer<'_> {
     pub fn train(&self, model: &Model, folder: &CellFolder, monitor: &dyn Monitor) -> Result<Progress> {
         let settings: &TrainingSettings = &self.plan.training;
         let path = folder.file("checkpoint/training.safetensors");
+        let metrics = folder.file("metrics.jsonl");
         let mut optimiser = AdamW::new(&model.variables, settings)?;
-        match read_checkpoint(&path) {
+        match read_checkpoint(&path).and_then(|checkpoint| complete(checkpoint, &metrics, settings)) {
             Ok(Some(checkpoint)) => restore(model, &mut optimiser, checkpoint)?,
             Ok(None) => {}
             // A damaged checkpoint costs its steps, never the cell.
@@ -110,15 +112,15 @@ impl Trainer<'_> {
             Err(error) => return Err(error),
         }
         let first = optimiser.steps();
-        let mut log = MetricsLog::open(&folder.file("metrics.jsonl"), first);
+        let mut log = MetricsLog::open(&metrics, first);
         let started = Instant::now();
         for step in first..settings.steps {
             let line = self.step(model, &mut optimiser, step)?;
             let made = step + 1;
             monitor.progress(Stage::Training, made, settings.steps, Some(&line));
             let last = made == settings.steps;
-            if made.is_multiple_of(settings.log_every) || last || made == 1 {
-                log.push(line);
+            if is_logged(made, settings) {
+                log.push(&line)?;
             }
             let signal = monitor.interrupted();
             if made.is_multiple_of(settings.checkpoint_every) || last || signal.is_some() {
@@ -135,7 +137,10 @@ impl Trainer<'_> {
     fn step(&self, model: &Model, optimiser: &mut AdamW, step: u64) -> Result<TrainingLine> {
         let batch = self.batch(step, &model.device)?;
         let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
-        let loss = loss(model, &batch, &Noise::Seeded(step), Some(&privileged))?;
+        let loss = loss(model, &batch, &Noise::Seeded(step), Some(&privileged)).map_err(|error| match error {
+            Error::Contract(error) => Error::Cell(format!("training step {}: {error}", step + 1)),
+            error => error,
+        })?;
         let value = loss.cross_entropy + loss.regulariser;
         if !value.is_finite() {
             return Err(Error::Cell(format!(
@@ -163,12 +168,28 @@ impl Trainer<'_> {
     }
 }
 
+/// Whether step `step`, 1-based, has a line in metrics.jsonl.
+fn is_logged(step: u64, settings: &TrainingSettings) -> bool {
+    step.is_multiple_of(settings.log_every) || step == 1 || step == settings.steps
+}
+
+/// A checkpoint that metrics.jsonl has every line up to: a resumed run could not make up for a line that is lost.
+fn complete(checkpoint: Option<Checkpoint>, metrics: &Path, settings: &TrainingSettings) -> Result<Option<Checkpoint>> {
+    let Some(checkpoint) = checkpoint else { return Ok(None) };
+    let log = MetricsLog::open(metrics, checkpoint.step);
+    if log.steps().eq((1..=checkpoint.step).filter(|step| is_logged(*step, settings))) {
+        return Ok(Some(checkpoint));
+    }
+    let message = format!("it lacks lines up to step {}, where the checkpoint is", checkpoint.step);
+    Err(Error::Damaged { path: metrics.to_owned(), message })
+}
+
 /// The weights of a model by name.
 pub fn weights(model: &Model) -> BTreeMap<String, Tensor> {
     model.variables.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
 }
 
-fn save(model: &Model, optimiser: &AdamW, path: &std::path::Path) -> Result<()> {
+fn save(model: &Model, optimiser: &AdamW, path: &Path) -> Result<()> {
     let mut tensors = optimiser.state();
     tensors.extend(weights(model).into_iter().map(|(name, tensor)| (format!("weight.{name}"), tensor)));
     write_checkpoint(path, &Checkpoint { step: optimiser.steps(), tensors })

@@ -1,6 +1,5 @@
 //! One cell from plan to result.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use haltbench_analysis::TokenTable;
-use haltbench_sdk::candle_core::{DType, Device};
+use haltbench_sdk::candle_core::DType;
 use haltbench_sdk::fingerprint;
-use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::policy::{Policy, Training};
 use haltbench_sdk::task::Task;
 use serde::{Deserialize, Serialize};
@@ -19,7 +17,8 @@ use crate::data;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::evaluation::{self, Evaluator};
-use crate::model::{Model, ModelParts};
+use crate::model::Model;
+use crate::panics;
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
 use crate::store::{
@@ -68,6 +67,10 @@ pub fn run_cell(
 ) -> Result<()> {
     let folder = run.cell(id);
     let _lock = wait_for_lock(&folder)?;
+    // Another run may have finished it meanwhile.
+    if matches!(folder.result(), Ok(Some(_))) {
+        return Ok(());
+    }
     folder.set_status(&Status::of(State::Running))?;
     let work = || Cell::open(run, id, catalogue, device)?.run(monitor);
     let outcome = thread::scope(|scope| {
@@ -75,12 +78,12 @@ pub fn run_cell(
         let handle = thread.spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(work)));
         match handle.map(|handle| handle.join()) {
             Ok(Ok(Ok(outcome))) => outcome,
-            Ok(Ok(Err(panic)) | Err(panic)) => Err(Error::Cell(format!("panicked: {}", panic_message(panic.as_ref())))),
+            Ok(Ok(Err(panic)) | Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),
             Err(error) => Err(Error::Cell(format!("no thread with a stack of {STACK} bytes: {error}"))),
         }
     });
     match &outcome {
-        Ok(()) => folder.set_status(&Status::of(State::Done))?,
+        Ok(()) => folder.set_done()?,
         Err(Error::Interrupted(_)) => folder.set_status(&Status::of(State::Pending))?,
         Err(error) => {
             folder.log(&format!("failed: {error}"))?;
@@ -104,14 +107,6 @@ fn wait_for_lock(folder: &CellFolder) -> Result<File> {
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "without a message".to_owned(),
-    }
-}
-
 /// A cell with everything its plan names.
 struct Cell<'a> {
     run: &'a RunFolder,
@@ -125,22 +120,6 @@ struct Cell<'a> {
     model: Model,
 }
 
-/// Builds the model that a plan describes, with freshly initialised weights.
-///
-/// # Errors
-/// If a name is unknown or a plugin refuses its parameters.
-pub fn build_model(plan: &CellPlan, catalogue: &Catalogue, task: &dyn Task, device: &Device) -> Result<Model> {
-    let parts = ModelParts {
-        backbone: (catalogue.backbone(&plan.backbone.name)?, &plan.backbone.parameters),
-        policy: (catalogue.policy(&plan.policy.name)?, &plan.policy.parameters),
-        vocabulary: task.spec().vocabulary.len(),
-        max_depth: plan.recurrence.max_depth,
-        halted_keys_values: HaltedKeysValues::from_name(&plan.recurrence.halted_keys_values)?,
-        seed: plan.seed,
-    };
-    Model::new(parts, DType::F32, device)
-}
-
 impl<'a> Cell<'a> {
     fn open(run: &'a RunFolder, id: &'a str, catalogue: &'a Catalogue, device: &str) -> Result<Self> {
         let folder = run.cell(id);
@@ -152,7 +131,7 @@ impl<'a> Cell<'a> {
             spec.complexities.iter().position(|complexity| complexity.name == spec.headline).ok_or_else(|| {
                 haltbench_sdk::Error::contract(&plan.task.name, "its headline complexity is not declared")
             })?;
-        let model = build_model(&plan, catalogue, task.as_ref(), &device)?;
+        let model = Model::new(plan.model_parts(catalogue, task.spec().vocabulary.len())?, DType::F32, &device)?;
         let range = if model.declaration.uses_labels {
             data::complexity_range(task.as_ref(), &plan.task.name, headline)?
         } else {

@@ -1,8 +1,8 @@
 //! Leaderboards: what a suite's finished cells say about its policies, and what they do not say.
 //!
 //! [`leaderboard`] reads the cells of a suite from its run folder and makes one [`Board`] for each task and backbone.
-//! A board has one [`Row`] for each policy, over all of its seeds. [`render`] writes it as text, Markdown, CSV or
-//! JSON.
+//! A board has one [`Row`] for each policy, over all of its seeds. [`render`] writes it as text, Markdown, CSV,
+//! JSON or a picture.
 //!
 //! What a board promises:
 //!

@@ -202,6 +202,6 @@ fn unknown_names_are_usage_errors_with_the_nearest_name() {
     let error = Format::from_name("jsn").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "--format: expected one of table, markdown, csv, json, found `jsn`; did you mean `json`?"
+        "--format: expected one of table, markdown, csv, json, svg, found `jsn`; did you mean `json`?"
     );
 }

@@ -18,7 +18,7 @@ use crate::output::Output;
 pub struct LeaderboardArguments {
     /// Path of a suite file, or the name of a built-in suite
     suite: String,
-    /// How to write it: table, markdown, csv or json
+    /// How to write it: table, markdown, csv, json or svg
     #[arg(long, default_value = "table")]
     format: String,
     /// What to rank by, such as accuracy, exact_match, answer_depth or flops

@@ -85,7 +85,7 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     if summary.done > 0 {
         leaderboard::show(&suite, &folder)?;
     }
-    Ok(i32::from(summary.failed > 0))
+    Ok(i32::from(summary.done < total))
 }
 
 fn options(arguments: &RunArguments, plugin_files: &[PathBuf], total: usize) -> Result<Options, Failure> {

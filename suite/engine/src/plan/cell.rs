@@ -1,10 +1,13 @@
 //! A cell: the unit of work, caching and failure.
 
+use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{Evaluation, Recurrence, TrainingSettings};
 use crate::error::{Error, Result};
+use crate::model::ModelParts;
+use crate::plugins::Catalogue;
 
 /// An implementation with its resolved parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +70,21 @@ impl CellPlan {
     /// The reader's message.
     pub fn from_toml(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// What the plan's model is built from, over `vocabulary` tokens.
+    ///
+    /// # Errors
+    /// If a name is unknown.
+    pub fn model_parts(&self, catalogue: &Catalogue, vocabulary: usize) -> Result<ModelParts<'_>> {
+        Ok(ModelParts {
+            backbone: (catalogue.backbone(&self.backbone.name)?, &self.backbone.parameters),
+            policy: (catalogue.policy(&self.policy.name)?, &self.policy.parameters),
+            vocabulary,
+            max_depth: self.recurrence.max_depth,
+            halted_keys_values: HaltedKeysValues::from_name(&self.recurrence.halted_keys_values)?,
+            seed: self.seed,
+        })
     }
 
     /// Identifier: the first 16 hexadecimal digits of the hash of the canonical plan.

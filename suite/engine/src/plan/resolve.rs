@@ -48,12 +48,12 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     let tasks = choices(file.task.entries(), "task", |name| Ok(catalogue.task(name)?.parameters))?;
     let backbones = choices(file.backbone.entries(), "backbone", |name| Ok(catalogue.backbone(name)?.parameters))?;
     let policies = choices(file.policy.entries(), "policy", |name| Ok(catalogue.policy(name)?.parameters))?;
-    for task in &tasks {
-        check_sizes(file, catalogue, &task.choice)?;
-    }
+    let vocabularies =
+        tasks.iter().map(|task| check_task(file, catalogue, &task.choice)).collect::<Result<Vec<usize>>>()?;
     let device = if device == "cpu" { "cpu" } else { "cuda" };
     let mut cells: Vec<(String, CellPlan)> = Vec::new();
-    for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
+    let tasks = tasks.iter().zip(vocabularies);
+    for ((task, vocabulary), backbone) in tasks.flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
         for seed in &file.seeds {
             let (borrowing, training): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
                 catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training == Training::Borrowed)
@@ -74,6 +74,7 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
                     training: file.training.clone(),
                     evaluation: file.evaluation.clone(),
                 };
+                plan.model_parts(catalogue, vocabulary)?.validate()?;
                 let id = plan.id()?;
                 if cells.iter().any(|(other, _)| *other == id) {
                     return Err(Error::Usage(format!("the suite names the cell {} twice", plan.title())));
@@ -175,7 +176,8 @@ fn source_of(policy: &Labelled, catalogue: &Catalogue, siblings: &BTreeMap<&str,
     }
 }
 
-fn check_sizes(file: &SuiteFile, catalogue: &Catalogue, choice: &Choice) -> Result<()> {
+/// Makes sure that a task can express the sizes asked for; returns the size of its vocabulary.
+fn check_task(file: &SuiteFile, catalogue: &Catalogue, choice: &Choice) -> Result<usize> {
     let task = (catalogue.task(&choice.name)?.build)(&choice.parameters)?;
     let evaluation = &file.evaluation;
     let given = [&evaluation.in_range, &evaluation.between, &evaluation.beyond];
@@ -187,5 +189,6 @@ fn check_sizes(file: &SuiteFile, catalogue: &Catalogue, choice: &Choice) -> Resu
         }
         None => {}
     }
-    data::check_splits(task.as_ref(), &choice.name, evaluation)
+    data::check_splits(task.as_ref(), &choice.name, evaluation)?;
+    Ok(task.spec().vocabulary.len())
 }

@@ -11,8 +11,8 @@ pub fn numbers(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> R
         return Err(model.broken(format!("{what} have the shape {:?}, expected {shape:?}", tensor.dims())));
     }
     let values: Vec<f64> = tensor.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-    match values.iter().position(|value| value.is_nan()) {
-        Some(index) => Err(model.broken(format!("{what} are NaN (first at index {index})"))),
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(model.broken(format!("{what} are not finite ({} at index {index})", values[index]))),
         None => Ok(values),
     }
 }

@@ -62,13 +62,13 @@ pub fn evaluate(
         Policy::Soft(policy) => {
             let mixture = soft::mix(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
             let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1).sum();
-            pass.charge_dense(mixture.depths.iter().max(), decisions, mixture.readouts);
+            pass.charge_dense(mixture.depths.iter().max(), decisions, &mixture.readouts);
             (mixture.states, mixture.depths, Some(mixture.expected))
         }
         Policy::Select(policy) => {
             let selected = select::pass(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
             let decisions = batch.rows() * model.max_depth;
-            pass.charge_dense(Some(&(model.max_depth as u32)), decisions, selected.readouts);
+            pass.charge_dense(Some(&(model.max_depth as u32)), decisions, &selected.readouts);
             (selected.states, selected.depths, None)
         }
     };
@@ -249,13 +249,15 @@ impl<'a> Pass<'a> {
     }
 
     /// Charges a dense pass of as many steps as the deepest row took.
-    fn charge_dense(&mut self, deepest: Option<&u32>, decisions: usize, readouts: usize) {
+    fn charge_dense(&mut self, deepest: Option<&u32>, decisions: usize, readouts: &[usize]) {
         let all = RowSet::all(self.batch.rows());
         let pairs = AttentionPlan::new(&self.batch.layout, &all, None).pairs();
         for _ in 0..deepest.copied().unwrap_or(0) {
             self.ledger.step(self.model, all.len(), pairs, 0);
         }
         self.ledger.decide(self.model, self.batch, decisions, false);
-        self.ledger.read_out(self.model, self.batch, readouts);
+        for rows in readouts {
+            self.ledger.read_out(self.model, self.batch, *rows);
+        }
     }
 }

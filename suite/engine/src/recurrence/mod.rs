@@ -34,7 +34,11 @@ pub(crate) fn with_view<T>(
     };
     let privileged = if model.declaration.uses_labels { privileged } else { None };
     let view = View::new(step, model.max_depth, &batch.layout, rows, states, &logits, phase, model.seed, privileged);
-    let answer = ask(&view)?;
+    let answer = ask(&view).map_err(|error| match error {
+        // The view does not know whose it is.
+        haltbench_sdk::Error::Contract { plugin, message } if plugin == "policy" => model.broken(message),
+        error => error.into(),
+    })?;
     Ok((answer, asked.get()))
 }
 

@@ -17,7 +17,8 @@ pub(super) struct Selected {
     pub gates: Vec<Tensor>,
     pub chosen: Vec<Vec<bool>>,
     pub depths: Vec<u32>,
-    pub readouts: usize,
+    /// About how many rows each read-out of logits was.
+    pub readouts: Vec<usize>,
 }
 
 /// Runs all D steps over every row and keeps the results of the chosen ones.
@@ -36,14 +37,14 @@ pub(super) fn pass(
     let mut depths = vec![0; rows];
     let mut gates = Vec::with_capacity(model.max_depth);
     let mut choices = Vec::with_capacity(model.max_depth);
-    let mut readouts = 0;
+    let mut readouts = Vec::new();
     for step in 0..model.max_depth {
         let all = walk.all.clone();
         let (selection, asked) =
             with_view(model, batch, (step, phase), (&all, &states, &states), privileged, |view| {
                 policy.select(view, &mut memory)
             })?;
-        readouts += if asked { rows } else { 0 };
+        readouts.extend(asked.then_some(rows));
         let chosen = decision::flags(model, "choices", selection.chosen, rows)?;
         // A row that rests from the start has no keys and values of an earlier step to offer.
         let must_project = step == 0 && model.halted_keys_values == HaltedKeysValues::LatestKv;

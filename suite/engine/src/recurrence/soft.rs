@@ -24,7 +24,8 @@ pub(super) struct Mixture {
     pub weights: Tensor,
     pub depths: Vec<u32>,
     pub expected: Vec<f64>,
-    pub readouts: usize,
+    /// About how many rows each read-out of logits was.
+    pub readouts: Vec<usize>,
 }
 
 /// Mixes the states of a dense pass; rows that have stopped keep their state and get no more weight.
@@ -45,7 +46,7 @@ pub(super) fn mix(
     let mut columns = Vec::with_capacity(model.max_depth + 1);
     let mut output: Option<Tensor> = None;
     let (mut totals, mut expected) = (vec![0.0; rows], vec![0.0; rows]);
-    let mut readouts = 0;
+    let mut readouts = Vec::new();
     for step in 0..=model.max_depth {
         if step > 0 {
             let halted: Vec<bool> = running.iter().map(|running| !running).collect();
@@ -66,9 +67,12 @@ pub(super) fn mix(
             with_view(model, batch, (step, phase), (&asked_rows, &seen, &states), privileged, |view| {
                 policy.weigh(view, &mut memory)
             })?;
-        readouts += if asked { asked_rows.len() } else { 0 };
+        readouts.extend(asked.then_some(asked_rows.len()));
         let values = decision::numbers(model, "weights", &decision.weight, &[asked_rows.len()])?;
         for (row, weight) in asked_rows.iter().zip(values) {
+            if weight < -TOLERANCE {
+                return Err(model.broken(format!("the weight of row {row} after step {step} is negative: {weight}")));
+            }
             totals[row] += weight;
             expected[row] += weight * step as f64;
         }
@@ -81,9 +85,16 @@ pub(super) fn mix(
         });
         columns.push(weight.squeeze(1)?);
         if let Some(carry) = decision.carry {
+            if carry.dims() != seen.dims() {
+                let (found, expected) = (carry.dims(), seen.dims());
+                return Err(model.broken(format!("carried states have the shape {found:?}, expected {expected:?}")));
+            }
             states = replace_rows(&states, &asked_rows, &carry)?;
         }
         let goes_on = decision::flags(model, "flags", decision.running, asked_rows.len())?;
+        if let (0, Some(row)) = (step, goes_on.iter().position(|goes_on| !goes_on)) {
+            return Err(model.broken(format!("row {row} stops before its first step")));
+        }
         for (row, goes_on) in asked_rows.iter().zip(goes_on) {
             running[row] = goes_on;
         }

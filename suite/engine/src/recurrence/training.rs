@@ -269,6 +269,8 @@ fn online(
         }
     }
     let log_q = match log_survival {
+        // With D = 1 there is nothing to observe: the only depth is certain.
+        None if every_step && most == 1 => Some(Tensor::zeros((rows, 1), states.dtype(), states.device())?),
         None => None,
         Some(rest) => {
             columns.push(rest);

@@ -125,6 +125,23 @@ impl CellFolder {
         write_atomic(&self.file("status.json"), format!("{text}\n").as_bytes())
     }
 
+    /// Records that the cell is done, with the hash of its result.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Damaged`] if there is no result.
+    pub fn set_done(&self) -> Result<()> {
+        self.set_status(&Status::done(hash(&self.recorded("result.json")?)))
+    }
+
+    /// A file that a finished cell has.
+    fn recorded(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.file(name);
+        fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::Damaged { path, message: "the file is missing".to_owned() },
+            _ => Error::file(&path, "cannot be read")(error),
+        })
+    }
+
     /// Appends a line to `log.txt`.
     ///
     /// # Errors
@@ -136,26 +153,37 @@ impl CellFolder {
         append().map_err(Error::file(&path, "cannot be written"))
     }
 
-    /// The result of a finished cell, verified against the hashes that it records; `None` if it has not finished.
+    /// The result of a finished cell, verified with all files that it names against their hashes; `None` if the cell
+    /// has not finished.
     ///
     /// # Errors
     /// [`Error::Damaged`] naming the file that does not verify.
     pub fn result(&self) -> Result<Option<CellResult>> {
-        if self.status().state != State::Done {
+        let status = self.status();
+        if status.state != State::Done {
             return Ok(None);
         }
-        let path = self.file("result.json");
-        let text = fs::read_to_string(&path).map_err(Error::file(&path, "cannot be read"))?;
-        let damaged = |path: PathBuf, message: String| Error::Damaged { path, message };
-        let result: CellResult = serde_json::from_str(&text).map_err(|error| damaged(path, error.to_string()))?;
-        for (name, expected) in &result.files {
-            let path = self.file(name);
-            let bytes = fs::read(&path).map_err(Error::file(&path, "cannot be read"))?;
-            let found = blake3::hash(&bytes).to_hex().to_string();
-            if found != *expected {
-                return Err(damaged(path, format!("its hash is {found}, recorded is {expected}")));
+        let damaged = |name: &str, message: String| Error::Damaged { path: self.file(name), message };
+        let verify = |name: &str, bytes: &[u8], expected: &str| {
+            let found = hash(bytes);
+            if found == expected {
+                return Ok(());
             }
+            Err(damaged(name, format!("its hash is {found}, recorded is {expected}")))
+        };
+        let bytes = self.recorded("result.json")?;
+        if let Some(expected) = &status.result {
+            verify("result.json", &bytes, expected)?;
+        }
+        let result: CellResult =
+            serde_json::from_slice(&bytes).map_err(|error| damaged("result.json", error.to_string()))?;
+        for (name, expected) in &result.files {
+            verify(name, &self.recorded(name)?, expected)?;
         }
         Ok(Some(result))
     }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
 }

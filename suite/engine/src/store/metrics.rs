@@ -31,20 +31,35 @@ pub struct TrainingLine {
 /// resumed run would repeat.
 pub struct MetricsLog {
     path: PathBuf,
-    lines: Vec<TrainingLine>,
+    /// Steps with their lines, as they are in the file: a number that is read and written again may differ in its last
+    /// digit.
+    lines: Vec<(u64, String)>,
 }
 
 impl MetricsLog {
     /// The log at `path`, cut back to the lines up to `step`. A torn or foreign line ends it.
     pub fn open(path: &Path, step: u64) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
-        let parsed = text.lines().map_while(|line| serde_json::from_str::<TrainingLine>(line).ok());
-        Self { path: path.to_owned(), lines: parsed.take_while(|line| line.step <= step).collect() }
+        let parsed = text.split_inclusive('\n').map_while(|line| {
+            let line = line.strip_suffix('\n')?;
+            Some((serde_json::from_str::<TrainingLine>(line).ok()?.step, line.to_owned()))
+        });
+        Self { path: path.to_owned(), lines: parsed.take_while(|(found, _)| *found <= step).collect() }
+    }
+
+    /// The steps that have a line.
+    pub fn steps(&self) -> impl Iterator<Item = u64> {
+        self.lines.iter().map(|(step, _)| *step)
     }
 
     /// Adds a line.
-    pub fn push(&mut self, line: TrainingLine) {
-        self.lines.push(line);
+    ///
+    /// # Errors
+    /// [`crate::Error::Cell`] if it cannot be written as JSON.
+    pub fn push(&mut self, line: &TrainingLine) -> Result<()> {
+        let text = serde_json::to_string(line).map_err(|error| crate::Error::Cell(format!("metrics: {error}")))?;
+        self.lines.push((line.step, text));
+        Ok(())
     }
 
     /// Writes all lines.
@@ -52,13 +67,7 @@ impl MetricsLog {
     /// # Errors
     /// [`crate::Error::File`].
     pub fn save(&self) -> Result<()> {
-        let line = |line: &TrainingLine| serde_json::to_string(line).map(|text| text + "\n");
-        let text: String = self
-            .lines
-            .iter()
-            .map(line)
-            .collect::<Result<_, _>>()
-            .map_err(|error| crate::Error::Cell(format!("metrics: {error}")))?;
+        let text: String = self.lines.iter().flat_map(|(_, line)| [line.as_str(), "\n"]).collect();
         write_atomic(&self.path, text.as_bytes())
     }
 }

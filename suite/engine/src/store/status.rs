@@ -24,16 +24,24 @@ pub struct Status {
     /// Why it failed, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// blake3 of `result.json`, once it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
 }
 
 impl Status {
     /// A state without a cause.
     pub fn of(state: State) -> Self {
-        Self { state, cause: None }
+        Self { state, cause: None, result: None }
+    }
+
+    /// Done, with a result of this hash.
+    pub fn done(result: String) -> Self {
+        Self { result: Some(result), ..Self::of(State::Done) }
     }
 
     /// Failed because of `cause`.
     pub fn failed(cause: impl Into<String>) -> Self {
-        Self { state: State::Failed, cause: Some(cause.into()) }
+        Self { cause: Some(cause.into()), ..Self::of(State::Failed) }
     }
 }

@@ -192,7 +192,7 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
 }
 
 /// `1 seed`, or `2 seeds`.
-fn counted(number: usize, noun: &str) -> String {
+pub(super) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -6,8 +6,8 @@ use crate::board::{Board, Row};
 use crate::render::document::{Grid, name};
 use crate::render::number::{Notes, Unit, value};
 
-const ACCURACY: &str = "token_accuracy_by_level";
-const DEPTH: &str = "answer_depth_by_level";
+pub(super) const ACCURACY: &str = "token_accuracy_by_level";
+pub(super) const DEPTH: &str = "answer_depth_by_level";
 
 /// Narrowest and widest column of a policy; longer labels are wrapped.
 const COLUMN: (usize, usize) = (11, 18);
@@ -65,12 +65,13 @@ fn cell(row: &Row, level: f64, notes: &mut Notes) -> String {
     }
 }
 
-fn at<'a>(row: &'a Row, name: &str, level: f64) -> Option<&'a MetricRow> {
+/// The measure of this name at a level.
+pub(super) fn at<'a>(row: &'a Row, name: &str, level: f64) -> Option<&'a MetricRow> {
     row.metrics.iter().find(|metric| metric.metric == name && metric.level == Some(level))
 }
 
 /// All levels that occur, ascending.
-fn levels(board: &Board) -> Vec<f64> {
+pub(super) fn levels(board: &Board) -> Vec<f64> {
     let metrics = board.rows.iter().flat_map(|row| &row.metrics);
     let mut levels: Vec<f64> =
         metrics.filter(|metric| metric.metric == ACCURACY).filter_map(|metric| metric.level).collect();

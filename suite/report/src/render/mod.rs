@@ -1,13 +1,14 @@
 //! Writing a leaderboard.
 //!
 //! `table` and `markdown` round, mark and explain; they draw one document in two ways. `csv` and `json` lose
-//! nothing.
+//! nothing. `svg` is a picture of levels and costs.
 
 mod csv;
 mod document;
 mod levels;
 mod markdown;
 mod number;
+mod svg;
 mod table;
 
 use haltbench_engine::{Error, Result};
@@ -27,11 +28,13 @@ pub enum Format {
     Csv,
     /// The structure of [`Leaderboard`].
     Json,
+    /// A picture.
+    Svg,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 4] = [Self::Table, Self::Markdown, Self::Csv, Self::Json];
+    pub const ALL: [Self; 5] = [Self::Table, Self::Markdown, Self::Csv, Self::Json, Self::Svg];
 
     /// Its name, as `--format` takes it.
     pub fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Format {
             Self::Markdown => "markdown",
             Self::Csv => "csv",
             Self::Json => "json",
+            Self::Svg => "svg",
         }
     }
 
@@ -63,6 +67,7 @@ impl Format {
             Self::Csv => csv::write(leaderboard),
             // Texts, finite numbers and maps with texts as keys: nothing that JSON could refuse.
             Self::Json => format!("{}\n", serde_json::to_string_pretty(leaderboard).unwrap_or_default()),
+            Self::Svg => svg::write(leaderboard),
         }
     }
 }

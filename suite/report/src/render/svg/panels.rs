@@ -1,0 +1,168 @@
+//! The three panels of a board.
+
+use haltbench_analysis::Frontier;
+
+use super::axis::{Axis, level_label};
+use super::series::{Points, Reading, Series};
+use super::xml::{Anchor, Drawing, HEADING, LABEL, SMALL, SOFT, escaped};
+
+/// Height of a panel with its title and axes.
+pub(super) const HEIGHT: f64 = ABOVE + PLOT + BELOW;
+const ABOVE: f64 = 30.0;
+const PLOT: f64 = 240.0;
+const BELOW: f64 = 44.0;
+/// Room of the labels left of a plot, and of nothing right of it.
+const SIDES: (f64, f64) = (46.0, 18.0);
+/// Room within a plot, so that marks at its edges are whole.
+const INSET: f64 = 8.0;
+/// The same beside the first and last level.
+const LEVEL_INSET: f64 = 24.0;
+/// Widest distance of two policies at a level.
+const APART: f64 = 6.0;
+const GRID: &str = "#e6e6e6";
+/// Colour of the frontier.
+pub(super) const FRONTIER: &str = "#666666";
+
+/// Where a panel is drawn, and what its axes are called.
+pub(super) struct Panel<'a> {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub title: &'a str,
+    pub below: &'a str,
+}
+
+/// What a panel by level shows of a policy.
+type Of = fn(&Series) -> &[(f64, Reading)];
+
+impl Panel<'_> {
+    /// Pixels of the plot from left to right.
+    fn across(&self, inset: f64) -> (f64, f64) {
+        (self.left + SIDES.0 + inset, self.left + self.width - SIDES.1 - inset)
+    }
+
+    /// Pixels of the plot from bottom to top.
+    fn upwards(&self, inset: f64) -> (f64, f64) {
+        (self.top + ABOVE + PLOT - inset, self.top + ABOVE + inset)
+    }
+
+    /// A line with marks for each policy that has points. Policies stand side by side at each level.
+    pub fn by_level(&self, drawing: &mut Drawing, points: &Points, of: Of, limits: (f64, f64), always: &[f64]) {
+        let shown: Vec<&Series> = points.series.iter().filter(|series| !of(series).is_empty()).collect();
+        let mut extent: Vec<f64> =
+            shown.iter().flat_map(|series| of(series)).flat_map(|(_, reading)| reading.extent()).collect();
+        if extent.is_empty() {
+            return self.empty(drawing);
+        }
+        extent.extend(always);
+        let across = Axis::of_levels(&points.levels, self.across(LEVEL_INSET));
+        let upwards = Axis::over(&extent, limits, 6, self.upwards(INSET));
+        self.frame(drawing, &across, &upwards);
+        let gap = points.levels.windows(2).map(|pair| across.at(pair[1]) - across.at(pair[0]));
+        let gap = gap.fold(f64::INFINITY, f64::min);
+        // Neighbouring levels stay apart, and the outermost marks stay within the plot.
+        let others = (shown.len() - 1) as f64;
+        let apart = APART.min(0.5 * gap / (others + 1.0)).min(2.0 * (LEVEL_INSET - INSET) / others.max(1.0));
+        let radius = if gap < 16.0 { 2.6 } else { 4.0 };
+        let placed: Vec<Vec<(f64, f64)>> = (0..)
+            .zip(&shown)
+            .map(|(place, series)| {
+                let aside = apart * (f64::from(place) - others / 2.0);
+                let point = |(level, reading): &(f64, Reading)| (across.at(*level) + aside, upwards.at(reading.value));
+                of(series).iter().map(point).collect()
+            })
+            .collect();
+        for (series, places) in shown.iter().zip(&placed) {
+            for ((x, _), (_, reading)) in places.iter().zip(of(series)) {
+                if let Some((low, high)) = reading.interval {
+                    series.mark.bar(drawing, [(*x, upwards.at(low)), (*x, upwards.at(high))]);
+                }
+            }
+        }
+        shown.iter().zip(&placed).for_each(|(series, places)| series.mark.line(drawing, places));
+        for (series, places) in shown.iter().zip(&placed) {
+            for (place, (level, reading)) in places.iter().zip(of(series)) {
+                let text = format!("{}, {} {}: {}", series.label, self.below, level_label(*level), shown_as(reading));
+                series.mark.shape(drawing, *place, radius, &escaped(&text));
+            }
+        }
+    }
+
+    /// A point for each policy, and the frontier of the fixed depths. Returns whether there is one.
+    pub fn by_cost(&self, drawing: &mut Drawing, points: &Points) -> bool {
+        let shown: Vec<(&Series, Reading, Reading)> =
+            points.series.iter().filter_map(|series| series.cost.map(|(cost, right)| (series, cost, right))).collect();
+        if shown.is_empty() {
+            self.empty(drawing);
+            return false;
+        }
+        let costs: Vec<f64> = shown.iter().flat_map(|(_, cost, _)| cost.extent()).collect();
+        let rights: Vec<f64> = shown.iter().flat_map(|(.., right)| right.extent()).collect();
+        let across = Axis::over(&costs, (0.0, f64::INFINITY), 6, self.across(INSET));
+        let upwards = Axis::over(&rights, (0.0, 100.0), 6, self.upwards(INSET));
+        self.frame(drawing, &across, &upwards);
+        let fixed: Vec<(f64, f64)> = shown
+            .iter()
+            .filter(|(series, ..)| series.mark.fixed)
+            .map(|(_, cost, right)| (cost.value, right.value))
+            .collect();
+        let frontier = Frontier::new(&fixed).ok();
+        if let Some(frontier) = &frontier {
+            let mut line: Vec<(f64, f64)> =
+                frontier.points().iter().map(|(cost, right)| (across.at(*cost), upwards.at(*right))).collect();
+            // Beyond the dearest depth that is worth its cost the frontier stays as it is.
+            line.extend(line.last().map(|last| (across.end(), last.1)));
+            drawing.path(&line, FRONTIER, 1.6, " stroke-linejoin=\"round\"");
+        }
+        for (series, cost, right) in &shown {
+            let (x, y) = (across.at(cost.value), upwards.at(right.value));
+            if let Some((low, high)) = cost.interval {
+                series.mark.bar(drawing, [(across.at(low), y), (across.at(high), y)]);
+            }
+            if let Some((low, high)) = right.interval {
+                series.mark.bar(drawing, [(x, upwards.at(low)), (x, upwards.at(high))]);
+            }
+        }
+        for (series, cost, right) in &shown {
+            let text = format!("{}: {} % right at {} % of dense", series.label, shown_as(right), shown_as(cost));
+            series.mark.shape(drawing, (across.at(cost.value), upwards.at(right.value)), 4.6, &escaped(&text));
+        }
+        frontier.is_some()
+    }
+
+    fn frame(&self, drawing: &mut Drawing, across: &Axis, upwards: &Axis) {
+        let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
+        self.titles(drawing);
+        for (value, label) in &upwards.ticks {
+            let y = upwards.at(*value);
+            drawing.path(&[(left, y), (right, y)], GRID, 1.0, "");
+            drawing.text((left - 7.0, y + 4.0), Anchor::End, SMALL, label);
+        }
+        for (value, label) in &across.ticks {
+            let x = across.at(*value);
+            drawing.path(&[(x, bottom), (x, bottom + 4.0)], SOFT, 1.0, "");
+            drawing.text((x, bottom + 17.0), Anchor::Middle, SMALL, label);
+        }
+        drawing.path(&[(left, top), (left, bottom), (right, bottom)], SOFT, 1.0, "");
+    }
+
+    /// A plot that nothing can be drawn in.
+    fn empty(&self, drawing: &mut Drawing) {
+        let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
+        self.titles(drawing);
+        drawing.path(&[(left, top), (left, bottom), (right, bottom)], SOFT, 1.0, "");
+        drawing.text(((left + right) / 2.0, (top + bottom) / 2.0), Anchor::Middle, LABEL, "nothing to show");
+    }
+
+    fn titles(&self, drawing: &mut Drawing) {
+        let ((left, right), (bottom, _)) = (self.across(0.0), self.upwards(0.0));
+        let below = LABEL.shortened(self.below, right - left);
+        drawing.text((self.left + 8.0, self.top + 14.0), Anchor::Start, HEADING, self.title);
+        drawing.text(((left + right) / 2.0, bottom + 36.0), Anchor::Middle, LABEL, &below);
+    }
+}
+
+fn shown_as(reading: &Reading) -> String {
+    let interval = reading.interval.map(|(low, high)| format!(" [{low:.2}, {high:.2}]")).unwrap_or_default();
+    format!("{:.2}{interval}", reading.value)
+}
