@@ -138,7 +138,7 @@ impl Trainer<'_> {
         let batch = self.batch(step, &model.device)?;
         let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
         let loss = loss(model, &batch, &Noise::Seeded(step), Some(&privileged)).map_err(|error| match error {
-            Error::Contract(error) => Error::Cell(format!("training step {}: {error}", step + 1)),
+            Error::Contract(_) | Error::Cell(_) => Error::Cell(format!("training step {}: {error}", step + 1)),
             error => error,
         })?;
         let value = loss.cross_entropy + loss.regulariser;

@@ -142,13 +142,7 @@ fn evidence<'a>(
 
 /// The verified result of a cell, if it is done.
 fn finished(folder: &CellFolder, id: &str) -> Result<Option<CellResult>> {
-    let result = folder.result().map_err(|error| match error {
-        Error::File { path, source, .. } if source.kind() == ErrorKind::NotFound => {
-            Error::Damaged { path, message: "it is missing, although the cell is done".to_owned() }
-        }
-        error => error,
-    })?;
-    let Some(result) = result else { return Ok(None) };
+    let Some(result) = folder.result()? else { return Ok(None) };
     let damaged = |message| Err(Error::Damaged { path: folder.file("result.json"), message });
     if result.schema != RESULT_SCHEMA {
         return damaged(format!("its schema is {}, this program reads {RESULT_SCHEMA}", result.schema));

@@ -137,7 +137,7 @@ fn a_done_cell_whose_files_are_gone_is_damaged() {
         let (_guard, run) = finished(&suite, &policies);
         fs::remove_file(run.cell(cell(&suite, "follower", 0)).file(name)).unwrap();
         let error = make(&suite, &run).unwrap_err();
-        assert!(error.to_string().ends_with(&format!("{name}: damaged: it is missing, although the cell is done")));
+        assert!(error.to_string().ends_with(&format!("{name}: damaged: the file is missing")));
         assert_eq!(error.exit_status(), 4);
     }
 }

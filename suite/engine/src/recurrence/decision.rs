@@ -2,7 +2,7 @@
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 
-use crate::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 
 /// The finite numbers of `tensor`, which must have the shape `shape`.
@@ -15,6 +15,23 @@ pub fn numbers(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> R
         Some(index) => Err(model.broken(format!("{what} are not finite ({} at index {index})", values[index]))),
         None => Ok(values),
     }
+}
+
+/// States whose magnitudes sum to more than this have lost all meaning in f32.
+const DIVERGED: f64 = 1e15;
+
+/// What a policy computed from `states`: [`numbers`], unless the states themselves have diverged, which is the model's
+/// doing and not the policy's.
+pub fn judged(model: &Model, what: &str, tensor: &Tensor, shape: &[usize], states: &Tensor) -> Result<Vec<f64>> {
+    numbers(model, what, tensor, shape).map_err(|error| {
+        let largest = states.detach().abs().and_then(|states| states.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>());
+        match largest {
+            Ok(sum) if sum.is_nan() || sum > DIVERGED => Error::Cell(format!(
+                "the model's states sum to {sum:e}: training has diverged, a lower training.learning_rate may help"
+            )),
+            _ => error,
+        }
+    })
 }
 
 /// Depths within 1..=D, one for each of `rows` rows.

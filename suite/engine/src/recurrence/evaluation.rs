@@ -169,7 +169,7 @@ impl<'a> Pass<'a> {
         let (depths, expected) = match decision {
             EarlyDecision::Depths(depths) => (decision::depths(self.model, depths, rows)?, None),
             EarlyDecision::Scores(scores) => {
-                let values = decision::numbers(self.model, "scores", &scores, &[rows, most])?;
+                let values = decision::judged(self.model, "scores", &scores, &[rows, most], &first)?;
                 let distributions: Vec<Vec<f64>> = values.chunks_exact(most).map(decision::softmax).collect();
                 let mean = |q: &Vec<f64>| q.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum();
                 let depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
@@ -216,7 +216,7 @@ impl<'a> Pass<'a> {
                 OnlineDecision::Halt(halts) => decision::flags(self.model, "flags", halts, running.len())?,
                 OnlineDecision::Hazards(hazards) => {
                     has_distribution = true;
-                    let values = decision::numbers(self.model, "hazards", &hazards, &[running.len()])?;
+                    let values = decision::judged(self.model, "hazards", &hazards, &[running.len()], &seen)?;
                     let mut halts = Vec::with_capacity(values.len());
                     for (row, logit) in running.iter().zip(values) {
                         histories[row].push(decision::sigmoid(logit));

@@ -156,7 +156,7 @@ fn early(
     let (depths, gates, log_q) = match decision {
         EarlyDecision::Depths(depths) => (decision::depths(model, depths, rows)?, None, None),
         EarlyDecision::Scores(scores) => {
-            decision::numbers(model, "scores", &scores, &[rows, most])?;
+            decision::judged(model, "scores", &scores, &[rows, most], &first)?;
             let log_q = log_softmax(&scores, D::Minus1)?;
             if model.declaration.training == Training::EveryStep {
                 return every_step(model, batch, first, Some(log_q));
@@ -248,7 +248,7 @@ fn online(
                 }
             }
             OnlineDecision::Hazards(hazards) => {
-                let values = decision::numbers(model, "hazards", &hazards, &[rows])?;
+                let values = decision::judged(model, "hazards", &hazards, &[rows], &states)?;
                 for (row, logit) in values.into_iter().enumerate() {
                     cumulative[row] += (1.0 - cumulative[row]) * decision::sigmoid(logit);
                     if open[row] && cumulative[row] >= uniform[row] {
