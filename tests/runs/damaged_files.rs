@@ -92,7 +92,9 @@ fn invariant_8_a_damaged_checkpoint_costs_its_steps_and_nothing_else() {
     let cell = bench.cell("anira-e 0");
     let saved = fs::read(cell.join("checkpoint/training.safetensors")).unwrap();
     let metrics = fs::read(cell.join("metrics.jsonl")).unwrap();
-    for (damage, reason) in [(cut as fn(&Path), "training.safetensors: damaged"), (flip, "training.safetensors: damaged")] {
+    for (damage, reason) in
+        [(cut as fn(&Path), "training.safetensors: damaged"), (flip, "training.safetensors: damaged")]
+    {
         let file = cell.join("checkpoint/training.safetensors");
         fs::write(&file, &saved).unwrap();
         fs::write(cell.join("metrics.jsonl"), &metrics).unwrap();

@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use crate::program::{Bench, POLICIES, assert_same, built, command, suite};
 
-const FAULTS: &str =
-    "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\"]";
+const FAULTS: &str = "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\"]";
 
 /// What the cause of each fault names.
 const CAUSES: &[(&str, &[&str])] = &[

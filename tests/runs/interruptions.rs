@@ -99,7 +99,8 @@ fn invariant_8_a_signal_stops_a_run_with_a_checkpoint() {
         }
         assert_eq!(bench.state("fixed 0"), ("pending".to_owned(), String::new()));
         assert!(checkpoint(&bench, "fixed 0"));
-        let spent = |bench: &Bench| json(&bench.cell("fixed 0").join("timings.json"))["training_seconds"].as_f64().unwrap();
+        let spent =
+            |bench: &Bench| json(&bench.cell("fixed 0").join("timings.json"))["training_seconds"].as_f64().unwrap();
         let before = spent(&bench);
         bench.run(LONG).well();
         assert_same(&bench.files(), &expected);

@@ -60,7 +60,10 @@ fn the_numbers_of_a_result_are_those_of_its_tokens() {
             let (found, count) = measure(&result, name, split, level);
             assert_eq!(count, values.len(), "{title}: {name} {split} {level:?}");
             let expected = mean(values);
-            assert!((found - expected).abs() < 1e-12, "{title}: {name} {split} {level:?}: {found}, expected {expected}");
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{title}: {name} {split} {level:?}: {found}, expected {expected}"
+            );
         };
         let mut splits = BTreeSet::new();
         for split in ["in_range", "beyond"] {
@@ -68,7 +71,8 @@ fn the_numbers_of_a_result_are_those_of_its_tokens() {
             let all: Vec<&Row> = rows.iter().filter(of_split).collect();
             splits.insert(all.len());
             let answers: Vec<&Row> = all.iter().copied().filter(|row| holds(row, "is_answer")).collect();
-            let column = |rows: &[&Row], value: &dyn Fn(&Row) -> f64| rows.iter().map(|row| value(row)).collect::<Vec<_>>();
+            let column =
+                |rows: &[&Row], value: &dyn Fn(&Row) -> f64| rows.iter().map(|row| value(row)).collect::<Vec<_>>();
             let right = |row: &Row| f64::from(u8::from(row["predicted"] == row["target"]));
             let depth = |row: &Row| number(row, "depth");
             same("token_accuracy", split, None, &column(&answers, &right));

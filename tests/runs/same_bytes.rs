@@ -59,7 +59,11 @@ fn invariant_7_the_evaluations_batch_changes_no_depth_and_no_prediction() {
         let table = |title| read_tokens(&bench.cell(title).join("tokens.parquet")).unwrap();
         ["anira-e 0", "anira-o 0"].map(table).map(|table| {
             let columns = table.columns().clone();
-            assert!(columns.depth.iter().any(|depth| *depth != columns.depth[0]), "all depths are {}", columns.depth[0]);
+            assert!(
+                columns.depth.iter().any(|depth| *depth != columns.depth[0]),
+                "all depths are {}",
+                columns.depth[0]
+            );
             (columns.instance, columns.position, columns.depth, columns.correct)
         })
     });

@@ -27,16 +27,31 @@ const CASES: &[Case] = &[
     written("depth = 2", "depth = [2, 2]", "the suite names the cell mano-stream · anira · fixed"),
     written("depth = 2", "depths = 2", "unknown parameter of fixed `depths`; did you mean `depth`?"),
     written("depth = 2", "depth = \"two\"", "parameter `depth` of fixed: expected a whole number"),
-    written("depth = 2", "depth = 2\nof = \"anira-e\"", "policy fixed: `of` given, but it borrows from no other policy"),
+    written(
+        "depth = 2",
+        "depth = 2\nof = \"anira-e\"",
+        "policy fixed: `of` given, but it borrows from no other policy",
+    ),
     written("of = \"anira-e\"", "", "policy random-matched: expected `of = \"a policy of this suite\"`"),
-    written("of = \"anira-e\"", "of = \"anira-x\"", "unknown source of random-matched `anira-x`; did you mean `anira-e`?"),
+    written(
+        "of = \"anira-e\"",
+        "of = \"anira-x\"",
+        "unknown source of random-matched `anira-x`; did you mean `anira-e`?",
+    ),
     written("modulus = 5", "modulo = 5", "unknown parameter of mano-stream `modulo`; did you mean `modulus`?"),
-    written("modulus = 5", "modulus = 1", "parameter `modulus` of mano-stream: expected a whole number from 2 to 1000, found 1"),
+    written(
+        "modulus = 5",
+        "modulus = 1",
+        "parameter `modulus` of mano-stream: expected a whole number from 2 to 1000, found 1",
+    ),
     typed(&["--set", "task.name=mano-steam"], "unknown task `mano-steam`; did you mean `mano-stream`?"),
     typed(&["--set", "backbone.name=anria"], "unknown backbone `anria`; did you mean `anira`?"),
     typed(&["--set", "policy.anira-e.name=anira-f"], "unknown policy `anira-f`; did you mean `anira-"),
     typed(&["--set", "policy.fixed.depth=0"], "parameter `depth` of fixed: expected a whole number"),
-    typed(&["--set", "policy.fixed.depth=4"], "parameter `depth` of fixed: expected a whole number from 1 to max_depth = 3, found 4"),
+    typed(
+        &["--set", "policy.fixed.depth=4"],
+        "parameter `depth` of fixed: expected a whole number from 1 to max_depth = 3, found 4",
+    ),
     typed(&["--set", "policy.fixt.depth=1"], "did you mean `policy.fixed`?"),
     typed(&["--set", "training.steps=0"], "training.steps: expected a whole number of at least 1, found 0"),
     typed(&["--set", "training.learning_rate=0"], "training.learning_rate: expected a positive number, found 0"),
@@ -78,7 +93,8 @@ fn wrong_input_is_named_and_nothing_is_made_or_lost() {
         let brief = said.lines().count() == 1 || said.contains("try '--help'") || said.contains("\nin `training`\n");
         assert!(brief, "{said}");
         assert_same(&used.files(), &files);
-        let mut made: Vec<_> = fs::read_dir(used.suite().parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut made: Vec<_> =
+            fs::read_dir(used.suite().parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         made.sort();
         assert_eq!(made, ["runs", "suite.toml"], "{}", case.message);
     }

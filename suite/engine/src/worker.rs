@@ -78,7 +78,9 @@ pub fn run_cell(
         let handle = thread.spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(work)));
         match handle.map(|handle| handle.join()) {
             Ok(Ok(Ok(outcome))) => outcome,
-            Ok(Ok(Err(panic)) | Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),
+            Ok(Ok(Err(panic)) | Err(panic)) => {
+                Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref()))))
+            }
             Err(error) => Err(Error::Cell(format!("no thread with a stack of {STACK} bytes: {error}"))),
         }
     });

@@ -71,3 +71,35 @@ impl MetricsLog {
         write_atomic(&self.path, text.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use haltbench_sdk::random::Stream;
+
+    use super::*;
+
+    /// Some of these numbers come out of a JSON reader with another last digit.
+    #[test]
+    fn a_log_that_is_read_and_saved_again_keeps_its_bytes_up_to_the_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut stream = Stream::new(0, "metrics", &[]);
+        let mut log = MetricsLog::open(&path, 0);
+        for step in 1..=2000 {
+            let mut number = || stream.uniform() * 1e-3;
+            let (loss, cross_entropy, regulariser) = (number(), number(), number());
+            let (answer_depth, depth, gradient_norm) = (number(), number(), number());
+            log.push(&TrainingLine { step, loss, cross_entropy, regulariser, answer_depth, depth, gradient_norm })
+                .unwrap();
+        }
+        log.save().unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
+        MetricsLog::open(&path, 2000).save().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+
+        fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+        assert!(MetricsLog::open(&path, 2000).steps().eq(1..=1999), "a torn line is left out");
+        MetricsLog::open(&path, 7).save().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole.split_inclusive('\n').take(7).collect::<String>());
+    }
+}

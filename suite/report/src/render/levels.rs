@@ -10,7 +10,7 @@ pub(super) const ACCURACY: &str = "token_accuracy_by_level";
 pub(super) const DEPTH: &str = "answer_depth_by_level";
 
 /// Narrowest and widest column of a policy; longer labels are wrapped.
-const COLUMN: (usize, usize) = (11, 18);
+const COLUMN: (usize, usize) = (11, 26);
 
 /// Grids that are at most `width` columns wide, with as many policies in each as fit.
 pub(super) fn grids(board: &Board, complexity: &str, width: usize, notes: &mut Notes) -> Vec<Grid> {
