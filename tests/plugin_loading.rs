@@ -275,7 +275,7 @@ fn invariant_3_plugins_are_found_by_their_names_and_listed_with_their_files() {
 #[test]
 fn invariant_3_a_name_provided_twice_is_refused_with_both_files() {
     let second = library("haltbench_misbehaving_duplicate");
-    let error = catalogue(&[second.clone()]).unwrap_err();
+    let error = catalogue(std::slice::from_ref(&second)).unwrap_err();
     let message = error.to_string();
     for part in [
         "policy `fixed` is provided twice",

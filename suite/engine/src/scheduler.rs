@@ -151,7 +151,10 @@ impl<'a> Schedule<'a> {
             Err(error) => return Err(error),
         }
         cell.create(plan)?;
-        cell.set_status(&Status::of(State::Pending))?;
+        // The status of a cell that another run is working on is that run's; a worker of ours will wait for its end.
+        if !matches!(cell.lock(), Ok(None)) {
+            cell.set_status(&Status::of(State::Pending))?;
+        }
         self.waiting.push(id);
         Ok(())
     }

@@ -53,7 +53,8 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     let device = if device == "cpu" { "cpu" } else { "cuda" };
     let mut cells: Vec<(String, CellPlan)> = Vec::new();
     let tasks = tasks.iter().zip(vocabularies);
-    for ((task, vocabulary), backbone) in tasks.flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
+    for ((task, vocabulary), backbone) in tasks.flat_map(|task| backbones.iter().map(move |backbone| (task, backbone)))
+    {
         for seed in &file.seeds {
             let (borrowing, training): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
                 catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training == Training::Borrowed)

@@ -24,7 +24,8 @@ const DIVERGED: f64 = 1e15;
 /// doing and not the policy's.
 pub fn judged(model: &Model, what: &str, tensor: &Tensor, shape: &[usize], states: &Tensor) -> Result<Vec<f64>> {
     numbers(model, what, tensor, shape).map_err(|error| {
-        let largest = states.detach().abs().and_then(|states| states.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>());
+        let largest =
+            states.detach().abs().and_then(|states| states.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>());
         match largest {
             Ok(sum) if sum.is_nan() || sum > DIVERGED => Error::Cell(format!(
                 "the model's states sum to {sum:e}: training has diverged, a lower training.learning_rate may help"

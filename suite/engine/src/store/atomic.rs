@@ -1,19 +1,21 @@
 //! Writing a file so that it is old or new, whatever happens in between.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Writes `bytes` to `path`: to a sibling file first, synchronised to disk, then renamed over it.
+/// Writes `bytes` to `path`: to a sibling file first, synchronised to disk, then renamed over it. Processes that write
+/// the same file do so one after the other.
 ///
 /// # Errors
 /// [`Error::File`] naming the path.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let sibling = sibling(path);
     let write = || {
-        let mut file = File::create(&sibling)?;
+        let mut file = open_alone(&sibling)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&sibling, path)?;
@@ -26,8 +28,47 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(Error::file(path, "cannot be written"))
 }
 
+/// An empty file at `path`, locked against other writers as long as it is open.
+fn open_alone(path: &Path) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.lock()?;
+        let opened = file.metadata()?;
+        // Whoever held the lock before may have renamed the file since: then it is no longer the one at this path.
+        if fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (opened.dev(), opened.ino())) {
+            file.set_len(0)?;
+            return Ok(file);
+        }
+    }
+}
+
 fn sibling(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn writers_at_once_leave_a_whole_file_of_one_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("status.json");
+        let contents = [1, 500, 20_000, 300_000].map(|length| vec![b'0' + (length % 7) as u8; length]);
+        write_atomic(&path, &contents[0]).unwrap();
+        thread::scope(|scope| {
+            for bytes in &contents {
+                scope.spawn(|| (0..25).for_each(|_| write_atomic(&path, bytes).unwrap()));
+            }
+            for _ in 0..100 {
+                assert!(contents.contains(&fs::read(&path).unwrap()), "a torn file");
+            }
+        });
+        assert!(contents.contains(&fs::read(&path).unwrap()), "a torn file");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a sibling stays");
+    }
 }
