@@ -6,6 +6,12 @@ use std::path::Path;
 
 use crate::program::{Bench, POLICIES, Running, assert_same, suite, until};
 
+/// A file of a cell, and what happens to it.
+type Damage<'a> = (&'a str, fn(&Path));
+
+/// What happens to a file, and whether the cell then starts over.
+type Mishap<'a> = (&'a dyn Fn(&Path), bool);
+
 /// Changes one bit in the middle of a file.
 fn flip(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
@@ -38,7 +44,7 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
     let bench = Bench::new(&suite(&POLICIES[..2]));
     bench.run(&[]).well();
     let expected = bench.files();
-    let cases: &[(&str, fn(&Path))] = &[
+    let cases: &[Damage] = &[
         ("tokens.parquet", flip),
         ("tokens.parquet", cut),
         ("tokens.parquet", lose),
@@ -116,7 +122,7 @@ fn invariant_8_torn_or_lost_metrics_end_as_if_nothing_had_happened() {
     let saved = names.map(|name| fs::read(cell.join(name)).unwrap());
     let torn = |path: &Path| fs::write(path, &saved[0][..saved[0].len() - 9]).unwrap();
     let ahead = |path: &Path| fs::write(path, [&saved[0][..], b"{\"step\": 1"].concat()).unwrap();
-    let cases: [(&dyn Fn(&Path), bool); 3] = [(&torn, true), (&|path: &Path| lose(path), true), (&ahead, false)];
+    let cases: [Mishap; 3] = [(&torn, true), (&|path: &Path| lose(path), true), (&ahead, false)];
     for (damage, over) in cases {
         for (name, bytes) in names.iter().zip(&saved) {
             fs::write(cell.join(name), bytes).unwrap();

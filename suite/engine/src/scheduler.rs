@@ -151,10 +151,12 @@ impl<'a> Schedule<'a> {
             Err(error) => return Err(error),
         }
         cell.create(plan)?;
-        // The status of a cell that another run is working on is that run's; a worker of ours will wait for its end.
-        if !matches!(cell.lock(), Ok(None)) {
+        // What another run is working on, or has just finished, keeps its status; a worker of ours waits for its end.
+        let lock = cell.lock();
+        if !matches!(lock, Ok(None)) && cell.status().state != State::Done {
             cell.set_status(&Status::of(State::Pending))?;
         }
+        drop(lock);
         self.waiting.push(id);
         Ok(())
     }
