@@ -273,7 +273,11 @@ impl<'a> Schedule<'a> {
     }
 
     fn record(&mut self, id: &'a str, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
-        self.folder.cell(id).set_status(status)?;
+        let cell = self.folder.cell(id);
+        // The worker has recorded how it ended, unless something ended it.
+        if cell.status() != *status {
+            cell.set_status(status)?;
+        }
         match status.state {
             State::Done => self.summary.done += 1,
             State::Failed => self.summary.failed += 1,

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn shows_the_line_of_a_mistake() {
-        let message = parse("a.toml", &TEXT.replace("seeds = [0]", "seeds = [0"), &[]).unwrap_err().to_string();
+        let message = parse("a.toml", &TEXT.replace("seeds = [0]", "seeds = 0]"), &[]).unwrap_err().to_string();
         assert!(message.contains("a.toml") && message.contains("line 2"), "{message}");
         let message = parse("a.toml", &format!("{TEXT}[training]\nstep = 3\n"), &[]).unwrap_err().to_string();
         assert!(message.contains("step") && message.contains("line 11"), "{message}");
