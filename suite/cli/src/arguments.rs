@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::bench::BenchArguments;
 use crate::commands::completions::CompletionsArguments;
 use crate::commands::data::DataArguments;
 use crate::commands::doctor::DoctorArguments;
@@ -54,6 +55,7 @@ pub enum Command {
     Data(DataArguments),
     Run(RunArguments),
     Leaderboard(LeaderboardArguments),
+    Bench(BenchArguments),
     Worker(WorkerArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

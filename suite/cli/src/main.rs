@@ -18,7 +18,7 @@ use clap::Parser;
 use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
-use commands::{completions, data, doctor, explain, leaderboard, list, run, worker};
+use commands::{bench, completions, data, doctor, explain, leaderboard, list, run, worker};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -37,6 +37,7 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Data(arguments) => data::run(arguments, plugins),
         Command::Run(arguments) => run::run(arguments, plugins),
         Command::Leaderboard(arguments) => leaderboard::run(arguments, plugins),
+        Command::Bench(arguments) => bench::run(arguments, plugins),
         Command::Worker(arguments) => worker::run(arguments, plugins),
         Command::Doctor(arguments) => doctor::run(arguments, plugins),
         Command::Completions(arguments) => completions::run(arguments),

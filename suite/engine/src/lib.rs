@@ -5,6 +5,7 @@
 //! [`plan`]; [`worker`] runs one cell, [`scheduler`] runs all of them in processes of their own.
 
 pub mod batch;
+pub mod bench;
 pub mod data;
 pub mod device;
 pub mod error;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Shape, Tensor, Var};
 use candle_nn::init::{FanInOut, NormalOrUniform};
 use candle_nn::var_builder::SimpleBackend;
@@ -40,6 +41,15 @@ impl Variables {
     /// Number of weights.
     pub fn parameters(&self) -> usize {
         self.lock().values().map(|variable| variable.elem_count()).sum()
+    }
+
+    /// The gradients of all variables that have one, by name.
+    ///
+    /// # Errors
+    /// If the device refuses the memory.
+    pub fn gradients(&self, gradients: &GradStore) -> Result<BTreeMap<String, Tensor>> {
+        let found = |(name, variable): (String, Var)| gradients.get(&variable).map(|gradient| (name, gradient.clone()));
+        Ok(self.all().into_iter().filter_map(found).collect())
     }
 
     /// Overwrites the variable `name`.

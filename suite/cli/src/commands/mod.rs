@@ -1,5 +1,6 @@
 //! The commands: each is a module with its flags, their help, and what it does.
 
+pub mod bench;
 pub mod completions;
 pub mod data;
 pub mod doctor;

@@ -26,6 +26,8 @@ pub enum Noise {
     Seeded(u64),
     /// Given row by row: D Gumbel numbers each for early policies, one uniform number each for online ones.
     Given(Vec<f64>),
+    /// None: every row halts at the depth given for it. Soft gates are those of noise 0.
+    Forced(Vec<u32>),
 }
 
 impl Noise {
@@ -36,6 +38,7 @@ impl Noise {
                 Ok((0..count).map(|_| draw(&mut stream)).collect())
             }
             Self::Given(values) if values.len() == count => Ok(values.clone()),
+            Self::Forced(_) => Ok(vec![0.0; count]),
             Self::Given(values) => {
                 Err(crate::Error::Usage(format!("noise: expected {count} numbers, found {}", values.len())))
             }
@@ -45,7 +48,14 @@ impl Noise {
     fn phase(&self) -> Phase {
         match self {
             Self::Seeded(step) => Phase::Training(*step),
-            Self::Given(_) => Phase::Training(0),
+            Self::Given(_) | Self::Forced(_) => Phase::Training(0),
+        }
+    }
+
+    fn forced(&self) -> Option<&[u32]> {
+        match self {
+            Self::Forced(depths) => Some(depths),
+            _ => None,
         }
     }
 }
@@ -165,7 +175,10 @@ fn early(
             let gumbel = Tensor::from_vec(gumbel, (rows, most), scores.device())?.to_dtype(scores.dtype())?;
             let noisy = ((scores + gumbel)? / policy.temperature())?;
             let values = decision::numbers(model, "noisy scores", &noisy, &[rows, most])?;
-            let depths = values.chunks_exact(most).map(argmax).collect();
+            let depths = match noise.forced() {
+                Some(depths) => decision::depths(model, depths.to_vec(), rows)?,
+                None => values.chunks_exact(most).map(argmax).collect(),
+            };
             (depths, Some(at_least(&softmax(&noisy, D::Minus1)?)?), Some(log_q))
         }
     };
@@ -251,7 +264,11 @@ fn online(
                 let values = decision::judged(model, "hazards", &hazards, &[rows], &states)?;
                 for (row, logit) in values.into_iter().enumerate() {
                     cumulative[row] += (1.0 - cumulative[row]) * decision::sigmoid(logit);
-                    if open[row] && cumulative[row] >= uniform[row] {
+                    let halts = match noise.forced() {
+                        Some(depths) => depths[row] as usize <= step,
+                        None => cumulative[row] >= uniform[row],
+                    };
+                    if open[row] && halts {
                         open[row] = false;
                         depths[row] = step as u32;
                     }

@@ -1,0 +1,34 @@
+//! `haltbench bench`: timings as JSON or a few lines, with the operations that the arithmetic needs beside them.
+
+mod model;
+mod step;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+/// Time a training step, an evaluation, a decoding or the data, beside the operations they need
+///
+/// The rate of a plain matrix product is measured in the same run: quote shares and ratios, not milliseconds.
+#[derive(Debug, clap::Args)]
+pub struct BenchArguments {
+    #[command(subcommand)]
+    stage: Stage,
+}
+
+#[derive(Debug, Subcommand)]
+enum Stage {
+    Step(step::StepArguments),
+}
+
+/// Takes the timing.
+///
+/// # Errors
+/// If a size does not fit or the work fails.
+pub fn run(arguments: &BenchArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    match &arguments.stage {
+        Stage::Step(arguments) => step::run(arguments, plugins),
+    }
+}

@@ -1,0 +1,94 @@
+//! Flags that say what model and batch are timed.
+
+use std::path::PathBuf;
+use std::thread;
+
+use haltbench_engine::bench::{BenchModel, Workload};
+use haltbench_engine::device;
+
+use crate::catalogue;
+use crate::failure::Failure;
+
+/// The model is backbone `anira` with one layer each in prelude, core and coda, over random tokens, all under the loss.
+#[derive(Debug, clap::Args)]
+pub struct ModelArguments {
+    /// Width of a token state
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    d_model: usize,
+    /// Width of the feed-forward layers
+    #[arg(long, value_name = "N", default_value_t = 1664)]
+    d_ff: usize,
+    /// Steps a token may take at most, D
+    #[arg(long, value_name = "D", default_value_t = 14)]
+    depth: usize,
+    /// Attention heads
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    heads: usize,
+    /// Sequences in the batch
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    batch: usize,
+    /// Tokens in each sequence
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    length: usize,
+    /// Tokens in the vocabulary
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    vocabulary: usize,
+    /// Halting policy, with its default parameters
+    #[arg(long, default_value = "anira-e")]
+    policy: String,
+    /// Make tokens halt at depths drawn from p(d) ∝ b^-d with this mean; without it every token takes all D steps
+    #[arg(long, value_name = "M")]
+    mean_depth: Option<f64>,
+    /// What halted tokens offer as keys and values: freeze-state, latest-kv, skip or run-on
+    #[arg(long, value_name = "OPTION", default_value = "freeze-state")]
+    halted_keys_values: String,
+    /// Seed of weights, tokens and depths
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    /// Where to compute: cpu or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// How often the work is timed
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    pub repetitions: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// candle's backward pass and the drop of its graph recurse once for every chained operation.
+const STACK: usize = 512 << 20;
+
+impl ModelArguments {
+    /// Builds what is timed and calls `work` with it on a thread with a large stack.
+    ///
+    /// # Errors
+    /// If a size does not fit, or what `work` reports.
+    pub fn with<T: Send>(
+        &self,
+        plugins: &[PathBuf],
+        work: impl FnOnce(BenchModel) -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure> {
+        let catalogue = catalogue::load(plugins)?;
+        let device = device::open(&self.device)?;
+        let workload = Workload {
+            policy: self.policy.clone(),
+            d_model: self.d_model,
+            d_ff: self.d_ff,
+            heads: self.heads,
+            depth: self.depth,
+            batch: self.batch,
+            length: self.length,
+            vocabulary: self.vocabulary,
+            mean_depth: self.mean_depth,
+            halted_keys_values: self.halted_keys_values.clone(),
+            seed: self.seed,
+        };
+        thread::scope(|scope| {
+            let build = || work(BenchModel::new(workload, &catalogue, &device)?);
+            let handle = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, build);
+            let handle = handle.map_err(|error| Failure::internal(&format!("no thread to work on: {error}")))?;
+            handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! Timings beside the operations that the arithmetic needs: a training step, an evaluation, a decoding, the data.
+//!
+//! Every timing stands beside the rate of a plain matrix product measured in the same run, because machines differ and
+//! a share of that rate can be compared where milliseconds cannot.
+
+mod model;
+mod peak;
+mod spread;
+pub mod step;
+
+pub use model::{BenchModel, Workload};
+pub use peak::matmul_peak;
+pub use spread::Spread;

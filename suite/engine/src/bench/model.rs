@@ -1,0 +1,163 @@
+//! The model and the batch that timings are taken on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use haltbench_sdk::candle_core::{DType, Device, Tensor};
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::parameters::{Parameters, Value};
+use haltbench_sdk::random::Stream;
+use serde::Serialize;
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::model::{Model, ModelParts};
+use crate::plugins::Catalogue;
+
+/// Sizes of a timed model and of its batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Workload {
+    /// Name of the policy.
+    pub policy: String,
+    /// Width of a token state.
+    pub d_model: usize,
+    /// Width of the feed-forward layers.
+    pub d_ff: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Steps a token may take at most, D.
+    pub depth: usize,
+    /// Sequences in the batch.
+    pub batch: usize,
+    /// Tokens in each sequence.
+    pub length: usize,
+    /// Tokens in the vocabulary.
+    pub vocabulary: usize,
+    /// Mean depth of the tokens; all D steps when not given.
+    pub mean_depth: Option<f64>,
+    /// What halted tokens offer as keys and values.
+    pub halted_keys_values: String,
+    /// Seed of weights, tokens and depths.
+    pub seed: u64,
+}
+
+/// A model and a batch of random tokens, all of them under the loss.
+pub struct BenchModel {
+    /// The sizes.
+    pub workload: Workload,
+    /// The model: backbone `anira` with one layer each in prelude, core and coda.
+    pub model: Model,
+    /// The batch.
+    pub batch: Batch,
+    /// The depth that every row is made to halt at.
+    pub depths: Vec<u32>,
+}
+
+impl BenchModel {
+    /// Builds both.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the size that does not fit.
+    pub fn new(workload: Workload, catalogue: &Catalogue, device: &Device) -> Result<Self> {
+        let Workload { d_model, d_ff, heads, depth, batch, length, vocabulary, seed, .. } = workload;
+        for (flag, value) in [("depth", depth), ("batch", batch), ("length", length)] {
+            if value == 0 {
+                return Err(Error::Usage(format!("--{flag}: expected at least 1, found 0")));
+            }
+        }
+        let backbone = catalogue.backbone("anira")?;
+        let given = [("d_model", d_model), ("d_ff", d_ff), ("heads", heads)]
+            .map(|(name, value)| (name.to_owned(), Value::Integer(value as i64)));
+        let backbone_parameters = Parameters::resolve("anira", backbone.parameters, &BTreeMap::from(given))?;
+        let policy = catalogue.policy(&workload.policy)?;
+        let parameters = Parameters::resolve(policy.name, policy.parameters, &BTreeMap::new())?;
+        let model = Model::new(
+            ModelParts {
+                backbone: (backbone, &backbone_parameters),
+                policy: (policy, &parameters),
+                vocabulary,
+                max_depth: depth,
+                halted_keys_values: HaltedKeysValues::from_name(&workload.halted_keys_values)?,
+                seed,
+            },
+            DType::F32,
+            device,
+        )?;
+        let rows = batch * length;
+        let mut stream = Stream::new(seed, "bench tokens", &[]);
+        let mut tokens = || (0..rows).map(|_| stream.below(vocabulary as u64) as u32).collect::<Vec<u32>>();
+        let (inputs, targets) = (tokens(), tokens());
+        let identities: Vec<u64> = (0..batch as u64).collect();
+        let layout = Arc::new(TokenLayout::new(&vec![length; batch], &identities)?);
+        let batch = Batch {
+            tokens: Tensor::from_vec(inputs, rows, device)?,
+            readout: RowSet::all(rows),
+            targets: Arc::new(targets),
+            target_index: (0..rows).map(|row| layout.position(row) as u32).collect(),
+            complexity: vec![1.0; rows],
+            layout,
+        };
+        let depths = match workload.mean_depth {
+            None => vec![depth as u32; rows],
+            Some(mean) => draw_depths(depth, mean, rows, seed)?,
+        };
+        Ok(Self { workload, model, batch, depths })
+    }
+
+    /// Mean of the depths.
+    pub fn mean_depth(&self) -> f64 {
+        self.depths.iter().copied().map(f64::from).sum::<f64>() / self.depths.len().max(1) as f64
+    }
+}
+
+/// Depths of `rows` tokens, independent of each other, from the paper's prior p(d) ∝ b^-d over 1..=`most` (§3.2.1),
+/// with the base at which its mean is `mean`; a base below 1 makes deep tokens the likelier ones.
+fn draw_depths(most: usize, mean: f64, rows: usize, seed: u64) -> Result<Vec<u32>> {
+    if !(mean >= 1.0 && mean <= most as f64) {
+        return Err(Error::Usage(format!("--mean-depth: expected a number from 1 to --depth {most}, found {mean}")));
+    }
+    let prior = |log_base: f64| {
+        let weights: Vec<f64> = (0..most).map(|step| (-log_base * step as f64).exp()).collect();
+        let total: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / total).collect::<Vec<f64>>()
+    };
+    let mean_of = |prior: &[f64]| prior.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum::<f64>();
+    // The mean falls as the base grows; at e^±40 nearly all mass is on one depth.
+    let (mut low, mut high) = (-40.0, 40.0);
+    for _ in 0..100 {
+        let middle = (low + high) / 2.0;
+        if mean_of(&prior(middle)) > mean {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    let prior = prior((low + high) / 2.0);
+    let mut stream = Stream::new(seed, "bench depths", &[]);
+    let draw = |_| {
+        let mut rest = stream.uniform();
+        let at = prior.iter().position(|mass| {
+            rest -= mass;
+            rest < 0.0
+        });
+        at.map_or(most, |place| place + 1) as u32
+    };
+    Ok((0..rows).map(draw).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draw_depths;
+
+    #[test]
+    fn depths_have_the_mean_that_was_asked_for() {
+        for (most, mean) in [(14, 14.0 / 3.0), (6, 2.0), (6, 5.0), (1, 1.0), (4, 4.0), (4, 1.0)] {
+            let depths = draw_depths(most, mean, 20_000, 3).unwrap();
+            let found = depths.iter().copied().map(f64::from).sum::<f64>() / depths.len() as f64;
+            assert!((found - mean).abs() < 0.1, "{most} {mean}: {found}");
+            assert!(depths.iter().all(|depth| (1..=most as u32).contains(depth)));
+        }
+        assert!(draw_depths(4, 0.5, 1, 0).unwrap_err().to_string().contains("from 1 to --depth 4"));
+    }
+}
