@@ -72,7 +72,7 @@ impl Case {
             seed: 0,
         };
         let model = Model::new(parts, dtype, &Device::Cpu).unwrap();
-        let names: Vec<String> = model.variables.all().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = model.variables.weights().unwrap().into_keys().collect();
         let stored: Vec<&str> = self.tensors.keys().filter_map(|name| name.strip_prefix("weights.")).collect();
         assert_eq!(names, stored, "{}: names of the weights", self.name);
         for name in names {
@@ -137,8 +137,10 @@ fn training_pass_loss_and_every_gradient() {
             close("regulariser", &[loss.regulariser / gamma], &case.numbers("output.regulariser"), tolerance);
             close("loss", &numbers(&loss.total), &case.numbers("output.loss"), tolerance);
             let gradients = loss.total.backward().unwrap();
-            for (weight, variable) in model.variables.all() {
-                let found = numbers(gradients.get(&variable).unwrap());
+            let found = model.variables.gradients(&gradients).unwrap();
+            assert!(found.keys().eq(model.variables.weights().unwrap().keys()), "{name}: every weight has a gradient");
+            for (weight, found) in found {
+                let found = numbers(&found);
                 close(
                     &format!("{name} gradient of {weight}"),
                     &found,

@@ -26,8 +26,9 @@ pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
     let mut key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
     let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout).unwrap()];
     for step in 1..=model.max_depth {
-        key_values.begin_dense(&vec![false; batch.rows()], &states[step - 1]).unwrap();
-        let mut context = StepContext { step, layout: &batch.layout, rows: &rows, key_values: &mut key_values };
+        key_values.begin_dense(&rows, &vec![false; batch.rows()], &states[step - 1]).unwrap();
+        let mut context =
+            StepContext { step, layout: &batch.layout, rows: &rows, key_values: &mut key_values, differentiated: None };
         states.push(model.backbone.step(&states[step - 1], &mut context).unwrap());
     }
     states

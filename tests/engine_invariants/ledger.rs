@@ -52,15 +52,17 @@ impl EarlyPolicy for Listed {
 fn operations_of_a_tiny_case_by_hand() {
     let bench = Bench { core_layers: 2, d_model: 4, d_ff: 6, vocabulary: 5, max_depth: 3, ..Bench::PLAIN };
     let (d, layers) = (bench.d_model, 2.0);
-    // Prelude and coda compute 4 rows, which see 1 + 2 + 3 and 1 keys. Of four tokens those at the positions 0, 2
-    // and 0 are under the loss and go through the head.
-    let around = layer(&bench, 4, 7) + layer(&bench, 4, 7) + product(3, d, bench.vocabulary);
+    // The prelude computes 4 rows, which see 1 + 2 + 3 and 1 keys. Of four tokens those at the positions 0, 2 and 0 are
+    // under the loss: they alone go through the coda, which needs keys and values of all, and through the head.
+    let coda = layer(&bench, 3, 1 + 3 + 1) + 2.0 * product(1, d, d);
+    let around = layer(&bench, 4, 7) + coda + product(3, d, bench.vocabulary);
     let full_step = layers * layer(&bench, 4, 7);
     // Step 2 computes rows 1 and 2 of the first sequence and the second sequence, step 3 row 1 alone. The row that
-    // halted one step before is projected to keys and values again where its state is frozen.
+    // halted one step before is projected to keys and values again where its state is frozen, if a later row of its
+    // sequence still runs: that is row 0 before step 2, and none before step 3.
     let projection = layers * 2.0 * product(1, d, d);
     for (halted, second, third, executed) in [
-        (HaltedKeysValues::FreezeState, (3, 2 + 3 + 1, 1.0), (1, 2, 2.0), 8),
+        (HaltedKeysValues::FreezeState, (3, 2 + 3 + 1, 1.0), (1, 2, 0.0), 8),
         (HaltedKeysValues::LatestKv, (3, 2 + 3 + 1, 0.0), (1, 2, 0.0), 8),
         (HaltedKeysValues::Skip, (3, 1 + 2 + 1, 0.0), (1, 1, 0.0), 8),
         (HaltedKeysValues::RunOn, (4, 7, 0.0), (4, 7, 0.0), 12),
@@ -134,13 +136,13 @@ fn counts_are_those_of_the_depths_and_dense_is_never_cheaper() {
     in_one_thread(|| for_all(&Bench::all(DType::F64), counts_what_is_done));
 }
 
-/// A policy that reads logits pays for the coda of all rows and for the head of the rows it asks about, every time.
+/// A policy that reads logits pays for a coda and a head of the rows it asks about, with keys and values of all rows, every
+/// time.
 #[test]
 fn every_read_out_is_charged() {
     let bench = Bench::PLAIN;
     let sequences: Vec<Sequence> = bench.sequences(&LENGTHS);
     let (batch, _) = bench.pack(&sequences);
-    let pairs = LENGTHS.iter().map(|length| length * (length + 1) / 2).sum();
     for declaration in [&SCORES, &HAZARDS, &ACT, &POSITIVE] {
         let subject = |reads: bool| Subject::new(declaration, &[("reads", Value::Flag(reads))]);
         let evaluated =
@@ -148,16 +150,23 @@ fn every_read_out_is_charged() {
         let (reads, silent) = (evaluated(&subject(true)), evaluated(&subject(false)));
         assert_eq!(reads.depths, silent.depths);
         // Rows still running after each step: early and selecting policies ask before it, about all rows.
-        let deeper = |least: usize| reads.depths.iter().filter(|depth| **depth as usize >= least).count();
-        let asked: Vec<usize> = match declaration.kind {
-            PolicyKind::Early => vec![batch.rows()],
+        let all: Vec<usize> = (0..batch.rows()).collect();
+        let deeper = |least: usize| -> Vec<usize> {
+            all.iter().copied().filter(|row| reads.depths[*row] as usize >= least).collect()
+        };
+        let asked: Vec<Vec<usize>> = match declaration.kind {
+            PolicyKind::Early => vec![all.clone()],
             PolicyKind::Online => (1..bench.max_depth).map(deeper).collect(),
             PolicyKind::Soft => (1..=bench.max_depth).map(deeper).collect(),
-            PolicyKind::Select => vec![batch.rows(); bench.max_depth],
+            PolicyKind::Select => vec![all.clone(); bench.max_depth],
         };
-        let charge = |rows: &usize| match rows {
+        let charge = |rows: &Vec<usize>| match rows.len() {
             0 => 0.0,
-            rows => layer(&bench, batch.rows(), pairs) + product(*rows, bench.d_model, bench.vocabulary),
+            count => {
+                let pairs = rows.iter().map(|row| batch.layout.position(*row) + 1).sum();
+                let others = 2.0 * product(batch.rows() - count, bench.d_model, bench.d_model);
+                layer(&bench, count, pairs) + others + product(count, bench.d_model, bench.vocabulary)
+            }
         };
         let expected: f64 = asked.iter().map(charge).sum();
         let found = reads.ledger.decision_flops - silent.ledger.decision_flops;

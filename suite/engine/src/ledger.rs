@@ -1,5 +1,6 @@
 //! What an evaluation costs: token-steps and analytic floating-point operations, with and without decisions.
 
+use haltbench_sdk::backbone::PartCost;
 use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::ops::AttentionPlan;
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,8 @@ impl Ledger {
     pub fn begin(&mut self, model: &Model, batch: &Batch) {
         let (cost, rows) = (model.backbone.cost(), batch.rows());
         let pairs = AttentionPlan::new(&batch.layout, &RowSet::all(rows), None).pairs() as f64;
-        let part = |part: haltbench_sdk::backbone::PartCost| part.per_row * rows as f64 + part.per_key * pairs;
-        let around = part(cost.prelude) + part(cost.coda) + cost.head * batch.readout.len() as f64;
+        let part = |part: PartCost| part.per_row * rows as f64 + part.per_key * pairs;
+        let around = part(cost.prelude) + coda(model, batch, &batch.readout);
         self.tokens += rows as u64;
         self.token_steps_scheduled += (rows * model.max_depth) as u64;
         self.flops += around;
@@ -47,23 +48,25 @@ impl Ledger {
             cost.per_row * rows as f64 + cost.per_key * pairs as f64 + cost.per_key_value * projections as f64;
     }
 
-    /// Charges decisions about `rows` rows, with a read-out of their logits if the policy asked for it.
-    pub fn decide(&mut self, model: &Model, batch: &Batch, rows: usize, read_out: bool) {
-        let flops = model.policy.decision_flops(model.backbone.dimensions().d_model);
-        self.decisions += if flops > 0.0 { rows as u64 } else { 0 };
-        self.decision_flops += flops * rows as f64;
+    /// Charges decisions about `rows`, with a read-out of their logits if the policy asked for it.
+    pub fn decide(&mut self, model: &Model, batch: &Batch, rows: &RowSet, read_out: bool) {
+        self.decide_about(model, rows.len());
         if read_out {
             self.read_out(model, batch, rows);
         }
     }
 
-    /// Charges a read-out of the logits of `rows` rows: the coda of all rows and the head of these.
-    pub fn read_out(&mut self, model: &Model, batch: &Batch, rows: usize) {
-        if rows > 0 {
-            let cost = model.backbone.cost();
-            let pairs = AttentionPlan::new(&batch.layout, &RowSet::all(batch.rows()), None).pairs() as f64;
-            self.decision_flops += cost.coda.per_row * batch.rows() as f64 + cost.coda.per_key * pairs;
-            self.decision_flops += cost.head * rows as f64;
+    /// Charges decisions about `rows` rows.
+    pub fn decide_about(&mut self, model: &Model, rows: usize) {
+        let flops = model.policy.decision_flops(model.backbone.dimensions().d_model);
+        self.decisions += if flops > 0.0 { rows as u64 } else { 0 };
+        self.decision_flops += flops * rows as f64;
+    }
+
+    /// Charges a read-out of the logits of `rows` for a decision.
+    pub fn read_out(&mut self, model: &Model, batch: &Batch, rows: &RowSet) {
+        if !rows.is_empty() {
+            self.decision_flops += coda(model, batch, rows);
         }
     }
 
@@ -77,4 +80,14 @@ impl Ledger {
         self.decision_flops += other.decision_flops;
         self.dense_flops += other.dense_flops;
     }
+}
+
+/// Operations of a coda that is read out for `rows`.
+fn coda(model: &Model, batch: &Batch, rows: &RowSet) -> f64 {
+    let cost = model.backbone.cost();
+    let part = |part: PartCost, rows: &RowSet| {
+        let pairs = if part.per_key > 0.0 { AttentionPlan::new(&batch.layout, rows, None).pairs() } else { 0 };
+        part.per_row * rows.len() as f64 + part.per_key * pairs as f64
+    };
+    part(cost.coda, &RowSet::all(batch.rows())) + part(cost.readout, rows)
 }

@@ -11,6 +11,7 @@ pub mod device;
 pub mod error;
 pub mod evaluation;
 pub mod ledger;
+pub mod memory;
 pub mod model;
 pub mod optimiser;
 mod panics;

@@ -90,7 +90,28 @@ impl Model {
     /// If a plugin refuses its parameters or returns another kind of policy than it declares.
     pub fn new(parts: ModelParts, dtype: DType, device: &Device) -> Result<Self> {
         let variables = Variables::new(parts.seed, dtype, device);
-        let (backbone, policy) = parts.build(&variables.builder())?;
+        let builder = variables.builder();
+        Self::over(parts, variables, &builder, dtype, device)
+    }
+
+    /// The same weights as constants, for passes without gradients: they keep no graph.
+    ///
+    /// # Errors
+    /// Like [`new`](Self::new).
+    pub fn constant(&self, parts: ModelParts) -> Result<Self> {
+        let variables = self.variables.clone();
+        let builder = variables.constants();
+        Self::over(parts, variables, &builder, self.dtype, &self.device)
+    }
+
+    fn over(
+        parts: ModelParts,
+        variables: Variables,
+        builder: &VarBuilder<'static>,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        let (backbone, policy) = parts.build(builder)?;
         Ok(Self {
             backbone,
             policy,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use haltbench_sdk::candle_core::backprop::GradStore;
-use haltbench_sdk::candle_core::{DType, Device, Tensor, Var};
+use haltbench_sdk::candle_core::{Tensor, Var};
 use haltbench_sdk::initialise::Variables;
+use haltbench_sdk::ops::{AdamWStep, adamw, square_sum};
 
 use crate::error::{Error, Result};
 use crate::plan::TrainingSettings;
@@ -55,8 +56,7 @@ impl AdamW {
         let mut squares = 0.0;
         for entry in &self.entries {
             if let Some(gradient) = gradients.get(&entry.variable) {
-                let square =
-                    gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar::<f64>()?;
+                let square = square_sum(gradient)?;
                 if !square.is_finite() {
                     return Err(Error::Cell(format!("the gradient of {} is not finite", entry.name)));
                 }
@@ -65,23 +65,22 @@ impl AdamW {
         }
         let norm = squares.sqrt();
         let TrainingSettings { beta1, beta2, epsilon, weight_decay, clip, .. } = self.settings;
-        let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
         self.step += 1;
         let rate = Self::rate(&self.settings, self.step);
-        let correct1 = 1.0 - beta1.powf(self.step as f64);
-        let correct2 = 1.0 - beta2.powf(self.step as f64);
-        for entry in &mut self.entries {
-            let gradient = match gradients.get(&entry.variable) {
-                Some(gradient) => (gradient.detach() * scale)?,
-                None => entry.variable.zeros_like()?,
-            };
-            entry.first = ((&entry.first * beta1)? + (&gradient * (1.0 - beta1))?)?;
-            entry.second = ((&entry.second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
-            let root = ((&entry.second / correct2)?.sqrt()? + epsilon)?;
-            let change = (((&entry.first / correct1)? / root)? * rate)?;
-            let decay = if entry.variable.rank() >= 2 { rate * weight_decay } else { 0.0 };
-            let kept = (entry.variable.as_tensor() * (1.0 - decay))?.detach();
-            entry.variable.set(&(kept - change)?)?;
+        let step = AdamWStep {
+            rate,
+            beta1,
+            beta2,
+            epsilon,
+            decay: 0.0,
+            correction1: 1.0 - beta1.powf(self.step as f64),
+            correction2: 1.0 - beta2.powf(self.step as f64),
+            scale: if clip > 0.0 && norm > clip { clip / norm } else { 1.0 },
+        };
+        for Entry { variable, first, second, .. } in &mut self.entries {
+            let decay = if variable.rank() >= 2 { rate * weight_decay } else { 0.0 };
+            let gradient = gradients.get(variable);
+            adamw(variable.as_tensor(), first, second, gradient, &AdamWStep { decay, ..step })?;
         }
         Ok(norm)
     }
@@ -106,7 +105,10 @@ impl AdamW {
             for (kind, moment) in [("first", &mut entry.first), ("second", &mut entry.second)] {
                 let name = format!("{kind}.{}", entry.name);
                 match state.get(&name) {
-                    Some(stored) if stored.dims() == moment.dims() => *moment = stored.to_device(moment.device())?,
+                    // A copy, since moments are moved in place.
+                    Some(stored) if stored.dims() == moment.dims() => {
+                        *moment = stored.to_device(moment.device())?.copy()?;
+                    }
                     _ => return Err(Error::Cell(format!("the checkpoint lacks {name}"))),
                 }
             }

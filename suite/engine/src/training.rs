@@ -1,6 +1,5 @@
 //! Training: loss over answer tokens, the policy's regulariser over all tokens, checkpoints that resume exactly.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -184,14 +183,10 @@ fn complete(checkpoint: Option<Checkpoint>, metrics: &Path, settings: &TrainingS
     Err(Error::Damaged { path: metrics.to_owned(), message })
 }
 
-/// The weights of a model by name.
-pub fn weights(model: &Model) -> BTreeMap<String, Tensor> {
-    model.variables.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
-}
-
 fn save(model: &Model, optimiser: &AdamW, path: &Path) -> Result<()> {
     let mut tensors = optimiser.state();
-    tensors.extend(weights(model).into_iter().map(|(name, tensor)| (format!("weight.{name}"), tensor)));
+    let weights = model.variables.weights()?;
+    tensors.extend(weights.into_iter().map(|(name, tensor)| (format!("weight.{name}"), tensor)));
     write_checkpoint(path, &Checkpoint { step: optimiser.steps(), tensors })
 }
 

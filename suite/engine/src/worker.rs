@@ -17,6 +17,7 @@ use crate::data;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::evaluation::{self, Evaluator};
+use crate::memory;
 use crate::model::Model;
 use crate::panics;
 use crate::plan::CellPlan;
@@ -25,7 +26,7 @@ use crate::store::{
     CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, TrainingLine, read_checkpoint,
     read_tokens, write_atomic, write_model, write_tokens,
 };
-use crate::training::{Progress, Trainer, weights};
+use crate::training::{Progress, Trainer};
 
 /// What a worker is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,7 @@ pub fn run_cell(
     device: &str,
     monitor: &(dyn Monitor + Sync),
 ) -> Result<()> {
+    memory::keep_freed();
     let folder = run.cell(id);
     let _lock = wait_for_lock(&folder)?;
     // Another run may have finished it meanwhile.
@@ -145,6 +147,7 @@ impl<'a> Cell<'a> {
     fn run(mut self, monitor: &dyn Monitor) -> Result<()> {
         let mut timings = self.timings();
         if self.model.declaration.training == Training::Borrowed {
+            self.keep_weights()?;
             self.borrow()?;
         } else {
             let trainer =
@@ -157,8 +160,16 @@ impl<'a> Cell<'a> {
                 return Err(Error::Interrupted(signal));
             }
             timings.training_steps = self.plan.training.steps;
+            self.keep_weights()?;
         }
         self.finish(timings, monitor)
+    }
+
+    /// From here on the weights are constants: an evaluation keeps no graph.
+    fn keep_weights(&mut self) -> Result<()> {
+        let parts = self.plan.model_parts(self.catalogue, self.task.spec().vocabulary.len())?;
+        self.model = self.model.constant(parts)?;
+        Ok(())
     }
 
     /// What earlier processes spent on this cell.
@@ -186,7 +197,7 @@ impl<'a> Cell<'a> {
         let checkpoint = read_checkpoint(&path)?;
         let checkpoint = checkpoint
             .ok_or_else(|| Error::Damaged { path: path.clone(), message: "the file is missing".to_owned() })?;
-        for (name, _) in self.model.variables.all() {
+        for name in self.model.variables.weights()?.into_keys() {
             match checkpoint.tensors.get(&name) {
                 Some(tensor) => self.model.variables.set(&name, tensor)?,
                 None => return Err(Error::Cell(format!("its source {} has no weight {name}", source.label))),
@@ -222,7 +233,7 @@ impl<'a> Cell<'a> {
         write_tokens(&path, task.spec(), &tokens)?;
         let configuration = self.configuration();
         let step = if plan.source.is_some() { 0 } else { plan.training.steps };
-        write_model(&self.folder.file("checkpoint"), step, &weights(&self.model), &configuration)?;
+        write_model(&self.folder.file("checkpoint"), step, &self.model.variables.weights()?, &configuration)?;
         // The measures come from the file as it can be read back, as anybody else would compute them.
         let table = read_tokens(&path)?;
         self.write_result(&table, ledger)?;

@@ -73,10 +73,10 @@ pub struct BackboneCost {
     pub prelude: PartCost,
     /// One recurrent step.
     pub step: PartCost,
-    /// Coda without the head: all tokens.
+    /// What the coda computes for all tokens.
     pub coda: PartCost,
-    /// Final norm and head, for each row that is read out.
-    pub head: f64,
+    /// What the coda computes for the rows that are read out alone, final norm and head included.
+    pub readout: PartCost,
 }
 
 /// What one recurrent step works on.
@@ -89,6 +89,10 @@ pub struct StepContext<'a> {
     pub rows: &'a RowSet,
     /// Keys and values of all tokens in every layer of the core.
     pub key_values: &'a mut KeyValues,
+    /// Those of `rows` whose results will receive a gradient other than zero; `None` stands for all. In training the
+    /// results of halted tokens are needed for the gradient of their gates alone, so a backbone may leave their backward
+    /// pass out.
+    pub differentiated: Option<&'a RowSet>,
 }
 
 /// A recurrent Transformer in three parts. Any part may be empty.

@@ -1,6 +1,6 @@
 //! What a halted token offers as keys and values, and which keys and values a step must project.
 //!
-//! A backbone asks [`KeyValues::inputs`] for the states to project, projects them, and hands the result to
+//! A backbone asks [`KeyValues::sources`] for the states to project, projects them, and hands the result to
 //! [`KeyValues::commit`], which returns the keys and values of all tokens. It need not know which tokens have halted.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layout::RowSet;
+use crate::ops::{LayerPass, gather_rows, replace_rows, update_rows};
 
 /// What a halted token offers as keys and values to tokens that still run; an option of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -53,49 +54,96 @@ impl HaltedKeysValues {
     }
 }
 
-/// Keys and values of one core layer, each `[rows, width]`.
-type LayerMemory = (Tensor, Tensor);
-
 /// Keys and values of all tokens in every layer of the core, across the steps of one forward pass.
 pub struct KeyValues {
     mode: HaltedKeysValues,
-    memory: Vec<Option<LayerMemory>>,
+    /// For each layer keys and values side by side, `[rows, 2 * width]`.
+    memory: Vec<Option<Tensor>>,
+    passes: Vec<Option<LayerPass>>,
     rows: RowSet,
     plan: Plan,
     visible: Option<Arc<Vec<bool>>>,
+    /// The rows that had halted before the step before this one, and so have keys and values that no longer change.
+    settled: Option<Vec<bool>>,
+}
+
+/// What a layer projects keys and values from in this step.
+pub struct Sources {
+    /// States of the rows below, `[rows.len(), d_model]`.
+    pub states: Tensor,
+    /// The rows of the batch, in the order of `states`: their positions are those of the keys.
+    pub rows: Arc<[u32]>,
+    /// Keys and values of these rows from an earlier step that are still right for all places but those named. A layer
+    /// may copy them instead of computing them, as long as gradients are those of having computed them.
+    pub known: Option<(Tensor, Arc<[u32]>)>,
 }
 
 enum Plan {
-    /// Every row is computed and none has halted.
+    /// Every row is computed from a state of its own.
     Everything,
-    /// Every row is computed; those in `halted` (u8, `[rows, 1]`) have halted with `states`.
-    Dense { halted: Tensor, states: Tensor },
-    /// Only `rows` are computed. `settled` halted one step ago with the states beside them; `merge` takes, for each
-    /// row of the batch, its place in [memory; newly projected].
-    Compacted { settled: Option<(RowSet, Tensor)>, projected: Vec<u32>, merge: Tensor },
+    /// Every row has a state, those that halted the one in `states`; all but those in `running` have halted. Keys and
+    /// values have moved since the last step in the rows `moved` alone.
+    Dense { running: RowSet, moved: Arc<[u32]>, states: Tensor },
+    /// Only rows that run are projected, and those in `settled`, which halted one step ago, from the states beside them.
+    Running { running: RowSet, settled: Option<(RowSet, Tensor)>, projected: Arc<[u32]> },
 }
 
 impl KeyValues {
     /// Empty memory for a core of `layers` layers over `rows` tokens.
     pub fn new(mode: HaltedKeysValues, layers: usize, rows: usize) -> Self {
-        Self { mode, memory: vec![None; layers], rows: RowSet::all(rows), plan: Plan::Everything, visible: None }
+        Self {
+            mode,
+            memory: vec![None; layers],
+            passes: vec![None; layers],
+            rows: RowSet::all(rows),
+            plan: Plan::Everything,
+            visible: None,
+            settled: None,
+        }
     }
 
-    /// Prepares a step that computes every row. `halted` are the rows that halted before it, `states` the states of
-    /// all rows, `[rows, d_model]`.
+    /// What `layer` keeps for the whole forward pass, made on first use.
+    ///
+    /// # Errors
+    /// What `begin` reports.
+    pub fn pass(&mut self, layer: usize, begin: impl FnOnce() -> Result<LayerPass>) -> Result<LayerPass> {
+        if let Some(pass) = &self.passes[layer] {
+            return Ok(pass.clone());
+        }
+        let pass = begin()?;
+        self.passes[layer] = Some(pass.clone());
+        Ok(pass)
+    }
+
+    /// Prepares a step that computes `rows`, of which `halted` (over all rows) halted before it; all rows that run must
+    /// be among them. `states` are the states of all rows, `[total, d_model]`.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn begin_dense(&mut self, halted: &[bool], states: &Tensor) -> Result<()> {
-        self.rows = RowSet::all(halted.len());
-        let any = halted.contains(&true);
-        self.plan = if any && matches!(self.mode, HaltedKeysValues::FreezeState | HaltedKeysValues::LatestKv) {
-            let mask: Vec<u8> = halted.iter().map(|halted| u8::from(*halted)).collect();
-            let halted = Tensor::from_vec(mask, (halted.len(), 1), states.device())?;
-            Plan::Dense { halted, states: states.clone() }
-        } else {
-            Plan::Everything
+    pub fn begin_dense(&mut self, rows: &RowSet, halted: &[bool], states: &Tensor) -> Result<()> {
+        self.rows = rows.clone();
+        let running = || RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
+        self.plan = match self.mode {
+            _ if !halted.contains(&true) => Plan::Everything,
+            HaltedKeysValues::FreezeState => {
+                let still = self.settled.take().filter(|settled| settled.len() == halted.len());
+                let still = still.unwrap_or_else(|| vec![false; halted.len()]);
+                // A row that wakes projects from states of its own again.
+                let moved = still.iter().zip(halted).map(|(still, halted)| !(*still && *halted));
+                let moved = RowSet::from_mask(&moved.collect::<Vec<bool>>());
+                Plan::Dense { running: running(), moved: moved.shared().clone(), states: states.clone() }
+            }
+            HaltedKeysValues::LatestKv => {
+                let running = running();
+                let projected = running.shared().clone();
+                Plan::Running { running, settled: None, projected }
+            }
+            HaltedKeysValues::Skip | HaltedKeysValues::RunOn if rows.is_all() => Plan::Everything,
+            HaltedKeysValues::Skip | HaltedKeysValues::RunOn => {
+                Plan::Running { running: rows.clone(), settled: None, projected: rows.shared().clone() }
+            }
         };
+        self.settled = Some(halted.to_vec());
         self.see(halted);
         Ok(())
     }
@@ -124,13 +172,7 @@ impl KeyValues {
         if let Some((rows, _)) = &settled {
             projected.extend_from_slice(rows.as_slice());
         }
-        let total = running.total();
-        let mut merge: Vec<u32> = (0..total as u32).collect();
-        for (place, row) in projected.iter().enumerate() {
-            merge[*row as usize] = (total + place) as u32;
-        }
-        let merge = Tensor::from_vec(merge, total, states.device())?;
-        self.plan = Plan::Compacted { settled, projected, merge };
+        self.plan = Plan::Running { running: running.clone(), settled, projected: projected.into() };
         self.see(halted);
         Ok(())
     }
@@ -140,64 +182,71 @@ impl KeyValues {
         self.visible = hides.then(|| Arc::new(halted.iter().map(|halted| !halted).collect()));
     }
 
-    /// The rows that [`inputs`](Self::inputs) returns, in its order: their positions are those of the keys.
-    pub fn projected_rows(&self) -> &[u32] {
+    /// Number of rows whose keys and values alone are projected in a compacted step, without being computed.
+    pub fn extra_projections(&self) -> usize {
         match &self.plan {
-            Plan::Compacted { projected, .. } => projected,
-            _ => self.rows.as_slice(),
+            Plan::Running { settled: Some((rows, _)), .. } => rows.len(),
+            _ => 0,
         }
     }
 
-    /// Number of rows whose keys and values alone are projected in this step, without being computed.
-    pub fn extra_projections(&self) -> usize {
-        self.projected_rows().len() - self.rows.len()
-    }
-
-    /// The states from which a layer's keys and values are projected: `states` `[len, d_model]` is that layer's input
-    /// for the computed rows; the result is `[projected_rows, d_model]`.
+    /// What `layer` projects keys and values from. `states` `[len, d_model]` is that layer's input for the computed rows.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn inputs(&self, states: &Tensor) -> Result<Tensor> {
+    pub fn sources(&self, layer: usize, states: &Tensor) -> Result<Sources> {
+        let all = || RowSet::all(self.rows.total()).shared().clone();
         match &self.plan {
-            Plan::Dense { halted, states: frozen }
-                if self.mode == HaltedKeysValues::FreezeState && states.id() != frozen.id() =>
-            {
-                Ok(halted.broadcast_as(states.shape())?.where_cond(frozen, states)?)
+            Plan::Everything => Ok(Sources { states: states.clone(), rows: all(), known: None }),
+            Plan::Dense { running, moved, states: frozen } => {
+                // A core's first layer reads the states themselves.
+                let states = if layer == 0 || states.id() == frozen.id() {
+                    frozen.clone()
+                } else {
+                    replace_rows(frozen, running.shared(), &gather(states, &running.places_in(&self.rows))?)?
+                };
+                let known = self.memory[layer].clone().map(|known| (known, moved.clone()));
+                Ok(Sources { states, rows: all(), known })
             }
-            Plan::Compacted { settled: Some((_, frozen)), .. } => Ok(Tensor::cat(&[states, frozen], 0)?),
-            _ => Ok(states.clone()),
+            Plan::Running { running, settled, projected } => {
+                let mut states = gather(states, &running.places_in(&self.rows))?;
+                if let Some((_, frozen)) = settled {
+                    states = Tensor::cat(&[&states, frozen], 0)?;
+                }
+                Ok(Sources { states, rows: projected.clone(), known: None })
+            }
         }
     }
 
-    /// Records the keys and values that `layer` projected from [`inputs`](Self::inputs) and returns those of all
-    /// tokens, `[rows, width]` each.
+    /// Records the keys and values, side by side, that `layer` projected from its [`sources`](Self::sources) and returns
+    /// those of all tokens, `[rows, 2 * width]`. Where no gradient can be asked for, they share the memory of earlier ones.
     ///
     /// # Errors
     /// If a tensor operation fails, or rows are missing that were never projected.
-    pub fn commit(&mut self, layer: usize, keys: Tensor, values: Tensor) -> Result<(Tensor, Tensor)> {
-        let missing = || Error::contract("backbone", format!("core layer {layer} has no keys of an earlier step"));
-        let merged = match &self.plan {
-            Plan::Dense { halted, .. } if self.mode == HaltedKeysValues::LatestKv => {
-                let (old_keys, old_values) = self.memory[layer].as_ref().ok_or_else(missing)?;
-                let halted = halted.broadcast_as(keys.shape())?;
-                (halted.where_cond(old_keys, &keys)?, halted.where_cond(old_values, &values)?)
-            }
-            Plan::Compacted { merge, .. } => {
-                let (old_keys, old_values) = self.memory[layer].as_ref().ok_or_else(missing)?;
-                (
-                    Tensor::cat(&[old_keys, &keys], 0)?.index_select(merge, 0)?,
-                    Tensor::cat(&[old_values, &values], 0)?.index_select(merge, 0)?,
-                )
-            }
-            _ => (keys, values),
+    pub fn commit(&mut self, layer: usize, keys_values: Tensor) -> Result<Tensor> {
+        let all = match &self.plan {
+            Plan::Running { projected, .. } => match &self.memory[layer] {
+                Some(memory) => update_rows(memory, projected, &keys_values)?,
+                None => {
+                    let message = format!("core layer {layer} has no keys of an earlier step");
+                    return Err(Error::contract("backbone", message));
+                }
+            },
+            _ => keys_values,
         };
-        self.memory[layer] = Some(merged.clone());
-        Ok(merged)
+        self.memory[layer] = Some(all.clone());
+        Ok(all)
     }
 
     /// Which rows attention may see; `None` means all. A row always sees itself.
     pub fn visible(&self) -> Option<&Arc<Vec<bool>>> {
         self.visible.as_ref()
     }
+}
+
+fn gather(states: &Tensor, places: &Arc<[u32]>) -> Result<Tensor> {
+    if places.len() == states.dim(0)? {
+        return Ok(states.clone());
+    }
+    Ok(gather_rows(states, places)?)
 }

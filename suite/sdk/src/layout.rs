@@ -8,6 +8,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, Result};
+use crate::ops::gather_rows;
 
 /// Which row of a packed batch is which token.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +117,21 @@ impl RowSet {
         self.total
     }
 
+    /// The rows, ascending, to be shared.
+    pub fn shared(&self) -> &Arc<[u32]> {
+        &self.rows
+    }
+
+    /// The places at which this set's rows stand within `other`, which must hold them all.
+    pub fn places_in(&self, other: &Self) -> Arc<[u32]> {
+        if other.is_all() {
+            return self.rows.clone();
+        }
+        let mut places = 0..other.len();
+        let place = |row: &u32| places.find(|place| other.rows[*place] == *row).unwrap_or_default() as u32;
+        self.rows.iter().map(place).collect()
+    }
+
     /// The rows, ascending.
     pub fn as_slice(&self) -> &[u32] {
         &self.rows
@@ -134,7 +150,7 @@ impl RowSet {
         if self.is_all() {
             return Ok(tensor.clone());
         }
-        Ok(tensor.index_select(&self.tensor(tensor.device())?, 0)?)
+        Ok(gather_rows(tensor, &self.rows)?)
     }
 
     /// The rows as a tensor of u32, `[len]`.
@@ -149,6 +165,14 @@ impl RowSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_of_a_subset_are_those_of_its_rows() {
+        let set = |rows: &[usize]| RowSet::from_mask(&(0..9).map(|row| rows.contains(&row)).collect::<Vec<bool>>());
+        assert_eq!(*set(&[2, 7]).places_in(&set(&[0, 2, 3, 7, 8])), [1, 3]);
+        assert_eq!(*set(&[2, 7]).places_in(&RowSet::all(9)), [2, 7]);
+        assert!(set(&[]).places_in(&set(&[1])).is_empty());
+    }
 
     #[test]
     fn rows_know_their_token() {

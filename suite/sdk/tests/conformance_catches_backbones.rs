@@ -45,8 +45,13 @@ impl Backbone for Flawed {
             let padded = context.rows.tensor(states.device())?;
             let all = Tensor::zeros((context.layout.rows(), states.dim(1)?), states.dtype(), states.device())?;
             let rows = RowSet::all(context.layout.rows());
-            let mut alone =
-                StepContext { step: context.step, layout: context.layout, rows: &rows, key_values: &mut fresh };
+            let mut alone = StepContext {
+                step: context.step,
+                layout: context.layout,
+                rows: &rows,
+                key_values: &mut fresh,
+                differentiated: None,
+            };
             let states = self.inner.step(&all.index_add(&padded, states, 0)?, &mut alone)?;
             return context.rows.select(&states);
         }
@@ -151,7 +156,7 @@ fn a_gradient_that_stops() {
 fn a_step_for_nothing() {
     static DECLARATION: BackboneDeclaration =
         BackboneDeclaration { build: |context| flawed(context, Flaw::Free), ..FLAWED };
-    caught(&DECLARATION, "a step and the head cost something");
+    caught(&DECLARATION, "a step and a read-out cost something");
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl Backbone for Anira {
         let plan = AttentionPlan::new(context.layout, context.rows, context.key_values.visible());
         let mut states = states.clone();
         for (index, layer) in self.core.iter().enumerate() {
-            states = layer.step(index, &states, context.layout, context.rows, context.key_values, &plan)?;
+            states = layer.step(index, &states, context, &plan)?;
         }
         Ok(states)
     }
@@ -125,17 +125,13 @@ impl Backbone for Anira {
 
     fn cost(&self) -> BackboneCost {
         let layer = self.shape.cost();
+        let (coda, readout) = self.shape.coda_cost(self.coda.len(), self.vocabulary);
         let times = |layers: usize| PartCost {
             per_row: layers as f64 * layer.per_row,
             per_key: layers as f64 * layer.per_key,
             per_key_value: layers as f64 * layer.per_key_value,
         };
-        BackboneCost {
-            prelude: times(self.prelude.len()),
-            step: times(self.core.len()),
-            coda: times(self.coda.len()),
-            head: 2.0 * (self.shape.d_model * self.vocabulary) as f64,
-        }
+        BackboneCost { prelude: times(self.prelude.len()), step: times(self.core.len()), coda, readout }
     }
 }
 

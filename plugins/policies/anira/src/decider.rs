@@ -1,8 +1,9 @@
 //! The decider of both policies: LayerNorm, a linear layer without bias, SiLU, a linear layer with bias (§3.1).
 
-use haltbench_sdk::candle_core::{D, Result, Tensor};
-use haltbench_sdk::candle_nn::{Init, Module};
+use haltbench_sdk::candle_core::{Result, Tensor};
+use haltbench_sdk::candle_nn::Init;
 use haltbench_sdk::layers::Linear;
+use haltbench_sdk::ops::{layer_norm, silu};
 use haltbench_sdk::prelude::{ParameterSpec, PolicyContext};
 
 /// Added to the variance before the root.
@@ -50,10 +51,8 @@ impl Decider {
 
     /// Scores of each row, `[rows, d_model]` to `[rows, outputs]`.
     pub fn scores(&self, states: &Tensor) -> Result<Tensor> {
-        let centred = states.broadcast_sub(&states.mean_keepdim(D::Minus1)?)?;
-        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + LAYER_NORM_EPSILON)?.sqrt()?;
-        let normed = centred.broadcast_div(&deviation)?.broadcast_mul(&self.scale)?.broadcast_add(&self.shift)?;
-        let hidden = haltbench_sdk::candle_nn::Activation::Silu.forward(&self.up.forward(&normed)?)?;
+        let normed = layer_norm(states, &self.scale, &self.shift, LAYER_NORM_EPSILON)?;
+        let hidden = silu(&self.up.forward(&normed)?)?;
         self.down.forward(&hidden)
     }
 

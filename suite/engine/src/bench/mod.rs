@@ -3,6 +3,7 @@
 //! Every timing stands beside the rate of a plain matrix product measured in the same run, because machines differ and
 //! a share of that rate can be compared where milliseconds cannot.
 
+pub mod eval;
 mod model;
 mod peak;
 mod spread;

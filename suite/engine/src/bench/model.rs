@@ -48,6 +48,8 @@ pub struct BenchModel {
     pub workload: Workload,
     /// The model: backbone `anira` with one layer each in prelude, core and coda.
     pub model: Model,
+    /// The same with its weights as constants.
+    pub constant: Model,
     /// The batch.
     pub batch: Batch,
     /// The depth that every row is made to halt at.
@@ -72,18 +74,16 @@ impl BenchModel {
         let backbone_parameters = Parameters::resolve("anira", backbone.parameters, &BTreeMap::from(given))?;
         let policy = catalogue.policy(&workload.policy)?;
         let parameters = Parameters::resolve(policy.name, policy.parameters, &BTreeMap::new())?;
-        let model = Model::new(
-            ModelParts {
-                backbone: (backbone, &backbone_parameters),
-                policy: (policy, &parameters),
-                vocabulary,
-                max_depth: depth,
-                halted_keys_values: HaltedKeysValues::from_name(&workload.halted_keys_values)?,
-                seed,
-            },
-            DType::F32,
-            device,
-        )?;
+        let parts = ModelParts {
+            backbone: (backbone, &backbone_parameters),
+            policy: (policy, &parameters),
+            vocabulary,
+            max_depth: depth,
+            halted_keys_values: HaltedKeysValues::from_name(&workload.halted_keys_values)?,
+            seed,
+        };
+        let model = Model::new(parts, DType::F32, device)?;
+        let constant = model.constant(parts)?;
         let rows = batch * length;
         let mut stream = Stream::new(seed, "bench tokens", &[]);
         let mut tokens = || (0..rows).map(|_| stream.below(vocabulary as u64) as u32).collect::<Vec<u32>>();
@@ -102,7 +102,7 @@ impl BenchModel {
             None => vec![depth as u32; rows],
             Some(mean) => draw_depths(depth, mean, rows, seed)?,
         };
-        Ok(Self { workload, model, batch, depths })
+        Ok(Self { workload, model, constant, batch, depths })
     }
 
     /// Mean of the depths.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::optimiser::AdamW;
 use crate::plan::TrainingSettings;
 use crate::recurrence::Noise;
-use crate::training::{loss, weights};
+use crate::training::loss;
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -97,7 +97,7 @@ fn operations(bench: &BenchModel) -> (f64, f64) {
         _ => model.max_depth - 1,
     };
     let decision = model.policy.decision_flops(model.backbone.dimensions().d_model) * (rows * decisions) as f64;
-    let around = forward(cost.prelude, &all) + forward(cost.coda, &all) + cost.head * rows as f64 + decision;
+    let around = forward(cost.prelude, &all) + forward(cost.coda, &all) + forward(cost.readout, &all) + decision;
     let step = forward(cost.step, &all);
     let backward: f64 = (1..=model.max_depth as u32)
         .map(|step| {
@@ -131,7 +131,7 @@ pub fn dump(bench: &BenchModel, folder: &Path) -> Result<()> {
     let loss = loss(model, &bench.batch, &given, None)?;
     let gradients = loss.total.backward()?;
     let mut tensors = BTreeMap::new();
-    for (name, tensor) in weights(model) {
+    for (name, tensor) in model.variables.weights()? {
         tensors.insert(format!("weights.{name}"), tensor);
     }
     for (name, gradient) in model.variables.gradients(&gradients)? {
@@ -149,8 +149,8 @@ pub fn dump(bench: &BenchModel, folder: &Path) -> Result<()> {
     let path = folder.join("bench.safetensors");
     let tensors: Vec<(String, Tensor)> =
         tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.contiguous()?))).collect::<Result<_>>()?;
-    let bytes = safetensors::serialize(tensors, None)
-        .map_err(|error| Error::Cell(format!("{}: {error}", path.display())))?;
+    let bytes =
+        safetensors::serialize(tensors, None).map_err(|error| Error::Cell(format!("{}: {error}", path.display())))?;
     crate::store::write_atomic(&path, &bytes)?;
     let configuration = serde_json::to_string_pretty(workload).map_err(|error| Error::Cell(error.to_string()))?;
     crate::store::write_atomic(&folder.join("bench.json"), configuration.as_bytes())

@@ -4,7 +4,7 @@ use haltbench_sdk::backbone::StepContext;
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
-use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, HazardHistory, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged, RowMemory,
@@ -72,18 +72,30 @@ pub fn evaluate(
             (selected.states, selected.depths, None)
         }
     };
-    let logits = model.backbone.coda(&states, &batch.layout, &batch.readout)?;
-    let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
-    let rows = probabilities.to_vec2::<f32>()?;
-    let best = |row: &Vec<f32>| {
-        let largest = row.iter().copied().fold(f32::MIN, f32::max);
-        (row.iter().position(|value| *value == largest).unwrap_or(0) as u32, largest)
-    };
-    if let Some(row) = rows.iter().position(|row| row.iter().any(|value| value.is_nan())) {
-        return Err(crate::Error::Cell(format!("evaluation: the logits of answer row {row} are NaN")));
-    }
-    let (predicted, confidence) = rows.iter().map(best).unzip();
-    Ok(Evaluated { depths, expected_depths: expected, logits, predicted, confidence, ledger: pass.ledger })
+    pass.finish(states, depths, expected)
+}
+
+/// Evaluates one batch whose rows halt at `depths`, whatever the policy says: what an execution costs at given depths.
+///
+/// # Errors
+/// If a tensor operation fails or there are not as many depths as rows.
+pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &[u32]) -> Result<Evaluated> {
+    let depths = decision::depths(model, depths.to_vec(), batch.rows())?;
+    let first = model.backbone.prelude(&batch.tokens, &batch.layout)?;
+    let mut pass = Pass::new(model, batch, execution, None);
+    pass.ledger.begin(model, batch);
+    let states = pass.run_to(&depths, first)?;
+    pass.finish(states, depths, None)
+}
+
+/// The rows of `settled` that a row of `running` can still see: later ones of the same sequence. No other needs keys and
+/// values any more, and so no row's cost depends on other sequences.
+fn still_seen(layout: &TokenLayout, settled: &RowSet, running: &RowSet) -> RowSet {
+    let mut last_running = vec![None; layout.sequences()];
+    running.iter().for_each(|row| last_running[layout.sequence(row)] = Some(row));
+    let mut seen = vec![false; layout.rows()];
+    settled.iter().for_each(|row| seen[row] = last_running[layout.sequence(row)] > Some(row));
+    RowSet::from_mask(&seen)
 }
 
 /// States after the last step, depths, expected depths.
@@ -127,14 +139,20 @@ impl<'a> Pass<'a> {
             _ => states.clone(),
         };
         if dense {
-            self.key_values.begin_dense(&halted, &source)?;
+            self.key_values.begin_dense(&all, &halted, &source)?;
         } else {
-            self.key_values.begin_compacted(running, settled, &halted, &source)?;
+            let settled = still_seen(&self.batch.layout, settled, running);
+            self.key_values.begin_compacted(running, &settled, &halted, &source)?;
         }
         let pairs = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible()).pairs();
         self.ledger.step(self.model, computed.len(), pairs, self.key_values.extra_projections());
-        let mut context =
-            StepContext { step, layout: &self.batch.layout, rows: computed, key_values: &mut self.key_values };
+        let mut context = StepContext {
+            step,
+            layout: &self.batch.layout,
+            rows: computed,
+            key_values: &mut self.key_values,
+            differentiated: None,
+        };
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
         if runs_on {
             self.shadow = Some(new.clone());
@@ -157,6 +175,23 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// Reads the answers off the halted states.
+    fn finish(self, states: Tensor, depths: Vec<u32>, expected: Option<Vec<f64>>) -> Result<Evaluated> {
+        let (model, batch) = (self.model, self.batch);
+        let logits = model.backbone.coda(&states, &batch.layout, &batch.readout)?;
+        let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
+        let rows = probabilities.to_vec2::<f32>()?;
+        let best = |row: &Vec<f32>| {
+            let largest = row.iter().copied().fold(f32::MIN, f32::max);
+            (row.iter().position(|value| *value == largest).unwrap_or(0) as u32, largest)
+        };
+        if let Some(row) = rows.iter().position(|row| row.iter().any(|value| value.is_nan())) {
+            return Err(crate::Error::Cell(format!("evaluation: the logits of answer row {row} are NaN")));
+        }
+        let (predicted, confidence) = rows.iter().map(best).unzip();
+        Ok(Evaluated { depths, expected_depths: expected, logits, predicted, confidence, ledger: self.ledger })
+    }
+
     fn early(&mut self, policy: &dyn EarlyPolicy, first: Tensor) -> Result<Outcome> {
         let (rows, most) = (self.batch.rows(), self.model.max_depth);
         let all = RowSet::all(rows);
@@ -165,7 +200,7 @@ impl<'a> Pass<'a> {
             with_view(self.model, self.batch, (0, Phase::Evaluation), view, self.privileged, |view| {
                 policy.decide(view)
             })?;
-        self.ledger.decide(self.model, self.batch, rows, asked);
+        self.ledger.decide(self.model, self.batch, &all, asked);
         let (depths, expected) = match decision {
             EarlyDecision::Depths(depths) => (decision::depths(self.model, depths, rows)?, None),
             EarlyDecision::Scores(scores) => {
@@ -176,6 +211,12 @@ impl<'a> Pass<'a> {
                 (depths, Some(distributions.iter().map(mean).collect()))
             }
         };
+        let states = self.run_to(&depths, first)?;
+        Ok((states, depths, expected))
+    }
+
+    /// The states after every row has taken as many steps as `depths` says.
+    fn run_to(&mut self, depths: &[u32], first: Tensor) -> Result<Tensor> {
         let mut states = first;
         let deepest = depths.iter().copied().max().unwrap_or(0);
         for step in 1..=deepest {
@@ -187,7 +228,7 @@ impl<'a> Pass<'a> {
             states = self.step(step as usize, &states, &running, &settled)?;
         }
         self.idle(deepest as usize, &states)?;
-        Ok((states, depths, expected))
+        Ok(states)
     }
 
     fn online(&mut self, policy: &dyn OnlinePolicy, first: Tensor) -> Result<Outcome> {
@@ -211,7 +252,7 @@ impl<'a> Pass<'a> {
                 with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, |view| {
                     policy.observe(view, &mut memory)
                 })?;
-            self.ledger.decide(self.model, self.batch, running.len(), asked);
+            self.ledger.decide(self.model, self.batch, &running, asked);
             let halts = match decision {
                 OnlineDecision::Halt(halts) => decision::flags(self.model, "flags", halts, running.len())?,
                 OnlineDecision::Hazards(hazards) => {
@@ -249,15 +290,15 @@ impl<'a> Pass<'a> {
     }
 
     /// Charges a dense pass of as many steps as the deepest row took.
-    fn charge_dense(&mut self, deepest: Option<&u32>, decisions: usize, readouts: &[usize]) {
+    fn charge_dense(&mut self, deepest: Option<&u32>, decisions: usize, readouts: &[RowSet]) {
         let all = RowSet::all(self.batch.rows());
         let pairs = AttentionPlan::new(&self.batch.layout, &all, None).pairs();
         for _ in 0..deepest.copied().unwrap_or(0) {
             self.ledger.step(self.model, all.len(), pairs, 0);
         }
-        self.ledger.decide(self.model, self.batch, decisions, false);
+        self.ledger.decide_about(self.model, decisions);
         for rows in readouts {
-            self.ledger.read_out(self.model, self.batch, *rows);
+            self.ledger.read_out(self.model, self.batch, rows);
         }
     }
 }

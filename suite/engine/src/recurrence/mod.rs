@@ -7,11 +7,12 @@ mod select;
 mod soft;
 mod training;
 
-pub use evaluation::{Evaluated, Execution, evaluate};
+pub use evaluation::{Evaluated, Execution, evaluate, evaluate_at};
 pub use training::{Noise, Unrolled, unroll};
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::ops;
 use haltbench_sdk::policy::{Phase, Privileged, RowMemory, View};
 
 use crate::Result;
@@ -47,13 +48,7 @@ pub(crate) fn replace_rows(states: &Tensor, rows: &RowSet, new: &Tensor) -> Resu
     if rows.is_all() {
         return Ok(new.clone());
     }
-    let total = rows.total();
-    let mut places: Vec<u32> = (0..total as u32).collect();
-    for (place, row) in rows.iter().enumerate() {
-        places[row] = (total + place) as u32;
-    }
-    let places = Tensor::from_vec(places, total, states.device())?;
-    Ok(Tensor::cat(&[states, new], 0)?.index_select(&places, 0)?)
+    Ok(ops::replace_rows(states, rows.shared(), new)?)
 }
 
 /// Drops from a policy's memory the rows of `before` that are not in `after`.

@@ -2,6 +2,7 @@
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::policy::{Combine, HaltingRecord, Phase, Privileged, RowMemory, SelectPolicy};
 
 use super::decision;
@@ -18,7 +19,7 @@ pub(super) struct Selected {
     pub chosen: Vec<Vec<bool>>,
     pub depths: Vec<u32>,
     /// About how many rows each read-out of logits was.
-    pub readouts: Vec<usize>,
+    pub readouts: Vec<RowSet>,
 }
 
 /// Runs all D steps over every row and keeps the results of the chosen ones.
@@ -44,7 +45,7 @@ pub(super) fn pass(
             with_view(model, batch, (step, phase), (&all, &states, &states), privileged, |view| {
                 policy.select(view, &mut memory)
             })?;
-        readouts.extend(asked.then_some(rows));
+        readouts.extend(asked.then_some(all));
         let chosen = decision::flags(model, "choices", selection.chosen, rows)?;
         // A row that rests from the start has no keys and values of an earlier step to offer.
         let must_project = step == 0 && model.halted_keys_values == HaltedKeysValues::LatestKv;

@@ -25,7 +25,7 @@ pub(super) struct Mixture {
     pub depths: Vec<u32>,
     pub expected: Vec<f64>,
     /// About how many rows each read-out of logits was.
-    pub readouts: Vec<usize>,
+    pub readouts: Vec<RowSet>,
 }
 
 /// Mixes the states of a dense pass; rows that have stopped keep their state and get no more weight.
@@ -67,7 +67,7 @@ pub(super) fn mix(
             with_view(model, batch, (step, phase), (&asked_rows, &seen, &states), privileged, |view| {
                 policy.weigh(view, &mut memory)
             })?;
-        readouts.extend(asked.then_some(asked_rows.len()));
+        readouts.extend(asked.then(|| asked_rows.clone()));
         let values = decision::numbers(model, "weights", &decision.weight, &[asked_rows.len()])?;
         for (row, weight) in asked_rows.iter().zip(values) {
             if weight < -TOLERANCE {

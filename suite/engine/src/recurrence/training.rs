@@ -6,7 +6,7 @@ use haltbench_sdk::backbone::StepContext;
 use haltbench_sdk::candle_core::{D, Tensor};
 use haltbench_sdk::candle_nn::ops::{log_softmax, softmax};
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
-use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::{log_sigmoid, passthrough};
 use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, HaltingRecord, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged, RowMemory,
@@ -15,7 +15,7 @@ use haltbench_sdk::policy::{
 use haltbench_sdk::random::Stream;
 
 use super::decision;
-use super::{select, soft, with_view};
+use super::{replace_rows, select, soft, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
@@ -78,27 +78,74 @@ pub(super) struct Walk<'a> {
     pub all: RowSet,
     pub key_values: KeyValues,
     pub step: usize,
+    /// The last candidates of all rows and the rows that had halted before they were computed.
+    last: Option<(Tensor, Vec<bool>)>,
 }
 
 impl<'a> Walk<'a> {
     pub fn new(model: &'a Model, batch: &'a Batch) -> Self {
         let layers = model.backbone.dimensions().core_layers;
         let key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
-        Self { model, batch, all: RowSet::all(batch.rows()), key_values, step: 0 }
+        Self { model, batch, all: RowSet::all(batch.rows()), key_values, step: 0, last: None }
     }
 
-    /// R(h): one step of the core for every row; `halted` are the rows that halted before it.
+    /// R(h) of every row; `halted` are the rows that halted before it.
     pub fn candidate(&mut self, states: &Tensor, halted: &[bool]) -> Result<Tensor> {
+        let all = self.all.clone();
+        self.compute(states, halted, &all, None)
+    }
+
+    /// R(h) of every row, where those of halted rows are wanted for their gates alone: they have no backward pass, and
+    /// where nothing that a row can see has moved since the last step, its candidate is the last one.
+    fn gated_candidate(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Tensor> {
+        let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
+        let candidate = match self.last.take() {
+            None => self.compute(states, &halted, &self.all.clone(), Some(&running))?,
+            Some((last, halted_before)) => {
+                let moved = sees_movement(&self.batch.layout, &halted_before);
+                if moved.is_empty() {
+                    self.step += 1;
+                    last
+                } else {
+                    let new = self.compute(states, &halted, &moved, Some(&running))?;
+                    replace_rows(&last, &moved, &new)?
+                }
+            }
+        };
+        self.last = Some((candidate.detach(), halted));
+        Ok(candidate)
+    }
+
+    fn compute(
+        &mut self,
+        states: &Tensor,
+        halted: &[bool],
+        rows: &RowSet,
+        differentiated: Option<&RowSet>,
+    ) -> Result<Tensor> {
         self.step += 1;
-        self.key_values.begin_dense(halted, states)?;
+        self.key_values.begin_dense(rows, halted, states)?;
         let mut context = StepContext {
             step: self.step,
             layout: &self.batch.layout,
-            rows: &self.all,
+            rows,
             key_values: &mut self.key_values,
+            differentiated,
         };
-        Ok(self.model.backbone.step(states, &mut context)?)
+        Ok(self.model.backbone.step(&rows.select(states)?, &mut context)?)
     }
+}
+
+/// The rows that see a row, themselves included, that had not halted: from its sequence's first such row on.
+fn sees_movement(layout: &TokenLayout, halted: &[bool]) -> RowSet {
+    let mut moved = false;
+    let sees: Vec<bool> = (0..layout.rows())
+        .map(|row| {
+            moved = !halted[row] || (moved && layout.position(row) > 0);
+            moved
+        })
+        .collect();
+    RowSet::from_mask(&sees)
 }
 
 /// Runs one training pass over `batch`.
@@ -206,16 +253,16 @@ fn advance(walk: &mut Walk, states: Tensor, open: Vec<bool>, soft: Option<Tensor
                 .to_owned(),
         ));
     }
-    let candidate = walk.candidate(&states, &halted)?;
-    // Every token takes the first step, whatever its gate would say.
-    if walk.step == 1 || (soft.is_none() && !halted.contains(&true)) {
-        return Ok(candidate);
+    match soft {
+        // Every token takes the first step, whatever its gate would say.
+        Some(_) if walk.step == 0 => walk.gated_candidate(&states, halted),
+        Some(soft) => Ok(passthrough(&walk.gated_candidate(&states, halted)?, &states, &soft, &Arc::new(open))?),
+        None => {
+            let running = RowSet::from_mask(&open);
+            let new = walk.compute(&states, &halted, &running, None)?;
+            replace_rows(&states, &running, &new)
+        }
     }
-    let soft = match soft {
-        Some(soft) => soft,
-        None => Tensor::zeros(open.len(), states.dtype(), states.device())?,
-    };
-    Ok(passthrough(&candidate, &states, &soft, &Arc::new(open))?)
 }
 
 fn online(

@@ -135,7 +135,7 @@ impl Bench {
         let all = RowSet::all(rows);
         let mut key_values = self.memory(HaltedKeysValues::FreezeState, rows);
         let start = self.backbone.prelude(&packed.tokens, &packed.layout)?;
-        key_values.begin_dense(&vec![false; rows], &start)?;
+        key_values.begin_dense(&all, &vec![false; rows], &start)?;
         let first = self.step(1, packed, &all, &start, &mut key_values)?;
         let halted: Vec<bool> = (0..rows).map(|row| halting && row % 3 == 1).collect();
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
@@ -158,7 +158,8 @@ impl Bench {
         states: &Tensor,
         key_values: &mut KeyValues,
     ) -> Result<Tensor> {
-        self.backbone.step(states, &mut StepContext { step, layout: &packed.layout, rows, key_values })
+        self.backbone
+            .step(states, &mut StepContext { step, layout: &packed.layout, rows, key_values, differentiated: None })
     }
 
     fn shapes(&self, packed: &Packed) {
@@ -234,7 +235,7 @@ impl Bench {
                     key_values.begin_compacted(&running, &RowSet::from_mask(&settled), &halted, &states)?;
                     self.step(step, packed, &running, &running.select(&states)?, &mut key_values)?
                 } else {
-                    key_values.begin_dense(&halted, &states)?;
+                    key_values.begin_dense(&RowSet::all(rows), &halted, &states)?;
                     running.select(&self.step(step, packed, &RowSet::all(rows), &states, &mut key_values)?)?
                 };
                 states = replace_rows(&states, &running, &moved)?;
@@ -265,12 +266,12 @@ impl Bench {
 
     fn costs(&self) {
         let cost = self.backbone.cost();
-        let parts = [cost.prelude, cost.step, cost.coda];
+        let parts = [cost.prelude, cost.step, cost.coda, cost.readout];
         let numbers = parts.iter().flat_map(|part| [part.per_row, part.per_key, part.per_key_value]);
-        let legal = numbers.chain([cost.head]).all(|number| number.is_finite() && number >= 0.0);
+        let legal = { numbers }.all(|number| number.is_finite() && number >= 0.0);
         self.subject.demand("its costs are finite and not negative", legal, || format!("{cost:?}"));
-        let charged = cost.step.per_row > 0.0 && cost.head > 0.0;
-        self.subject.demand("a step and the head cost something", charged, || format!("{cost:?}"));
+        let charged = cost.step.per_row > 0.0 && cost.readout.per_row > 0.0;
+        self.subject.demand("a step and a read-out cost something", charged, || format!("{cost:?}"));
     }
 
     fn names(&self) {

@@ -104,7 +104,7 @@ impl Backbone for Miniature {
         let plan = AttentionPlan::new(context.layout, context.rows, context.key_values.visible());
         let mut states = states.clone();
         for (index, layer) in self.core.iter().enumerate() {
-            states = layer.step(index, &states, context.layout, context.rows, context.key_values, &plan)?;
+            states = layer.step(index, &states, context, &plan)?;
         }
         Ok(states)
     }
@@ -122,7 +122,7 @@ impl Backbone for Miniature {
             per_key: layers * layer.per_key,
             per_key_value: layers * layer.per_key_value,
         };
-        let head = 2.0 * (self.shape.d_model * self.vocabulary) as f64;
-        BackboneCost { prelude: layer, step, coda: layer, head }
+        let (coda, readout) = self.shape.coda_cost(1, self.vocabulary);
+        BackboneCost { prelude: layer, step, coda, readout }
     }
 }

@@ -3,5 +3,5 @@
 mod linear;
 mod transformer;
 
-pub use linear::{Linear, project};
+pub use linear::Linear;
 pub use transformer::{TransformerLayer, TransformerShape, positions_of};

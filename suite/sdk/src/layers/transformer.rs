@@ -5,12 +5,10 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
-use super::Linear;
-use crate::backbone::PartCost;
+use crate::backbone::{PartCost, StepContext};
 use crate::error::{Error, Result};
-use crate::key_values::KeyValues;
 use crate::layout::{RowSet, TokenLayout};
-use crate::ops::{AttentionPlan, RopeTable, causal_attention, rms_norm, rope, swiglu};
+use crate::ops::{AttentionPlan, LayerPass, LayerWeights, RopeTable};
 
 /// Sizes of a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,6 +49,25 @@ impl TransformerShape {
     }
 }
 
+impl TransformerShape {
+    /// Analytic cost of a coda of `layers` layers and a head with `vocabulary` outputs: (for all rows, for the rows that
+    /// are read out alone). The last layer attends and feeds forward for the latter only.
+    pub fn coda_cost(&self, layers: usize, vocabulary: usize) -> (PartCost, PartCost) {
+        let layer = self.cost();
+        let head = 2.0 * (self.d_model * vocabulary) as f64;
+        let Some(before) = layers.checked_sub(1) else {
+            return (PartCost::default(), PartCost { per_row: head, ..PartCost::default() });
+        };
+        let all = PartCost {
+            per_row: before as f64 * layer.per_row + layer.per_key_value,
+            per_key: before as f64 * layer.per_key,
+            per_key_value: 0.0,
+        };
+        let readout = PartCost { per_row: layer.per_row - layer.per_key_value + head, ..layer };
+        (all, PartCost { per_key_value: 0.0, ..readout })
+    }
+}
+
 /// Positions of some rows, as the rotary embedding wants them.
 pub fn positions_of(layout: &TokenLayout, rows: &[u32]) -> Arc<Vec<u32>> {
     Arc::new(rows.iter().map(|row| layout.position(*row as usize) as u32).collect())
@@ -60,15 +77,7 @@ pub fn positions_of(layout: &TokenLayout, rows: &[u32]) -> Arc<Vec<u32>> {
 pub struct TransformerLayer {
     shape: TransformerShape,
     rope: Arc<RopeTable>,
-    input_norm: Tensor,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
-    feed_forward_norm: Tensor,
-    gate: Linear,
-    up: Linear,
-    down: Linear,
+    weights: LayerWeights,
 }
 
 impl TransformerLayer {
@@ -79,21 +88,20 @@ impl TransformerLayer {
     pub fn new(shape: TransformerShape, rope: &Arc<RopeTable>, variables: VarBuilder) -> Result<Self> {
         let TransformerShape { d_model, d_ff, .. } = shape;
         let norm = |name: &str| variables.pp(name).get_with_hints(d_model, "weight", Init::Const(1.0));
-        let attention = variables.pp("self_attn");
-        let feed_forward = variables.pp("mlp");
-        Ok(Self {
-            shape,
-            rope: rope.clone(),
+        let (attention, feed_forward) = (variables.pp("self_attn"), variables.pp("mlp"));
+        let matrix = |variables: &VarBuilder, name: &str, outputs: usize, inputs: usize| {
+            let stdev = (inputs.max(1) as f64).sqrt().recip();
+            variables.get_with_hints((outputs, inputs), name, Init::Randn { mean: 0.0, stdev })
+        };
+        let weights = LayerWeights {
             input_norm: norm("input_layernorm")?,
-            query: Linear::new(d_model, d_model, attention.pp("q_proj"))?,
-            key: Linear::new(d_model, d_model, attention.pp("k_proj"))?,
-            value: Linear::new(d_model, d_model, attention.pp("v_proj"))?,
-            output: Linear::new(d_model, d_model, attention.pp("o_proj"))?,
+            query_key_value: matrix(&attention, "{q_proj,k_proj,v_proj}.weight", 3 * d_model, d_model)?,
+            output: matrix(&attention, "o_proj.weight", d_model, d_model)?,
             feed_forward_norm: norm("post_attention_layernorm")?,
-            gate: Linear::new(d_model, d_ff, feed_forward.pp("gate_proj"))?,
-            up: Linear::new(d_model, d_ff, feed_forward.pp("up_proj"))?,
-            down: Linear::new(d_ff, d_model, feed_forward.pp("down_proj"))?,
-        })
+            gate_up: matrix(&feed_forward, "{gate_proj,up_proj}.weight", 2 * d_ff, d_model)?,
+            down: matrix(&feed_forward, "down_proj.weight", d_model, d_ff)?,
+        };
+        Ok(Self { shape, rope: rope.clone(), weights })
     }
 
     /// The layer over all rows, read out for the rows in `queries`: `[rows, d_model]` to `[queries, d_model]`.
@@ -101,14 +109,11 @@ impl TransformerLayer {
     /// # Errors
     /// If a tensor operation fails.
     pub fn forward(&self, states: &Tensor, layout: &TokenLayout, queries: &RowSet) -> Result<Tensor> {
-        let rows = RowSet::all(layout.rows());
-        let normed = self.norm(states, &self.input_norm)?;
-        let positions = positions_of(layout, rows.as_slice());
-        let keys = rope(&self.key.forward(&normed)?, &positions, &self.rope)?;
-        let values = self.value.forward(&normed)?;
-        let (states, normed) = (queries.select(states)?, queries.select(&normed)?);
+        let (pass, rows) = (self.begin()?, RowSet::all(layout.rows()));
+        let keys_values = pass.keys_values(states, &positions_of(layout, rows.as_slice()), None)?;
         let plan = AttentionPlan::new(layout, queries, None);
-        self.attend(&states, &normed, &keys, &values, layout, queries, &plan)
+        let positions = positions_of(layout, queries.as_slice());
+        Ok(pass.attend(&queries.select(states)?, &keys_values, &positions, &plan, None)?)
     }
 
     /// The layer as number `index` of a recurrent core, over the rows that run.
@@ -119,41 +124,23 @@ impl TransformerLayer {
         &self,
         index: usize,
         states: &Tensor,
-        layout: &TokenLayout,
-        rows: &RowSet,
-        key_values: &mut KeyValues,
+        context: &mut StepContext,
         plan: &Arc<AttentionPlan>,
     ) -> Result<Tensor> {
-        let normed = self.norm(states, &self.input_norm)?;
-        let inputs = key_values.inputs(states)?;
-        let sources = if inputs.id() == states.id() { normed.clone() } else { self.norm(&inputs, &self.input_norm)? };
-        let positions = positions_of(layout, key_values.projected_rows());
-        let keys = rope(&self.key.forward(&sources)?, &positions, &self.rope)?;
-        let (keys, values) = key_values.commit(index, keys, self.value.forward(&sources)?)?;
-        self.attend(states, &normed, &keys, &values, layout, rows, plan)
+        let (layout, rows) = (context.layout, context.rows);
+        let pass = context.key_values.pass(index, || self.begin())?;
+        let sources = context.key_values.sources(index, states)?;
+        let positions = positions_of(layout, &sources.rows);
+        let known = sources.known.as_ref().map(|(known, moved)| (known, moved));
+        let projected = pass.keys_values(&sources.states, &positions, known)?;
+        let keys_values = context.key_values.commit(index, projected)?;
+        let places = context.differentiated.map(|some| some.places_in(rows));
+        let positions = positions_of(layout, rows.as_slice());
+        Ok(pass.attend(states, &keys_values, &positions, plan, places.as_ref())?)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the shared second half of forward and step")]
-    fn attend(
-        &self,
-        states: &Tensor,
-        normed: &Tensor,
-        keys: &Tensor,
-        values: &Tensor,
-        layout: &TokenLayout,
-        queries: &RowSet,
-        plan: &Arc<AttentionPlan>,
-    ) -> Result<Tensor> {
-        let positions = positions_of(layout, queries.as_slice());
-        let query = rope(&self.query.forward(normed)?, &positions, &self.rope)?;
-        let attended = causal_attention(&query, keys, values, self.shape.heads, plan)?;
-        let states = (states + self.output.forward(&attended)?)?;
-        let normed = self.norm(&states, &self.feed_forward_norm)?;
-        let hidden = swiglu(&self.gate.forward(&normed)?, &self.up.forward(&normed)?)?;
-        Ok((states + self.down.forward(&hidden)?)?)
-    }
-
-    fn norm(&self, states: &Tensor, weight: &Tensor) -> Result<Tensor> {
-        Ok(rms_norm(states, weight, self.shape.rms_norm_epsilon)?)
+    /// Begins a graph in which the layer may be used several times.
+    fn begin(&self) -> Result<LayerPass> {
+        Ok(LayerPass::new(&self.weights, self.shape.heads, self.shape.rms_norm_epsilon, &self.rope)?)
     }
 }

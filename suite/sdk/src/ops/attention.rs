@@ -3,21 +3,24 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch, number};
+use super::attention_kernel::{backward, forward};
+use super::cpu::{self, dispatch};
 use crate::layout::{RowSet, TokenLayout};
-use crate::threads;
+
+/// The widest head that the fused attention is written for; wider ones are composed.
+pub(super) const WIDEST_HEAD: usize = 256;
 
 /// Who attends to whom: the queries of each sequence and the keys they may see.
 #[derive(Debug)]
 pub struct AttentionPlan {
     /// Row of each query, ascending.
-    rows: Vec<u32>,
+    pub(super) rows: Vec<u32>,
     /// Queries and keys of each sequence that has queries.
-    groups: Vec<(Range<usize>, Range<usize>)>,
+    pub(super) groups: Vec<(Range<usize>, Range<usize>)>,
     /// Keys that may be seen; `None` means all. A row always sees itself.
-    visible: Option<Arc<Vec<bool>>>,
+    pub(super) visible: Option<Arc<Vec<bool>>>,
     total: usize,
 }
 
@@ -49,38 +52,67 @@ impl AttentionPlan {
         pairs
     }
 
-    fn sees(&self, row: usize, key: usize) -> bool {
+    /// Number of queries.
+    pub(super) fn queries(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Number of tokens in the batch.
+    pub(super) fn rows(&self) -> usize {
+        self.total
+    }
+
+    /// The plan of some of its queries, given by their places, ascending.
+    pub(super) fn subset(&self, queries: &[u32]) -> Self {
+        let mut groups: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        let mut next = 0;
+        for (mine, keys) in &self.groups {
+            let first = next;
+            while queries.get(next).is_some_and(|query| mine.contains(&(*query as usize))) {
+                next += 1;
+            }
+            if next > first {
+                groups.push((first..next, keys.clone()));
+            }
+        }
+        let rows = queries.iter().map(|query| self.rows[*query as usize]).collect();
+        Self { rows, groups, visible: self.visible.clone(), total: self.total }
+    }
+
+    pub(super) fn sees(&self, row: usize, key: usize) -> bool {
         key == row || self.visible.as_ref().is_none_or(|visible| visible[key])
     }
 }
 
-/// softmax(q kᵀ / sqrt(head_dim)) v per head. `q` is `[queries, heads * head_dim]`, `k` and `v` are
-/// `[rows, heads * head_dim]` for all tokens of the batch; the result is like `q`.
+/// softmax(q kᵀ / sqrt(head_dim)) v per head. `q` is `[queries, heads * head_dim]`; `keys_values` holds keys and values
+/// side by side for all tokens of the batch, `[rows, 2 * heads * head_dim]`; the result is like `q`.
 ///
 /// # Errors
 /// If shapes or types do not agree with each other and the plan.
-pub fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, plan: &Arc<AttentionPlan>) -> Result<Tensor> {
+pub fn causal_attention(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &Arc<AttentionPlan>) -> Result<Tensor> {
     let width = q.dim(1)?;
-    if q.dim(0)? != plan.rows.len() || k.dims() != [plan.total, width] || v.dims() != k.dims() || width % heads != 0 {
+    let expected = [plan.total, 2 * width];
+    if q.dim(0)? != plan.rows.len() || keys_values.dims() != expected || !width.is_multiple_of(heads) {
         candle_core::bail!(
-            "attention: {} queries of {:?} over keys {:?} and values {:?} of {} rows in {heads} heads",
+            "attention: {} queries of {:?} over keys and values {:?} of {} rows in {heads} heads",
             plan.rows.len(),
             q.dims(),
-            k.dims(),
-            v.dims(),
+            keys_values.dims(),
             plan.total
         );
     }
-    if cpu::fused(q) {
+    if cpu::fused(q) && width / heads <= WIDEST_HEAD {
         let attention = Attention { plan: plan.clone(), heads };
-        return q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, attention);
+        return q.contiguous()?.apply_op2(&keys_values.contiguous()?, attention);
     }
-    composed(q, k, v, heads, plan)
+    composed(q, keys_values, heads, plan)
 }
 
 /// Attention over a padded grid `[sequences, heads, queries, keys]`.
-fn composed(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, plan: &AttentionPlan) -> Result<Tensor> {
+fn composed(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &AttentionPlan) -> Result<Tensor> {
     let width = q.dim(1)?;
+    let half = |first: usize| keys_values.narrow(1, first, width)?.contiguous();
+    let (k, v) = (half(0)?, half(width)?);
     let groups = plan.groups.len();
     let most_queries = plan.groups.iter().map(|(queries, _)| queries.len()).max().unwrap_or(0);
     let most_keys = plan.groups.iter().map(|(_, keys)| keys.len()).max().unwrap_or(0);
@@ -113,8 +145,8 @@ fn composed(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, plan: &AttentionPl
         rows.reshape((groups, most, heads, width / heads))?.transpose(1, 2)?.contiguous()
     };
     let q = grid(q, query_index, most_queries)?;
-    let k = grid(k, key_index.clone(), most_keys)?;
-    let v = grid(v, key_index, most_keys)?;
+    let k = grid(&k, key_index.clone(), most_keys)?;
+    let v = grid(&v, key_index, most_keys)?;
     let mask = Tensor::from_vec(mask, (groups, 1, most_queries, most_keys), q.device())?.to_dtype(q.dtype())?;
     let scale = ((width / heads) as f64).sqrt().recip();
     let scores = (q.matmul(&k.t()?)? * scale)?.broadcast_add(&mask)?;
@@ -128,166 +160,26 @@ struct Attention {
     heads: usize,
 }
 
-impl Attention {
-    /// Probabilities of the keys `keys.start..=row` for one head of one query, written to `scores`.
-    fn probabilities<T: Real>(
-        &self,
-        q: &[T],
-        k: &[T],
-        row: usize,
-        start: usize,
-        head: Range<usize>,
-        scores: &mut Vec<T>,
-    ) {
-        let width = q.len();
-        let scale = number::<T>((head.len() as f64).sqrt().recip());
-        let query = &q[head.clone()];
-        scores.clear();
-        let mut largest = number::<T>(f64::NEG_INFINITY);
-        for key in start..=row {
-            let score = if self.plan.sees(row, key) {
-                let key = &k[(key * width + head.start)..(key * width + head.end)];
-                query.iter().zip(key).map(|(q, k)| *q * *k).sum::<T>() * scale
-            } else {
-                number(f64::NEG_INFINITY)
-            };
-            if score > largest {
-                largest = score;
-            }
-            scores.push(score);
-        }
-        let mut total = T::zero();
-        for score in scores.iter_mut() {
-            *score = (*score - largest).exp();
-            total += *score;
-        }
-        let inverse = number::<T>(1.0) / total;
-        for score in scores.iter_mut() {
-            *score *= inverse;
-        }
-    }
-
-    fn forward<T: Real>(&self, q: &[T], k: &[T], v: &[T]) -> Vec<T> {
-        let width = q.len() / self.plan.rows.len().max(1);
-        let head_dim = width / self.heads;
-        let mut result = vec![T::zero(); q.len()];
-        let mut rest = result.as_mut_slice();
-        let mut work = Vec::with_capacity(self.plan.groups.len());
-        for (queries, keys) in &self.plan.groups {
-            let (mine, others) = rest.split_at_mut(queries.len() * width);
-            rest = others;
-            work.push((queries, keys, mine));
-        }
-        threads::for_each(work, |(queries, keys, result)| {
-            let mut scores = Vec::with_capacity(keys.len());
-            for (query, result) in queries.clone().zip(result.chunks_exact_mut(width)) {
-                let row = self.plan.rows[query] as usize;
-                let q = &q[query * width..(query + 1) * width];
-                for head in 0..self.heads {
-                    let head = head * head_dim..(head + 1) * head_dim;
-                    self.probabilities(q, k, row, keys.start, head.clone(), &mut scores);
-                    let result = &mut result[head.clone()];
-                    for (key, probability) in (keys.start..).zip(&scores) {
-                        let value = &v[(key * width + head.start)..(key * width + head.end)];
-                        for (result, value) in result.iter_mut().zip(value) {
-                            *result += *probability * *value;
-                        }
-                    }
-                }
-            }
-        });
-        result
-    }
-
-    fn backward<T: Real>(&self, q: &[T], k: &[T], v: &[T], grad: &[T]) -> [Vec<T>; 3] {
-        let width = q.len() / self.plan.rows.len().max(1);
-        let head_dim = width / self.heads;
-        let scale = number::<T>((head_dim as f64).sqrt().recip());
-        let mut dq = vec![T::zero(); q.len()];
-        let mut dk = vec![T::zero(); k.len()];
-        let mut dv = vec![T::zero(); v.len()];
-        let (mut rest_q, mut rest_k, mut rest_v) = (dq.as_mut_slice(), dk.as_mut_slice(), dv.as_mut_slice());
-        let mut taken = 0;
-        let mut work = Vec::with_capacity(self.plan.groups.len());
-        for (queries, keys) in &self.plan.groups {
-            let (mine_q, others_q) = rest_q.split_at_mut(queries.len() * width);
-            let (_, from_k) = rest_k.split_at_mut((keys.start - taken) * width);
-            let (_, from_v) = rest_v.split_at_mut((keys.start - taken) * width);
-            let (mine_k, others_k) = from_k.split_at_mut(keys.len() * width);
-            let (mine_v, others_v) = from_v.split_at_mut(keys.len() * width);
-            (rest_q, rest_k, rest_v, taken) = (others_q, others_k, others_v, keys.end);
-            work.push((queries, keys, mine_q, mine_k, mine_v));
-        }
-        threads::for_each(work, |(queries, keys, dq, dk, dv)| {
-            let mut probabilities = Vec::with_capacity(keys.len());
-            let mut products = Vec::with_capacity(keys.len());
-            for (query, dq) in queries.clone().zip(dq.chunks_exact_mut(width)) {
-                let row = self.plan.rows[query] as usize;
-                let q = &q[query * width..(query + 1) * width];
-                let grad = &grad[query * width..(query + 1) * width];
-                for head in 0..self.heads {
-                    let head = head * head_dim..(head + 1) * head_dim;
-                    self.probabilities(q, k, row, keys.start, head.clone(), &mut probabilities);
-                    let (q, grad, dq) = (&q[head.clone()], &grad[head.clone()], &mut dq[head.clone()]);
-                    // dp_j = <grad, v_j>; ds_j = p_j (dp_j - sum_i p_i dp_i)
-                    products.clear();
-                    let mut mean = T::zero();
-                    for (key, probability) in (keys.start..).zip(&probabilities) {
-                        let value = &v[(key * width + head.start)..(key * width + head.end)];
-                        let product: T = grad.iter().zip(value).map(|(g, v)| *g * *v).sum();
-                        mean += *probability * product;
-                        products.push(product);
-                    }
-                    for (place, (probability, product)) in probabilities.iter().zip(&products).enumerate() {
-                        let slope = *probability * (*product - mean) * scale;
-                        let at = place * width + head.start..place * width + head.end;
-                        let key = &k[((keys.start + place) * width + head.start)..][..head_dim];
-                        for (index, (dk, dv)) in dk[at.clone()].iter_mut().zip(&mut dv[at]).enumerate() {
-                            dq[index] += slope * key[index];
-                            *dk += slope * q[index];
-                            *dv += *probability * grad[index];
-                        }
-                    }
-                }
-            }
-        });
-        [dq, dk, dv]
-    }
-}
-
-impl CustomOp3 for Attention {
+impl CustomOp2 for Attention {
     fn name(&self) -> &'static str {
         "causal-attention"
     }
 
-    fn cpu_fwd(
-        &self,
-        q: &CpuStorage,
-        ql: &Layout,
-        k: &CpuStorage,
-        kl: &Layout,
-        v: &CpuStorage,
-        vl: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(&self, q: &CpuStorage, ql: &Layout, kv: &CpuStorage, kvl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let width = ql.dims()[1];
         dispatch!("causal-attention", candle_core::backend::BackendStorage::dtype(q), T => {
-            let (q, k, v) = (cpu::slice::<T>(q, ql)?, cpu::slice::<T>(k, kl)?, cpu::slice::<T>(v, vl)?);
-            Ok(cpu::stored(self.forward(q, k, v), ql.shape().clone()))
+            let (q, kv) = (cpu::slice::<T>(q, ql)?, cpu::slice::<T>(kv, kvl)?);
+            Ok(cpu::stored(forward(&self.plan, self.heads, q, kv, width), ql.shape().clone()))
         })
     }
 
-    fn bwd(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, q: &Tensor, kv: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let width = q.dim(1)?;
         dispatch!("causal-attention", q.dtype(), T => {
-            let [dq, dk, dv] = cpu::with::<T, _>(q, |qs| cpu::with::<T, _>(k, |ks| cpu::with::<T, _>(v, |vs| {
-                cpu::with::<T, _>(grad, |gs| Ok(self.backward(qs, ks, vs, gs)))
-            })))?;
-            Ok((cpu::gradient(dq, q)?, cpu::gradient(dk, k)?, cpu::gradient(dv, v)?))
+            let (dq, dkv) = cpu::with_all::<T, _, 3>([q, kv, grad], |[q, kv, grad]| {
+                Ok(backward(&self.plan, self.heads, q, kv, grad, width))
+            })?;
+            Ok((cpu::gradient(dq, q)?, cpu::gradient(dkv, kv)?))
         })
     }
 }
@@ -298,7 +190,7 @@ mod tests {
 
     use super::{AttentionPlan, causal_attention, composed};
     use crate::layout::{RowSet, TokenLayout};
-    use crate::ops::tests::{agree, values};
+    use crate::ops::tests::{agree, agree_without_differences, values};
 
     #[test]
     fn equals_its_composition_and_finite_differences() {
@@ -316,12 +208,35 @@ mod tests {
                 assert_eq!(plan.pairs(), 0);
                 continue;
             }
-            let inputs = [values(&[rows.len(), 8], 20), values(&[9, 8], 21), values(&[9, 8], 22)];
-            agree(
+            let inputs = [values(&[rows.len(), 8], 20), values(&[9, 16], 21)];
+            agree(&inputs, |x| causal_attention(&x[0], &x[1], 2, &plan), |x| composed(&x[0], &x[1], 2, &plan));
+        }
+    }
+
+    #[test]
+    fn long_sequences_and_wide_heads_equal_the_composition() {
+        for (length, width, heads) in
+            [(37, 16, 2), (70, 32, 2), (20, 64, 2), (9, 128, 2), (33, 6, 1), (10, 300, 2), (10, 300, 1)]
+        {
+            let layout = TokenLayout::new(&[length, 3], &[0, 1]).unwrap();
+            let plan = AttentionPlan::new(&layout, &RowSet::all(length + 3), None);
+            let inputs = [values(&[length + 3, width], 23), values(&[length + 3, 2 * width], 24)];
+            agree_without_differences(
                 &inputs,
-                |x| causal_attention(&x[0], &x[1], &x[2], 2, &plan),
-                |x| composed(&x[0], &x[1], &x[2], 2, &plan),
+                |x| causal_attention(&x[0], &x[1], heads, &plan),
+                |x| composed(&x[0], &x[1], heads, &plan),
             );
+        }
+    }
+
+    #[test]
+    fn a_subset_of_its_queries_is_the_plan_of_their_rows() {
+        let layout = TokenLayout::new(&[3, 1, 5], &[0, 1, 2]).unwrap();
+        let all = AttentionPlan::new(&layout, &RowSet::all(9), None);
+        for mask in [0b101010101u32, 0b111000000, 0b000000111, 0, 0b111111111] {
+            let rows = RowSet::from_mask(&(0..9).map(|row| mask >> row & 1 == 1).collect::<Vec<bool>>());
+            let (subset, direct) = (all.subset(rows.as_slice()), AttentionPlan::new(&layout, &rows, None));
+            assert_eq!((&subset.rows, &subset.groups), (&direct.rows, &direct.groups));
         }
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch};
+use super::cpu::{self, ROWS, Real, dispatch};
+use crate::threads;
 
 /// The straight-through estimator: `hard` forward, the gradient of `soft` backward. Both of one shape.
 ///
@@ -82,12 +83,10 @@ impl CustomOp3 for Passthrough {
         dispatch!("passthrough", candle_core::backend::BackendStorage::dtype(c), T => {
             let (candidate, previous) = (cpu::slice::<T>(c, cl)?, cpu::slice::<T>(p, pl)?);
             let width = candidate.len() / self.open.len().max(1);
-            let mut y = previous.to_vec();
-            for (row, open) in self.open.iter().enumerate() {
-                if *open {
-                    let range = row * width..(row + 1) * width;
-                    y[range.clone()].copy_from_slice(&candidate[range]);
-                }
+            let row = |row: usize| row * width..(row + 1) * width;
+            let mut y = Vec::with_capacity(candidate.len());
+            for (index, open) in self.open.iter().enumerate() {
+                y.extend_from_slice(if *open { &candidate[row(index)] } else { &previous[row(index)] });
             }
             Ok(cpu::stored(y, cl.shape().clone()))
         })
@@ -102,25 +101,40 @@ impl CustomOp3 for Passthrough {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         dispatch!("passthrough", c.dtype(), T => {
-            let [dc, dp, ds] = cpu::with::<T, _>(c, |cs| cpu::with::<T, _>(p, |ps| cpu::with::<T, _>(grad, |gs| {
-                Ok(backward(cs, ps, gs, &self.open))
-            })))?;
+            let [dc, dp, ds] = cpu::with_all::<T, _, 3>([c, p, grad], |[candidate, previous, grad]| {
+                Ok(backward(candidate, previous, grad, &self.open))
+            })?;
             Ok((cpu::gradient(dc, c)?, cpu::gradient(dp, p)?, cpu::gradient(ds, s)?))
         })
     }
 }
 
 fn backward<T: Real>(candidate: &[T], previous: &[T], grad: &[T], open: &[bool]) -> [Vec<T>; 3] {
-    let width = candidate.len() / open.len().max(1);
+    let width = (candidate.len() / open.len().max(1)).max(1);
     let mut dcandidate = vec![T::zero(); candidate.len()];
     let mut dprevious = vec![T::zero(); candidate.len()];
     let mut dsoft = vec![T::zero(); open.len()];
-    for (row, open) in open.iter().enumerate() {
-        let range = row * width..(row + 1) * width;
-        let kept = if *open { &mut dcandidate } else { &mut dprevious };
-        kept[range.clone()].copy_from_slice(&grad[range.clone()]);
-        dsoft[row] = range.map(|index| grad[index] * (candidate[index] - previous[index])).sum();
-    }
+    let gradients = dcandidate.chunks_mut(ROWS * width).zip(dprevious.chunks_mut(ROWS * width));
+    let inputs = candidate.chunks(ROWS * width).zip(previous.chunks(ROWS * width)).zip(grad.chunks(ROWS * width));
+    let chunks: Vec<_> = gradients.zip(inputs).zip(dsoft.chunks_mut(ROWS).zip(open.chunks(ROWS))).collect();
+    threads::for_each(
+        chunks,
+        #[inline(always)]
+        |(((dcandidate, dprevious), ((candidate, previous), grad)), (dsoft, open))| {
+            let mut moved = vec![T::zero(); width];
+            for (row, (dsoft, open)) in dsoft.iter_mut().zip(open).enumerate() {
+                let range = row * width..(row + 1) * width;
+                let kept: &mut [T] = if *open { dcandidate } else { dprevious };
+                kept[range.clone()].copy_from_slice(&grad[range.clone()]);
+                for ((moved, candidate), previous) in
+                    moved.iter_mut().zip(&candidate[range.clone()]).zip(&previous[range.clone()])
+                {
+                    *moved = *candidate - *previous;
+                }
+                *dsoft = cpu::dot(&grad[range], &moved);
+            }
+        },
+    );
     [dcandidate, dprevious, dsoft]
 }
 

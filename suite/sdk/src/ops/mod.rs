@@ -4,21 +4,35 @@
 //! the CPU, in f32 and f64; on other devices its composition of candle's primitives runs. Tests hold the two against
 //! each other and against finite differences.
 
+mod adamw;
 mod attention;
+mod attention_kernel;
 mod cpu;
 mod cross_entropy;
 mod gate;
+mod layer;
+mod layer_norm;
+mod linear;
 mod log_sigmoid;
+mod product;
 mod rms_norm;
 mod rope;
+mod rows;
+mod silu;
 mod swiglu;
 
+pub use adamw::{AdamWStep, adamw, square_sum};
 pub use attention::{AttentionPlan, causal_attention};
 pub use cross_entropy::cross_entropy;
 pub use gate::{passthrough, straight_through};
+pub use layer::{LayerPass, LayerWeights};
+pub use layer_norm::layer_norm;
+pub use linear::linear;
 pub use log_sigmoid::log_sigmoid;
 pub use rms_norm::rms_norm;
 pub use rope::{RopeTable, rope};
+pub use rows::{gather_rows, replace_rows, update_rows};
+pub use silu::silu;
 pub use swiglu::swiglu;
 
 #[cfg(test)]

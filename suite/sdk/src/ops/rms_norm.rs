@@ -25,9 +25,29 @@ fn composed(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
     x.broadcast_div(&scale)?.broadcast_mul(weight)
 }
 
+#[inline(always)]
 fn inverse_root<T: Real>(row: &[T], epsilon: T) -> T {
-    let squares: T = row.iter().map(|x| *x * *x).sum();
-    number::<T>(1.0) / (squares / number(row.len() as f64) + epsilon).sqrt()
+    number::<T>(1.0) / (cpu::dot(row, row) / number(row.len() as f64) + epsilon).sqrt()
+}
+
+/// RMSNorm of the rows of `x`, as wide as `w`.
+pub(super) fn forward<T: Real>(x: &[T], w: &[T], epsilon: T) -> Vec<T> {
+    let width = w.len();
+    let mut y = vec![T::zero(); x.len()];
+    let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).collect();
+    threads::for_each(
+        chunks,
+        #[inline(always)]
+        |(y, x): (&mut [T], &[T])| {
+            for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                let scale = inverse_root(x, epsilon);
+                for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
+                    *y = *x * scale * *w;
+                }
+            }
+        },
+    );
+    y
 }
 
 impl CustomOp2 for RmsNorm {
@@ -37,35 +57,27 @@ impl CustomOp2 for RmsNorm {
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, w: &CpuStorage, wl: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!("rms-norm", candle_core::backend::BackendStorage::dtype(x), T => {
-            let (x, w) = (cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?);
-            let width = w.len();
-            let mut y = vec![0 as T; x.len()];
-            let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).collect();
-            threads::for_each(chunks, |(y, x): (&mut [T], &[T])| {
-                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                    let scale = inverse_root(x, self.epsilon as T);
-                    for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
-                        *y = *x * scale * *w;
-                    }
-                }
-            });
+            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, self.epsilon as T);
             Ok(cpu::stored(y, xl.shape().clone()))
         })
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         dispatch!("rms-norm", x.dtype(), T => {
-            let (dx, dw) = cpu::with::<T, _>(x, |xs| cpu::with::<T, _>(w, |ws| cpu::with::<T, _>(grad, |gs| {
-                Ok(backward(xs, ws, gs, self.epsilon as T))
-            })))?;
+            let mut dw = vec![0 as T; w.elem_count()];
+            let dx = cpu::with_all::<T, _, 3>([x, w, grad], |[x, w, grad]| {
+                let mut dx = vec![0 as T; x.len()];
+                backward_onto(&mut dx, &mut dw, x, w, grad, self.epsilon as T);
+                Ok(dx)
+            })?;
             Ok((cpu::gradient(dx, x)?, cpu::gradient(dw, w)?))
         })
     }
 }
 
-fn backward<T: Real>(x: &[T], w: &[T], grad: &[T], epsilon: T) -> (Vec<T>, Vec<T>) {
+/// Adds the gradients of [`forward`] to `dx` and `dw`.
+pub(super) fn backward_onto<T: Real>(dx: &mut [T], dw: &mut [T], x: &[T], w: &[T], grad: &[T], epsilon: T) {
     let width = w.len();
-    let mut dx = vec![T::zero(); x.len()];
     // Each chunk sums its own share of dw; the shares are added in the order of the chunks.
     let mut shares = vec![T::zero(); x.len().div_ceil(ROWS * width) * width];
     let chunks: Vec<_> = dx
@@ -73,24 +85,31 @@ fn backward<T: Real>(x: &[T], w: &[T], grad: &[T], epsilon: T) -> (Vec<T>, Vec<T
         .zip(shares.chunks_mut(width))
         .zip(x.chunks(ROWS * width).zip(grad.chunks(ROWS * width)))
         .collect();
-    threads::for_each(chunks, |((dx, dw), (x, grad))| {
-        for ((dx, x), grad) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(grad.chunks_exact(width)) {
-            let scale = inverse_root(x, epsilon);
-            let dot: T = x.iter().zip(grad).zip(w).map(|((x, g), w)| *x * *g * *w).sum();
-            let correction = dot * scale * scale * scale / number(width as f64);
-            for index in 0..width {
-                dx[index] = grad[index] * w[index] * scale - x[index] * correction;
-                dw[index] += grad[index] * x[index] * scale;
+    threads::for_each(
+        chunks,
+        #[inline(always)]
+        |((dx, dw), (x, grad))| {
+            let mut weighted = vec![T::zero(); width];
+            for ((dx, x), grad) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(grad.chunks_exact(width)) {
+                let scale = inverse_root(x, epsilon);
+                for ((weighted, grad), w) in weighted.iter_mut().zip(grad).zip(w) {
+                    *weighted = *grad * *w;
+                }
+                let correction = cpu::dot(x, &weighted) * scale * scale * scale / number(width as f64);
+                for ((dx, weighted), x) in dx.iter_mut().zip(&weighted).zip(x) {
+                    *dx += *weighted * scale - *x * correction;
+                }
+                for ((dw, grad), x) in dw.iter_mut().zip(grad).zip(x) {
+                    *dw += *grad * *x * scale;
+                }
             }
-        }
-    });
-    let mut dw = vec![T::zero(); width];
+        },
+    );
     for share in shares.chunks(width) {
         for (total, part) in dw.iter_mut().zip(share) {
             *total += *part;
         }
     }
-    (dx, dw)
 }
 
 #[cfg(test)]

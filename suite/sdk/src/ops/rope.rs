@@ -24,6 +24,12 @@ impl RopeTable {
         Self { head_dim, theta, rows: RwLock::default() }
     }
 
+    /// Angles for every position in `positions`.
+    pub(super) fn rotation(&self, positions: &[u32]) -> Rotation {
+        let most = positions.iter().max().map_or(0, |most| *most as usize + 1);
+        Rotation { angles: self.angles(most), head_dim: self.head_dim }
+    }
+
     fn angles(&self, positions: usize) -> Arc<Angles> {
         let half = self.head_dim / 2;
         let known = self.rows.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -54,8 +60,8 @@ pub fn rope(x: &Tensor, positions: &Arc<Vec<u32>>, table: &RopeTable) -> Result<
     let most = positions.iter().max().map_or(0, |most| *most as usize + 1);
     let angles = table.angles(most);
     if cpu::fused(x) {
-        let rotation = Rope { positions: positions.clone(), angles, head_dim: table.head_dim, direction: 1.0 };
-        return x.contiguous()?.apply_op1(rotation);
+        let rotation = Rotation { angles, head_dim: table.head_dim };
+        return x.contiguous()?.apply_op1(Rope { positions: positions.clone(), rotation });
     }
     composed(x, positions, &angles, table.head_dim)
 }
@@ -78,33 +84,67 @@ fn composed(x: &Tensor, positions: &[u32], angles: &Angles, head_dim: usize) -> 
     Tensor::cat(&[rotated_low, rotated_high], 2)?.reshape((rows, width))
 }
 
-struct Rope {
-    positions: Arc<Vec<u32>>,
-    angles: Arc<Angles>,
-    head_dim: usize,
-    /// 1 rotates forward; -1 backward, which is also the transpose and so the gradient.
-    direction: f64,
+/// Which way the heads are turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Forward,
+    /// The transpose of the rotation and so its gradient.
+    Backward,
 }
 
-impl Rope {
-    fn rotate<T: Real>(&self, x: &[T]) -> Vec<T> {
-        let half = self.head_dim / 2;
-        let width = x.len() / self.positions.len().max(1);
-        let mut y = vec![T::zero(); x.len()];
-        let chunks: Vec<_> =
-            y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).zip(self.positions.chunks(ROWS)).collect();
-        threads::for_each(chunks, |((y, x), positions)| {
-            for ((y, x), position) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(positions) {
-                let angles = &self.angles[*position as usize * half..][..half];
-                for (y, x) in y.chunks_exact_mut(self.head_dim).zip(x.chunks_exact(self.head_dim)) {
-                    for (pair, (cosine, sine)) in angles.iter().enumerate() {
-                        let (cosine, sine) = (number::<T>(*cosine), number::<T>(*sine * self.direction));
-                        y[pair] = x[pair] * cosine - x[pair + half] * sine;
-                        y[pair + half] = x[pair + half] * cosine + x[pair] * sine;
+/// Rotates the heads in the first `width` numbers of every row of `x` in place; rows are `stride` numbers apart.
+pub(super) fn rotate<T: Real>(
+    x: &mut [T],
+    (stride, width): (usize, usize),
+    positions: &[u32],
+    rotation: &Rotation,
+    turn: Turn,
+) {
+    let half = rotation.head_dim / 2;
+    let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
+    let chunks: Vec<_> = x.chunks_mut(ROWS * stride).zip(positions.chunks(ROWS)).collect();
+    threads::for_each(
+        chunks,
+        #[inline(always)]
+        |(x, positions): (&mut [T], &[u32])| {
+            let (mut cosines, mut sines) = (vec![T::zero(); half], vec![T::zero(); half]);
+            for (row, position) in x.chunks_exact_mut(stride).zip(positions) {
+                let angles = &rotation.angles[*position as usize * half..][..half];
+                for ((cosine, sine), angle) in cosines.iter_mut().zip(&mut sines).zip(angles) {
+                    (*cosine, *sine) = (number(angle.0), number(angle.1 * sign));
+                }
+                for head in row[..width].chunks_exact_mut(rotation.head_dim) {
+                    let (low, high) = head.split_at_mut(half);
+                    for ((low, high), (cosine, sine)) in low.iter_mut().zip(high).zip(cosines.iter().zip(&sines)) {
+                        let (x, y) = (*low, *high);
+                        *low = x * *cosine - y * *sine;
+                        *high = y * *cosine + x * *sine;
                     }
                 }
             }
-        });
+        },
+    );
+}
+
+/// Angles for positions up to some bound.
+#[derive(Debug, Clone)]
+pub(super) struct Rotation {
+    angles: Arc<Angles>,
+    head_dim: usize,
+}
+
+struct Rope {
+    positions: Arc<Vec<u32>>,
+    rotation: Rotation,
+}
+
+impl Rope {
+    fn turned<T: Real>(&self, x: &[T], turn: Turn) -> Vec<T> {
+        let width = x.len() / self.positions.len().max(1);
+        let mut y = x.to_vec();
+        if width > 0 {
+            rotate(&mut y, (width, width), &self.positions, &self.rotation, turn);
+        }
         y
     }
 }
@@ -116,19 +156,14 @@ impl CustomOp1 for Rope {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!("rope", candle_core::backend::BackendStorage::dtype(storage), T => {
-            Ok(cpu::stored(self.rotate(cpu::slice::<T>(storage, layout)?), layout.shape().clone()))
+            let y = self.turned(cpu::slice::<T>(storage, layout)?, Turn::Forward);
+            Ok(cpu::stored(y, layout.shape().clone()))
         })
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let inverse = Self {
-            positions: self.positions.clone(),
-            angles: self.angles.clone(),
-            head_dim: self.head_dim,
-            direction: -self.direction,
-        };
         dispatch!("rope", x.dtype(), T => {
-            let rotated = cpu::with::<T, _>(grad, |grad| Ok(inverse.rotate(grad)))?;
+            let rotated = cpu::with::<T, _>(grad, |grad| Ok(self.turned(grad, Turn::Backward)))?;
             cpu::gradient(rotated, x)
         })
     }

@@ -1,5 +1,6 @@
 //! `haltbench bench`: timings as JSON or a few lines, with the operations that the arithmetic needs beside them.
 
+mod eval;
 mod model;
 mod step;
 
@@ -21,6 +22,7 @@ pub struct BenchArguments {
 #[derive(Debug, Subcommand)]
 enum Stage {
     Step(step::StepArguments),
+    Eval(eval::EvalArguments),
 }
 
 /// Takes the timing.
@@ -30,5 +32,6 @@ enum Stage {
 pub fn run(arguments: &BenchArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     match &arguments.stage {
         Stage::Step(arguments) => step::run(arguments, plugins),
+        Stage::Eval(arguments) => eval::run(arguments, plugins),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use haltbench_engine::bench::{BenchModel, Workload};
-use haltbench_engine::device;
+use haltbench_engine::{device, memory};
 
 use crate::catalogue;
 use crate::failure::Failure;
@@ -69,6 +69,7 @@ impl ModelArguments {
         plugins: &[PathBuf],
         work: impl FnOnce(BenchModel) -> Result<T, Failure> + Send,
     ) -> Result<T, Failure> {
+        memory::keep_freed();
         let catalogue = catalogue::load(plugins)?;
         let device = device::open(&self.device)?;
         let workload = Workload {

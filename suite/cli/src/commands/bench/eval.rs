@@ -1,0 +1,55 @@
+//! `haltbench bench eval`.
+
+use std::path::PathBuf;
+
+use haltbench_engine::bench::eval::{self, EvalReport};
+
+use super::model::ModelArguments;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Time an adaptive evaluation against the same one with all tokens in all steps
+///
+/// `efficiency` is the ideal ratio of executed operations over the measured ratio of times; decisions are left out, since
+/// the depths are given by --mean-depth.
+#[derive(Debug, clap::Args)]
+pub struct EvalArguments {
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// Takes the timing.
+///
+/// # Errors
+/// If a size does not fit or a pass fails.
+pub fn run(arguments: &EvalArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let repetitions = usize::from(arguments.model.repetitions);
+    let report = arguments.model.with(plugins, |bench| Ok(eval::measure(&bench, repetitions)?))?;
+    let mut output = Output::new();
+    if arguments.model.json {
+        output.json(&report)?;
+    } else {
+        output.text(&text(&report))?;
+    }
+    output.flush()?;
+    Ok(0)
+}
+
+fn text(report: &EvalReport) -> String {
+    format!(
+        "evaluation, {} threads: {:.1} ms with halted tokens left out, {:.1} ms dense (medians of {}), {:.0} tokens/s\n\
+         mean depth {:.2} of {}: {:.1} % is what is commonly claimed, {:.1} % of the operations remain, {:.1} % of the time\n\
+         efficiency of leaving out: {:.2}\n",
+        report.threads,
+        report.time.median_ms,
+        report.dense.median_ms,
+        report.time.repetitions,
+        report.tokens_per_second,
+        report.drawn_mean_depth,
+        report.workload.depth,
+        100.0 * report.claimed_share,
+        100.0 * report.ideal_share,
+        100.0 * report.measured_share,
+        report.efficiency,
+    )
+}

@@ -1,0 +1,77 @@
+//! An adaptive evaluation: halted tokens left out of the computation, against all tokens in all steps.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{BenchModel, Spread, Workload};
+use crate::error::Result;
+use crate::recurrence::{Execution, evaluate_at};
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvalReport {
+    /// The sizes.
+    #[serde(flatten)]
+    pub workload: Workload,
+    /// Time of a compacted pass.
+    #[serde(flatten)]
+    pub time: Spread,
+    /// Time of a masked dense pass over the same batch.
+    pub dense: Spread,
+    /// Threads that computed them.
+    pub threads: usize,
+    /// Mean of the depths that were drawn.
+    pub drawn_mean_depth: f64,
+    /// Tokens per second of the compacted pass at the median.
+    pub tokens_per_second: f64,
+    /// Operations of the compacted pass, decisions left out.
+    pub flops: f64,
+    /// Operations of the dense pass.
+    pub dense_flops: f64,
+    /// `flops` / `dense_flops`: the share of time that a perfect compaction would take.
+    pub ideal_share: f64,
+    /// The share of the dense pass's time that the compacted pass took, medians of alternating repetitions.
+    pub measured_share: f64,
+    /// `ideal_share` / `measured_share`: 1 is perfect.
+    pub efficiency: f64,
+    /// Mean depth / D, the share that is commonly claimed.
+    pub claimed_share: f64,
+    /// Most memory that this process has held, in bytes, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Times `repetitions` pairs of passes.
+///
+/// # Errors
+/// If a pass fails.
+pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
+    let pass = |execution: Execution| evaluate_at(&bench.constant, &bench.batch, execution, &bench.depths);
+    let ledger = pass(Execution::Compacted)?.ledger;
+    pass(Execution::Dense)?;
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..repetitions.max(1) {
+        for (times, execution) in times.iter_mut().zip([Execution::Compacted, Execution::Dense]) {
+            let started = Instant::now();
+            pass(execution)?;
+            times.push(started.elapsed());
+        }
+    }
+    let [time, dense] = times.map(Spread::from_times);
+    let (ideal_share, measured_share) = (ledger.flops / ledger.dense_flops, time.median_ms / dense.median_ms);
+    Ok(EvalReport {
+        workload: bench.workload.clone(),
+        time,
+        dense,
+        threads: haltbench_sdk::candle_core::utils::get_num_threads(),
+        drawn_mean_depth: bench.mean_depth(),
+        tokens_per_second: bench.batch.rows() as f64 / (time.median_ms / 1e3),
+        flops: ledger.flops,
+        dense_flops: ledger.dense_flops,
+        ideal_share,
+        measured_share,
+        efficiency: ideal_share / measured_share,
+        claimed_share: bench.mean_depth() / bench.workload.depth as f64,
+        peak_memory_bytes: crate::worker::peak_memory(),
+    })
+}

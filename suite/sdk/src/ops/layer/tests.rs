@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use candle_core::{DType, Result, Tensor};
+
+use super::{LayerPass, LayerWeights, attend, keys_values};
+use crate::layout::{RowSet, TokenLayout};
+use crate::ops::tests::{agree, agree_without_differences, values};
+use crate::ops::{AttentionPlan, RopeTable};
+
+const WIDTH: usize = 8;
+const HIDDEN: usize = 6;
+const HEADS: usize = 2;
+const EPSILON: f64 = 1e-5;
+
+/// States of nine tokens in three sequences, and the six weights.
+fn operands() -> Vec<Tensor> {
+    let shapes: [&[usize]; 7] =
+        [&[9, WIDTH], &[WIDTH], &[3 * WIDTH, WIDTH], &[WIDTH, WIDTH], &[WIDTH], &[2 * HIDDEN, WIDTH], &[WIDTH, HIDDEN]];
+    shapes.iter().zip(30..).map(|(shape, seed)| values(shape, seed)).collect()
+}
+
+fn pass(x: &[Tensor]) -> Result<LayerPass> {
+    let weights = LayerWeights {
+        input_norm: x[1].clone(),
+        query_key_value: x[2].clone(),
+        output: x[3].clone(),
+        feed_forward_norm: x[4].clone(),
+        gate_up: x[5].clone(),
+        down: x[6].clone(),
+    };
+    LayerPass::new(&weights, HEADS, EPSILON, &Arc::new(RopeTable::new(WIDTH / HEADS, 10_000.0)))
+}
+
+struct Case {
+    layout: TokenLayout,
+    rows: RowSet,
+    plan: Arc<AttentionPlan>,
+}
+
+impl Case {
+    fn new(rows: RowSet, visible: Option<&Arc<Vec<bool>>>) -> Self {
+        let layout = TokenLayout::new(&[3, 1, 5], &[0, 1, 2]).unwrap();
+        let plan = AttentionPlan::new(&layout, &rows, visible);
+        Self { layout, rows, plan }
+    }
+
+    fn positions(&self, rows: &RowSet) -> Arc<Vec<u32>> {
+        Arc::new(rows.iter().map(|row| self.layout.position(row) as u32).collect())
+    }
+
+    /// The layer applied `times` times to the rows, as operations or composed.
+    fn run(&self, x: &[Tensor], times: usize, fused: bool) -> Result<Tensor> {
+        let pass = pass(x)?;
+        let (all, some) = (self.positions(&RowSet::all(9)), self.positions(&self.rows));
+        let mut states = x[0].clone();
+        for _ in 0..times {
+            let queries = states.index_select(&self.rows.tensor(states.device()).unwrap(), 0)?;
+            let new = if fused {
+                let keys_values = pass.keys_values(&states, &all, None)?;
+                pass.attend(&queries, &keys_values, &some, &self.plan, None)?
+            } else {
+                let keys_values = keys_values::composed(&pass.layer, &states, &all)?;
+                attend::composed(&pass.layer, &queries, &keys_values, &some, &self.plan)?
+            };
+            states = if self.rows.is_all() { new } else { Tensor::cat(&[new, states], 0)?.narrow(0, 0, 9)? };
+        }
+        Ok(states)
+    }
+}
+
+#[test]
+fn equals_its_composition_and_finite_differences() {
+    let some = RowSet::from_mask(&[false, true, true, false, true, false, false, true, true]);
+    let hidden = Arc::new(vec![true, false, true, true, false, true, false, true, false]);
+    for (rows, visible) in [(RowSet::all(9), None), (some.clone(), None), (some, Some(&hidden))] {
+        let case = Case::new(rows, visible);
+        agree(&operands(), |x| case.run(x, 1, true), |x| case.run(x, 1, false));
+        // Weights that are used several times receive the sum of their gradients.
+        agree_without_differences(&operands(), |x| case.run(x, 3, true), |x| case.run(x, 3, false));
+    }
+}
+
+#[test]
+fn what_is_known_is_copied_and_differentiated_as_though_computed() {
+    let case = Case::new(RowSet::all(9), None);
+    let positions = case.positions(&case.rows);
+    let moved: Arc<[u32]> = Arc::new([1, 2, 5]);
+    let fused = |x: &[Tensor]| {
+        let pass = pass(x)?;
+        let known = pass.keys_values(&x[0], &positions, None)?.detach();
+        // What is wrong in the known values of rows that moved must not matter.
+        let spoilt =
+            crate::ops::replace_rows(&known, &moved, &Tensor::ones((3, 2 * WIDTH), x[0].dtype(), x[0].device())?)?;
+        pass.keys_values(&x[0], &positions, Some((&spoilt, &moved)))
+    };
+    let used = &operands()[..3];
+    let rest = &operands()[3..];
+    let with_rest = |x: &[Tensor]| -> Vec<Tensor> {
+        let rest = rest.iter().map(|tensor| tensor.to_dtype(x[0].dtype()).unwrap());
+        x.iter().cloned().chain(rest).collect()
+    };
+    agree_without_differences(
+        used,
+        |x| fused(&with_rest(x)),
+        |x| keys_values::composed(&pass(&with_rest(x))?.layer, &x[0], &positions),
+    );
+}
+
+#[test]
+fn rows_without_a_gradient_need_no_backward_pass() {
+    let case = Case::new(RowSet::all(9), None);
+    let positions = case.positions(&case.rows);
+    for places in [vec![0u32, 3, 4, 8], vec![], (0..9).collect()] {
+        let mask: Vec<f64> = (0..9).map(|row| f64::from(u8::from(places.contains(&row)))).collect();
+        let places: Arc<[u32]> = places.into();
+        let run = |x: &[Tensor], differentiated: Option<&Arc<[u32]>>| -> Result<Tensor> {
+            let pass = pass(x)?;
+            let keys_values = pass.keys_values(&x[0], &positions, None)?;
+            let result = pass.attend(&x[0], &keys_values, &positions, &case.plan, differentiated)?;
+            let mask = Tensor::new(mask.as_slice(), x[0].device())?.to_dtype(x[0].dtype())?.unsqueeze(1)?;
+            // The other rows are used without their gradient, as a gate does.
+            let rest = result.detach().broadcast_mul(&mask.affine(-1.0, 1.0)?)?;
+            result.broadcast_mul(&mask)? + rest
+        };
+        agree_without_differences(&operands(), |x| run(x, Some(&places)), |x| run(x, None));
+    }
+}
+
+#[test]
+fn wrong_shapes_are_refused() {
+    let mut x = operands();
+    x[5] = values(&[HIDDEN, WIDTH], 1).to_dtype(DType::F64).unwrap();
+    assert!(pass(&x).err().unwrap().to_string().contains("gate_up"));
+}

@@ -1,0 +1,142 @@
+//! Linear layers: y = x wᵀ + b.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+
+use super::cpu::{self, Real, dispatch};
+use super::product::{Matrix, multiplied, project};
+
+/// x wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]`. A row's result does not depend on how
+/// many rows there are.
+///
+/// # Errors
+/// If shapes or types do not agree.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let ((_, inputs), (outputs, width)) = (x.dims2()?, weight.dims2()?);
+    if inputs != width || bias.is_some_and(|bias| bias.dims() != [outputs]) {
+        let bias = bias.map(Tensor::dims);
+        candle_core::bail!("linear: x {:?}, weight {:?}, bias {bias:?} do not fit", x.dims(), weight.dims());
+    }
+    if !cpu::fused(x) {
+        return composed(x, weight, bias);
+    }
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear),
+        None => x.apply_op2(&weight, Linear),
+    }
+}
+
+fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let y = x.matmul(&weight.t()?)?;
+    match bias {
+        Some(bias) => y.broadcast_add(bias),
+        None => Ok(y),
+    }
+}
+
+struct Linear;
+
+fn forward<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, inputs: usize) -> Vec<T> {
+    let mut y = project(x, weight, inputs);
+    if let Some(bias) = bias {
+        for row in y.chunks_exact_mut(bias.len()) {
+            for (y, bias) in row.iter_mut().zip(bias) {
+                *y += *bias;
+            }
+        }
+    }
+    y
+}
+
+/// Gradients of x and weight.
+fn backward(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    let (outputs, inputs) = weight.dims2()?;
+    dispatch!("linear", x.dtype(), T => {
+        let (dx, dweight) = cpu::with_all::<T, _, 3>([x, weight, grad], |[x, weight, grad]| {
+            let (grad, x, weight) = (Matrix::new(grad, outputs), Matrix::new(x, inputs), Matrix::new(weight, inputs));
+            Ok((multiplied(grad, weight), multiplied(grad.transposed(), x)))
+        })?;
+        Ok((cpu::gradient(dx, x)?, cpu::gradient(dweight, weight)?))
+    })
+}
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, w: &CpuStorage, wl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let ((rows, inputs), outputs) = (xl.shape().dims2()?, wl.dims()[0]);
+        dispatch!("linear", x.dtype(), T => {
+            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, None, inputs);
+            Ok(cpu::stored(y, (rows, outputs)))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        backward(x, w, grad)
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        w: &CpuStorage,
+        wl: &Layout,
+        b: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let ((rows, inputs), outputs) = (xl.shape().dims2()?, wl.dims()[0]);
+        dispatch!("linear", x.dtype(), T => {
+            let bias = cpu::slice::<T>(b, bl)?;
+            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, Some(bias), inputs);
+            Ok(cpu::stored(y, (rows, outputs)))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, dweight) = backward(x, w, grad)?;
+        dispatch!("linear", x.dtype(), T => {
+            let mut dbias = vec![0 as T; b.elem_count()];
+            cpu::with::<T, _>(grad, |grad| {
+                for row in grad.chunks_exact(dbias.len()) {
+                    for (sum, grad) in dbias.iter_mut().zip(row) {
+                        *sum += *grad;
+                    }
+                }
+                Ok(())
+            })?;
+            Ok((dx, dweight, cpu::gradient(dbias, b)?))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{composed, linear};
+    use crate::ops::tests::{agree, values};
+
+    #[test]
+    fn equals_its_composition_and_finite_differences() {
+        for (rows, inputs, outputs) in [(1, 1, 1), (5, 3, 4), (70, 9, 3)] {
+            let inputs = [values(&[rows, inputs], 1), values(&[outputs, inputs], 2), values(&[outputs], 3)];
+            agree(&inputs, |x| linear(&x[0], &x[1], Some(&x[2])), |x| composed(&x[0], &x[1], Some(&x[2])));
+            agree(&inputs[..2], |x| linear(&x[0], &x[1], None), |x| composed(&x[0], &x[1], None));
+        }
+        assert!(linear(&values(&[2, 3], 1), &values(&[2, 4], 2), None).is_err());
+    }
+}

@@ -1,0 +1,192 @@
+//! Rows of a matrix taken out and put back.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp2, Layout, Result, Shape, Tensor};
+
+use super::cpu::{self, Real, dispatch};
+
+/// The rows `rows` of `x` `[total, width]`, in that order: `[rows.len(), width]`. No row may be named twice.
+///
+/// # Errors
+/// If a row is not there.
+pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
+    let total = x.dim(0)?;
+    check(rows, total)?;
+    if cpu::fused(x) && x.rank() == 2 {
+        return x.contiguous()?.apply_op1(Gather { rows: rows.clone() });
+    }
+    x.index_select(&Tensor::from_slice(rows, rows.len(), x.device())?, 0)
+}
+
+/// `base` `[total, width]` with its rows `rows` replaced by those of `new` `[rows.len(), width]`, in that order. No row
+/// may be named twice.
+///
+/// # Errors
+/// If shapes do not agree or a row is not there.
+pub fn replace_rows(base: &Tensor, rows: &Arc<[u32]>, new: &Tensor) -> Result<Tensor> {
+    let total = base.dim(0)?;
+    check_replacement(base, rows, new)?;
+    if cpu::fused(base) && base.rank() == 2 {
+        return base.contiguous()?.apply_op2(&new.contiguous()?, Replace { rows: rows.clone() });
+    }
+    let mut places: Vec<u32> = (0..total as u32).collect();
+    for (place, row) in rows.iter().enumerate() {
+        places[*row as usize] = (total + place) as u32;
+    }
+    Tensor::cat(&[base, new], 0)?.index_select(&Tensor::from_vec(places, total, base.device())?, 0)
+}
+
+/// Like [`replace_rows`], and where no gradient can be asked for, into the memory of `base` itself: earlier results
+/// that share it change with it.
+///
+/// # Errors
+/// Like [`replace_rows`].
+pub fn update_rows(base: &Tensor, rows: &Arc<[u32]>, new: &Tensor) -> Result<Tensor> {
+    let alone = !base.track_op() && !new.track_op() && base.is_contiguous();
+    if !(alone && cpu::fused(base) && base.rank() == 2) {
+        return replace_rows(base, rows, new);
+    }
+    check_replacement(base, rows, new)?;
+    base.inplace_op2(&new.contiguous()?, &Replace { rows: rows.clone() })?;
+    Ok(base.clone())
+}
+
+fn check_replacement(base: &Tensor, rows: &[u32], new: &Tensor) -> Result<()> {
+    check(rows, base.dim(0)?)?;
+    if new.dim(0)? != rows.len() || new.dims()[1..] != base.dims()[1..] {
+        candle_core::bail!("rows: {} rows of {:?} cannot replace rows of {:?}", rows.len(), new.dims(), base.dims());
+    }
+    Ok(())
+}
+
+fn check(rows: &[u32], total: usize) -> Result<()> {
+    match rows.iter().find(|row| **row as usize >= total) {
+        Some(row) => candle_core::bail!("rows: there is no row {row} of {total}"),
+        None => Ok(()),
+    }
+}
+
+/// The rows of `values` that `rows` names, as wide as `width`.
+pub(super) fn gathered<T: Real>(values: &[T], rows: &[u32], width: usize) -> Vec<T> {
+    let mut result = Vec::with_capacity(rows.len() * width);
+    for row in rows {
+        result.extend_from_slice(&values[*row as usize * width..][..width]);
+    }
+    result
+}
+
+/// Overwrites the rows of `values` that `rows` names.
+pub(super) fn scatter<T: Real>(values: &mut [T], rows: &[u32], new: &[T], width: usize) {
+    if width > 0 {
+        for (row, new) in rows.iter().zip(new.chunks_exact(width)) {
+            values[*row as usize * width..][..width].copy_from_slice(new);
+        }
+    }
+}
+
+struct Gather {
+    rows: Arc<[u32]>,
+}
+
+impl CustomOp1 for Gather {
+    fn name(&self) -> &'static str {
+        "gather-rows"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let width = layout.dims()[1];
+        dispatch!("gather-rows", candle_core::backend::BackendStorage::dtype(storage), T => {
+            let rows = gathered(cpu::slice::<T>(storage, layout)?, &self.rows, width);
+            Ok(cpu::stored(rows, (self.rows.len(), width)))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let width = x.dim(1)?;
+        dispatch!("gather-rows", x.dtype(), T => {
+            let mut dx = vec![0 as T; x.elem_count()];
+            cpu::with::<T, _>(grad, |grad| {
+                scatter(&mut dx, &self.rows, grad, width);
+                Ok(())
+            })?;
+            cpu::gradient(dx, x)
+        })
+    }
+}
+
+struct Replace {
+    rows: Arc<[u32]>,
+}
+
+impl CustomOp2 for Replace {
+    fn name(&self) -> &'static str {
+        "replace-rows"
+    }
+
+    fn cpu_fwd(&self, b: &CpuStorage, bl: &Layout, n: &CpuStorage, nl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let width = bl.dims()[1];
+        dispatch!("replace-rows", candle_core::backend::BackendStorage::dtype(b), T => {
+            let mut result = cpu::slice::<T>(b, bl)?.to_vec();
+            scatter(&mut result, &self.rows, cpu::slice::<T>(n, nl)?, width);
+            Ok(cpu::stored(result, bl.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, base: &Tensor, new: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let width = base.dim(1)?;
+        dispatch!("replace-rows", base.dtype(), T => {
+            let (dbase, dnew) = cpu::with::<T, _>(grad, |grad| {
+                let mut dbase = grad.to_vec();
+                self.rows.iter().for_each(|row| dbase[*row as usize * width..][..width].fill(0 as T));
+                Ok((dbase, gathered(grad, &self.rows, width)))
+            })?;
+            Ok((cpu::gradient(dbase, base)?, cpu::gradient(dnew, new)?))
+        })
+    }
+}
+
+impl InplaceOp2 for Replace {
+    fn name(&self) -> &'static str {
+        "update-rows"
+    }
+
+    fn cpu_fwd(&self, b: &mut CpuStorage, bl: &Layout, n: &CpuStorage, nl: &Layout) -> Result<()> {
+        let width = bl.dims()[1];
+        let Some((start, end)) = bl.contiguous_offsets() else {
+            candle_core::bail!("a fused operation needs contiguous operands");
+        };
+        dispatch!("update-rows", candle_core::backend::BackendStorage::dtype(n), T => {
+            scatter(&mut T::numbers(b)?[start..end], &self.rows, cpu::slice::<T>(n, nl)?, width);
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candle_core::{Device, Tensor};
+
+    use super::{gather_rows, replace_rows, update_rows};
+    use crate::ops::tests::{agree, values};
+
+    #[test]
+    fn taking_out_and_putting_back_equal_their_compositions() {
+        let rows: Arc<[u32]> = Arc::new([4, 0, 2]);
+        let index = Tensor::new(&[4u32, 0, 2], &Device::Cpu).unwrap();
+        agree(&[values(&[5, 3], 1)], |x| gather_rows(&x[0], &rows), |x| x[0].index_select(&index, 0));
+        let places = Tensor::new(&[6u32, 1, 7, 3, 5], &Device::Cpu).unwrap();
+        agree(
+            &[values(&[5, 3], 1), values(&[3, 3], 2)],
+            |x| replace_rows(&x[0], &rows, &x[1]),
+            |x| Tensor::cat(&[&x[0], &x[1]], 0)?.index_select(&places, 0),
+        );
+        let (base, new) = (values(&[5, 3], 1), values(&[3, 3], 2));
+        let expected = replace_rows(&base, &rows, &new).unwrap().to_vec2::<f64>().unwrap();
+        assert_eq!(update_rows(&base, &rows, &new).unwrap().to_vec2::<f64>().unwrap(), expected);
+        assert_eq!(base.to_vec2::<f64>().unwrap(), expected);
+        assert!(gather_rows(&base, &Arc::from([5u32])).is_err());
+    }
+}
