@@ -91,6 +91,34 @@ fn random_matched_keeps_the_histogram_of_depths_in_every_group() {
     }
 }
 
+/// A token's depth can be that of any token of its group: of a later one, or of another sequence.
+#[test]
+fn random_matched_does_not_claim_to_be_causal() {
+    let source = source();
+    for (within, _) in GROUPS {
+        let place = source.iter().rposition(|token| token.size == 6).unwrap();
+        let mut other = source.clone();
+        other[place].depth = MAX_DEPTH as u32 + 1;
+        let (before, after) = (shuffled(within, &source, 1), shuffled(within, &other, 1));
+        let moved: Vec<usize> = (0..source.len()).filter(|&token| before[token].depth != after[token].depth).collect();
+        assert!(moved.len() == 1 && moved[0] < place, "within {within}: {moved:?}, {place} changed");
+    }
+    assert!(!Subject::registered("random-matched", &[]).declaration.causal);
+}
+
+/// What `explain random-matched` says of `within = "sequence"`.
+#[test]
+fn a_lone_answer_keeps_its_depth_within_its_sequence() {
+    let source: Vec<EvaluatedToken> = source().into_iter().filter(|token| token.position <= 2 + token.size).collect();
+    let answers = |tokens: &[EvaluatedToken]| -> Vec<u32> {
+        tokens.iter().filter(|token| token.is_answer).map(|token| token.depth).collect()
+    };
+    let found = shuffled("sequence", &source, 1);
+    assert_eq!(answers(&found), answers(&source));
+    assert_ne!(found, source);
+    assert_ne!(answers(&shuffled("role", &source, 1)), answers(&source));
+}
+
 /// By default (part, role), and no finer: depths leave their sequence and their position.
 #[test]
 fn random_matched_mixes_across_what_it_need_not_keep() {

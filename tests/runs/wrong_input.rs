@@ -62,6 +62,28 @@ const CASES: &[Case] = &[
     typed(&["--set", "recurrence.halted_keys_values=freeze"], "did you mean `freeze-state`?"),
     typed(&["--set", "evaluation.beyond=[99]"], "size of mano-stream: expected L from 1 to 4, found 99"),
     typed(&["--set", "evaluation.in_range=[0]"], "size of mano-stream: expected L from 1 to 4, found 0"),
+    typed(
+        &["--set", "evaluation.in_range=[]"],
+        "evaluation.in_range: expected at least one of the sizes that mano-stream trains on (L = 1, 2), found none",
+    ),
+    typed(
+        &["--set", "evaluation.in_range=[3]"],
+        "evaluation.in_range: expected sizes out of those that mano-stream trains on (L = 1, 2), found 3",
+    ),
+    typed(
+        &["--set", "evaluation.between=[2]"],
+        "evaluation.between: expected unseen sizes inside the range of those that mano-stream trains on (L = 1, 2), \
+         found 2",
+    ),
+    typed(
+        &["--set", "evaluation.beyond=[2, 3]"],
+        "evaluation.beyond: expected sizes above all that mano-stream trains on (L = 1, 2), found 2",
+    ),
+    typed(&["--set", "evaluation.beyond=[3, 3]"], "evaluation.beyond: expected every size once, found 3 twice"),
+    typed(
+        &["--set", "recurrence.halted_keys_values=run-on"],
+        "recurrence.halted_keys_values: expected freeze-state, latest-kv or skip to train policy anira-e, found run-on",
+    ),
     typed(&["--set", "evaluation.instances=0"], "evaluation.instances: expected a whole number of at least 1, found 0"),
     typed(&["--device", "gpu"], "device: expected cpu or cuda:N, found `gpu`"),
     typed(&["--device", "cuda:x"], "device: expected cpu or cuda:N, found `cuda:x`"),
@@ -97,6 +119,22 @@ fn wrong_input_is_named_and_nothing_is_made_or_lost() {
             fs::read_dir(used.suite().parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         made.sort();
         assert_eq!(made, ["runs", "suite.toml"], "{}", case.message);
+    }
+}
+
+/// Run-on is for policies whose training halts no token before the others; what borrows from another needs that one.
+#[test]
+fn run_on_is_refused_where_training_would_fail() {
+    let run_on = &["--set", "recurrence.halted_keys_values=run-on"];
+    Bench::new(&suite(&["name = \"fixed\"\ndepth = 2"])).run(run_on).well();
+    for policy in ["random", "anira-o", "oracle-complexity"] {
+        let own = format!("name = \"{policy}\"");
+        let borrowing = format!("name = \"random-matched\"\nof = \"{policy}\"");
+        let bench = Bench::new(&suite(&["name = \"fixed\"", &own, &borrowing]));
+        let outcome = bench.run(run_on);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{policy}");
+        outcome.says(&[&format!("to train policy {policy}, found run-on"), "recurrence.halted_keys_values: expected"]);
+        assert!(!bench.runs().exists());
     }
 }
 

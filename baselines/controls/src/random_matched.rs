@@ -20,8 +20,11 @@ After the permuted depth. Tokens of sizes in range, between and beyond never mix
 
 * `role`: answer tokens among answer tokens and prompt tokens among prompt tokens, so that the mean depth of both stays;
 * `all`: nothing else;
-* `sequence`: tokens of one sequence and role;
+* `sequence`: tokens of one sequence and role; where a sequence has one answer token, as in `mano`, that token keeps its
+  depth, so the depths of answers and their alignment with difficulty stay what they were;
 * `position`: tokens of one size, position and role.
+
+Depths come from other tokens, later ones too: not causal, and no policy for generation.
 
 ## Cost
 
@@ -29,6 +32,8 @@ No decisions; no training of its own.",
     reference: "control",
     control: true,
     stochastic: true,
+    // A depth may be that of a later token or of another sequence.
+    causal: false,
     training: Training::Borrowed,
     parameters: &[ParameterSpec::choice(
         "within",

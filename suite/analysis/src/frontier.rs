@@ -1,6 +1,7 @@
 //! The fixed-depth frontier, and what adaptive depth gains over it at the same cost.
 
 use crate::bootstrap::{Bootstrap, Draw, cluster_bootstrap};
+use crate::design::Design;
 use crate::estimate::Estimate;
 use crate::means::{ClusterSum, mean_of, shape};
 use crate::reason::Reason;
@@ -80,18 +81,23 @@ impl CostAccuracy {
 /// [`adapt_gain`] with its paired bootstrap interval: every resample moves the policy and the frontier together.
 /// `count` is the number of sequences, over all seeds.
 ///
-/// [`Reason::NoFrontier`] without fixed depths, [`Reason::MissingCells`] if one of them was not evaluated on the same
-/// number of seeds and sequences as the policy.
-pub fn adapt_gain_estimate(policy: &CostAccuracy, fixed: &[CostAccuracy], bootstrap: Bootstrap) -> Estimate {
-    let clusters = shape(&policy.cost);
+/// [`Reason::NoFrontier`] without fixed depths, [`Reason::MissingCells`] if one of them, or the policy, was not evaluated
+/// on as many seeds and sequences as the design has.
+pub fn adapt_gain_estimate(
+    policy: &CostAccuracy,
+    fixed: &[CostAccuracy],
+    design: &Design,
+    bootstrap: Bootstrap,
+) -> Estimate {
+    let clusters = design.shape();
     let same = |other: &CostAccuracy| shape(&other.cost) == clusters && shape(&other.accuracy) == clusters;
     if fixed.is_empty() {
-        return Estimate::missing(Reason::NoFrontier, clusters.iter().sum());
+        return Estimate::missing(Reason::NoFrontier, design.clusters());
     }
     if !same(policy) || !fixed.iter().all(same) {
-        return Estimate::missing(Reason::MissingCells, clusters.iter().sum());
+        return Estimate::missing(Reason::MissingCells, design.clusters());
     }
-    cluster_bootstrap(&clusters, bootstrap, |draws| {
+    cluster_bootstrap(design, bootstrap, |draws| {
         let points = fixed.iter().map(|depth| depth.point(draws)).collect::<Result<Vec<_>, _>>()?;
         let (cost, accuracy) = policy.point(draws)?;
         adapt_gain(cost, accuracy, &Frontier::new(&points)?)

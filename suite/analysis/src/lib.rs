@@ -5,7 +5,7 @@
 //!
 //! * [`measures`]: accuracy, mean depth, saturation; alignment of depth with complexity; both per complexity level;
 //! * [`correlation`]: the rank correlations they are built from, usable on plain slices;
-//! * [`bootstrap`] and [`means`]: intervals over sequences, and over seeds and sequences;
+//! * [`design`], [`bootstrap`] and [`means`]: intervals over sequences, and over seeds and sequences;
 //! * [`frontier`]: accuracy above the fixed-depth frontier at the same cost;
 //! * [`ranking`]: rank intervals and tie groups.
 //!
@@ -19,6 +19,7 @@
 pub mod bootstrap;
 pub mod correlation;
 pub mod crosstable;
+pub mod design;
 pub mod estimate;
 pub mod frontier;
 pub mod interval;
@@ -32,6 +33,7 @@ pub mod strata;
 pub mod table;
 
 pub use bootstrap::Bootstrap;
+pub use design::Design;
 pub use estimate::{Estimate, IntervalMethod};
 pub use frontier::{Frontier, adapt_gain};
 pub use interval::LEVEL;

@@ -4,7 +4,8 @@
 //! have. Sums per cluster are all that the bootstrap needs, so a resample costs one pass over the clusters.
 //! With several seeds the sums run over all of them: every token counts the same.
 
-use crate::bootstrap::{Bootstrap, Draw, for_each_resample, interval_method, original, with_interval};
+use crate::bootstrap::{Bootstrap, Draw, cluster_bootstrap, for_each_resample, interval_method, with_interval};
+use crate::design::Design;
 use crate::estimate::Estimate;
 use crate::reason::Reason;
 
@@ -46,38 +47,49 @@ pub fn mean_of(seeds: &[Vec<ClusterSum>], draws: &[Draw]) -> Result<f64, Reason>
 
 /// Mean over all clusters of all seeds. [`Reason::Empty`] without observations.
 pub fn mean(seeds: &[Vec<ClusterSum>]) -> Result<f64, Reason> {
-    mean_of(seeds, &original(&shape(seeds)))
+    let all = |part: fn(&ClusterSum) -> f64| seeds.iter().flatten().map(part).sum::<f64>();
+    let (sum, count) = (all(|cluster| cluster.sum), all(|cluster| cluster.count));
+    if count > 0.0 { Ok(sum / count) } else { Err(Reason::Empty) }
 }
 
-/// Bootstrap replicates of the mean; `None` where a resample has no observations.
+/// Bootstrap replicates of the mean; `None` where a resample has no observations. Cluster k of seed s is that of the
+/// design.
 ///
-/// Replicates of data of one shape are paired: see [`crate::bootstrap`].
-pub fn mean_replicates(seeds: &[Vec<ClusterSum>], bootstrap: Bootstrap) -> Vec<Option<f64>> {
+/// Replicates of data of one design are paired: see [`crate::bootstrap`].
+pub fn mean_replicates(seeds: &[Vec<ClusterSum>], design: &Design, bootstrap: Bootstrap) -> Vec<Option<f64>> {
     let mut replicates = Vec::with_capacity(bootstrap.resamples);
-    for_each_resample(&shape(seeds), bootstrap, |draws| replicates.push(mean_of(seeds, draws).ok()));
+    for_each_resample(design, bootstrap, |draws| replicates.push(mean_of(seeds, draws).ok()));
     replicates
 }
 
-/// Mean with its interval; `count` is the number of observations.
-pub fn mean_estimate(seeds: &[Vec<ClusterSum>], bootstrap: Bootstrap) -> Estimate {
-    let point = Estimate::from_result(mean(seeds), observations(seeds));
-    let clusters = shape(seeds);
-    if point.value.is_none() || interval_method(&clusters).is_err() {
-        return with_interval(point, &[], &clusters, bootstrap);
+/// Mean with its interval; `count` is the number of observations. [`Reason::Mismatched`] if the clusters are not those
+/// of the design.
+pub fn mean_estimate(seeds: &[Vec<ClusterSum>], design: &Design, bootstrap: Bootstrap) -> Estimate {
+    if shape(seeds) != design.shape() {
+        return Estimate::missing(Reason::Mismatched, observations(seeds));
     }
-    with_interval(point, &mean_replicates(seeds, bootstrap), &clusters, bootstrap)
+    let point = Estimate::from_result(mean(seeds), observations(seeds));
+    if point.value.is_none() || interval_method(design).is_err() {
+        return with_interval(point, &[], design, bootstrap);
+    }
+    with_interval(point, &mean_replicates(seeds, design, bootstrap), design, bootstrap)
 }
 
 /// Paired bootstrap of the difference of two means, a minus b, over the same seeds and clusters.
 ///
-/// Cluster k of seed s must be the same sequence in both; [`Reason::Mismatched`] if the shapes differ. `count` is the
-/// number of clusters. An interval that excludes 0 is a difference at level [`crate::LEVEL`].
-pub fn paired_difference(a: &[Vec<ClusterSum>], b: &[Vec<ClusterSum>], bootstrap: Bootstrap) -> Estimate {
-    let clusters = shape(a);
-    if clusters != shape(b) {
-        return Estimate::missing(Reason::Mismatched, clusters.iter().sum());
+/// Cluster k of seed s must be the same sequence in both; [`Reason::Mismatched`] if the clusters of one of them are not
+/// those of the design. `count` is the number of clusters. An interval that excludes 0 is a difference at level
+/// [`crate::LEVEL`].
+pub fn paired_difference(
+    a: &[Vec<ClusterSum>],
+    b: &[Vec<ClusterSum>],
+    design: &Design,
+    bootstrap: Bootstrap,
+) -> Estimate {
+    if shape(a) != design.shape() || shape(b) != design.shape() {
+        return Estimate::missing(Reason::Mismatched, design.clusters());
     }
-    crate::bootstrap::cluster_bootstrap(&clusters, bootstrap, |draws| Ok(mean_of(a, draws)? - mean_of(b, draws)?))
+    cluster_bootstrap(design, bootstrap, |draws| Ok(mean_of(a, draws)? - mean_of(b, draws)?))
 }
 
 /// How many observations there are.

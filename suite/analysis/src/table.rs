@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::design::Design;
+
 /// Where a problem size lies with respect to the sizes trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,7 +37,8 @@ impl fmt::Display for Split {
 /// The columns of a [`TokenTable`], not yet checked. Entry i of every column belongs to token i.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TokenColumns {
-    /// Which sequence the token is of: the cluster of the bootstrap. Unique within the table, over all sizes.
+    /// Which sequence the token is of: the cluster of the bootstrap. Unique within the table, over all sizes. In the
+    /// tables of several seeds, one number is one sequence.
     pub instance: Vec<u64>,
     /// Where the size of the sequence lies.
     pub split: Vec<Split>,
@@ -194,6 +197,12 @@ impl TokenTable {
         instances.sort_unstable();
         instances.dedup();
         instances
+    }
+
+    /// The design of the tables of several seeds, over the sequences of a split or of all. The clusters of a seed are
+    /// its sequences in ascending order.
+    pub fn design(tables: &[TokenTable], split: Option<Split>) -> Design {
+        Design::of(&tables.iter().map(|table| table.instances(split)).collect::<Vec<_>>())
     }
 
     fn admits(&self, row: usize, filter: Filter) -> bool {

@@ -7,7 +7,7 @@ use haltbench_analysis::crosstable::CrossTable;
 use haltbench_analysis::interval::quantile;
 use haltbench_analysis::means::mean_estimate;
 use haltbench_analysis::ranks::average_ranks;
-use haltbench_analysis::{ClusterSum, Frontier, IntervalMethod, Reason, adapt_gain, rank};
+use haltbench_analysis::{ClusterSum, Design, Frontier, IntervalMethod, Reason, adapt_gain, rank};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -150,24 +150,28 @@ fn draws() {
     }
     #[derive(Deserialize)]
     struct Case {
-        shape: Vec<usize>,
+        instances: Vec<Vec<u64>>,
         seed: u64,
         resample: usize,
         draws: Vec<Slot>,
     }
     for case in golden::<Vec<Case>>("draws") {
         let mut index = 0;
-        for_each_resample(&case.shape, Bootstrap { resamples: case.resample + 1, seed: case.seed }, |draws| {
-            if index == case.resample {
-                for (draw, slot) in draws.iter().zip(&case.draws) {
-                    let mut weights = vec![0; case.shape[slot.seed]];
-                    slot.clusters.iter().for_each(|&k| weights[k] += 1);
-                    assert_eq!((draw.seed, &draw.weights), (slot.seed, &weights));
+        for_each_resample(
+            &Design::of(&case.instances),
+            Bootstrap { resamples: case.resample + 1, seed: case.seed },
+            |draws| {
+                if index == case.resample {
+                    for (draw, slot) in draws.iter().zip(&case.draws) {
+                        let mut weights = vec![0; case.instances[slot.seed].len()];
+                        slot.clusters.iter().for_each(|&k| weights[k] += 1);
+                        assert_eq!((draw.seed, &draw.weights), (slot.seed, &weights));
+                    }
+                    assert_eq!(draws.len(), case.draws.len());
                 }
-                assert_eq!(draws.len(), case.draws.len());
-            }
-            index += 1;
-        });
+                index += 1;
+            },
+        );
         assert_eq!(index, case.resample + 1);
     }
 }
@@ -182,22 +186,23 @@ fn intervals_equal_those_of_another_generator() {
         interval: (f64, f64),
     }
     #[derive(Deserialize)]
-    struct TwoStage {
+    struct Crossed {
         values: Vec<Vec<f64>>,
         mean: f64,
         interval: (f64, f64),
     }
     let single: Single = golden("monte_carlo_single");
-    let two: TwoStage = golden("monte_carlo_two_stage");
+    let crossed: Crossed = golden("monte_carlo_crossed");
     let sums = vec![single.sums.iter().map(|&(sum, count)| ClusterSum { sum, count }).collect()];
     let grid: Vec<Vec<ClusterSum>> =
-        two.values.iter().map(|seed| seed.iter().map(|&sum| ClusterSum { sum, count: 1.0 }).collect()).collect();
+        crossed.values.iter().map(|seed| seed.iter().map(|&sum| ClusterSum { sum, count: 1.0 }).collect()).collect();
     let cases = [
         (sums, single.mean, single.interval, IntervalMethod::BootstrapSequences),
-        (grid, two.mean, two.interval, IntervalMethod::BootstrapSeedsAndSequences),
+        (grid, crossed.mean, crossed.interval, IntervalMethod::BootstrapSeedsAndSequences),
     ];
     for (sums, mean, (low, high), method) in cases {
-        let ours = mean_estimate(&sums, Bootstrap { resamples: 20_000, seed: 5 });
+        let ours =
+            mean_estimate(&sums, &Design::crossed(sums.len(), sums[0].len()), Bootstrap { resamples: 20_000, seed: 5 });
         check("mean", ours.value.ok_or(Reason::Empty), Some(mean));
         assert_eq!(ours.method, Some(method));
         let slack = 0.04 * (high - low);

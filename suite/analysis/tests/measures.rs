@@ -142,9 +142,13 @@ fn levels_of_complexity() {
         assert_eq!((ours.level, ours.count), (expected.level, expected.count));
         assert!((ours.accuracy.value.unwrap() - expected.accuracy).abs() < 1e-12);
         assert!((ours.depth.value.unwrap() - expected.depth).abs() < 1e-12);
-        let (low, high) = (ours.depth.low.unwrap(), ours.depth.high.unwrap());
-        assert!(low <= expected.depth && expected.depth <= high);
+        match (ours.depth.low, ours.depth.high) {
+            (Some(low), Some(high)) => assert!(low <= expected.depth && expected.depth <= high),
+            // A level that few sequences have, the same ones for both seeds.
+            _ => assert!(matches!(ours.depth.reason, Some(Reason::Unstable { .. })) && ours.count < 12, "{ours:?}"),
+        }
     }
+    assert!(ours.iter().filter(|level| level.depth.low.is_some()).count() > ours.len() / 2);
 }
 
 /// A collapsed seed makes the average over seeds undefined: it must not vanish from it.

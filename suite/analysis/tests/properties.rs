@@ -1,11 +1,13 @@
 //! What must hold for any input.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
 use haltbench_analysis::bootstrap::{Bootstrap, cluster_bootstrap, for_each_resample, mean_over_draws};
 use haltbench_analysis::correlation::{partial_spearman, pearson, somers_d, spearman, tau_b};
 use haltbench_analysis::means::{mean_estimate, paired_difference};
 use haltbench_analysis::ranks::average_ranks;
-use haltbench_analysis::{ClusterSum, Frontier, Reason, rank};
+use haltbench_analysis::{ClusterSum, Design, Frontier, Reason, rank};
 use proptest::prelude::*;
 
 type Pairs = Vec<(f64, f64)>;
@@ -24,6 +26,11 @@ fn split(pairs: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
 fn clusters() -> impl Strategy<Value = Vec<Vec<ClusterSum>>> {
     let cluster = (-5.0..5.0, 1_u32..6).prop_map(|(sum, n)| ClusterSum { sum, count: f64::from(n) });
     prop::collection::vec(prop::collection::vec(cluster, 2..12), 1..4)
+}
+
+/// Sequence k of every seed that has so many is the same one.
+fn design(data: &[Vec<ClusterSum>]) -> Design {
+    Design::of(&data.iter().map(|seed| (0..seed.len() as u64).collect()).collect::<Vec<_>>())
 }
 
 type Correlation = fn(&[f64], &[f64]) -> Result<f64, Reason>;
@@ -99,12 +106,23 @@ proptest! {
     }
 
     #[test]
-    fn resamples_have_the_size_of_the_data(shape in prop::collection::vec(0_usize..9, 0..5), seed in any::<u64>()) {
-        for_each_resample(&shape, Bootstrap { resamples: 5, seed }, |draws| {
-            assert_eq!(draws.len(), shape.len());
+    fn a_resample_draws_sequences_once_for_all_seeds(
+        instances in prop::collection::vec(prop::collection::btree_set(0_u64..12, 0..9), 0..5),
+        seed in any::<u64>()
+    ) {
+        let instances: Vec<Vec<u64>> = instances.into_iter().map(|own| own.into_iter().collect()).collect();
+        let design = Design::of(&instances);
+        for_each_resample(&design, Bootstrap { resamples: 5, seed }, |draws| {
+            assert_eq!(draws.len(), instances.len());
+            let mut weights = BTreeMap::new();
             for draw in draws {
-                assert_eq!(draw.weights.len(), shape[draw.seed]);
-                assert_eq!(draw.weights.iter().sum::<u32>() as usize, shape[draw.seed]);
+                assert_eq!(draw.weights.len(), instances[draw.seed].len());
+                for (instance, weight) in instances[draw.seed].iter().zip(&draw.weights) {
+                    assert_eq!(weights.entry(instance).or_insert(weight), &weight);
+                }
+            }
+            if weights.len() == design.sequences() {
+                assert_eq!(weights.into_values().sum::<u32>() as usize, design.sequences());
             }
         });
     }
@@ -115,7 +133,7 @@ proptest! {
             .iter()
             .map(|s| s.iter().map(|c| ClusterSum { sum: 3.0 * c.count, count: c.count }).collect())
             .collect();
-        let ours = mean_estimate(&constant, Bootstrap { resamples: 50, seed });
+        let ours = mean_estimate(&constant, &design(&constant), Bootstrap { resamples: 50, seed });
         prop_assert_eq!((ours.value, ours.low, ours.high), (Some(3.0), Some(3.0), Some(3.0)));
     }
 
@@ -123,16 +141,15 @@ proptest! {
     #[test]
     fn the_same_seed_gives_the_same_interval(data in clusters(), seed in any::<u64>()) {
         let bootstrap = Bootstrap { resamples: 40, seed };
-        let shape: Vec<usize> = data.iter().map(Vec::len).collect();
-        let general = cluster_bootstrap(&shape, bootstrap, |draws| {
+        let general = cluster_bootstrap(&design(&data), bootstrap, |draws| {
             let tokens = draws.iter().flat_map(|d| {
                 data[d.seed].iter().zip(&d.weights).flat_map(|(c, &w)| std::iter::repeat_n(c, w as usize))
             });
             let (sum, count) = tokens.fold((0.0, 0.0), |(s, n), c| (s + c.sum, n + c.count));
             Ok(sum / count)
         });
-        let fast = mean_estimate(&data, bootstrap);
-        prop_assert_eq!(fast, mean_estimate(&data, bootstrap));
+        let fast = mean_estimate(&data, &design(&data), bootstrap);
+        prop_assert_eq!(fast, mean_estimate(&data, &design(&data), bootstrap));
         for (a, b) in [(general.value, fast.value), (general.low, fast.low), (general.high, fast.high)] {
             prop_assert!((a.unwrap() - b.unwrap()).abs() < 1e-9);
         }
@@ -143,15 +160,16 @@ proptest! {
         let other: Vec<Vec<ClusterSum>> =
             data.iter().map(|s| s.iter().rev().map(|c| ClusterSum { sum: c.sum + shift, ..*c }).collect()).collect();
         let bootstrap = Bootstrap { resamples: 41, seed: 1 };
-        let (ab, ba) = (paired_difference(&data, &other, bootstrap), paired_difference(&other, &data, bootstrap));
+        let difference = |a: &[Vec<ClusterSum>], b: &[Vec<ClusterSum>]| paired_difference(a, b, &design(&data), bootstrap);
+        let (ab, ba) = (difference(&data, &other), difference(&other, &data));
         for (a, b) in [(ab.value, ba.value), (ab.low, ba.high), (ab.high, ba.low)] {
             prop_assert!((a.unwrap() + b.unwrap()).abs() < 1e-12);
         }
     }
 
     #[test]
-    fn a_seed_without_the_statistic_leaves_no_mean(shape in prop::collection::vec(2_usize..5, 2..4)) {
-        let ours = cluster_bootstrap(&shape, Bootstrap { resamples: 20, seed: 0 }, |draws| {
+    fn a_seed_without_the_statistic_leaves_no_mean(seeds in 2_usize..4, sequences in 2_usize..5) {
+        let ours = cluster_bootstrap(&Design::crossed(seeds, sequences), Bootstrap { resamples: 20, seed: 0 }, |draws| {
             mean_over_draws(draws, |seed, _| if seed == 0 { Err(Reason::Constant) } else { Ok(1.0) })
         });
         prop_assert_eq!((ours.value, ours.reason), (None, Some(Reason::Constant)));

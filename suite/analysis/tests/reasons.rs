@@ -10,8 +10,8 @@ use haltbench_analysis::interval::percentile_interval;
 use haltbench_analysis::means::{mean_estimate, paired_difference};
 use haltbench_analysis::ranking::ties;
 use haltbench_analysis::{
-    Bootstrap, ClusterSum, Estimate, Filter, Frontier, IntervalMethod, Population, Reason, Split, Standing, TableError,
-    TokenColumns, TokenTable, Tokens, adapt_gain, rank,
+    Bootstrap, ClusterSum, Design, Estimate, Filter, Frontier, IntervalMethod, Population, Reason, Split, Standing,
+    TableError, TokenColumns, TokenTable, Tokens, adapt_gain, rank,
 };
 
 #[test]
@@ -49,17 +49,36 @@ fn single(values: &[f64]) -> Vec<Vec<ClusterSum>> {
 #[test]
 fn intervals() {
     let bootstrap = Bootstrap::default();
-    let one = mean_estimate(&single(&[4.0]), bootstrap);
+    let two = Design::crossed(1, 2);
+    let one = mean_estimate(&single(&[4.0]), &Design::crossed(1, 1), bootstrap);
     assert_eq!((one.value, one.low, one.reason), (Some(4.0), None, Some(Reason::TooFew { needed: 2, found: 1 })));
-    let none = mean_estimate(&[], bootstrap);
+    let none = mean_estimate(&[], &Design::default(), bootstrap);
     assert_eq!((none.value, none.reason), (None, Some(Reason::Empty)));
-    let asked_for_none = mean_estimate(&single(&[4.0, 5.0]), Bootstrap { resamples: 0, seed: 0 });
+    let asked_for_none = mean_estimate(&single(&[4.0, 5.0]), &two, Bootstrap { resamples: 0, seed: 0 });
     assert_eq!(asked_for_none, Estimate::point(4.5, 2));
-    let different = paired_difference(&single(&[1.0, 2.0]), &single(&[1.0]), bootstrap);
+    let different = paired_difference(&single(&[1.0, 2.0]), &single(&[1.0]), &two, bootstrap);
     assert_eq!((different.value, different.reason), (None, Some(Reason::Mismatched)));
+    let other = mean_estimate(&single(&[1.0]), &two, bootstrap);
+    assert_eq!((other.value, other.reason), (None, Some(Reason::Mismatched)));
     assert_eq!(Estimate::point(f64::NAN, 3), Estimate::missing(Reason::NotFinite, 3));
     assert_eq!(percentile_interval(&[]), Err(Reason::Empty));
     assert_eq!(percentile_interval(&[Some(f64::NAN)]), Err(Reason::NotFinite));
+}
+
+/// Sums of equal numbers in another order differ in the last digits, and the value must not lie outside for that.
+#[test]
+fn an_interval_holds_a_value_that_only_rounding_moved() {
+    let estimate = |value, low, high| {
+        Estimate::point(value, 3).with_replicates(&[Some(low), Some(high)], IntervalMethod::BootstrapSequences)
+    };
+    for value in [0.3, -1234.5, 0.0, 7e12] {
+        let hair = f64::max(value * 4.0 * f64::EPSILON, 1e-16);
+        let ours = estimate(value, value + hair, value + 2.0 * hair);
+        assert_eq!((ours.value, ours.low, ours.high), (Some(value), Some(value), Some(value)));
+    }
+    // What resampling moved stays where it is, even outside.
+    let ours = estimate(0.3, 0.301, 0.4);
+    assert!(ours.low.unwrap() > 0.3 && ours.high.unwrap() > 0.39);
 }
 
 /// Undefined replicates widen the interval, and abolish it when they could be all of a tail.
@@ -73,7 +92,7 @@ fn undefined_replicates_count_against_both_ends() {
     assert_eq!(percentile_interval(&with(10)), Ok((25.0, 985.0)));
     assert_eq!(percentile_interval(&with(30)), Err(Reason::Unstable { undefined: 30, resamples: 1001 }));
     // In a resample of two clusters, both are the same one half the time.
-    let ours = cluster_bootstrap(&[2], Bootstrap::default(), |draws| {
+    let ours = cluster_bootstrap(&Design::crossed(1, 2), Bootstrap::default(), |draws| {
         if draws[0].weights == [1, 1] { Ok(1.0) } else { Err(Reason::Constant) }
     });
     assert_eq!((ours.value, ours.low, ours.method), (Some(1.0), None, None));
@@ -101,12 +120,14 @@ fn gain_moves_with_its_frontier() {
     let fixed = [cost_accuracy(2.0, 0.0), cost_accuracy(4.0, 0.25)];
     let bootstrap = Bootstrap { resamples: 200, seed: 2 };
     // Halfway between the fixed depths, which reach 0.125 there whatever the sequences drawn.
-    let ours = adapt_gain_estimate(&cost_accuracy(3.0, 0.5), &fixed, bootstrap);
+    let design = Design::crossed(1, 5);
+    let ours = adapt_gain_estimate(&cost_accuracy(3.0, 0.5), &fixed, &design, bootstrap);
     for end in [ours.value, ours.low, ours.high] {
         assert!((end.unwrap() - 0.375).abs() < 1e-12);
     }
     assert_eq!(ours.method, Some(IntervalMethod::BootstrapSequences));
-    let reason = |policy: &CostAccuracy, fixed: &[CostAccuracy]| adapt_gain_estimate(policy, fixed, bootstrap).reason;
+    let reason =
+        |policy: &CostAccuracy, fixed: &[CostAccuracy]| adapt_gain_estimate(policy, fixed, &design, bootstrap).reason;
     assert_eq!(reason(&cost_accuracy(1.0, 0.5), &fixed), Some(Reason::OutsideFrontier));
     assert_eq!(reason(&fixed[0], &[]), Some(Reason::NoFrontier));
     assert_eq!(reason(&fixed[0], &[CostAccuracy::default()]), Some(Reason::MissingCells));

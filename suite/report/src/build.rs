@@ -143,7 +143,7 @@ fn intervals(seeds: usize, bootstrap: Bootstrap) -> String {
     }
     let over = match seeds {
         1 => "sequences of the one seed, so that they say nothing about another training run",
-        _ => "seeds, then over the sequences of each drawn seed",
+        _ => "seeds and the sequences that they share",
     };
     let percent = LEVEL * 100.0;
     format!(

@@ -9,6 +9,10 @@ use haltbench_engine::ledger::Ledger;
 /// The ledger's total is shared out so that nothing is lost: every token pays the same for what does not depend on
 /// its depth, and every token-step pays what a skipped one saved on average. Decisions are paid by the token where
 /// the policy decides once (`early`), by the token-step elsewhere.
+///
+/// So the sum over all sequences is exact, and that over a split is an apportionment: a step of a token that sees many
+/// keys costs more than the average, and longer sequences, which are those of larger sizes, are charged too little.
+/// Sizes in range are charged a little too much in a suite that also evaluates sizes beyond.
 pub(crate) fn sequence_costs(table: &TokenTable, ledger: &Ledger, kind: &str, split: Option<Split>) -> Vec<ClusterSum> {
     let tables = std::slice::from_ref(table);
     let all = steps(tables, None);

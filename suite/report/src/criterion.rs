@@ -1,7 +1,7 @@
 //! What `--sort` can name, and the replicates that each criterion is ranked by.
 
 use haltbench_analysis::bootstrap::{for_each_resample, interval_method, mean_over_draws};
-use haltbench_analysis::means::{mean_replicates, shape};
+use haltbench_analysis::means::mean_replicates;
 use haltbench_analysis::measures::{self, Quantity};
 use haltbench_analysis::strata::Strata;
 use haltbench_analysis::{Bootstrap, Filter, Reason, Split, TokenTable};
@@ -125,8 +125,9 @@ impl Criterion {
             Self::AnswerDepth => of(Quantity::AnswerDepth)?,
             Self::Depth => of(Quantity::Depth)?,
             Self::Flops => {
-                interval_method(&shape(inputs.costs))?;
-                all_defined(mean_replicates(inputs.costs, bootstrap))?
+                let design = TokenTable::design(inputs.tables, None);
+                interval_method(&design)?;
+                all_defined(mean_replicates(inputs.costs, &design, bootstrap))?
             }
             Self::AdaptGain => all_defined(inputs.gains.clone()?)?,
             Self::Alignment => within_size(inputs.tables, inputs.complexity, bootstrap)?,
@@ -162,7 +163,6 @@ fn all_defined(replicates: Vec<Option<f64>>) -> Result<Vec<f64>, Reason> {
 /// those of which [`measures::alignment`] gives the interval.
 fn within_size(tables: &[TokenTable], complexity: &str, bootstrap: Bootstrap) -> Result<Vec<f64>, Reason> {
     let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
-    let mut clusters = Vec::new();
     let mut seeds = Vec::new();
     for table in tables {
         let columns = table.columns();
@@ -178,11 +178,11 @@ fn within_size(tables: &[TokenTable], complexity: &str, bootstrap: Bootstrap) ->
             }
         }
         seeds.push((Strata::of(&level, &depth, &size)?, cluster));
-        clusters.push(instances.len());
     }
-    interval_method(&clusters)?;
+    let design = TokenTable::design(tables, filter.split);
+    interval_method(&design)?;
     let mut replicates = Vec::with_capacity(bootstrap.resamples);
-    for_each_resample(&clusters, bootstrap, |draws| {
+    for_each_resample(&design, bootstrap, |draws| {
         let mean = mean_over_draws(draws, |seed, weights| {
             let (strata, cluster) = &seeds[seed];
             Ok(strata.spearman(|row| weights[cluster[row]])?.value)

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use haltbench_analysis::frontier::CostAccuracy;
 use haltbench_analysis::measures::{Quantity, cluster_sums};
-use haltbench_analysis::{ClusterSum, Split, TokenTable};
+use haltbench_analysis::{ClusterSum, Design, Split, TokenTable};
 use haltbench_engine::plan::{CellPlan, Suite};
 use haltbench_engine::store::{CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, read_tokens};
 use haltbench_engine::{Error, Result};
@@ -49,6 +49,11 @@ impl Evidence<'_> {
     pub fn costs(&self, split: Option<Split>) -> Vec<Vec<ClusterSum>> {
         let seeds = self.tables.iter().zip(&self.results);
         seeds.map(|(table, result)| sequence_costs(table, &result.ledger, &result.kind, split)).collect()
+    }
+
+    /// Seeds that are done and sequences of a split.
+    pub fn design(&self, split: Option<Split>) -> Design {
+        TokenTable::design(&self.tables, split)
     }
 
     /// Whether all planned seeds are done.

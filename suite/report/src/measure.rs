@@ -1,6 +1,6 @@
 //! The measures of a row.
 
-use haltbench_analysis::means::{mean_estimate, shape};
+use haltbench_analysis::means::mean_estimate;
 use haltbench_analysis::measures::{self, Quantity};
 use haltbench_analysis::{Bootstrap, Estimate, Filter, Population, Reason, Split};
 use haltbench_engine::store::{MetricRow, Timings};
@@ -62,17 +62,18 @@ fn quality(row: &Evidence, context: &Context) -> Vec<MetricRow> {
 
 fn cost(row: &Evidence, context: &Context) -> Vec<MetricRow> {
     let costs = row.costs(None);
-    let flops = mean_estimate(&costs, context.bootstrap);
+    let (all, in_range) = (row.design(None), row.design(Some(Split::InRange)));
+    let flops = mean_estimate(&costs, &all, context.bootstrap);
     // A ratio of sums: every token is counted with what it would cost in all D steps.
     let mut shares = costs;
     for (seed, result) in shares.iter_mut().zip(&row.results) {
         let tokens: f64 = seed.iter().map(|cluster| cluster.count).sum();
         seed.iter_mut().for_each(|cluster| cluster.count *= result.ledger.dense_flops / tokens);
     }
-    let share = Estimate { count: flops.count, ..mean_estimate(&shares, context.bootstrap) };
+    let share = Estimate { count: flops.count, ..mean_estimate(&shares, &all, context.bootstrap) };
     vec![
         metric("flops", None, &flops),
-        metric("flops", Some(Split::InRange), &mean_estimate(&row.in_range.cost, context.bootstrap)),
+        metric("flops", Some(Split::InRange), &mean_estimate(&row.in_range.cost, &in_range, context.bootstrap)),
         metric("flops_share", None, &share),
         speed_up(row),
     ]
@@ -141,7 +142,7 @@ fn by_level(row: &Evidence, context: &Context) -> Vec<MetricRow> {
             .map(|(level, (name, estimate))| of(name, Some(level), estimate))
             .collect(),
         Err(reason) => {
-            let missing = Estimate::missing(reason, shape(&row.in_range.cost).iter().sum());
+            let missing = Estimate::missing(reason, row.design(split).clusters());
             NAMES.into_iter().map(|name| of(name, None, &missing)).collect()
         }
     }

@@ -134,11 +134,13 @@ fn ranks(board: &Board) -> Vec<(&str, Standing)> {
 #[test]
 fn equal_policies_share_a_tie_group_and_oracles_have_no_rank() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
+    // However many seeds there are, they share four sequences. One resample in 16 has only those of size 2, on which
+    // fixed(depth=1) is as good as the two in its group.
     let expected = [
         ("fixed(depth=3)", Some((1, 1, 1))),
-        ("follower", Some((2, 3, 2))),
-        ("opposer", Some((2, 3, 2))),
-        ("fixed(depth=1)", Some((4, 4, 3))),
+        ("follower", Some((2, 4, 2))),
+        ("opposer", Some((2, 4, 2))),
+        ("fixed(depth=1)", Some((2, 4, 2))),
         ("oracle", None),
     ];
     assert_eq!(ranks(&board), expected);

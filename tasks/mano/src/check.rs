@@ -81,7 +81,8 @@ fn read(question: &str, alphabet: &Alphabet, form: Form) -> Result<Vec<Symbol>> 
             }
             (Form::Prefix, Symbol::Operator(_)) | (Form::Postfix, Symbol::Operand(_)) => count + 1,
             (Form::Postfix, Symbol::Operator(_)) if count < 2 => {
-                return Err(malformed(position, format!("`{word}` takes two operands, and {count} precede it")));
+                let precede = if count == 1 { "precedes" } else { "precede" };
+                return Err(malformed(position, format!("`{word}` takes two operands, and {count} {precede} it")));
             }
             _ => count - 1,
         };
@@ -89,7 +90,10 @@ fn read(question: &str, alphabet: &Alphabet, form: Form) -> Result<Vec<Symbol>> 
     }
     let end = symbols.len() + 1;
     match form {
-        Form::Prefix if count > 0 => Err(malformed(end, format!("the expression ends {count} operands early"))),
+        Form::Prefix if count > 0 => {
+            let operands = if count == 1 { "operand" } else { "operands" };
+            Err(malformed(end, format!("the expression ends {count} {operands} early")))
+        }
         Form::Postfix if count != 1 => Err(malformed(end, format!("the expression ends with {count} operands, not 1"))),
         Form::Postfix if symbols.len() < 2 => Err(malformed(end, "the expression has no operator")),
         Form::Prefix | Form::Postfix => Ok(symbols),

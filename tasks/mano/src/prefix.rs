@@ -14,7 +14,8 @@ use crate::tree::Tree;
 use crate::{check, solve};
 
 const NAME: &str = "mano";
-const PARAMETERS: &[ParameterSpec] = &parameters(3, 16, 32);
+const PARAMETERS: &[ParameterSpec] = &with_length_token(parameters(3, 16, 32));
+const LENGTH_TOKEN: &str = "length_token";
 const MARKERS: [&str; 2] = ["<bos>", "<ans>"];
 const BOS: u32 = 0;
 const ANS: u32 = 1;
@@ -26,8 +27,10 @@ pub const DECLARATION: TaskDeclaration = TaskDeclaration {
     documentation: "\
 Evaluates a prefix expression over `+`, `-` and `*` modulo `modulus`.
 
-The sequence is `<bos>`, the expression, `<ans>`, the value. Only the value is under the loss: the marker is \
-deterministic. An expression of size L has exactly L operators. Its operator is uniform among `operators`, its left \
+The sequence is `<bos>`, `<len=L>`, the expression, `<ans>`, the value. Only the value is under the loss: the marker is \
+deterministic. `<len=L>` says how many operators follow, as in the generator of Physics of Language Models; \
+`length_token = false` leaves it out. At sizes that were not trained on it is a token that was never trained, which \
+alone can make a model fail there. An expression of size L has exactly L operators. Its operator is uniform among `operators`, its left \
 operand has 0 to L-1 operators, all equally likely, and an operand without operators is a uniform residue.
 
 Complexities are defined at the value. With modulus 23 the value is 0 in about 7 % of all instances rather than in \
@@ -37,12 +40,17 @@ The state features `stack_depth`, `remaining_operands` and `completed_subtree` d
 just before it reads a token of the question. An operator is on its stack from its own token until both of its \
 operands are complete.
 
-A question is the expression, as in `+ 3 * 4 17`; the answer is the value, `2`.",
+A question is the expression alone, as in `+ 3 * 4 17`; the answer is the value, `2`.",
     reference: "The paper's MANO (section 5); Physics of Language Models, part 4.1, arXiv 2512.17351, appendix A",
     licence: "generated; no restriction",
     parameters: PARAMETERS,
     build,
 };
+
+const fn with_length_token([a, b, c, d, e, f]: [ParameterSpec; 6]) -> [ParameterSpec; 7] {
+    let documentation = "Whether a token after `<bos>` says the number of operators.";
+    [a, b, c, d, e, f, ParameterSpec::flag(LENGTH_TOKEN, true, documentation)]
+}
 
 const COMPLEXITIES: [ComplexitySpec; 3] = [
     ComplexitySpec { name: "ops", documentation: "Operators of the expression; at the value." },
@@ -105,19 +113,27 @@ const FEATURES: [FeatureSpec; 9] = [
 struct Mano {
     settings: Settings,
     spec: TaskSpec,
+    /// Token of an expression without operators, those of larger ones follow; `None` where lengths are not written.
+    lengths: Option<u32>,
 }
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
     let settings = Settings::new(NAME, parameters)?;
+    let mut vocabulary = settings.alphabet.vocabulary(&MARKERS);
+    let lengths = parameters.flag(LENGTH_TOKEN)?.then_some(vocabulary.len() as u32 - 1);
+    if lengths.is_some() {
+        // At the end, so that every other word is the same token with and without them.
+        vocabulary.extend((1..=settings.knob.maximum).map(|size| format!("<len={size}>")));
+    }
     let spec = TaskSpec {
-        vocabulary: settings.alphabet.vocabulary(&MARKERS),
+        vocabulary,
         size: Some(settings.knob.clone()),
         supervision: Supervision::NextToken,
         features: FEATURES.to_vec(),
         complexities: COMPLEXITIES.to_vec(),
         headline: "height",
     };
-    Ok(Box::new(Mano { settings, spec }))
+    Ok(Box::new(Mano { settings, spec, lengths }))
 }
 
 impl Task for Mano {
@@ -144,10 +160,12 @@ impl Mano {
     fn instance(&self, tree: &Tree) -> Instance {
         let token = |symbol| self.settings.alphabet.token(symbol, MARKERS.len() as u32);
         let root = tree.root();
-        let mut tokens = Vec::with_capacity(tree.nodes.len() + 3);
+        let mut tokens = Vec::with_capacity(tree.nodes.len() + 4);
         tokens.push(BOS);
+        tokens.extend(self.lengths.map(|before| before + root.operators));
+        let start = tokens.len();
         tokens.extend(tree.nodes.iter().map(|node| token(node.symbol)));
-        let question = render(&tokens[1..], &self.spec.vocabulary);
+        let question = render(&tokens[start..], &self.spec.vocabulary);
         tokens.extend([ANS, token(Symbol::Operand(root.value))]);
         let value = tokens.len() - 1;
         let at_value = |number: u32| {
@@ -161,7 +179,7 @@ impl Mano {
             targets: tokens.clone(),
             loss_mask,
             complexities: vec![at_value(root.operators), at_value(root.height), at_value(root.lazy)],
-            features: features(tree, tokens.len()),
+            features: features(tree, start, tokens.len()),
             canonical: question.clone(),
             question,
             answer: root.value.to_string(),
@@ -170,8 +188,8 @@ impl Mano {
     }
 }
 
-/// The columns of [`FEATURES`] for the `length` tokens of an instance.
-fn features(tree: &Tree, length: usize) -> Vec<Vec<f32>> {
+/// The columns of [`FEATURES`] for the `length` tokens of an instance whose expression starts at `start`.
+fn features(tree: &Tree, start: usize, length: usize) -> Vec<Vec<f32>> {
     let undefined = || vec![f32::NAN; length];
     let (mut operator, mut depth, mut remaining, mut completed) = (undefined(), undefined(), undefined(), undefined());
     let (mut peak, mut zeros) = (undefined(), undefined());
@@ -179,7 +197,7 @@ fn features(tree: &Tree, length: usize) -> Vec<Vec<f32>> {
     let mut open: Vec<(usize, u32)> = Vec::new();
     let mut highest = 0;
     for (index, node) in tree.nodes.iter().enumerate() {
-        let token = index + 1;
+        let token = index + start;
         let (top, lacks) = open.last().copied().unwrap_or_default();
         depth[token] = open.len() as f32;
         remaining[token] = lacks as f32;

@@ -21,7 +21,7 @@ pub struct Settings {
     pub knob: SizeKnob,
 }
 
-/// The parameters, with the sizes that are a task's own defaults.
+/// The parameters of both tasks, with the sizes that are a task's own defaults.
 pub const fn parameters(minimum: i64, maximum: i64, largest: i64) -> [ParameterSpec; 6] {
     [
         ParameterSpec::integer("modulus", 23, (2, 1000), "Values are residues modulo this number, prime or not."),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Bootstrap, Draw, for_each_resample, interval_method, mean_over_draws, original, with_interval};
 use crate::crosstable::CrossTable;
+use crate::design::Design;
 use crate::estimate::Estimate;
 use crate::means::{ClusterSum, mean_estimate};
 use crate::measures::observed::Observed;
@@ -66,7 +67,10 @@ pub fn alignment(
     let seeds = Observed::of_all(tables, complexity, filter)
         .and_then(|observed| observed.into_iter().map(Seed::of).collect::<Result<Vec<_>, _>>());
     match seeds {
-        Ok(seeds) => undefined(Reason::Empty).of_seeds(&seeds, max_depth, bootstrap),
+        Ok(seeds) => {
+            let design = TokenTable::design(tables, filter.split);
+            undefined(Reason::Empty).of_seeds(&seeds, &design, max_depth, bootstrap)
+        }
         Err(reason) => undefined(reason),
     }
 }
@@ -147,26 +151,25 @@ impl Alignment {
     }
 
     /// With the numbers that the observations give.
-    fn of_seeds(self, seeds: &[Seed], max_depth: u32, bootstrap: Bootstrap) -> Self {
-        let clusters: Vec<usize> = seeds.iter().map(|seed| seed.observed.clusters).collect();
+    fn of_seeds(self, seeds: &[Seed], design: &Design, max_depth: u32, bootstrap: Bootstrap) -> Self {
         let count = seeds.iter().map(|seed| seed.observed.depth.len()).sum();
         let mut replicates: [Vec<Option<f64>>; STATISTICS] = Default::default();
-        if interval_method(&clusters).is_ok() {
-            for_each_resample(&clusters, bootstrap, |draws| {
+        if interval_method(design).is_ok() {
+            for_each_resample(design, bootstrap, |draws| {
                 for (all, one) in replicates.iter_mut().zip(means(seeds, draws)) {
                     all.push(one.ok());
                 }
             });
         }
-        let points = means(seeds, &original(&clusters));
+        let points = means(seeds, &original(design));
         let [spearman, within_size, partial, somers_d, tau_b] = std::array::from_fn(|i| {
-            with_interval(Estimate::from_result(points[i], count), &replicates[i], &clusters, bootstrap)
+            with_interval(Estimate::from_result(points[i], count), &replicates[i], design, bootstrap)
         });
         let saturated: Vec<Vec<ClusterSum>> = seeds.iter().map(|seed| seed.saturated(max_depth)).collect();
         let sizes: Vec<(usize, usize)> = seeds.iter().map(|seed| seed.sizes.counts()).collect();
         Alignment {
             excluded: seeds.iter().map(|seed| seed.observed.excluded).sum(),
-            saturation: mean_estimate(&saturated, bootstrap),
+            saturation: mean_estimate(&saturated, design, bootstrap),
             spearman,
             within_size,
             sizes: sizes.iter().map(|s| s.0).sum(),

@@ -35,17 +35,17 @@ pub fn by_level(
     bootstrap: Bootstrap,
 ) -> Result<Vec<Level>, Reason> {
     let seeds = Observed::of_all(tables, complexity, Filter { split, ..Filter::default() })?;
-    let clusters: Vec<usize> = seeds.iter().map(|seed| seed.clusters).collect();
+    let design = TokenTable::design(tables, split);
     let mut groups = group(&seeds)?;
-    if interval_method(&clusters).is_ok() {
-        for_each_resample(&clusters, bootstrap, |draws| groups.iter_mut().for_each(|group| group.resample(draws)));
+    if interval_method(&design).is_ok() {
+        for_each_resample(&design, bootstrap, |draws| groups.iter_mut().for_each(|group| group.resample(draws)));
     }
-    let whole = original(&clusters);
+    let whole = original(&design);
     let level = |group: &Group| {
         let sums = group.sums(&whole);
         let count = sums.tokens as usize;
         let estimate = |point, replicates: &[Option<f64>]| {
-            with_interval(Estimate::from_result(point, count), replicates, &clusters, bootstrap)
+            with_interval(Estimate::from_result(point, count), replicates, &design, bootstrap)
         };
         Level {
             level: group.level,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Bootstrap, interval_method};
 use crate::estimate::Estimate;
-use crate::means::{ClusterSum, mean_estimate, mean_replicates, paired_difference, shape};
+use crate::means::{ClusterSum, mean_estimate, mean_replicates, paired_difference};
 use crate::reason::Reason;
 use crate::table::{Filter, Split, TokenTable, Tokens};
 
@@ -65,7 +65,7 @@ fn sums_of_table(table: &TokenTable, quantity: Quantity, split: Option<Split>) -
 /// The quantity with its interval; `count` is the number of tokens, for [`Quantity::ExactMatch`] of sequences, over
 /// all seeds. [`Reason::Empty`] if the split has none.
 pub fn estimate(tables: &[TokenTable], quantity: Quantity, split: Option<Split>, bootstrap: Bootstrap) -> Estimate {
-    mean_estimate(&cluster_sums(tables, quantity, split), bootstrap)
+    mean_estimate(&cluster_sums(tables, quantity, split), &TokenTable::design(tables, split), bootstrap)
 }
 
 /// Bootstrap replicates of the quantity, as [`crate::ranking::rank`] takes them. Replicates of policies that were
@@ -78,8 +78,9 @@ pub fn replicates(
     bootstrap: Bootstrap,
 ) -> Result<Vec<f64>, Reason> {
     let sums = cluster_sums(tables, quantity, split);
-    interval_method(&shape(&sums))?;
-    let all = mean_replicates(&sums, bootstrap);
+    let design = TokenTable::design(tables, split);
+    interval_method(&design)?;
+    let all = mean_replicates(&sums, &design, bootstrap);
     let undefined = all.iter().filter(|replicate| replicate.is_none()).count();
     let unstable = Reason::Unstable { undefined, resamples: all.len() };
     all.into_iter().collect::<Option<_>>().ok_or(unstable)
@@ -100,7 +101,8 @@ pub fn difference(
     if a.len() != b.len() || !same {
         return Estimate::missing(Reason::MissingCells, 0);
     }
-    paired_difference(&cluster_sums(a, quantity, split), &cluster_sums(b, quantity, split), bootstrap)
+    let (sums, others) = (cluster_sums(a, quantity, split), cluster_sums(b, quantity, split));
+    paired_difference(&sums, &others, &TokenTable::design(a, split), bootstrap)
 }
 
 /// Accuracy, depth and saturation of a split.

@@ -81,13 +81,13 @@ class Stream:
                 return product >> 64
 
 
-def resample(shape, seed, index):
+def resample(instances, seed, index):
+    """Drawn seeds with the drawn places in their own lists of instances: sequences are drawn once for all seeds."""
     stream = Stream(seed, index)
-    draws = []
-    for slot in range(len(shape)):
-        s = stream.below(len(shape)) if len(shape) > 1 else slot
-        draws.append((s, [stream.below(shape[s]) for _ in range(shape[s])]))
-    return draws
+    drawn_seeds = [stream.below(len(instances)) for _ in instances] if len(instances) > 1 else [0]
+    everything = sorted(set().union(*instances))
+    drawn = [everything[stream.below(len(everything))] for _ in everything]
+    return [(s, [instances[s].index(i) for i in drawn if i in instances[s]]) for s in drawn_seeds]
 
 
 # --- correlations --------------------------------------------------------------------------------------------------
@@ -204,8 +204,11 @@ quantiles = [dict(values=v, p=p, quantile=float(np.quantile(v, p))) for v in (va
              for p in (0, 0.025, 0.3, 0.5, 0.975, 1)]
 
 draws = [
-    dict(shape=shape, seed=seed, resample=index, draws=[dict(seed=s, clusters=k) for s, k in resample(shape, seed, index)])
-    for shape, seed, index in (([9], 0, 0), ([9], 0, 1), ([4, 5], 7, 3), ([3, 1, 40], 2**64 - 1, 999))
+    dict(instances=each, seed=seed, resample=index, draws=[dict(seed=s, clusters=k) for s, k in resample(each, seed, index)])
+    for each, seed, index in (
+        ([list(range(9))], 0, 0), ([list(range(9))], 0, 1), ([[2, 3, 5, 8, 13]] * 3, 7, 3),
+        ([[1, 4, 6], [4], [0, 4, *range(50, 90)]], 2**64 - 1, 999),
+    )
 ]
 
 
@@ -219,12 +222,13 @@ array = np.array(sums)
 picked = array[rng.integers(0, 60, (40_000, 60))].sum(axis=1)
 monte_carlo_single = dict(sums=sums, mean=float(array[:, 0].sum() / array[:, 1].sum()), interval=interval(picked[:, 0] / picked[:, 1]))
 
-# Two stages: seeds, then sequences.
-grid = rng.normal(size=(6, 1)) + rng.normal(size=(6, 30))
+# Seeds and sequences, crossed.
+grid_rng = np.random.default_rng(7)
+grid = grid_rng.normal(size=(6, 1)) + grid_rng.normal(size=(1, 30)) + grid_rng.normal(size=(6, 30))
 replicates = []
 for _ in range(20_000):
-    replicates.append(np.mean([grid[s][rng.integers(0, 30, 30)].mean() for s in rng.integers(0, 6, 6)]))
-monte_carlo_two_stage = dict(values=grid.tolist(), mean=float(grid.mean()), interval=interval(replicates))
+    replicates.append(grid[np.ix_(grid_rng.integers(0, 6, 6), grid_rng.integers(0, 30, 30))].mean())
+monte_carlo_crossed = dict(values=grid.tolist(), mean=float(grid.mean()), interval=interval(replicates))
 
 # --- a table of two seeds ------------------------------------------------------------------------------------------
 
@@ -299,9 +303,10 @@ def estimate_ratio(function, split):
         n = [function(rows) for rows in parts]
         return sum(a for a, _ in n) / sum(b for _, b in n)
 
-    shape = [len(instances(s, split)) for s in seeds]
+    each = [instances(s, split) for s in seeds]
+    shape = [len(own) for own in each]
     whole = of([repeated(s, split, range(n)) for s, n in zip(seeds, shape)])
-    sample = [of([repeated(seeds[s], split, k) for s, k in resample(shape, TABLE_BOOTSTRAP["seed"], r)])
+    sample = [of([repeated(seeds[s], split, k) for s, k in resample(each, TABLE_BOOTSTRAP["seed"], r)])
               for r in range(TABLE_BOOTSTRAP["resamples"])]
     return dict(value=whole, interval=interval(sample))
 
@@ -315,8 +320,9 @@ def exact_match(seed_indexes_and_picks, split):
 
 
 def estimate_exact(split):
-    shape = [len(instances(s, split)) for s in seeds]
-    sample = [exact_match(resample(shape, TABLE_BOOTSTRAP["seed"], r), split) for r in range(TABLE_BOOTSTRAP["resamples"])]
+    each = [instances(s, split) for s in seeds]
+    shape = [len(own) for own in each]
+    sample = [exact_match(resample(each, TABLE_BOOTSTRAP["seed"], r), split) for r in range(TABLE_BOOTSTRAP["resamples"])]
     return dict(value=exact_match([(s, range(n)) for s, n in enumerate(shape)], split), interval=interval(sample))
 
 
@@ -335,9 +341,10 @@ def estimate_alignment(split, correct_only):
                 if r["is_answer"] and r["complexity"] is not None and (not correct_only or r["instance"] in right)]
         return alignment(rows)
 
-    shape = [len(instances(s, split)) for s in seeds]
+    each = [instances(s, split) for s in seeds]
+    shape = [len(own) for own in each]
     whole = np.mean([of(s, range(n)) for s, n in enumerate(shape)], axis=0)
-    sample = np.array([np.mean(np.array([of(s, k) for s, k in resample(shape, TABLE_BOOTSTRAP["seed"], r)], float), axis=0)
+    sample = np.array([np.mean(np.array([of(s, k) for s, k in resample(each, TABLE_BOOTSTRAP["seed"], r)], float), axis=0)
                        for r in range(TABLE_BOOTSTRAP["resamples"])])
     names = ["spearman", "within_size", "partial", "somers_d", "tau_b"]
     assert np.isfinite(sample).all()
@@ -415,7 +422,7 @@ ranking = dict(
 out = dict(
     versions=dict(scipy=scipy.__version__, numpy=np.__version__),
     pairs=pairs, ranks=rank_cases, weighted=weighted, partials=partials, strata=strata, quantiles=quantiles, draws=draws,
-    monte_carlo_single=monte_carlo_single, monte_carlo_two_stage=monte_carlo_two_stage, table=table, frontiers=frontiers,
+    monte_carlo_single=monte_carlo_single, monte_carlo_crossed=monte_carlo_crossed, table=table, frontiers=frontiers,
     ranking=ranking,
 )
 path = pathlib.Path(__file__).with_name("goldens.json")

@@ -3,6 +3,7 @@
 mod cell;
 mod resolve;
 mod settings;
+mod sizes;
 mod suite;
 
 pub use cell::{CellPlan, Choice, Source};

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
-use haltbench_sdk::policy::Training;
-use haltbench_sdk::task::admit_size;
+use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Training};
 
 use super::cell::{CellPlan, Choice, Source};
+use super::sizes;
 use super::suite::{Named, SuiteFile};
 use crate::data;
 use crate::error::{Error, Result};
@@ -48,6 +49,9 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     let tasks = choices(file.task.entries(), "task", |name| Ok(catalogue.task(name)?.parameters))?;
     let backbones = choices(file.backbone.entries(), "backbone", |name| Ok(catalogue.backbone(name)?.parameters))?;
     let policies = choices(file.policy.entries(), "policy", |name| Ok(catalogue.policy(name)?.parameters))?;
+    for policy in &policies {
+        check_halted(file, catalogue.policy(&policy.choice.name)?)?;
+    }
     let vocabularies =
         tasks.iter().map(|task| check_task(file, catalogue, &task.choice)).collect::<Result<Vec<usize>>>()?;
     let device = if device == "cpu" { "cpu" } else { "cuda" };
@@ -177,15 +181,32 @@ fn source_of(policy: &Labelled, catalogue: &Catalogue, siblings: &BTreeMap<&str,
     }
 }
 
-/// Makes sure that a task can express the sizes asked for; returns the size of its vocabulary.
+/// The control whose tokens all halt in the same step.
+const FIXED: &str = "fixed";
+
+/// Refuses `run-on` for policies whose training halts some tokens before others, before anything is trained: the unroll
+/// of training keeps one state for each token, and a halted token that runs on has two.
+fn check_halted(file: &SuiteFile, policy: &PolicyDeclaration) -> Result<()> {
+    let option = &file.recurrence.halted_keys_values;
+    let halts = matches!(policy.kind, PolicyKind::Early | PolicyKind::Online) && policy.training == Training::Sampled;
+    if !halts || policy.name == FIXED || HaltedKeysValues::from_name(option)? != HaltedKeysValues::RunOn {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "recurrence.halted_keys_values: expected freeze-state, latest-kv or skip to train policy {}, found {option}, \
+         which is an option of evaluation",
+        policy.name
+    )))
+}
+
+/// Makes sure that the sizes asked for are what their lists say of them; returns the size of a task's vocabulary.
 fn check_task(file: &SuiteFile, catalogue: &Catalogue, choice: &Choice) -> Result<usize> {
     let task = (catalogue.task(&choice.name)?.build)(&choice.parameters)?;
     let evaluation = &file.evaluation;
     let given = [&evaluation.in_range, &evaluation.between, &evaluation.beyond];
-    let sizes = given.into_iter().flatten().flatten();
     match &task.spec().size {
-        Some(knob) => sizes.copied().try_for_each(|size| admit_size(&choice.name, knob, size))?,
-        None if sizes.count() > 0 => {
+        Some(knob) => sizes::check(&choice.name, knob, evaluation)?,
+        None if given.into_iter().flatten().flatten().count() > 0 => {
             return Err(Error::Usage(format!("evaluation: task {} has no sizes to choose", choice.name)));
         }
         None => {}

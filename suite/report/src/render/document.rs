@@ -56,6 +56,10 @@ const ALLOCATION: [Measure; 4] = [
     ("ρ partial", "spearman_partial", IN_RANGE, Unit::Correlation),
 ];
 
+/// How exact the costs behind adapt-gain are.
+const APPORTIONED: &str =
+    "adapt-gain compares FLOPs in range: the total of all sizes, shared out by tokens and token-steps";
+
 /// What to show of a board. Grids of levels are at most `width` columns wide.
 pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -> Document {
     let mut notes = Notes::default();
@@ -92,6 +96,9 @@ pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -
     ];
     grids.extend(levels::grids(board, complexity, width, &mut notes));
     let mut notes = notes.lines();
+    if board.rows.iter().any(|row| row.metric("adapt_gain", IN_RANGE).is_some_and(|gain| gain.value.is_some())) {
+        notes.insert(0, APPORTIONED.to_owned());
+    }
     if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {
         notes.insert(0, "* incomplete: the numbers are of the seeds that are done".to_owned());
     }

@@ -50,12 +50,18 @@ fn wrong_answers_are_told_what_was_expected() {
 fn sequences_are_laid_out_as_documented() {
     let task = mano();
     assert_eq!(task.spec().supervision, Supervision::NextToken);
-    assert_eq!(task.spec().vocabulary.len(), 28);
+    assert_eq!(task.spec().vocabulary.len(), 28 + 32);
     let instance = draw(&*task, 5, 1);
     let text = instance.text(&task.spec().vocabulary);
+    assert_eq!(text, format!("<bos> <len=5> {} <ans> {}", instance.question, instance.answer));
+    let supervised: Vec<usize> = (0..15).filter(|index| instance.loss_mask[*index]).collect();
+    assert_eq!((instance.tokens.len(), supervised), (15, vec![14]));
+    let plain = configured(&prefix::DECLARATION, &[("length_token", Value::Flag(false))]).unwrap();
+    assert_eq!(plain.spec().vocabulary, task.spec().vocabulary[..28]);
+    let without = draw(&*plain, 5, 1);
+    let text = without.text(&plain.spec().vocabulary);
     assert_eq!(text, format!("<bos> {} <ans> {}", instance.question, instance.answer));
-    let supervised: Vec<usize> = (0..14).filter(|index| instance.loss_mask[*index]).collect();
-    assert_eq!((instance.tokens.len(), supervised), (14, vec![13]));
+    assert_eq!((&without.question, &without.canonical), (&instance.question, &instance.canonical));
     let task = stream();
     assert_eq!(task.spec().supervision, Supervision::AtToken);
     assert_eq!(task.spec().vocabulary.len(), 27);

@@ -52,6 +52,26 @@ fn postfix_errors_name_the_token_and_what_was_expected() {
 }
 
 #[test]
+fn the_checker_counts_in_words() {
+    let cases = [
+        ("+ 3", "the expression ends 1 operand early"),
+        ("+", "the expression ends 2 operands early"),
+        ("3 4", "the expression is complete before `4`"),
+    ];
+    for (question, message) in cases {
+        assert_eq!(break_of(mano().check(question, "0")).1, message, "{question}");
+    }
+    let cases = [
+        ("+", "`+` takes two operands, and 0 precede it"),
+        ("1 +", "`+` takes two operands, and 1 precedes it"),
+        ("1 2", "the expression ends with 2 operands, not 1"),
+    ];
+    for (question, message) in cases {
+        assert_eq!(break_of(stream().check(question, "0")).1, message, "{question}");
+    }
+}
+
+#[test]
 fn operators_out_of_use_are_refused() {
     let task = configured(&prefix::DECLARATION, &[("operators", Value::Text("*+".into()))]).unwrap();
     let message = "expected an operator out of `+` `*`, found `-`";

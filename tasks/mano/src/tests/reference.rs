@@ -1,7 +1,10 @@
 //! A plain recursive reading of an expression: what the columns should be, written down as their definitions.
 
-use super::{column, draw, mano, stream};
+use haltbench_sdk::parameters::Value;
+
+use super::{column, configured, draw, stream};
 use crate::alphabet::Operator;
+use crate::prefix;
 
 /// An expression as a textbook has it.
 pub enum Expression {
@@ -129,7 +132,13 @@ fn known_costs() {
 
 #[test]
 fn prefix_columns_are_those_of_the_definitions() {
-    let task = mano();
+    for length_token in [true, false] {
+        prefix_columns(length_token);
+    }
+}
+
+fn prefix_columns(length_token: bool) {
+    let task = configured(&prefix::DECLARATION, &[("length_token", Value::Flag(length_token))]).unwrap();
     for seed in 0..200 {
         for size in 1..=20 {
             let instance = draw(&*task, size, seed);
@@ -137,11 +146,12 @@ fn prefix_columns_are_those_of_the_definitions() {
             assert_eq!(expression.operators(), size as usize);
             assert_eq!(expression.value().to_string(), instance.answer);
             let length = instance.tokens.len();
-            assert_eq!(length, 2 * size as usize + 4);
+            let before = 1 + usize::from(length_token);
+            assert_eq!(length, before + 2 * size as usize + 3);
             let mut rows = Vec::new();
             expression.prefix_rows(0, 0, 0, &mut rows);
             let undefined = [f32::NAN; 4];
-            let rows: Vec<_> = [undefined].into_iter().chain(rows).chain([undefined, undefined]).collect();
+            let rows: Vec<_> = vec![undefined; before].into_iter().chain(rows).chain([undefined, undefined]).collect();
             for (place, name) in
                 ["operator", "stack_depth", "remaining_operands", "completed_subtree"].iter().enumerate()
             {

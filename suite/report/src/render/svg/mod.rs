@@ -133,6 +133,9 @@ fn notes(board: &Board, points: &Points) -> Vec<String> {
         "Sizes trained on; policies stand side by side at a level. Bars are intervals: {}.",
         board.intervals
     )];
+    if points.series.iter().any(|series| series.cost.is_some()) {
+        notes.push("FLOPs in range are the total of all sizes, shared out by tokens and token-steps.".to_owned());
+    }
     if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {
         notes.push("* incomplete: the numbers are of the seeds that are done.".to_owned());
     }
