@@ -141,7 +141,7 @@ pub fn fill(graph: &Graph, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 
         let node = usize::from(node);
         [graph.dependents[node].nodes().len(), graph.predecessors[node].nodes().len()].map(|degree| degree as f32)
     };
-    let mut write = |columns: &mut [Vec<f32>], token: usize, values: &[f32]| {
+    let write = |columns: &mut [Vec<f32>], token: usize, values: &[f32]| {
         for (column, value) in columns.iter_mut().zip(values) {
             column[token] = *value;
         }

@@ -123,7 +123,8 @@ fn grow(size: usize, draws: &mut Draws) -> Vec<[u16; 2]> {
     for node in leaves..size {
         let count = 1 + draws.below(open.len().min(DEGREE));
         for place in 0..count {
-            open.swap(place, place + draws.below(open.len() - place));
+            let chosen = place + draws.below(open.len() - place);
+            open.swap(place, chosen);
             edges.push([open[place], node as u16]);
         }
         // From the end, because what is swapped in comes from behind.

@@ -87,7 +87,8 @@ impl Names {
     fn draw_numbers(&self, count: usize, draws: &mut Draws) -> Vec<Name> {
         let mut pool: Vec<u16> = (0..self.letters as u16).collect();
         let draw = |place: usize| {
-            pool.swap(place, place + draws.below(pool.len() - place));
+            let chosen = place + draws.below(pool.len() - place);
+            pool.swap(place, chosen);
             let mut symbols = [0; LONGEST];
             symbols[0] = pool[place];
             Name { symbols, length: 1 }

@@ -261,7 +261,6 @@ fn open(instance: &Instance, degrees: &BTreeMap<&str, [usize; 2]>) -> Vec<usize>
     counts
 }
 
-/// Of five nodes, one or two have no predecessors; a chain of three is drawn with a known probability.
 #[test]
 fn small_graphs_follow_the_exact_law() {
     // Three nodes, one leaf: the second depends on it; the third on the first, the second, or both, of which a single
@@ -289,5 +288,5 @@ fn a_query_of_the_last_quarter_may_have_dependents() {
         let instance = draw(&*task, 30, seed);
         with_dependents += usize::from(*values(column(&*task, &instance, "out_degree")).last().unwrap() > 0.0);
     }
-    assert!((500..950).contains(&with_dependents), "{with_dependents}");
+    assert!((250..450).contains(&with_dependents), "{with_dependents}");
 }

@@ -34,7 +34,7 @@ fn errors_name_the_word_and_what_was_expected() {
         ("3>1 1>2 2>3 3>4 ? 1", 3, "the edge `2>3` closes a cycle"),
         ("1>2 1>3 1>4 1>5 1>6 ? 2", 5, "the edge `1>6` is one more than the 4 that may leave a node"),
         ("2>1 3>1 4>1 5>1 6>1 ? 1", 5, "the edge `6>1` is one more than the 4 that may lead to a node"),
-        ("<bos> 3>1 ? 1", 1, "expected an edge such as `3>1`, found `<bos>`"),
+        ("<bos> 3>1 ? 1", 1, "expected a node from 1 to 60, found `<bos`"),
     ];
     for (question, position, message) in cases {
         assert_eq!(breaks(&*canonical(), question), (position, message.to_owned()), "{question}");

@@ -24,7 +24,7 @@ fn tasks() -> Vec<Box<dyn Task>> {
 #[test]
 fn generator_solver_and_checker_agree() {
     for (number, task) in tasks().into_iter().enumerate() {
-        let is_canonical = task.spec().vocabulary.len() > 0 && [0, 2, 4].contains(&number);
+        let is_canonical = [0, 2, 4].contains(&number);
         for seed in 0..60 {
             for size in [3, 4, 5, 7, 11, 17, 30, 50, 60] {
                 let instance = draw(&*task, size, seed);
@@ -49,27 +49,26 @@ fn damaged_answers_are_wrong() {
             let nodes: Vec<&str> = instance.answer.split(' ').collect();
             let (edges, query) = instance.question.split_once(" ? ").unwrap();
             let foreign = edges.split([' ', '>']).find(|node| !nodes.contains(node) && *node != query);
-            let mut damaged = vec![String::new()];
             let mut place = || draws.below(nodes.len() as u64) as usize;
             let (first, second) = (place(), place());
-            let mut with = |edit: &dyn Fn(&mut Vec<&str>)| {
-                let mut answer = nodes.clone();
-                edit(&mut answer);
-                damaged.push(answer.join(" "));
-            };
-            with(&|answer| drop(answer.remove(first)));
-            with(&|answer| answer.insert(second, nodes[first]));
+            let (before, after) = nodes.split_at(first);
+            let dropped = [before, &after[1..]].concat();
+            let mut repeated = nodes.clone();
+            repeated.insert(second, nodes[first]);
+            let mut damaged = vec![Vec::new(), dropped, repeated];
             if let Some(foreign) = foreign {
-                with(&|answer| answer.insert(first, foreign));
-                with(&|answer| answer[first] = foreign);
+                damaged.push([before, &[foreign], after].concat());
+                damaged.push([before, &[foreign], &after[1..]].concat());
             }
             // Printed before one of its predecessors.
             let edges = edges.split(' ').map(|edge| edge.split_once('>').unwrap());
             let place_of = |node: &str| nodes.iter().position(|name| *name == node);
             for (from, to) in edges.filter_map(|(from, to)| place_of(from).zip(place_of(to))) {
-                with(&|answer| answer.swap(from, to));
+                let mut swapped = nodes.clone();
+                swapped.swap(from, to);
+                damaged.push(swapped);
             }
-            for answer in damaged {
+            for answer in damaged.iter().map(|answer| answer.join(" ")) {
                 let verdict = task.check(&instance.question, &answer).unwrap();
                 assert!(!verdict.valid && !verdict.reason.is_empty(), "{} = {answer}", instance.question);
             }
@@ -131,8 +130,8 @@ fn a_key_names_one_instance() {
         let instance = draw(task, size, 0);
         format!("{} = {}", instance.question, instance.answer)
     };
-    insta::assert_snapshot!(first(&*canonical(), 6), @"");
-    insta::assert_snapshot!(first(&*spelled("any"), 4), @"");
+    assert_eq!(first(&*canonical(), 6), "7>55 55>59 46>25 23>46 23>55 7>25 ? 59 = 7 23 55");
+    assert_eq!(first(&*spelled("any"), 4), "2.2.3>2.4 4.3.3.4>1.3 2.2.3>4.3.3.4 ? 2.4 = 2.2.3 2.4");
 }
 
 #[test]
