@@ -1,41 +1,53 @@
-//! The checker: question and answer together are a string of the language, by the Earley recogniser.
+//! The checker: membership by the Earley recogniser, the probability by spans in log space.
 
 use haltbench_sdk::Result;
 use haltbench_sdk::task::Verdict;
 
 use crate::earley::{Finding, recognise};
-use crate::grammar::Grammar;
-use crate::words;
+use crate::grammar::{Grammar, Terminal};
+use crate::judge::{INVALID, VALID};
+use crate::{spans, words};
 
-/// Checks a completion.
+/// Half of the last digit of an answer, and what rounding leaves of long sums.
+const TOLERANCE: f64 = 2e-6;
+
+/// Checks a judgement.
 ///
 /// # Errors
-/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) if the question has a word that is no terminal, or a start
-/// that no string has.
-pub fn completion(grammar: &Grammar, question: &str, answer: &str) -> Result<Verdict> {
-    let (mut string, read) = words::read(grammar, question);
-    let prefix = string.len();
-    if let Finding::Stuck(place) = recognise(grammar, &string) {
-        let found = &grammar.terminals()[usize::from(string[place])];
-        let message = format!("no string of the language continues like this with `{found}`");
-        return Err(words::malformed(place + 1, message));
+/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word of the question that is no terminal.
+pub fn judgement(grammar: &Grammar, question: &str, answer: &str) -> Result<Verdict> {
+    let string = words::read(grammar, question)?;
+    let found: Vec<&str> = answer.split_whitespace().collect();
+    let position = match recognise(grammar, &string) {
+        Finding::Complete => return Ok(probability(grammar, &string, &found)),
+        Finding::Incomplete => string.len() + 1,
+        Finding::Stuck(place) => place + 1,
+    };
+    let expected = format!("{INVALID} {position}");
+    Ok(if found.join(" ") == expected { Verdict::valid() } else { differs(&expected, &found) })
+}
+
+/// Whether the answer to a string of the language gives its probability.
+fn probability(grammar: &Grammar, string: &[Terminal], found: &[&str]) -> Verdict {
+    let exact = spans::ln_probability(grammar, string);
+    let near = |number: f64| (number - exact).abs() <= TOLERANCE.max(1e-9 * exact.abs());
+    match found {
+        [VALID, number] if plain(number) && number.parse().is_ok_and(near) => Verdict::valid(),
+        _ => differs(&format!("{VALID} {exact:.6}"), found),
     }
-    read?;
-    for (index, word) in answer.split_whitespace().enumerate() {
-        let Some(terminal) = words::terminal(grammar, word) else {
-            let expected = words::alternatives(grammar);
-            let reason = format!("token {}: expected {expected}, found `{}`", index + 1, words::shorten(word));
-            return Ok(Verdict::wrong(reason));
-        };
-        string.push(terminal);
-    }
-    Ok(match recognise(grammar, &string) {
-        Finding::Complete => Verdict::valid(),
-        Finding::Incomplete => Verdict::wrong("the string breaks off: no string of the language ends here"),
-        Finding::Stuck(place) => {
-            let found = &grammar.terminals()[usize::from(string[place])];
-            let token = place + 1 - prefix;
-            Verdict::wrong(format!("token {token}: no string of the language continues like this with `{found}`"))
-        }
-    })
+}
+
+/// Whether a number is written with digits, a point and a sign alone.
+fn plain(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.bytes().all(|byte| b"0123456789.".contains(&byte))
+}
+
+fn differs(expected: &str, found: &[&str]) -> Verdict {
+    let found = match found {
+        [] => "nothing".to_owned(),
+        words => format!("`{}`", words::shorten(&words.join(" "))),
+    };
+    Verdict::wrong(format!("expected `{expected}`, found {found}"))
 }

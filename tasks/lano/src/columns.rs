@@ -94,8 +94,18 @@ pub fn features(depth: usize) -> Vec<FeatureSpec> {
     FEATURES.iter().chain(&LOOKBACKS[..depth - 1]).copied().collect()
 }
 
+/// The columns of an instance, and the probability that comes with them.
+pub struct Measured {
+    /// One column for each complexity.
+    pub complexities: Vec<Vec<f32>>,
+    /// One column for each feature.
+    pub features: Vec<Vec<f32>>,
+    /// Natural logarithm of the string's probability.
+    pub ln_probability: f64,
+}
+
 /// Fills all columns of an instance: complexities, then features. Token 0 is `<bos>`, the last one `<eos>`.
-pub fn measure(language: &Language, derivation: &Derivation) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
     let (string, depth) = (&derivation.string, language.grammar.depth());
     let tokens = string.len() + 2;
     let end = tokens - 1;
@@ -141,7 +151,7 @@ pub fn measure(language: &Language, derivation: &Derivation) -> (Vec<Vec<f32>>, 
             column[token] = number;
         }
     }
-    (complexities, features)
+    Measured { complexities, features, ln_probability: parser.ln_string() }
 }
 
 /// Entropy in nats.

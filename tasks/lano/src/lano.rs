@@ -5,11 +5,12 @@ use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
 use haltbench_sdk::{Error, Result};
 
-use crate::columns::{COMPLEXITIES, features, measure};
+use crate::columns::{COMPLEXITIES, Measured, features, measure};
 use crate::derivation::Derivation;
+use crate::judge::Judgement;
 use crate::language::Language;
 use crate::settings::{PARAMETERS, grammar};
-use crate::{check, complete, words};
+use crate::{check, judge, words};
 
 const NAME: &str = "lano";
 const MARKERS: [&str; 2] = ["<bos>", "<eos>"];
@@ -39,8 +40,9 @@ A grammar file has one line `terminals WORD ...` and one line `SYMBOL -> SYMBOL 
 symbol, the root first; `#` starts a comment. Alternatives have 2 to 6 symbols. Every symbol must be reachable from \
 the root, at one level, without a cycle.
 
-A question is the start of a string, `1 2 1`, and may be empty; the answer is the rest of any string of the language \
-that starts so, `1`. The solver takes the most probable token each time.",
+A question is a string, `1 2 1 1`, of the language or not. The answer is `valid` with the natural logarithm of the \
+string's probability, `valid -2.079442`, or `invalid` with the first token at which no string of the language \
+continues like this, `invalid 4`; one past the end if the string breaks off. Questions of generated instances are valid.",
     reference: "The paper's LANO (section 5 and table 1); Physics of Language Models, arXiv 2305.13673 and \
                 2512.17351; Nowak and Cotterell, ACL 2023",
     licence: "generated; the grammars cfg3b, cfg3f, cfg3j and cfg3k are published under Apache-2.0",
@@ -50,7 +52,6 @@ that starts so, `1`. The solver takes the most probable token each time.",
 
 struct Lano {
     language: Language,
-    cut: usize,
     spec: TaskSpec,
 }
 
@@ -65,7 +66,7 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         complexities: COMPLEXITIES.to_vec(),
         headline: "expansion",
     };
-    Ok(Box::new(Lano { language, cut: parameters.integer("cut")?, spec }))
+    Ok(Box::new(Lano { language, spec }))
 }
 
 impl Task for Lano {
@@ -81,11 +82,11 @@ impl Task for Lano {
     }
 
     fn answer(&self, question: &str) -> Result<String> {
-        complete::complete(&self.language, question).map(|rest| words::write(&self.language.grammar, &rest))
+        judge::answer(&self.language, question).map(Judgement::write)
     }
 
     fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
-        check::completion(&self.language.grammar, question, answer)
+        check::judgement(&self.language.grammar, question, answer)
     }
 }
 
@@ -96,16 +97,16 @@ impl Lano {
         tokens.push(BOS);
         tokens.extend(string.iter().map(|terminal| MARKERS.len() as u32 + u32::from(*terminal)));
         tokens.push(EOS);
-        let cut = self.cut.min(string.len());
-        let (complexities, features) = measure(&self.language, derivation);
+        let Measured { complexities, features, ln_probability } = measure(&self.language, derivation);
+        let question = words::write(grammar, string);
         Instance {
             targets: tokens.clone(),
-            loss_mask: (0..tokens.len()).map(|token| token > cut).collect(),
+            loss_mask: (0..tokens.len()).map(|token| token > 0).collect(),
             complexities,
             features,
-            question: words::write(grammar, &string[..cut]),
-            answer: words::write(grammar, &string[cut..]),
-            canonical: words::write(grammar, string),
+            answer: Judgement::Valid { ln_probability }.write(),
+            canonical: question.clone(),
+            question,
             tokens,
         }
     }

@@ -1,17 +1,17 @@
 //! LANO: strings of levelled probabilistic grammars, with everything exact about them.
 //!
-//! Two paths decide membership, and they share the grammar alone: the solver's prefix parser in normal form with
-//! probabilities, and the checker's Earley recogniser without. [`evaluation`] judges a language model against the
-//! exact distribution.
+//! Two paths judge a string, and they share the grammar alone: the solver's prefix parser in normal form with scaled
+//! probabilities, and the checker's Earley recogniser with spans in log space. [`evaluation`] judges a language model
+//! against the exact distribution.
 
 mod chart;
 mod check;
 mod columns;
-mod complete;
 mod derivation;
 mod earley;
 pub mod evaluation;
 pub mod grammar;
+pub mod judge;
 pub mod language;
 mod lano;
 mod normal_form;

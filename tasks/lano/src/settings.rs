@@ -1,4 +1,4 @@
-//! Parameters: which grammar, and how much of a string is given.
+//! Parameters: which grammar.
 
 use std::fs;
 use std::path::Path;
@@ -52,12 +52,6 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "With `sampled`: no symbol occurs twice in one alternative, as in cfg3b.",
     ),
     ParameterSpec::flag("distinct_alternatives", true, "With `sampled`: no alternative occurs twice in one level."),
-    ParameterSpec::integer(
-        "cut",
-        0,
-        (0, 20_000),
-        "Tokens of the string that are the question, outside the loss; 0 has the whole string predicted.",
-    ),
 ];
 
 /// The grammar that the parameters of the task `owner` ask for.

@@ -4,31 +4,26 @@ use haltbench_sdk::{Error, Result};
 
 use crate::grammar::{Grammar, Terminal};
 
-/// The terminal that `word` is.
-pub fn terminal(grammar: &Grammar, word: &str) -> Option<Terminal> {
-    grammar.terminals().iter().position(|known| known == word).map(|place| place as Terminal)
-}
-
-/// The terminals of a question up to the first word that is none, and the error if there is one.
-pub fn read(grammar: &Grammar, question: &str) -> (Vec<Terminal>, Result<()>) {
-    let mut string = Vec::new();
-    for word in question.split_whitespace() {
-        let Some(terminal) = terminal(grammar, word) else {
-            let message = format!("expected {}, found `{}`", alternatives(grammar), shorten(word));
-            return (string.clone(), Err(malformed(string.len() + 1, message)));
-        };
-        string.push(terminal);
-    }
-    (string, Ok(()))
-}
-
-/// A question that breaks off at token `position`.
-pub fn malformed(position: usize, message: impl Into<String>) -> Error {
-    Error::Malformed { text: "question", position, message: message.into() }
+/// The terminals of a question.
+///
+/// # Errors
+/// [`Error::Malformed`] at the first word that is no terminal.
+pub fn read(grammar: &Grammar, question: &str) -> Result<Vec<Terminal>> {
+    let words = question.split_whitespace().enumerate();
+    words
+        .map(|(index, word)| {
+            let place = grammar.terminals().iter().position(|known| known == word);
+            place.map(|place| place as Terminal).ok_or_else(|| Error::Malformed {
+                text: "question",
+                position: index + 1,
+                message: format!("expected {}, found `{}`", alternatives(grammar), shorten(word)),
+            })
+        })
+        .collect()
 }
 
 /// The terminals in words.
-pub fn alternatives(grammar: &Grammar) -> String {
+fn alternatives(grammar: &Grammar) -> String {
     let words: Vec<String> = grammar.terminals().iter().map(|word| format!("`{word}`")).collect();
     format!("a terminal out of {}", words.join(" "))
 }

@@ -58,11 +58,11 @@ fn hits_are_counted_against_what_is_attainable() {
     let toy = language("toy");
     let model = |prefix: &[Terminal], into: &mut [f64]| exact(&toy, prefix, into);
     let found = teacher_forced(&toy, [string("1211").as_slice()], model).unwrap();
-    // A string starts with 1 or 2 equally often, and the first of equals counts as the most probable.
-    assert_eq!((found.hits, found.attainable_hits, found.positions), (5, 5, 5));
+    // After 1 another 1 is as probable as 2, and the first of equals counts as the most probable.
+    assert_eq!((found.hits, found.attainable_hits, found.positions), (4, 4, 5));
     let last = |_: &[Terminal], into: &mut [f64]| into.copy_from_slice(&[0.1, 0.8, 0.1]);
     let found = teacher_forced(&toy, [string("1211").as_slice()], last).unwrap();
-    assert_eq!((found.hits, found.attainable_hits), (1, 5));
+    assert_eq!((found.hits, found.attainable_hits), (1, 4));
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::{language, string};
 
-const L1: &str = "3311133113213221132233111131233312221333233322111213113111213223121111312113333311113313\
-                  3131133333313332321132233311331333312323311321131211221312";
+const L1: &str = "33111331132211322331111312333122213332333221112131131112132231211113121133333111\
+                  133133131133333313332321132233311331333312323311321131211221312";
 
 #[test]
 fn a_known_string_of_cfg3f() {
     let (language, string) = (language("cfg3f"), string(L1));
-    assert_eq!(string.len(), 143 + usize::from(string.len() != 143) * 1000);
+    assert_eq!(string.len(), 143);
     assert!(language.contains(&string));
     assert_eq!(language.derivations(&string), 1);
     assert!((language.ln_probability(&string) + 114.09724).abs() < 5e-6);

@@ -9,6 +9,7 @@ mod malformed;
 mod naive;
 mod parser;
 mod properties;
+mod speed;
 mod statistics;
 mod toy;
 

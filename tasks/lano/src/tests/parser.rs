@@ -1,51 +1,8 @@
 //! The parser on long strings, on wrong ones, and used again.
 
 use super::{derivation, language, noise};
-use crate::grammar::Terminal;
 use crate::language::Language;
-
-/// Natural logarithm of the probability that the string is derived from each symbol, by plain inside recursion over
-/// spans in log space, without normal form.
-fn ln_inside(language: &Language, string: &[Terminal]) -> f64 {
-    let grammar = &language.grammar;
-    let nonterminals = grammar.nonterminals();
-    let symbols = nonterminals + grammar.terminals().len();
-    // ends[symbol][start]: (end, ln probability).
-    let mut ends: Vec<Vec<Vec<(usize, f64)>>> = vec![vec![Vec::new(); string.len() + 1]; symbols];
-    for (start, terminal) in string.iter().enumerate() {
-        ends[nonterminals + usize::from(*terminal)][start].push((start + 1, 0.0));
-    }
-    let add = |list: &mut Vec<(usize, f64)>, end: usize, ln: f64| match list.iter_mut().find(|(known, _)| *known == end)
-    {
-        Some((_, known)) => {
-            let (low, high) = if *known < ln { (*known, ln) } else { (ln, *known) };
-            *known = high + (low - high).exp().ln_1p();
-        }
-        None => list.push((end, ln)),
-    };
-    for symbol in (0..nonterminals).rev() {
-        for start in 0..string.len() {
-            let mut found = Vec::new();
-            for word in grammar.alternatives(symbol) {
-                let mut partial = vec![(start, -(grammar.alternatives(symbol).len() as f64).ln())];
-                for child in word {
-                    let mut next = Vec::new();
-                    for (middle, before) in partial {
-                        for (end, ln) in &ends[*child][middle] {
-                            add(&mut next, *end, before + ln);
-                        }
-                    }
-                    partial = next;
-                }
-                for (end, ln) in partial {
-                    add(&mut found, end, ln);
-                }
-            }
-            ends[symbol][start] = found;
-        }
-    }
-    ends[0][0].iter().find(|(end, _)| *end == string.len()).map_or(f64::NEG_INFINITY, |(_, ln)| *ln)
-}
+use crate::spans;
 
 #[test]
 fn probabilities_are_those_of_the_inside_algorithm_in_log_space() {
@@ -53,7 +10,8 @@ fn probabilities_are_those_of_the_inside_algorithm_in_log_space() {
         let language = language(name);
         for seed in 0..5 {
             let string = derivation(&language, seed).string;
-            let (found, expected) = (language.ln_probability(&string), ln_inside(&language, &string));
+            let (found, expected) =
+                (language.ln_probability(&string), spans::ln_probability(&language.grammar, &string));
             assert!((found - expected).abs() < 1e-9 * expected.abs(), "{name} {seed}: {found}, not {expected}");
         }
     }
@@ -90,7 +48,7 @@ fn nothing_underflows_at_two_thousand_tokens() {
     assert!(longest.len() > 900);
     let ln = language.ln_probability(&longest);
     assert!(ln < -700.0 && ln.is_finite(), "{ln}");
-    assert!((ln - ln_inside(&language, &longest)).abs() < 1e-6);
+    assert!((ln - spans::ln_probability(&language.grammar, &longest)).abs() < 1e-6);
     let mut joined = longest.clone();
     while joined.len() < 2000 {
         joined.extend_from_slice(&longest);

@@ -4,6 +4,7 @@ use super::{ambiguous, enumerate, language, noise, string};
 use crate::earley::{Finding, recognise};
 use crate::grammar::Terminal;
 use crate::language::Language;
+use crate::spans;
 
 #[test]
 fn the_toy_grammar_has_its_twelve_strings() {
@@ -50,7 +51,7 @@ fn all_strings(terminals: Terminal, longest: usize) -> Vec<Vec<Terminal>> {
 fn agrees_with_enumeration(language: &Language, strings: &[Vec<Terminal>]) -> usize {
     let known = enumerate(&language.grammar);
     let total: f64 = known.values().map(|(probability, _)| probability).sum();
-    assert!((total - 1.0).abs() < 1e-12);
+    assert!((total - 1.0).abs() < 1e-9, "{total}");
     let mut valid = 0;
     for string in strings {
         let (probability, count) = known.get(string).copied().unwrap_or_default();
@@ -58,6 +59,7 @@ fn agrees_with_enumeration(language: &Language, strings: &[Vec<Terminal>]) -> us
         assert!((parser.ln_string().exp() - probability).abs() < 1e-12, "{string:?}");
         assert_eq!(parser.is_string(), probability > 0.0);
         assert_eq!(language.derivations(string), count, "{string:?}");
+        assert!((spans::ln_probability(&language.grammar, string).exp() - probability).abs() < 1e-12);
         let continuations = known.iter().filter(|(longer, _)| longer.starts_with(string));
         let mut outcomes = vec![0.0; language.outcomes()];
         for (longer, (probability, _)) in continuations {
