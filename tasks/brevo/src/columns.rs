@@ -3,7 +3,7 @@
 use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::graph::Graph;
-use crate::measure::{Step, distances, heights, steps};
+use crate::measure::{Step, steps};
 use crate::order::Search;
 
 /// The complexities.
@@ -135,11 +135,9 @@ pub fn fill(graph: &Graph, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 
     let mut complexities = columns(COMPLEXITIES.len() + usize::from(layout.is_spelled));
     let mut features = columns(FEATURES.len() + usize::from(layout.paired.is_some()));
     let steps = steps(graph, layout.answer);
-    let heights = heights(graph, &search.post_order);
-    let distances = distances(graph);
     let degrees = |node: u16| {
-        let node = usize::from(node);
-        [graph.dependents[node].nodes().len(), graph.predecessors[node].nodes().len()].map(|degree| degree as f32)
+        let node = graph.node(node);
+        [&node.dependents, &node.predecessors].map(|neighbours| neighbours.nodes().len() as f32)
     };
     let write = |columns: &mut [Vec<f32>], token: usize, values: &[f32]| {
         for (column, value) in columns.iter_mut().zip(values) {
@@ -150,14 +148,13 @@ pub fn fill(graph: &Graph, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 
     let mut token = layout.start;
     let mut previous = [f32::NAN; 2];
     for (place, step) in steps.iter().enumerate() {
-        let node = usize::from(step.node);
-        let [depth, height] = [search.depth[node], heights[node]].map(f32::from);
+        let found = &search.nodes[usize::from(step.node)];
+        let [depth, height, distance] = [found.depth, found.height, found.distance].map(f32::from);
         let [frontier, newly, unlocks] = [step.frontier, step.newly, step.unlocks].map(|count| count as f32);
-        let first = if place == 0 { nearest_leaf(graph, &steps, &distances) } else { f32::NAN };
+        let first = if place == 0 { nearest_leaf(graph, &steps, search) } else { f32::NAN };
         write(&mut complexities, token, &[first, frontier, depth, height, newly]);
         let lag = if step.lag > 0 { step.lag as f32 } else { f32::NAN };
         let [out_degree, in_degree] = degrees(step.node);
-        let distance = f32::from(distances[node]);
         let remaining = (steps.len() - place) as f32;
         let counted = [size, edges, (place + 1) as f32, out_degree, in_degree, previous[0], previous[1]];
         let state = [frontier, unlocks, depth, distance, height, remaining, lag];
@@ -167,7 +164,7 @@ pub fn fill(graph: &Graph, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 
             features[FEATURES.len()][token] = f32::from(u8::from(paired == place));
         }
         previous = [out_degree, in_degree];
-        token += graph.names[node].symbols().len();
+        token += graph.node(step.node).name.symbols().len();
     }
     write(&mut complexities, token, &[f32::NAN, 1.0, 1.0, 1.0, 1.0]);
     let place = (steps.len() + 1) as f32;
@@ -179,10 +176,9 @@ pub fn fill(graph: &Graph, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 
 }
 
 /// Fewest edges from the query to a node of the answer without predecessors.
-fn nearest_leaf(graph: &Graph, steps: &[Step], distances: &[u16]) -> f32 {
-    let leaves = steps.iter().map(|step| usize::from(step.node));
-    let leaves = leaves.filter(|node| graph.predecessors[*node].nodes().is_empty());
-    leaves.map(|node| f32::from(distances[node])).fold(f32::INFINITY, f32::min)
+fn nearest_leaf(graph: &Graph, steps: &[Step], search: &Search) -> f32 {
+    let leaves = steps.iter().filter(|step| graph.node(step.node).predecessors.nodes().is_empty());
+    leaves.map(|step| f32::from(search.nodes[usize::from(step.node)].distance)).fold(f32::INFINITY, f32::min)
 }
 
 /// Fills the column of [`SPELLING`].
@@ -190,31 +186,29 @@ fn nearest_leaf(graph: &Graph, steps: &[Step], distances: &[u16]) -> f32 {
 /// Nodes are numbered in the order of their names, so those that share a prefix with a node are next to each other
 /// among the nodes of the frontier, which is kept ascending.
 fn spell(graph: &Graph, steps: &[Step], start: usize, column: &mut [f32]) {
-    let mut missing: Vec<usize> = graph.predecessors.iter().map(|nodes| nodes.nodes().len()).collect();
-    let mut is_wanted = vec![false; graph.size()];
-    for step in steps {
-        is_wanted[usize::from(step.node)] = true;
-    }
+    let mut missing = vec![u8::MAX; graph.size()];
     let mut frontier: Vec<u16> = Vec::with_capacity(graph.size());
-    frontier.extend(
-        (0..).zip(&missing).filter(|(node, left)| **left == 0 && is_wanted[usize::from(*node)]).map(|(node, _)| node),
-    );
+    for step in steps {
+        missing[usize::from(step.node)] = graph.node(step.node).predecessors.nodes().len() as u8;
+    }
+    frontier.extend((0..).zip(&missing).filter(|(_, left)| **left == 0).map(|(node, _)| node));
     let mut token = start;
     for step in steps {
-        let own = graph.names[usize::from(step.node)].symbols();
+        let own = graph.node(step.node).name.symbols();
         let place = frontier.partition_point(|node| *node < step.node);
         for printed in 1..own.len() {
-            let shares = |node: &&u16| graph.names[usize::from(**node)].symbols().starts_with(&own[..printed]);
+            let shares = |node: &&u16| graph.node(**node).name.symbols().starts_with(&own[..printed]);
             let before = frontier[..place].iter().rev().take_while(shares).count();
             let after = frontier[place..].iter().take_while(shares).count();
             column[token + printed] = (before + after) as f32;
         }
         token += own.len();
         frontier.remove(place);
-        for dependent in graph.dependents[usize::from(step.node)].nodes() {
+        for dependent in graph.node(step.node).dependents.nodes() {
             let left = &mut missing[usize::from(*dependent)];
             *left -= 1;
-            if *left == 0 && is_wanted[usize::from(*dependent)] {
+            // Nodes outside the answer never count down to 0.
+            if *left == 0 {
                 let place = frontier.partition_point(|node| node < dependent);
                 frontier.insert(place, *dependent);
             }

@@ -19,19 +19,9 @@ impl Neighbours {
         &self.nodes[..usize::from(self.length)]
     }
 
-    fn push(&mut self, node: u16) {
+    /// Adds a neighbour to fewer than four.
+    pub fn push(&mut self, node: u16) {
         self.nodes[usize::from(self.length)] = node;
-        self.length += 1;
-    }
-
-    /// Adds a neighbour to ascending ones.
-    fn insert(&mut self, node: u16) {
-        let mut place = usize::from(self.length);
-        while place > 0 && self.nodes[place - 1] > node {
-            self.nodes[place] = self.nodes[place - 1];
-            place -= 1;
-        }
-        self.nodes[place] = node;
         self.length += 1;
     }
 }
@@ -45,17 +35,24 @@ pub enum QueryRule {
     LastQuarter,
 }
 
+/// One node of a graph.
+#[derive(Debug, Clone, Copy)]
+pub struct Node {
+    /// Its name.
+    pub name: Name,
+    /// Nodes that it depends on.
+    pub predecessors: Neighbours,
+    /// Nodes that depend on it.
+    pub dependents: Neighbours,
+}
+
 /// A DAG with the order in which its edges are printed. A node's number is the place of its name among all names.
 #[derive(Debug, Clone)]
 pub struct Graph {
-    /// Names, ascending.
-    pub names: Vec<Name>,
+    /// Nodes by ascending names, with ascending neighbours.
+    pub nodes: Vec<Node>,
     /// Edges (predecessor, dependent) in the order of the prompt.
     pub edges: Vec<[u16; 2]>,
-    /// Predecessors of every node, ascending.
-    pub predecessors: Vec<Neighbours>,
-    /// Dependents of every node, ascending.
-    pub dependents: Vec<Neighbours>,
     /// The node that is asked about.
     pub query: u16,
 }
@@ -63,9 +60,9 @@ pub struct Graph {
 impl Graph {
     /// Draws a graph of `size` nodes, of which those that nothing touches are not printed.
     pub fn draw(size: usize, names: &Names, rule: QueryRule, draws: &mut Draws) -> Self {
-        let drawn = names.draw(size, draws);
+        let names = names.draw(size, draws);
         let mut edges = grow(size, draws);
-        let query = match rule {
+        let mut query = match rule {
             QueryRule::Last => size - 1,
             QueryRule::LastQuarter => {
                 let start = 3 * size / 4;
@@ -73,69 +70,74 @@ impl Graph {
             }
         };
         draws.shuffle(&mut edges);
-        let mut order: Vec<(u64, u16)> = (0..).zip(&drawn).map(|(node, name)| (names.key(name), node)).collect();
-        order.sort_unstable();
         let mut places = vec![0; size];
-        for (place, (_, node)) in (0..).zip(&order) {
+        for (place, (node, _)) in (0..).zip(&names) {
             places[usize::from(*node)] = place;
         }
         for edge in &mut edges {
             *edge = edge.map(|node| places[usize::from(node)]);
         }
-        let names = order.iter().map(|(_, node)| drawn[usize::from(*node)]).collect();
-        Self::new(names, edges, places[query])
+        query = usize::from(places[query]);
+        Self::new(names.into_iter().map(|(_, name)| name), edges, query as u16)
     }
 
-    /// A graph of given edges; no node may have more than four neighbours of a kind.
-    pub fn new(names: Vec<Name>, edges: Vec<[u16; 2]>, query: u16) -> Self {
-        let mut predecessors = vec![Neighbours::default(); names.len()];
-        let mut dependents = predecessors.clone();
+    /// A graph of given names, ascending, and edges; no node may have more than four neighbours of a kind.
+    pub fn new(names: impl Iterator<Item = Name>, edges: Vec<[u16; 2]>, query: u16) -> Self {
+        let unconnected = |name| Node { name, predecessors: Neighbours::default(), dependents: Neighbours::default() };
+        let mut nodes: Vec<Node> = names.map(unconnected).collect();
         for [from, to] in &edges {
-            predecessors[usize::from(*to)].insert(*from);
-            dependents[usize::from(*from)].insert(*to);
+            nodes[usize::from(*to)].predecessors.push(*from);
         }
-        Self { names, edges, predecessors, dependents, query }
+        // Visited in ascending order, nodes enter the lists of their neighbours in ascending order.
+        for node in 0..nodes.len() {
+            let predecessors = nodes[node].predecessors;
+            for predecessor in predecessors.nodes() {
+                nodes[usize::from(*predecessor)].dependents.push(node as u16);
+            }
+            nodes[node].predecessors = Neighbours::default();
+        }
+        for node in 0..nodes.len() {
+            let dependents = nodes[node].dependents;
+            for dependent in dependents.nodes() {
+                nodes[usize::from(*dependent)].predecessors.push(node as u16);
+            }
+        }
+        Self { nodes, edges, query }
+    }
+
+    /// The node of a number.
+    pub fn node(&self, number: u16) -> &Node {
+        &self.nodes[usize::from(number)]
     }
 
     /// Number of nodes.
     pub fn size(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Predecessors of every node in the order of the prompt.
-    pub fn prompt_predecessors(&self) -> Vec<Neighbours> {
-        let mut predecessors = vec![Neighbours::default(); self.size()];
-        for [from, to] in &self.edges {
-            predecessors[usize::from(*to)].push(*from);
-        }
-        predecessors
+        self.nodes.len()
     }
 }
 
 /// The edges of a graph of `size` nodes, ordered by their dependents; every edge leads from a lower to a higher number.
 fn grow(size: usize, draws: &mut Draws) -> Vec<[u16; 2]> {
     let leaves = 1 + draws.below((size - 1) / 4 + 1);
-    let mut degrees = vec![0; size];
-    // Nodes that may get one more dependent; their order has no influence on the law.
-    let mut open: Vec<u16> = Vec::with_capacity(size);
-    open.extend(0..leaves as u16);
+    // Nodes that may get one more dependent, with how many they have; their order has no influence on the law.
+    let mut open: Vec<(u16, u16)> = Vec::with_capacity(size);
+    open.extend((0..leaves as u16).map(|node| (node, 0)));
     let mut edges = Vec::with_capacity(DEGREE * size);
     for node in leaves..size {
         let count = 1 + draws.below(open.len().min(DEGREE));
         for place in 0..count {
             let chosen = place + draws.below(open.len() - place);
             open.swap(place, chosen);
-            edges.push([open[place], node as u16]);
+            edges.push([open[place].0, node as u16]);
         }
         // From the end, because what is swapped in comes from behind.
         for place in (0..count).rev() {
-            let degree = &mut degrees[usize::from(open[place])];
-            *degree += 1;
-            if *degree == DEGREE {
+            open[place].1 += 1;
+            if usize::from(open[place].1) == DEGREE {
                 open.swap_remove(place);
             }
         }
-        open.push(node as u16);
+        open.push((node as u16, 0));
     }
     edges
 }

@@ -1,7 +1,7 @@
 //! Names of nodes: one token each, or several, of which the last marks the end of the name.
 
 use crate::draws::Draws;
-use crate::text::{Text, Word};
+use crate::text::Label;
 
 /// Most tokens of a name.
 pub const LONGEST: usize = 8;
@@ -15,6 +15,11 @@ pub struct Name {
 }
 
 impl Name {
+    /// Its symbols and what fills them up to the longest length.
+    pub fn padded(&self) -> (&[u16; LONGEST], usize) {
+        (&self.symbols, self.length)
+    }
+
     /// Its symbols: numbers of words from 0 on.
     pub fn symbols(&self) -> &[u16] {
         &self.symbols[..self.length]
@@ -31,7 +36,7 @@ pub struct Names {
     letters: u32,
     shortest: usize,
     longest: usize,
-    words: Vec<Word>,
+    words: Vec<String>,
     /// Number of the first symbol that ends a name.
     ends: u32,
 }
@@ -41,12 +46,16 @@ impl Names {
     pub fn new(letters: u32, shortest: usize, longest: usize) -> Self {
         let mut names = Self { letters, shortest, longest, words: Vec::new(), ends: 0 };
         names.ends = if longest > 1 { letters } else { 0 };
-        names.words = names.vocabulary().iter().map(|word| Word::new(word)).collect();
+        names.words = names.vocabulary();
         names
     }
 
     /// The words of all symbols.
-    pub fn vocabulary(&self) -> Vec<String> {
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn vocabulary(&self) -> Vec<String> {
         let inner = (1..=self.ends).map(|letter| format!("{letter}."));
         inner.chain((1..=self.letters).map(|letter| letter.to_string())).collect()
     }
@@ -62,8 +71,9 @@ impl Names {
         self.longest
     }
 
-    /// Draws `count` distinct names: a length, then its tokens, all uniform; names already drawn are drawn anew.
-    pub fn draw(&self, count: usize, draws: &mut Draws) -> Vec<Name> {
+    /// Draws `count` distinct names: a length, then its tokens, all uniform; names already drawn are drawn anew. Comes
+    /// with the number of each draw, ascending by name.
+    pub fn draw(&self, count: usize, draws: &mut Draws) -> Vec<(u16, Name)> {
         if self.longest == 1 {
             return self.draw_numbers(count, draws);
         }
@@ -76,24 +86,33 @@ impl Names {
                 *symbol = draws.below(self.letters as usize) as u16;
             }
             name.symbols[length - 1] += self.ends as u16;
-            if drawn.insert(self.key(&name)) {
-                names.push(name);
+            let key = self.key(&name);
+            if drawn.insert(key) {
+                names.push((key, names.len() as u16, name));
             }
         }
-        names
+        names.sort_unstable_by_key(|(key, ..)| *key);
+        names.into_iter().map(|(_, number, name)| (number, name)).collect()
     }
 
     /// The same law for names of one token, without a chance to draw one twice.
-    fn draw_numbers(&self, count: usize, draws: &mut Draws) -> Vec<Name> {
+    fn draw_numbers(&self, count: usize, draws: &mut Draws) -> Vec<(u16, Name)> {
         let mut pool: Vec<u16> = (0..self.letters as u16).collect();
-        let draw = |place: usize| {
-            let chosen = place + draws.below(pool.len() - place);
-            pool.swap(place, chosen);
+        let mut numbers = vec![u16::MAX; pool.len()];
+        for number in 0..count {
+            let chosen = number + draws.below(pool.len() - number);
+            pool.swap(number, chosen);
+            numbers[usize::from(pool[number])] = number as u16;
+        }
+        let name = |symbol: u16| {
             let mut symbols = [0; LONGEST];
-            symbols[0] = pool[place];
+            symbols[0] = symbol;
             Name { symbols, length: 1 }
         };
-        (0..count).map(draw).collect()
+        let mut names = Vec::with_capacity(count);
+        let drawn = (0..).zip(numbers).filter(|(_, number)| *number < u16::MAX);
+        names.extend(drawn.map(|(symbol, number)| (number, name(symbol))));
+        names
     }
 
     /// A number that orders names lexicographically by their tokens and tells them apart.
@@ -103,11 +122,14 @@ impl Names {
         (0..self.longest).fold(0, |key, place| key * base + digit(place))
     }
 
-    /// Appends `name` to `text`.
-    pub fn write(&self, name: &Name, text: &mut Text) {
+    /// The text of `name`.
+    pub fn label(&self, name: &Name) -> Label {
+        let mut label = Label::EMPTY;
         for symbol in name.symbols() {
-            text.word(&self.words[usize::from(*symbol)]);
+            label.append(&self.words[usize::from(*symbol)]);
         }
+        label.end();
+        label
     }
 
     /// The name that `word` writes, if it writes one the way this type does.

@@ -6,7 +6,7 @@
 use crate::draws::Draws;
 use crate::graph::Graph;
 use crate::measure::{Step, steps};
-use crate::order::random_backward;
+use crate::order::Search;
 
 /// Which instance of a pair is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +29,10 @@ pub struct Pair {
 }
 
 /// Draws a pair of answers, uniformly among those that a few random orders make; none if they make none.
-pub fn draw(graph: &Graph, is_member: &[bool], draws: &mut Draws) -> Option<Pair> {
+pub fn draw(graph: &Graph, search: &Search, draws: &mut Draws) -> Option<Pair> {
     let mut orders: Vec<Vec<Step>> = Vec::with_capacity(ORDERS);
     for _ in 0..ORDERS {
-        let answer = random_backward(graph, is_member, draws);
+        let answer = search.random_backward(graph, draws);
         orders.push(steps(graph, &answer));
     }
     let mut found = Vec::new();
@@ -54,8 +54,8 @@ pub fn draw(graph: &Graph, is_member: &[bool], draws: &mut Draws) -> Option<Pair
 /// Whether both orders print one node at `place`, after nodes of equal degrees, in different states.
 fn differs(graph: &Graph, first: &[Step], second: &[Step], place: usize) -> bool {
     let degrees = |step: &Step| {
-        let node = usize::from(step.node);
-        [&graph.predecessors, &graph.dependents].map(|neighbours| neighbours[node].nodes().len())
+        let node = graph.node(step.node);
+        [&node.predecessors, &node.dependents].map(|neighbours| neighbours.nodes().len())
     };
     let state = |step: &Step| (step.frontier, step.newly, step.unlocks, step.lag);
     let (one, other) = (&first[place], &second[place]);

@@ -8,11 +8,11 @@ use haltbench_sdk::{Error, Result};
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, PAIRED, SPELLING, fill};
 use crate::draws::Draws;
 use crate::graph::Graph;
-use crate::names::Name;
-use crate::order::{OrderRule, Search, random_backward, search};
+use crate::names::LONGEST;
+use crate::order::{OrderRule, Search};
 use crate::pair::{self, Member, Pair};
 use crate::settings::{NAME, PARAMETERS, Settings};
-use crate::text::Text;
+use crate::text::{Label, Text};
 use crate::{check, solve};
 
 const MARKERS: [&str; 4] = ["<bos>", "<query>", "<ans>", "<eos>"];
@@ -72,7 +72,7 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
     let is_spelled = settings.names.longest() > 1;
     let words = MARKERS.iter().map(|marker| (*marker).to_owned());
     let spec = TaskSpec {
-        vocabulary: words.chain(settings.names.vocabulary()).collect(),
+        vocabulary: words.chain(settings.names.words().iter().cloned()).collect(),
         size: Some(settings.knob.clone()),
         supervision: Supervision::NextToken,
         features: FEATURES.into_iter().chain(settings.pair.map(|_| PAIRED)).collect(),
@@ -94,7 +94,7 @@ impl Task for Brevo {
         match self.settings.pair {
             None => {
                 let graph = self.draw_graph(size, &mut draws);
-                let search = self.search(&graph);
+                let search = Search::new(&graph, self.settings.order);
                 match self.settings.order {
                     OrderRule::Canonical => {
                         // The query is the last of all.
@@ -102,7 +102,7 @@ impl Task for Brevo {
                         self.instance(&graph, &search, answer, None)
                     }
                     OrderRule::Any => {
-                        let answer = random_backward(&graph, &search.is_member, &mut draws);
+                        let answer = search.random_backward(&graph, &mut draws);
                         self.instance(&graph, &search, &answer, None)
                     }
                 }
@@ -110,10 +110,8 @@ impl Task for Brevo {
             Some(member) => {
                 for _ in 0..ATTEMPTS {
                     let graph = self.draw_graph(size, &mut draws);
-                    let search = self.search(&graph);
-                    if let Some(Pair { answers: [first, second], place }) =
-                        pair::draw(&graph, &search.is_member, &mut draws)
-                    {
+                    let search = Search::new(&graph, self.settings.order);
+                    if let Some(Pair { answers: [first, second], place }) = pair::draw(&graph, &search, &mut draws) {
                         let answer = if member == Member::First { first } else { second };
                         return self.instance(&graph, &search, &answer, Some(place));
                     }
@@ -138,75 +136,78 @@ impl Brevo {
         Graph::draw(size, &self.settings.names, self.settings.query, draws)
     }
 
-    fn search(&self, graph: &Graph) -> Search {
-        match self.settings.order {
-            OrderRule::Canonical => search(graph, &graph.predecessors),
-            OrderRule::Any => search(graph, &graph.prompt_predecessors()),
-        }
-    }
-
     fn instance(&self, graph: &Graph, search: &Search, answer: &[u16], paired: Option<usize>) -> Result<Instance> {
         let longest = self.settings.names.longest();
-        let mut tokens = Vec::with_capacity((2 * graph.edges.len() + 1 + answer.len()) * longest + MARKERS.len());
-        let name = |node: u16| &graph.names[usize::from(node)];
-        let print = |tokens: &mut Vec<u32>, name: &Name| {
-            tokens.extend(name.symbols().iter().map(|symbol| MARKERS.len() as u32 + u32::from(*symbol)));
-        };
-        tokens.push(BOS);
-        for node in graph.edges.iter().flatten() {
-            print(&mut tokens, name(*node));
-        }
-        tokens.push(QUERY);
-        print(&mut tokens, name(graph.query));
-        tokens.push(ANS);
-        let start = tokens.len();
-        for node in answer {
-            print(&mut tokens, name(*node));
-        }
-        tokens.push(EOS);
+        let (tokens, start) = sequence(graph, answer, longest);
         let mut loss_mask = vec![false; tokens.len()];
         loss_mask[start..].fill(true);
         let layout = Layout { answer, length: tokens.len(), start, is_spelled: longest > 1, paired };
         let [complexities, features] = fill(graph, search, &layout);
-        let mut text = Text::with_capacity(answer.len() * longest);
+        let mut labels = Vec::with_capacity(graph.size());
+        labels.extend(graph.nodes.iter().map(|node| self.settings.names.label(&node.name)));
+        // Every token of a name has a word of two to five characters.
+        let width = 5 * longest;
+        let mut text = Text::with_capacity(answer.len(), width);
         for node in answer {
-            self.settings.names.write(name(*node), &mut text);
-            text.character(b' ');
+            text.label(&labels[usize::from(*node)]);
         }
         Ok(Instance {
             targets: tokens.clone(),
             loss_mask,
             complexities,
             features,
-            question: self.question(graph, graph.edges.iter().copied())?,
+            question: question(graph, &labels, width, graph.edges.iter().copied())?,
             answer: text.finish()?,
             // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
             // exchanged: answers consist of them, and their order decides which answer is right.
-            canonical: self.question(graph, sorted(graph))?,
+            canonical: question(graph, &labels, width, sorted(graph))?,
             tokens,
         })
     }
+}
 
-    /// The text of a question with its edges in a given order.
-    fn question(&self, graph: &Graph, edges: impl Iterator<Item = [u16; 2]>) -> Result<String> {
-        let names = &self.settings.names;
-        let mut text = Text::with_capacity((2 * graph.edges.len() + 2) * names.longest());
-        for [from, to] in edges {
-            names.write(&graph.names[usize::from(from)], &mut text);
-            text.character(b'>');
-            names.write(&graph.names[usize::from(to)], &mut text);
-            text.character(b' ');
-        }
-        text.character(b'?');
-        text.character(b' ');
-        names.write(&graph.names[usize::from(graph.query)], &mut text);
-        text.finish()
+/// The tokens, and the place of the answer's first.
+fn sequence(graph: &Graph, answer: &[u16], longest: usize) -> (Vec<u32>, usize) {
+    let names = 2 * graph.edges.len() + 1 + answer.len();
+    let mut tokens: Vec<u32> = Vec::with_capacity((names + 1) * longest.max(2) + LONGEST);
+    // A copy of fixed length takes a few instructions; the surplus is cut off.
+    let print = |tokens: &mut Vec<u32>, node: u16| {
+        let (symbols, length) = graph.node(node).name.padded();
+        let length = tokens.len() + length;
+        tokens.extend_from_slice(&symbols.map(|symbol| MARKERS.len() as u32 + u32::from(symbol)));
+        tokens.truncate(length);
+    };
+    tokens.push(BOS);
+    for [from, to] in &graph.edges {
+        print(&mut tokens, *from);
+        print(&mut tokens, *to);
     }
+    tokens.push(QUERY);
+    print(&mut tokens, graph.query);
+    tokens.push(ANS);
+    let start = tokens.len();
+    for node in answer {
+        print(&mut tokens, *node);
+    }
+    tokens.push(EOS);
+    (tokens, start)
+}
+
+/// The text of a question with its edges in a given order.
+fn question(graph: &Graph, labels: &[Label], width: usize, edges: impl Iterator<Item = [u16; 2]>) -> Result<String> {
+    let mut text = Text::with_capacity(2 * graph.edges.len() + 1, width);
+    for [from, to] in edges {
+        text.label_with(&labels[usize::from(from)], b'>');
+        text.label(&labels[usize::from(to)]);
+    }
+    text.text("? ");
+    text.label(&labels[usize::from(graph.query)]);
+    text.finish()
 }
 
 /// The edges, ascending.
 fn sorted(graph: &Graph) -> impl Iterator<Item = [u16; 2]> {
-    (0..).zip(&graph.dependents).flat_map(|(node, dependents)| dependents.nodes().iter().map(move |to| [node, *to]))
+    (0..).zip(&graph.nodes).flat_map(|(from, node)| node.dependents.nodes().iter().map(move |to| [from, *to]))
 }
 
 /// A number of nodes from 3 to `largest` with a probability proportional to 1/(n + √largest).

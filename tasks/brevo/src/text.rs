@@ -1,24 +1,32 @@
-//! Texts of questions and answers, written word by word without an allocation for each.
+//! Texts of questions and answers, written name by name without an allocation for each.
 
 use haltbench_sdk::{Error, Result};
 
-/// Longest word that a token may have.
-const WIDTH: usize = 8;
+/// Longest label, the space included: eight numbers of three digits with points.
+const WIDTH: usize = 32;
 
-/// A short ASCII word, copied as a whole.
+/// A short ASCII text that ends with a space, copied as a whole.
 #[derive(Debug, Clone, Copy)]
-pub struct Word {
+pub struct Label {
     bytes: [u8; WIDTH],
     length: usize,
 }
 
-impl Word {
-    /// The first bytes of `text`, of which there are at most eight.
-    pub fn new(text: &str) -> Self {
-        let length = text.len().min(WIDTH);
-        let mut bytes = [0; WIDTH];
-        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
-        Self { bytes, length }
+impl Label {
+    /// An empty label.
+    pub const EMPTY: Self = Self { bytes: [b' '; WIDTH], length: 0 };
+
+    /// Appends as much of `text` as there is room for.
+    pub fn append(&mut self, text: &str) {
+        let room = &mut self.bytes[self.length..];
+        let length = text.len().min(room.len());
+        room[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length += length;
+    }
+
+    /// Appends the space that ends a label, where it is not full.
+    pub fn end(&mut self) {
+        self.append(" ");
     }
 }
 
@@ -26,21 +34,29 @@ impl Word {
 pub struct Text(Vec<u8>);
 
 impl Text {
-    /// An empty text with room for `words` words.
-    pub fn with_capacity(words: usize) -> Self {
-        Self(Vec::with_capacity(WIDTH * (words + 1)))
+    /// An empty text with room for `names` names like `label`.
+    pub fn with_capacity(names: usize, width: usize) -> Self {
+        Self(Vec::with_capacity(names * width + 2 * WIDTH))
     }
 
-    /// Appends a word. All eight bytes are copied, which takes one instruction, and the surplus is cut off.
-    pub fn word(&mut self, word: &Word) {
-        let length = self.0.len() + word.length;
-        self.0.extend_from_slice(&word.bytes);
+    /// Appends a label with its space. A copy of fixed length takes a few instructions; the surplus is cut off.
+    pub fn label(&mut self, label: &Label) {
+        let length = self.0.len() + label.length;
+        self.0.extend_from_slice(&label.bytes);
         self.0.truncate(length);
     }
 
-    /// Appends one ASCII character.
-    pub fn character(&mut self, character: u8) {
-        self.0.push(character);
+    /// Appends a label with `end` in the place of its space.
+    pub fn label_with(&mut self, label: &Label, end: u8) {
+        self.label(label);
+        if let Some(last) = self.0.last_mut() {
+            *last = end;
+        }
+    }
+
+    /// Appends a piece of text.
+    pub fn text(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
     }
 
     /// The text without a trailing space.

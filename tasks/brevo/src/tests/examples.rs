@@ -4,7 +4,7 @@ use super::{canonical, configured, draw, spelled, text};
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, fill};
 use crate::graph::Graph;
 use crate::names::Names;
-use crate::order::search;
+use crate::order::{OrderRule, Search};
 use crate::question;
 
 const B1: &str = "3>1 3>4 5>4 3>2 5>3 3>6 ? 2";
@@ -21,11 +21,11 @@ fn columns(question: &str, answer: &str, wanted: &[(&str, &str)]) {
     nodes.sort_unstable();
     let number = |word: &str| nodes.iter().position(|node| node.to_string() == word).unwrap() as u16;
     let edges = read.edges.iter().map(|[from, to]| [number(from.word), number(to.word)]).collect();
-    let list = nodes.iter().map(|node| names.read(&node.to_string()).unwrap()).collect();
+    let list = nodes.iter().map(|node| names.read(&node.to_string()).unwrap());
     let graph = Graph::new(list, edges, number(read.query.word));
     let answer: Vec<u16> = answer.split(' ').map(number).collect();
     let layout = Layout { answer: &answer, length: answer.len() + 1, start: 0, is_spelled: false, paired: None };
-    let [complexities, features] = fill(&graph, &search(&graph, &graph.prompt_predecessors()), &layout);
+    let [complexities, features] = fill(&graph, &Search::new(&graph, OrderRule::Any), &layout);
     let declared = COMPLEXITIES.iter().map(|column| column.name).chain(FEATURES.iter().map(|column| column.name));
     let all: Vec<_> = declared.zip(complexities.iter().chain(&features)).collect();
     for (name, expected) in wanted {

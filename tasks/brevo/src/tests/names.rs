@@ -3,12 +3,12 @@
 use haltbench_sdk::random::Stream;
 
 use crate::draws::Draws;
-use crate::names::Names;
+use crate::names::{Name, Names};
 use crate::text::Text;
 
-fn written(names: &Names, name: &crate::names::Name) -> String {
-    let mut text = Text::with_capacity(8);
-    names.write(name, &mut text);
+fn written(names: &Names, name: &Name) -> String {
+    let mut text = Text::with_capacity(1, 40);
+    text.label(&names.label(name));
     text.finish().unwrap()
 }
 
@@ -17,11 +17,12 @@ fn names_are_read_as_they_are_written() {
     for names in [Names::new(4, 2, 4), Names::new(60, 1, 1), Names::new(3, 5, 7), Names::new(100, 1, 8)] {
         let drawn = names.draw(50, &mut Draws::new(&mut Stream::new(1, "names", &[])));
         let mut keys = std::collections::BTreeSet::new();
-        for name in &drawn {
+        for (_, name) in &drawn {
             let text = written(&names, name);
             assert_eq!(names.read(&text), Some(*name), "{text}");
-            assert!(keys.insert(names.key(name)), "{text} twice");
-            assert!(!names.vocabulary()[usize::from(*name.symbols().last().unwrap())].ends_with('.'));
+            assert!(keys.last().is_none_or(|last| *last < names.key(name)), "{text} is out of order");
+            keys.insert(names.key(name));
+            assert!(!names.words()[usize::from(*name.symbols().last().unwrap())].ends_with('.'));
         }
     }
 }
@@ -56,7 +57,7 @@ fn short_names_run_out() {
     let mut tokens = 0;
     for seed in 0..200 {
         let drawn = names.draw(375, &mut Draws::new(&mut Stream::new(seed, "names", &[])));
-        tokens += drawn.iter().map(|name| name.symbols().len()).sum::<usize>();
+        tokens += drawn.iter().map(|(_, name)| name.symbols().len()).sum::<usize>();
     }
     let mean = tokens as f64 / (200.0 * 375.0);
     assert!((mean - 1.867).abs() < 0.001, "{mean}");
