@@ -75,8 +75,8 @@ impl<'a> Naive<'a> {
             let (mut inside, mut prefix) = (vec![0.0; symbols], vec![0.0; symbols]);
             if start + 1 == end {
                 inside[preterminal] = 1.0;
-                for symbol in 0..symbols {
-                    prefix[symbol] = counter.multiply(self.corner[symbol][preterminal], 1.0);
+                for (entry, corners) in prefix.iter_mut().zip(&self.corner) {
+                    *entry = counter.multiply(corners[preterminal], 1.0);
                 }
             }
             for middle in start + 1..end {
@@ -101,11 +101,11 @@ impl<'a> Naive<'a> {
                 counter.add(&mut waiting[rule.parent][rule.right], product);
             }
             let mut expected = vec![vec![0.0; symbols]; symbols];
-            for above in 0..symbols {
-                for parent in 0..symbols {
-                    for right in 0..symbols {
-                        let product = counter.multiply(self.corner[above][parent], waiting[parent][right]);
-                        counter.add(&mut expected[above][right], product);
+            for (row, corners) in expected.iter_mut().zip(&self.corner) {
+                for (corner, waits) in corners.iter().zip(&waiting) {
+                    for (sum, wait) in row.iter_mut().zip(waits) {
+                        let product = counter.multiply(*corner, *wait);
+                        counter.add(sum, product);
                     }
                 }
             }

@@ -52,7 +52,7 @@ fn recorded(name: &str, statistics: &str) {
 
 #[test]
 fn a_small_grammar_is_what_it_was() {
-    recorded("lano_sampled", &statistics(&*lano("sampled"), 10_000));
+    recorded("lano-sampled", &statistics(&*lano("sampled"), 10_000));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_papers_grammar_is_what_it_was() {
         let parts = ["cfg3b", "toy"].map(|name| scope.spawn(move || (name, statistics(&*lano(name), 10_000))));
         parts.into_iter().map(|part| part.join().unwrap()).map(|(name, text)| format!("{name}\n{text}")).collect()
     });
-    recorded("lano_published", &parts.join("\n"));
+    recorded("lano-published", &parts.join("\n"));
     // The mean entropy of the next token is known from a few samples of another implementation.
     assert!(parts[0].contains("mean entropy 0.42") || parts[0].contains("mean entropy 0.43"), "{}", parts[0]);
     assert_eq!(language("cfg3b").outcomes(), 4);
