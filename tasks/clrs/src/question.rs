@@ -285,8 +285,8 @@ fn understand(reader: &Reader, row: &Row, read: Vec<Values>) -> Result<Input> {
             same_length(reader, &first, &second)?;
             match form {
                 Form::Probabilities => {
-                    refuse(&first, &|number| number < 0.0, "a number of at least 0")?;
-                    refuse(&second, &|number| number < 0.0, "a number of at least 0")?;
+                    refuse(&first, &|number| !(0.0..=1.0).contains(&number), "a probability from 0 to 1")?;
+                    refuse(&second, &|number| !(0.0..=1.0).contains(&number), "a probability from 0 to 1")?;
                     if first.numbers.last() != Some(&0.0) {
                         let last = first.places.last().copied().unwrap_or(first.start);
                         return reader.error(last, "expected 0.0, which fills the keys up");

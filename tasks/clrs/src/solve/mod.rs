@@ -57,7 +57,10 @@ pub fn solve(algorithm: Algorithm, input: &Input) -> Result<Trace> {
         (A::DagShortestPaths, Input::Graph(graph)) => paths::acyclic(graph),
         (A::FloydWarshall, Input::Graph(graph)) => paths::floyd_warshall(graph),
         _ => {
-            return Err(Error::contract("clrs", format!("{} was given an input of another form", algorithm.row().name)));
+            return Err(Error::contract(
+                "clrs",
+                format!("{} was given an input of another form", algorithm.row().name),
+            ));
         }
     };
     Ok(trace)

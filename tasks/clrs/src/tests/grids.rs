@@ -48,7 +48,7 @@ fn the_mixture_has_every_task_at_the_sizes_it_is_trained_at() {
     assert_eq!(knob.beyond, (32..=64).collect::<Vec<u32>>());
     assert_eq!(names(&*task, 4).len(), 23);
     assert!(!names(&*task, 10).contains("bridges"));
-    assert_eq!(names(&*task, 31).len(), 11);
+    assert_eq!(names(&*task, 31).len(), 12);
     let all = configured(&[("merge", Value::Flag(false))]).unwrap();
     assert_eq!(names(&*all, 4).len(), 30);
 }

