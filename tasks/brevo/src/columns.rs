@@ -4,6 +4,7 @@ use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::graph::Graph;
 use crate::measure::{Step, steps};
+use crate::names::Names;
 use crate::order::Search;
 
 /// The complexities.
@@ -123,16 +124,14 @@ pub struct Layout<'a> {
     pub length: usize,
     /// Token of the answer's first name.
     pub start: usize,
-    /// Whether names have several tokens.
-    pub is_spelled: bool,
     /// Place in the answer of the node that the pair shares.
     pub paired: Option<usize>,
 }
 
 /// The complexities and the features of a sequence.
-pub fn fill(graph: &Graph, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 2] {
+pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 2] {
     let columns = |count: usize| (0..count).map(|_| vec![f32::NAN; layout.length]).collect::<Vec<_>>();
-    let mut complexities = columns(COMPLEXITIES.len() + usize::from(layout.is_spelled));
+    let mut complexities = columns(COMPLEXITIES.len() + usize::from(names.longest() > 1));
     let mut features = columns(FEATURES.len() + usize::from(layout.paired.is_some()));
     let steps = steps(graph, layout.answer);
     let degrees = |node: u16| {
@@ -164,13 +163,13 @@ pub fn fill(graph: &Graph, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 
             features[FEATURES.len()][token] = f32::from(u8::from(paired == place));
         }
         previous = [out_degree, in_degree];
-        token += graph.node(step.node).name.symbols().len();
+        token += names.get(graph.node(step.node).name).length;
     }
     write(&mut complexities, token, &[f32::NAN, 1.0, 1.0, 1.0, 1.0]);
     let place = (steps.len() + 1) as f32;
     write(&mut features, token, &[size, edges, place, f32::NAN, f32::NAN, previous[0], previous[1]]);
-    if layout.is_spelled {
-        spell(graph, &steps, layout.start, &mut complexities[COMPLEXITIES.len()]);
+    if names.longest() > 1 {
+        spell(graph, names, &steps, layout.start, &mut complexities[COMPLEXITIES.len()]);
     }
     [complexities, features]
 }
@@ -185,7 +184,7 @@ fn nearest_leaf(graph: &Graph, steps: &[Step], search: &Search) -> f32 {
 ///
 /// Nodes are numbered in the order of their names, so those that share a prefix with a node are next to each other
 /// among the nodes of the frontier, which is kept ascending.
-fn spell(graph: &Graph, steps: &[Step], start: usize, column: &mut [f32]) {
+fn spell(graph: &Graph, names: &Names, steps: &[Step], start: usize, column: &mut [f32]) {
     let mut missing = vec![u8::MAX; graph.size()];
     let mut frontier: Vec<u16> = Vec::with_capacity(graph.size());
     for step in steps {
@@ -194,10 +193,10 @@ fn spell(graph: &Graph, steps: &[Step], start: usize, column: &mut [f32]) {
     frontier.extend((0..).zip(&missing).filter(|(_, left)| **left == 0).map(|(node, _)| node));
     let mut token = start;
     for step in steps {
-        let own = graph.node(step.node).name.symbols();
+        let own = names.get(graph.node(step.node).name).tokens();
         let place = frontier.partition_point(|node| *node < step.node);
         for printed in 1..own.len() {
-            let shares = |node: &&u16| graph.node(**node).name.symbols().starts_with(&own[..printed]);
+            let shares = |node: &&u16| names.get(graph.node(**node).name).tokens().starts_with(&own[..printed]);
             let before = frontier[..place].iter().rev().take_while(shares).count();
             let after = frontier[place..].iter().take_while(shares).count();
             column[token + printed] = (before + after) as f32;

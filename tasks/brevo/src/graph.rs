@@ -1,7 +1,7 @@
 //! Random DAGs as the released generator draws them.
 
 use crate::draws::Draws;
-use crate::names::{Name, Names};
+use crate::names::Names;
 
 /// Most predecessors and most dependents of a node.
 pub const DEGREE: usize = 4;
@@ -38,8 +38,8 @@ pub enum QueryRule {
 /// One node of a graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
-    /// Its name.
-    pub name: Name,
+    /// The number of its name.
+    pub name: u32,
     /// Nodes that it depends on.
     pub predecessors: Neighbours,
     /// Nodes that depend on it.
@@ -60,7 +60,7 @@ pub struct Graph {
 impl Graph {
     /// Draws a graph of `size` nodes, of which those that nothing touches are not printed.
     pub fn draw(size: usize, names: &Names, rule: QueryRule, draws: &mut Draws) -> Self {
-        let names = names.draw(size, draws);
+        let drawn = names.draw(size, draws);
         let mut edges = grow(size, draws);
         let mut query = match rule {
             QueryRule::Last => size - 1,
@@ -70,19 +70,23 @@ impl Graph {
             }
         };
         draws.shuffle(&mut edges);
+        // Names in the upper bits, so that the numbers ascend with them.
+        let number = |(node, name): (u64, &u32)| u64::from(*name) << 16 | node;
+        let mut order: Vec<u64> = (0..).zip(&drawn).map(number).collect();
+        order.sort_unstable();
         let mut places = vec![0; size];
-        for (place, (node, _)) in (0..).zip(&names) {
-            places[usize::from(*node)] = place;
+        for (place, node) in (0..).zip(&order) {
+            places[(node & 0xffff) as usize] = place;
         }
         for edge in &mut edges {
             *edge = edge.map(|node| places[usize::from(node)]);
         }
         query = usize::from(places[query]);
-        Self::new(names.into_iter().map(|(_, name)| name), edges, query as u16)
+        Self::new(order.into_iter().map(|node| (node >> 16) as u32), edges, query as u16)
     }
 
     /// A graph of given names, ascending, and edges; no node may have more than four neighbours of a kind.
-    pub fn new(names: impl Iterator<Item = Name>, edges: Vec<[u16; 2]>, query: u16) -> Self {
+    pub fn new(names: impl Iterator<Item = u32>, edges: Vec<[u16; 2]>, query: u16) -> Self {
         let unconnected = |name| Node { name, predecessors: Neighbours::default(), dependents: Neighbours::default() };
         let mut nodes: Vec<Node> = names.map(unconnected).collect();
         for [from, to] in &edges {

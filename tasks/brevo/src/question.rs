@@ -11,8 +11,8 @@ use crate::text::shorten;
 /// A node of a question: ordered like its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node<'a> {
-    /// Orders nodes and tells them apart.
-    pub key: u64,
+    /// The number of its name.
+    pub key: u32,
     /// Its name.
     pub word: &'a str,
 }
@@ -20,7 +20,7 @@ pub struct Node<'a> {
 impl<'a> Node<'a> {
     /// The node called `word`, if a node may be called so.
     pub fn read(word: &'a str, names: &Names) -> Option<Self> {
-        names.read(word).map(|name| Self { key: names.key(&name), word })
+        names.read(word).map(|key| Self { key, word })
     }
 }
 

@@ -5,7 +5,7 @@ use haltbench_sdk::task::SizeKnob;
 use haltbench_sdk::{Error, Result};
 
 use crate::graph::QueryRule;
-use crate::names::Names;
+use crate::names::{MOST, Names};
 use crate::order::OrderRule;
 use crate::pair::Member;
 
@@ -103,11 +103,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the parameters.
+    /// Reads the parameters; tokens of names start at `first_name`.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the parameter that does not fit.
-    pub fn new(parameters: &Parameters) -> Result<Self> {
+    pub fn new(parameters: &Parameters, first_name: u32) -> Result<Self> {
         let whole = |name: &str| parameters.integer(name).map(|value| value as u32);
         let (minimum, maximum) = (whole("minimum_nodes")?, whole("maximum_nodes")?);
         at_least("maximum_nodes", maximum, minimum, "minimum_nodes")?;
@@ -141,13 +141,13 @@ impl Settings {
             _ => QueryRule::Last,
         };
         let draws_size = parameters.text("size_law")? == "released";
-        let names = names(parameters, if spare { largest.max(2 * maximum) } else { largest })?;
+        let names = names(parameters, if spare { largest.max(2 * maximum) } else { largest }, first_name)?;
         Ok(Self { knob, names, draws_size, query, order, pair })
     }
 }
 
-/// At least `wanted` names.
-fn names(parameters: &Parameters, wanted: u32) -> Result<Names> {
+/// At least `wanted` names; their tokens start at `first`.
+fn names(parameters: &Parameters, wanted: u32, first: u32) -> Result<Names> {
     let shortest = parameters.integer("shortest_name")?;
     let longest = parameters.integer("longest_name")?;
     at_least("longest_name", longest as u32, shortest as u32, "shortest_name")?;
@@ -156,16 +156,12 @@ fn names(parameters: &Parameters, wanted: u32) -> Result<Names> {
         0 => wanted,
         given => given,
     };
-    if longest > 1 && vocabulary > 100 {
-        return Err(Error::invalid(operand("vocabulary"), "at most 100 where longest_name is above 1", vocabulary));
+    let count = Names::count(vocabulary, shortest, longest);
+    if !(u64::from(wanted)..=MOST).contains(&count) {
+        let expected = format!("enough for {wanted} to {MOST} names of {shortest} to {longest} tokens");
+        return Err(Error::invalid(operand("vocabulary"), expected, format!("{vocabulary}, which makes {count}")));
     }
-    let names = Names::new(vocabulary, shortest, longest);
-    if names.count() < u64::from(wanted) {
-        let expected = format!("enough for {wanted} names of {shortest} to {longest} tokens");
-        let found = format!("{vocabulary}, which makes {}", names.count());
-        return Err(Error::invalid(operand("vocabulary"), expected, found));
-    }
-    Ok(names)
+    Ok(Names::new(vocabulary, shortest, longest, first))
 }
 
 fn operand(name: &str) -> String {

@@ -8,11 +8,11 @@ use haltbench_sdk::{Error, Result};
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, PAIRED, SPELLING, fill};
 use crate::draws::Draws;
 use crate::graph::Graph;
-use crate::names::LONGEST;
+use crate::names::{LONGEST, Names};
 use crate::order::{OrderRule, Search};
 use crate::pair::{self, Member, Pair};
 use crate::settings::{NAME, PARAMETERS, Settings};
-use crate::text::{Label, Text};
+use crate::text::Text;
 use crate::{check, solve};
 
 const MARKERS: [&str; 4] = ["<bos>", "<query>", "<ans>", "<eos>"];
@@ -68,7 +68,7 @@ struct Brevo {
 }
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
-    let settings = Settings::new(parameters)?;
+    let settings = Settings::new(parameters, MARKERS.len() as u32)?;
     let is_spelled = settings.names.longest() > 1;
     let words = MARKERS.iter().map(|marker| (*marker).to_owned());
     let spec = TaskSpec {
@@ -137,71 +137,62 @@ impl Brevo {
     }
 
     fn instance(&self, graph: &Graph, search: &Search, answer: &[u16], paired: Option<usize>) -> Result<Instance> {
-        let longest = self.settings.names.longest();
-        let (tokens, start) = sequence(graph, answer, longest);
+        let names = &self.settings.names;
+        let (tokens, start) = sequence(graph, names, answer);
         let mut loss_mask = vec![false; tokens.len()];
         loss_mask[start..].fill(true);
-        let layout = Layout { answer, length: tokens.len(), start, is_spelled: longest > 1, paired };
-        let [complexities, features] = fill(graph, search, &layout);
-        let mut labels = Vec::with_capacity(graph.size());
-        labels.extend(graph.nodes.iter().map(|node| self.settings.names.label(&node.name)));
-        // Every token of a name has a word of two to five characters.
-        let width = 5 * longest;
-        let mut text = Text::with_capacity(answer.len(), width);
+        let layout = Layout { answer, length: tokens.len(), start, paired };
+        let [complexities, features] = fill(graph, names, search, &layout);
+        let mut text = Text::with_capacity(answer.len() * names.longest());
         for node in answer {
-            text.label(&labels[usize::from(*node)]);
+            text.label(&names.get(graph.node(*node).name).label);
         }
         Ok(Instance {
             targets: tokens.clone(),
             loss_mask,
             complexities,
             features,
-            question: question(graph, &labels, width, graph.edges.iter().copied())?,
+            question: question(graph, names, graph.edges.iter().copied())?,
             answer: text.finish()?,
             // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
             // exchanged: answers consist of them, and their order decides which answer is right.
-            canonical: question(graph, &labels, width, sorted(graph))?,
+            canonical: question(graph, names, sorted(graph))?,
             tokens,
         })
     }
 }
 
 /// The tokens, and the place of the answer's first.
-fn sequence(graph: &Graph, answer: &[u16], longest: usize) -> (Vec<u32>, usize) {
-    let names = 2 * graph.edges.len() + 1 + answer.len();
-    let mut tokens: Vec<u32> = Vec::with_capacity((names + 1) * longest.max(2) + LONGEST);
-    // A copy of fixed length takes a few instructions; the surplus is cut off.
-    let print = |tokens: &mut Vec<u32>, node: u16| {
-        let (symbols, length) = graph.node(node).name.padded();
-        let length = tokens.len() + length;
-        tokens.extend_from_slice(&symbols.map(|symbol| MARKERS.len() as u32 + u32::from(symbol)));
-        tokens.truncate(length);
-    };
+fn sequence(graph: &Graph, names: &Names, answer: &[u16]) -> (Vec<u32>, usize) {
+    let count = 2 * graph.edges.len() + 1 + answer.len();
+    let mut tokens: Vec<u32> = Vec::with_capacity(count * names.longest() + MARKERS.len() + LONGEST);
+    let name = |node: &u16| names.get(graph.node(*node).name);
     tokens.push(BOS);
     for [from, to] in &graph.edges {
-        print(&mut tokens, *from);
-        print(&mut tokens, *to);
+        name(from).print(&mut tokens);
+        name(to).print(&mut tokens);
     }
     tokens.push(QUERY);
-    print(&mut tokens, graph.query);
+    name(&graph.query).print(&mut tokens);
     tokens.push(ANS);
     let start = tokens.len();
     for node in answer {
-        print(&mut tokens, *node);
+        name(node).print(&mut tokens);
     }
     tokens.push(EOS);
     (tokens, start)
 }
 
 /// The text of a question with its edges in a given order.
-fn question(graph: &Graph, labels: &[Label], width: usize, edges: impl Iterator<Item = [u16; 2]>) -> Result<String> {
-    let mut text = Text::with_capacity(2 * graph.edges.len() + 1, width);
+fn question(graph: &Graph, names: &Names, edges: impl Iterator<Item = [u16; 2]>) -> Result<String> {
+    let label = |node: u16| &names.get(graph.node(node).name).label;
+    let mut text = Text::with_capacity((2 * graph.edges.len() + 1) * names.longest());
     for [from, to] in edges {
-        text.label_with(&labels[usize::from(from)], b'>');
-        text.label(&labels[usize::from(to)]);
+        text.label_with(label(from), b'>');
+        text.label(label(to));
     }
     text.text("? ");
-    text.label(&labels[usize::from(graph.query)]);
+    text.label(label(graph.query));
     text.finish()
 }
 

@@ -23,20 +23,15 @@ impl Label {
         room[..length].copy_from_slice(&text.as_bytes()[..length]);
         self.length += length;
     }
-
-    /// Appends the space that ends a label, where it is not full.
-    pub fn end(&mut self) {
-        self.append(" ");
-    }
 }
 
 /// A text in the making.
 pub struct Text(Vec<u8>);
 
 impl Text {
-    /// An empty text with room for `names` names like `label`.
-    pub fn with_capacity(names: usize, width: usize) -> Self {
-        Self(Vec::with_capacity(names * width + 2 * WIDTH))
+    /// An empty text with room for `tokens` tokens, each with a word of up to four characters and another one after it.
+    pub fn with_capacity(tokens: usize) -> Self {
+        Self(Vec::with_capacity(5 * tokens + 2 * WIDTH))
     }
 
     /// Appends a label with its space. A copy of fixed length takes a few instructions; the surplus is cut off.

@@ -14,7 +14,7 @@ const B3: &str = "14>9 3>9 5>15 15>20 10>1 10>8 5>3 2>10 11>6 14>10 2>9 13>4 3>1
 
 /// Columns at the nodes of `answer`, for the released order.
 fn columns(question: &str, answer: &str, wanted: &[(&str, &str)]) {
-    let names = Names::new(20, 1, 1);
+    let names = Names::new(20, 1, 1, 0);
     let read = question::read(question, &names).unwrap();
     let nodes: std::collections::BTreeSet<_> = read.edges.iter().flatten().map(|node| node.word).collect();
     let mut nodes: Vec<u32> = nodes.into_iter().map(|word| word.parse().unwrap()).collect();
@@ -24,8 +24,8 @@ fn columns(question: &str, answer: &str, wanted: &[(&str, &str)]) {
     let list = nodes.iter().map(|node| names.read(&node.to_string()).unwrap());
     let graph = Graph::new(list, edges, number(read.query.word));
     let answer: Vec<u16> = answer.split(' ').map(number).collect();
-    let layout = Layout { answer: &answer, length: answer.len() + 1, start: 0, is_spelled: false, paired: None };
-    let [complexities, features] = fill(&graph, &Search::new(&graph, OrderRule::Any), &layout);
+    let layout = Layout { answer: &answer, length: answer.len() + 1, start: 0, paired: None };
+    let [complexities, features] = fill(&graph, &names, &Search::new(&graph, OrderRule::Any), &layout);
     let declared = COMPLEXITIES.iter().map(|column| column.name).chain(FEATURES.iter().map(|column| column.name));
     let all: Vec<_> = declared.zip(complexities.iter().chain(&features)).collect();
     for (name, expected) in wanted {
