@@ -50,8 +50,9 @@ fn expected(instance: &Instance, size: usize) -> BTreeMap<(&'static str, usize),
             let prefix = words[..place].concat();
             let sharing = edges.iter().filter(|(from, _)| from.starts_with(&prefix)).count();
             let copies = place > 0 && sharing == 1;
-            let mut put =
-                |name, value: usize| drop(all.insert((name, token + place), if copies { 1.0 } else { value as f64 }));
+            let mut put = |name, value: usize| {
+                all.insert((name, token + place), if copies { 1.0 } else { value as f64 });
+            };
             put("hops", hops);
             put("hops_mod", forwards);
             put("hops_bidir", forwards.min(backwards));
