@@ -122,7 +122,8 @@ pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
         let outcome = string.get(index).map_or(language.end(), |terminal| usize::from(*terminal));
         complexities[4][token] = index.checked_sub(1).map_or(0.0, |last| derivation.closes[last] as f32);
         complexities[5][token] = entropy(&distribution) as f32;
-        features[7][token] = -distribution[outcome].ln() as f32;
+        // Not a change of sign, which would make -0 of a certain token.
+        features[7][token] = (0.0 - distribution[outcome].ln()) as f32;
         for (column, back) in [(1, 1), (2, 2)] {
             features[column][token] = index.checked_sub(back).map_or(f32::NAN, |place| f32::from(string[place]));
         }

@@ -4,6 +4,7 @@
 //! probabilities, and the checker's Earley recogniser with spans in log space. [`evaluation`] judges a language model
 //! against the exact distribution.
 
+pub mod baselines;
 mod chart;
 mod check;
 mod columns;

@@ -3,6 +3,7 @@
 use haltbench_sdk::random::Stream;
 
 use super::{derivation, enumerate, language, string};
+use crate::baselines::baselines;
 use crate::evaluation::{generated, teacher_forced};
 use crate::grammar::Terminal;
 use crate::language::Language;
@@ -95,4 +96,25 @@ fn what_cannot_be_judged_is_refused() {
     let certain = |_: &[Terminal], into: &mut [f64]| into.copy_from_slice(&[1.0, 0.0, 0.0]);
     let found = teacher_forced(&toy, [string("1211").as_slice()], certain).unwrap();
     assert_eq!(found.divergence, f64::INFINITY);
+}
+
+#[test]
+fn baselines_of_the_toy_grammar_are_exact() {
+    let toy = language("toy");
+    let strings = enumerate(&toy.grammar);
+    // Every string as often as it is drawn, in sixteenths.
+    let often = |(string, (probability, _)): (&Vec<Terminal>, &(f64, u128))| {
+        vec![string.clone(); (probability * 16.0) as usize]
+    };
+    let drawn: Vec<_> = strings.iter().flat_map(often).collect();
+    let found = baselines(&toy, drawn.iter().map(Vec::as_slice)).unwrap();
+    let positions: usize = drawn.iter().map(|string| string.len() + 1).sum();
+    let ones: usize = drawn.iter().flatten().filter(|terminal| **terminal == 0).count();
+    assert!((found.constant - ones as f64 / positions as f64).abs() < 1e-12);
+    let model = |prefix: &[Terminal], into: &mut [f64]| exact(&toy, prefix, into);
+    let hits = teacher_forced(&toy, drawn.iter().map(Vec::as_slice), model).unwrap().attainable_hits;
+    assert!((found.optimal - hits as f64 / positions as f64).abs() < 1e-12);
+    assert!(found.constant < found.possible && found.possible < found.optimal, "{found:?}");
+    assert_eq!(baselines(&toy, []), None);
+    assert_eq!(baselines(&toy, [string("121").as_slice()]), None);
 }

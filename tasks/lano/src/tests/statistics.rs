@@ -42,6 +42,14 @@ fn statistics(task: &dyn Task, count: u64) -> String {
     text
 }
 
+/// Token accuracies of trivial models and of the best one.
+fn baselines_of(name: &str, count: u64) -> String {
+    let language = language(name);
+    let strings: Vec<_> = (0..count).map(|seed| derivation(&language, seed).string).collect();
+    let found = baselines(&language, strings.iter().map(Vec::as_slice)).unwrap();
+    format!("{name}: constant {:.5}, possible {:.5}, optimal {:.5}", found.constant, found.possible, found.optimal)
+}
+
 fn recorded(name: &str, statistics: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots/tasks"));
@@ -62,6 +70,8 @@ fn the_papers_grammar_is_what_it_was() {
         parts.into_iter().map(|part| part.join().unwrap()).map(|(name, text)| format!("{name}\n{text}")).collect()
     });
     recorded("lano-published", &parts.join("\n"));
+    let shares: Vec<String> = ["cfg3b", "cfg3f", "toy"].map(|name| baselines_of(name, 300)).into();
+    recorded("lano-baselines", &shares.join("\n"));
     // The mean entropy of the next token is known from a few samples of another implementation.
     assert!(parts[0].contains("mean entropy 0.42") || parts[0].contains("mean entropy 0.43"), "{}", parts[0]);
     assert_eq!(language("cfg3b").outcomes(), 4);
