@@ -46,10 +46,7 @@ pub fn search(graph: &Graph, roots: impl IntoIterator<Item = usize>, mut visit: 
         seen[root] = true;
         stack.push(root);
         'nodes: while let Some(parent) = stack.last().copied() {
-            for node in 0..graph.nodes {
-                if !graph.has(parent, node) {
-                    continue;
-                }
+            for node in graph.successors(parent) {
                 if !seen[node] {
                     seen[node] = true;
                     visit(Event::Discover { parent, node });
