@@ -4,7 +4,7 @@ use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::graph::Graph;
 use crate::measure::{Step, steps};
-use crate::names::Names;
+use crate::names::{Names, shared};
 use crate::order::Search;
 
 /// The complexities.
@@ -193,15 +193,15 @@ fn spell(graph: &Graph, names: &Names, steps: &[Step], start: usize, column: &mu
     frontier.extend((0..).zip(&missing).filter(|(_, left)| **left == 0).map(|(node, _)| node));
     let mut token = start;
     for step in steps {
-        let own = names.get(graph.node(step.node).name).tokens();
+        let own = names.get(graph.node(step.node).name);
         let place = frontier.partition_point(|node| *node < step.node);
-        for printed in 1..own.len() {
-            let shares = |node: &&u16| names.get(graph.node(**node).name).tokens().starts_with(&own[..printed]);
+        for printed in 1..own.length {
+            let shares = |node: &&u16| shared(own.key, names.get(graph.node(**node).name).key) >= printed;
             let before = frontier[..place].iter().rev().take_while(shares).count();
             let after = frontier[place..].iter().take_while(shares).count();
             column[token + printed] = (before + after) as f32;
         }
-        token += own.len();
+        token += own.length;
         frontier.remove(place);
         for dependent in graph.node(step.node).dependents.nodes() {
             let left = &mut missing[usize::from(*dependent)];

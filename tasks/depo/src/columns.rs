@@ -3,7 +3,7 @@
 use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::cycle::{Cycle, Query};
-use crate::names::Names;
+use crate::names::{Names, shared};
 
 /// The complexities.
 pub const COMPLEXITIES: [ComplexitySpec; 4] = [
@@ -103,6 +103,7 @@ pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Vec<Vec<f32>>; 2]
     for (position, start) in (1..).zip(&cycle.printed) {
         positions[*start as usize] = position;
     }
+    let keys: Vec<u128> = cycle.nodes.iter().filter(|_| is_spelled).map(|name| names.get(*name).key).collect();
     for (index, (query, token)) in (1..).zip(cycle.queries.iter().zip(&layout.answers)) {
         let (start, answer) = (query.start as usize, cycle.answer(query));
         let walk = Walk::new(cycle, &positions, query);
@@ -117,7 +118,9 @@ pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Vec<Vec<f32>>; 2]
         let state = [(query.hops / cycle.size() as u32) as f32, last as f32, walk.distance, walk.backward];
         write(&mut features[6..], *token, &state);
         if is_spelled {
-            for (place, sharing) in sharing(cycle, names, answer).into_iter().enumerate() {
+            for (place, sharing) in
+                sharing(&keys, answer, names.get(cycle.nodes[answer]).length).into_iter().enumerate()
+            {
                 let values = if sharing > 1 || place == 0 { hops } else { [1.0; 4] };
                 write(&mut complexities, token + place, &values);
                 complexities[COMPLEXITIES.len()][token + place] = sharing as f32;
@@ -134,14 +137,12 @@ fn complexity(hops: u32, size: u32) -> [f32; 4] {
     [hops, forwards, forwards.min(size - forwards), rounds].map(|number| number as f32)
 }
 
-/// How many nodes of the cycle share the tokens of a node's name before each of its tokens.
-fn sharing(cycle: &Cycle, names: &Names, node: usize) -> Vec<usize> {
-    let name = names.get(cycle.nodes[node]).tokens();
-    let mut sharing = vec![0; name.len()];
-    for other in &cycle.nodes {
-        let common = names.get(*other).tokens().iter().zip(name).take_while(|(left, right)| left == right).count();
+/// How many of the nodes with these keys share the tokens of a node's name before each of its `length` tokens.
+fn sharing(keys: &[u128], node: usize, length: usize) -> Vec<usize> {
+    let mut sharing = vec![0; length];
+    for other in keys {
         // Names delimit themselves, so only the name itself has all of its tokens.
-        sharing[common.min(name.len() - 1)] += 1;
+        sharing[shared(keys[node], *other).min(length - 1)] += 1;
     }
     for place in (1..sharing.len()).rev() {
         sharing[place - 1] += sharing[place];

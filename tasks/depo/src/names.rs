@@ -16,22 +16,24 @@ pub struct Name {
     pub tokens: [u32; LONGEST],
     /// Number of its tokens.
     pub length: usize,
+    /// Its tokens in 16 bits each, the first in the highest ones: orders names and shows what they share.
+    pub key: u128,
     /// Its text.
     pub label: Label,
 }
 
 impl Name {
-    /// Its tokens.
-    pub fn tokens(&self) -> &[u32] {
-        &self.tokens[..self.length]
-    }
-
     /// Appends its tokens. A copy of fixed length takes a few instructions; the surplus is cut off.
     pub fn print(&self, tokens: &mut Vec<u32>) {
         let length = tokens.len() + self.length;
         tokens.extend_from_slice(&self.tokens);
         tokens.truncate(length);
     }
+}
+
+/// How many tokens the names of two keys share before they differ; eight if they are the same.
+pub fn shared(left: u128, right: u128) -> usize {
+    (left ^ right).leading_zeros() as usize / 16
 }
 
 /// All names that a task draws from, numbered in the lexicographic order of their tokens.
@@ -87,7 +89,7 @@ impl Names {
             };
             started = started.iter().flat_map(extend).collect();
         }
-        names.all.sort_unstable_by(|left, right| left.tokens().cmp(right.tokens()));
+        names.all.sort_unstable_by_key(|name| name.key);
         for (number, name) in (0..).zip(&names.all) {
             names.of_length[name.length - shortest].push(number);
         }
@@ -96,12 +98,13 @@ impl Names {
 
     /// The name of the words `start` and `end`.
     fn name(&self, start: &[u32], end: u32) -> Name {
-        let mut name = Name { tokens: [0; LONGEST], length: start.len() + 1, label: Label::EMPTY };
+        let mut name = Name { tokens: [0; LONGEST], length: start.len() + 1, key: 0, label: Label::EMPTY };
         for (place, word) in start.iter().chain([&end]).enumerate() {
             name.tokens[place] = self.first + word;
             name.label.append(&self.words[*word as usize]);
         }
         name.label.append(" ");
+        name.key = key(&name.tokens, name.length);
         name
     }
 
@@ -160,7 +163,7 @@ impl Names {
         if self.longest > 1 {
             tokens[length - 1] += self.letters;
         }
-        let found = self.all.binary_search_by(|name| name.tokens().cmp(&tokens[..length]));
+        let found = self.all.binary_search_by_key(&key(&tokens, length), |name| name.key);
         found.ok().map(|number| number as u32)
     }
 
@@ -175,4 +178,10 @@ impl Names {
             _ => format!("a node of {shortest} to {longest} numbers from 1 to {letters} with points between them"),
         }
     }
+}
+
+/// The first `length` of `tokens` in 16 bits each; none of them is 0.
+fn key(tokens: &[u32; LONGEST], length: usize) -> u128 {
+    let digit = |place: usize| if place < length { u128::from(tokens[place]) + 1 } else { 0 };
+    (0..LONGEST).fold(0, |key, place| key << 16 | digit(place))
 }

@@ -23,7 +23,8 @@ fn names_are_read_as_they_are_written() {
             text.label(&name.label);
             let text = text.finish().unwrap();
             assert_eq!(names.read(&text), Some(number), "{text}");
-            let words: String = name.tokens().iter().map(|token| names.words()[*token as usize - 7].as_str()).collect();
+            let words: String =
+                name.tokens[..name.length].iter().map(|token| names.words()[*token as usize - 7].as_str()).collect();
             assert_eq!(words, text);
         }
     }
