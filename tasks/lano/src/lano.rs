@@ -28,7 +28,9 @@ The sequence is `<bos>`, the string, `<eos>`; every token after `<bos>` is under
 levelled grammar have the same height: the children of a symbol are one level below it. Alternatives of a symbol are \
 equally likely and independent. There is no size: a string is as long as its derivation happens to be.
 
-Next tokens are drawn, not computed, so no model predicts all of them: compare the loss with the mean of `surprisal`.
+Next tokens are drawn, not computed, so no model predicts all of them: compare the loss with the mean of `surprisal`. \
+With cfg3b the most frequent token alone is right at 33 % of all places, a random one of those that are possible at \
+68 %, the most probable one at 75 %, which no model can expect to exceed.
 
 `expansion`, `convergence`, `additions` and `multiplications` are the paper's proxies. They come from a prefix parser \
 that reads the string token by token and keeps, for every start i and symbol X, the probability that X yields exactly \

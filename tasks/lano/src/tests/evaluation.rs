@@ -114,7 +114,8 @@ fn baselines_of_the_toy_grammar_are_exact() {
     let model = |prefix: &[Terminal], into: &mut [f64]| exact(&toy, prefix, into);
     let hits = teacher_forced(&toy, drawn.iter().map(Vec::as_slice), model).unwrap().attainable_hits;
     assert!((found.optimal - hits as f64 / positions as f64).abs() < 1e-12);
-    assert!(found.constant < found.possible && found.possible < found.optimal, "{found:?}");
+    // Whatever is possible after a start of the toy grammar is equally probable.
+    assert!(found.constant < found.possible && (found.possible - found.optimal).abs() < 1e-12, "{found:?}");
     assert_eq!(baselines(&toy, []), None);
     assert_eq!(baselines(&toy, [string("121").as_slice()]), None);
 }

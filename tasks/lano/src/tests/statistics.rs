@@ -4,7 +4,8 @@ use std::path::Path;
 
 use haltbench_sdk::task::Task;
 
-use super::{instance, language, lano};
+use super::{derivation, instance, language, lano};
+use crate::baselines::baselines;
 
 /// Means of all columns over the answer tokens of `count` instances, with lengths and token frequencies.
 fn statistics(task: &dyn Task, count: u64) -> String {
