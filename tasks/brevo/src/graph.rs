@@ -1,0 +1,147 @@
+//! Random DAGs as the released generator draws them.
+
+use crate::draws::Draws;
+use crate::names::Names;
+
+/// Most predecessors and most dependents of a node.
+pub const DEGREE: usize = 4;
+
+/// Up to four neighbours of a node.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Neighbours {
+    nodes: [u16; DEGREE],
+    length: u8,
+}
+
+impl Neighbours {
+    /// The neighbours.
+    pub fn nodes(&self) -> &[u16] {
+        &self.nodes[..usize::from(self.length)]
+    }
+
+    /// Adds a neighbour to fewer than four.
+    pub fn push(&mut self, node: u16) {
+        self.nodes[usize::from(self.length)] = node;
+        self.length += 1;
+    }
+}
+
+/// Which node is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryRule {
+    /// The node drawn last.
+    Last,
+    /// Any of the last quarter.
+    LastQuarter,
+}
+
+/// One node of a graph.
+#[derive(Debug, Clone, Copy)]
+pub struct Node {
+    /// The number of its name.
+    pub name: u32,
+    /// Nodes that it depends on.
+    pub predecessors: Neighbours,
+    /// Nodes that depend on it.
+    pub dependents: Neighbours,
+}
+
+/// A DAG with the order in which its edges are printed. A node's number is the place of its name among all names.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// Nodes by ascending names, with ascending neighbours.
+    pub nodes: Vec<Node>,
+    /// Edges (predecessor, dependent) in the order of the prompt.
+    pub edges: Vec<[u16; 2]>,
+    /// The node that is asked about.
+    pub query: u16,
+}
+
+impl Graph {
+    /// Draws a graph of `size` nodes, of which those that nothing touches are not printed.
+    pub fn draw(size: usize, names: &Names, rule: QueryRule, draws: &mut Draws) -> Self {
+        let drawn = names.draw(size, draws);
+        let mut edges = grow(size, draws);
+        let mut query = match rule {
+            QueryRule::Last => size - 1,
+            QueryRule::LastQuarter => {
+                let start = 3 * size / 4;
+                start + draws.below(size - start)
+            }
+        };
+        draws.shuffle(&mut edges);
+        // Names in the upper bits, so that the numbers ascend with them.
+        let number = |(node, name): (u64, &u32)| u64::from(*name) << 16 | node;
+        let mut order: Vec<u64> = (0..).zip(&drawn).map(number).collect();
+        order.sort_unstable();
+        let mut places = vec![0; size];
+        for (place, node) in (0..).zip(&order) {
+            places[(node & 0xffff) as usize] = place;
+        }
+        for edge in &mut edges {
+            *edge = edge.map(|node| places[usize::from(node)]);
+        }
+        query = usize::from(places[query]);
+        Self::new(order.into_iter().map(|node| (node >> 16) as u32), edges, query as u16)
+    }
+
+    /// A graph of given names, ascending, and edges; no node may have more than four neighbours of a kind.
+    pub fn new(names: impl Iterator<Item = u32>, edges: Vec<[u16; 2]>, query: u16) -> Self {
+        let unconnected = |name| Node { name, predecessors: Neighbours::default(), dependents: Neighbours::default() };
+        let mut nodes: Vec<Node> = names.map(unconnected).collect();
+        for [from, to] in &edges {
+            nodes[usize::from(*to)].predecessors.push(*from);
+        }
+        // Visited in ascending order, nodes enter the lists of their neighbours in ascending order.
+        for node in 0..nodes.len() {
+            let predecessors = nodes[node].predecessors;
+            for predecessor in predecessors.nodes() {
+                nodes[usize::from(*predecessor)].dependents.push(node as u16);
+            }
+            nodes[node].predecessors = Neighbours::default();
+        }
+        for node in 0..nodes.len() {
+            let dependents = nodes[node].dependents;
+            for dependent in dependents.nodes() {
+                nodes[usize::from(*dependent)].predecessors.push(node as u16);
+            }
+        }
+        Self { nodes, edges, query }
+    }
+
+    /// The node of a number.
+    pub fn node(&self, number: u16) -> &Node {
+        &self.nodes[usize::from(number)]
+    }
+
+    /// Number of nodes.
+    pub fn size(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+/// The edges of a graph of `size` nodes, ordered by their dependents; every edge leads from a lower to a higher number.
+fn grow(size: usize, draws: &mut Draws) -> Vec<[u16; 2]> {
+    let leaves = 1 + draws.below((size - 1) / 4 + 1);
+    // Nodes that may get one more dependent, with how many they have; their order has no influence on the law.
+    let mut open: Vec<(u16, u16)> = Vec::with_capacity(size);
+    open.extend((0..leaves as u16).map(|node| (node, 0)));
+    let mut edges = Vec::with_capacity(DEGREE * size);
+    for node in leaves..size {
+        let count = 1 + draws.below(open.len().min(DEGREE));
+        for place in 0..count {
+            let chosen = place + draws.below(open.len() - place);
+            open.swap(place, chosen);
+            edges.push([open[place].0, node as u16]);
+        }
+        // From the end, because what is swapped in comes from behind.
+        for place in (0..count).rev() {
+            open[place].1 += 1;
+            if usize::from(open[place].1) == DEGREE {
+                open.swap_remove(place);
+            }
+        }
+        open.push((node as u16, 0));
+    }
+    edges
+}

@@ -1,0 +1,25 @@
+//! Ancestors of a node of a random DAG, in topological order: BREVO.
+//!
+//! Three paths know an answer, and they share no algorithm: the generator walks the arrays of the graph it grew, the
+//! solver walks the names of a question depth first, the checker closes the set of ancestors edge by edge and restarts
+//! from the query for every node that an answer prints.
+
+mod check;
+mod columns;
+mod draws;
+mod graph;
+mod measure;
+mod names;
+mod order;
+mod pair;
+mod question;
+mod settings;
+mod solve;
+mod task;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use haltbench_sdk_dylib as _;
+
+haltbench_sdk::register_task!(task::DECLARATION);

@@ -1,0 +1,115 @@
+//! Orders in which a graph's ancestors of the query are printed.
+
+use crate::draws::Draws;
+use crate::graph::{Graph, Neighbours};
+
+/// Which answers are right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderRule {
+    /// One: depth-first post-order, predecessors ascending, without the query.
+    Canonical,
+    /// Every topological order, the query last.
+    Any,
+}
+
+/// What a search from the query finds about a node.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Found {
+    /// Whether the node is the query or an ancestor of it; if not, the rest says nothing.
+    pub is_member: bool,
+    /// Depth in the depth-first tree; the query has 0.
+    pub depth: u16,
+    /// Edges of the longest chain of predecessors that ends at the node.
+    pub height: u16,
+    /// Fewest edges to the query.
+    pub distance: u16,
+}
+
+/// What a depth-first search from the query finds.
+pub struct Search {
+    /// The query's ancestors in post-order; the query is the last.
+    pub post_order: Vec<u16>,
+    /// About every node of the graph.
+    pub nodes: Vec<Found>,
+}
+
+impl Search {
+    /// Searches a graph; where only one order is right, predecessors are visited in ascending order, otherwise in the
+    /// order of the prompt.
+    pub fn new(graph: &Graph, order: OrderRule) -> Self {
+        let post_order = Vec::with_capacity(graph.size());
+        let mut search = Self { post_order, nodes: vec![Found::default(); graph.size()] };
+        match order {
+            OrderRule::Canonical => search.descend(graph, |node| graph.node(node).predecessors),
+            OrderRule::Any => {
+                let mut predecessors = vec![Neighbours::default(); graph.size()];
+                for [from, to] in &graph.edges {
+                    predecessors[usize::from(*to)].push(*from);
+                }
+                search.descend(graph, |node| predecessors[usize::from(node)]);
+            }
+        }
+        // Against the order, every dependent of a node has its final distance before the node is asked for its own.
+        for node in search.post_order.iter().rev() {
+            let next = search.nodes[usize::from(*node)].distance + 1;
+            for predecessor in graph.node(*node).predecessors.nodes() {
+                let distance = &mut search.nodes[usize::from(*predecessor)].distance;
+                *distance = next.min(*distance);
+            }
+        }
+        search
+    }
+
+    fn descend(&mut self, graph: &Graph, predecessors: impl Fn(u16) -> Neighbours) {
+        self.nodes[usize::from(graph.query)].is_member = true;
+        // The path from the query to the node at hand, each with its predecessors, how many of them are visited, and
+        // the height so far.
+        let mut path = Vec::with_capacity(graph.size());
+        path.push((graph.query, predecessors(graph.query), 0, 0));
+        while let Some((node, before, visited, height)) = path.last_mut() {
+            if let Some(next) = before.nodes().get(*visited).copied() {
+                let found = &self.nodes[usize::from(next)];
+                if found.is_member {
+                    // Complete: a graph without cycles has no open node before another open one.
+                    *visited += 1;
+                    *height = found.height.saturating_add(1).max(*height);
+                } else {
+                    let found = Found { is_member: true, depth: path.len() as u16, height: 0, distance: u16::MAX };
+                    self.nodes[usize::from(next)] = found;
+                    path.push((next, predecessors(next), 0, 0));
+                }
+            } else {
+                self.nodes[usize::from(*node)].height = *height;
+                self.post_order.push(*node);
+                path.pop();
+            }
+        }
+    }
+
+    /// The released order: from the query backwards, a uniformly random node all of whose dependents among the
+    /// ancestors are out, then reversed.
+    pub fn random_backward(&self, graph: &Graph, draws: &mut Draws) -> Vec<u16> {
+        let mut waiting = vec![0_u8; graph.size()];
+        for node in &self.post_order {
+            for predecessor in graph.node(*node).predecessors.nodes() {
+                waiting[usize::from(*predecessor)] += 1;
+            }
+        }
+        let mut order = Vec::with_capacity(self.post_order.len());
+        let mut ready = Vec::with_capacity(self.post_order.len());
+        ready.push(graph.query);
+        while !ready.is_empty() {
+            let node = ready.swap_remove(draws.below(ready.len()));
+            order.push(node);
+            for predecessor in graph.node(node).predecessors.nodes() {
+                let left = &mut waiting[usize::from(*predecessor)];
+                *left -= 1;
+                if *left == 0 {
+                    ready.push(*predecessor);
+                }
+            }
+        }
+        order.reverse();
+        order
+    }
+}

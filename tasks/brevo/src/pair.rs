@@ -1,0 +1,63 @@
+//! Pairs of answers that print the same node at the same place of the same prompt after different nodes.
+//!
+//! Whatever can be counted from the prompt, the position or the preceding node is equal in both, so a difference of
+//! depths at that node is due to the state.
+
+use crate::draws::Draws;
+use crate::graph::Graph;
+use crate::measure::{Step, steps};
+use crate::order::Search;
+
+/// Which instance of a pair is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Member {
+    /// The one with the first prefix.
+    First,
+    /// The one with the other prefix.
+    Second,
+}
+
+/// Orders drawn for a graph; every two of them may make a pair.
+const ORDERS: usize = 16;
+
+/// Two answers and the place, from 0 on, at which they print the same node in different states.
+pub struct Pair {
+    /// Both answers.
+    pub answers: [Vec<u16>; 2],
+    /// The place.
+    pub place: usize,
+}
+
+/// Draws a pair of answers, uniformly among those that a few random orders make; none if they make none.
+pub fn draw(graph: &Graph, search: &Search, draws: &mut Draws) -> Option<Pair> {
+    let mut orders: Vec<Vec<Step>> = Vec::with_capacity(ORDERS);
+    for _ in 0..ORDERS {
+        let answer = search.random_backward(graph, draws);
+        orders.push(steps(graph, &answer));
+    }
+    let mut found = Vec::new();
+    for first in 0..ORDERS {
+        for second in (0..ORDERS).filter(|second| *second != first) {
+            let places = 1..orders[first].len();
+            let admitted = places.filter(|place| differs(graph, &orders[first], &orders[second], *place));
+            found.extend(admitted.map(|place| (first, second, place)));
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let (first, second, place) = found[draws.below(found.len())];
+    let answer = |order: usize| orders[order].iter().map(|step| step.node).collect();
+    Some(Pair { answers: [answer(first), answer(second)], place })
+}
+
+/// Whether both orders print one node at `place`, after nodes of equal degrees, in different states.
+fn differs(graph: &Graph, first: &[Step], second: &[Step], place: usize) -> bool {
+    let degrees = |step: &Step| {
+        let node = graph.node(step.node);
+        [&node.predecessors, &node.dependents].map(|neighbours| neighbours.nodes().len())
+    };
+    let state = |step: &Step| (step.frontier, step.newly, step.unlocks, step.lag);
+    let (one, other) = (&first[place], &second[place]);
+    one.node == other.node && state(one) != state(other) && degrees(&first[place - 1]) == degrees(&second[place - 1])
+}

@@ -1,0 +1,38 @@
+//! The solver: depth-first search over the names of a question. Its stack is explicit, so memory alone bounds a chain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use haltbench_sdk::Result;
+
+use crate::names::Names;
+use crate::order::OrderRule;
+use crate::question;
+
+/// The answer: ancestors of the query in depth-first post-order, which is a topological order.
+///
+/// # Errors
+/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word of the question that does not fit.
+pub fn answer(question: &str, names: &Names, order: OrderRule) -> Result<String> {
+    let question = question::read(question, names)?;
+    let mut predecessors: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for [from, to] in &question.edges {
+        predecessors.entry(to).or_default().insert(from);
+    }
+    // A node is opened when it is met first and printed when it is met again, after all that was opened meanwhile.
+    let mut pending = vec![(&question.query, false)];
+    let mut opened = BTreeSet::new();
+    let mut printed = Vec::new();
+    while let Some((node, is_complete)) = pending.pop() {
+        if is_complete {
+            printed.push(node.word);
+        } else if opened.insert(node) {
+            pending.push((node, true));
+            let before = predecessors.get(node).into_iter().flatten().rev();
+            pending.extend(before.map(|predecessor| (*predecessor, false)));
+        }
+    }
+    if order == OrderRule::Canonical {
+        printed.pop();
+    }
+    Ok(printed.join(" "))
+}

@@ -1,0 +1,214 @@
+//! The task `brevo`: a graph and a query, then what the query depends on.
+
+use haltbench_sdk::parameters::Parameters;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
+use haltbench_sdk::{Error, Result};
+
+use crate::columns::{COMPLEXITIES, FEATURES, Layout, PAIRED, SPELLING, fill};
+use crate::draws::Draws;
+use crate::graph::Graph;
+use crate::names::{LONGEST, Names};
+use crate::order::{OrderRule, Search};
+use crate::pair::{self, Member, Pair};
+use crate::settings::{NAME, PARAMETERS, Settings};
+use crate::text::Text;
+use crate::{check, solve};
+
+const MARKERS: [&str; 4] = ["<bos>", "<query>", "<ans>", "<eos>"];
+const BOS: u32 = 0;
+const QUERY: u32 = 1;
+const ANS: u32 = 2;
+const EOS: u32 = 3;
+
+/// Graphs drawn until one has a pair of answers.
+const ATTEMPTS: usize = 1000;
+
+/// Declaration of the task.
+pub const DECLARATION: TaskDeclaration = TaskDeclaration {
+    name: NAME,
+    summary: "Everything a node of a random DAG of N nodes depends on, in depth-first post-order",
+    documentation: "\
+Lists the nodes that a node of a directed acyclic graph depends on, every node after its predecessors.
+
+The sequence is `<bos>`, the edges as pairs of names, predecessor first, in random order, `<query>`, the node asked \
+about, `<ans>`, the answer, `<eos>`. The answer and `<eos>` are under the loss; `<ans>` is not, because it is \
+deterministic.
+
+Of the N nodes, the first 1 to floor((N-1)/4) + 1 have no predecessors, all numbers equally likely. Every later node \
+gets 1 to 4 predecessors, a uniform subset of the earlier nodes that have fewer than 4 dependents. A node that nothing \
+touches is not printed. Names are drawn without replacement and do not tell the order.
+
+With order = canonical, the only right answer is the depth-first post-order from the query, predecessors in ascending \
+order, without the query, as in the paper. With order = any, the released task, every topological order that ends with \
+the query is right. The generated one takes nodes at random from the query backwards, and comparing tokens with it \
+undervalues a model: its answers are to be checked instead.
+
+Names have one token by default. A name of several is written with points, as in `3.1.4`, and the last token of a name \
+differs from the others. Columns stand at the first token of a name, `c_spelling` at the others.
+
+A node without predecessors is a good guess for the first token: with order = any and as many names as nodes, a random \
+such node is a valid first token in 95, 90, 83 and 80 % of all instances of 10, 30, 70 and 110 nodes, and a random node \
+that could be printed is valid in 79, 65, 59 and 55 % of all places. Only the whole list tells whether the task is \
+solved.
+
+For paired instances, sample twice under the same seed and index with order = any, once with pair = first and once with \
+pair = second. Graphs without a pair are drawn anew.
+
+A question is the edges and the query, as in `3>1 3>4 5>4 ? 4`, where 4 depends on 3 and 5; the answer is `3 5`.",
+    reference: "The paper's BREVO (section 5); Physics of Language Models, part 4.1, arXiv 2512.17351, appendix A",
+    licence: "generated; no restriction",
+    parameters: PARAMETERS,
+    build,
+};
+
+struct Brevo {
+    settings: Settings,
+    spec: TaskSpec,
+}
+
+fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
+    let settings = Settings::new(parameters, MARKERS.len() as u32)?;
+    let is_spelled = settings.names.longest() > 1;
+    let words = MARKERS.iter().map(|marker| (*marker).to_owned());
+    let spec = TaskSpec {
+        vocabulary: words.chain(settings.names.words().iter().cloned()).collect(),
+        size: Some(settings.knob.clone()),
+        supervision: Supervision::NextToken,
+        features: FEATURES.into_iter().chain(settings.pair.map(|_| PAIRED)).collect(),
+        complexities: COMPLEXITIES.into_iter().chain(is_spelled.then_some(SPELLING)).collect(),
+        headline: "c_front",
+    };
+    Ok(Box::new(Brevo { settings, spec }))
+}
+
+impl Task for Brevo {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        admit_size(NAME, &self.settings.knob, size)?;
+        let mut draws = Draws::new(stream);
+        let size = if self.settings.draws_size { released_size(size as usize, &mut draws) } else { size as usize };
+        match self.settings.pair {
+            None => {
+                let graph = self.draw_graph(size, &mut draws);
+                let search = Search::new(&graph, self.settings.order);
+                match self.settings.order {
+                    OrderRule::Canonical => {
+                        // The query is the last of all.
+                        let answer = &search.post_order[..search.post_order.len() - 1];
+                        self.instance(&graph, &search, answer, None)
+                    }
+                    OrderRule::Any => {
+                        let answer = search.random_backward(&graph, &mut draws);
+                        self.instance(&graph, &search, &answer, None)
+                    }
+                }
+            }
+            Some(member) => {
+                for _ in 0..ATTEMPTS {
+                    let graph = self.draw_graph(size, &mut draws);
+                    let search = Search::new(&graph, self.settings.order);
+                    if let Some(Pair { answers: [first, second], place }) = pair::draw(&graph, &search, &mut draws) {
+                        let answer = if member == Member::First { first } else { second };
+                        return self.instance(&graph, &search, &answer, Some(place));
+                    }
+                }
+                let operand = format!("size of {NAME}");
+                Err(Error::invalid(operand, "N whose graphs have pairs of answers", size))
+            }
+        }
+    }
+
+    fn answer(&self, question: &str) -> Result<String> {
+        solve::answer(question, &self.settings.names, self.settings.order)
+    }
+
+    fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
+        check::check(question, answer, &self.settings.names, self.settings.order)
+    }
+}
+
+impl Brevo {
+    fn draw_graph(&self, size: usize, draws: &mut Draws) -> Graph {
+        Graph::draw(size, &self.settings.names, self.settings.query, draws)
+    }
+
+    fn instance(&self, graph: &Graph, search: &Search, answer: &[u16], paired: Option<usize>) -> Result<Instance> {
+        let names = &self.settings.names;
+        let (tokens, start) = sequence(graph, names, answer);
+        let mut loss_mask = vec![false; tokens.len()];
+        loss_mask[start..].fill(true);
+        let layout = Layout { answer, length: tokens.len(), start, paired };
+        let [complexities, features] = fill(graph, names, search, &layout);
+        let mut text = Text::with_capacity(answer.len() * names.longest());
+        for node in answer {
+            text.label(&names.get(graph.node(*node).name).label);
+        }
+        Ok(Instance {
+            targets: tokens.clone(),
+            loss_mask,
+            complexities,
+            features,
+            question: question(graph, names, graph.edges.iter().copied())?,
+            answer: text.finish()?,
+            // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
+            // exchanged: answers consist of them, and their order decides which answer is right.
+            canonical: question(graph, names, sorted(graph))?,
+            tokens,
+        })
+    }
+}
+
+/// The tokens, and the place of the answer's first.
+fn sequence(graph: &Graph, names: &Names, answer: &[u16]) -> (Vec<u32>, usize) {
+    let count = 2 * graph.edges.len() + 1 + answer.len();
+    let mut tokens: Vec<u32> = Vec::with_capacity(count * names.longest() + MARKERS.len() + LONGEST);
+    let name = |node: &u16| names.get(graph.node(*node).name);
+    tokens.push(BOS);
+    for [from, to] in &graph.edges {
+        name(from).print(&mut tokens);
+        name(to).print(&mut tokens);
+    }
+    tokens.push(QUERY);
+    name(&graph.query).print(&mut tokens);
+    tokens.push(ANS);
+    let start = tokens.len();
+    for node in answer {
+        name(node).print(&mut tokens);
+    }
+    tokens.push(EOS);
+    (tokens, start)
+}
+
+/// The text of a question with its edges in a given order.
+fn question(graph: &Graph, names: &Names, edges: impl Iterator<Item = [u16; 2]>) -> Result<String> {
+    let label = |node: u16| &names.get(graph.node(node).name).label;
+    let mut text = Text::with_capacity((2 * graph.edges.len() + 1) * names.longest());
+    for [from, to] in edges {
+        text.label_with(label(from), b'>');
+        text.label(label(to));
+    }
+    text.text("? ");
+    text.label(label(graph.query));
+    text.finish()
+}
+
+/// The edges, ascending.
+fn sorted(graph: &Graph) -> impl Iterator<Item = [u16; 2]> {
+    (0..).zip(&graph.nodes).flat_map(|(from, node)| node.dependents.nodes().iter().map(move |to| [from, *to]))
+}
+
+/// A number of nodes from 3 to `largest` with a probability proportional to 1/(n + √largest).
+fn released_size(largest: usize, draws: &mut Draws) -> usize {
+    let offset = (largest as f64).sqrt();
+    // The smallest size is the likeliest; others are rejected as often as they are less likely.
+    loop {
+        let size = 3 + draws.below(largest - 2);
+        if draws.uniform() * (size as f64 + offset) < 3.0 + offset {
+            return size;
+        }
+    }
+}

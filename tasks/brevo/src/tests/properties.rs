@@ -1,0 +1,160 @@
+//! Properties that hold for every instance.
+
+use std::collections::BTreeSet;
+
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{HELD_OUT_SHARE, Task};
+
+use super::{canonical, column, configured, draw, released, spelled, text, values};
+
+fn tasks() -> Vec<Box<dyn Task>> {
+    let quarter = ("query_rule", text("last_quarter"));
+    let law = ("size_law", text("released"));
+    vec![
+        canonical(),
+        released(60),
+        spelled("canonical"),
+        spelled("any"),
+        configured(&[quarter.clone(), law.clone()]).unwrap(),
+        configured(&[quarter, law, ("order", text("any")), ("vocabulary", Value::Integer(500))]).unwrap(),
+    ]
+}
+
+#[test]
+fn generator_solver_and_checker_agree() {
+    for (number, task) in tasks().into_iter().enumerate() {
+        let is_canonical = [0, 2, 4].contains(&number);
+        for seed in 0..60 {
+            for size in [3, 4, 5, 7, 11, 17, 30, 50, 60] {
+                let instance = draw(&*task, size, seed);
+                instance.validate("brevo", task.spec()).unwrap();
+                let solved = task.answer(&instance.question).unwrap();
+                assert!(!is_canonical || solved == instance.answer, "{}", instance.question);
+                for answer in [solved, instance.answer] {
+                    let verdict = task.check(&instance.question, &answer).unwrap();
+                    assert!(verdict.valid, "{} = {answer}: {}", instance.question, verdict.reason);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_answers_are_wrong() {
+    let mut draws = Stream::new(1, "damage", &[]);
+    for task in tasks() {
+        for seed in 0..40 {
+            let instance = draw(&*task, 13, seed);
+            let nodes: Vec<&str> = instance.answer.split(' ').collect();
+            let (edges, query) = instance.question.split_once(" ? ").unwrap();
+            let foreign = edges.split([' ', '>']).find(|node| !nodes.contains(node) && *node != query);
+            let mut place = || draws.below(nodes.len() as u64) as usize;
+            let (first, second) = (place(), place());
+            let (before, after) = nodes.split_at(first);
+            let dropped = [before, &after[1..]].concat();
+            let mut repeated = nodes.clone();
+            repeated.insert(second, nodes[first]);
+            let mut damaged = vec![Vec::new(), dropped, repeated];
+            if let Some(foreign) = foreign {
+                damaged.push([before, &[foreign], after].concat());
+                damaged.push([before, &[foreign], &after[1..]].concat());
+            }
+            // Printed before one of its predecessors.
+            let edges = edges.split(' ').map(|edge| edge.split_once('>').unwrap());
+            let place_of = |node: &str| nodes.iter().position(|name| *name == node);
+            for (from, to) in edges.filter_map(|(from, to)| place_of(from).zip(place_of(to))) {
+                let mut swapped = nodes.clone();
+                swapped.swap(from, to);
+                damaged.push(swapped);
+            }
+            for answer in damaged.iter().map(|answer| answer.join(" ")) {
+                let verdict = task.check(&instance.question, &answer).unwrap();
+                assert!(!verdict.valid && !verdict.reason.is_empty(), "{} = {answer}", instance.question);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_canonical_order_is_right_where_one_is() {
+    let (task, any) = (canonical(), configured(&[("order", text("any"))]).unwrap());
+    let mut others = 0;
+    for seed in 0..100 {
+        let instance = draw(&*task, 12, seed);
+        let (_, query) = instance.question.split_once(" ? ").unwrap();
+        let nodes: Vec<&str> = instance.answer.split(' ').collect();
+        for place in 1..nodes.len() {
+            let mut answer = nodes.clone();
+            answer.swap(place - 1, place);
+            let answer = answer.join(" ");
+            assert!(!task.check(&instance.question, &answer).unwrap().valid);
+            // Some of them are topological nonetheless.
+            others += usize::from(any.check(&instance.question, &format!("{answer} {query}")).unwrap().valid);
+        }
+    }
+    assert!(others > 100, "{others}");
+}
+
+#[test]
+fn states_obey_their_conservation_laws() {
+    for (task, with_query) in [(released(60), true), (canonical(), false)] {
+        for seed in 0..200 {
+            let instance = draw(&*task, 25, seed);
+            let named = |name: &str| values(column(&*task, &instance, name));
+            let length = instance.answer.split(' ').count();
+            let (frontier, unlocks) = (named("frontier"), named("newly_enabled"));
+            let leaves = named("in_degree").iter().filter(|degree| **degree == 0.0).count();
+            // The last entry of a complexity stands at the end marker.
+            assert_eq!(named("c_new")[..length].iter().sum::<f64>(), length as f64);
+            assert_eq!(unlocks.iter().sum::<f64>() as usize + leaves, length);
+            for place in 1..length {
+                assert_eq!(frontier[place], frontier[place - 1] - 1.0 + unlocks[place - 1]);
+            }
+            assert_eq!(frontier[length - 1], 1.0);
+            if with_query {
+                assert_eq!(*named("out_degree").last().unwrap(), 0.0);
+                assert_eq!(*named("dfs_depth").last().unwrap(), 0.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_names_one_instance() {
+    let question = |seed| draw(&*canonical(), 8, seed).question;
+    assert_eq!(question(5), question(5));
+    assert_ne!(question(5), question(6));
+    // Recorded: instances must stay what they are in later versions.
+    let first = |task: &dyn Task, size| {
+        let instance = draw(task, size, 0);
+        format!("{} = {}", instance.question, instance.answer)
+    };
+    assert_eq!(first(&*canonical(), 6), "55>10 55>39 6>55 6>10 55>9 59>39 55>59 ? 9 = 6 55");
+    assert_eq!(
+        first(&*spelled("any"), 4),
+        "3.4>4.4.3.2 2.2.1>3.3.3 3.4>3.3.3 2.2.1>3.4 4.4.3.2>3.3.3 2.2.1>4.4.3.2 ? 3.3.3 = 2.2.1 3.4 4.4.3.2 3.3.3"
+    );
+}
+
+#[test]
+fn reordered_edges_are_the_same_problem() {
+    for task in [canonical(), spelled("any")] {
+        let instance = draw(&*task, 12, 4);
+        let sorted = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        assert_eq!(sorted(&instance.canonical), sorted(&instance.question));
+        assert_eq!(task.answer(&instance.canonical).unwrap(), task.answer(&instance.question).unwrap());
+        assert_ne!(instance.canonical, instance.question);
+    }
+}
+
+#[test]
+fn about_one_in_eight_instances_is_held_out() {
+    for size in [3, 30] {
+        let count = 8000;
+        let held_out = (0..count).filter(|seed| draw(&*canonical(), size, *seed).is_held_out()).count() as f64;
+        let share = 1.0 / HELD_OUT_SHARE as f64;
+        let deviation = (count as f64 * share * (1.0 - share)).sqrt();
+        assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
+    }
+}

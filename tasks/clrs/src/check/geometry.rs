@@ -1,0 +1,107 @@
+//! Checks of plane geometry.
+
+use super::compare;
+use crate::published::Algorithm;
+
+/// Values nearer to 0 than this may be 0.
+const ROUNDING: f64 = 1e-12;
+
+/// Whether two segments meet. In general position: whether the lines' intersection lies on both, found by solving for
+/// it. Otherwise a segment that ends on the other's line, as rounded, decides.
+pub fn segments(x: &[f64], y: &[f64], given: i64) -> Result<(), String> {
+    let cross = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| ax * by - bx * ay;
+    let to = |from: usize, to: usize| (x[to] - x[from], y[to] - y[from]);
+    let sides =
+        [cross(to(2, 0), to(2, 3)), cross(to(2, 1), to(2, 3)), cross(to(0, 2), to(0, 1)), cross(to(0, 3), to(0, 1))];
+    let determinant = cross(to(0, 1), to(2, 3));
+    let meet = if sides.iter().all(|side| side.abs() > ROUNDING) && determinant.abs() > ROUNDING {
+        let inside = |share: f64| (0.0..=1.0).contains(&share);
+        inside(cross(to(0, 2), to(2, 3)) / determinant) && inside(cross(to(0, 2), to(0, 1)) / determinant)
+    } else {
+        let within = |point: usize, from: usize, to: usize| {
+            [x, y].into_iter().all(|c| (c[point] - c[from]) * (c[point] - c[to]) <= 0.0)
+        };
+        let ends = [within(0, 2, 3), within(1, 2, 3), within(2, 0, 1), within(3, 0, 1)];
+        let touches = sides.iter().zip(ends).any(|(side, end)| *side == 0.0 && end);
+        touches || (sides[0] * sides[1] < 0.0 && sides[2] * sides[3] < 0.0)
+    };
+    compare(&[i64::from(meet)], &[given])
+}
+
+/// The corners of the convex hull. In general position: the points around which all others leave a gap of more than a
+/// half turn. Otherwise what remains of the benchmark's scan or march.
+pub fn hull(algorithm: Algorithm, x: &[f64], y: &[f64], given: &[i64]) -> Result<(), String> {
+    let points: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
+    let expected = if general(&points) {
+        (0..points.len()).map(|point| is_corner(&points, point)).collect()
+    } else if algorithm == Algorithm::GrahamScan {
+        scan(&points).ok_or("the scan does not end on these points")?
+    } else {
+        march(&points)
+    };
+    compare(&expected.into_iter().map(i64::from).collect::<Vec<_>>(), given)
+}
+
+/// Positive for a turn to the left.
+fn turn(from: (f64, f64), middle: (f64, f64), to: (f64, f64)) -> f64 {
+    (middle.0 - from.0) * (to.1 - from.1) - (middle.1 - from.1) * (to.0 - from.0)
+}
+
+fn general(points: &[(f64, f64)]) -> bool {
+    points.len() > 2
+        && points.iter().enumerate().all(|(index, a)| {
+            let rest = &points[index + 1..];
+            rest.iter().enumerate().all(|(next, b)| rest[next + 1..].iter().all(|c| turn(*a, *b, *c).abs() > ROUNDING))
+        })
+}
+
+/// Whether a line through the point has all others on one side: some other point has all the rest on its left.
+fn is_corner(points: &[(f64, f64)], point: usize) -> bool {
+    let others = || (0..points.len()).filter(|other| *other != point);
+    others().any(|next| {
+        others().filter(|other| *other != next).all(|other| turn(points[point], points[next], points[other]) > 0.0)
+    })
+}
+
+fn lowest(points: &[(f64, f64)]) -> usize {
+    let key = |index: &usize| (points[*index].1, points[*index].0);
+    let less = |left: &usize, right: &usize| key(left).partial_cmp(&key(right)).unwrap_or(std::cmp::Ordering::Equal);
+    (0..points.len()).min_by(less).unwrap_or_default()
+}
+
+/// Graham's scan; `None` if it takes the lowest point from the stack.
+fn scan(points: &[(f64, f64)]) -> Option<Vec<bool>> {
+    let first = lowest(points);
+    let angle = |point: usize| match point == first {
+        true => -123_456_789.0,
+        false => (points[point].1 - points[first].1).atan2(points[point].0 - points[first].0),
+    };
+    let mut stack = Vec::new();
+    for (rank, point) in
+        crate::argsort::argsort(&(0..points.len()).map(angle).collect::<Vec<_>>()).into_iter().enumerate()
+    {
+        if rank > 2 {
+            let keeps = |pair: &[usize]| turn(points[pair[0]], points[pair[1]], points[point]) > 0.0;
+            let kept = stack.windows(2).rposition(keeps)?;
+            stack.truncate(kept + 2);
+        }
+        stack.push(point);
+    }
+    Some((0..points.len()).map(|point| stack.contains(&point)).collect())
+}
+
+/// Jarvis' march: the next corner is the last point that no point to the right of the way replaces.
+fn march(points: &[(f64, f64)]) -> Vec<bool> {
+    let mut corners = vec![lowest(points)];
+    loop {
+        let corner = corners[corners.len() - 1];
+        let next = (0..points.len()).fold(0, |next, point| {
+            let replaces = point != corner && point != next && turn(points[corner], points[next], points[point]) <= 0.0;
+            if next == corner || replaces { point } else { next }
+        });
+        if corners.contains(&next) {
+            return (0..points.len()).map(|point| corners.contains(&point)).collect();
+        }
+        corners.push(next);
+    }
+}

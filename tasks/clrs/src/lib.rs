@@ -1,0 +1,26 @@
+//! CLRS-Text: thirty algorithms of "Introduction to Algorithms" as text, without traces.
+//!
+//! `solve` follows the benchmark step by step, because its conventions (ties, order of summation, orientation of
+//! pointers) decide what the answer is and its steps when each entry of the answer is settled. `check` reaches the
+//! answer, or the criterion that makes it right, by other algorithms.
+
+mod answer;
+mod argsort;
+mod check;
+mod features;
+mod input;
+mod limits;
+mod published;
+mod question;
+mod sample;
+mod settings;
+mod solve;
+mod task;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod trace;
+
+use haltbench_sdk_dylib as _;
+
+haltbench_sdk::register_task!(task::DECLARATION);

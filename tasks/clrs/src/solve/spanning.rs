@@ -1,0 +1,77 @@
+//! Minimum spanning trees.
+
+use crate::argsort::argsort;
+use crate::input::Graph;
+use crate::trace::Trace;
+
+/// Which edges Kruskal's algorithm takes, as a matrix: steps for each edge and for each link followed to a root.
+pub fn kruskal(graph: &Graph) -> Trace {
+    let nodes = graph.nodes;
+    let mut trace = Trace::started(vec![0; nodes * nodes]);
+    let pairs = (0..nodes).flat_map(|from| (from + 1..nodes).map(move |to| (from, to)));
+    let edges: Vec<(usize, usize)> = pairs.filter(|(from, to)| graph.weight(*from, *to) > 0.0).collect();
+    let weights: Vec<f64> = edges.iter().map(|(from, to)| graph.weight(*from, *to)).collect();
+    let mut parents: Vec<usize> = (0..nodes).collect();
+    for edge in argsort(&weights) {
+        let (from, to) = edges[edge];
+        trace.snapshot();
+        let mut find = |node: usize| {
+            let mut root = node;
+            let mut path = vec![node];
+            while parents[root] != root {
+                root = parents[root];
+                path.iter().for_each(|node| parents[*node] = root);
+                path.push(root);
+                trace.snapshot();
+            }
+            root
+        };
+        let (left, right) = (find(from), find(to));
+        if left != right {
+            trace.set(from * nodes + to, 1);
+            trace.set(to * nodes + from, 1);
+            parents[left.min(right)] = left.max(right);
+        }
+        trace.snapshot();
+    }
+    trace
+}
+
+/// Predecessors of Prim's algorithm: a step for each node that is added.
+pub fn prim(graph: &Graph) -> Trace {
+    grow(graph, |_, weight| weight)
+}
+
+/// Grows a tree from the source: of the nodes next to it, the one with the smallest key is added, where `key` is that
+/// of a node that an edge of some weight reaches from a node with a known key.
+pub fn grow(graph: &Graph, key: impl Fn(f64, f64) -> f64) -> Trace {
+    let mut trace = Trace::pointers(graph.nodes);
+    trace.snapshot();
+    let mut keys = vec![0.0; graph.nodes];
+    let mut added = vec![false; graph.nodes];
+    let mut waiting = vec![false; graph.nodes];
+    waiting[graph.source] = true;
+    // As the benchmark orders nodes: those that do not wait come last.
+    let mut ranked = vec![0.0; graph.nodes];
+    for _ in 0..graph.nodes {
+        for node in 0..graph.nodes {
+            ranked[node] = keys[node] + if waiting[node] { 0.0 } else { 1e9 };
+        }
+        let next = argsort(&ranked)[0];
+        if !waiting[next] {
+            break;
+        }
+        waiting[next] = false;
+        added[next] = true;
+        for node in graph.successors(next) {
+            let offer = key(keys[next], graph.weight(next, node));
+            if !added[node] && (!waiting[node] || offer < keys[node]) {
+                trace.set(node, next);
+                keys[node] = offer;
+                waiting[node] = true;
+            }
+        }
+        trace.snapshot();
+    }
+    trace
+}

@@ -1,0 +1,164 @@
+//! Properties of every instance.
+
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{HELD_OUT_SHARE, Instance, Task};
+
+use super::{clrs, configured};
+use crate::answer;
+use crate::limits::longest;
+use crate::published::{Layout, TABLE};
+use crate::question;
+
+fn alone(name: &str) -> Box<dyn Task> {
+    configured(&[("algorithm", Value::Text(name.into()))]).unwrap()
+}
+
+fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
+    task.sample(size, &mut Stream::new(seed, "test", &[u64::from(size)])).unwrap()
+}
+
+/// Sizes of a row that are quick to check: the smallest ones and the ends of its grids.
+fn sizes(row: &crate::published::Row) -> Vec<u32> {
+    vec![4, 5, 6, 10, *row.training.last().unwrap(), row.evaluation]
+}
+
+#[test]
+fn generator_solver_and_checker_agree() {
+    for row in &TABLE {
+        let task = alone(row.name);
+        for size in sizes(row) {
+            for seed in 0..40 {
+                let instance = draw(&*task, size, seed);
+                assert_eq!(task.answer(&instance.question).unwrap(), instance.answer);
+                let verdict = task.check(&instance.question, &instance.answer).unwrap();
+                assert!(verdict.valid, "{}{}{}", instance.question, instance.answer, verdict.reason);
+                assert!(instance.tokens.len() <= longest(row, size as usize), "{} at {size}", row.name);
+                instance.validate("clrs", task.spec()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn bounds_of_lengths_are_near_what_occurs() {
+    for row in &TABLE {
+        let task = alone(row.name);
+        let most = (0..300).map(|seed| draw(&*task, 10, seed).tokens.len()).max().unwrap();
+        // Graphs with all edges and keys with all decimals are rare.
+        assert!(most as f64 > 0.6 * longest(row, 10) as f64, "{}: {most} of {}", row.name, longest(row, 10));
+    }
+}
+
+#[test]
+fn another_value_of_an_entry_is_wrong() {
+    let mut accepted = 0;
+    let mut tried = 0;
+    for row in &TABLE {
+        let task = alone(row.name);
+        for seed in 0..30 {
+            let instance = draw(&*task, 7, seed);
+            let (_, input) = question::read(&instance.question).unwrap();
+            let count = crate::check::entries(row, &input);
+            let entries: Vec<i32> = match row.layout {
+                Layout::Keys => continue,
+                _ => answer::read(&instance.answer, row, count).unwrap().into_iter().map(|x| x as i32).collect(),
+            };
+            for place in 0..count {
+                for value in -1..8 {
+                    let mut other = entries.clone();
+                    other[place] = value;
+                    let mut text = String::new();
+                    answer::write(&mut text, row, &input, &other);
+                    let verdict = task.check(&instance.question, &text).unwrap();
+                    if other == entries {
+                        assert!(verdict.valid);
+                    } else {
+                        tried += 1;
+                        accepted += u32::from(verdict.valid);
+                    }
+                }
+            }
+        }
+    }
+    // Ties among distances and weights, where the benchmark's sort is free to choose, are all that may be accepted.
+    assert!(tried > 90_000 && accepted <= 2, "{accepted} of {tried}");
+}
+
+#[test]
+fn exchanged_missing_repeated_and_foreign_entries_are_wrong() {
+    for row in TABLE.iter().filter(|row| !matches!(row.layout, Layout::Numbers(_))) {
+        let task = alone(row.name);
+        for seed in 0..20 {
+            let instance = draw(&*task, 7, seed);
+            let words: Vec<&str> = instance.answer.trim().split(' ').collect();
+            let refuse = |words: &[&str]| {
+                let text = words.join(" ");
+                let verdict = task.check(&instance.question, &text).unwrap();
+                assert!(!verdict.valid && !verdict.reason.is_empty(), "{}{text}", instance.question);
+            };
+            for place in 1..words.len() - 1 {
+                refuse(&[&words[..place], &words[place + 1..]].concat());
+                refuse(&[&words[..=place], &words[place..]].concat());
+                refuse(&[&words[..place], &["x"], &words[place + 1..]].concat());
+                refuse(&[&words[..place], &["0.5"], &words[place + 1..]].concat());
+            }
+            refuse(&[]);
+            refuse(&[&words[..], &["0"]].concat());
+        }
+    }
+    let sort = alone("quicksort");
+    let question = "quicksort:\nkey: [0.3 0.2 0.1 0.2]\npred:\n";
+    for (answer, valid) in [
+        ("[0.1 0.2 0.2 0.3]", true),
+        ("[0.1 0.2 0.3 0.2]", false),
+        ("[0.1 0.1 0.2 0.3]", false),
+        ("[0.1 0.2 0.3 0.3]", false),
+        ("[0.1 0.2 0.25 0.3]", false),
+    ] {
+        assert_eq!(sort.check(question, answer).unwrap().valid, valid, "{answer}");
+    }
+}
+
+#[test]
+fn tokens_are_the_characters_of_question_and_answer() {
+    let task = clrs();
+    let vocabulary = &task.spec().vocabulary;
+    for seed in 0..300 {
+        let instance = draw(&*task, 5, seed);
+        let text: String = instance.tokens[1..]
+            .iter()
+            .map(|token| match vocabulary[*token as usize].as_str() {
+                "<space>" => " ",
+                "<newline>" => "\n",
+                word => word,
+            })
+            .collect();
+        assert_eq!(text, format!("{}{}", instance.question, instance.answer));
+        assert_eq!(vocabulary[instance.tokens[0] as usize], "<bos>");
+        let asked = instance.question.len() + 1;
+        assert!((0..instance.tokens.len()).all(|place| instance.loss_mask[place] == (place >= asked)));
+    }
+}
+
+#[test]
+fn variants_of_a_merged_task_share_their_split() {
+    let canonical = |name: &str| draw(&*alone(name), 6, 3).canonical;
+    assert_eq!(canonical("quicksort"), canonical("insertion_sort"));
+    assert_eq!(canonical("kmp_matcher"), canonical("naive_string_matcher"));
+    assert_ne!(canonical("minimum"), canonical("insertion_sort"));
+    let task = alone("minimum");
+    let count = 8000;
+    let held_out = (0..count).filter(|seed| draw(&*task, 5, *seed).is_held_out()).count() as f64;
+    let share = 1.0 / HELD_OUT_SHARE as f64;
+    let deviation = (count as f64 * share * (1.0 - share)).sqrt();
+    assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
+}
+
+#[test]
+fn a_key_names_one_instance() {
+    // Recorded: instances must stay what they are in later versions.
+    let instance = draw(&*alone("bfs"), 4, 0);
+    let recorded = "bfs:\ns: 2, A: [[0 0 0 1], [0 1 0 0], [0 0 0 0], [1 0 0 0]]\npi:\n[0 1 2 3]\n\n";
+    assert_eq!(format!("{}{}", instance.question, instance.answer), recorded);
+}

@@ -1,0 +1,63 @@
+//! Means over many instances, recorded: a changed generator shows here.
+
+use std::fmt::Write;
+
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::Task;
+
+use super::configured;
+use crate::published::TABLE;
+
+/// Instances of each algorithm: 10,020 altogether.
+const INSTANCES: u64 = 334;
+const SIZE: u32 = 10;
+
+/// Means of tokens, of answer characters and of every column where it is defined, and the most frequent answer's share.
+fn line(task: &dyn Task) -> String {
+    let names: Vec<&str> = {
+        let spec = task.spec();
+        spec.complexities
+            .iter()
+            .map(|column| column.name)
+            .chain(spec.features.iter().map(|column| column.name))
+            .collect()
+    };
+    let mut sums = vec![(0.0, 0u32); names.len()];
+    let (mut tokens, mut answers) = (0, Vec::new());
+    for seed in 0..INSTANCES {
+        let instance = task.sample(SIZE, &mut Stream::new(seed, "statistics", &[])).unwrap();
+        tokens += instance.tokens.len();
+        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(&instance.features)) {
+            for value in column.iter().filter(|value| !value.is_nan()) {
+                *sum = (sum.0 + f64::from(*value), sum.1 + 1);
+            }
+        }
+        answers.push(instance.answer);
+    }
+    answers.sort_unstable();
+    let frequent = answers.chunk_by(|left, right| left == right).map(<[String]>::len).max().unwrap();
+    let mean = |count: usize| count as f64 / INSTANCES as f64;
+    let mut line = format!("tokens {:.2} answer {:.2}", mean(tokens), mean(answers.iter().map(String::len).sum()));
+    write!(line, " frequent {:.3}", mean(frequent)).unwrap();
+    for (name, (sum, count)) in names.iter().zip(sums).filter(|(name, _)| !["size", "algorithm"].contains(name)) {
+        if count > 0 {
+            write!(line, " {name} {:.3}", sum / f64::from(count)).unwrap();
+        }
+    }
+    line
+}
+
+#[test]
+fn means_are_those_recorded() {
+    let mut text = String::new();
+    for row in &TABLE {
+        let task = configured(&[("algorithm", Value::Text(row.name.into()))]).unwrap();
+        writeln!(text, "{}: {}", row.name, line(&*task)).unwrap();
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../snapshots/tasks"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("clrs-statistics", text));
+}

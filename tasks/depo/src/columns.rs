@@ -1,0 +1,174 @@
+//! The per-token columns: their declarations and what fills them.
+
+use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
+
+use crate::cycle::{Cycle, Query};
+use crate::names::{Names, shared};
+
+/// The complexities.
+pub const COMPLEXITIES: [ComplexitySpec; 4] = [
+    ComplexitySpec {
+        name: "hops",
+        documentation: "Hops asked for; at an answer's first token, and at those after it as long as several nodes \
+                        share the tokens before; 1 at the others, which only copy.",
+    },
+    ComplexitySpec {
+        name: "hops_mod",
+        documentation: "Hops modulo the nodes of the cycle: the fewest forwards; at the same tokens.",
+    },
+    ComplexitySpec {
+        name: "hops_bidir",
+        documentation: "Fewest hops forwards or backwards, for a model that also follows edges backwards; at the same \
+                        tokens.",
+    },
+    ComplexitySpec {
+        name: "parallel",
+        documentation: "Rounds of doubling the successor function, 1 + floor(log2 hops_mod), or 0 where the answer is \
+                        the start; at the same tokens.",
+    },
+];
+
+/// The complexity of names of several tokens.
+pub const SPELLING: ComplexitySpec = ComplexitySpec {
+    name: "spelling",
+    documentation: "Nodes whose names start as the tokens printed of the answer, all at its first token.",
+};
+
+/// The features.
+pub const FEATURES: [FeatureSpec; 10] = [
+    FeatureSpec { name: "size", kind: FeatureKind::Static, documentation: "Nodes of the cycle, N." },
+    FeatureSpec { name: "length", kind: FeatureKind::Static, documentation: "Tokens of the edges." },
+    FeatureSpec {
+        name: "query_index",
+        kind: FeatureKind::Static,
+        documentation: "Place of the question in its sequence, from 1 on.",
+    },
+    FeatureSpec { name: "printed_hops", kind: FeatureKind::Static, documentation: "Hops asked for, as printed." },
+    FeatureSpec {
+        name: "edge_position",
+        kind: FeatureKind::Static,
+        documentation: "Place among the printed edges of the one that leaves the start, from 1 on.",
+    },
+    FeatureSpec {
+        name: "edge_distance",
+        kind: FeatureKind::Static,
+        documentation: "Printed edges from the one that leaves the start to the one that follows it on the cycle; \
+                        negative if that stands before it.",
+    },
+    FeatureSpec {
+        name: "wraps",
+        kind: FeatureKind::State,
+        documentation: "How often the walk comes back to its start.",
+    },
+    FeatureSpec {
+        name: "answer_position",
+        kind: FeatureKind::State,
+        documentation: "Place among the printed edges of the one that leads to the answer, from 1 on.",
+    },
+    FeatureSpec {
+        name: "walk_distance",
+        kind: FeatureKind::State,
+        documentation: "Mean number of printed edges between two edges that follow each other on the walk; undefined \
+                        for a single hop.",
+    },
+    FeatureSpec {
+        name: "backward_hops",
+        kind: FeatureKind::State,
+        documentation: "Hops whose edge is printed before that of the hop before.",
+    },
+];
+
+/// Where the answers stand.
+pub struct Layout {
+    /// Tokens of the sequence.
+    pub length: usize,
+    /// Tokens of the edges.
+    pub edges: usize,
+    /// First token of every answer.
+    pub answers: Vec<usize>,
+}
+
+/// The complexities and the features of a sequence; features stand at the first tokens of answers.
+pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Vec<Vec<f32>>; 2] {
+    let is_spelled = names.longest() > 1;
+    let columns = |count: usize| (0..count).map(|_| vec![f32::NAN; layout.length]).collect::<Vec<_>>();
+    let mut complexities = columns(COMPLEXITIES.len() + usize::from(is_spelled));
+    let mut features = columns(FEATURES.len());
+    let write = |columns: &mut [Vec<f32>], token: usize, values: &[f32]| {
+        for (column, value) in columns.iter_mut().zip(values) {
+            column[token] = *value;
+        }
+    };
+    let mut positions = vec![0; cycle.size()];
+    for (position, start) in (1..).zip(&cycle.printed) {
+        positions[*start as usize] = position;
+    }
+    let keys: Vec<u128> = cycle.nodes.iter().filter(|_| is_spelled).map(|name| names.get(*name).key).collect();
+    for (index, (query, token)) in (1..).zip(cycle.queries.iter().zip(&layout.answers)) {
+        let (start, answer) = (query.start as usize, cycle.answer(query));
+        let walk = Walk::new(cycle, &positions, query);
+        let hops = complexity(query.hops, cycle.size() as u32);
+        write(&mut complexities, *token, &hops);
+        let counted = [cycle.size() as f32, layout.edges as f32, index as f32, query.hops as f32];
+        let next = positions[(start + 1) % cycle.size()];
+        write(&mut features, *token, &counted);
+        let edges = [positions[start] as f32, (next - positions[start]) as f32];
+        write(&mut features[4..], *token, &edges);
+        let last = positions[(answer + cycle.size() - 1) % cycle.size()];
+        let state = [(query.hops / cycle.size() as u32) as f32, last as f32, walk.distance, walk.backward];
+        write(&mut features[6..], *token, &state);
+        if is_spelled {
+            for (place, sharing) in
+                sharing(&keys, answer, names.get(cycle.nodes[answer]).length).into_iter().enumerate()
+            {
+                let values = if sharing > 1 || place == 0 { hops } else { [1.0; 4] };
+                write(&mut complexities, token + place, &values);
+                complexities[COMPLEXITIES.len()][token + place] = sharing as f32;
+            }
+        }
+    }
+    [complexities, features]
+}
+
+/// The values of [`COMPLEXITIES`] for a number of hops on a cycle.
+fn complexity(hops: u32, size: u32) -> [f32; 4] {
+    let forwards = hops % size;
+    let rounds = forwards.checked_ilog2().map_or(0, |rounds| rounds + 1);
+    [hops, forwards, forwards.min(size - forwards), rounds].map(|number| number as f32)
+}
+
+/// How many of the nodes with these keys share the tokens of a node's name before each of its `length` tokens.
+fn sharing(keys: &[u128], node: usize, length: usize) -> Vec<usize> {
+    let mut sharing = vec![0; length];
+    for other in keys {
+        // Names delimit themselves, so only the name itself has all of its tokens.
+        sharing[shared(keys[node], *other).min(length - 1)] += 1;
+    }
+    for place in (1..sharing.len()).rev() {
+        sharing[place - 1] += sharing[place];
+    }
+    sharing
+}
+
+/// The edges that a walk follows, in the order of the prompt.
+struct Walk {
+    distance: f32,
+    backward: f32,
+}
+
+impl Walk {
+    fn new(cycle: &Cycle, positions: &[i32], query: &Query) -> Self {
+        let size = cycle.size();
+        let (mut total, mut backward) = (0, 0);
+        let mut place = query.start as usize;
+        for _ in 1..query.hops {
+            let next = if place + 1 == size { 0 } else { place + 1 };
+            total += (positions[next] - positions[place]).unsigned_abs();
+            backward += u32::from(positions[next] < positions[place]);
+            place = next;
+        }
+        let pairs = query.hops - 1;
+        let distance = if pairs > 0 { total as f32 / pairs as f32 } else { f32::NAN };
+        Self { distance, backward: backward as f32 }
+    }
+}

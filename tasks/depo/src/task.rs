@@ -1,0 +1,185 @@
+//! The task `depo`: a cycle in pieces, then questions for k-th successors.
+
+use haltbench_sdk::Result;
+use haltbench_sdk::parameters::Parameters;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
+
+use crate::columns::{COMPLEXITIES, FEATURES, Layout, SPELLING, fill};
+use crate::cycle::{Cycle, Query};
+use crate::draws::Draws;
+use crate::names::LONGEST;
+use crate::settings::{NAME, PARAMETERS, Settings};
+use crate::text::Text;
+use crate::{check, solve};
+
+const MARKERS: [&str; 2] = ["<bos>", "<ans>"];
+const BOS: u32 = 0;
+const ANS: u32 = 1;
+
+/// Declaration of the task.
+pub const DECLARATION: TaskDeclaration = TaskDeclaration {
+    name: NAME,
+    summary: "The k-th successor on a directed cycle of N nodes whose edges are printed in random order",
+    documentation: "\
+Follows the edges of a directed cycle for a number of hops.
+
+The sequence is `<bos>`, the N edges of a uniformly random cycle as pairs of names in random order, then for every \
+question the tokens that tell the hops, the start, `<ans>`, the answer. The answers are under the loss; `<ans>` is not, \
+because it is deterministic. Questions have different starts, and each has its own number of hops.
+
+On a small cycle a walk comes back to its start: `hops_mod` is what has to be walked. A model may double the successor \
+function instead of following it, so depth is to be compared with `parallel` as well. The number of hops is printed, so \
+a depth that follows it may follow a cue in the prompt; only hops beyond N tell the two apart.
+
+Guessing among the nodes of the cycle is right once in N answers.
+
+Names have one token by default. A name of several is written with points, as in `3.1.4`, and the last token of a name \
+differs from the others. Features stand at an answer's first token.
+
+A question is the edges, then for every question `?`, the start and the hops, as in `4>7 7>2 2>4 ? 4 2 ? 7 3`; the \
+answers are `2 7`.",
+    reference: "The paper's DEPO (appendix A.3); Physics of Language Models, part 4.1, arXiv 2512.17351, appendix A",
+    licence: "generated; no restriction",
+    parameters: PARAMETERS,
+    build,
+};
+
+struct Depo {
+    settings: Settings,
+    spec: TaskSpec,
+}
+
+fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
+    let settings = Settings::new(parameters, MARKERS.len() as u32)?;
+    let is_spelled = settings.names.longest() > 1;
+    let markers = MARKERS.iter().map(|marker| (*marker).to_owned());
+    let spec = TaskSpec {
+        vocabulary: markers.chain(settings.hops.words()).chain(settings.names.words().iter().cloned()).collect(),
+        size: Some(settings.knob.clone()),
+        supervision: Supervision::NextToken,
+        features: FEATURES.to_vec(),
+        complexities: COMPLEXITIES.into_iter().chain(is_spelled.then_some(SPELLING)).collect(),
+        headline: "hops_mod",
+    };
+    Ok(Box::new(Depo { settings, spec }))
+}
+
+impl Task for Depo {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        let Settings { knob, names, draws_size, hops, queries } = &self.settings;
+        admit_size(NAME, knob, size)?;
+        let mut draws = Draws::new(stream);
+        let size = if *draws_size { released_size(size as usize, &mut draws) } else { size as usize };
+        self.instance(&Cycle::draw(size, *queries, names, hops, &mut draws))
+    }
+
+    fn answer(&self, question: &str) -> Result<String> {
+        solve::answer(question, &self.settings.names, &self.settings.hops)
+    }
+
+    fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
+        check::check(question, answer, &self.settings.names, &self.settings.hops)
+    }
+}
+
+impl Depo {
+    fn instance(&self, cycle: &Cycle) -> Result<Instance> {
+        let names = &self.settings.names;
+        let (tokens, loss_mask, layout) = self.sequence(cycle);
+        let [complexities, features] = fill(cycle, names, &layout);
+        let mut question = Text::with_capacity(2 * cycle.size() * names.longest() + self.query_room(cycle));
+        for start in &cycle.printed {
+            let start = *start as usize;
+            question.label_with(&names.get(cycle.nodes[start]).label, b'>');
+            question.label(&names.get(cycle.nodes[(start + 1) % cycle.size()]).label);
+        }
+        self.ask(cycle, &mut question);
+        let mut answer = Text::with_capacity(cycle.queries.len() * names.longest());
+        for query in &cycle.queries {
+            answer.label(&names.get(cycle.nodes[cycle.answer(query)]).label);
+        }
+        Ok(Instance {
+            targets: tokens.clone(),
+            loss_mask,
+            complexities,
+            features,
+            question: question.finish()?,
+            answer: answer.finish()?,
+            canonical: self.canonical(cycle)?,
+            tokens,
+        })
+    }
+
+    /// The tokens, which of them are under the loss, and where the answers stand.
+    fn sequence(&self, cycle: &Cycle) -> (Vec<u32>, Vec<bool>, Layout) {
+        let Settings { names, hops, .. } = &self.settings;
+        let longest = names.longest();
+        let room = 2 * cycle.size() * longest + cycle.queries.len() * (2 * longest + hops.longest() + 1);
+        let mut tokens: Vec<u32> = Vec::with_capacity(room + LONGEST + 1);
+        let name = |place: usize| names.get(cycle.nodes[place]);
+        tokens.push(BOS);
+        for start in &cycle.printed {
+            let start = *start as usize;
+            name(start).print(&mut tokens);
+            name((start + 1) % cycle.size()).print(&mut tokens);
+        }
+        let edges = tokens.len() - 1;
+        let mut answers = Vec::with_capacity(cycle.queries.len());
+        let mut loss_mask = Vec::with_capacity(room + LONGEST + 1);
+        for query in &cycle.queries {
+            hops.print(query.hops, MARKERS.len() as u32, &mut tokens);
+            name(query.start as usize).print(&mut tokens);
+            tokens.push(ANS);
+            answers.push(tokens.len());
+            loss_mask.resize(tokens.len(), false);
+            name(cycle.answer(query)).print(&mut tokens);
+            loss_mask.resize(tokens.len(), true);
+        }
+        let layout = Layout { length: tokens.len(), edges, answers };
+        (tokens, loss_mask, layout)
+    }
+
+    /// A text for the problem whatever the order of its edges: the cycle from its first name on, and the questions.
+    fn canonical(&self, cycle: &Cycle) -> Result<String> {
+        let names = &self.settings.names;
+        let mut text = Text::with_capacity(cycle.size() * names.longest() + self.query_room(cycle));
+        let first = cycle.nodes.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(place, _)| place);
+        let (before, after) = cycle.nodes.split_at(first);
+        for name in after.iter().chain(before) {
+            text.label_with(&names.get(*name).label, b'>');
+        }
+        self.ask(cycle, &mut text);
+        text.finish()
+    }
+
+    /// Room for the text of the questions, in words.
+    fn query_room(&self, cycle: &Cycle) -> usize {
+        cycle.queries.len() * (self.settings.names.longest() + 3)
+    }
+
+    /// Appends the questions.
+    fn ask(&self, cycle: &Cycle, text: &mut Text) {
+        for Query { start, hops } in &cycle.queries {
+            text.text("? ");
+            text.label(&self.settings.names.get(cycle.nodes[*start as usize]).label);
+            text.number(*hops);
+        }
+    }
+}
+
+/// A number of nodes from 3 to `largest` with a probability proportional to 1/(n + √largest).
+fn released_size(largest: usize, draws: &mut Draws) -> usize {
+    let offset = (largest as f64).sqrt();
+    // The smallest size is the likeliest; others are rejected as often as they are less likely.
+    loop {
+        let size = 3 + draws.below(largest - 2);
+        if draws.uniform() * (size as f64 + offset) < 3.0 + offset {
+            return size;
+        }
+    }
+}

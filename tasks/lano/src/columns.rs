@@ -1,0 +1,162 @@
+//! Complexities and features of every token.
+
+use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
+
+use crate::derivation::Derivation;
+use crate::grammar::DEEPEST;
+use crate::language::Language;
+use crate::parser::Work;
+
+/// Names and meanings of the complexities.
+pub const COMPLEXITIES: [ComplexitySpec; 6] = [
+    ComplexitySpec {
+        name: "expansion",
+        documentation: "Parse-space expansion: chart items, inside and prefix, that become non-zero when the prefix \
+                        parser reads the token.",
+    },
+    ComplexitySpec {
+        name: "convergence",
+        documentation: "Parse convergence: by how much reading the token lowers the number of live hypotheses \
+                        (level, symbol, start) of the prefix parser; from the second token on.",
+    },
+    ComplexitySpec {
+        name: "additions",
+        documentation: "Additions of two numbers other than zero that reading the token costs the prefix parser.",
+    },
+    ComplexitySpec {
+        name: "multiplications",
+        documentation: "Multiplications of two numbers other than zero that reading the token costs the prefix parser.",
+    },
+    ComplexitySpec {
+        name: "boundary",
+        documentation: "Non-terminals whose span ends at the token before: levels to be resolved before it is known \
+                        what may come next.",
+    },
+    ComplexitySpec {
+        name: "entropy",
+        documentation: "Entropy in nats of the exact distribution that the token is drawn from; a control, since \
+                        depth should not rise with what cannot be known.",
+    },
+];
+
+const fn feature(name: &'static str, kind: FeatureKind, documentation: &'static str) -> FeatureSpec {
+    FeatureSpec { name, kind, documentation }
+}
+
+/// Features of every grammar.
+const FEATURES: [FeatureSpec; 13] = [
+    feature("position", FeatureKind::Static, "Place of the token in the sequence; `<bos>` is 0."),
+    feature("previous", FeatureKind::Static, "Place in the vocabulary of the terminal before the token."),
+    feature("second_previous", FeatureKind::Static, "Place in the vocabulary of the terminal before that."),
+    feature("run", FeatureKind::Static, "Length of the run of equal terminals that ends before the token."),
+    feature("closes", FeatureKind::State, "Non-terminals whose span ends at the token."),
+    feature("opens", FeatureKind::State, "Non-terminals whose span starts at the token."),
+    feature(
+        "lookback",
+        FeatureKind::State,
+        "Tokens back to the start of the innermost constituent that holds the token and began before it.",
+    ),
+    feature("surprisal", FeatureKind::State, "-ln of the token's exact probability, in nats."),
+    feature("live", FeatureKind::State, "Live hypotheses of the prefix parser before the token."),
+    feature("expansion_before", FeatureKind::State, "The parser's expansion at the token before."),
+    feature("convergence_before", FeatureKind::State, "The parser's convergence at the token before."),
+    feature("additions_before", FeatureKind::State, "The parser's additions at the token before."),
+    feature("multiplications_before", FeatureKind::State, "The parser's multiplications at the token before."),
+];
+
+/// Distance to the start of the constituent of each level that holds the token.
+const LOOKBACKS: [FeatureSpec; DEEPEST - 1] = {
+    const NAMES: [&str; DEEPEST - 1] = [
+        "lookback_1",
+        "lookback_2",
+        "lookback_3",
+        "lookback_4",
+        "lookback_5",
+        "lookback_6",
+        "lookback_7",
+        "lookback_8",
+        "lookback_9",
+        "lookback_10",
+        "lookback_11",
+    ];
+    let documentation = "Tokens back to the start of the constituent of this level that holds the token.";
+    let mut lookbacks = [feature("", FeatureKind::State, documentation); DEEPEST - 1];
+    let mut place = 0;
+    while place < NAMES.len() {
+        lookbacks[place].name = NAMES[place];
+        place += 1;
+    }
+    lookbacks
+};
+
+/// The features of a grammar of this depth.
+pub fn features(depth: usize) -> Vec<FeatureSpec> {
+    FEATURES.iter().chain(&LOOKBACKS[..depth - 1]).copied().collect()
+}
+
+/// The columns of an instance, and the probability that comes with them.
+pub struct Measured {
+    /// One column for each complexity.
+    pub complexities: Vec<Vec<f32>>,
+    /// One column for each feature.
+    pub features: Vec<Vec<f32>>,
+    /// Natural logarithm of the string's probability.
+    pub ln_probability: f64,
+}
+
+/// Fills all columns of an instance: complexities, then features. Token 0 is `<bos>`, the last one `<eos>`.
+pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
+    let (string, depth) = (&derivation.string, language.grammar.depth());
+    let tokens = string.len() + 2;
+    let end = tokens - 1;
+    let mut complexities = vec![vec![f32::NAN; tokens]; COMPLEXITIES.len()];
+    let mut features = vec![vec![f32::NAN; tokens]; FEATURES.len() + depth - 1];
+    let mut parser = language.parser();
+    let mut distribution = vec![0.0; language.outcomes()];
+    let (mut before, mut convergence_before) = (Work::default(), f32::NAN);
+    let mut run = 0;
+    features[0].iter_mut().enumerate().for_each(|(place, position)| *position = place as f32);
+    for token in 1..tokens {
+        let index = token - 1;
+        parser.next_token(&mut distribution);
+        let outcome = string.get(index).map_or(language.end(), |terminal| usize::from(*terminal));
+        complexities[4][token] = index.checked_sub(1).map_or(0.0, |last| derivation.closes[last] as f32);
+        complexities[5][token] = entropy(&distribution) as f32;
+        // Not a change of sign, which would make -0 of a certain token.
+        features[7][token] = (0.0 - distribution[outcome].ln()) as f32;
+        for (column, back) in [(1, 1), (2, 2)] {
+            features[column][token] = index.checked_sub(back).map_or(f32::NAN, |place| f32::from(string[place]));
+        }
+        features[3][token] = run as f32;
+        let known = [before.live as f64, before.expansion as f64, f64::from(convergence_before)];
+        let known = known.into_iter().chain([before.additions as f64, before.multiplications as f64]);
+        for (column, number) in features[8..13].iter_mut().zip(known) {
+            column[token] = number as f32;
+        }
+        if token == end {
+            break;
+        }
+        let terminal = string[index];
+        run = if index > 0 && string[index - 1] == terminal { run + 1 } else { 1 };
+        features[4][token] = derivation.closes[index] as f32;
+        features[5][token] = derivation.opens(index) as f32;
+        features[6][token] = derivation.lookback(index).map_or(f32::NAN, |distance| distance as f32);
+        for level in 1..depth {
+            features[FEATURES.len() + level - 1][token] = (index - derivation.start(index, level)) as f32;
+        }
+        let work = parser.advance(terminal);
+        convergence_before = if index > 0 { before.live as f32 - work.live as f32 } else { f32::NAN };
+        before = work;
+        let costs = [work.expansion as f32, convergence_before, work.additions as f32, work.multiplications as f32];
+        for (column, number) in complexities.iter_mut().zip(costs) {
+            column[token] = number;
+        }
+    }
+    Measured { complexities, features, ln_probability: parser.ln_string() }
+}
+
+/// Entropy in nats.
+fn entropy(distribution: &[f64]) -> f64 {
+    // Adding 0 turns the -0 of a certain outcome into 0.
+    -distribution.iter().filter(|probability| **probability > 0.0).map(|p| p * p.ln()).sum::<f64>() + 0.0
+}

@@ -1,0 +1,63 @@
+//! Judgements on strings, and how they are written: `valid LN_PROBABILITY` or `invalid POSITION`.
+
+use haltbench_sdk::Result;
+
+use crate::grammar::Terminal;
+use crate::language::Language;
+use crate::words;
+
+/// What there is to say about a string.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Judgement {
+    /// It is of the language.
+    Valid {
+        /// Natural logarithm of its probability.
+        ln_probability: f64,
+    },
+    /// It is not.
+    Invalid {
+        /// The first token, counted from 1, with which no string of the language continues; one past the end if the
+        /// string is only a start of others.
+        position: usize,
+    },
+}
+
+/// The word that begins the judgement of a string of the language.
+pub const VALID: &str = "valid";
+/// The word that begins the judgement of any other string.
+pub const INVALID: &str = "invalid";
+
+impl Judgement {
+    /// The judgement in words.
+    pub fn write(self) -> String {
+        match self {
+            // Adding 0 turns the -0 of a certain string into 0.
+            Self::Valid { ln_probability } => format!("{VALID} {:.6}", ln_probability + 0.0),
+            Self::Invalid { position } => format!("{INVALID} {position}"),
+        }
+    }
+}
+
+/// Judges a string with the prefix parser.
+pub fn judge(language: &Language, string: &[Terminal]) -> Judgement {
+    let mut parser = language.parser();
+    for (index, terminal) in string.iter().enumerate() {
+        parser.advance(*terminal);
+        if !parser.is_prefix() {
+            return Judgement::Invalid { position: index + 1 };
+        }
+    }
+    if parser.is_string() {
+        Judgement::Valid { ln_probability: parser.ln_string() }
+    } else {
+        Judgement::Invalid { position: string.len() + 1 }
+    }
+}
+
+/// Judges a question.
+///
+/// # Errors
+/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word that is no terminal.
+pub fn answer(language: &Language, question: &str) -> Result<Judgement> {
+    words::read(&language.grammar, question).map(|string| judge(language, &string))
+}

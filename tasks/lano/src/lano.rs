@@ -1,0 +1,115 @@
+//! The task `lano`: strings of a levelled grammar, every token predicted.
+
+use haltbench_sdk::parameters::Parameters;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
+use haltbench_sdk::{Error, Result};
+
+use crate::columns::{COMPLEXITIES, Measured, features, measure};
+use crate::derivation::Derivation;
+use crate::judge::Judgement;
+use crate::language::Language;
+use crate::settings::{PARAMETERS, grammar};
+use crate::{check, judge, words};
+
+const NAME: &str = "lano";
+const MARKERS: [&str; 2] = ["<bos>", "<eos>"];
+const BOS: u32 = 0;
+const EOS: u32 = 1;
+
+/// Declaration of `lano`.
+pub const DECLARATION: TaskDeclaration = TaskDeclaration {
+    name: NAME,
+    summary: "Strings of a levelled probabilistic grammar (cfg3b), every token predicted; no size",
+    documentation: "\
+Strings of a levelled probabilistic context-free grammar.
+
+The sequence is `<bos>`, the string, `<eos>`; every token after `<bos>` is under the loss. All derivation trees of a \
+levelled grammar have the same height: the children of a symbol are one level below it. Alternatives of a symbol are \
+equally likely and independent. There is no size: a string is as long as its derivation happens to be.
+
+Next tokens are drawn, not computed, so no model predicts all of them: compare the loss with the mean of `surprisal`. \
+With cfg3b the most frequent token alone is right at 33 % of all places, a random one of those that are possible at \
+68 %, the most probable one at 75 %, which no model can expect to exceed.
+
+`expansion`, `convergence`, `additions` and `multiplications` are the paper's proxies. They come from a prefix parser \
+that reads the string token by token and keeps, for every start i and symbol X, the probability that X yields exactly \
+the tokens since i (inside) and that its yield starts with them (prefix). They stand at the token that is read; the \
+features that end in `_before` are the same numbers for the token before, which is known when the steps are spent. \
+`closes`, `opens` and the `lookback`s are those of the derivation that the string was drawn with.
+
+A grammar file has one line `terminals WORD ...` and one line `SYMBOL -> SYMBOL ... | SYMBOL ...` for every other \
+symbol, the root first; `#` starts a comment. Alternatives have 2 to 6 symbols. Every symbol must be reachable from \
+the root, at one level, without a cycle.
+
+A question is a string, `1 2 1 1`, of the language or not. The answer is `valid` with the natural logarithm of the \
+string's probability, `valid -2.079442`, or `invalid` with the first token at which no string of the language \
+continues like this, `invalid 4`; one past the end if the string breaks off. Questions of generated instances are valid.",
+    reference: "The paper's LANO (section 5 and table 1); Physics of Language Models, arXiv 2305.13673 and \
+                2512.17351; Nowak and Cotterell, ACL 2023",
+    licence: "generated; the grammars cfg3b, cfg3f, cfg3j and cfg3k are published under Apache-2.0",
+    parameters: PARAMETERS,
+    build,
+};
+
+struct Lano {
+    language: Language,
+    spec: TaskSpec,
+}
+
+fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
+    let language = Language::new(grammar(NAME, parameters)?);
+    let terminals = language.grammar.terminals().iter().map(String::as_str);
+    let spec = TaskSpec {
+        vocabulary: MARKERS.into_iter().chain(terminals).map(str::to_owned).collect(),
+        size: None,
+        supervision: Supervision::NextToken,
+        features: features(language.grammar.depth()),
+        complexities: COMPLEXITIES.to_vec(),
+        headline: "expansion",
+    };
+    Ok(Box::new(Lano { language, spec }))
+}
+
+impl Task for Lano {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        if size != 0 {
+            return Err(Error::invalid(format!("size of {NAME}"), "none or 0, it has no size", size));
+        }
+        Ok(self.instance(&Derivation::draw(&self.language.grammar, stream)))
+    }
+
+    fn answer(&self, question: &str) -> Result<String> {
+        judge::answer(&self.language, question).map(Judgement::write)
+    }
+
+    fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
+        check::judgement(&self.language.grammar, question, answer)
+    }
+}
+
+impl Lano {
+    fn instance(&self, derivation: &Derivation) -> Instance {
+        let (grammar, string) = (&self.language.grammar, &derivation.string);
+        let mut tokens = Vec::with_capacity(string.len() + 2);
+        tokens.push(BOS);
+        tokens.extend(string.iter().map(|terminal| MARKERS.len() as u32 + u32::from(*terminal)));
+        tokens.push(EOS);
+        let Measured { complexities, features, ln_probability } = measure(&self.language, derivation);
+        let question = words::write(grammar, string);
+        Instance {
+            targets: tokens.clone(),
+            loss_mask: (0..tokens.len()).map(|token| token > 0).collect(),
+            complexities,
+            features,
+            answer: Judgement::Valid { ln_probability }.write(),
+            canonical: question.clone(),
+            question,
+            tokens,
+        }
+    }
+}

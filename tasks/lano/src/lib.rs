@@ -1,0 +1,31 @@
+//! LANO: strings of levelled probabilistic grammars, with everything exact about them.
+//!
+//! Two paths judge a string, and they share the grammar alone: the solver's prefix parser in normal form with scaled
+//! probabilities, and the checker's Earley recogniser with spans in log space. [`evaluation`] judges a language model
+//! against the exact distribution.
+
+pub mod baselines;
+mod chart;
+mod check;
+mod columns;
+mod derivation;
+mod earley;
+pub mod evaluation;
+pub mod grammar;
+pub mod judge;
+pub mod language;
+mod lano;
+mod normal_form;
+pub mod notation;
+pub mod parser;
+mod published;
+pub mod random_grammar;
+mod settings;
+mod spans;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use haltbench_sdk_dylib as _;
+
+haltbench_sdk::register_task!(lano::DECLARATION);

@@ -1,0 +1,79 @@
+//! Statistics of many instances, recorded: a generator or a column that changes shows here.
+
+use std::path::Path;
+
+use haltbench_sdk::task::Task;
+
+use super::{derivation, instance, language, lano};
+use crate::baselines::baselines;
+
+/// Means of all columns over the answer tokens of `count` instances, with lengths and token frequencies.
+fn statistics(task: &dyn Task, count: u64) -> String {
+    let spec = task.spec();
+    let names: Vec<&str> = spec
+        .complexities
+        .iter()
+        .map(|column| column.name)
+        .chain(spec.features.iter().map(|column| column.name))
+        .collect();
+    let mut sums = vec![(0.0f64, 0u64); names.len()];
+    let mut frequencies = vec![0u64; spec.vocabulary.len()];
+    let mut lengths = Vec::new();
+    for seed in 0..count {
+        let instance = instance(task, seed);
+        lengths.push(instance.tokens.len() - 2);
+        instance.tokens.iter().for_each(|token| frequencies[*token as usize] += 1);
+        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(&instance.features)) {
+            for value in column.iter().filter(|value| !value.is_nan()) {
+                *sum = (sum.0 + f64::from(*value), sum.1 + 1);
+            }
+        }
+    }
+    lengths.sort_unstable();
+    let quantile = |share: f64| lengths[((lengths.len() - 1) as f64 * share) as usize];
+    let quantiles: Vec<String> =
+        [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0].map(|share| quantile(share).to_string()).into();
+    let mut text = format!("instances {count}\nlength quantiles {}\n", quantiles.join(" "));
+    for (word, frequency) in spec.vocabulary.iter().zip(&frequencies) {
+        text.push_str(&format!("token {word} {frequency}\n"));
+    }
+    for (name, (sum, defined)) in names.iter().zip(sums) {
+        text.push_str(&format!("mean {name} {:.5} of {defined}\n", sum / defined as f64));
+    }
+    text
+}
+
+/// Token accuracies of trivial models and of the best one.
+fn baselines_of(name: &str, count: u64) -> String {
+    let language = language(name);
+    let strings: Vec<_> = (0..count).map(|seed| derivation(&language, seed).string).collect();
+    let found = baselines(&language, strings.iter().map(Vec::as_slice)).unwrap();
+    format!("{name}: constant {:.5}, possible {:.5}, optimal {:.5}", found.constant, found.possible, found.optimal)
+}
+
+fn recorded(name: &str, statistics: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots/tasks"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, statistics));
+}
+
+#[test]
+fn a_small_grammar_is_what_it_was() {
+    recorded("lano-sampled", &statistics(&*lano("sampled"), 10_000));
+}
+
+#[test]
+fn the_papers_grammar_is_what_it_was() {
+    let parts: Vec<String> = std::thread::scope(|scope| {
+        let parts = ["cfg3b", "toy"].map(|name| scope.spawn(move || (name, statistics(&*lano(name), 10_000))));
+        parts.into_iter().map(|part| part.join().unwrap()).map(|(name, text)| format!("{name}\n{text}")).collect()
+    });
+    recorded("lano-published", &parts.join("\n"));
+    let shares: Vec<String> = ["cfg3b", "cfg3f", "toy"].map(|name| baselines_of(name, 300)).into();
+    recorded("lano-baselines", &shares.join("\n"));
+    // The mean entropy of the next token is known from a few samples of another implementation.
+    assert!(parts[0].contains("mean entropy 0.42") || parts[0].contains("mean entropy 0.43"), "{}", parts[0]);
+    assert_eq!(language("cfg3b").outcomes(), 4);
+}
