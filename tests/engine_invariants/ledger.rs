@@ -102,8 +102,8 @@ fn counts(subject: &Subject, bench: &Bench, found: &Evaluated) -> (u64, u64) {
         PolicyKind::Early => (sum(&|depth| depth), rows),
         // After every step but the last.
         PolicyKind::Online => (sum(&|depth| depth), sum(&|depth| depth.min(most - 1))),
-        // Mixtures and selections are executed densely, until the last token stops.
-        PolicyKind::Soft => (deepest, sum(&|depth| 1 + depth)),
+        PolicyKind::Soft => (sum(&|depth| depth), sum(&|depth| 1 + depth)),
+        // Selections are executed densely.
         PolicyKind::Select => (rows * most, rows * most),
     };
     let runs_on = bench.halted == HaltedKeysValues::RunOn;

@@ -118,7 +118,7 @@ fn training_and_evaluation_share_no_instance() {
             trained.insert(training_instance(task.as_ref(), name, plan.seed, step, place).unwrap().canonical);
         }
     }
-    let evaluated = evaluation_instances(task.as_ref(), name, &plan.evaluation).unwrap();
+    let evaluated = evaluation_instances(task.as_ref(), name, &plan.evaluation, &|| None).unwrap();
     let shared: Vec<&str> = evaluated.iter().map(|entry| entry.instance.canonical.as_str()).collect();
     let shared: Vec<&str> = shared.into_iter().filter(|canonical| trained.contains(*canonical)).collect();
     assert!(trained.len() > 100 && evaluated.len() > 50, "{} and {}", trained.len(), evaluated.len());

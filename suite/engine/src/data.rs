@@ -105,11 +105,17 @@ pub fn check_splits(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Res
     Ok(())
 }
 
-/// All instances of an evaluation: distinct held-out ones, fewer where a size has not that many.
+/// All instances of an evaluation: distinct held-out ones, fewer where a size has not that many. `interrupted` tells the
+/// signal that asks to stop, if one does.
 ///
 /// # Errors
-/// Like [`instance`].
-pub fn evaluation_instances(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Result<Vec<EvaluationInstance>> {
+/// Like [`instance`], and [`Error::Interrupted`].
+pub fn evaluation_instances(
+    task: &dyn Task,
+    name: &str,
+    evaluation: &Evaluation,
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<EvaluationInstance>> {
     let mut all = Vec::new();
     for (split, size) in sizes(task, evaluation) {
         let mut seen = BTreeSet::new();
@@ -117,6 +123,9 @@ pub fn evaluation_instances(task: &dyn Task, name: &str, evaluation: &Evaluation
         for index in 0..most {
             if seen.len() == evaluation.instances {
                 break;
+            }
+            if let Some(signal) = interrupted() {
+                return Err(Error::Interrupted(signal));
             }
             let instance = instance(task, name, (EVALUATION_SEED, size, index), Part::HeldOut)?;
             if seen.insert(instance.canonical.clone()) {

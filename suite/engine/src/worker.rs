@@ -214,7 +214,7 @@ impl<'a> Cell<'a> {
     /// Evaluates, measures and records.
     fn finish(&self, mut timings: Timings, monitor: &dyn Monitor) -> Result<()> {
         let (task, plan) = (self.task.as_ref(), &self.plan);
-        let instances = data::evaluation_instances(task, &plan.task.name, &plan.evaluation)?;
+        let instances = data::evaluation_instances(task, &plan.task.name, &plan.evaluation, &|| monitor.interrupted())?;
         let evaluator = Evaluator {
             task,
             instances: &instances,

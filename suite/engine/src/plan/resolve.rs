@@ -114,6 +114,12 @@ fn choices(
                 toml::Value::Array(values) => values.as_slice(),
                 single => std::slice::from_ref(single),
             };
+            if values.is_empty() {
+                return Err(Error::Usage(format!(
+                    "{kind} {}: {name}: expected at least one value, found []",
+                    entry.name
+                )));
+            }
             let expand = |(words, given): &(Vec<String>, BTreeMap<String, Value>)| {
                 let with = |value: &toml::Value| -> Result<_> {
                     let value = plain(&entry.name, name, value)?;

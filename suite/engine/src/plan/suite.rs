@@ -1,10 +1,13 @@
 //! Suite files: what a person writes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use haltbench_sdk::names;
-use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::settings::{Evaluation, Recurrence, TrainingSettings};
 use crate::error::{Error, Result};
@@ -40,13 +43,35 @@ pub struct SuiteFile {
 }
 
 /// A table or an array of tables.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone)]
 pub enum OneOrMany {
     /// `[task]`
     One(Named),
     /// `[[task]]`
     Many(Vec<Named>),
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    /// Reads entries by what is there, so that a mistake inside one is told as what it is.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = OneOrMany;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a table or an array of tables")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
+                Named::deserialize(MapAccessDeserializer::new(map)).map(OneOrMany::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, entries: A) -> Result<OneOrMany, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(entries)).map(OneOrMany::Many)
+            }
+        }
+        deserializer.deserialize_any(Entries)
+    }
 }
 
 impl OneOrMany {
@@ -170,6 +195,9 @@ mod tests {
         assert!(message.contains("a.toml") && message.contains("line 2"), "{message}");
         let message = parse("a.toml", &format!("{TEXT}[training]\nstep = 3\n"), &[]).unwrap_err().to_string();
         assert!(message.contains("step") && message.contains("line 11"), "{message}");
+        let message =
+            parse("a.toml", &TEXT.replace("name = \"anira\"", "nmae = \"anira\""), &[]).unwrap_err().to_string();
+        assert!(message.contains("missing field `name`"), "{message}");
     }
 
     #[test]

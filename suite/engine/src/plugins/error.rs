@@ -90,7 +90,7 @@ pub enum PluginError {
     #[error(
         "{}: built against another copy of the SDK or of candle: nothing defines its symbol `{symbol}`\n\
          the sources are the same, so their path or the features of a dependency differ: build it as a member of the \
-         suite's workspace, e.g. with `haltbench plugin build`",
+         suite's workspace, with `cargo build --workspace` there",
         file.display()
     )]
     Symbol {

@@ -1,5 +1,7 @@
 //! Evaluation: halted tokens are compacted out of the step, so wall-clock falls with depth.
 
+use std::sync::Arc;
+
 use haltbench_sdk::backbone::StepContext;
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
@@ -58,17 +60,19 @@ pub fn evaluate(
     let (states, depths, expected) = match &model.policy {
         Policy::Early(policy) => pass.early(policy.as_ref(), first)?,
         Policy::Online(policy) => pass.online(policy.as_ref(), first)?,
-        // Mixtures and selections are executed densely; the ledger charges what is executed.
+        // The ledger charges what is executed: of mixtures the rows that still run, of selections all.
         Policy::Soft(policy) => {
             let mixture = soft::mix(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
             let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1).sum();
-            pass.charge_dense(mixture.depths.iter().max(), decisions, &mixture.readouts);
+            pass.charge(&mixture.steps, decisions, &mixture.readouts);
             (mixture.states, mixture.depths, Some(mixture.expected))
         }
         Policy::Select(policy) => {
             let selected = select::pass(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
             let decisions = batch.rows() * model.max_depth;
-            pass.charge_dense(Some(&(model.max_depth as u32)), decisions, &selected.readouts);
+            let work = StepWork { rows: RowSet::all(batch.rows()), visible: None, projections: 0 };
+            let steps = vec![work; model.max_depth];
+            pass.charge(&steps, decisions, &selected.readouts);
             (selected.states, selected.depths, None)
         }
     };
@@ -88,9 +92,20 @@ pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &
     pass.finish(states, depths, None)
 }
 
+/// What one step of a pass computed.
+#[derive(Clone)]
+pub(super) struct StepWork {
+    /// The rows that were computed.
+    pub rows: RowSet,
+    /// The rows that their attention might see; `None` means all.
+    pub visible: Option<Arc<Vec<bool>>>,
+    /// Rows whose keys and values alone were projected.
+    pub projections: usize,
+}
+
 /// The rows of `settled` that a row of `running` can still see: later ones of the same sequence. No other needs keys and
 /// values any more, and so no row's cost depends on other sequences.
-fn still_seen(layout: &TokenLayout, settled: &RowSet, running: &RowSet) -> RowSet {
+pub(super) fn still_seen(layout: &TokenLayout, settled: &RowSet, running: &RowSet) -> RowSet {
     let mut last_running = vec![None; layout.sequences()];
     running.iter().for_each(|row| last_running[layout.sequence(row)] = Some(row));
     let mut seen = vec![false; layout.rows()];
@@ -289,12 +304,11 @@ impl<'a> Pass<'a> {
         Ok((states, depths, has_distribution.then_some(expected)))
     }
 
-    /// Charges a dense pass of as many steps as the deepest row took.
-    fn charge_dense(&mut self, deepest: Option<&u32>, decisions: usize, readouts: &[RowSet]) {
-        let all = RowSet::all(self.batch.rows());
-        let pairs = AttentionPlan::new(&self.batch.layout, &all, None).pairs();
-        for _ in 0..deepest.copied().unwrap_or(0) {
-            self.ledger.step(self.model, all.len(), pairs, 0);
+    /// Charges steps and the decisions about them.
+    fn charge(&mut self, steps: &[StepWork], decisions: usize, readouts: &[RowSet]) {
+        for StepWork { rows, visible, projections } in steps {
+            let pairs = AttentionPlan::new(&self.batch.layout, rows, visible.as_ref()).pairs();
+            self.ledger.step(self.model, rows.len(), pairs, *projections);
         }
         self.ledger.decide_about(self.model, decisions);
         for rows in readouts {

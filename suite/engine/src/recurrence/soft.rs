@@ -1,14 +1,12 @@
 //! Soft policies: the output is a mixture of the states after several steps.
 
-use std::sync::Arc;
-
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::RowSet;
-use haltbench_sdk::ops::passthrough;
 use haltbench_sdk::policy::{HaltingRecord, Phase, Privileged, RowMemory, SoftPolicy};
 
 use super::decision;
+use super::evaluation::{StepWork, still_seen};
 use super::training::{Unrolled, Walk};
 use super::{replace_rows, shrink, with_view};
 use crate::Result;
@@ -26,6 +24,8 @@ pub(super) struct Mixture {
     pub expected: Vec<f64>,
     /// About how many rows each read-out of logits was.
     pub readouts: Vec<RowSet>,
+    /// What each step computed.
+    pub steps: Vec<StepWork>,
 }
 
 /// Mixes the states of a dense pass; rows that have stopped keep their state and get no more weight.
@@ -47,16 +47,23 @@ pub(super) fn mix(
     let mut output: Option<Tensor> = None;
     let (mut totals, mut expected) = (vec![0.0; rows], vec![0.0; rows]);
     let mut readouts = Vec::new();
+    let mut steps = Vec::with_capacity(model.max_depth);
     for step in 0..=model.max_depth {
         if step > 0 {
             let halted: Vec<bool> = running.iter().map(|running| !running).collect();
-            let candidate = walk.candidate(&states, &halted)?;
-            states = if halted.contains(&true) && model.halted_keys_values != HaltedKeysValues::RunOn {
-                let soft = Tensor::zeros(rows, states.dtype(), states.device())?;
-                passthrough(&candidate, &states, &soft, &Arc::new(running.clone()))?
+            // Tokens that have stopped are computed only where they go on for the sake of their keys and values.
+            let computed = if model.halted_keys_values == HaltedKeysValues::RunOn {
+                walk.all.clone()
             } else {
-                candidate
+                RowSet::from_mask(&running)
             };
+            let refreezes = model.halted_keys_values == HaltedKeysValues::FreezeState;
+            let just_halted = |row: usize| halted[row] && depths[row] as usize + 1 == step;
+            let settled = RowSet::from_mask(&(0..rows).map(just_halted).collect::<Vec<bool>>());
+            let new = walk.compute(&states, &halted, &computed, None)?;
+            states = replace_rows(&states, &computed, &new)?;
+            let projections = if refreezes { still_seen(&batch.layout, &settled, &computed).len() } else { 0 };
+            steps.push(StepWork { rows: computed, visible: walk.key_values.visible().cloned(), projections });
             for (depth, running) in depths.iter_mut().zip(&running) {
                 *depth += u32::from(*running);
             }
@@ -111,7 +118,7 @@ pub(super) fn mix(
         columns.push(columns[0].zeros_like()?);
     }
     let states = output.ok_or_else(|| model.broken("gave no weights"))?;
-    Ok(Mixture { states, weights: Tensor::stack(&columns, 1)?, depths, expected, readouts })
+    Ok(Mixture { states, weights: Tensor::stack(&columns, 1)?, depths, expected, readouts, steps })
 }
 
 /// A training pass.

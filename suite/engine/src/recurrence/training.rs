@@ -116,7 +116,8 @@ impl<'a> Walk<'a> {
         Ok(candidate)
     }
 
-    fn compute(
+    /// R(h) of `rows`; `halted` are the rows of all that halted before it.
+    pub fn compute(
         &mut self,
         states: &Tensor,
         halted: &[bool],
