@@ -45,8 +45,8 @@ const UNSEEN: [Measure; 2] = [
 const COST: [Measure; 5] = [
     ("depth, answer", "answer_depth", IN_RANGE, Unit::Steps),
     ("depth, all", "depth", IN_RANGE, Unit::Steps),
-    ("FLOPs, all sizes", "flops", None, Unit::Operations),
-    ("of dense %, all sizes", "flops_share", None, Unit::Percent),
+    ("FLOPs", "flops", None, Unit::Operations),
+    ("of dense %", "flops_share", None, Unit::Percent),
     ("speed", "speed_up", None, Unit::Times),
 ];
 const ALLOCATION: [Measure; 4] = [
