@@ -25,8 +25,8 @@ fn expected(instance: &Instance, size: usize) -> BTreeMap<(&'static str, usize),
         let walk: Vec<usize> =
             std::iter::successors(Some(edge_from(start)), |edge| Some(edge_from(edges[*edge].1))).take(hops).collect();
         assert_eq!(edges[walk[hops - 1]].1, answer);
-        let forwards = (0..size).find(|count| (hops - count) % size == 0).unwrap();
-        let backwards = (0..).find(|count| (hops + count) % size == 0).unwrap();
+        let forwards = (0..size).find(|count| (hops - count).is_multiple_of(size)).unwrap();
+        let backwards = (0..).find(|count| (hops + count).is_multiple_of(size)).unwrap();
         let rounds = (0..).find(|rounds| 1 << rounds > forwards).unwrap();
         let mut put = |name, token: usize, value: f64| {
             all.insert((name, token), value);
