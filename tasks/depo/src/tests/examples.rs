@@ -31,8 +31,7 @@ fn answers_known_questions() {
     }
     let task = released(3, [5, 7], 125, 16);
     let spelled = |text: &str| {
-        let name =
-            |letter: char| D2.iter().find(|(short, _)| short.starts_with(letter)).map(|(_, name)| *name);
+        let name = |letter: char| D2.iter().find(|(short, _)| short.starts_with(letter)).map(|(_, name)| *name);
         text.chars().map(|letter| name(letter).map_or(letter.to_string(), str::to_owned)).collect::<String>()
     };
     let question = spelled("a>b b>c d>a e>d c>e ? b 1 ? a 2 ? c 8 ? e 2 ? d 4");
