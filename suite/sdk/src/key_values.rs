@@ -16,8 +16,8 @@ use crate::ops::{LayerPass, gather_rows, replace_rows, update_rows};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HaltedKeysValues {
-    /// Keys and values projected from its frozen state h(d*) in every layer: the paper's training unroll. Costs one
-    /// more projection when a token halts.
+    /// Keys and values projected from its frozen state h(d*) in every layer: for a core of one layer the paper's training
+    /// unroll. Costs one more projection when a token halts.
     #[default]
     FreezeState,
     /// The keys and values that each layer projected in the token's last executed step.
