@@ -56,10 +56,7 @@ fn settings() -> TrainingSettings {
 pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
     let model = &bench.model;
     let mut optimiser = AdamW::new(&model.variables, &settings())?;
-    let noise = match bench.workload.mean_depth {
-        None => Noise::Forced(vec![bench.workload.depth as u32; bench.batch.rows()]),
-        Some(_) => Noise::Forced(bench.depths.clone()),
-    };
+    let noise = Noise::Forced(bench.depths.clone());
     let time = Spread::of(repetitions, || {
         let loss = loss(model, &bench.batch, &noise, None)?;
         optimiser.step(&loss.total.backward()?)?;
