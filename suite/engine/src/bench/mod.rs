@@ -1,4 +1,4 @@
-//! Timings beside the operations that the arithmetic needs: a training step, an evaluation, a decoding, the data.
+//! Timings beside the operations that the arithmetic needs: a training step, an evaluation.
 //!
 //! Every timing stands beside the rate of a plain matrix product measured in the same run, because machines differ and
 //! a share of that rate can be compared where milliseconds cannot.

@@ -63,7 +63,7 @@ impl BenchModel {
     /// [`Error::Usage`] naming the size that does not fit.
     pub fn new(workload: Workload, catalogue: &Catalogue, device: &Device) -> Result<Self> {
         let Workload { d_model, d_ff, heads, depth, batch, length, vocabulary, seed, .. } = workload;
-        for (flag, value) in [("depth", depth), ("batch", batch), ("length", length)] {
+        for (flag, value) in [("depth", depth), ("batch", batch), ("length", length), ("vocabulary", vocabulary)] {
             if value == 0 {
                 return Err(Error::Usage(format!("--{flag}: expected at least 1, found 0")));
             }

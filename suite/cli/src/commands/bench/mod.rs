@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
-/// Time a training step, an evaluation, a decoding or the data, beside the operations they need
+/// Time a training step or an evaluation, beside the operations they need
 ///
 /// The rate of a plain matrix product is measured in the same run: quote shares and ratios, not milliseconds.
 #[derive(Debug, clap::Args)]
