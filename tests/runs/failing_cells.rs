@@ -84,6 +84,42 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
     assert_same(&files, &alone.files());
 }
 
+/// Building a model is a plugin's code too: what ends the process that tries it is a failure of its cells alone.
+#[test]
+fn invariant_9_a_plugin_that_ends_the_process_while_it_is_built_fails_its_cells_alone() {
+    let stress = "name = \"stress\"\nat_step = 0\nfault = [\"exit\", \"abort\", \"none\"]";
+    let bench = Bench::new(&suite(&["name = \"fixed\"", stress]));
+    let outcome = bench.run(&["--plugin", &plugin()]);
+    assert_eq!(outcome.status, 1, "{}", outcome.stderr);
+    outcome.says(&[
+        "warning: mano-stream · anira · stress(fault=exit) · seed 0: a process that built it exited with status 0\n",
+        "warning: mano-stream · anira · stress(fault=abort) · seed 0: a process that built it was killed by signal 6",
+        "2 of 4 cells done, 2 failed",
+    ]);
+    for (fault, cause) in [("exit", "the worker exited with status 0 before"), ("abort", "killed by signal 6 (SIGABRT")]
+    {
+        let (state, said) = bench.state(&format!("{} 0", label(fault)));
+        assert!(state == "failed" && said.contains(cause), "{fault}: {state}: {said}");
+    }
+    assert_eq!(bench.state("fixed 0").0, "done");
+    assert_eq!(bench.state(&format!("{} 0", label("none"))).0, "done");
+}
+
+/// What a plugin can still say is said before anything is trained.
+#[test]
+fn a_plugin_that_refuses_to_be_built_stops_the_run_before_it_begins() {
+    for (fault, said) in
+        [("error", "stress broke the contract: fails on purpose while it is built"), ("panic", "panicked")]
+    {
+        let stress = format!("name = \"stress\"\nat_step = 0\nfault = \"{fault}\"");
+        let bench = Bench::new(&suite(&["name = \"fixed\"", &stress]));
+        let outcome = bench.run(&["--plugin", &plugin()]);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{}", outcome.stderr);
+        outcome.says(&["error: ", said]);
+        assert!(!bench.runs().exists(), "nothing was begun");
+    }
+}
+
 /// A run of nothing but failures has no leaderboard, but still says what failed.
 #[test]
 fn invariant_9_a_run_of_failures_ends_with_their_causes() {

@@ -11,6 +11,7 @@ use crate::commands::doctor::DoctorArguments;
 use crate::commands::explain::ExplainArguments;
 use crate::commands::leaderboard::LeaderboardArguments;
 use crate::commands::list::ListArguments;
+use crate::commands::rehearse::RehearseArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::worker::WorkerArguments;
 
@@ -57,6 +58,7 @@ pub enum Command {
     Leaderboard(LeaderboardArguments),
     Bench(BenchArguments),
     Worker(WorkerArguments),
+    Rehearse(RehearseArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),
 }

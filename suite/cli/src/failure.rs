@@ -35,6 +35,11 @@ impl Failure {
         Self { message: Some(message.into()), status: DAMAGED }
     }
 
+    /// What another process of this program reported.
+    pub fn with_status(message: String, status: i32) -> Self {
+        Self { message: Some(message), status }
+    }
+
     /// A mistake of the program itself.
     pub fn internal(message: &str) -> Self {
         Self { message: Some(format!("internal error: {message}; this is a bug of haltbench")), status: FAILED }

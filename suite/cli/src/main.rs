@@ -18,7 +18,7 @@ use clap::Parser;
 use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
-use commands::{bench, completions, data, doctor, explain, leaderboard, list, run, worker};
+use commands::{bench, completions, data, doctor, explain, leaderboard, list, rehearse, run, worker};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -39,6 +39,7 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Leaderboard(arguments) => leaderboard::run(arguments, plugins),
         Command::Bench(arguments) => bench::run(arguments, plugins),
         Command::Worker(arguments) => worker::run(arguments, plugins),
+        Command::Rehearse(arguments) => rehearse::run(arguments, plugins),
         Command::Doctor(arguments) => doctor::run(arguments, plugins),
         Command::Completions(arguments) => completions::run(arguments),
     }

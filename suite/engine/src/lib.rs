@@ -18,6 +18,7 @@ mod panics;
 pub mod plan;
 pub mod plugins;
 pub mod recurrence;
+pub mod rehearsal;
 pub mod scheduler;
 pub mod store;
 pub mod training;

@@ -290,11 +290,19 @@ impl<'a> Schedule<'a> {
 
 /// Why a worker ended without a result.
 fn cause_of(exit: ExitStatus, error: Option<String>) -> String {
-    match (exit.signal(), exit.code(), error) {
-        (Some(signal), ..) => format!("the worker was killed by signal {signal} ({})", signal_name(signal)),
-        (None, Some(code), Some(error)) => format!("the worker exited with status {code}: {error}"),
-        (None, Some(code), None) => format!("the worker exited with status {code} before it had a result"),
-        (None, None, _) => "the worker ended before it had a result".to_owned(),
+    match (exit.signal(), error) {
+        (Some(_), _) => format!("the worker {}", ended(exit)),
+        (None, Some(error)) => format!("the worker {}: {error}", ended(exit)),
+        (None, None) => format!("the worker {} before it had a result", ended(exit)),
+    }
+}
+
+/// How a process ended, as the rest of a sentence about it.
+pub(crate) fn ended(exit: ExitStatus) -> String {
+    match (exit.signal(), exit.code()) {
+        (Some(signal), _) => format!("was killed by signal {signal} ({})", signal_name(signal)),
+        (None, Some(code)) => format!("exited with status {code}"),
+        (None, None) => "ended".to_owned(),
     }
 }
 

@@ -7,5 +7,6 @@ pub mod doctor;
 pub mod explain;
 pub mod leaderboard;
 pub mod list;
+pub mod rehearse;
 pub mod run;
 pub mod worker;

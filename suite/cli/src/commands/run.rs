@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use haltbench_engine::plan::{self, CellPlan};
+use haltbench_engine::plan::{self, CellPlan, Suite};
+use haltbench_engine::rehearsal::{self, Rehearsal};
 use haltbench_engine::scheduler::{self, Event, Options};
 use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, device};
@@ -13,6 +15,7 @@ use haltbench_engine::{Error, device};
 use super::leaderboard;
 use crate::catalogue;
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::Display;
 use crate::signals;
 
@@ -66,6 +69,7 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
         return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
     }
     let options = options(arguments, plugin_files, total)?;
+    rehearse(&suite, plugin_files)?;
     let stop = signals::watch()?;
     let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
     let mut display = Display::new(total);
@@ -88,17 +92,44 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     Ok(i32::from(summary.done < total))
 }
 
+/// Lets every plan be tried in another process; a plan that ends it is mentioned, and fails as a cell.
+fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> {
+    let (program, plugins) = (program()?, absolute(plugin_files));
+    let command = || {
+        let mut command = process::Command::new(&program);
+        command.arg("rehearse");
+        for plugin in &plugins {
+            command.arg("--plugin").arg(plugin);
+        }
+        command
+    };
+    match rehearsal::rehearse(suite, &command)? {
+        Rehearsal::Refused { message, status } => Err(Failure::with_status(message, status)),
+        Rehearsal::Admitted(deadly) => {
+            for (title, how) in deadly {
+                output::say("warning", &format!("{title}: a process that built it {how}"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::usage(format!("the program's own path: {error}")))
+}
+
+fn absolute(plugin_files: &[PathBuf]) -> Vec<PathBuf> {
+    plugin_files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())).collect()
+}
+
 fn options(arguments: &RunArguments, plugin_files: &[PathBuf], total: usize) -> Result<Options, Failure> {
-    let program =
-        std::env::current_exe().map_err(|error| Failure::usage(format!("the program's own path: {error}")))?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // Cells share one accelerator badly; on the CPU each takes its share of the cores.
     let most = if arguments.device == "cpu" { cores } else { 1 };
     let jobs = arguments.jobs.map_or(most, usize::from).min(total.max(1));
-    let plugins = plugin_files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())).collect();
     Ok(Options {
-        worker: vec![program.into(), OsString::from("worker")],
-        plugins,
+        worker: vec![program()?.into(), OsString::from("worker")],
+        plugins: absolute(plugin_files),
         device: arguments.device.clone(),
         jobs,
         threads: (cores / jobs).max(1),

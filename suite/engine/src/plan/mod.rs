@@ -9,4 +9,5 @@ mod suite;
 pub use cell::{CellPlan, Choice, Source};
 pub use resolve::{Suite, resolve};
 pub use settings::{Evaluation, Recurrence, TrainingSettings};
+pub use sizes::check as check_sizes;
 pub use suite::{SuiteFile, built_in, read};

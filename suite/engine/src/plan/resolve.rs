@@ -1,4 +1,4 @@
-//! From a suite file to its cells: names are looked up, parameters resolved, grids expanded, sizes checked.
+//! From a suite file to its cells: names are looked up, parameters resolved, grids expanded.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,7 @@ use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
 use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Training};
 
 use super::cell::{CellPlan, Choice, Source};
-use super::sizes;
 use super::suite::{Named, SuiteFile};
-use crate::data;
 use crate::error::{Error, Result};
 use crate::plugins::Catalogue;
 
@@ -25,7 +23,7 @@ pub struct Suite {
 /// The version of [`CellPlan`]'s schema.
 const SCHEMA: u32 = 1;
 
-/// Resolves a suite for `device` (`cpu` or `cuda:N`).
+/// Resolves a suite for `device` (`cpu` or `cuda:N`). Looks at declarations alone: nothing of a plugin runs.
 ///
 /// # Errors
 /// [`Error::Usage`] or [`Error::Contract`] naming the operand, what was expected and the nearest valid choice.
@@ -52,13 +50,9 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     for policy in &policies {
         check_halted(file, catalogue.policy(&policy.choice.name)?)?;
     }
-    let vocabularies =
-        tasks.iter().map(|task| check_task(file, catalogue, &task.choice)).collect::<Result<Vec<usize>>>()?;
     let device = if device == "cpu" { "cpu" } else { "cuda" };
     let mut cells: Vec<(String, CellPlan)> = Vec::new();
-    let tasks = tasks.iter().zip(vocabularies);
-    for ((task, vocabulary), backbone) in tasks.flat_map(|task| backbones.iter().map(move |backbone| (task, backbone)))
-    {
+    for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
         for seed in &file.seeds {
             let (borrowing, training): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
                 catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training == Training::Borrowed)
@@ -79,7 +73,6 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
                     training: file.training.clone(),
                     evaluation: file.evaluation.clone(),
                 };
-                plan.model_parts(catalogue, vocabulary)?.validate()?;
                 let id = plan.id()?;
                 if cells.iter().any(|(other, _)| *other == id) {
                     return Err(Error::Usage(format!("the suite names the cell {} twice", plan.title())));
@@ -203,20 +196,4 @@ fn check_halted(file: &SuiteFile, policy: &PolicyDeclaration) -> Result<()> {
          which is an option of evaluation",
         policy.name
     )))
-}
-
-/// Makes sure that the sizes asked for are what their lists say of them; returns the size of a task's vocabulary.
-fn check_task(file: &SuiteFile, catalogue: &Catalogue, choice: &Choice) -> Result<usize> {
-    let task = (catalogue.task(&choice.name)?.build)(&choice.parameters)?;
-    let evaluation = &file.evaluation;
-    let given = [&evaluation.in_range, &evaluation.between, &evaluation.beyond];
-    match &task.spec().size {
-        Some(knob) => sizes::check(&choice.name, knob, evaluation)?,
-        None if given.into_iter().flatten().flatten().count() > 0 => {
-            return Err(Error::Usage(format!("evaluation: task {} has no sizes to choose", choice.name)));
-        }
-        None => {}
-    }
-    data::check_splits(task.as_ref(), &choice.name, evaluation)?;
-    Ok(task.spec().vocabulary.len())
 }

@@ -15,7 +15,7 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-alpha(d) = sigmoid of the mean of h(d), until step `at_step`, where it commits `fault`.
+alpha(d) = sigmoid of the mean of h(d), until step `at_step`, where it commits `fault`; step 0 is while it is built.
 
 ## When it halts
 
@@ -28,7 +28,12 @@ One addition per element of the state.",
     control: true,
     parameters: &[
         ParameterSpec::choice("fault", "none", FAULTS, "what it does at step `at_step`"),
-        ParameterSpec::integer("at_step", 1, (1, i64::MAX), "step after which it does so, 1-based"),
+        ParameterSpec::integer(
+            "at_step",
+            1,
+            (0, i64::MAX),
+            "step after which it does so, 1-based; 0 while it is built",
+        ),
     ],
     ..PolicyDeclaration::new("stress", PolicyKind::Online, build)
 };
@@ -48,20 +53,19 @@ struct Stress {
 
 fn build(context: &PolicyContext) -> Result<Policy> {
     let fault = context.parameters.text("fault")?.to_owned();
-    Ok(Policy::online(Stress { fault, at_step: context.parameters.integer("at_step")? }))
+    let at_step = context.parameters.integer("at_step")?;
+    if at_step == 0 {
+        fail(&fault, "while it is built")?;
+    }
+    Ok(Policy::online(Stress { fault, at_step }))
 }
 
 impl OnlinePolicy for Stress {
     fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
         let hazards = view.states().mean(1)?;
         let fault = if view.step() == self.at_step { self.fault.as_str() } else { "none" };
+        fail(fault, &format!("at step {}", self.at_step))?;
         Ok(OnlineDecision::Hazards(match fault {
-            "panic" => panic!("stress panics on purpose at step {}", self.at_step),
-            "error" => return Err(Error::contract("stress", format!("fails on purpose at step {}", self.at_step))),
-            "abort" => process::abort(),
-            "segfault" => segfault(),
-            "hang" => hang(),
-            "exit" => process::exit(0),
             "nan" => (hazards * f64::NAN)?,
             "wrong-shape" => Tensor::cat(&[&hazards, &hazards], 0)?,
             _ => hazards,
@@ -70,6 +74,19 @@ impl OnlinePolicy for Stress {
 
     fn decision_flops(&self, d_model: usize) -> f64 {
         d_model as f64
+    }
+}
+
+/// Commits those faults that return nothing.
+fn fail(fault: &str, when: &str) -> Result<()> {
+    match fault {
+        "panic" => panic!("stress panics on purpose {when}"),
+        "error" => Err(Error::contract("stress", format!("fails on purpose {when}"))),
+        "abort" => process::abort(),
+        "segfault" => segfault(),
+        "hang" => hang(),
+        "exit" => process::exit(0),
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,33 @@
+//! `haltbench rehearse`: tries plans in this process. `haltbench run` starts it before anything is trained.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use haltbench_engine::plan::CellPlan;
+use haltbench_engine::plugins;
+use haltbench_engine::rehearsal::{self, RehearsalLine};
+
+use crate::failure::Failure;
+
+/// Try plans, given as JSON on standard input, in this process
+#[derive(Debug, clap::Args)]
+#[command(hide = true)]
+pub struct RehearseArguments {}
+
+/// Prints how it goes as JSON lines.
+///
+/// # Errors
+/// If standard input holds no plans or a plugin is refused.
+pub fn run(RehearseArguments {}: &RehearseArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
+    let plans: Vec<CellPlan> = serde_json::from_reader(io::stdin())
+        .map_err(|error| Failure::usage(format!("standard input: expected plans as JSON: {error}")))?;
+    let (catalogue, _) = plugins::catalogue(plugin_files)?;
+    rehearsal::perform(&plans, &catalogue, &mut |line: &RehearsalLine| {
+        if let Ok(text) = serde_json::to_string(line) {
+            // A line of its own, even where a plugin has left one unfinished.
+            let mut output = io::stdout();
+            let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+        }
+    });
+    Ok(0)
+}

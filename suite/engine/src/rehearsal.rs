@@ -1,0 +1,150 @@
+//! Plans are tried before anything is trained, so that a size, a parameter or a combination that a plugin refuses is
+//! told at once. The trial runs in a process of its own: plugin code that ends it takes no run with it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+
+use haltbench_sdk::parameters::Parameters;
+use serde::{Deserialize, Serialize};
+
+use crate::data;
+use crate::error::{Error, Result};
+use crate::panics;
+use crate::plan::{CellPlan, Choice, Suite, check_sizes};
+use crate::plugins::Catalogue;
+use crate::scheduler::ended;
+
+/// A line that a rehearsing process prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RehearsalLine {
+    /// The plan of this number is next.
+    Begun(usize),
+    /// A plan is refused, with the exit status that it deserves.
+    Refused {
+        /// What is wrong with it.
+        message: String,
+        /// Exit status of the program.
+        status: i32,
+    },
+    /// All plans are well.
+    Finished,
+}
+
+/// What came of a rehearsal.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// A plan is refused.
+    Refused {
+        /// What is wrong with it.
+        message: String,
+        /// Exit status of the program.
+        status: i32,
+    },
+    /// No plan is refused; each of these ended the process that tried it, as (title, how). Their cells will tell more.
+    Admitted(Vec<(String, String)>),
+}
+
+/// Builds the task and the model of each plan and lets them refuse what they cannot do; `say` hears how it goes.
+pub fn perform(plans: &[CellPlan], catalogue: &Catalogue, say: &mut dyn FnMut(&RehearsalLine)) {
+    let mut vocabularies: BTreeMap<String, usize> = BTreeMap::new();
+    for (number, plan) in plans.iter().enumerate() {
+        say(&RehearsalLine::Begun(number));
+        if let Err(error) = try_plan(plan, catalogue, &mut vocabularies) {
+            say(&RehearsalLine::Refused { message: error.to_string(), status: error.exit_status() });
+            return;
+        }
+    }
+    say(&RehearsalLine::Finished);
+}
+
+fn try_plan(plan: &CellPlan, catalogue: &Catalogue, vocabularies: &mut BTreeMap<String, usize>) -> Result<()> {
+    let key = format!("{:?}", plan.task);
+    let vocabulary = match vocabularies.get(&key) {
+        Some(vocabulary) => *vocabulary,
+        None => {
+            let vocabulary = panics::caught(&plan.task.name, || try_task(plan, catalogue))?;
+            vocabularies.insert(key, vocabulary);
+            vocabulary
+        }
+    };
+    plan.model_parts(catalogue, vocabulary)?.validate()
+}
+
+/// Makes sure that the sizes asked for are what their lists say of them; returns the size of the task's vocabulary.
+fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
+    let name = &plan.task.name;
+    let task = (catalogue.task(name)?.build)(&plan.task.parameters)?;
+    let evaluation = &plan.evaluation;
+    let given = [&evaluation.in_range, &evaluation.between, &evaluation.beyond];
+    match &task.spec().size {
+        Some(knob) => check_sizes(name, knob, evaluation)?,
+        None if given.into_iter().flatten().flatten().count() > 0 => {
+            return Err(Error::Usage(format!("evaluation: task {name} has no sizes to choose")));
+        }
+        None => {}
+    }
+    data::check_splits(task.as_ref(), name, evaluation)?;
+    Ok(task.spec().vocabulary.len())
+}
+
+/// Rehearses the plans of `suite` in processes that `command` starts: each is written the plans as JSON, and prints
+/// [`RehearsalLine`]s. Where one ends before its time, the next goes on behind the plan that ended it.
+///
+/// # Errors
+/// If no process can be started.
+pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command) -> Result<Rehearsal> {
+    let plans = distinct(suite);
+    let mut deadly: Vec<(String, String)> = Vec::new();
+    let mut from = 0;
+    while from < plans.len() {
+        let (last, exit) = attempt(&plans[from..], &mut command())?;
+        match last {
+            Some(RehearsalLine::Finished) => break,
+            Some(RehearsalLine::Refused { message, status }) => return Ok(Rehearsal::Refused { message, status }),
+            Some(RehearsalLine::Begun(number)) => {
+                let plan = plans.get(from + number).unwrap_or(&plans[from]);
+                deadly.push((plan.title(), ended(exit)));
+                from += number + 1;
+            }
+            None => return Err(Error::Cell(format!("the plans cannot be tried: {}", ended(exit)))),
+        }
+    }
+    Ok(Rehearsal::Admitted(deadly))
+}
+
+/// One plan of those that differ by seed, label and source alone.
+fn distinct(suite: &Suite) -> Vec<CellPlan> {
+    let what = |plan: &CellPlan| -> [(String, Parameters); 3] {
+        [&plan.task, &plan.backbone, &plan.policy].map(|Choice { name, parameters }| (name.clone(), parameters.clone()))
+    };
+    let mut plans: Vec<CellPlan> = Vec::new();
+    for (_, plan) in &suite.cells {
+        if plans.iter().all(|earlier| what(earlier) != what(plan)) {
+            plans.push(plan.clone());
+        }
+    }
+    plans
+}
+
+/// The last line of one process, and how it ended.
+fn attempt(plans: &[CellPlan], command: &mut Command) -> Result<(Option<RehearsalLine>, ExitStatus)> {
+    let program = PathBuf::from(command.get_program());
+    let plans = serde_json::to_vec(plans).map_err(|error| Error::Usage(format!("plan: {error}")))?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(Error::file(&program, "cannot be started"))?;
+    if let Some(mut input) = child.stdin.take() {
+        // A process that is gone already says so by its exit status.
+        let _ = input.write_all(&plans);
+    }
+    let lines = child.stdout.take().into_iter().flat_map(|lines| BufReader::new(lines).lines().map_while(Result::ok));
+    // What a plugin prints is none of ours.
+    let last = lines.filter_map(|line| serde_json::from_str(&line).ok()).last();
+    let exit = child.wait().map_err(Error::file(&program, "cannot be waited for"))?;
+    Ok((last, exit))
+}
