@@ -118,11 +118,17 @@ fn every_explanation_is_as_recorded() {
 
 #[test]
 fn the_list_is_as_recorded() {
-    snapshot("list", &success(&["list"]).replace(built().to_str().unwrap(), "[built]"));
+    let list = success(&["list"]).replace(built().to_str().unwrap(), "[built]");
+    let (list, fingerprint) = list.split_once("\nfingerprint of each plugin\n").unwrap();
+    snapshot("list", list);
+    for field in ["candle", "features", "profile", "rustc", "sdk", "target"] {
+        assert!(fingerprint.contains(&format!("  {field} ")), "{fingerprint}");
+    }
     for item in serde_json::from_str::<Vec<Value>>(&success(&["list", "policies", "--json"])).unwrap() {
         for key in ["name", "kind", "plugin", "provider", "summary", "policy_kind"] {
             assert!(item[key].is_string(), "{key}: {item}");
         }
+        assert!(item["fingerprint"]["sdk"].is_string(), "{item}");
         for key in ["causal", "uses_labels", "needs_training", "control", "stochastic"] {
             assert!(item[key].is_boolean(), "{key}: {item}");
         }
@@ -193,7 +199,10 @@ fn damaged_lines_are_named_and_the_others_are_served() {
 fn wrong_arguments_are_named_with_what_was_expected() {
     let sample = |more: &[&'static str]| [&["data", "sample", "--task", "mano", "--size", "3"], more].concat();
     let cases: &[(Vec<&str>, &str)] = &[
-        (vec!["explain", "anria-e"], "unknown task, policy, backbone or suite `anria-e`; did you mean `anira-e`?"),
+        (
+            vec!["explain", "anria-e"],
+            "unknown task, policy, backbone or suite `anria-e`; did you mean `anira-e`? (`haltbench list` shows all names)",
+        ),
         (vec!["data", "sample", "--task", "mnao"], "unknown task `mnao`; did you mean `mano`?"),
         (vec!["data", "answer", "--task", "fixed"], "unknown task `fixed`"),
         (vec!["data", "sample", "--task", "mano"], "size of mano: expected --size with L from 1 to 32, found none"),

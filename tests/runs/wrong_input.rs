@@ -56,7 +56,12 @@ const CASES: &[Case] = &[
     typed(&["--set", "training.steps=0"], "training.steps: expected a whole number of at least 1, found 0"),
     typed(&["--set", "training.learning_rate=0"], "training.learning_rate: expected a positive number, found 0"),
     typed(&["--set", "training.beta1=1.5"], "training.beta1: expected a number in [0, 1), found 1.5"),
-    typed(&["--set", "training.stops=5"], "stops"),
+    typed(&["--set", "training.stops=5"], "unknown key `stops`, expected one of steps,"),
+    typed(
+        &["--set", "training.steps=abc"],
+        "--set training.steps=abc: expected a whole number of at least 0, found \"abc\"",
+    ),
+    typed(&["--set", "training=3"], "--set training=3: expected a table, found 3"),
     typed(&["--set", "training.steps"], "expected key=value"),
     typed(&["--set", "recurrence.max_depth=0"], "recurrence.max_depth: expected a whole number of at least 1, found 0"),
     typed(&["--set", "recurrence.halted_keys_values=freeze"], "did you mean `freeze-state`?"),
@@ -155,7 +160,7 @@ fn a_malformed_suite_is_shown_with_its_line() {
     fs::write(bench.suite(), suite(POLICIES) + "[trainig]\nsteps = 3\n").unwrap();
     let outcome = bench.run(&[]);
     assert_eq!(outcome.status, 2);
-    outcome.says(&["unknown field `trainig`", "[trainig]"]);
+    outcome.says(&["unknown key `trainig`", "[trainig]"]);
     fs::write(bench.suite(), [0xff, 0xfe]).unwrap();
     let outcome = bench.run(&[]);
     assert_eq!(outcome.status, 2);

@@ -76,7 +76,7 @@ impl Display {
     fn start(&mut self, id: &str, plan: &CellPlan) {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(1));
-            bar.set_style(style("{bar:20} {pos}/{len} · {msg} · {eta} left"));
+            bar.set_style(style("{bar:20} {pos}/{len} · {eta} left · {wide_msg}"));
             bar
         });
         if bar.is_none() {

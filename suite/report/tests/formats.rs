@@ -161,7 +161,7 @@ fn table() {
 const EXPECTED: &str = r#"fake: mano / anira
 Task: mano (modulus=5)
 Backbone: anira
-Run: D = 4, halted keys and values freeze-state, 500 training steps, 2 instances per size, cpu, 2 seeds (0, 1)
+Run: D = 4, halted keys and values freeze-state, 500 training steps, up to 2 instances per size, cpu, 2 seeds (0, 1)
 Intervals: 95 %, percentile bootstrap over seeds and the sequences that they share; 200 resamples (stream 0), the same
   for all rows.
 Order: accuracy (share of answer tokens that are right, in range), more is better. Ranks are 95 % intervals; members of

@@ -3,7 +3,7 @@
 //! The core's [`step`](Backbone::step) works on any subset of rows. One function then serves the dense unroll (all
 //! rows), compacted evaluation (the rows that still run) and decoding (the newest token): queries, output projection
 //! and feed-forward are computed for the rows given, attention looks at the keys and values of all tokens, and
-//! [`KeyValues`](crate::key_values::KeyValues) says which of those must be projected anew.
+//! [`KeyValues`] says which of those must be projected anew.
 
 use std::sync::Arc;
 

@@ -22,8 +22,8 @@ use crate::table;
 pub struct ListArguments {
     /// What to list; everything when not given
     kind: Option<Kind>,
-    /// Print one JSON array of objects with the keys name, kind, plugin, provider and summary, and for policies also
-    /// policy_kind, causal, uses_labels, needs_training, control and stochastic
+    /// Print one JSON array of objects with the keys name, kind, plugin, provider, fingerprint and summary, and for
+    /// policies also policy_kind, causal, uses_labels, needs_training, control and stochastic
     #[arg(long)]
     json: bool,
 }
@@ -63,6 +63,7 @@ struct Item {
     kind: &'static str,
     plugin: String,
     provider: String,
+    fingerprint: BTreeMap<String, String>,
     summary: String,
     #[serde(flatten)]
     policy: Option<PolicyProperties>,
@@ -128,6 +129,7 @@ fn item(entry: &Entry) -> Item {
         kind: entry.kind(),
         plugin: entry.file.display().to_string(),
         provider: entry.provider.to_owned(),
+        fingerprint: entry.fingerprint.iter().cloned().collect(),
         summary: summary.to_owned(),
         policy,
     }
@@ -140,6 +142,7 @@ fn suites() -> Result<Vec<Item>, Failure> {
             kind: "suite",
             plugin: BUILT_IN.to_owned(),
             provider: BUILT_IN.to_owned(),
+            fingerprint: BTreeMap::new(),
             summary: plan::read(name, &[])?.description,
             policy: None,
         })
@@ -159,6 +162,12 @@ fn text(kinds: &[Kind], groups: &[Vec<Item>]) -> String {
         .collect();
     if !rows.is_empty() {
         sections.push(format!("plugins\n{}", table::columns(&rows)));
+    }
+    // A plugin whose fingerprint is another is never loaded.
+    if let Some(item) = groups.iter().flatten().find(|item| item.provider != BUILT_IN) {
+        let rows: Vec<[String; 2]> =
+            item.fingerprint.iter().map(|(name, value)| [name.clone(), value.clone()]).collect();
+        sections.push(format!("fingerprint of each plugin\n{}", table::columns(&rows)));
     }
     sections.join("\n")
 }

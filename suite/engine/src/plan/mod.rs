@@ -5,6 +5,7 @@ mod resolve;
 mod settings;
 mod sizes;
 mod suite;
+mod wording;
 
 pub use cell::{CellPlan, Choice, Source};
 pub use resolve::{Suite, resolve};

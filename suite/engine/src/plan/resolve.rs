@@ -57,7 +57,7 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
             let (borrowing, training): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
                 catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training == Training::Borrowed)
             });
-            let mut siblings: BTreeMap<&str, String> = BTreeMap::new();
+            let mut siblings: BTreeMap<&str, (String, PolicyKind)> = BTreeMap::new();
             for policy in training.into_iter().chain(borrowing) {
                 let source = source_of(policy, catalogue, &siblings)?;
                 let plan = CellPlan {
@@ -77,7 +77,7 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
                 if cells.iter().any(|(other, _)| *other == id) {
                     return Err(Error::Usage(format!("the suite names the cell {} twice", plan.title())));
                 }
-                siblings.insert(&policy.label, id.clone());
+                siblings.insert(&policy.label, (id.clone(), catalogue.policy(&policy.choice.name)?.kind));
                 cells.push((id, plan));
             }
         }
@@ -162,7 +162,11 @@ fn plain(owner: &str, name: &str, value: &toml::Value) -> Result<Value> {
     })
 }
 
-fn source_of(policy: &Labelled, catalogue: &Catalogue, siblings: &BTreeMap<&str, String>) -> Result<Option<Source>> {
+fn source_of(
+    policy: &Labelled,
+    catalogue: &Catalogue,
+    siblings: &BTreeMap<&str, (String, PolicyKind)>,
+) -> Result<Option<Source>> {
     let borrows = catalogue.policy(&policy.choice.name)?.training == Training::Borrowed;
     let name = &policy.choice.name;
     match (&policy.of, borrows) {
@@ -172,7 +176,11 @@ fn source_of(policy: &Labelled, catalogue: &Catalogue, siblings: &BTreeMap<&str,
         }
         (None, true) => Err(Error::Usage(format!("policy {name}: expected `of = \"a policy of this suite\"`"))),
         (Some(of), true) => match siblings.get(of.as_str()) {
-            Some(cell) => Ok(Some(Source { cell: cell.clone(), label: of.clone() })),
+            // The output of a soft policy is a mixture over steps: its weights are of no use at a single depth.
+            Some((_, PolicyKind::Soft)) => Err(Error::Usage(format!(
+                "policy {name}: of: expected a policy that reads out one step, found {of}, which mixes several (soft)"
+            ))),
+            Some((cell, _)) => Ok(Some(Source { cell: cell.clone(), label: of.clone() })),
             None => {
                 Err(haltbench_sdk::Error::unknown(format!("source of {name}"), of, siblings.keys().copied()).into())
             }

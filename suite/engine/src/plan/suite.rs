@@ -10,6 +10,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::settings::{Evaluation, Recurrence, TrainingSettings};
+use super::wording;
 use crate::error::{Error, Result};
 
 include!(concat!(env!("OUT_DIR"), "/suites.rs"));
@@ -127,23 +128,27 @@ pub fn read(suite: &str, overrides: &[String]) -> Result<SuiteFile> {
 }
 
 fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<SuiteFile> {
-    let malformed = |error: toml::de::Error| Error::Usage(format!("{origin}: {}", error.to_string().trim_end()));
+    let malformed = |error: toml::de::Error| Error::Usage(format!("{origin}: {}", wording::of(&error)));
     // The text itself is parsed first, so that a mistake in it is shown with its line.
     let file: SuiteFile = toml::from_str(text).map_err(malformed)?;
     if overrides.is_empty() {
         return Ok(file);
     }
     let mut table: toml::Table = toml::from_str(text).map_err(malformed)?;
+    let mut file = file;
     for assignment in overrides {
         apply(&mut table, assignment)?;
+        // Read after each of them, so that a mistake is told beside the one that made it.
+        let read = table.clone().try_into();
+        file = read.map_err(|error| Error::Usage(format!("--set {assignment}: {}", wording::sentence(&error))))?;
     }
-    table.try_into().map_err(|error| Error::Usage(format!("--set: {}", error.to_string().trim_end())))
+    Ok(file)
 }
 
 /// Applies `key=value` to a suite's table. In arrays of tables a part of the key is the entry's `name`.
 fn apply(table: &mut toml::Table, assignment: &str) -> Result<()> {
     let usage = |message: String| Error::Usage(format!("--set {assignment}: {message}"));
-    let Some((key, value)) = assignment.split_once('=') else {
+    let Some((key, value)) = assignment.split_once('=').filter(|(key, _)| !key.split('.').any(str::is_empty)) else {
         return Err(usage("expected key=value, such as training.steps=100".to_owned()));
     };
     // A bare word is a text; everything else is TOML.
@@ -197,7 +202,7 @@ mod tests {
         assert!(message.contains("step") && message.contains("line 11"), "{message}");
         let message =
             parse("a.toml", &TEXT.replace("name = \"anira\"", "nmae = \"anira\""), &[]).unwrap_err().to_string();
-        assert!(message.contains("missing field `name`"), "{message}");
+        assert!(message.contains("expected the key `name`, found none"), "{message}");
     }
 
     #[test]
@@ -210,6 +215,12 @@ mod tests {
         let message = set("policy.fixt.depth=3").unwrap_err().to_string();
         assert!(message.contains("did you mean `policy.fixed`?"), "{message}");
         assert!(set("training.steps").unwrap_err().to_string().contains("key=value"));
-        assert!(set("training.stops=1").unwrap_err().to_string().contains("stops"));
+        for wrong in ["=3", "training.=3"] {
+            assert!(set(wrong).unwrap_err().to_string().contains("key=value"), "{wrong}");
+        }
+        let message = set("training.stops=1").unwrap_err().to_string();
+        assert!(message.contains("unknown key `stops`") && message.contains("did you mean `steps`?"), "{message}");
+        let message = set("training.steps=abc").unwrap_err().to_string();
+        assert!(message.contains("--set training.steps=abc: expected a whole number"), "{message}");
     }
 }

@@ -179,7 +179,7 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
         format!("Task: {}", implementation(&board.task)),
         format!("Backbone: {}", implementation(&board.backbone)),
         format!(
-            "Run: D = {}, halted keys and values {}, {}, {} per size, {}, {} ({})",
+            "Run: D = {}, halted keys and values {}, {}, up to {} per size, {}, {} ({})",
             settings.max_depth,
             settings.halted_keys_values,
             counted(settings.training_steps as usize, "training step"),

@@ -8,6 +8,9 @@ use crate::render::document::{Document, Grid, document};
 
 const WIDTH: usize = 120;
 
+/// Longest label that is not broken.
+const LABEL: usize = 20;
+
 pub(super) fn write(leaderboard: &Leaderboard) -> String {
     let boards = leaderboard.boards.iter().map(|board| draw(&document(leaderboard, board, WIDTH)));
     boards.collect::<Vec<_>>().join("\n")
@@ -41,7 +44,7 @@ fn table(grid: &Grid) -> Table {
         .force_no_tty()
         .set_width(WIDTH as u16)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(&grid.columns)
+        .set_header(grid.columns.iter().map(|column| if grid.texts == 0 { broken(column) } else { column.clone() }))
         .add_rows(&grid.rows);
     // Lines between rows would double the height.
     table.style_mut().row_separator = LineStyle::none();
@@ -55,6 +58,11 @@ fn table(grid: &Grid) -> Table {
         }
     }
     table
+}
+
+/// A policy's label at the head of a column of numbers, broken where its parts meet.
+fn broken(label: &str) -> String {
+    if label.chars().count() > LABEL { label.replacen(':', ":\n", 1).replacen('(', "\n(", 1) } else { label.to_owned() }
 }
 
 /// A text broken between words, its further lines indented.

@@ -41,7 +41,8 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
     if pages.is_empty() {
         let suites = plan::built_in().iter().map(|(name, _)| *name);
         let known = catalogue.entries().map(Entry::name).chain(suites);
-        return Err(Error::unknown("task, policy, backbone or suite", name, known).into());
+        let error = Error::unknown("task, policy, backbone or suite", name, known);
+        return Err(Failure::usage(format!("{error} (`haltbench list` shows all names)")));
     }
     output::print(&pages.join("\n"))?;
     Ok(0)
