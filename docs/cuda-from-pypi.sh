@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gets a CUDA 13.0 compiler and link stubs from PyPI into DIR (default ~/.cache/haltbench-cuda) and prints the
-# environment that a build with the feature `cuda` needs. No GPU, driver or root rights are needed.
+# environment in which a build with the feature `cuda` is made and run. No GPU, driver or root rights are needed.
 #   eval "$(docs/cuda-from-pypi.sh)"
 set -euo pipefail
 target=${1:-$HOME/.cache/haltbench-cuda}
@@ -19,11 +19,12 @@ if [ ! -e "$target/ready" ]; then
     name=${library%.*}
     ln -sf "$toolkit/lib/lib$name.so.${library##*.}" "$target/stubs/lib$name.so"
   done
-  # The driver's library comes with a GPU: a stub that defines the functions of its header is enough to link.
+  # The driver's library comes with a GPU: a stub that defines the functions of its header is enough to link. All of
+  # them answer 100, CUDA_ERROR_NO_DEVICE.
   {
     grep -oE '\bcu[A-Z][A-Za-z0-9_]*' "$toolkit/include/cuda.h"
     echo cuProfilerInitialize
-  } | sort -u | sed 's/.*/void &(void) {}/' >"$target/stubs/cuda.c"
+  } | sort -u | sed 's/.*/int &(void) { return 100; }/' >"$target/stubs/cuda.c"
   gcc -shared -fPIC -w -Wl,-soname,libcuda.so.1 "$target/stubs/cuda.c" -o "$target/stubs/libcuda.so"
   ln -sf libcuda.so "$target/stubs/libcuda.so.1"
   touch "$target/ready"
@@ -33,4 +34,8 @@ toolkit=$(echo "$target"/venv/lib/python3*/site-packages/nvidia/cu13)
 for variable in CUDA_HOME CUDA_PATH CUDA_ROOT CUDA_TOOLKIT_ROOT_DIR; do
   echo "export $variable='$toolkit'"
 done
+# The libraries that the program is linked with. The stub would hide a driver, so it is offered only where there is none.
+libraries=$toolkit/lib
+ldconfig -p | grep -q 'libcuda\.so\.1 ' || libraries=$libraries:$target/stubs
+echo "export LD_LIBRARY_PATH='$libraries'\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
 echo "export CUDA_COMPUTE_CAP=\${CUDA_COMPUTE_CAP:-90} LIBRARY_PATH='$target/stubs' PATH='$toolkit/bin':\"\$PATH\""
