@@ -66,6 +66,8 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
         assert_eq!(outcome.stderr.lines().count(), 1, "{name}: {}", outcome.stderr);
         let again = bench.run(&[]).well();
         again.says(&["done already  mano-stream · anira · fixed", "started  mano-stream · anira · anira-e"]);
+        again
+            .says(&[&format!("computed again  mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display())]);
         let log = fs::read_to_string(bench.cell("anira-e 0").join("log.txt")).unwrap();
         assert!(log.contains(&format!("computed again: {}: damaged: ", file.display())), "{log}");
         assert_same(&bench.files(), &expected);

@@ -47,6 +47,7 @@ impl Display {
     pub fn show(&mut self, event: &Event) {
         match event {
             Event::Kept(_, plan) => self.end(&format!("done already  {}", plan.title())),
+            Event::Damaged(plan, error) => self.say(&format!("computed again  {}: {error}", plan.title())),
             Event::Started(id, plan) => self.start(id, plan),
             Event::Progress(id, line) => self.progress(id, line),
             Event::Ended(id, plan, status) => {

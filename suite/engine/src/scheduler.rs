@@ -35,6 +35,8 @@ pub struct ProgressLine {
 pub enum Event<'a> {
     /// A cell is done already and is left as it is.
     Kept(&'a str, &'a CellPlan),
+    /// What a cell has recorded does not verify, for this reason: it is computed again.
+    Damaged(&'a CellPlan, &'a Error),
     /// A worker has started on a cell.
     Started(&'a str, &'a CellPlan),
     /// A worker reports.
@@ -147,6 +149,7 @@ impl<'a> Schedule<'a> {
                 cell.clear()?;
                 cell.create(plan)?;
                 cell.log(&format!("computed again: {error}"))?;
+                report(Event::Damaged(plan, &error));
             }
             Err(error) => return Err(error),
         }
