@@ -1,13 +1,29 @@
 //! Data parallelism with fixed chunks: what a chunk computes never depends on how many threads there are.
 
+use std::cell::Cell;
+
 use rayon::prelude::*;
 
+thread_local! {
+    /// Whether this thread is inside an item of [`for_each`].
+    static WORKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the caller is an item of [`for_each`]: the other threads have items of their own, and what it calls should run
+/// on this thread alone.
+pub(crate) fn is_working() -> bool {
+    WORKING.get()
+}
+
 /// Runs `work` on every item, in parallel where the pool has more than one thread, with the widest instructions that
-/// the processor has. Items must write to disjoint memory and no item may depend on another.
+/// the processor has. Items must write to disjoint memory and no item may depend on another. Inside an item it runs on
+/// the item's thread.
 pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Send + Sync) {
     let instructions = pulp::Arch::new();
-    if rayon::current_num_threads() > 1 && items.len() > 1 {
-        items.into_par_iter().for_each(|item| {
+    if rayon::current_num_threads() > 1 && items.len() > 1 && !is_working() {
+        // One item at a time: an item is large, and the threads should end together.
+        items.into_par_iter().with_max_len(1).for_each(|item| {
+            let _leave = Entered::new();
             instructions.dispatch(
                 #[inline(always)]
                 || work(item),
@@ -20,5 +36,21 @@ pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Send + Sync) {
                 || work(item),
             )
         });
+    }
+}
+
+/// Marks this thread as working until it is dropped, by a panic too.
+struct Entered;
+
+impl Entered {
+    fn new() -> Self {
+        WORKING.set(true);
+        Self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        WORKING.set(false);
     }
 }

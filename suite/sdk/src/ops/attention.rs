@@ -24,6 +24,16 @@ pub struct AttentionPlan {
     total: usize,
 }
 
+/// Some sequences of a plan, to be worked on alone.
+pub(super) struct Part {
+    /// The plan of these sequences, with queries numbered from 0.
+    pub plan: AttentionPlan,
+    /// Their queries in the whole plan.
+    pub queries: Range<usize>,
+    /// The rows from the first of their keys to the last.
+    pub keys: Range<usize>,
+}
+
 impl AttentionPlan {
     /// The queries `rows` of a packed batch, each over the tokens of its sequence up to itself that are `visible`.
     pub fn new(layout: &TokenLayout, rows: &RowSet, visible: Option<&Arc<Vec<bool>>>) -> Arc<Self> {
@@ -60,6 +70,31 @@ impl AttentionPlan {
     /// Number of tokens in the batch.
     pub(super) fn rows(&self) -> usize {
         self.total
+    }
+
+    /// The plan in parts of whole sequences with at least `rows` queries each, if there are as many.
+    pub(super) fn parts(&self, rows: usize) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut first = 0;
+        for last in 0..self.groups.len() {
+            let queries = self.groups[first].0.start..self.groups[last].0.end;
+            if queries.len() < rows && last + 1 < self.groups.len() {
+                continue;
+            }
+            let groups = &self.groups[first..=last];
+            let own = |(mine, keys): &(Range<usize>, Range<usize>)| {
+                (mine.start - queries.start..mine.end - queries.start, keys.clone())
+            };
+            let plan = Self {
+                rows: self.rows[queries.clone()].to_vec(),
+                groups: groups.iter().map(own).collect(),
+                visible: self.visible.clone(),
+                total: self.total,
+            };
+            parts.push(Part { plan, queries, keys: self.groups[first].1.start..self.groups[last].1.end });
+            first = last + 1;
+        }
+        parts
     }
 
     /// The plan of some of its queries, given by their places, ascending.
@@ -177,7 +212,9 @@ impl CustomOp2 for Attention {
         let width = q.dim(1)?;
         dispatch!("causal-attention", q.dtype(), T => {
             let (dq, dkv) = cpu::with_all::<T, _, 3>([q, kv, grad], |[q, kv, grad]| {
-                Ok(backward(&self.plan, self.heads, q, kv, grad, width))
+                let mut dkv = vec![0 as T; kv.len()];
+                let dq = backward(&self.plan, self.heads, (q, kv, grad), (&mut dkv, 0), width);
+                Ok((dq, dkv))
             })?;
             Ok((cpu::gradient(dq, q)?, cpu::gradient(dkv, kv)?))
         })

@@ -253,19 +253,18 @@ pub(super) fn forward<T: Real>(plan: &AttentionPlan, heads: usize, q: &[T], kv: 
     result
 }
 
-/// Gradients of `q` and `kv` from that of the attended values.
+/// Gradient of `q` from that of the attended values; the gradients of the keys and values that queries see are written to
+/// `dkv`, whose first row is that of `first_key`.
 pub(super) fn backward<T: Real>(
     plan: &AttentionPlan,
     heads: usize,
-    q: &[T],
-    kv: &[T],
-    grad: &[T],
+    (q, kv, grad): (&[T], &[T], &[T]),
+    (dkv, first_key): (&mut [T], usize),
     width: usize,
-) -> (Vec<T>, Vec<T>) {
+) -> Vec<T> {
     let mut dq = vec![T::zero(); q.len()];
-    let mut dkv = vec![T::zero(); kv.len()];
-    let (mut rest_q, mut rest_kv) = (dq.as_mut_slice(), dkv.as_mut_slice());
-    let mut taken = 0;
+    let (mut rest_q, mut rest_kv) = (dq.as_mut_slice(), dkv);
+    let mut taken = first_key;
     let mut work = Vec::with_capacity(plan.groups.len());
     for (queries, keys) in &plan.groups {
         let (mine_q, others_q) = rest_q.split_at_mut(queries.len() * width);
@@ -280,5 +279,5 @@ pub(super) fn backward<T: Real>(
         #[inline(always)]
         |(sequence, dq, dkv): (Sequence<T>, &mut [T], &mut [T])| with_width!(width / heads, W => sequence.backward::<W>(heads, q, grad, dq, dkv)),
     );
-    (dq, dkv)
+    dq
 }

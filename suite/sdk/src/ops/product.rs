@@ -1,6 +1,10 @@
 //! Matrix products on slices, whose result for a row does not depend on how many rows there are.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::cpu::Real;
+use crate::threads;
 
 /// A matrix in a slice: `rows` times `columns`, row-major, or the transpose of such a matrix.
 #[derive(Clone, Copy)]
@@ -19,11 +23,6 @@ impl<'a, T> Matrix<'a, T> {
         Self { values, rows: values.len() / columns.max(1), columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// Numbers in a row.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
     /// The transpose.
     pub fn transposed(self) -> Self {
         Self {
@@ -33,6 +32,13 @@ impl<'a, T> Matrix<'a, T> {
             column_stride: self.row_stride,
             ..self
         }
+    }
+
+    /// Some of its columns, which must lie side by side in memory.
+    fn columns_in(self, columns: Range<usize>) -> Self {
+        debug_assert!(columns.end <= self.columns && self.column_stride == 1);
+        let values = if self.rows == 0 { &[] } else { &self.values[columns.start..] };
+        Self { values, columns: columns.len(), ..self }
     }
 
     fn fits(&self) -> bool {
@@ -59,6 +65,37 @@ pub(super) fn multiply<T: Real>(into: &mut [T], left: Matrix<T>, right: Matrix<T
     unsafe { product(into.as_mut_ptr(), left, right, accumulate) }
 }
 
+/// Rows of a sum of products that one thread works on at a time.
+const BLOCK: usize = 128;
+
+/// Sums of outer products, each over the chunks of a batch in their order: `into` += Σ leftᵀ · right.
+pub(super) struct OuterProducts<'a, T> {
+    /// Where to add, row-major, as wide as the right operands.
+    pub into: &'a mut [T],
+    /// The operands of each chunk.
+    pub terms: Vec<[Matrix<'a, T>; 2]>,
+}
+
+/// Adds all the sums, in parallel over blocks of their rows.
+pub(super) fn add_outer_products<T: Real>(sums: Vec<OuterProducts<T>>) {
+    let mut blocks = Vec::new();
+    for OuterProducts { into, terms } in sums {
+        let Some([_, right]) = terms.first() else { continue };
+        let width = right.columns;
+        let terms = Arc::new(terms);
+        for (number, into) in into.chunks_mut(BLOCK * width.max(1)).enumerate() {
+            let first = number * BLOCK;
+            let columns = first..first + into.len() / width.max(1);
+            blocks.push((into, columns, terms.clone()));
+        }
+    }
+    threads::for_each(blocks, |(into, columns, terms)| {
+        for [left, right] in terms.iter().filter(|[left, _]| left.rows > 0) {
+            multiply(into, left.columns_in(columns.clone()).transposed(), *right, true);
+        }
+    });
+}
+
 /// left · right as a new vector, row-major.
 pub(super) fn multiplied<T: Real>(left: Matrix<T>, right: Matrix<T>) -> Vec<T> {
     assert!(left.columns == right.rows && left.fits() && right.fits());
@@ -79,7 +116,7 @@ pub(super) fn multiplied<T: Real>(left: Matrix<T>, right: Matrix<T>) -> Vec<T> {
 /// # Safety
 /// `into` points to room for left.rows · right.columns numbers, initialised if `accumulate`; both operands fit.
 unsafe fn product<T: Real>(into: *mut T, left: Matrix<T>, right: Matrix<T>, accumulate: bool) {
-    let threads = rayon::current_num_threads();
+    let threads = if threads::is_working() { 1 } else { rayon::current_num_threads() };
     let parallelism = if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
     // SAFETY: strides and sizes describe memory within the operands' slices, which `fits` has been asserted for, and
     // within `into`, which the caller vouches for. The operands are shared borrows and cannot overlap `into`.
@@ -123,6 +160,15 @@ pub(super) fn project<T: Real>(x: &[T], weight: &[T], inputs: usize) -> Vec<T> {
     let mut result = multiplied(Matrix::new(&padded, inputs), weight.transposed());
     result.truncate(rows * outputs);
     result
+}
+
+/// `into` = x wᵀ, the same for a row however many there are.
+pub(super) fn project_into<T: Real>(into: &mut [T], x: &[T], weight: &[T], inputs: usize) {
+    let (left, weights) = (Matrix::new(x, inputs), Matrix::new(weight, inputs));
+    if left.rows >= fewest_rows(weights.rows) {
+        return multiply(into, left, weights.transposed(), false);
+    }
+    into.copy_from_slice(&project(x, weight, inputs));
 }
 
 /// `into` += x wᵀ, the same for a row however many there are.

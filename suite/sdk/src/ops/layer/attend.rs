@@ -1,18 +1,20 @@
 //! Everything of a layer but its keys and values: queries, attention, output projection, feed-forward part.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::{DOWN, FEED_FORWARD_NORM, GATE_UP, INPUT_NORM, Layer, LayerPass, LayerWeights, OUTPUT, QUERY_KEY_VALUE};
-use crate::ops::attention::{AttentionPlan, WIDEST_HEAD, causal_attention};
+use super::part::{Computation, Cotangents, Kept, Numbers};
+use super::{Layer, LayerPass, PART, accumulate, split};
+use crate::ops::attention::{AttentionPlan, Part, WIDEST_HEAD, causal_attention};
 use crate::ops::cpu::{self, Real, dispatch};
-use crate::ops::product::{Matrix, multiplied, multiply, project, project_onto};
-use crate::ops::rope::{self, Rotation, Turn};
-use crate::ops::rows::{gathered, scatter};
-use crate::ops::{attention_kernel, rms_norm, swiglu};
+use crate::ops::product::{Matrix, OuterProducts, add_outer_products};
+use crate::ops::rope::{self, Rotation};
+use crate::ops::{rms_norm, swiglu};
+use crate::threads;
 
 pub(super) fn apply(
     pass: &LayerPass,
@@ -75,133 +77,101 @@ struct Attend {
     /// Places of the rows that the backward pass works on; `None` stands for all.
     differentiated: Option<Arc<[u32]>>,
     tracked: bool,
+    /// A `Vec<Saved<T>>`.
     kept: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// What the backward pass cannot cheaply compute again, for the rows that it works on.
-struct Kept<T> {
-    query: Vec<T>,
-    attended: Vec<T>,
-    middle: Vec<T>,
-    gate_up: Vec<T>,
+/// A part of the batch, with what its forward pass has kept.
+struct Saved<T> {
+    queries: Range<usize>,
+    keys: Range<usize>,
+    kept: Option<Kept<T>>,
 }
 
 impl Attend {
-    /// The rows that the backward pass works on, of rows as wide as `width`.
-    fn differentiated<T: Real>(&self, values: Vec<T>, width: usize) -> Vec<T> {
-        match &self.differentiated {
-            Some(places) => gathered(&values, places, width),
-            None => values,
-        }
+    /// Places in a part of the rows that the backward pass works on.
+    fn places(&self, queries: &Range<usize>) -> Option<Vec<u32>> {
+        let inside = |places: &Arc<[u32]>| {
+            let place = |limit: usize| places.partition_point(|place| (*place as usize) < limit);
+            places[place(queries.start)..place(queries.end)].iter().map(|place| place - queries.start as u32).collect()
+        };
+        self.differentiated.as_ref().map(inside)
+    }
+
+    fn with_computation<T: Real, R>(&self, keys_values: &[T], work: impl FnOnce(Computation<T>) -> R) -> Result<R> {
+        cpu::with_all::<T, _, 6>(self.layer.weights.in_order(), |weights| {
+            let (layer, numbers, rotation) = (&*self.layer, Numbers::new(weights), &self.rotation);
+            Ok(work(Computation { layer, numbers, rotation, keys_values }))
+        })
     }
 
     fn forward<T: Real>(&self, states: &[T], keys_values: &[T]) -> Result<Vec<T>> {
-        let Layer { d_model, d_ff, heads, epsilon, weights, .. } = &*self.layer;
-        let (d_model, d_ff, epsilon) = (*d_model, *d_ff, T::from_f64(*epsilon));
-        let LayerWeights { input_norm, query_key_value, output, feed_forward_norm, gate_up, down } = weights;
-        let operands = [input_norm, query_key_value, output, feed_forward_norm, gate_up, down];
-        cpu::with_all::<T, _, 6>(operands, |[input_norm, qkv, output, feed_forward_norm, gate_up, down]| {
-            let normed = rms_norm::forward(states, input_norm, epsilon);
-            let mut query = project(&normed, &qkv[..d_model * d_model], d_model);
-            rope::rotate(&mut query, (d_model, d_model), &self.positions, &self.rotation, Turn::Forward);
-            let attended = attention_kernel::forward(&self.plan, *heads, &query, keys_values, d_model);
-            let mut middle = states.to_vec();
-            project_onto(&mut middle, &attended, output, d_model);
-            let normed = rms_norm::forward(&middle, feed_forward_norm, epsilon);
-            let gate_up = project(&normed, gate_up, d_model);
-            let hidden = swiglu::forward(&gate_up, d_ff);
-            let mut result = middle.clone();
-            project_onto(&mut result, &hidden, down, d_ff);
-            let any = self.differentiated.as_ref().is_none_or(|places| !places.is_empty());
-            if self.tracked && any {
-                let kept = Kept {
-                    query: self.differentiated(query, d_model),
-                    attended: self.differentiated(attended, d_model),
-                    middle: self.differentiated(middle, d_model),
-                    gate_up: self.differentiated(gate_up, 2 * d_ff),
-                };
-                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(kept));
-            }
-            Ok(result)
-        })
+        let d_model = self.layer.d_model;
+        let mut result = vec![T::zero(); states.len()];
+        let parts = self.plan.parts(PART);
+        let mut saved: Vec<Saved<T>> = parts
+            .iter()
+            .map(|part| Saved { queries: part.queries.clone(), keys: part.keys.clone(), kept: None })
+            .collect();
+        let results = split(&mut result, saved.iter().map(|part| part.queries.clone()), d_model);
+        let work = parts.into_iter().zip(&mut saved).zip(results).collect();
+        self.with_computation(keys_values, |computation| {
+            threads::for_each(work, |((part, saved), result): ((Part, &mut Saved<T>), &mut [T])| {
+                let Range { start, end } = part.queries;
+                let (places, positions) = (self.places(&part.queries), &self.positions[start..end]);
+                let states = &states[start * d_model..end * d_model];
+                saved.kept = computation.forward(part, positions, states, result, places, self.tracked);
+            });
+        })?;
+        if self.tracked {
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(saved));
+        }
+        Ok(result)
     }
 
     /// Gradients of the states and of keys and values.
     fn backward<T: Real>(&self, states: &[T], keys_values: &[T], grad: &[T]) -> Result<(Vec<T>, Vec<T>)> {
-        let d_model = self.layer.d_model;
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = match (kept.as_ref().and_then(|kept| kept.downcast_ref::<Kept<T>>()), &self.differentiated) {
-            (Some(kept), _) => kept,
-            (None, Some(places)) if places.is_empty() => {
-                return Ok((vec![T::zero(); states.len()], vec![T::zero(); keys_values.len()]));
-            }
-            (None, _) => candle_core::bail!("layer: nothing was kept for the backward pass"),
+        let (d_model, d_ff) = (self.layer.d_model, self.layer.d_ff);
+        let saved = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(saved) = saved.as_ref().and_then(|saved| saved.downcast_ref::<Vec<Saved<T>>>()) else {
+            candle_core::bail!("layer: nothing was kept for the backward pass");
         };
-        let Some(places) = &self.differentiated else {
-            return self.backward_rows(kept, states, keys_values, grad, &self.plan, &self.positions);
-        };
-        let positions: Vec<u32> = places.iter().map(|place| self.positions[*place as usize]).collect();
-        let (some, grad) = (gathered(states, places, d_model), gathered(grad, places, d_model));
-        let plan = self.plan.subset(places);
-        let (dsome, dkeys_values) = self.backward_rows(kept, &some, keys_values, &grad, &plan, &positions)?;
-        let mut dstates = vec![T::zero(); states.len()];
-        scatter(&mut dstates, places, &dsome, d_model);
-        Ok((dstates, dkeys_values))
-    }
-
-    fn backward_rows<T: Real>(
-        &self,
-        kept: &Kept<T>,
-        states: &[T],
-        keys_values: &[T],
-        grad: &[T],
-        plan: &AttentionPlan,
-        positions: &[u32],
-    ) -> Result<(Vec<T>, Vec<T>)> {
-        let Layer { d_model, d_ff, heads, epsilon, weights, sums, .. } = &*self.layer;
-        let (d_model, d_ff, epsilon) = (*d_model, *d_ff, T::from_f64(*epsilon));
-        let LayerWeights { input_norm, query_key_value, output, feed_forward_norm, gate_up, down } = weights;
-        let operands = [input_norm, query_key_value, output, feed_forward_norm, gate_up, down];
-        cpu::with_all::<T, _, 6>(operands, |[input_norm, qkv, output, feed_forward_norm, gate_up, down]| {
-            let add = |which: usize, length: usize, outputs: Matrix<T>, inputs: Matrix<T>| {
-                sums.add::<T>(which, length, |sum| {
-                    multiply(&mut sum[..outputs.columns() * inputs.columns()], outputs.transposed(), inputs, true);
-                });
+        let (mut dstates, mut dkeys_values) = (vec![T::zero(); states.len()], vec![T::zero(); keys_values.len()]);
+        let mut cotangents: Vec<Option<Cotangents<T>>> = saved.iter().map(|_| None).collect();
+        let of_states = split(&mut dstates, saved.iter().map(|part| part.queries.clone()), d_model);
+        let of_keys = split(&mut dkeys_values, saved.iter().map(|part| part.keys.clone()), 2 * d_model);
+        let work = saved.iter().zip(&mut cotangents).zip(of_states.into_iter().zip(of_keys)).collect();
+        self.with_computation(keys_values, |computation| {
+            type Work<'w, 's, T> = ((&'s Saved<T>, &'w mut Option<Cotangents<'s, T>>), (&'w mut [T], &'w mut [T]));
+            threads::for_each(work, |((saved, cotangents), (dstates, dkeys_values)): Work<T>| {
+                let Some(kept) = &saved.kept else { return };
+                let own = saved.queries.start * d_model..saved.queries.end * d_model;
+                let keys = (dkeys_values, saved.keys.start);
+                *cotangents = Some(computation.backward(kept, &states[own.clone()], &grad[own], dstates, keys));
+            });
+        })?;
+        let cotangents: Vec<Cotangents<T>> = cotangents.into_iter().flatten().collect();
+        let lengths = self.layer.weights.in_order().map(Tensor::elem_count);
+        self.layer.sums.add::<T>(lengths, |[input_norm, query_key_value, output, norm, gate_up, down]| {
+            let query = &mut query_key_value[..d_model * d_model];
+            let sum = |into, terms: &dyn for<'c> Fn(&'c Cotangents<'_, T>) -> [Matrix<'c, T>; 2]| OuterProducts {
+                into,
+                terms: cotangents.iter().map(terms).collect(),
             };
-            // result = middle + hidden downᵀ
-            let dresult = Matrix::new(grad, d_model);
-            let dhidden = multiplied(dresult, Matrix::new(down, d_ff));
-            let (hidden, dgate_up) = swiglu::backward(&kept.gate_up, &dhidden, d_ff);
-            drop(dhidden);
-            add(DOWN, down.len(), dresult, Matrix::new(&hidden, d_ff));
-            drop(hidden);
-            // gate_up = norm(middle) gate_upᵀ
-            let normed = rms_norm::forward(&kept.middle, feed_forward_norm, epsilon);
-            let dgates = Matrix::new(&dgate_up, 2 * d_ff);
-            add(GATE_UP, gate_up.len(), dgates, Matrix::new(&normed, d_model));
-            let dnormed = multiplied(dgates, Matrix::new(gate_up, d_model));
-            drop(dgate_up);
-            let mut dmiddle = grad.to_vec();
-            sums.add::<T>(FEED_FORWARD_NORM, d_model, |sum| {
-                rms_norm::backward_onto(&mut dmiddle, sum, &kept.middle, feed_forward_norm, &dnormed, epsilon);
-            });
-            // middle = states + attended outputᵀ
-            let dattended = multiplied(Matrix::new(&dmiddle, d_model), Matrix::new(output, d_model));
-            add(OUTPUT, output.len(), Matrix::new(&dmiddle, d_model), Matrix::new(&kept.attended, d_model));
-            let (mut dquery, dkeys_values) =
-                attention_kernel::backward(plan, *heads, &kept.query, keys_values, &dattended, d_model);
-            rope::rotate(&mut dquery, (d_model, d_model), positions, &self.rotation, Turn::Backward);
-            // query = norm(states) query_weightᵀ
-            let normed = rms_norm::forward(states, input_norm, epsilon);
-            let dqueries = Matrix::new(&dquery, d_model);
-            add(QUERY_KEY_VALUE, qkv.len(), dqueries, Matrix::new(&normed, d_model));
-            let dnormed = multiplied(dqueries, Matrix::new(&qkv[..d_model * d_model], d_model));
-            let mut dstates = dmiddle;
-            sums.add::<T>(INPUT_NORM, d_model, |sum| {
-                rms_norm::backward_onto(&mut dstates, sum, states, input_norm, &dnormed, epsilon);
-            });
-            Ok((dstates, dkeys_values))
-        })
+            add_outer_products(vec![
+                sum(down, &|part| [Matrix::new(&part.dresult, d_model), Matrix::new(&part.hidden, d_ff)]),
+                sum(gate_up, &|part| {
+                    [Matrix::new(&part.dgate_up, 2 * d_ff), Matrix::new(&part.middle_normed, d_model)]
+                }),
+                sum(output, &|part| [Matrix::new(&part.dmiddle, d_model), Matrix::new(part.attended(), d_model)]),
+                sum(query, &|part| [Matrix::new(&part.dquery, d_model), Matrix::new(&part.states_normed, d_model)]),
+            ]);
+            for part in &cotangents {
+                accumulate(input_norm, &part.norms[0]);
+                accumulate(norm, &part.norms[1]);
+            }
+        });
+        Ok((dstates, dkeys_values))
     }
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
-use super::{INPUT_NORM, Layer, LayerPass, QUERY_KEY_VALUE};
+use super::{Layer, LayerPass, PART, accumulate};
 use crate::ops::cpu::{self, Real, dispatch};
-use crate::ops::product::{Matrix, multiplied, multiply, project};
+use crate::ops::product::{Matrix, OuterProducts, add_outer_products, multiplied, project_into};
 use crate::ops::rms_norm;
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
+use crate::threads;
 
 pub(super) fn apply(
     pass: &LayerPass,
@@ -51,14 +52,28 @@ struct KeysValues {
 }
 
 impl KeysValues {
-    fn compute<T: Real>(&self, states: &[T], positions: &[u32]) -> Result<Vec<T>> {
-        let (d_model, weights) = (self.layer.d_model, &self.layer.weights);
+    fn with_weights<T: Real, R>(&self, work: impl FnOnce(&[T], &[T]) -> R) -> Result<R> {
+        let (from, weights) = (self.layer.d_model * self.layer.d_model, &self.layer.weights);
         cpu::with_all::<T, _, 2>([&weights.input_norm, &weights.query_key_value], |[norm, weight]| {
-            let normed = rms_norm::forward(states, norm, T::from_f64(self.layer.epsilon));
-            let mut result = project(&normed, &weight[d_model * d_model..], d_model);
-            rope::rotate(&mut result, (2 * d_model, d_model), positions, &self.rotation, Turn::Forward);
-            Ok(result)
+            Ok(work(norm, &weight[from..]))
         })
+    }
+
+    fn compute<T: Real>(&self, states: &[T], positions: &[u32]) -> Result<Vec<T>> {
+        let d_model = self.layer.d_model;
+        let mut result = vec![T::zero(); 2 * states.len()];
+        let work = result
+            .chunks_mut(PART * 2 * d_model)
+            .zip(states.chunks(PART * d_model).zip(positions.chunks(PART)))
+            .collect();
+        self.with_weights(|norm: &[T], weight: &[T]| {
+            threads::for_each(work, |(result, (states, positions)): (&mut [T], (&[T], &[u32]))| {
+                let normed = rms_norm::forward(states, norm, T::from_f64(self.layer.epsilon));
+                project_into(result, &normed, weight, d_model);
+                rope::rotate(result, (2 * d_model, d_model), positions, &self.rotation, Turn::Forward);
+            });
+        })?;
+        Ok(result)
     }
 
     fn forward<T: Real>(&self, states: &[T]) -> Result<Vec<T>> {
@@ -74,22 +89,52 @@ impl KeysValues {
     fn backward<T: Real>(&self, states: &[T], grad: &[T]) -> Result<Vec<T>> {
         let Layer { d_model, weights, sums, epsilon, .. } = &*self.layer;
         let (d_model, epsilon) = (*d_model, T::from_f64(*epsilon));
-        let mut grad = grad.to_vec();
-        rope::rotate(&mut grad, (2 * d_model, d_model), &self.positions, &self.rotation, Turn::Backward);
-        cpu::with_all::<T, _, 2>([&weights.input_norm, &weights.query_key_value], |[norm, weight]| {
-            let normed = rms_norm::forward(states, norm, epsilon);
-            let (from, inputs) = (d_model * d_model, Matrix::new(&normed, d_model));
-            let outputs = Matrix::new(&grad, 2 * d_model);
-            let dnormed = multiplied(outputs, Matrix::new(&weight[from..], d_model));
-            sums.add::<T>(QUERY_KEY_VALUE, weight.len(), |sum| {
-                multiply(&mut sum[from..], outputs.transposed(), inputs, true);
+        let mut dstates = vec![T::zero(); states.len()];
+        let mut parts: Vec<Option<Cotangents<T>>> = (0..self.positions.len().div_ceil(PART)).map(|_| None).collect();
+        self.with_weights(|norm: &[T], weight: &[T]| {
+            let work = parts
+                .iter_mut()
+                .zip(dstates.chunks_mut(PART * d_model))
+                .zip(states.chunks(PART * d_model).zip(grad.chunks(PART * 2 * d_model)))
+                .zip(self.positions.chunks(PART))
+                .collect();
+            type Work<'w, T> = (((&'w mut Option<Cotangents<T>>, &'w mut [T]), (&'w [T], &'w [T])), &'w [u32]);
+            threads::for_each(work, |(((part, dstates), (states, grad)), positions): Work<T>| {
+                let mut outputs = grad.to_vec();
+                rope::rotate(&mut outputs, (2 * d_model, d_model), positions, &self.rotation, Turn::Backward);
+                let normed = rms_norm::forward(states, norm, epsilon);
+                let dnormed = multiplied(Matrix::new(&outputs, 2 * d_model), Matrix::new(weight, d_model));
+                let mut dnorm = vec![T::zero(); d_model];
+                rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
+                *part = Some(Cotangents { outputs, normed, dnorm });
             });
-            let mut dstates = vec![T::zero(); states.len()];
-            sums.add::<T>(INPUT_NORM, d_model, |sum| {
-                rms_norm::backward_onto(&mut dstates, sum, states, norm, &dnormed, epsilon);
-            });
-            Ok(dstates)
-        })
+        })?;
+        let parts: Vec<Cotangents<T>> = parts.into_iter().flatten().collect();
+        let lengths = [d_model, weights.query_key_value.elem_count(), 0, 0, 0, 0];
+        sums.add::<T>(lengths, |[input_norm, query_key_value, ..]| {
+            let into = &mut query_key_value[d_model * d_model..];
+            add_outer_products(vec![OuterProducts {
+                into,
+                terms: parts.iter().map(|part| part.operands(d_model)).collect(),
+            }]);
+            for part in &parts {
+                accumulate(input_norm, &part.dnorm);
+            }
+        });
+        Ok(dstates)
+    }
+}
+
+/// Gradient by the projections of some rows, with the other operand, and their share of the norm's gradient.
+struct Cotangents<T> {
+    outputs: Vec<T>,
+    normed: Vec<T>,
+    dnorm: Vec<T>,
+}
+
+impl<T> Cotangents<T> {
+    fn operands(&self, d_model: usize) -> [Matrix<'_, T>; 2] {
+        [Matrix::new(&self.outputs, 2 * d_model), Matrix::new(&self.normed, d_model)]
     }
 }
 

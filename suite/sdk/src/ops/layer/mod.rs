@@ -5,14 +5,17 @@
 
 mod attend;
 mod keys_values;
+mod part;
 mod sums;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
 use self::sums::{Collect, Sums};
-use super::{AttentionPlan, RopeTable, cpu};
+use super::cpu::{self, Real};
+use super::{AttentionPlan, RopeTable};
 
 /// The weights of a layer.
 #[derive(Debug, Clone)]
@@ -31,13 +34,36 @@ pub struct LayerWeights {
     pub down: Tensor,
 }
 
-/// Place of each weight among the sums of gradients.
-const INPUT_NORM: usize = 0;
-const QUERY_KEY_VALUE: usize = 1;
-const OUTPUT: usize = 2;
-const FEED_FORWARD_NORM: usize = 3;
-const GATE_UP: usize = 4;
-const DOWN: usize = 5;
+impl LayerWeights {
+    /// The weights in the order in which their gradients are summed.
+    fn in_order(&self) -> [&Tensor; 6] {
+        let Self { input_norm, query_key_value, output, feed_forward_norm, gate_up, down } = self;
+        [input_norm, query_key_value, output, feed_forward_norm, gate_up, down]
+    }
+}
+
+/// Rows that one thread works on at a time: enough for efficient products, few enough for its cache.
+const PART: usize = 128;
+
+/// The rows of `values` that each of `ranges` names, which ascend without meeting; rows are `width` numbers wide.
+fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width: usize) -> Vec<&mut [T]> {
+    let (mut rest, mut taken) = (values, 0);
+    let mut parts = Vec::new();
+    for range in ranges {
+        let (_, from_here) = rest.split_at_mut((range.start - taken) * width);
+        let (part, others) = from_here.split_at_mut(range.len() * width);
+        (rest, taken) = (others, range.end);
+        parts.push(part);
+    }
+    parts
+}
+
+/// Adds `share` to `total`.
+fn accumulate<T: Real>(total: &mut [T], share: &[T]) {
+    for (total, share) in total.iter_mut().zip(share) {
+        *total += *share;
+    }
+}
 
 /// A layer within one graph: however often it is applied, its weights receive their gradients once.
 #[derive(Clone)]
@@ -78,11 +104,11 @@ impl LayerPass {
         }
         let sums = Arc::new(Sums::default());
         let token = if cpu::fused(&weights.down) {
-            let collect = |first: usize, a: &Tensor, b: &Tensor, c: &Tensor| {
+            let collect = |first: usize, [a, b, c]: [&Tensor; 3]| {
                 a.contiguous()?.apply_op3(&b.contiguous()?, &c.contiguous()?, Collect { sums: sums.clone(), first })
             };
-            let attention = collect(INPUT_NORM, input_norm, query_key_value, output)?;
-            (attention + collect(FEED_FORWARD_NORM, feed_forward_norm, gate_up, &weights.down)?)?
+            let [a, b, c, d, e, f] = weights.in_order();
+            (collect(0, [a, b, c])? + collect(3, [d, e, f])?)?
         } else {
             weights.down.zeros_like()?
         };

@@ -13,14 +13,19 @@ use crate::ops::cpu::{self, Real, dispatch};
 pub(super) struct Sums(Mutex<[Option<Box<dyn Any + Send>>; 6]>);
 
 impl Sums {
-    /// Calls `add` with the sum of weight `which`, which has `length` numbers.
-    pub fn add<T: Real>(&self, which: usize, length: usize, add: impl FnOnce(&mut [T])) {
+    /// Calls `add` with the sums of weights of these lengths. What is of no interest has the length 0.
+    pub fn add<T: Real>(&self, lengths: [usize; 6], add: impl FnOnce([&mut [T]; 6])) {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = sums[which].get_or_insert_with(|| Box::new(vec![T::zero(); length]));
-        // A graph has one type, so this is a vector of T.
-        if let Some(sum) = sum.downcast_mut::<Vec<T>>() {
-            add(sum);
-        }
+        let mut lengths = lengths.into_iter();
+        add(sums.each_mut().map(|sum| -> &mut [T] {
+            let length = lengths.next().unwrap_or(0);
+            if length == 0 {
+                return &mut [];
+            }
+            let sum = sum.get_or_insert_with(|| Box::new(vec![T::zero(); length]));
+            // A graph has one type, so this is a vector of T.
+            sum.downcast_mut::<Vec<T>>().map_or(&mut [], Vec::as_mut_slice)
+        }));
     }
 
     fn take<T: Real>(&self, which: usize, length: usize) -> Vec<T> {
