@@ -1,6 +1,6 @@
 //! A Llama-2 layer: pre-norm RMSNorm, causal attention with rotary positions, SwiGLU, no biases.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
@@ -78,6 +78,7 @@ pub struct TransformerLayer {
     shape: TransformerShape,
     rope: Arc<RopeTable>,
     weights: LayerWeights,
+    constant: OnceLock<LayerPass>,
 }
 
 impl TransformerLayer {
@@ -101,7 +102,7 @@ impl TransformerLayer {
             gate_up: matrix(&feed_forward, "{gate_proj,up_proj}.weight", 2 * d_ff, d_model)?,
             down: matrix(&feed_forward, "down_proj.weight", d_model, d_ff)?,
         };
-        Ok(Self { shape, rope: rope.clone(), weights })
+        Ok(Self { shape, rope: rope.clone(), weights, constant: OnceLock::new() })
     }
 
     /// The layer over all rows, read out for the rows in `queries`: `[rows, d_model]` to `[queries, d_model]`.
@@ -139,8 +140,16 @@ impl TransformerLayer {
         Ok(pass.attend(states, &keys_values, &positions, plan, places.as_ref())?)
     }
 
-    /// Begins a graph in which the layer may be used several times.
+    /// Begins a graph in which the layer may be used several times. Constant weights need no graph, and what is made of them
+    /// serves all passes.
     fn begin(&self) -> Result<LayerPass> {
-        Ok(LayerPass::new(&self.weights, self.shape.heads, self.shape.rms_norm_epsilon, &self.rope)?)
+        if let Some(pass) = self.constant.get() {
+            return Ok(pass.clone());
+        }
+        let pass = LayerPass::new(&self.weights, self.shape.heads, self.shape.rms_norm_epsilon, &self.rope)?;
+        if !self.weights.down.track_op() {
+            return Ok(self.constant.get_or_init(|| pass).clone());
+        }
+        Ok(pass)
     }
 }

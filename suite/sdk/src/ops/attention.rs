@@ -9,9 +9,6 @@ use super::attention_kernel::{backward, forward};
 use super::cpu::{self, dispatch};
 use crate::layout::{RowSet, TokenLayout};
 
-/// The widest head that the fused attention is written for; wider ones are composed.
-pub(super) const WIDEST_HEAD: usize = 256;
-
 /// Who attends to whom: the queries of each sequence and the keys they may see.
 #[derive(Debug)]
 pub struct AttentionPlan {
@@ -136,7 +133,7 @@ pub fn causal_attention(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &A
             plan.total
         );
     }
-    if cpu::fused(q) && width / heads <= WIDEST_HEAD {
+    if cpu::fused(q) {
         let attention = Attention { plan: plan.clone(), heads };
         return q.contiguous()?.apply_op2(&keys_values.contiguous()?, attention);
     }

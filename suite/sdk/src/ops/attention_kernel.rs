@@ -1,35 +1,20 @@
 //! The arithmetic of causal attention on slices, one sequence and head at a time.
 //!
-//! Queries, keys and values of a head are copied together first, as arrays whose width the compiler knows; narrower heads
-//! are padded with zeros. Probabilities are never stored but computed again in the backward pass.
+//! A block of queries is worked on at once, by the tiles that matrix products are made of. Probabilities are never stored
+//! but computed again in the backward pass.
 
 use std::ops::Range;
 
 use super::attention::AttentionPlan;
-use super::cpu::{self, Real, number};
+use super::cpu::{self, Real, fuses, number};
+use super::product::kernel::{Into, Left, TALL, WIDE, tile};
 use crate::threads;
 
-/// Keys are worked on in blocks of this many.
-const LANES: usize = 8;
+/// Queries that are worked on at once: those of a block compute the scores of all keys that the last of them sees.
+const BLOCK: usize = 4 * TALL;
 
-/// Evaluates an expression with a constant that is at least `$value`.
-macro_rules! with_width {
-    ($value:expr, $width:ident => $body:expr) => {
-        with_width!(@arms $value, $width => $body, 8, 16, 32, 64, 128)
-    };
-    (@arms $value:expr, $width:ident => $body:expr, $($known:literal),*) => {
-        match $value {
-            $(value if value <= $known => {
-                const $width: usize = $known;
-                $body
-            })*
-            _ => {
-                const $width: usize = super::attention::WIDEST_HEAD;
-                $body
-            }
-        }
-    };
-}
+/// Scores are worked on in vectors of this many.
+const LANES: usize = 8;
 
 /// A sequence's part of the work: its queries and its keys.
 struct Sequence<'a, T> {
@@ -37,110 +22,135 @@ struct Sequence<'a, T> {
     queries: Range<usize>,
     keys: Range<usize>,
     width: usize,
+    heads: usize,
     keys_values: &'a [T],
 }
 
-/// Columns of some rows, padded to `W` numbers each.
+/// Some rows of numbers as the right operand of a product: `[panel][row][N]` for as many columns as `head` has.
 #[inline(always)]
-fn columns<'a, T: Real, const W: usize>(
-    rows: impl Iterator<Item = &'a [T]>,
-    columns: Range<usize>,
-    into: &mut [[T; W]],
+fn pack_rows<'a, T: Real, const N: usize>(
+    rows: impl ExactSizeIterator<Item = &'a [T]>,
+    head: Range<usize>,
+    into: &mut Vec<[T; N]>,
 ) {
-    for (into, row) in into.iter_mut().zip(rows) {
-        into[..columns.len()].copy_from_slice(&row[columns.clone()]);
-    }
-}
-
-/// Rows of `W` numbers as blocks of `LANES` columns: `blocks[b][c][l]` is number c of row b · LANES + l.
-#[inline(always)]
-fn transpose<T: Real, const W: usize>(rows: &[[T; W]], blocks: &mut [[[T; LANES]; W]]) {
-    for (block, rows) in blocks.iter_mut().zip(rows.chunks(LANES)) {
-        for (lane, row) in rows.iter().enumerate() {
-            for (column, value) in block.iter_mut().zip(row) {
-                column[lane] = *value;
+    let count = rows.len();
+    into.clear();
+    into.resize(head.len().div_ceil(N) * count, [T::zero(); N]);
+    for (place, row) in rows.enumerate() {
+        for (panel, some) in row[head.clone()].chunks(N).enumerate() {
+            match <&[T; N]>::try_from(some) {
+                Ok(some) => into[panel * count + place] = *some,
+                Err(_) => into[panel * count + place][..some.len()].copy_from_slice(some),
             }
         }
     }
 }
 
-/// Products of `row` with the rows that `blocks` holds, times `factor`.
+/// The transpose of some rows as the right operand of a product: `[panel][column of head][WIDE rows]`.
 #[inline(always)]
-fn products<T: Real, const W: usize>(row: &[T; W], factor: T, blocks: &[[[T; LANES]; W]], into: &mut [[T; LANES]]) {
-    for (into, block) in into.iter_mut().zip(blocks) {
-        let mut sums = [T::zero(); LANES];
-        for (value, column) in row.iter().zip(block) {
-            for (sum, other) in sums.iter_mut().zip(column) {
-                *sum += *value * *other;
-            }
-        }
-        for (into, sum) in into.iter_mut().zip(sums) {
-            *into = sum * factor;
+fn pack_columns<'a, T: Real>(
+    rows: impl ExactSizeIterator<Item = &'a [T]>,
+    head: Range<usize>,
+    into: &mut Vec<[T; WIDE]>,
+) {
+    into.clear();
+    into.resize(rows.len().div_ceil(WIDE) * head.len(), [T::zero(); WIDE]);
+    for (place, row) in rows.enumerate() {
+        let panel = &mut into[place / WIDE * head.len()..][..head.len()];
+        for (column, value) in panel.iter_mut().zip(&row[head.clone()]) {
+            column[place % WIDE] = *value;
         }
     }
 }
 
-/// The sum of `rows` weighted by `weights`.
+/// Products of rows with all panels, `into` rows that are `stride` apart; every panel gives up to `N` columns of `columns`.
 #[inline(always)]
-fn mixture<T: Real, const W: usize>(weights: &[[T; LANES]], rows: &[[T; W]]) -> [T; W] {
-    let mut sums = [T::zero(); W];
-    for (weight, row) in weights.as_flattened().iter().zip(rows) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += *weight * *value;
+fn products<T: Real, const FUSED: bool, const N: usize>(
+    rows: usize,
+    left: Left<T>,
+    (panels, inner): (&[[T; N]], usize),
+    (into, stride, columns): (&mut [T], usize, usize),
+    add: bool,
+) {
+    for (number, panel) in panels.chunks_exact(inner).enumerate() {
+        let first = number * N;
+        for row in (0..rows).step_by(TALL) {
+            let left = Left { values: &left.values[row * left.row_stride..], ..left };
+            let into =
+                Into { values: &mut into[row * stride + first..], stride, columns: (columns - first).min(N), add };
+            tile::<T, FUSED, N>((rows - row).min(TALL), left, panel, into);
         }
     }
-    sums
 }
 
-/// Adds `row` times each weight to the rows of `into`.
+/// The same where every panel has more rows than are used: the first `used` of `inner`.
 #[inline(always)]
-fn spread<T: Real, const W: usize>(weights: &[[T; LANES]], row: &[T; W], into: &mut [[T; W]]) {
-    for (weight, into) in weights.as_flattened().iter().zip(into) {
-        for (into, value) in into.iter_mut().zip(row) {
-            *into += *weight * *value;
-        }
+fn mixtures<T: Real, const FUSED: bool, const N: usize>(
+    rows: usize,
+    left: Left<T>,
+    (panels, inner, used): (&[[T; N]], usize, usize),
+    (into, stride, columns): (&mut [T], usize, usize),
+) {
+    for (number, panel) in panels.chunks_exact(inner).enumerate() {
+        let first = number * N;
+        let into = (&mut into[first..], stride, (columns - first).min(N));
+        products::<T, FUSED, N>(rows, left, (&panel[..used], used), into, false);
     }
 }
 
 impl<T: Real> Sequence<'_, T> {
-    fn blocks(&self) -> usize {
-        self.keys.len().div_ceil(LANES)
-    }
-
     /// Rows of keys and values.
     #[inline(always)]
-    fn memory(&self) -> impl Iterator<Item = &[T]> {
+    fn memory(&self) -> impl ExactSizeIterator<Item = &[T]> {
         let row = 2 * self.width;
         self.keys_values[self.keys.start * row..self.keys.end * row].chunks_exact(row)
     }
 
-    #[inline(always)]
-    fn rows<'b>(&self, of_queries: &'b [T]) -> impl Iterator<Item = &'b [T]> {
-        of_queries[self.queries.start * self.width..self.queries.end * self.width].chunks_exact(self.width)
+    /// Columns of each head.
+    fn head_columns(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let head_dim = self.width / self.heads;
+        (0..self.heads).map(move |head| head * head_dim..(head + 1) * head_dim)
     }
 
-    /// Turns scores into numerators of the softmax over the keys that the query at `row` sees; one over their sum.
+    /// Places of the queries, block by block, each with the keys that its last query sees.
+    fn blocks(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
+        self.queries.clone().step_by(BLOCK).map(|start| {
+            let end = (start + BLOCK).min(self.queries.end);
+            (start..end, self.plan.rows[end - 1] as usize + 1 - self.keys.start)
+        })
+    }
+
+    /// Numbers between the scores of one query and those of the next.
+    fn stride(&self) -> usize {
+        self.keys.len().next_multiple_of(WIDE)
+    }
+
+    /// Turns products with keys into numerators of the softmax over the keys that the query at `row` sees; one over
+    /// their sum.
     #[inline(always)]
-    fn softmax(&self, row: usize, scores: &mut [[T; LANES]]) -> T {
+    fn softmax(&self, row: usize, scale: T, scores: &mut [T]) -> T {
         let hidden = number::<T>(f64::NEG_INFINITY);
-        let seen = row + 1 - self.keys.start;
-        scores.as_flattened_mut()[seen..].fill(hidden);
+        let (lanes, _) = scores.as_chunks_mut::<LANES>();
+        for lane in lanes.as_flattened_mut() {
+            *lane *= scale;
+        }
+        lanes.as_flattened_mut()[row + 1 - self.keys.start..].fill(hidden);
         if self.plan.visible.is_some() {
-            for (score, key) in scores.as_flattened_mut().iter_mut().zip(self.keys.start..row) {
+            for (score, key) in lanes.as_flattened_mut().iter_mut().zip(self.keys.start..row) {
                 if !self.plan.sees(row, key) {
                     *score = hidden;
                 }
             }
         }
         let mut largest = [hidden; LANES];
-        for scores in scores.iter() {
+        for scores in lanes.iter() {
             for (largest, score) in largest.iter_mut().zip(scores) {
                 *largest = if *score > *largest { *score } else { *largest };
             }
         }
         let largest = largest.into_iter().fold(hidden, |left, right| if right > left { right } else { left });
         let mut sums = [T::zero(); LANES];
-        for scores in scores.iter_mut() {
+        for scores in lanes.iter_mut() {
             for (sum, score) in sums.iter_mut().zip(scores) {
                 *score = (*score - largest).exp();
                 *sum += *score;
@@ -149,32 +159,35 @@ impl<T: Real> Sequence<'_, T> {
         number::<T>(1.0) / sums.into_iter().sum::<T>()
     }
 
-    fn visible_blocks(&self, row: usize) -> usize {
-        (row + 1 - self.keys.start).div_ceil(LANES)
+    fn scale(&self) -> T {
+        number(((self.width / self.heads) as f64).sqrt().recip())
     }
 
+    /// `result` are the rows of the sequence's queries.
     #[inline(always)]
-    fn forward<const W: usize>(&self, heads: usize, q: &[T], result: &mut [T]) {
-        let head_dim = self.width / heads;
-        let scale = number::<T>((head_dim as f64).sqrt().recip());
-        let mut queries = vec![[T::zero(); W]; self.queries.len()];
-        let (mut keys, mut values) = (vec![[T::zero(); W]; self.keys.len()], vec![[T::zero(); W]; self.keys.len()]);
-        let mut blocks = vec![[[T::zero(); LANES]; W]; self.blocks()];
-        let mut scores = vec![[T::zero(); LANES]; self.blocks()];
-        for head in (0..heads).map(|head| head * head_dim..(head + 1) * head_dim) {
-            columns(self.rows(q), head.clone(), &mut queries);
-            columns(self.memory(), head.clone(), &mut keys);
-            columns(self.memory(), self.width + head.start..self.width + head.end, &mut values);
-            transpose(&keys, &mut blocks);
-            let rows = self.plan.rows[self.queries.clone()].iter().zip(result.chunks_exact_mut(self.width));
-            for (query, (row, result)) in queries.iter().zip(rows) {
-                let row = *row as usize;
-                let scores = &mut scores[..self.visible_blocks(row)];
-                products(query, scale, &blocks, scores);
-                let inverse = self.softmax(row, scores);
-                let mixed = mixture(scores, &values);
-                for (result, mixed) in result[head.clone()].iter_mut().zip(mixed) {
-                    *result = mixed * inverse;
+    fn forward<const FUSED: bool, const N: usize>(&self, q: &[T], result: &mut [T]) {
+        let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        let mut scores = vec![T::zero(); BLOCK * stride];
+        for head in self.head_columns() {
+            pack_columns(self.memory(), head.clone(), &mut keys);
+            pack_rows::<T, N>(self.memory(), width + head.start..width + head.end, &mut values);
+            for (block, seen) in self.blocks() {
+                let padded = seen.next_multiple_of(WIDE);
+                let queries = Left { values: &q[block.start * width + head.start..], row_stride: width, step: 1 };
+                let panels = (&keys[..padded / WIDE * head.len()], head.len());
+                products::<T, FUSED, WIDE>(block.len(), queries, panels, (&mut scores, stride, padded), false);
+                let mut inverses = [T::zero(); BLOCK];
+                for ((place, scores), inverse) in block.clone().zip(scores.chunks_mut(stride)).zip(&mut inverses) {
+                    *inverse = self.softmax(self.plan.rows[place] as usize, scale, &mut scores[..padded]);
+                }
+                let result = &mut result[(block.start - self.queries.start) * width + head.start..];
+                let weights = Left { values: &scores, row_stride: stride, step: 1 };
+                mixtures::<T, FUSED, N>(block.len(), weights, (&values, count, seen), (result, width, head.len()));
+                for (row, inverse) in result.chunks_mut(width).zip(&inverses[..block.len()]) {
+                    for value in &mut row[..head.len()] {
+                        *value *= *inverse;
+                    }
                 }
             }
         }
@@ -182,56 +195,78 @@ impl<T: Real> Sequence<'_, T> {
 
     /// `dq` are the rows of the sequence's queries, `dkv` those of its keys and values.
     #[inline(always)]
-    fn backward<const W: usize>(&self, heads: usize, q: &[T], grad: &[T], dq: &mut [T], dkv: &mut [T]) {
-        let (width, head_dim) = (self.width, self.width / heads);
-        let scale = number::<T>((head_dim as f64).sqrt().recip());
-        let mut queries = vec![[T::zero(); W]; self.queries.len()];
-        let mut grads = queries.clone();
-        let (mut keys, mut values) = (vec![[T::zero(); W]; self.keys.len()], vec![[T::zero(); W]; self.keys.len()]);
-        let mut key_blocks = vec![[[T::zero(); LANES]; W]; self.blocks()];
-        let mut value_blocks = key_blocks.clone();
-        let mut scores = vec![[T::zero(); LANES]; self.blocks()];
+    fn backward<const FUSED: bool, const N: usize>(&self, q: &[T], grad: &[T], dq: &mut [T], dkv: &mut [T]) {
+        let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
+        let (mut key_columns, mut value_columns, mut key_rows) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut query_rows, mut grad_rows) = (Vec::new(), Vec::new());
+        let mut scores = vec![T::zero(); BLOCK * stride];
         let mut slopes = scores.clone();
-        let (mut dkeys, mut dvalues) = (keys.clone(), values.clone());
-        for head in (0..heads).map(|head| head * head_dim..(head + 1) * head_dim) {
+        for head in self.head_columns() {
             let second = width + head.start..width + head.end;
-            columns(self.rows(q), head.clone(), &mut queries);
-            columns(self.rows(grad), head.clone(), &mut grads);
-            columns(self.memory(), head.clone(), &mut keys);
-            columns(self.memory(), second.clone(), &mut values);
-            transpose(&keys, &mut key_blocks);
-            transpose(&values, &mut value_blocks);
-            dkeys.fill([T::zero(); W]);
-            dvalues.fill([T::zero(); W]);
-            let rows = self.plan.rows[self.queries.clone()].iter().zip(dq.chunks_exact_mut(width));
-            for ((query, grad), (row, dq)) in queries.iter().zip(&grads).zip(rows) {
-                let row = *row as usize;
-                let visible = self.visible_blocks(row);
-                let (scores, slopes) = (&mut scores[..visible], &mut slopes[..visible]);
-                products(query, scale, &key_blocks, scores);
-                let inverse = self.softmax(row, scores);
-                for score in scores.as_flattened_mut() {
-                    *score *= inverse;
+            pack_columns(self.memory(), head.clone(), &mut key_columns);
+            pack_columns(self.memory(), second.clone(), &mut value_columns);
+            pack_rows::<T, N>(self.memory(), head.clone(), &mut key_rows);
+            for (block, seen) in self.blocks() {
+                let (padded, some) = (seen.next_multiple_of(WIDE), block.start * width..block.end * width);
+                pack_rows::<T, N>(q[some.clone()].chunks_exact(width), head.clone(), &mut query_rows);
+                pack_rows::<T, N>(grad[some].chunks_exact(width), head.clone(), &mut grad_rows);
+                let operand = |values| Left { values, row_stride: width, step: 1 };
+                let start = block.start * width + head.start;
+                let panels = padded / WIDE * head.len();
+                let keys = (&key_columns[..panels], head.len());
+                products::<T, FUSED, WIDE>(
+                    block.len(),
+                    operand(&q[start..]),
+                    keys,
+                    (&mut scores, stride, padded),
+                    false,
+                );
+                // dp_j = <grad, v_j>
+                let values = (&value_columns[..panels], head.len());
+                let into = (&mut *slopes, stride, padded);
+                products::<T, FUSED, WIDE>(block.len(), operand(&grad[start..]), values, into, false);
+                let rows = scores.chunks_mut(stride).zip(slopes.chunks_mut(stride));
+                for (place, (scores, slopes)) in block.clone().zip(rows) {
+                    let (scores, slopes) = (&mut scores[..padded], &mut slopes[..padded]);
+                    let inverse = self.softmax(self.plan.rows[place] as usize, scale, scores);
+                    for score in scores.iter_mut() {
+                        *score *= inverse;
+                    }
+                    // ds_j = p_j (dp_j - sum_i p_i dp_i)
+                    let mean = cpu::dot(scores, slopes);
+                    for (slope, score) in slopes.iter_mut().zip(scores.iter()) {
+                        *slope = *score * (*slope - mean) * scale;
+                    }
                 }
-                // dp_j = <grad, v_j>; ds_j = p_j (dp_j - sum_i p_i dp_i)
-                products(grad, number(1.0), &value_blocks, slopes);
-                let mean = cpu::dot(scores.as_flattened(), slopes.as_flattened());
-                for (slope, score) in slopes.as_flattened_mut().iter_mut().zip(scores.as_flattened()) {
-                    *slope = *score * (*slope - mean) * scale;
-                }
-                let mixed = mixture(slopes, &keys);
-                for (dq, mixed) in dq[head.clone()].iter_mut().zip(mixed) {
-                    *dq = mixed;
-                }
-                spread(slopes, query, &mut dkeys);
-                spread(scores, grad, &mut dvalues);
-            }
-            for (row, (dkey, dvalue)) in dkv.chunks_exact_mut(2 * width).zip(dkeys.iter().zip(&dvalues)) {
-                row[head.clone()].copy_from_slice(&dkey[..head_dim]);
-                row[second.clone()].copy_from_slice(&dvalue[..head_dim]);
+                let dq = &mut dq[(block.start - self.queries.start) * width + head.start..];
+                let weights = Left { values: &slopes, row_stride: stride, step: 1 };
+                mixtures::<T, FUSED, N>(block.len(), weights, (&key_rows, count, seen), (dq, width, head.len()));
+                let transposed = |values| Left { values, row_stride: 1, step: stride };
+                let row = 2 * width;
+                let into = (&mut dkv[head.start..], row, head.len());
+                products::<T, FUSED, N>(seen, transposed(&slopes), (&query_rows, block.len()), into, true);
+                let into = (&mut dkv[second.start..], row, head.len());
+                products::<T, FUSED, N>(seen, transposed(&scores), (&grad_rows, block.len()), into, true);
             }
         }
     }
+}
+
+/// Evaluates an expression with constants for whether the processor fuses and for how wide the panels of a head are.
+macro_rules! with_constants {
+    ($head_dim:expr, $fused:ident, $narrow:ident => $body:expr) => {
+        match (fuses(), $head_dim <= 8) {
+            (true, true) => with_constants!(@set true, 8, $fused, $narrow => $body),
+            (true, false) => with_constants!(@set true, 16, $fused, $narrow => $body),
+            (false, true) => with_constants!(@set false, 8, $fused, $narrow => $body),
+            (false, false) => with_constants!(@set false, 16, $fused, $narrow => $body),
+        }
+    };
+    (@set $is_fused:literal, $width:literal, $fused:ident, $narrow:ident => $body:expr) => {{
+        const $fused: bool = $is_fused;
+        const $narrow: usize = $width;
+        $body
+    }};
 }
 
 /// The attended values of every query, `[queries, width]`, from `q` like it and `kv` `[rows, 2 * width]`.
@@ -243,13 +278,13 @@ pub(super) fn forward<T: Real>(plan: &AttentionPlan, heads: usize, q: &[T], kv: 
         let (mine, others) = rest.split_at_mut(queries.len() * width);
         rest = others;
         let (queries, keys) = (queries.clone(), keys.clone());
-        work.push((Sequence { plan, queries, keys, width, keys_values: kv }, mine));
+        work.push((Sequence { plan, queries, keys, width, heads, keys_values: kv }, mine));
     }
-    threads::for_each(
+    with_constants!(width / heads, FUSED, N => threads::for_each(
         work,
         #[inline(always)]
-        |(sequence, result): (Sequence<T>, &mut [T])| with_width!(width / heads, W => sequence.forward::<W>(heads, q, result)),
-    );
+        |(sequence, result): (Sequence<T>, &mut [T])| sequence.forward::<FUSED, N>(q, result),
+    ));
     result
 }
 
@@ -272,12 +307,12 @@ pub(super) fn backward<T: Real>(
         let (mine_kv, others_kv) = from_here.split_at_mut(keys.len() * 2 * width);
         (rest_q, rest_kv, taken) = (others_q, others_kv, keys.end);
         let (queries, keys) = (queries.clone(), keys.clone());
-        work.push((Sequence { plan, queries, keys, width, keys_values: kv }, mine_q, mine_kv));
+        work.push((Sequence { plan, queries, keys, width, heads, keys_values: kv }, mine_q, mine_kv));
     }
-    threads::for_each(
+    with_constants!(width / heads, FUSED, N => threads::for_each(
         work,
         #[inline(always)]
-        |(sequence, dq, dkv): (Sequence<T>, &mut [T], &mut [T])| with_width!(width / heads, W => sequence.backward::<W>(heads, q, grad, dq, dkv)),
-    );
+        |(sequence, dq, dkv): (Sequence<T>, &mut [T], &mut [T])| sequence.backward::<FUSED, N>(q, grad, dq, dkv),
+    ));
     dq
 }

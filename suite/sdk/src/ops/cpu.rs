@@ -17,6 +17,8 @@ pub(super) trait Real:
     fn exp(self) -> Self;
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
+    /// self · factor + addend, rounded once if `FUSED` and twice otherwise.
+    fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self;
     /// The numbers of a storage of this type, to be changed.
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
@@ -56,6 +58,10 @@ impl Real for f32 {
         f32::ln(self)
     }
     #[inline(always)]
+    fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self {
+        if FUSED { self.mul_add(factor, addend) } else { self * factor + addend }
+    }
+    #[inline(always)]
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
@@ -73,6 +79,10 @@ impl Real for f64 {
     }
     fn ln(self) -> Self {
         f64::ln(self)
+    }
+    #[inline(always)]
+    fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self {
+        if FUSED { self.mul_add(factor, addend) } else { self * factor + addend }
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
@@ -97,6 +107,14 @@ macro_rules! dispatch {
     };
 }
 pub(super) use dispatch;
+
+/// Whether this processor multiplies and adds in one instruction; where it does not, a fused multiply-add is a slow call.
+pub(super) fn fuses() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("fma") && std::arch::is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    cfg!(target_arch = "aarch64")
+}
 
 /// Whether the fused version of an operation applies.
 pub(super) fn fused(tensor: &Tensor) -> bool {

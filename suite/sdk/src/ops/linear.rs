@@ -4,7 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, Real, dispatch};
-use super::product::{Matrix, multiplied, project};
+use super::product::{OuterProducts, Panels, Term, add_outer_products, multiplied, project};
 
 /// x wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]`. A row's result does not depend on how
 /// many rows there are.
@@ -54,8 +54,11 @@ fn backward(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Option<Tensor
     let (outputs, inputs) = weight.dims2()?;
     dispatch!("linear", x.dtype(), T => {
         let (dx, dweight) = cpu::with_all::<T, _, 3>([x, weight, grad], |[x, weight, grad]| {
-            let (grad, x, weight) = (Matrix::new(grad, outputs), Matrix::new(x, inputs), Matrix::new(weight, inputs));
-            Ok((multiplied(grad, weight), multiplied(grad.transposed(), x)))
+            let mut dweight = vec![0 as T; weight.len()];
+            let x = Panels::of(x, inputs);
+            let terms = vec![Term { left: grad, width: outputs, right: &x }];
+            add_outer_products(vec![OuterProducts { into: &mut dweight, terms }]);
+            Ok((multiplied(grad, &Panels::of(weight, inputs)), dweight))
         })?;
         Ok((cpu::gradient(dx, x)?, cpu::gradient(dweight, weight)?))
     })

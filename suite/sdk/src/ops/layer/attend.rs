@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::part::{Computation, Cotangents, Kept, Numbers};
+use super::packed::Way;
+use super::part::{Computation, Cotangents, Kept};
 use super::{Layer, LayerPass, PART, accumulate, split};
-use crate::ops::attention::{AttentionPlan, Part, WIDEST_HEAD, causal_attention};
+use crate::ops::attention::{AttentionPlan, Part, causal_attention};
 use crate::ops::cpu::{self, Real, dispatch};
-use crate::ops::product::{Matrix, OuterProducts, add_outer_products};
+use crate::ops::product::{OuterProducts, Term, add_outer_products};
 use crate::ops::rope::{self, Rotation};
 use crate::ops::{rms_norm, swiglu};
 use crate::threads;
@@ -35,7 +36,7 @@ pub(super) fn apply(
             keys_values.dims()
         );
     }
-    if !cpu::fused(states) || layer.d_model / layer.heads > WIDEST_HEAD {
+    if !cpu::fused(states) {
         return composed(layer, states, keys_values, positions, plan);
     }
     let tracked = states.track_op() || keys_values.track_op() || pass.token.track_op();
@@ -98,10 +99,16 @@ impl Attend {
         self.differentiated.as_ref().map(inside)
     }
 
-    fn with_computation<T: Real, R>(&self, keys_values: &[T], work: impl FnOnce(Computation<T>) -> R) -> Result<R> {
-        cpu::with_all::<T, _, 6>(self.layer.weights.in_order(), |weights| {
-            let (layer, numbers, rotation) = (&*self.layer, Numbers::new(weights), &self.rotation);
-            Ok(work(Computation { layer, numbers, rotation, keys_values }))
+    fn with_computation<T: Real, R>(
+        &self,
+        way: Way,
+        keys_values: &[T],
+        work: impl FnOnce(Computation<T>) -> R,
+    ) -> Result<R> {
+        let matrices = self.layer.matrices(way)?;
+        let weights = &self.layer.weights;
+        cpu::with_all::<T, _, 2>([&weights.input_norm, &weights.feed_forward_norm], |norms| {
+            Ok(work(Computation { layer: &self.layer, matrices, norms, rotation: &self.rotation, keys_values }))
         })
     }
 
@@ -115,7 +122,7 @@ impl Attend {
             .collect();
         let results = split(&mut result, saved.iter().map(|part| part.queries.clone()), d_model);
         let work = parts.into_iter().zip(&mut saved).zip(results).collect();
-        self.with_computation(keys_values, |computation| {
+        self.with_computation(Way::Forward, keys_values, |computation| {
             threads::for_each(work, |((part, saved), result): ((Part, &mut Saved<T>), &mut [T])| {
                 let Range { start, end } = part.queries;
                 let (places, positions) = (self.places(&part.queries), &self.positions[start..end]);
@@ -141,7 +148,7 @@ impl Attend {
         let of_states = split(&mut dstates, saved.iter().map(|part| part.queries.clone()), d_model);
         let of_keys = split(&mut dkeys_values, saved.iter().map(|part| part.keys.clone()), 2 * d_model);
         let work = saved.iter().zip(&mut cotangents).zip(of_states.into_iter().zip(of_keys)).collect();
-        self.with_computation(keys_values, |computation| {
+        self.with_computation(Way::Backward, keys_values, |computation| {
             type Work<'w, 's, T> = ((&'s Saved<T>, &'w mut Option<Cotangents<'s, T>>), (&'w mut [T], &'w mut [T]));
             threads::for_each(work, |((saved, cotangents), (dstates, dkeys_values)): Work<T>| {
                 let Some(kept) = &saved.kept else { return };
@@ -154,17 +161,15 @@ impl Attend {
         let lengths = self.layer.weights.in_order().map(Tensor::elem_count);
         self.layer.sums.add::<T>(lengths, |[input_norm, query_key_value, output, norm, gate_up, down]| {
             let query = &mut query_key_value[..d_model * d_model];
-            let sum = |into, terms: &dyn for<'c> Fn(&'c Cotangents<'_, T>) -> [Matrix<'c, T>; 2]| OuterProducts {
+            let sum = |into, terms: &dyn for<'c> Fn(&'c Cotangents<'_, T>) -> Term<'c, T>| OuterProducts {
                 into,
                 terms: cotangents.iter().map(terms).collect(),
             };
             add_outer_products(vec![
-                sum(down, &|part| [Matrix::new(&part.dresult, d_model), Matrix::new(&part.hidden, d_ff)]),
-                sum(gate_up, &|part| {
-                    [Matrix::new(&part.dgate_up, 2 * d_ff), Matrix::new(&part.middle_normed, d_model)]
-                }),
-                sum(output, &|part| [Matrix::new(&part.dmiddle, d_model), Matrix::new(part.attended(), d_model)]),
-                sum(query, &|part| [Matrix::new(&part.dquery, d_model), Matrix::new(&part.states_normed, d_model)]),
+                sum(down, &|part| Term { left: &part.dresult, width: d_model, right: &part.hidden }),
+                sum(gate_up, &|part| Term { left: &part.dgate_up, width: 2 * d_ff, right: &part.middle_normed }),
+                sum(output, &|part| Term { left: &part.dmiddle, width: d_model, right: &part.attended }),
+                sum(query, &|part| Term { left: &part.dquery, width: d_model, right: &part.states_normed }),
             ]);
             for part in &cotangents {
                 accumulate(input_norm, &part.norms[0]);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
+use super::packed::Way;
 use super::{Layer, LayerPass, PART, accumulate};
 use crate::ops::cpu::{self, Real, dispatch};
-use crate::ops::product::{Matrix, OuterProducts, add_outer_products, multiplied, project_into};
+use crate::ops::product::{OuterProducts, Panels, Term, add_outer_products, multiplied, multiply};
 use crate::ops::rms_norm;
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
@@ -52,11 +53,9 @@ struct KeysValues {
 }
 
 impl KeysValues {
-    fn with_weights<T: Real, R>(&self, work: impl FnOnce(&[T], &[T]) -> R) -> Result<R> {
-        let (from, weights) = (self.layer.d_model * self.layer.d_model, &self.layer.weights);
-        cpu::with_all::<T, _, 2>([&weights.input_norm, &weights.query_key_value], |[norm, weight]| {
-            Ok(work(norm, &weight[from..]))
-        })
+    fn with_weights<T: Real, R>(&self, way: Way, work: impl FnOnce(&[T], &Panels<T>) -> R) -> Result<R> {
+        let matrices = self.layer.matrices(way)?;
+        cpu::with::<T, _>(&self.layer.weights.input_norm, |norm| Ok(work(norm, &matrices.keys_values)))
     }
 
     fn compute<T: Real>(&self, states: &[T], positions: &[u32]) -> Result<Vec<T>> {
@@ -66,10 +65,10 @@ impl KeysValues {
             .chunks_mut(PART * 2 * d_model)
             .zip(states.chunks(PART * d_model).zip(positions.chunks(PART)))
             .collect();
-        self.with_weights(|norm: &[T], weight: &[T]| {
+        self.with_weights(Way::Forward, |norm: &[T], weight: &Panels<T>| {
             threads::for_each(work, |(result, (states, positions)): (&mut [T], (&[T], &[u32]))| {
                 let normed = rms_norm::forward(states, norm, T::from_f64(self.layer.epsilon));
-                project_into(result, &normed, weight, d_model);
+                multiply(result, &normed, weight, false);
                 rope::rotate(result, (2 * d_model, d_model), positions, &self.rotation, Turn::Forward);
             });
         })?;
@@ -91,7 +90,7 @@ impl KeysValues {
         let (d_model, epsilon) = (*d_model, T::from_f64(*epsilon));
         let mut dstates = vec![T::zero(); states.len()];
         let mut parts: Vec<Option<Cotangents<T>>> = (0..self.positions.len().div_ceil(PART)).map(|_| None).collect();
-        self.with_weights(|norm: &[T], weight: &[T]| {
+        self.with_weights(Way::Backward, |norm: &[T], weight: &Panels<T>| {
             let work = parts
                 .iter_mut()
                 .zip(dstates.chunks_mut(PART * d_model))
@@ -102,8 +101,8 @@ impl KeysValues {
             threads::for_each(work, |(((part, dstates), (states, grad)), positions): Work<T>| {
                 let mut outputs = grad.to_vec();
                 rope::rotate(&mut outputs, (2 * d_model, d_model), positions, &self.rotation, Turn::Backward);
-                let normed = rms_norm::forward(states, norm, epsilon);
-                let dnormed = multiplied(Matrix::new(&outputs, 2 * d_model), Matrix::new(weight, d_model));
+                let normed = Panels::of(&rms_norm::forward(states, norm, epsilon), d_model);
+                let dnormed = multiplied(&outputs, weight);
                 let mut dnorm = vec![T::zero(); d_model];
                 rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
                 *part = Some(Cotangents { outputs, normed, dnorm });
@@ -115,7 +114,7 @@ impl KeysValues {
             let into = &mut query_key_value[d_model * d_model..];
             add_outer_products(vec![OuterProducts {
                 into,
-                terms: parts.iter().map(|part| part.operands(d_model)).collect(),
+                terms: parts.iter().map(|part| part.term(d_model)).collect(),
             }]);
             for part in &parts {
                 accumulate(input_norm, &part.dnorm);
@@ -128,13 +127,13 @@ impl KeysValues {
 /// Gradient by the projections of some rows, with the other operand, and their share of the norm's gradient.
 struct Cotangents<T> {
     outputs: Vec<T>,
-    normed: Vec<T>,
+    normed: Panels<T>,
     dnorm: Vec<T>,
 }
 
 impl<T> Cotangents<T> {
-    fn operands(&self, d_model: usize) -> [Matrix<'_, T>; 2] {
-        [Matrix::new(&self.outputs, 2 * d_model), Matrix::new(&self.normed, d_model)]
+    fn term(&self, d_model: usize) -> Term<'_, T> {
+        Term { left: &self.outputs, width: 2 * d_model, right: &self.normed }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod attend;
 mod keys_values;
+mod packed;
 mod part;
 mod sums;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
+use self::packed::PackedWeights;
 use self::sums::{Collect, Sums};
 use super::cpu::{self, Real};
 use super::{AttentionPlan, RopeTable};
@@ -78,6 +80,7 @@ struct Layer {
     heads: usize,
     epsilon: f64,
     rope: Arc<RopeTable>,
+    packed: PackedWeights,
     sums: Arc<Sums>,
     d_model: usize,
     d_ff: usize,
@@ -112,7 +115,8 @@ impl LayerPass {
         } else {
             weights.down.zeros_like()?
         };
-        let layer = Layer { weights: weights.clone(), heads, epsilon, rope: rope.clone(), sums, d_model, d_ff };
+        let (weights, rope, packed) = (weights.clone(), rope.clone(), PackedWeights::default());
+        let layer = Layer { weights, heads, epsilon, rope, packed, sums, d_model, d_ff };
         Ok(Self { layer: Arc::new(layer), token })
     }
 

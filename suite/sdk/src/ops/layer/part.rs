@@ -3,34 +3,13 @@
 use std::borrow::Cow;
 
 use super::Layer;
+use super::packed::Matrices;
 use crate::ops::attention::{AttentionPlan, Part};
 use crate::ops::cpu::Real;
-use crate::ops::product::{Matrix, multiplied, project, project_onto};
+use crate::ops::product::{Panels, multiplied, multiply};
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
 use crate::ops::{attention_kernel, rms_norm, swiglu};
-
-/// The numbers of a layer's weights.
-#[derive(Clone, Copy)]
-pub(super) struct Numbers<'a, T> {
-    pub input_norm: &'a [T],
-    pub query_key_value: &'a [T],
-    pub output: &'a [T],
-    pub feed_forward_norm: &'a [T],
-    pub gate_up: &'a [T],
-    pub down: &'a [T],
-}
-
-impl<'a, T: Real> Numbers<'a, T> {
-    /// From the order of [`super::LayerWeights::in_order`].
-    pub fn new([input_norm, query_key_value, output, feed_forward_norm, gate_up, down]: [&'a [T]; 6]) -> Self {
-        Self { input_norm, query_key_value, output, feed_forward_norm, gate_up, down }
-    }
-
-    fn query(&self, d_model: usize) -> &'a [T] {
-        &self.query_key_value[..d_model * d_model]
-    }
-}
 
 /// What the backward pass of a part cannot cheaply compute again, for the rows that it works on.
 pub(super) struct Kept<T> {
@@ -47,7 +26,9 @@ pub(super) struct Kept<T> {
 /// What a part of a layer is computed with.
 pub(super) struct Computation<'a, T> {
     pub layer: &'a Layer,
-    pub numbers: Numbers<'a, T>,
+    pub matrices: &'a Matrices<T>,
+    /// The weights of the norms before attention and before the feed-forward part.
+    pub norms: [&'a [T]; 2],
     pub rotation: &'a Rotation,
     /// Keys and values of all rows.
     pub keys_values: &'a [T],
@@ -55,23 +36,16 @@ pub(super) struct Computation<'a, T> {
 
 /// Gradients by the results of products with weights, with the other operands of these products.
 pub(super) struct Cotangents<'a, T: Real> {
-    pub kept: &'a Kept<T>,
     pub dresult: Cow<'a, [T]>,
-    pub hidden: Vec<T>,
+    pub hidden: Panels<T>,
     pub dgate_up: Vec<T>,
-    pub middle_normed: Vec<T>,
+    pub middle_normed: Panels<T>,
     pub dmiddle: Vec<T>,
+    pub attended: Panels<T>,
     pub dquery: Vec<T>,
-    pub states_normed: Vec<T>,
+    pub states_normed: Panels<T>,
     /// This part's share of the gradients of the two norms' weights.
     pub norms: [Vec<T>; 2],
-}
-
-impl<T: Real> Cotangents<'_, T> {
-    /// The results of attention that were kept.
-    pub fn attended(&self) -> &[T] {
-        &self.kept.attended
-    }
 }
 
 impl<T: Real> Computation<'_, T> {
@@ -91,18 +65,18 @@ impl<T: Real> Computation<'_, T> {
         tracked: bool,
     ) -> Option<Kept<T>> {
         let Layer { d_model, d_ff, heads, .. } = *self.layer;
-        let (numbers, epsilon) = (&self.numbers, self.epsilon());
-        let normed = rms_norm::forward(states, numbers.input_norm, epsilon);
-        let mut query = project(&normed, numbers.query(d_model), d_model);
+        let (matrices, [input_norm, norm], epsilon) = (self.matrices, self.norms, self.epsilon());
+        let normed = rms_norm::forward(states, input_norm, epsilon);
+        let mut query = multiplied(&normed, &matrices.query);
         rope::rotate(&mut query, (d_model, d_model), positions, self.rotation, Turn::Forward);
         let attended = attention_kernel::forward(&part.plan, heads, &query, self.keys_values, d_model);
         let mut middle = states.to_vec();
-        project_onto(&mut middle, &attended, numbers.output, d_model);
-        let normed = rms_norm::forward(&middle, numbers.feed_forward_norm, epsilon);
-        let gate_up = project(&normed, numbers.gate_up, d_model);
+        multiply(&mut middle, &attended, &matrices.output, true);
+        let normed = rms_norm::forward(&middle, norm, epsilon);
+        let gate_up = multiplied(&normed, &matrices.gate_up);
         let hidden = swiglu::forward(&gate_up, d_ff);
         result.copy_from_slice(&middle);
-        project_onto(result, &hidden, numbers.down, d_ff);
+        multiply(result, &hidden, &matrices.down, true);
         if !tracked || places.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
@@ -138,7 +112,7 @@ impl<T: Real> Computation<'_, T> {
         (dkeys_values, first_key): (&mut [T], usize),
     ) -> Cotangents<'k, T> {
         let Layer { d_model, d_ff, heads, .. } = *self.layer;
-        let (numbers, epsilon) = (&self.numbers, self.epsilon());
+        let (matrices, [input_norm, norm], epsilon) = (self.matrices, self.norms, self.epsilon());
         let some = |values: &'k [T]| match &kept.places {
             Some(places) => Cow::Owned(gathered(values, places, d_model)),
             None => Cow::Borrowed(values),
@@ -146,34 +120,32 @@ impl<T: Real> Computation<'_, T> {
         let dresult = some(grad);
         let gathered_states = kept.places.as_ref().map(|places| gathered(states, places, d_model));
         let states = gathered_states.as_deref().unwrap_or(states);
-        let through = |outputs: &[T], width: usize, weight: &[T], inputs: usize| {
-            multiplied(Matrix::new(outputs, width), Matrix::new(weight, inputs))
-        };
         let mut norms = [vec![T::zero(); d_model], vec![T::zero(); d_model]];
         // result = middle + hidden downᵀ
-        let dhidden = through(&dresult, d_model, numbers.down, d_ff);
+        let dhidden = multiplied(&dresult, &matrices.down);
         let (hidden, dgate_up) = swiglu::backward(&kept.gate_up, &dhidden, d_ff);
         drop(dhidden);
+        let hidden = Panels::of(&hidden, d_ff);
         // gate_up = norm(middle) gate_upᵀ
-        let middle_normed = rms_norm::forward(&kept.middle, numbers.feed_forward_norm, epsilon);
-        let dnormed = through(&dgate_up, 2 * d_ff, numbers.gate_up, d_model);
+        let middle_normed = Panels::of(&rms_norm::forward(&kept.middle, norm, epsilon), d_model);
+        let dnormed = multiplied(&dgate_up, &matrices.gate_up);
         let mut dmiddle = dresult.to_vec();
-        let norm = numbers.feed_forward_norm;
         rms_norm::backward_onto(&mut dmiddle, &mut norms[1], &kept.middle, norm, &dnormed, epsilon);
         // middle = states + attended outputᵀ
-        let dattended = through(&dmiddle, d_model, numbers.output, d_model);
+        let dattended = multiplied(&dmiddle, &matrices.output);
         let operands = (&*kept.query, self.keys_values, &*dattended);
         let mut dquery = attention_kernel::backward(&kept.plan, heads, operands, (dkeys_values, first_key), d_model);
         rope::rotate(&mut dquery, (d_model, d_model), &kept.positions, self.rotation, Turn::Backward);
         // query = norm(states) query_weightᵀ
-        let states_normed = rms_norm::forward(states, numbers.input_norm, epsilon);
-        let dnormed = through(&dquery, d_model, numbers.query(d_model), d_model);
+        let states_normed = Panels::of(&rms_norm::forward(states, input_norm, epsilon), d_model);
+        let dnormed = multiplied(&dquery, &matrices.query);
         let mut dsome = dmiddle.clone();
-        rms_norm::backward_onto(&mut dsome, &mut norms[0], states, numbers.input_norm, &dnormed, epsilon);
+        rms_norm::backward_onto(&mut dsome, &mut norms[0], states, input_norm, &dnormed, epsilon);
         match &kept.places {
             Some(places) => scatter(dstates, places, &dsome, d_model),
             None => dstates.copy_from_slice(&dsome),
         }
-        Cotangents { kept, dresult, hidden, dgate_up, middle_normed, dmiddle, dquery, states_normed, norms }
+        let attended = Panels::of(&kept.attended, d_model);
+        Cotangents { dresult, hidden, dgate_up, middle_normed, dmiddle, attended, dquery, states_normed, norms }
     }
 }

@@ -1,0 +1,168 @@
+//! Matrix products on slices. A row of a product depends neither on how many rows there are nor on how many threads.
+
+pub(super) mod kernel;
+mod panels;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use self::kernel::{Into, Left, TALL, WIDE, tile};
+pub(super) use self::panels::Panels;
+use super::cpu::{Real, fuses};
+use crate::threads;
+
+/// Rows of a product that one thread works on at a time.
+const ROWS: usize = 132;
+
+/// A product: `left`, rows of as many numbers as `right` has, times `right`; written to `into`, or added if `add`.
+struct Product<'a, T> {
+    left: &'a [T],
+    right: &'a Panels<T>,
+    into: &'a mut [T],
+    add: bool,
+}
+
+impl<T: Real> Product<'_, T> {
+    #[inline(always)]
+    fn compute<const FUSED: bool>(self) {
+        let Panels { inner, columns, .. } = *self.right;
+        let rows = self.into.len() / columns.max(1);
+        for (first, panel) in self.right.panels() {
+            for row in (0..rows).step_by(TALL) {
+                let left = Left { values: &self.left[row * inner..], row_stride: inner, step: 1 };
+                let values = &mut self.into[row * columns + first..];
+                let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add: self.add };
+                tile::<T, FUSED, WIDE>((rows - row).min(TALL), left, panel, into);
+            }
+        }
+    }
+}
+
+/// `into` = left · right, or += if `add`; `left` are rows of as many numbers as `right` has.
+pub(super) fn multiply<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, add: bool) {
+    let Panels { inner, columns, .. } = *right;
+    let rows = into.len() / columns.max(1);
+    assert!(into.len() == rows * columns && left.len() == rows * inner);
+    if inner == 0 && !add {
+        into.fill(T::zero());
+    }
+    if rows == 0 || columns == 0 || inner == 0 {
+        return;
+    }
+    let products = into
+        .chunks_mut(ROWS * columns)
+        .zip(left.chunks(ROWS * inner))
+        .map(|(into, left)| Product { left, right, into, add })
+        .collect();
+    if fuses() {
+        threads::for_each(
+            products,
+            #[inline(always)]
+            |product: Product<T>| product.compute::<true>(),
+        );
+    } else {
+        threads::for_each(
+            products,
+            #[inline(always)]
+            |product: Product<T>| product.compute::<false>(),
+        );
+    }
+}
+
+/// left · right as a new vector.
+pub(super) fn multiplied<T: Real>(left: &[T], right: &Panels<T>) -> Vec<T> {
+    let rows = left.len() / right.inner.max(1);
+    let mut result = vec![T::zero(); rows * right.columns];
+    multiply(&mut result, left, right, false);
+    result
+}
+
+/// x wᵀ for `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows, outputs]`.
+pub(super) fn project<T: Real>(x: &[T], weight: &[T], inputs: usize) -> Vec<T> {
+    multiplied(x, &Panels::of_transposed(weight, inputs))
+}
+
+/// Rows of a sum of products that one thread works on at a time.
+const BLOCK: usize = 16 * TALL;
+
+/// The operands of an outer product: as many rows of `width` numbers as the panels have.
+pub(super) struct Term<'a, T> {
+    pub left: &'a [T],
+    pub width: usize,
+    pub right: &'a Panels<T>,
+}
+
+/// Sums of outer products, each over the parts of a batch in their order: `into` += Σ leftᵀ · right.
+pub(super) struct OuterProducts<'a, T> {
+    /// Where to add, row-major, as wide as the right operands.
+    pub into: &'a mut [T],
+    /// The operands of each part.
+    pub terms: Vec<Term<'a, T>>,
+}
+
+struct Block<'a, T> {
+    into: &'a mut [T],
+    /// The columns of the left operands that belong to this block.
+    rows: Range<usize>,
+    terms: Arc<Vec<Term<'a, T>>>,
+}
+
+impl<T: Real> Block<'_, T> {
+    #[inline(always)]
+    fn compute<const FUSED: bool>(self) {
+        let mut left: Vec<T> = Vec::new();
+        for Term { left: values, width, right } in self.terms.iter() {
+            let (inner, columns) = (right.inner, right.columns);
+            // The left operand by groups of rows of the result: [group][inner][TALL].
+            left.clear();
+            left.resize(self.rows.len().div_ceil(TALL) * inner * TALL, T::zero());
+            for (k, row) in values.chunks_exact(*width).enumerate() {
+                for (group, some) in row[self.rows.clone()].chunks(TALL).enumerate() {
+                    left[(group * inner + k) * TALL..][..some.len()].copy_from_slice(some);
+                }
+            }
+            for (first, panel) in right.panels() {
+                for (group, left) in left.chunks_exact(inner * TALL).enumerate() {
+                    let rows = (self.rows.len() - group * TALL).min(TALL);
+                    let values = &mut self.into[group * TALL * columns + first..];
+                    let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add: true };
+                    tile::<T, FUSED, WIDE>(rows, Left { values: left, row_stride: 1, step: TALL }, panel, into);
+                }
+            }
+        }
+    }
+}
+
+/// Adds all the sums, in parallel over blocks of their rows.
+pub(super) fn add_outer_products<T: Real>(sums: Vec<OuterProducts<T>>) {
+    let mut blocks = Vec::new();
+    for OuterProducts { into, mut terms } in sums {
+        terms.retain(|term| term.right.inner > 0 && term.right.columns > 0);
+        let Some(columns) = terms.first().map(|term| term.right.columns) else { continue };
+        assert!(terms.iter().all(|term| {
+            let Term { left, width, right } = term;
+            left.len() == right.inner * width && width * columns == into.len() && right.columns == columns
+        }));
+        let terms = Arc::new(terms);
+        for (number, into) in into.chunks_mut(BLOCK * columns).enumerate() {
+            let rows = number * BLOCK..number * BLOCK + into.len() / columns;
+            blocks.push(Block { into, rows, terms: terms.clone() });
+        }
+    }
+    if fuses() {
+        threads::for_each(
+            blocks,
+            #[inline(always)]
+            |block: Block<T>| block.compute::<true>(),
+        );
+    } else {
+        threads::for_each(
+            blocks,
+            #[inline(always)]
+            |block: Block<T>| block.compute::<false>(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

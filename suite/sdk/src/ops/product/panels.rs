@@ -1,0 +1,45 @@
+//! Matrices laid out for the products that they are used in.
+
+use super::kernel::WIDE;
+use crate::ops::cpu::Real;
+
+/// The right operand of a product, `inner` times `columns`, in panels of [`WIDE`] columns: `[panel][inner][WIDE]`.
+#[derive(Debug, Clone)]
+pub(in crate::ops) struct Panels<T> {
+    values: Vec<[T; WIDE]>,
+    pub(super) inner: usize,
+    pub(super) columns: usize,
+}
+
+impl<T: Real> Panels<T> {
+    /// `values` as rows of `columns` numbers.
+    pub fn of(values: &[T], columns: usize) -> Self {
+        let inner = values.len() / columns.max(1);
+        let mut panels = vec![[T::zero(); WIDE]; columns.div_ceil(WIDE) * inner];
+        for (k, row) in values.chunks_exact(columns.max(1)).enumerate() {
+            for (panel, some) in row.chunks(WIDE).enumerate() {
+                panels[panel * inner + k][..some.len()].copy_from_slice(some);
+            }
+        }
+        Self { values: panels, inner, columns }
+    }
+
+    /// The transpose of `values`, which are rows of `inner` numbers.
+    pub fn of_transposed(values: &[T], inner: usize) -> Self {
+        let columns = values.len() / inner.max(1);
+        let mut panels = vec![[T::zero(); WIDE]; columns.div_ceil(WIDE) * inner];
+        for (panel, rows) in panels.chunks_mut(inner.max(1)).zip(values.chunks(WIDE * inner.max(1))) {
+            for (lane, row) in rows.chunks_exact(inner.max(1)).enumerate() {
+                for (panel, value) in panel.iter_mut().zip(row) {
+                    panel[lane] = *value;
+                }
+            }
+        }
+        Self { values: panels, inner, columns }
+    }
+
+    /// The panels, each with the number of its first column.
+    pub(super) fn panels(&self) -> impl Iterator<Item = (usize, &[[T; WIDE]])> {
+        self.values.chunks(self.inner.max(1)).enumerate().map(|(number, panel)| (number * WIDE, panel))
+    }
+}
