@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::attention::AttentionPlan;
 use super::cpu::{self, Real, fuses, number};
+use super::product::copy_up_to;
 use super::product::kernel::{Into, Left, TALL, WIDE, tile};
 use crate::threads;
 
@@ -38,10 +39,7 @@ fn pack_rows<'a, T: Real, const N: usize>(
     into.resize(head.len().div_ceil(N) * count, [T::zero(); N]);
     for (place, row) in rows.enumerate() {
         for (panel, some) in row[head.clone()].chunks(N).enumerate() {
-            match <&[T; N]>::try_from(some) {
-                Ok(some) => into[panel * count + place] = *some,
-                Err(_) => into[panel * count + place][..some.len()].copy_from_slice(some),
-            }
+            copy_up_to(&mut into[panel * count + place], some);
         }
     }
 }
@@ -128,7 +126,7 @@ impl<T: Real> Sequence<'_, T> {
     /// Turns products with keys into numerators of the softmax over the keys that the query at `row` sees; one over
     /// their sum.
     #[inline(always)]
-    fn softmax(&self, row: usize, scale: T, scores: &mut [T]) -> T {
+    fn softmax<const FUSED: bool>(&self, row: usize, scale: T, scores: &mut [T]) -> T {
         let hidden = number::<T>(f64::NEG_INFINITY);
         let (lanes, _) = scores.as_chunks_mut::<LANES>();
         for lane in lanes.as_flattened_mut() {
@@ -152,7 +150,7 @@ impl<T: Real> Sequence<'_, T> {
         let mut sums = [T::zero(); LANES];
         for scores in lanes.iter_mut() {
             for (sum, score) in sums.iter_mut().zip(scores) {
-                *score = (*score - largest).exp();
+                *score = (*score - largest).exp::<FUSED>();
                 *sum += *score;
             }
         }
@@ -179,7 +177,7 @@ impl<T: Real> Sequence<'_, T> {
                 products::<T, FUSED, WIDE>(block.len(), queries, panels, (&mut scores, stride, padded), false);
                 let mut inverses = [T::zero(); BLOCK];
                 for ((place, scores), inverse) in block.clone().zip(scores.chunks_mut(stride)).zip(&mut inverses) {
-                    *inverse = self.softmax(self.plan.rows[place] as usize, scale, &mut scores[..padded]);
+                    *inverse = self.softmax::<FUSED>(self.plan.rows[place] as usize, scale, &mut scores[..padded]);
                 }
                 let result = &mut result[(block.start - self.queries.start) * width + head.start..];
                 let weights = Left { values: &scores, row_stride: stride, step: 1 };
@@ -228,7 +226,7 @@ impl<T: Real> Sequence<'_, T> {
                 let rows = scores.chunks_mut(stride).zip(slopes.chunks_mut(stride));
                 for (place, (scores, slopes)) in block.clone().zip(rows) {
                     let (scores, slopes) = (&mut scores[..padded], &mut slopes[..padded]);
-                    let inverse = self.softmax(self.plan.rows[place] as usize, scale, scores);
+                    let inverse = self.softmax::<FUSED>(self.plan.rows[place] as usize, scale, scores);
                     for score in scores.iter_mut() {
                         *score *= inverse;
                     }

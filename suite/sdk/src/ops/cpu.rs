@@ -14,7 +14,7 @@ pub(super) trait Real:
     + Sync
 {
     /// e^self, in arithmetic that vectorises.
-    fn exp(self) -> Self;
+    fn exp<const FUSED: bool>(self) -> Self;
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
     /// self · factor + addend, rounded once if `FUSED` and twice otherwise.
@@ -33,7 +33,7 @@ impl Real for f32 {
     /// Range reduction to |r| <= ln 2 / 2 and the polynomial of Cephes' expf (S. Moshier); 0 below the smallest normal
     /// number, no infinity: the largest result is about 2^127. Relative error at most 2e-7.
     #[inline(always)]
-    fn exp(self) -> Self {
+    fn exp<const FUSED: bool>(self) -> Self {
         const LOWEST: f32 = -87.336_54;
         const HIGHEST: f32 = 88.0;
         // Adding 1.5 * 2^23 rounds to a whole number, which then is in the lowest bits of the sum.
@@ -41,16 +41,14 @@ impl Real for f32 {
         // Comparisons and not min and max, which would lose a NaN.
         let x = if self > HIGHEST { HIGHEST } else { self };
         let x = if x < LOWEST { LOWEST } else { x };
-        let shifted = x * std::f32::consts::LOG2_E + ROUNDING;
+        let shifted = x.times_plus::<FUSED>(std::f32::consts::LOG2_E, ROUNDING);
         let whole = shifted - ROUNDING;
-        let r = x - whole * 0.693_359_4 - whole * -2.121_944_4e-4;
-        let mut p = 1.987_569_1e-4;
-        p = p * r + 1.398_199_9e-3;
-        p = p * r + 8.333_452e-3;
-        p = p * r + 4.166_579_6e-2;
-        p = p * r + 1.666_666_5e-1;
-        p = p * r + 5e-1;
-        let fraction = p * r * r + r + 1.0;
+        let r = whole.times_plus::<FUSED>(2.121_944_4e-4, whole.times_plus::<FUSED>(-0.693_359_4, x));
+        let mut p = 1.987_569_1e-4f32;
+        for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1] {
+            p = p.times_plus::<FUSED>(r, coefficient);
+        }
+        let fraction = p.times_plus::<FUSED>(r * r, r + 1.0);
         let power = f32::from_bits(shifted.to_bits().wrapping_sub(ROUNDING.to_bits()).wrapping_add(127) << 23);
         if self < LOWEST { 0.0 } else { fraction * power }
     }
@@ -74,7 +72,7 @@ impl Real for f64 {
             _ => bail!("a fused operation found another type than f64"),
         }
     }
-    fn exp(self) -> Self {
+    fn exp<const FUSED: bool>(self) -> Self {
         f64::exp(self)
     }
     fn ln(self) -> Self {
@@ -115,6 +113,20 @@ pub(super) fn fuses() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     cfg!(target_arch = "aarch64")
 }
+
+/// Evaluates an expression with a constant that says whether the processor fuses.
+macro_rules! with_fused {
+    ($fused:ident => $body:expr) => {
+        if crate::ops::cpu::fuses() {
+            const $fused: bool = true;
+            $body
+        } else {
+            const $fused: bool = false;
+            $body
+        }
+    };
+}
+pub(super) use with_fused;
 
 /// Whether the fused version of an operation applies.
 pub(super) fn fused(tensor: &Tensor) -> bool {
@@ -207,8 +219,8 @@ pub(super) fn dot<T: Real>(left: &[T], right: &[T]) -> T {
 
 /// 1 / (1 + e^-x)
 #[inline(always)]
-pub(super) fn sigmoid<T: Real>(x: T) -> T {
-    number::<T>(1.0) / (number::<T>(1.0) + (-x).exp())
+pub(super) fn sigmoid<T: Real, const FUSED: bool>(x: T) -> T {
+    number::<T>(1.0) / (number::<T>(1.0) + (-x).exp::<FUSED>())
 }
 
 #[cfg(test)]
@@ -219,13 +231,15 @@ mod tests {
     fn exponential_is_that_of_the_standard_library() {
         for step in -100_000..=88_000 {
             let x = step as f32 / 1000.0;
-            let (found, expected) = (Real::exp(x), f64::from(x).exp());
-            assert!((f64::from(found) - expected).abs() <= 2e-7 * expected + 1.2e-38, "{x}: {found} {expected}");
+            let expected = f64::from(x).exp();
+            for found in [Real::exp::<true>(x), Real::exp::<false>(x)] {
+                assert!((f64::from(found) - expected).abs() <= 2e-7 * expected + 1.2e-38, "{x}: {found} {expected}");
+            }
         }
-        assert!(Real::exp(f32::NAN).is_nan());
-        assert_eq!(Real::exp(f32::NEG_INFINITY), 0.0);
-        assert!(Real::exp(f32::INFINITY) > 1e38);
-        assert_eq!(Real::exp(0.0f32), 1.0);
+        assert!(Real::exp::<true>(f32::NAN).is_nan());
+        assert_eq!(Real::exp::<true>(f32::NEG_INFINITY), 0.0);
+        assert!(Real::exp::<true>(f32::INFINITY) > 1e38);
+        assert_eq!(Real::exp::<true>(0.0f32), 1.0);
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn composed(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
 
 fn log_sum_exp<T: Real>(row: &[T]) -> T {
     let largest = row.iter().copied().fold(row[0], |left, right| if right > left { right } else { left });
-    row.iter().map(|x| (*x - largest).exp()).sum::<T>().ln() + largest
+    row.iter().map(|x| (*x - largest).exp::<false>()).sum::<T>().ln() + largest
 }
 
 impl CustomOp1 for CrossEntropy {

@@ -3,7 +3,7 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch, number, sigmoid};
+use super::cpu::{self, Real, dispatch, number, sigmoid, with_fused};
 use crate::threads;
 
 struct Silu;
@@ -30,11 +30,11 @@ impl CustomOp1 for Silu {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!("silu", x.dtype(), T => {
             let mut y = cpu::slice::<T>(x, layout)?.to_vec();
-            threads::for_each(y.chunks_mut(CHUNK).collect(), #[inline(always)] |y: &mut [T]| {
+            with_fused!(FUSED => threads::for_each(y.chunks_mut(CHUNK).collect(), #[inline(always)] |y: &mut [T]| {
                 for y in y {
-                    *y *= sigmoid(*y);
+                    *y *= sigmoid::<T, FUSED>(*y);
                 }
-            });
+            }));
             Ok(cpu::stored(y, layout.shape().clone()))
         })
     }
@@ -50,16 +50,16 @@ impl CustomOp1 for Silu {
 fn backward<T: Real>(x: &[T], grad: &[T]) -> Vec<T> {
     let mut dx = grad.to_vec();
     let chunks = dx.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).collect();
-    threads::for_each(
+    with_fused!(FUSED => threads::for_each(
         chunks,
         #[inline(always)]
         |(dx, x): (&mut [T], &[T])| {
             for (dx, x) in dx.iter_mut().zip(x) {
-                let sigmoid = sigmoid(*x);
+                let sigmoid = sigmoid::<T, FUSED>(*x);
                 *dx *= sigmoid + *x * sigmoid * (number::<T>(1.0) - sigmoid);
             }
         },
-    );
+    ));
     dx
 }
 

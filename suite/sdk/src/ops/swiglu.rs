@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch, number, sigmoid};
+use super::cpu::{self, Real, dispatch, number, sigmoid, with_fused};
 use crate::threads;
 
 struct SwiGlu;
@@ -34,18 +34,18 @@ const ROWS: usize = 8;
 pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
     let mut y = vec![T::zero(); x.len() / 2];
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * 2 * width)).collect();
-    threads::for_each(
+    with_fused!(FUSED => threads::for_each(
         chunks,
         #[inline(always)]
         |(y, x): (&mut [T], &[T])| {
             for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(2 * width)) {
                 let (gate, up) = x.split_at(width);
                 for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
-                    *y = *gate * sigmoid(*gate) * *up;
+                    *y = *gate * sigmoid::<T, FUSED>(*gate) * *up;
                 }
             }
         },
-    );
+    ));
     y
 }
 
@@ -58,7 +58,7 @@ pub(super) fn backward<T: Real>(x: &[T], grad: &[T], width: usize) -> (Vec<T>, V
         .zip(dx.chunks_mut(ROWS * 2 * width))
         .zip(x.chunks(ROWS * 2 * width).zip(grad.chunks(ROWS * width)))
         .collect();
-    threads::for_each(
+    with_fused!(FUSED => threads::for_each(
         chunks,
         #[inline(always)]
         |((y, dx), (x, grad))| {
@@ -68,7 +68,7 @@ pub(super) fn backward<T: Real>(x: &[T], grad: &[T], width: usize) -> (Vec<T>, V
                 let (dgate, dup) = dx.split_at_mut(width);
                 for index in 0..width {
                     let (gate, up, grad) = (gate[index], up[index], grad[index]);
-                    let sigmoid = sigmoid(gate);
+                    let sigmoid = sigmoid::<T, FUSED>(gate);
                     let silu = gate * sigmoid;
                     y[index] = silu * up;
                     dup[index] = grad * silu;
@@ -76,7 +76,7 @@ pub(super) fn backward<T: Real>(x: &[T], grad: &[T], width: usize) -> (Vec<T>, V
                 }
             }
         },
-    );
+    ));
     (y, dx)
 }
 

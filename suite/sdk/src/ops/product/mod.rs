@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use self::kernel::{Into, Left, TALL, WIDE, tile};
-pub(super) use self::panels::Panels;
-use super::cpu::{Real, fuses};
+pub(super) use self::panels::{Panels, copy_up_to};
+use super::cpu::{Real, with_fused};
 use crate::threads;
 
 /// Rows of a product that one thread works on at a time.
@@ -54,19 +54,11 @@ pub(super) fn multiply<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, a
         .zip(left.chunks(ROWS * inner))
         .map(|(into, left)| Product { left, right, into, add })
         .collect();
-    if fuses() {
-        threads::for_each(
-            products,
-            #[inline(always)]
-            |product: Product<T>| product.compute::<true>(),
-        );
-    } else {
-        threads::for_each(
-            products,
-            #[inline(always)]
-            |product: Product<T>| product.compute::<false>(),
-        );
-    }
+    with_fused!(FUSED => threads::for_each(
+        products,
+        #[inline(always)]
+        |product: Product<T>| product.compute::<FUSED>(),
+    ));
 }
 
 /// left · right as a new vector.
@@ -110,23 +102,28 @@ struct Block<'a, T> {
 impl<T: Real> Block<'_, T> {
     #[inline(always)]
     fn compute<const FUSED: bool>(self) {
-        let mut left: Vec<T> = Vec::new();
+        let mut left: Vec<[T; TALL]> = Vec::new();
         for Term { left: values, width, right } in self.terms.iter() {
             let (inner, columns) = (right.inner, right.columns);
             // The left operand by groups of rows of the result: [group][inner][TALL].
             left.clear();
-            left.resize(self.rows.len().div_ceil(TALL) * inner * TALL, T::zero());
+            left.resize(self.rows.len().div_ceil(TALL) * inner, [T::zero(); TALL]);
             for (k, row) in values.chunks_exact(*width).enumerate() {
                 for (group, some) in row[self.rows.clone()].chunks(TALL).enumerate() {
-                    left[(group * inner + k) * TALL..][..some.len()].copy_from_slice(some);
+                    copy_up_to(&mut left[group * inner + k], some);
                 }
             }
             for (first, panel) in right.panels() {
-                for (group, left) in left.chunks_exact(inner * TALL).enumerate() {
+                for (group, left) in left.chunks_exact(inner).enumerate() {
                     let rows = (self.rows.len() - group * TALL).min(TALL);
                     let values = &mut self.into[group * TALL * columns + first..];
                     let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add: true };
-                    tile::<T, FUSED, WIDE>(rows, Left { values: left, row_stride: 1, step: TALL }, panel, into);
+                    tile::<T, FUSED, WIDE>(
+                        rows,
+                        Left { values: left.as_flattened(), row_stride: 1, step: TALL },
+                        panel,
+                        into,
+                    );
                 }
             }
         }
@@ -149,19 +146,11 @@ pub(super) fn add_outer_products<T: Real>(sums: Vec<OuterProducts<T>>) {
             blocks.push(Block { into, rows, terms: terms.clone() });
         }
     }
-    if fuses() {
-        threads::for_each(
-            blocks,
-            #[inline(always)]
-            |block: Block<T>| block.compute::<true>(),
-        );
-    } else {
-        threads::for_each(
-            blocks,
-            #[inline(always)]
-            |block: Block<T>| block.compute::<false>(),
-        );
-    }
+    with_fused!(FUSED => threads::for_each(
+        blocks,
+        #[inline(always)]
+        |block: Block<T>| block.compute::<FUSED>(),
+    ));
 }
 
 #[cfg(test)]

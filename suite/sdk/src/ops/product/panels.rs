@@ -3,6 +3,15 @@
 use super::kernel::WIDE;
 use crate::ops::cpu::Real;
 
+/// Copies `from`, at most `N` numbers, to the start of `to`. A whole array is a few instructions, not a call.
+#[inline(always)]
+pub(in crate::ops) fn copy_up_to<T: Copy, const N: usize>(to: &mut [T; N], from: &[T]) {
+    match <&[T; N]>::try_from(from) {
+        Ok(from) => *to = *from,
+        Err(_) => to[..from.len()].copy_from_slice(from),
+    }
+}
+
 /// The right operand of a product, `inner` times `columns`, in panels of [`WIDE`] columns: `[panel][inner][WIDE]`.
 #[derive(Debug, Clone)]
 pub(in crate::ops) struct Panels<T> {
@@ -18,7 +27,7 @@ impl<T: Real> Panels<T> {
         let mut panels = vec![[T::zero(); WIDE]; columns.div_ceil(WIDE) * inner];
         for (k, row) in values.chunks_exact(columns.max(1)).enumerate() {
             for (panel, some) in row.chunks(WIDE).enumerate() {
-                panels[panel * inner + k][..some.len()].copy_from_slice(some);
+                copy_up_to(&mut panels[panel * inner + k], some);
             }
         }
         Self { values: panels, inner, columns }
