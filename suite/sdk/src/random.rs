@@ -3,8 +3,12 @@
 //! A key names what the draw is for, so a draw never depends on the order in which things happen to be computed,
 //! on the batch a token happens to be in, or on the number of threads.
 
+mod draws;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+
+pub use draws::Draws;
 
 /// One stream of random numbers.
 pub struct Stream(ChaCha8Rng);

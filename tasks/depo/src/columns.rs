@@ -1,9 +1,9 @@
 //! The per-token columns: their declarations and what fills them.
 
+use haltbench_sdk::nodes::{Names, shared};
 use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::cycle::{Cycle, Query};
-use crate::names::{Names, shared};
 
 /// The complexities.
 pub const COMPLEXITIES: [ComplexitySpec; 4] = [

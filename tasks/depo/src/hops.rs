@@ -1,6 +1,6 @@
 //! Numbers of hops: how they are drawn, and which tokens tell them.
 
-use crate::draws::Draws;
+use haltbench_sdk::random::Draws;
 
 /// How a number of hops is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Names of nodes: one token each, or several, of which the last marks the end of the name.
 
-use crate::draws::Draws;
-use crate::text::Label;
+use super::text::Label;
+use crate::random::Draws;
 
 /// Most tokens of a name.
 pub const LONGEST: usize = 8;
@@ -24,6 +24,7 @@ pub struct Name {
 
 impl Name {
     /// Appends its tokens. A copy of fixed length takes a few instructions; the surplus is cut off.
+    #[inline]
     pub fn print(&self, tokens: &mut Vec<u32>) {
         let length = tokens.len() + self.length;
         tokens.extend_from_slice(&self.tokens);
@@ -32,6 +33,7 @@ impl Name {
 }
 
 /// How many tokens the names of two keys share before they differ; eight if they are the same.
+#[inline]
 pub fn shared(left: u128, right: u128) -> usize {
     (left ^ right).leading_zeros() as usize / 16
 }
@@ -119,6 +121,7 @@ impl Names {
     }
 
     /// The name of a number.
+    #[inline]
     pub fn get(&self, number: u32) -> &Name {
         &self.all[number as usize]
     }
@@ -165,6 +168,17 @@ impl Names {
         }
         let found = self.all.binary_search_by_key(&key(&tokens, length), |name| name.key);
         found.ok().map(|number| number as u32)
+    }
+
+    /// For each token of the name `node`, the tokens that may stand there: those with which the `candidates` go on whose
+    /// names start like what is printed of it.
+    pub fn continuations(&self, node: u32, candidates: &[u32]) -> Vec<Vec<u32>> {
+        let name = self.get(node);
+        let at = |place: usize| {
+            let names = candidates.iter().map(|candidate| self.get(*candidate));
+            names.filter(|other| shared(name.key, other.key) >= place).map(|other| other.tokens[place]).collect()
+        };
+        (0..name.length).map(at).collect()
     }
 
     /// What a name looks like, for messages.

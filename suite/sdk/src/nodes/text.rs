@@ -1,7 +1,5 @@
 //! Texts of questions and answers, written name by name without an allocation for each.
 
-use haltbench_sdk::{Error, Result};
-
 /// Longest label, the space included: eight numbers of three digits with points.
 const WIDTH: usize = 32;
 
@@ -35,6 +33,7 @@ impl Text {
     }
 
     /// Appends a label with its space. A copy of fixed length takes a few instructions; the surplus is cut off.
+    #[inline]
     pub fn label(&mut self, label: &Label) {
         let length = self.0.len() + label.length;
         self.0.extend_from_slice(&label.bytes);
@@ -42,6 +41,7 @@ impl Text {
     }
 
     /// Appends a label with `end` in the place of its space.
+    #[inline]
     pub fn label_with(&mut self, label: &Label, end: u8) {
         self.label(label);
         if let Some(last) = self.0.last_mut() {
@@ -50,11 +50,13 @@ impl Text {
     }
 
     /// Appends a piece of text.
+    #[inline]
     pub fn text(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }
 
     /// Appends a number and a space.
+    #[inline]
     pub fn number(&mut self, number: u32) {
         for place in (0..=number.checked_ilog10().unwrap_or(0)).rev() {
             self.0.push(b'0' + (number / 10_u32.pow(place) % 10) as u8);
@@ -63,17 +65,11 @@ impl Text {
     }
 
     /// The text without a trailing space.
-    pub fn finish(mut self) -> Result<String> {
+    pub fn finish(mut self) -> String {
         if self.0.last() == Some(&b' ') {
             self.0.pop();
         }
-        String::from_utf8(self.0).map_err(|error| Error::contract("depo", error.to_string()))
+        // Labels and texts are UTF-8 as a whole, so nothing is ever replaced.
+        String::from_utf8(self.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
-}
-
-/// The start of a word, short enough for a message.
-pub fn shorten(word: &str) -> String {
-    let mut characters = word.chars();
-    let head: String = characters.by_ref().take(24).collect();
-    if characters.next().is_some() { format!("{head}…") } else { head }
 }
