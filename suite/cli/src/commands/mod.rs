@@ -8,4 +8,5 @@ pub mod explain;
 pub mod leaderboard;
 pub mod list;
 pub mod run;
+mod task;
 pub mod worker;
