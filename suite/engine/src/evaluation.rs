@@ -39,7 +39,7 @@ pub struct Findings {
     pub tokens: Vec<TokenRecord>,
     /// What it cost.
     pub ledger: Ledger,
-    /// What the model expected at every target, of tasks that are languages.
+    /// What the model expected at every target of sizes seen in training, of tasks that are languages.
     pub strings: Vec<PredictedString>,
 }
 
@@ -111,14 +111,15 @@ impl Evaluator<'_> {
     }
 }
 
-/// The answers of every instance with the distributions that predicted them.
+/// The answers of every instance of a size seen in training, with the distributions that predicted them.
 fn predicted_strings(chunk: &[EvaluationInstance], evaluated: &Evaluated) -> Result<Vec<PredictedString>> {
     let mut distributions = generation::distributions(&evaluated.logits)?.into_iter();
     let string = |entry: &EvaluationInstance| {
         let tokens: Vec<u32> = entry.instance.answers().collect();
-        PredictedString { distributions: distributions.by_ref().take(tokens.len()).collect(), tokens }
+        let string = PredictedString { distributions: distributions.by_ref().take(tokens.len()).collect(), tokens };
+        (entry.split == Split::InRange).then_some(string)
     };
-    Ok(chunk.iter().map(string).collect())
+    Ok(chunk.iter().filter_map(string).collect())
 }
 
 fn record(chunk: &[EvaluationInstance], batch: &Batch, evaluated: &Evaluated, tokens: &mut Vec<TokenRecord>) {

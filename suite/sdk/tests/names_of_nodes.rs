@@ -77,3 +77,19 @@ fn names_go_on_like_those_that_start_alike() {
     let found: Vec<Vec<u32>> = found.iter().map(sorted).collect();
     assert_eq!(found, [vec![10, 10, 10, 14], vec![11, 13, 14], vec![15]]);
 }
+
+#[test]
+fn names_that_start_alike_follow_each_other() {
+    for (letters, shortest, longest) in [(3, 1, 3), (2, 4, 8), (9, 1, 1)] {
+        let names = Names::new(letters, shortest, longest, 10);
+        let all: Vec<u32> = (0..Names::count(letters, shortest, longest) as u32).collect();
+        for number in all.iter().step_by(7) {
+            let own = &names.get(*number).tokens;
+            for place in 0..names.get(*number).length {
+                let same = all.iter().filter(|other| names.get(**other).tokens[..place] == own[..place]);
+                let found: Vec<u32> = names.alike(*number, place).collect();
+                assert_eq!(found, same.copied().collect::<Vec<u32>>(), "{number} {place}");
+            }
+        }
+    }
+}

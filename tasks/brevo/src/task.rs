@@ -1,6 +1,6 @@
 //! The task `brevo`: a graph and a query, then what the query depends on.
 
-use haltbench_sdk::nodes::{LONGEST, Names, Text};
+use haltbench_sdk::nodes::{Names, Sequence, Text};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
@@ -170,22 +170,22 @@ impl Brevo {
 /// The tokens, and the place of the answer's first.
 fn sequence(graph: &Graph, names: &Names, answer: &[u16]) -> (Vec<u32>, usize) {
     let count = 2 * graph.edges.len() + 1 + answer.len();
-    let mut tokens: Vec<u32> = Vec::with_capacity(count * names.longest() + MARKERS.len() + LONGEST);
+    let mut tokens = Sequence::with_capacity(count * names.longest() + MARKERS.len());
     let name = |node: &u16| names.get(graph.node(*node).name);
     tokens.push(BOS);
     for [from, to] in &graph.edges {
-        name(from).print(&mut tokens);
-        name(to).print(&mut tokens);
+        tokens.name(name(from));
+        tokens.name(name(to));
     }
     tokens.push(QUERY);
-    name(&graph.query).print(&mut tokens);
+    tokens.name(name(&graph.query));
     tokens.push(ANS);
-    let start = tokens.len();
+    let start = tokens.length();
     for node in answer {
-        name(node).print(&mut tokens);
+        tokens.name(name(node));
     }
     tokens.push(EOS);
-    (tokens, start)
+    (tokens.finish(), start)
 }
 
 /// The text of a question with its edges in a given order.

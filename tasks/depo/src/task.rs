@@ -1,7 +1,7 @@
 //! The task `depo`: a cycle in pieces, then questions for k-th successors.
 
 use haltbench_sdk::Result;
-use haltbench_sdk::nodes::{LONGEST, NodeSettings, Text};
+use haltbench_sdk::nodes::{NodeSettings, Sequence, Text};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
@@ -125,28 +125,28 @@ impl Depo {
         let Settings { nodes: NodeSettings { names, .. }, hops, .. } = &self.settings;
         let longest = names.longest();
         let room = 2 * cycle.size() * longest + cycle.queries.len() * (2 * longest + hops.longest() + 1);
-        let mut tokens: Vec<u32> = Vec::with_capacity(room + LONGEST + 1);
+        let mut tokens = Sequence::with_capacity(room + 1);
         let name = |place: usize| names.get(cycle.nodes[place]);
         tokens.push(BOS);
         for start in &cycle.printed {
             let start = *start as usize;
-            name(start).print(&mut tokens);
-            name((start + 1) % cycle.size()).print(&mut tokens);
+            tokens.name(name(start));
+            tokens.name(name((start + 1) % cycle.size()));
         }
-        let edges = tokens.len() - 1;
+        let edges = tokens.length() - 1;
         let mut answers = Vec::with_capacity(cycle.queries.len());
-        let mut loss_mask = Vec::with_capacity(room + LONGEST + 1);
+        let mut loss_mask = Vec::with_capacity(room + 1);
         for query in &cycle.queries {
             hops.print(query.hops, MARKERS.len() as u32, &mut tokens);
-            name(query.start as usize).print(&mut tokens);
+            tokens.name(name(query.start as usize));
             tokens.push(ANS);
-            answers.push(tokens.len());
-            loss_mask.resize(tokens.len(), false);
-            name(cycle.answer(query)).print(&mut tokens);
-            loss_mask.resize(tokens.len(), true);
+            answers.push(tokens.length());
+            loss_mask.resize(tokens.length(), false);
+            tokens.name(name(cycle.answer(query)));
+            loss_mask.resize(tokens.length(), true);
         }
-        let layout = Layout { length: tokens.len(), edges, answers };
-        (tokens, loss_mask, layout)
+        let layout = Layout { length: tokens.length(), edges, answers };
+        (tokens.finish(), loss_mask, layout)
     }
 
     /// A text for the problem whatever the order of its edges: the cycle from its first name on, and the questions.

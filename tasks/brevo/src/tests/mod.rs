@@ -9,6 +9,7 @@ mod pairs;
 mod parameters;
 mod properties;
 mod reference;
+mod spelled_example;
 mod statistics;
 
 use std::collections::BTreeMap;

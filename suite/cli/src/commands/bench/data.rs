@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use haltbench_engine::bench::data::{self, DataReport, DataWorkload};
+use haltbench_engine::memory;
 use haltbench_sdk::candle_core::utils::get_num_threads;
 
 use crate::commands::task::{ConfiguredTask, TaskArguments};
@@ -39,6 +40,8 @@ pub struct DataArguments {
 /// # Errors
 /// If the task, a parameter or the size is wrong.
 pub fn run(arguments: &DataArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    // As a training run does, whose instances take memory that earlier ones gave back.
+    memory::keep_freed();
     let task = arguments.task.build(plugins)?;
     let size = task.size(arguments.size)?;
     let ConfiguredTask { name, task } = task;
