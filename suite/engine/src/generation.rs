@@ -8,6 +8,7 @@ use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::Task;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 
 use crate::batch::Batch;
@@ -16,6 +17,39 @@ use crate::estimate;
 use crate::model::Model;
 use crate::recurrence::{Execution, evaluate};
 use crate::store::MetricRow;
+
+/// What a task that is a language says about what the model expected along `strings` of the language, and about `count`
+/// strings that it draws under `seed`.
+///
+/// # Errors
+/// If a pass fails or the task refuses what the model gives, or [`Error::Interrupted`].
+pub fn measure(
+    model: &Model,
+    task: &dyn Task,
+    strings: &[PredictedString],
+    (seed, count): (u64, usize),
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<MetricRow>> {
+    let Some(generation) = task.generation() else { return Ok(Vec::new()) };
+    let mut all = rows("teacher_forced", generation.teacher_forced(strings)?);
+    // Such depths depend on tokens that are yet to be drawn, or on what only instances of the task come with.
+    let reason = match (model.declaration.causal, model.declaration.uses_labels, count) {
+        (false, ..) => Some("a policy that is not causal cannot generate"),
+        (_, true, _) => Some("a policy that reads labels cannot generate"),
+        (.., 0) => Some("evaluation.generated_strings is 0"),
+        _ => None,
+    };
+    let drawn = match reason {
+        Some(_) => Vec::new(),
+        None => generate(model, generation, (seed, count), interrupted)?,
+    };
+    let mut generated = rows("generated", generation.generated(&drawn)?);
+    if let Some(reason) = reason {
+        generated.iter_mut().for_each(|row| row.reason = Some(reason.to_owned()));
+    }
+    all.extend(generated);
+    Ok(all)
+}
 
 /// Draws `count` strings; string number n has a random stream of its own under `seed`. `interrupted` tells the signal
 /// that asks to stop, if one does.

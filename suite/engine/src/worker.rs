@@ -10,7 +10,6 @@ use haltbench_sdk::candle_core::DType;
 use haltbench_sdk::fingerprint;
 use haltbench_sdk::policy::{Policy, Training};
 use haltbench_sdk::task::Task;
-use haltbench_sdk::task::generation::PredictedString;
 use serde::{Deserialize, Serialize};
 
 use crate::baselines;
@@ -240,7 +239,8 @@ impl<'a> Cell<'a> {
         // The measures come from the file as it can be read back, as anybody else would compute them.
         let table = read_tokens(&path)?;
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.recurrence.max_depth);
-        metrics.extend(self.judge_strings(&found.strings, monitor)?);
+        let key = (plan.seed, plan.evaluation.generated_strings);
+        metrics.extend(generation::measure(&self.model, task, &found.strings, key, &|| monitor.interrupted())?);
         let baselines = baselines::measure(task, &plan.task.name, &instances)?;
         self.write_result(metrics, baselines, found.ledger)?;
         let training = self.folder.file("checkpoint/training.safetensors");
@@ -266,33 +266,6 @@ impl<'a> Cell<'a> {
             "max_depth": plan.recurrence.max_depth,
             "halted_keys_values": plan.recurrence.halted_keys_values,
         })
-    }
-
-    /// What a task that is a language says about the model's strings and expectations.
-    fn judge_strings(&self, strings: &[PredictedString], monitor: &dyn Monitor) -> Result<Vec<MetricRow>> {
-        let Some(generation) = self.task.generation() else { return Ok(Vec::new()) };
-        let mut rows = generation::rows("teacher_forced", generation.teacher_forced(strings)?);
-        let declaration = self.model.declaration;
-        // Such depths depend on tokens that are yet to be drawn, or on what only instances of the task come with.
-        let reason = match (declaration.causal, declaration.uses_labels, self.plan.evaluation.generated_strings) {
-            (false, ..) => Some("a policy that is not causal cannot generate"),
-            (_, true, _) => Some("a policy that reads labels cannot generate"),
-            (.., 0) => Some("evaluation.generated_strings is 0"),
-            _ => None,
-        };
-        let drawn = match reason {
-            Some(_) => Vec::new(),
-            None => {
-                let key = (self.plan.seed, self.plan.evaluation.generated_strings);
-                generation::generate(&self.model, generation, key, &|| monitor.interrupted())?
-            }
-        };
-        let mut generated = generation::rows("generated", generation.generated(&drawn)?);
-        if let Some(reason) = reason {
-            generated.iter_mut().for_each(|row| row.reason = Some(reason.to_owned()));
-        }
-        rows.extend(generated);
-        Ok(rows)
     }
 
     fn write_result(&self, metrics: Vec<MetricRow>, baselines: Vec<BaselineResult>, ledger: Ledger) -> Result<()> {
