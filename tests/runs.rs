@@ -4,6 +4,8 @@ use haltbench_sdk_dylib as _;
 
 #[path = "runs/damaged_files.rs"]
 mod damaged_files;
+#[path = "runs/drawn_instances.rs"]
+mod drawn_instances;
 #[path = "runs/failing_cells.rs"]
 mod failing_cells;
 #[path = "runs/interruptions.rs"]

@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod baselines;
 mod batches;
 mod bench;
 mod contract;
 mod evaluation;
 mod fixed;
+mod generation;
 mod ledger;
 mod miniatures;
 mod processes;

@@ -74,7 +74,7 @@ pub struct EvaluationInstance {
 
 /// The seed of evaluation instances: the same for every policy and every seed of a run, so that all comparisons are
 /// paired.
-const EVALUATION_SEED: u64 = 0x6861_6c74;
+pub(crate) const EVALUATION_SEED: u64 = 0x6861_6c74;
 
 /// The sizes of an evaluation: the plan's, or the task's own.
 pub fn sizes(task: &dyn Task, evaluation: &Evaluation) -> Vec<(Split, u32)> {

@@ -5,11 +5,13 @@ use std::time::Instant;
 use haltbench_analysis::measures::{self, Quantity};
 use haltbench_analysis::{Bootstrap, Filter, Population, Reason, Split, TokenTable};
 use haltbench_sdk::policy::{EvaluatedToken, Privileged};
+use haltbench_sdk::task::generation::PredictedString;
 use haltbench_sdk::task::{Instance, Task};
 
 use crate::batch::Batch;
 use crate::data::EvaluationInstance;
 use crate::error::Result;
+use crate::generation;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::recurrence::{Evaluated, Execution, evaluate};
@@ -28,6 +30,17 @@ pub struct Evaluator<'a> {
     pub range: (f32, f32),
     /// Instances in a batch.
     pub batch: usize,
+}
+
+/// What an evaluation found.
+#[derive(Default)]
+pub struct Findings {
+    /// Every token.
+    pub tokens: Vec<TokenRecord>,
+    /// What it cost.
+    pub ledger: Ledger,
+    /// What the model expected at every target of sizes seen in training, of tasks that are languages.
+    pub strings: Vec<PredictedString>,
 }
 
 /// Batches that are timed both ways, and how often.
@@ -52,21 +65,23 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// If a pass fails, or [`crate::Error::Interrupted`].
-    pub fn run(&self, model: &Model, monitor: &dyn Monitor) -> Result<(Vec<TokenRecord>, Ledger)> {
-        let mut tokens = Vec::new();
-        let mut ledger = Ledger::default();
+    pub fn run(&self, model: &Model, monitor: &dyn Monitor) -> Result<Findings> {
+        let mut found = Findings::default();
         let total = self.instances.len().div_ceil(self.batch) as u64;
         for (done, chunk) in (1..).zip(self.chunks()) {
             let (batch, privileged) = self.pack(chunk, model)?;
             let evaluated = evaluate(model, &batch, Execution::Compacted, Some(&privileged))?;
-            ledger.add(&evaluated.ledger);
-            record(chunk, &batch, &evaluated, &mut tokens);
+            found.ledger.add(&evaluated.ledger);
+            record(chunk, &batch, &evaluated, &mut found.tokens);
+            if self.task.generation().is_some() {
+                found.strings.extend(predicted_strings(chunk, &evaluated)?);
+            }
             monitor.progress(Stage::Evaluating, done, total, None);
             if let Some(signal) = monitor.interrupted() {
                 return Err(crate::Error::Interrupted(signal));
             }
         }
-        Ok((tokens, ledger))
+        Ok(found)
     }
 
     /// Seconds for the same batches, (compacted, dense): medians of alternating repetitions.
@@ -94,6 +109,17 @@ impl Evaluator<'_> {
         });
         Ok((compacted, dense))
     }
+}
+
+/// The answers of every instance of a size seen in training, with the distributions that predicted them.
+fn predicted_strings(chunk: &[EvaluationInstance], evaluated: &Evaluated) -> Result<Vec<PredictedString>> {
+    let mut distributions = generation::distributions(&evaluated.logits)?.into_iter();
+    let string = |entry: &EvaluationInstance| {
+        let tokens: Vec<u32> = entry.instance.answers().collect();
+        let string = PredictedString { distributions: distributions.by_ref().take(tokens.len()).collect(), tokens };
+        (entry.split == Split::InRange).then_some(string)
+    };
+    Ok(chunk.iter().filter_map(string).collect())
 }
 
 fn record(chunk: &[EvaluationInstance], batch: &Batch, evaluated: &Evaluated, tokens: &mut Vec<TokenRecord>) {

@@ -1,15 +1,19 @@
 //! The engine: recurrence, training, evaluation, checkpoints, plugin loading, run store, workers.
 //!
 //! A batch flows through [`batch`] (packing), [`recurrence`] (the loop), [`training`] (loss, optimiser, checkpoints)
-//! or [`evaluation`] (compacted passes, tokens, measures), and ends in the [`store`]. A suite file becomes cells in
+//! or [`evaluation`] (compacted passes, tokens, measures; [`generation`] for tasks that are languages, [`baselines`]
+//! beside them), and ends in the [`store`]. A suite file becomes cells in
 //! [`plan`]; [`worker`] runs one cell, [`scheduler`] runs all of them in processes of their own.
 
+pub mod baselines;
 pub mod batch;
 pub mod bench;
 pub mod data;
 pub mod device;
 pub mod error;
+mod estimate;
 pub mod evaluation;
+pub mod generation;
 pub mod ledger;
 pub mod memory;
 pub mod model;

@@ -6,25 +6,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use haltbench_analysis::TokenTable;
 use haltbench_sdk::candle_core::DType;
 use haltbench_sdk::fingerprint;
 use haltbench_sdk::policy::{Policy, Training};
 use haltbench_sdk::task::Task;
 use serde::{Deserialize, Serialize};
 
+use crate::baselines;
 use crate::data;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::evaluation::{self, Evaluator};
+use crate::generation;
+use crate::ledger::Ledger;
 use crate::memory;
 use crate::model::Model;
 use crate::panics;
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
 use crate::store::{
-    CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, TrainingLine, read_checkpoint,
-    read_tokens, write_atomic, write_model, write_tokens,
+    BaselineResult, CellFolder, CellResult, MetricRow, RESULT_SCHEMA, RunFolder, State, Status, Timings, TrainingLine,
+    read_checkpoint, read_tokens, write_atomic, write_model, write_tokens,
 };
 use crate::training::{Progress, Trainer};
 
@@ -223,20 +225,24 @@ impl<'a> Cell<'a> {
             batch: plan.evaluation.batch,
         };
         let started = Instant::now();
-        let (tokens, ledger) = evaluator.run(&self.model, monitor)?;
+        let found = evaluator.run(&self.model, monitor)?;
         timings.evaluation_seconds = started.elapsed().as_secs_f64();
         monitor.progress(Stage::Measuring, 0, 2, None);
         let (compacted, dense) = evaluator.time(&self.model)?;
         (timings.compacted_seconds, timings.dense_seconds) = (Some(compacted), Some(dense));
         monitor.progress(Stage::Measuring, 1, 2, None);
         let path = self.folder.file("tokens.parquet");
-        write_tokens(&path, task.spec(), &tokens)?;
+        write_tokens(&path, task.spec(), &found.tokens)?;
         let configuration = self.configuration();
         let step = if plan.source.is_some() { 0 } else { plan.training.steps };
         write_model(&self.folder.file("checkpoint"), step, &self.model.variables.weights()?, &configuration)?;
         // The measures come from the file as it can be read back, as anybody else would compute them.
         let table = read_tokens(&path)?;
-        self.write_result(&table, ledger)?;
+        let mut metrics = evaluation::measure(&table, task.spec().headline, plan.recurrence.max_depth);
+        let key = (plan.seed, plan.evaluation.generated_strings);
+        metrics.extend(generation::measure(&self.model, task, &found.strings, key, &|| monitor.interrupted())?);
+        let baselines = baselines::measure(task, &plan.task.name, &instances)?;
+        self.write_result(metrics, baselines, found.ledger)?;
         let training = self.folder.file("checkpoint/training.safetensors");
         if training.exists() {
             fs::remove_file(&training).map_err(Error::file(&training, "cannot be removed"))?;
@@ -262,9 +268,8 @@ impl<'a> Cell<'a> {
         })
     }
 
-    fn write_result(&self, table: &TokenTable, ledger: crate::ledger::Ledger) -> Result<()> {
+    fn write_result(&self, metrics: Vec<MetricRow>, baselines: Vec<BaselineResult>, ledger: Ledger) -> Result<()> {
         let (plan, declaration) = (&self.plan, self.model.declaration);
-        let headline = self.task.spec().headline;
         let mut files = BTreeMap::new();
         let names =
             ["plan.toml", "metrics.jsonl", "tokens.parquet", "checkpoint/model.safetensors", "checkpoint/config.json"];
@@ -292,10 +297,11 @@ impl<'a> Cell<'a> {
             device: plan.device.clone(),
             max_depth: plan.recurrence.max_depth,
             halted_keys_values: plan.recurrence.halted_keys_values.clone(),
-            headline: headline.to_owned(),
+            headline: self.task.spec().headline.to_owned(),
             weights: self.weight_counts(),
             ledger,
-            metrics: evaluation::measure(table, headline, plan.recurrence.max_depth),
+            metrics,
+            baselines,
             environment: self.environment(),
             files,
         };

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use haltbench_engine::store::MetricRow;
+use haltbench_engine::store::{BaselineResult, MetricRow};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of [`Leaderboard`]'s schema.
-pub const LEADERBOARD_SCHEMA: u32 = 1;
+pub const LEADERBOARD_SCHEMA: u32 = 2;
 
 /// The leaderboards of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,8 @@ pub struct Board {
     pub warnings: Vec<String>,
     /// The policies: ranked ones first.
     pub rows: Vec<Row>,
+    /// What guesses score on the same instances that do not solve the task; empty as long as no cell is done.
+    pub baselines: Vec<BaselineResult>,
     /// Cells without a result, by policy and seed.
     pub missing: Vec<MissingCell>,
 }
@@ -128,7 +130,10 @@ pub struct Row {
     /// * `adapt_gain`: `token_accuracy` above that of fixed depths at the same `flops`, both at sizes trained on;
     /// * `saturation`: share of answer tokens that ran to D;
     /// * `spearman`, `spearman_within_size`, `spearman_partial`: alignment of depth with the complexity;
-    /// * `token_accuracy_by_level`, `answer_depth_by_level`: both for each level of the complexity.
+    /// * `token_accuracy_by_level`, `answer_depth_by_level`: both for each level of the complexity;
+    /// * of tasks that are languages, everything that the task says about generated strings (`generated_…`) and about
+    ///   expectations along the strings of the evaluation (`teacher_forced_…`): of several seeds the mean, without an
+    ///   interval.
     pub metrics: Vec<MetricRow>,
 }
 

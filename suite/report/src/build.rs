@@ -57,6 +57,8 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let Group { plan, rows, missing } = group;
     let complexity = rows.iter().flat_map(|row| &row.results).map(|result| result.headline.clone()).next();
     let headline = complexity.as_deref().unwrap_or_default();
+    // The same for all cells: they are evaluated on the same instances.
+    let baselines = rows.iter().flat_map(|row| &row.results).map(|result| result.baselines.clone()).next();
     let splits = place::splits(&rows);
     let context = Context {
         complexity: headline,
@@ -108,6 +110,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
         seeds,
         complexity,
         rows,
+        baselines: baselines.unwrap_or_default(),
         missing,
     }
 }

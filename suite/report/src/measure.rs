@@ -36,6 +36,7 @@ pub(crate) fn measures(row: &Evidence, gain: &Estimate, context: &Context) -> Ve
     metrics.push(adapt_gain(row, gain));
     metrics.extend(alignment(row, context));
     metrics.extend(by_level(row, context));
+    metrics.extend(strings(row));
     if row.seeds.is_empty() {
         metrics.iter_mut().for_each(|metric| metric.reason = Some("none of its cells is done".to_owned()));
     }
@@ -146,4 +147,27 @@ fn by_level(row: &Evidence, context: &Context) -> Vec<MetricRow> {
             NAMES.into_iter().map(|name| of(name, None, &missing)).collect()
         }
     }
+}
+
+/// What a task that is a language said about every seed's strings: of one seed as it was found, of several the mean.
+fn strings(row: &Evidence) -> Vec<MetricRow> {
+    let is_of_strings =
+        |metric: &&MetricRow| ["generated_", "teacher_forced_"].iter().any(|kind| metric.metric.starts_with(kind));
+    let Some(first) = row.results.first() else { return Vec::new() };
+    first.metrics.iter().filter(is_of_strings).map(|metric| over_seeds(row, metric)).collect()
+}
+
+fn over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
+    let same = |metric: &&MetricRow| metric.metric == first.metric && metric.split == first.split;
+    let seeds: Vec<&MetricRow> = row.results.iter().filter_map(|result| result.metrics.iter().find(same)).collect();
+    let values: Vec<f64> = seeds.iter().filter_map(|metric| metric.value).collect();
+    if seeds.len() == 1 {
+        return first.clone();
+    }
+    if let Some(missing) = seeds.iter().find(|metric| metric.value.is_none()) {
+        return (*missing).clone();
+    }
+    let count = seeds.iter().map(|metric| metric.count).sum();
+    let mean = Estimate::point(values.iter().sum::<f64>() / values.len() as f64, count);
+    metric(&first.metric, Some(Split::InRange), &mean)
 }

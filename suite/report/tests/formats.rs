@@ -92,6 +92,9 @@ fn csv_is_read_back_as_it_was() {
             assert!(metric.value.is_some() || metric.reason.is_some(), "{metric:?}");
         }
     }
+    let guesses: Vec<_> = rows.iter().filter(|record| record["policy"] == "baseline:most-frequent").collect();
+    assert_eq!(guesses.len(), 3);
+    assert_eq!((guesses[2]["split"].as_str(), guesses[2]["value"].as_str()), ("beyond", "0.5"));
     let labels: Vec<&str> = rows.iter().map(|record| record["policy"].as_str()).collect();
     assert!(labels.contains(&"opposer(a=1,\"b\")"));
 }
@@ -109,13 +112,35 @@ fn rounded(mut leaderboard: Leaderboard) -> Leaderboard {
 fn json_is_the_leaderboard_with_its_schema() {
     let leaderboard = example();
     let text = Format::Json.write(&leaderboard);
-    assert!(text.starts_with("{\n  \"schema\": 1,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
+    assert!(text.starts_with("{\n  \"schema\": 2,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
     let again: Leaderboard = serde_json::from_str(&text).unwrap();
     assert_eq!(rounded(again), rounded(leaderboard));
     let schema = serde_json::to_value(haltbench_report::schema()).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let required: Vec<&str> = schema["required"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
     assert!(required.contains(&"boards") && required.iter().all(|name| value.get(name).is_some()));
+}
+
+#[test]
+fn generated_strings_have_a_table_where_a_task_judges_them() {
+    let policies = [Fake { valid: Some(0.25), ..Fake::follower() }, Fake { valid: Some(0.5), ..Fake::opposer() }];
+    let suite = suite(&policies, &[0, 1]);
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::new(folder.path(), &suite.name);
+    finish(&run, &suite, &policies);
+    let options = Options { sort: Criterion::Accuracy, bootstrap: Bootstrap { resamples: 100, seed: 0 } };
+    let leaderboard = leaderboard(&suite, &run, options).unwrap();
+    let row = leaderboard.boards[0].rows.iter().find(|row| row.policy == "follower").unwrap();
+    // A quarter of the strings in seed 0, half of them in seed 1.
+    assert_eq!(row.metric("generated_valid", Some("in_range")).unwrap().value, Some(0.375));
+    let missing = row.metric("teacher_forced_divergence", Some("in_range")).unwrap();
+    assert_eq!((missing.value, missing.reason.as_deref()), (None, Some("a value is infinite or not a number")));
+    let text = Format::Markdown.write(&leaderboard);
+    assert!(text.contains("| policy | valid % | KL, own | KL | cross-entropy |"), "{text}");
+    assert!(text.contains("| follower | 37.5 |"), "{text}");
+    assert!(Format::Csv.write(&leaderboard).contains("follower,generated_valid,in_range,,,0.375"));
+    assert!(!Format::Table.write(&example()).contains("Strings:"));
+    assert!(Format::Svg.write(&leaderboard).contains("in %: most-frequent 40.0."));
 }
 
 #[test]
@@ -179,6 +204,13 @@ Accuracy: answer tokens and whole sequences at sizes trained on (in range), answ
  –¹           oracle              2/2        100 [100, 100]   100 [100, 100]      100 [100, 100]
  –²           opposer(a=1,"b")*   1/2     60.0 [50.0, 66.7]   0.0 [0.0, 0.0]   80.0 [80.0, 80.0]
 ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+Baselines: guesses on the same instances that do not solve the task, unranked
+───────────────────────────────────────────────────
+ baseline        tokens %   sequences %   beyond %
+═══════════════════════════════════════════════════
+ most-frequent       40.0           0.0       50.0
+───────────────────────────────────────────────────
 
 Cost: steps in range; executed FLOPs per token with decisions, all sizes; measured speed-up over dense
 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────

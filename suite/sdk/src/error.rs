@@ -66,6 +66,11 @@ impl Error {
         Self::Invalid { operand: operand.into(), expected: expected.into(), found: found.to_string() }
     }
 
+    /// A question that does not parse at the 1-based token `position`.
+    pub fn malformed(position: usize, message: impl Into<String>) -> Self {
+        Self::Malformed { text: "question", position, message: message.into() }
+    }
+
     /// A broken promise of the plugin called `plugin`.
     pub fn contract(plugin: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Contract { plugin: plugin.into(), message: message.into() }
@@ -74,4 +79,11 @@ impl Error {
 
 fn suggestion(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// The start of a word, short enough for a message.
+pub fn shorten(word: &str) -> String {
+    let mut characters = word.chars();
+    let head: String = characters.by_ref().take(24).collect();
+    if characters.next().is_some() { format!("{head}…") } else { head }
 }

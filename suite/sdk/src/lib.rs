@@ -26,6 +26,7 @@ pub mod key_values;
 pub mod layers;
 pub mod layout;
 pub mod names;
+pub mod nodes;
 pub mod ops;
 pub mod parameters;
 pub mod policy;

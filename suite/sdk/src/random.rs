@@ -3,8 +3,12 @@
 //! A key names what the draw is for, so a draw never depends on the order in which things happen to be computed,
 //! on the batch a token happens to be in, or on the number of threads.
 
+mod draws;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+
+pub use draws::Draws;
 
 /// One stream of random numbers.
 pub struct Stream(ChaCha8Rng);
@@ -12,31 +16,36 @@ pub struct Stream(ChaCha8Rng);
 impl Stream {
     /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&seed.to_le_bytes());
-        hasher.update(&(purpose.len() as u64).to_le_bytes());
-        hasher.update(purpose.as_bytes());
+        let mut key = Vec::with_capacity(16 + purpose.len() + 8 * index.len());
+        key.extend_from_slice(&seed.to_le_bytes());
+        key.extend_from_slice(&(purpose.len() as u64).to_le_bytes());
+        key.extend_from_slice(purpose.as_bytes());
         for part in index {
-            hasher.update(&part.to_le_bytes());
+            key.extend_from_slice(&part.to_le_bytes());
         }
-        Self(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
+        Self(ChaCha8Rng::from_seed(*blake3::hash(&key).as_bytes()))
     }
 
     /// A uniform 64-bit integer.
+    #[inline]
     pub fn integer(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// A uniform integer in `0..bound`, without bias. `bound` 0 counts as 1.
+    #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         let bound = bound.max(1);
-        // Lemire's method: reject the draws that would make some results more likely.
-        loop {
-            let product = u128::from(self.integer()) * u128::from(bound);
-            if (product as u64) >= bound.wrapping_neg() % bound {
-                return (product >> 64) as u64;
+        // Lemire's method: reject the draws that would make some results more likely. The remainder is smaller than the
+        // bound, so most draws never need it.
+        let mut product = u128::from(self.integer()) * u128::from(bound);
+        if (product as u64) < bound {
+            let threshold = bound.wrapping_neg() % bound;
+            while (product as u64) < threshold {
+                product = u128::from(self.integer()) * u128::from(bound);
             }
         }
+        (product >> 64) as u64
     }
 
     /// A uniform element of `items`, which must not be empty.
@@ -45,6 +54,7 @@ impl Stream {
     }
 
     /// A uniform number in the open interval (0, 1).
+    #[inline]
     pub fn uniform(&mut self) -> f64 {
         ((self.integer() >> 12) as f64 + 0.5) * 2f64.powi(-52)
     }

@@ -4,8 +4,13 @@
 //! when tokens are predicted from their predecessors ([`Supervision::NextToken`]), and at position i when a label is
 //! supervised at the token itself ([`Supervision::AtToken`]). [`Supervision::reads_at`] is the one place that shifts.
 
+pub mod baseline;
+pub mod generation;
+
 use serde::{Deserialize, Serialize};
 
+use self::baseline::Baseline;
+use self::generation::Generation;
 use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, Parameters};
 use crate::random::Stream;
@@ -146,6 +151,11 @@ impl Instance {
         u64::from_le_bytes(head).is_multiple_of(HELD_OUT_SHARE)
     }
 
+    /// The targets under the loss, in order.
+    pub fn answers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.targets.iter().zip(&self.loss_mask).filter(|(_, loss)| **loss).map(|(target, _)| *target)
+    }
+
     /// The tokens as text, separated by spaces.
     pub fn text(&self, vocabulary: &[String]) -> String {
         let words = self.tokens.iter().map(|token| vocabulary.get(*token as usize).map_or("?", String::as_str));
@@ -224,6 +234,17 @@ pub trait Task: Send + Sync {
     /// # Errors
     /// [`Error::Malformed`] if the question does not parse; an answer that does not parse is a wrong answer.
     fn check(&self, question: &str, answer: &str) -> Result<Verdict>;
+
+    /// The trivial baselines that reports print beside results; `training` are instances that training may see. A task
+    /// that knows more than [`baseline::trivial`] which guesses are sensible adds them.
+    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
+        baseline::trivial(training)
+    }
+
+    /// How to judge strings that a model generates, of a task that is a language.
+    fn generation(&self) -> Option<&dyn Generation> {
+        None
+    }
 }
 
 /// Refuses sizes outside a knob.

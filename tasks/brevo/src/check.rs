@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::Result;
+use haltbench_sdk::error::shorten;
+use haltbench_sdk::nodes::Names;
 use haltbench_sdk::task::Verdict;
 
-use crate::names::Names;
 use crate::order::OrderRule;
 use crate::question::{self, Node, Question};
-use crate::text::shorten;
 
 /// Checks an answer.
 ///

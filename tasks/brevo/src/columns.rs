@@ -1,10 +1,10 @@
 //! The per-token columns: their declarations and what fills them.
 
+use haltbench_sdk::nodes::{Names, shared};
 use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::graph::Graph;
 use crate::measure::{Step, steps};
-use crate::names::{Names, shared};
 use crate::order::Search;
 
 /// The complexities.

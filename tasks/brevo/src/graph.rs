@@ -1,7 +1,7 @@
 //! Random DAGs as the released generator draws them.
 
-use crate::draws::Draws;
-use crate::names::Names;
+use haltbench_sdk::nodes::Names;
+use haltbench_sdk::random::Draws;
 
 /// Most predecessors and most dependents of a node.
 pub const DEGREE: usize = 4;

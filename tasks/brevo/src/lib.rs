@@ -4,12 +4,11 @@
 //! solver walks the names of a question depth first, the checker closes the set of ancestors edge by edge and restarts
 //! from the query for every node that an answer prints.
 
+mod baseline;
 mod check;
 mod columns;
-mod draws;
 mod graph;
 mod measure;
-mod names;
 mod order;
 mod pair;
 mod question;
@@ -18,7 +17,6 @@ mod solve;
 mod task;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use haltbench_sdk_dylib as _;
 

@@ -1,6 +1,7 @@
 //! Orders in which a graph's ancestors of the query are printed.
 
-use crate::draws::Draws;
+use haltbench_sdk::random::Draws;
+
 use crate::graph::{Graph, Neighbours};
 
 /// Which answers are right.

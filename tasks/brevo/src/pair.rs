@@ -3,7 +3,8 @@
 //! Whatever can be counted from the prompt, the position or the preceding node is equal in both, so a difference of
 //! depths at that node is due to the state.
 
-use crate::draws::Draws;
+use haltbench_sdk::random::Draws;
+
 use crate::graph::Graph;
 use crate::measure::{Step, steps};
 use crate::order::Search;

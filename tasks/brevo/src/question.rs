@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use haltbench_sdk::error::shorten;
+use haltbench_sdk::nodes::Names;
 use haltbench_sdk::{Error, Result};
 
 use crate::graph::DEGREE;
-use crate::names::Names;
-use crate::text::shorten;
 
 /// A node of a question: ordered like its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,38 +44,34 @@ pub fn read<'a>(text: &'a str, names: &Names) -> Result<Question<'a>> {
         position += 1;
         let expected = if graph.list.is_empty() { "an edge such as `3>1`" } else { "an edge such as `3>1` or `?`" };
         match words.next() {
-            None => return Err(malformed(position, format!("expected {expected}, found the end"))),
+            None => return Err(Error::malformed(position, format!("expected {expected}, found the end"))),
             Some("?") if !graph.list.is_empty() => break,
             Some(word) => {
                 let Some((from, to)) = word.split_once('>') else {
-                    return Err(malformed(position, format!("expected {expected}, found `{}`", shorten(word))));
+                    return Err(Error::malformed(position, format!("expected {expected}, found `{}`", shorten(word))));
                 };
                 let edge = [node(from, names, position)?, node(to, names, position)?];
-                graph.add(edge).map_err(|message| malformed(position, message))?;
+                graph.add(edge).map_err(|message| Error::malformed(position, message))?;
             }
         }
     }
     position += 1;
     let Some(word) = words.next() else {
-        return Err(malformed(position, "expected the node asked about, found the end"));
+        return Err(Error::malformed(position, "expected the node asked about, found the end"));
     };
     let query = node(word, names, position)?;
     if !graph.list.iter().any(|edge| edge.contains(&query)) {
-        return Err(malformed(position, format!("expected a node of the graph, found `{word}`")));
+        return Err(Error::malformed(position, format!("expected a node of the graph, found `{word}`")));
     }
     match words.next() {
-        Some(word) => Err(malformed(position + 1, format!("expected the end, found `{}`", shorten(word)))),
+        Some(word) => Err(Error::malformed(position + 1, format!("expected the end, found `{}`", shorten(word)))),
         None => Ok(Question { edges: graph.list, query }),
     }
 }
 
 fn node<'a>(word: &'a str, names: &Names, position: usize) -> Result<Node<'a>> {
-    let refuse = || malformed(position, format!("expected {}, found `{}`", names.expected(), shorten(word)));
+    let refuse = || Error::malformed(position, format!("expected {}, found `{}`", names.expected(), shorten(word)));
     Node::read(word, names).ok_or_else(refuse)
-}
-
-fn malformed(position: usize, message: impl Into<String>) -> Error {
-    Error::Malformed { text: "question", position, message: message.into() }
 }
 
 /// Edges read so far.

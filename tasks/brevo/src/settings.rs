@@ -1,52 +1,23 @@
 //! The parameters, checked together.
 
+use haltbench_sdk::nodes::{self, NodeSettings};
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
-use haltbench_sdk::task::SizeKnob;
 use haltbench_sdk::{Error, Result};
 
 use crate::graph::QueryRule;
-use crate::names::{MOST, Names};
 use crate::order::OrderRule;
 use crate::pair::Member;
 
 /// Name of the task.
 pub const NAME: &str = "brevo";
 
-/// Smallest number of nodes.
-const SMALLEST: u32 = 3;
-
-/// The most nodes that any configuration may ask for.
-const LIMIT: i64 = 1024;
-
-/// Sizes beyond training in quarters of the largest training size.
-const QUARTERS_BEYOND: [u32; 3] = [5, 6, 8];
-
-/// Letters of names of several tokens when nothing is said.
-const LETTERS: u32 = 4;
-
 /// The parameters.
 pub const PARAMETERS: &[ParameterSpec] = &[
-    ParameterSpec::integer("minimum_nodes", 3, (SMALLEST as i64, LIMIT), "Smallest training size N."),
-    ParameterSpec::integer("maximum_nodes", 30, (SMALLEST as i64, LIMIT), "Largest training size N."),
-    ParameterSpec::integer(
-        "largest_nodes",
-        0,
-        (0, LIMIT),
-        "Largest size N that can be asked for; 0 for twice maximum_nodes, or maximum_nodes without a spare \
-         vocabulary. Sizes beyond training are 5/4, 3/2 and 2 times its largest, up to this.",
-    ),
-    ParameterSpec::text(
-        "skip",
-        "",
-        "Sizes strictly inside the training range that training never sees, separated by commas.",
-    ),
-    ParameterSpec::choice(
-        "size_law",
-        "exact",
-        &["exact", "released"],
-        "Nodes of an instance of size N: `exact` for N, `released` for n from 3 to N with a probability proportional \
-         to 1/(n + √N).",
-    ),
+    nodes::MINIMUM_NODES,
+    nodes::MAXIMUM_NODES,
+    nodes::LARGEST_NODES,
+    nodes::SKIP,
+    nodes::SIZE_LAW,
     ParameterSpec::choice(
         "query_rule",
         "last",
@@ -68,32 +39,17 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "Paired instances, with order = any: under one seed and index, `first` and `second` give the same prompt and \
          two answers that print one node at one place in different states; the feature `paired` marks it.",
     ),
-    ParameterSpec::flag(
-        "spare_vocabulary",
-        true,
-        "Whether there are at least twice as many names as nodes at the largest training size, so that no embedding \
-         is untrained at unseen sizes.",
-    ),
-    ParameterSpec::integer(
-        "vocabulary",
-        0,
-        (0, 4096),
-        "Names are drawn from the numbers up to this, or made of them if longest_name is above 1; 0 for as few as \
-         the sizes need, or 4 if longest_name is above 1.",
-    ),
-    ParameterSpec::integer("shortest_name", 1, (1, 8), "Fewest tokens of a name."),
-    ParameterSpec::integer("longest_name", 1, (1, 8), "Most tokens of a name."),
+    nodes::SPARE_VOCABULARY,
+    nodes::VOCABULARY,
+    nodes::SHORTEST_NAME,
+    nodes::LONGEST_NAME,
 ];
 
 /// A configured task.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Sizes: the number of nodes.
-    pub knob: SizeKnob,
-    /// Names of nodes.
-    pub names: Names,
-    /// Whether the number of nodes of an instance is drawn.
-    pub draws_size: bool,
+    /// Numbers of nodes and their names.
+    pub nodes: NodeSettings,
     /// Which node is asked about.
     pub query: QueryRule,
     /// Which answers are right.
@@ -108,21 +64,6 @@ impl Settings {
     /// # Errors
     /// [`Error::Invalid`] naming the parameter that does not fit.
     pub fn new(parameters: &Parameters, first_name: u32) -> Result<Self> {
-        let whole = |name: &str| parameters.integer(name).map(|value| value as u32);
-        let (minimum, maximum) = (whole("minimum_nodes")?, whole("maximum_nodes")?);
-        at_least("maximum_nodes", maximum, minimum, "minimum_nodes")?;
-        let spare = parameters.flag("spare_vocabulary")?;
-        let largest = match whole("largest_nodes")? {
-            0 if spare => (2 * maximum).min(LIMIT as u32),
-            0 => maximum,
-            largest => largest,
-        };
-        at_least("largest_nodes", largest, maximum, "maximum_nodes")?;
-        let between = skipped(parameters.text("skip")?, minimum, maximum)?;
-        let training = (minimum..=maximum).filter(|size| !between.contains(size)).collect();
-        let beyond = QUARTERS_BEYOND.iter().map(|quarters| (quarters * maximum).div_ceil(4));
-        let beyond = beyond.filter(|size| *size <= largest).collect();
-        let knob = SizeKnob { name: "N", minimum: SMALLEST, maximum: largest, training, between, beyond };
         let order = match parameters.text("order")? {
             "any" => OrderRule::Any,
             _ => OrderRule::Canonical,
@@ -134,62 +75,13 @@ impl Settings {
         };
         if pair.is_some() && order == OrderRule::Canonical {
             let expected = "`none` with order = canonical, where every question has one answer";
-            return Err(Error::invalid(operand("pair"), expected, format!("`{}`", parameters.text("pair")?)));
+            let operand = format!("parameter `pair` of {NAME}");
+            return Err(Error::invalid(operand, expected, format!("`{}`", parameters.text("pair")?)));
         }
         let query = match parameters.text("query_rule")? {
             "last_quarter" => QueryRule::LastQuarter,
             _ => QueryRule::Last,
         };
-        let draws_size = parameters.text("size_law")? == "released";
-        let names = names(parameters, if spare { largest.max(2 * maximum) } else { largest }, first_name)?;
-        Ok(Self { knob, names, draws_size, query, order, pair })
+        Ok(Self { nodes: NodeSettings::new(NAME, parameters, first_name)?, query, order, pair })
     }
-}
-
-/// At least `wanted` names; their tokens start at `first`.
-fn names(parameters: &Parameters, wanted: u32, first: u32) -> Result<Names> {
-    let shortest = parameters.integer("shortest_name")?;
-    let longest = parameters.integer("longest_name")?;
-    at_least("longest_name", longest as u32, shortest as u32, "shortest_name")?;
-    let vocabulary = match parameters.integer("vocabulary")? as u32 {
-        0 if longest > 1 => LETTERS,
-        0 => wanted,
-        given => given,
-    };
-    let count = Names::count(vocabulary, shortest, longest);
-    if !(u64::from(wanted)..=MOST).contains(&count) {
-        let expected = format!("enough for {wanted} to {MOST} names of {shortest} to {longest} tokens");
-        return Err(Error::invalid(operand("vocabulary"), expected, format!("{vocabulary}, which makes {count}")));
-    }
-    Ok(Names::new(vocabulary, shortest, longest, first))
-}
-
-fn operand(name: &str) -> String {
-    format!("parameter `{name}` of {NAME}")
-}
-
-fn at_least(name: &str, value: u32, bound: u32, bound_name: &str) -> Result<()> {
-    if value >= bound {
-        return Ok(());
-    }
-    Err(Error::invalid(operand(name), format!("at least {bound_name}, which is {bound}"), value))
-}
-
-/// The sizes listed in `text`, ascending.
-fn skipped(text: &str, minimum: u32, maximum: u32) -> Result<Vec<u32>> {
-    let mut sizes = Vec::new();
-    let words = text.split(',').map(str::trim);
-    for word in words.filter(|_| !text.trim().is_empty()) {
-        // The ends of the range are not between training sizes.
-        let size = word.parse().ok().filter(|size| (minimum + 1..maximum).contains(size));
-        match size {
-            Some(size) if !sizes.contains(&size) => sizes.push(size),
-            _ => {
-                let expected = format!("distinct sizes strictly between {minimum} and {maximum}, separated by commas");
-                return Err(Error::invalid(operand("skip"), expected, format!("`{word}`")));
-            }
-        }
-    }
-    sizes.sort_unstable();
-    Ok(sizes)
 }

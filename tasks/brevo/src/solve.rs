@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::Result;
+use haltbench_sdk::nodes::Names;
 
-use crate::names::Names;
 use crate::order::OrderRule;
 use crate::question;
 

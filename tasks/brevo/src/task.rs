@@ -1,18 +1,18 @@
 //! The task `brevo`: a graph and a query, then what the query depends on.
 
+use haltbench_sdk::nodes::{Names, Sequence, Text};
 use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
+use haltbench_sdk::random::{Draws, Stream};
+use haltbench_sdk::task::baseline::{self, Baseline};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
 use haltbench_sdk::{Error, Result};
 
+use crate::baseline::random_enabled;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, PAIRED, SPELLING, fill};
-use crate::draws::Draws;
 use crate::graph::Graph;
-use crate::names::{LONGEST, Names};
 use crate::order::{OrderRule, Search};
 use crate::pair::{self, Member, Pair};
 use crate::settings::{NAME, PARAMETERS, Settings};
-use crate::text::Text;
 use crate::{check, solve};
 
 const MARKERS: [&str; 4] = ["<bos>", "<query>", "<ans>", "<eos>"];
@@ -69,11 +69,11 @@ struct Brevo {
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
     let settings = Settings::new(parameters, MARKERS.len() as u32)?;
-    let is_spelled = settings.names.longest() > 1;
+    let is_spelled = settings.nodes.names.longest() > 1;
     let words = MARKERS.iter().map(|marker| (*marker).to_owned());
     let spec = TaskSpec {
-        vocabulary: words.chain(settings.names.words().iter().cloned()).collect(),
-        size: Some(settings.knob.clone()),
+        vocabulary: words.chain(settings.nodes.names.words().iter().cloned()).collect(),
+        size: Some(settings.nodes.knob.clone()),
         supervision: Supervision::NextToken,
         features: FEATURES.into_iter().chain(settings.pair.map(|_| PAIRED)).collect(),
         complexities: COMPLEXITIES.into_iter().chain(is_spelled.then_some(SPELLING)).collect(),
@@ -88,9 +88,8 @@ impl Task for Brevo {
     }
 
     fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
-        admit_size(NAME, &self.settings.knob, size)?;
         let mut draws = Draws::new(stream);
-        let size = if self.settings.draws_size { released_size(size as usize, &mut draws) } else { size as usize };
+        let size = self.settings.nodes.draw_size(NAME, size, &mut draws)?;
         match self.settings.pair {
             None => {
                 let graph = self.draw_graph(size, &mut draws);
@@ -99,11 +98,11 @@ impl Task for Brevo {
                     OrderRule::Canonical => {
                         // The query is the last of all.
                         let answer = &search.post_order[..search.post_order.len() - 1];
-                        self.instance(&graph, &search, answer, None)
+                        Ok(self.instance(&graph, &search, answer, None))
                     }
                     OrderRule::Any => {
                         let answer = search.random_backward(&graph, &mut draws);
-                        self.instance(&graph, &search, &answer, None)
+                        Ok(self.instance(&graph, &search, &answer, None))
                     }
                 }
             }
@@ -113,7 +112,7 @@ impl Task for Brevo {
                     let search = Search::new(&graph, self.settings.order);
                     if let Some(Pair { answers: [first, second], place }) = pair::draw(&graph, &search, &mut draws) {
                         let answer = if member == Member::First { first } else { second };
-                        return self.instance(&graph, &search, &answer, Some(place));
+                        return Ok(self.instance(&graph, &search, &answer, Some(place)));
                     }
                 }
                 let operand = format!("size of {NAME}");
@@ -123,21 +122,27 @@ impl Task for Brevo {
     }
 
     fn answer(&self, question: &str) -> Result<String> {
-        solve::answer(question, &self.settings.names, self.settings.order)
+        solve::answer(question, &self.settings.nodes.names, self.settings.order)
     }
 
     fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
-        check::check(question, answer, &self.settings.names, self.settings.order)
+        check::check(question, answer, &self.settings.nodes.names, self.settings.order)
+    }
+
+    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
+        let mut baselines = baseline::trivial(training);
+        baselines.push(Box::new(random_enabled(&self.settings.nodes.names, self.settings.order, EOS)));
+        baselines
     }
 }
 
 impl Brevo {
     fn draw_graph(&self, size: usize, draws: &mut Draws) -> Graph {
-        Graph::draw(size, &self.settings.names, self.settings.query, draws)
+        Graph::draw(size, &self.settings.nodes.names, self.settings.query, draws)
     }
 
-    fn instance(&self, graph: &Graph, search: &Search, answer: &[u16], paired: Option<usize>) -> Result<Instance> {
-        let names = &self.settings.names;
+    fn instance(&self, graph: &Graph, search: &Search, answer: &[u16], paired: Option<usize>) -> Instance {
+        let names = &self.settings.nodes.names;
         let (tokens, start) = sequence(graph, names, answer);
         let mut loss_mask = vec![false; tokens.len()];
         loss_mask[start..].fill(true);
@@ -147,44 +152,44 @@ impl Brevo {
         for node in answer {
             text.label(&names.get(graph.node(*node).name).label);
         }
-        Ok(Instance {
+        Instance {
             targets: tokens.clone(),
             loss_mask,
             complexities,
             features,
-            question: question(graph, names, graph.edges.iter().copied())?,
-            answer: text.finish()?,
+            question: question(graph, names, graph.edges.iter().copied()),
+            answer: text.finish(),
             // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
             // exchanged: answers consist of them, and their order decides which answer is right.
-            canonical: question(graph, names, sorted(graph))?,
+            canonical: question(graph, names, sorted(graph)),
             tokens,
-        })
+        }
     }
 }
 
 /// The tokens, and the place of the answer's first.
 fn sequence(graph: &Graph, names: &Names, answer: &[u16]) -> (Vec<u32>, usize) {
     let count = 2 * graph.edges.len() + 1 + answer.len();
-    let mut tokens: Vec<u32> = Vec::with_capacity(count * names.longest() + MARKERS.len() + LONGEST);
+    let mut tokens = Sequence::with_capacity(count * names.longest() + MARKERS.len());
     let name = |node: &u16| names.get(graph.node(*node).name);
     tokens.push(BOS);
     for [from, to] in &graph.edges {
-        name(from).print(&mut tokens);
-        name(to).print(&mut tokens);
+        tokens.name(name(from));
+        tokens.name(name(to));
     }
     tokens.push(QUERY);
-    name(&graph.query).print(&mut tokens);
+    tokens.name(name(&graph.query));
     tokens.push(ANS);
-    let start = tokens.len();
+    let start = tokens.length();
     for node in answer {
-        name(node).print(&mut tokens);
+        tokens.name(name(node));
     }
     tokens.push(EOS);
-    (tokens, start)
+    (tokens.finish(), start)
 }
 
 /// The text of a question with its edges in a given order.
-fn question(graph: &Graph, names: &Names, edges: impl Iterator<Item = [u16; 2]>) -> Result<String> {
+fn question(graph: &Graph, names: &Names, edges: impl Iterator<Item = [u16; 2]>) -> String {
     let label = |node: u16| &names.get(graph.node(node).name).label;
     let mut text = Text::with_capacity((2 * graph.edges.len() + 1) * names.longest());
     for [from, to] in edges {
@@ -199,16 +204,4 @@ fn question(graph: &Graph, names: &Names, edges: impl Iterator<Item = [u16; 2]>)
 /// The edges, ascending.
 fn sorted(graph: &Graph) -> impl Iterator<Item = [u16; 2]> {
     (0..).zip(&graph.nodes).flat_map(|(from, node)| node.dependents.nodes().iter().map(move |to| [from, *to]))
-}
-
-/// A number of nodes from 3 to `largest` with a probability proportional to 1/(n + √largest).
-fn released_size(largest: usize, draws: &mut Draws) -> usize {
-    let offset = (largest as f64).sqrt();
-    // The smallest size is the likeliest; others are rejected as often as they are less likely.
-    loop {
-        let size = 3 + draws.below(largest - 2);
-        if draws.uniform() * (size as f64 + offset) < 3.0 + offset {
-            return size;
-        }
-    }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use haltbench_sdk::error::shorten;
+
 use crate::input::Input;
 use crate::published::{Layout, Row};
 
@@ -115,11 +117,4 @@ pub fn whole(word: &str) -> Option<f64> {
     let digits = word.strip_prefix('-').unwrap_or(word);
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     word.parse::<i32>().ok().filter(|_| plain).map(f64::from)
-}
-
-/// The start of a text, short enough for a message.
-pub fn shorten(text: &str) -> String {
-    let mut characters = text.chars();
-    let head: String = characters.by_ref().take(24).collect();
-    if characters.next().is_some() { format!("{head}…") } else { head }
 }

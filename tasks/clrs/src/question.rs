@@ -1,8 +1,9 @@
 //! Questions as text: written by the generator, read by the solver and the checker.
 
+use haltbench_sdk::error::shorten;
 use haltbench_sdk::{Error, Result, names};
 
-use crate::answer::{finite, shorten, whole, write_number};
+use crate::answer::{finite, whole, write_number};
 use crate::input::{Graph, Input};
 use crate::published::{Edges, Form, Row, TABLE};
 
@@ -106,7 +107,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn error<T>(&self, place: usize, message: impl Into<String>) -> Result<T> {
         let position = self.text[..place].chars().count() + 1;
-        Err(Error::Malformed { text: "question", position, message: message.into() })
+        Err(Error::malformed(position, message))
     }
 
     fn found(&self) -> String {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use haltbench_sdk::Result;
+use haltbench_sdk::error::shorten;
+use haltbench_sdk::nodes::Names;
 use haltbench_sdk::task::Verdict;
 
 use crate::hops::Hops;
-use crate::names::Names;
 use crate::question::{self, Question};
-use crate::text::shorten;
 
 /// Checks the answers to all questions.
 ///

@@ -1,9 +1,11 @@
 //! The per-token columns: their declarations and what fills them.
 
+use std::ops::Range;
+
+use haltbench_sdk::nodes::Names;
 use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::cycle::{Cycle, Query};
-use crate::names::{Names, shared};
 
 /// The complexities.
 pub const COMPLEXITIES: [ComplexitySpec; 4] = [
@@ -103,7 +105,7 @@ pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Vec<Vec<f32>>; 2]
     for (position, start) in (1..).zip(&cycle.printed) {
         positions[*start as usize] = position;
     }
-    let keys: Vec<u128> = cycle.nodes.iter().filter(|_| is_spelled).map(|name| names.get(*name).key).collect();
+    let drawn = if is_spelled { Drawn::new(&cycle.nodes, names) } else { Drawn::default() };
     for (index, (query, token)) in (1..).zip(cycle.queries.iter().zip(&layout.answers)) {
         let (start, answer) = (query.start as usize, cycle.answer(query));
         let walk = Walk::new(cycle, &positions, query);
@@ -118,9 +120,9 @@ pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Vec<Vec<f32>>; 2]
         let state = [(query.hops / cycle.size() as u32) as f32, last as f32, walk.distance, walk.backward];
         write(&mut features[6..], *token, &state);
         if is_spelled {
-            for (place, sharing) in
-                sharing(&keys, answer, names.get(cycle.nodes[answer]).length).into_iter().enumerate()
-            {
+            let answer = cycle.nodes[answer];
+            for place in 0..names.get(answer).length {
+                let sharing = drawn.count(names.alike(answer, place));
                 let values = if sharing > 1 || place == 0 { hops } else { [1.0; 4] };
                 write(&mut complexities, token + place, &values);
                 complexities[COMPLEXITIES.len()][token + place] = sharing as f32;
@@ -137,17 +139,24 @@ fn complexity(hops: u32, size: u32) -> [f32; 4] {
     [hops, forwards, forwards.min(size - forwards), rounds].map(|number| number as f32)
 }
 
-/// How many of the nodes with these keys share the tokens of a node's name before each of its `length` tokens.
-fn sharing(keys: &[u128], node: usize, length: usize) -> Vec<usize> {
-    let mut sharing = vec![0; length];
-    for other in keys {
-        // Names delimit themselves, so only the name itself has all of its tokens.
-        sharing[shared(keys[node], *other).min(length - 1)] += 1;
+/// The names of a cycle, a bit for each.
+#[derive(Default)]
+struct Drawn(Vec<u64>);
+
+impl Drawn {
+    fn new(nodes: &[u32], names: &Names) -> Self {
+        let mut bits = vec![0; names.alike(0, 0).end as usize / 64 + 1];
+        nodes.iter().for_each(|name| bits[*name as usize / 64] |= 1 << (name % 64));
+        Self(bits)
     }
-    for place in (1..sharing.len()).rev() {
-        sharing[place - 1] += sharing[place];
+
+    /// How many of them have a number of the range.
+    fn count(&self, numbers: Range<u32>) -> u32 {
+        let below = |bit: u32| (1_u64 << (bit % 64)) - 1;
+        let (first, last) = (numbers.start as usize / 64, numbers.end as usize / 64);
+        let all: u32 = self.0[first..last].iter().map(|word| word.count_ones()).sum();
+        all + (self.0[last] & below(numbers.end)).count_ones() - (self.0[first] & below(numbers.start)).count_ones()
     }
-    sharing
 }
 
 /// The edges that a walk follows, in the order of the prompt.

@@ -1,8 +1,9 @@
 //! Random cycles and questions about them.
 
-use crate::draws::Draws;
+use haltbench_sdk::nodes::Names;
+use haltbench_sdk::random::Draws;
+
 use crate::hops::Hops;
-use crate::names::Names;
 
 /// A question about a cycle.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! Numbers of hops: how they are drawn, and which tokens tell them.
 
-use crate::draws::Draws;
+use haltbench_sdk::nodes::Sequence;
+use haltbench_sdk::random::Draws;
 
 /// How a number of hops is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +74,13 @@ impl Hops {
     }
 
     /// Appends the tokens of `number`; the token of the first word is `first`.
-    pub fn print(&self, number: u32, first: u32, tokens: &mut Vec<u32>) {
+    pub fn print(&self, number: u32, first: u32, tokens: &mut Sequence) {
         match self.encoding {
             Encoding::Token => tokens.push(first + number - 1),
-            Encoding::Unary => tokens.extend((0..number).map(|_| first)),
+            Encoding::Unary => (0..number).for_each(|_| tokens.push(first)),
             Encoding::Digits => {
                 let places = (0..=number.ilog10()).rev();
-                tokens.extend(places.map(|place| first + number / 10_u32.pow(place) % 10));
+                places.for_each(|place| tokens.push(first + number / 10_u32.pow(place) % 10));
             }
         }
     }

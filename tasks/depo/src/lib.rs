@@ -3,19 +3,17 @@
 //! Three paths know an answer, and they share no algorithm: the generator counts places on the cycle it drew, the solver
 //! doubles the successor function, the checker walks the cycle backwards once and compares distances.
 
+mod baseline;
 mod check;
 mod columns;
 mod cycle;
-mod draws;
 mod hops;
-mod names;
 mod question;
 mod settings;
 mod solve;
 mod task;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use haltbench_sdk_dylib as _;
 

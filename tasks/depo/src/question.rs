@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use haltbench_sdk::error::shorten;
+use haltbench_sdk::nodes::Names;
 use haltbench_sdk::{Error, Result};
 
 use crate::hops::Hops;
-use crate::names::Names;
-use crate::text::shorten;
 
 /// A question that parses: one cycle, and starts on it.
 pub struct Question<'a> {
@@ -29,7 +29,7 @@ pub fn read<'a>(text: &'a str, names: &Names, hops: &Hops) -> Result<Question<'a
     loop {
         let expected = graph.expected();
         let Some((position, word)) = words.next() else {
-            return Err(malformed(end, format!("expected {expected}, found the end")));
+            return Err(Error::malformed(end, format!("expected {expected}, found the end")));
         };
         end = position + 1;
         if word == "?" && graph.is_closed {
@@ -37,45 +37,41 @@ pub fn read<'a>(text: &'a str, names: &Names, hops: &Hops) -> Result<Question<'a
         }
         let edge = word.split_once('>').filter(|_| !graph.is_closed);
         let Some((from, to)) = edge else {
-            return Err(malformed(position, format!("expected {expected}, found `{}`", shorten(word))));
+            return Err(Error::malformed(position, format!("expected {expected}, found `{}`", shorten(word))));
         };
         let edge = [node(from, names, position)?, node(to, names, position)?];
         graph.words.extend([(edge[0], from), (edge[1], to)]);
-        graph.add(edge, word).map_err(|message| malformed(position, message))?;
+        graph.add(edge, word).map_err(|message| Error::malformed(position, message))?;
     }
     let mut queries = Vec::new();
     loop {
         let Some((position, word)) = words.next() else {
-            return Err(malformed(end, "expected the node to start at, found the end"));
+            return Err(Error::malformed(end, "expected the node to start at, found the end"));
         };
         let start = node(word, names, position)?;
         if !graph.successors.contains_key(&start) {
-            return Err(malformed(position, format!("expected a node of the cycle, found `{word}`")));
+            return Err(Error::malformed(position, format!("expected a node of the cycle, found `{word}`")));
         }
         let Some((position, word)) = words.next() else {
-            return Err(malformed(position + 1, format!("expected {}, found the end", hops.expected())));
+            return Err(Error::malformed(position + 1, format!("expected {}, found the end", hops.expected())));
         };
         let Some(count) = hops.read(word) else {
-            return Err(malformed(position, format!("expected {}, found `{}`", hops.expected(), shorten(word))));
+            return Err(Error::malformed(position, format!("expected {}, found `{}`", hops.expected(), shorten(word))));
         };
         queries.push((start, count));
         match words.next() {
             None => return Ok(Question { successors: graph.successors, words: graph.words, queries }),
             Some((position, "?")) => end = position + 1,
             Some((position, word)) => {
-                return Err(malformed(position, format!("expected `?` or the end, found `{}`", shorten(word))));
+                return Err(Error::malformed(position, format!("expected `?` or the end, found `{}`", shorten(word))));
             }
         }
     }
 }
 
 fn node(word: &str, names: &Names, position: usize) -> Result<u32> {
-    let refuse = || malformed(position, format!("expected {}, found `{}`", names.expected(), shorten(word)));
+    let refuse = || Error::malformed(position, format!("expected {}, found `{}`", names.expected(), shorten(word)));
     names.read(word).ok_or_else(refuse)
-}
-
-fn malformed(position: usize, message: impl Into<String>) -> Error {
-    Error::Malformed { text: "question", position, message: message.into() }
 }
 
 /// Edges read so far.

@@ -1,9 +1,9 @@
 //! The solver: the successor function is doubled, so that hops are a matter of their binary digits.
 
+use haltbench_sdk::nodes::Names;
 use haltbench_sdk::{Error, Result};
 
 use crate::hops::Hops;
-use crate::names::Names;
 use crate::question;
 
 /// The answers to all questions.

@@ -1,16 +1,16 @@
 //! The task `depo`: a cycle in pieces, then questions for k-th successors.
 
 use haltbench_sdk::Result;
+use haltbench_sdk::nodes::{NodeSettings, Sequence, Text};
 use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
+use haltbench_sdk::random::{Draws, Stream};
+use haltbench_sdk::task::baseline::{self, Baseline};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
 
+use crate::baseline::random_node;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, SPELLING, fill};
 use crate::cycle::{Cycle, Query};
-use crate::draws::Draws;
-use crate::names::LONGEST;
 use crate::settings::{NAME, PARAMETERS, Settings};
-use crate::text::Text;
 use crate::{check, solve};
 
 const MARKERS: [&str; 2] = ["<bos>", "<ans>"];
@@ -52,11 +52,11 @@ struct Depo {
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
     let settings = Settings::new(parameters, MARKERS.len() as u32)?;
-    let is_spelled = settings.names.longest() > 1;
+    let is_spelled = settings.nodes.names.longest() > 1;
     let markers = MARKERS.iter().map(|marker| (*marker).to_owned());
     let spec = TaskSpec {
-        vocabulary: markers.chain(settings.hops.words()).chain(settings.names.words().iter().cloned()).collect(),
-        size: Some(settings.knob.clone()),
+        vocabulary: markers.chain(settings.hops.words()).chain(settings.nodes.names.words().iter().cloned()).collect(),
+        size: Some(settings.nodes.knob.clone()),
         supervision: Supervision::NextToken,
         features: FEATURES.to_vec(),
         complexities: COMPLEXITIES.into_iter().chain(is_spelled.then_some(SPELLING)).collect(),
@@ -71,25 +71,30 @@ impl Task for Depo {
     }
 
     fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
-        let Settings { knob, names, draws_size, hops, queries } = &self.settings;
-        admit_size(NAME, knob, size)?;
+        let Settings { nodes, hops, queries } = &self.settings;
         let mut draws = Draws::new(stream);
-        let size = if *draws_size { released_size(size as usize, &mut draws) } else { size as usize };
-        self.instance(&Cycle::draw(size, *queries, names, hops, &mut draws))
+        let size = nodes.draw_size(NAME, size, &mut draws)?;
+        Ok(self.instance(&Cycle::draw(size, *queries, &nodes.names, hops, &mut draws)))
     }
 
     fn answer(&self, question: &str) -> Result<String> {
-        solve::answer(question, &self.settings.names, &self.settings.hops)
+        solve::answer(question, &self.settings.nodes.names, &self.settings.hops)
     }
 
     fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
-        check::check(question, answer, &self.settings.names, &self.settings.hops)
+        check::check(question, answer, &self.settings.nodes.names, &self.settings.hops)
+    }
+
+    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
+        let mut baselines = baseline::trivial(training);
+        baselines.push(Box::new(random_node(&self.settings.nodes.names, &self.settings.hops)));
+        baselines
     }
 }
 
 impl Depo {
-    fn instance(&self, cycle: &Cycle) -> Result<Instance> {
-        let names = &self.settings.names;
+    fn instance(&self, cycle: &Cycle) -> Instance {
+        let names = &self.settings.nodes.names;
         let (tokens, loss_mask, layout) = self.sequence(cycle);
         let [complexities, features] = fill(cycle, names, &layout);
         let mut question = Text::with_capacity(2 * cycle.size() * names.longest() + self.query_room(cycle));
@@ -103,50 +108,50 @@ impl Depo {
         for query in &cycle.queries {
             answer.label(&names.get(cycle.nodes[cycle.answer(query)]).label);
         }
-        Ok(Instance {
+        Instance {
             targets: tokens.clone(),
             loss_mask,
             complexities,
             features,
-            question: question.finish()?,
-            answer: answer.finish()?,
-            canonical: self.canonical(cycle)?,
+            question: question.finish(),
+            answer: answer.finish(),
+            canonical: self.canonical(cycle),
             tokens,
-        })
+        }
     }
 
     /// The tokens, which of them are under the loss, and where the answers stand.
     fn sequence(&self, cycle: &Cycle) -> (Vec<u32>, Vec<bool>, Layout) {
-        let Settings { names, hops, .. } = &self.settings;
+        let Settings { nodes: NodeSettings { names, .. }, hops, .. } = &self.settings;
         let longest = names.longest();
         let room = 2 * cycle.size() * longest + cycle.queries.len() * (2 * longest + hops.longest() + 1);
-        let mut tokens: Vec<u32> = Vec::with_capacity(room + LONGEST + 1);
+        let mut tokens = Sequence::with_capacity(room + 1);
         let name = |place: usize| names.get(cycle.nodes[place]);
         tokens.push(BOS);
         for start in &cycle.printed {
             let start = *start as usize;
-            name(start).print(&mut tokens);
-            name((start + 1) % cycle.size()).print(&mut tokens);
+            tokens.name(name(start));
+            tokens.name(name((start + 1) % cycle.size()));
         }
-        let edges = tokens.len() - 1;
+        let edges = tokens.length() - 1;
         let mut answers = Vec::with_capacity(cycle.queries.len());
-        let mut loss_mask = Vec::with_capacity(room + LONGEST + 1);
+        let mut loss_mask = Vec::with_capacity(room + 1);
         for query in &cycle.queries {
             hops.print(query.hops, MARKERS.len() as u32, &mut tokens);
-            name(query.start as usize).print(&mut tokens);
+            tokens.name(name(query.start as usize));
             tokens.push(ANS);
-            answers.push(tokens.len());
-            loss_mask.resize(tokens.len(), false);
-            name(cycle.answer(query)).print(&mut tokens);
-            loss_mask.resize(tokens.len(), true);
+            answers.push(tokens.length());
+            loss_mask.resize(tokens.length(), false);
+            tokens.name(name(cycle.answer(query)));
+            loss_mask.resize(tokens.length(), true);
         }
-        let layout = Layout { length: tokens.len(), edges, answers };
-        (tokens, loss_mask, layout)
+        let layout = Layout { length: tokens.length(), edges, answers };
+        (tokens.finish(), loss_mask, layout)
     }
 
     /// A text for the problem whatever the order of its edges: the cycle from its first name on, and the questions.
-    fn canonical(&self, cycle: &Cycle) -> Result<String> {
-        let names = &self.settings.names;
+    fn canonical(&self, cycle: &Cycle) -> String {
+        let names = &self.settings.nodes.names;
         let mut text = Text::with_capacity(cycle.size() * names.longest() + self.query_room(cycle));
         let first = cycle.nodes.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(place, _)| place);
         let (before, after) = cycle.nodes.split_at(first);
@@ -159,27 +164,15 @@ impl Depo {
 
     /// Room for the text of the questions, in words.
     fn query_room(&self, cycle: &Cycle) -> usize {
-        cycle.queries.len() * (self.settings.names.longest() + 3)
+        cycle.queries.len() * (self.settings.nodes.names.longest() + 3)
     }
 
     /// Appends the questions.
     fn ask(&self, cycle: &Cycle, text: &mut Text) {
         for Query { start, hops } in &cycle.queries {
             text.text("? ");
-            text.label(&self.settings.names.get(cycle.nodes[*start as usize]).label);
+            text.label(&self.settings.nodes.names.get(cycle.nodes[*start as usize]).label);
             text.number(*hops);
-        }
-    }
-}
-
-/// A number of nodes from 3 to `largest` with a probability proportional to 1/(n + √largest).
-fn released_size(largest: usize, draws: &mut Draws) -> usize {
-    let offset = (largest as f64).sqrt();
-    // The smallest size is the likeliest; others are rejected as often as they are less likely.
-    loop {
-        let size = 3 + draws.below(largest - 2);
-        if draws.uniform() * (size as f64 + offset) < 3.0 + offset {
-            return size;
         }
     }
 }

@@ -1,52 +1,50 @@
-//! What models that know nothing, little or everything score: to be read beside a model's token accuracy.
+//! Guesses that know the grammar: to be read beside a model's token accuracy.
+
+use haltbench_sdk::task::Instance;
+use haltbench_sdk::task::baseline::{Baseline, RandomValid};
 
 use crate::grammar::Terminal;
 use crate::language::Language;
 
-/// Expected share of tokens predicted right, ends included.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Baselines {
-    /// Always the most frequent token.
-    pub constant: f64,
-    /// Any of the tokens that are possible here, equally likely.
-    pub possible: f64,
-    /// The most probable token here: no model can expect more.
-    pub optimal: f64,
+/// Any of the tokens that are possible here, equally likely.
+pub fn random_possible<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Baseline + 'a {
+    RandomValid {
+        name: "random-possible",
+        documentation: "Any token with which some string of the language goes on, all equally likely.",
+        choices: |instance: &Instance| choices(language, tokens, instance, |_| 0.0),
+    }
 }
 
-/// The baselines along strings of the language, in expectation over the next token rather than by the one that
-/// follows. `None` without strings or with one outside the language.
-pub fn baselines<'a>(language: &Language, strings: impl IntoIterator<Item = &'a [Terminal]>) -> Option<Baselines> {
+/// The most probable token here.
+pub fn most_probable<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Baseline + 'a {
+    RandomValid {
+        name: "most-probable",
+        documentation: "The token that the grammar makes most probable here: no model can expect more.",
+        choices: |instance: &Instance| {
+            let largest = |distribution: &[f64]| distribution.iter().copied().fold(0.0, f64::max);
+            let mut choices = choices(language, tokens, instance, largest);
+            // Of tokens that are equally probable, the first.
+            choices.iter_mut().for_each(|tokens| tokens.truncate(1));
+            choices
+        },
+    }
+}
+
+/// The tokens, before every target of an instance, that are possible with at least a probability that depends on the
+/// exact distribution.
+fn choices(language: &Language, tokens: &[usize], instance: &Instance, least: impl Fn(&[f64]) -> f64) -> Vec<Vec<u32>> {
     let mut parser = language.parser();
     let mut distribution = vec![0.0; language.outcomes()];
-    let mut frequencies = vec![0.0; language.outcomes()];
-    let mut sums = Baselines::default();
-    for string in strings {
-        parser.restart();
-        for length in 0..=string.len() {
-            if !parser.next_token(&mut distribution) {
-                return None;
-            }
-            let possible = distribution.iter().filter(|probability| **probability > 0.0).count();
-            sums.possible += 1.0 / possible as f64;
-            sums.optimal += distribution.iter().copied().fold(0.0, f64::max);
-            for (frequency, probability) in frequencies.iter_mut().zip(&distribution) {
-                *frequency += probability;
-            }
-            if let Some(terminal) = string.get(length) {
-                parser.advance(*terminal);
-            }
-        }
-        if !parser.is_string() {
-            return None;
+    let mut choices = Vec::with_capacity(instance.tokens.len());
+    for target in instance.answers() {
+        parser.next_token(&mut distribution);
+        let least = least(&distribution);
+        let admitted = tokens.iter().zip(&distribution).filter(|(_, p)| **p > 0.0 && **p >= least);
+        choices.push(admitted.map(|(token, _)| *token as u32).collect());
+        let outcome = tokens.iter().position(|token| *token == target as usize);
+        if let Some(terminal) = outcome.filter(|outcome| *outcome != language.end()) {
+            parser.advance(terminal as Terminal);
         }
     }
-    let positions: f64 = frequencies.iter().sum();
-    let constant = frequencies.iter().copied().fold(0.0, f64::max);
-    let Baselines { possible, optimal, .. } = sums;
-    (positions > 0.0).then(|| Baselines {
-        constant: constant / positions,
-        possible: possible / positions,
-        optimal: optimal / positions,
-    })
+    choices
 }

@@ -1,6 +1,7 @@
 //! The checker: membership by the Earley recogniser, the probability by spans in log space.
 
 use haltbench_sdk::Result;
+use haltbench_sdk::error::shorten;
 use haltbench_sdk::task::Verdict;
 
 use crate::earley::{Finding, recognise};
@@ -47,7 +48,7 @@ fn plain(number: &str) -> bool {
 fn differs(expected: &str, found: &[&str]) -> Verdict {
     let found = match found {
         [] => "nothing".to_owned(),
-        words => format!("`{}`", words::shorten(&words.join(" "))),
+        words => format!("`{}`", shorten(&words.join(" "))),
     };
     Verdict::wrong(format!("expected `{expected}`, found {found}"))
 }

@@ -1,21 +1,19 @@
-//! Evaluation of a language model against the exact one: strings that it generates, and its next-token distributions.
-//!
-//! A model is a function that writes the distribution of the next token after a prefix: one probability for every
-//! terminal, then that of the end.
+//! A language model against the exact one: strings that it generated, and what it expects along strings of the language.
 
-use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::generation::{PredictedString, StringMeasure};
 use haltbench_sdk::{Error, Result};
 
 use crate::grammar::Terminal;
 use crate::language::Language;
+use crate::parser::Parser;
 
 /// How far a sum of probabilities may be from 1.
 const TOLERANCE: f64 = 1e-3;
 
-/// Sums over positions at which the exact and a model's next-token distribution were compared.
+/// Sums over the positions of a string at which the exact and a model's next-token distribution were compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Divergence {
-    /// Positions compared, ends of strings included.
+    /// Positions compared, the end included.
     pub positions: usize,
     /// Kullback-Leibler divergence of the model from the exact distribution, in nats.
     pub divergence: f64,
@@ -29,27 +27,20 @@ pub struct Divergence {
     pub attainable_hits: usize,
 }
 
-/// A model's strings at temperature 1.
+/// A string, judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Generation {
-    /// Strings generated.
-    pub strings: usize,
-    /// Strings of the language.
-    pub valid: usize,
-    /// Strings that were cut off at the limit; they are not valid.
-    pub unfinished: usize,
-    /// Their tokens, without ends.
+pub struct Judged {
+    /// Whether it is of the language.
+    pub is_valid: bool,
+    /// Whether it was not cut off.
+    pub is_finished: bool,
+    /// Its tokens, without the end.
     pub tokens: usize,
     /// Comparison at every prefix that some string of the language has.
     pub comparison: Divergence,
 }
 
 impl Divergence {
-    /// Mean divergence for each position in nats, `None` without positions.
-    pub fn mean_divergence(&self) -> Option<f64> {
-        (self.positions > 0).then(|| self.divergence / self.positions as f64)
-    }
-
     /// Compares at one position; `found` is the token that follows.
     fn add(&mut self, exact: &[f64], model: &[f64], found: usize) {
         self.positions += 1;
@@ -64,120 +55,86 @@ impl Divergence {
     }
 }
 
-impl Generation {
-    /// Share of strings of the language, `None` without strings.
-    pub fn valid_share(&self) -> Option<f64> {
-        (self.strings > 0).then(|| self.valid as f64 / self.strings as f64)
-    }
-}
-
-/// Compares a model with the exact distribution along strings of the language.
-///
-/// # Errors
-/// [`Error::Contract`] if the model does not give a distribution, [`Error::Invalid`] for a string outside the language.
-pub fn teacher_forced<'a>(
-    language: &Language,
-    strings: impl IntoIterator<Item = &'a [Terminal]>,
-    mut model: impl FnMut(&[Terminal], &mut [f64]),
-) -> Result<Divergence> {
-    let mut sums = Divergence::default();
-    let mut judge = Judge::new(language);
-    for string in strings {
-        judge.parser.restart();
-        for length in 0..=string.len() {
-            let found = string.get(length).map_or(language.end(), |terminal| usize::from(*terminal));
-            judge.ask(&string[..length], &mut model)?;
-            if !judge.parser.next_token(&mut judge.exact) || judge.exact[found] <= 0.0 {
-                let place = format!("no string continues like this at token {}", length + 1);
-                return Err(Error::invalid("string to compare on", "a string of the language", place));
-            }
-            sums.add(&judge.exact, &judge.model, found);
-            if let Some(terminal) = string.get(length) {
-                judge.parser.advance(*terminal);
-            }
-        }
-    }
-    Ok(sums)
-}
-
-/// Lets a model generate `count` strings of at most `limit` tokens at temperature 1 and judges them.
-///
-/// # Errors
-/// [`Error::Contract`] if the model does not give a distribution.
-pub fn generated(
-    language: &Language,
-    count: usize,
-    limit: usize,
-    stream: &mut Stream,
-    mut model: impl FnMut(&[Terminal], &mut [f64]),
-) -> Result<Generation> {
-    let mut found = Generation::default();
-    let mut judge = Judge::new(language);
-    let mut string = Vec::with_capacity(limit);
-    for _ in 0..count {
-        found.strings += 1;
-        judge.parser.restart();
-        string.clear();
-        loop {
-            judge.ask(&string, &mut model)?;
-            let next = draw(&judge.model, stream);
-            if judge.parser.next_token(&mut judge.exact) {
-                found.comparison.add(&judge.exact, &judge.model, next);
-            }
-            if next == language.end() {
-                found.valid += usize::from(judge.parser.is_string());
-                break;
-            }
-            if string.len() == limit {
-                found.unfinished += 1;
-                break;
-            }
-            string.push(next as Terminal);
-            judge.parser.advance(next as Terminal);
-        }
-        found.tokens += string.len();
-    }
-    Ok(found)
-}
-
 /// The exact parser beside a model.
-struct Judge<'a> {
-    parser: crate::parser::Parser<'a>,
+pub struct Judge<'a> {
+    language: &'a Language,
+    parser: Parser<'a>,
+    /// The vocabulary's token for every outcome: the terminals, then the end.
+    tokens: &'a [usize],
     exact: Vec<f64>,
     model: Vec<f64>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(language: &'a Language) -> Self {
+    /// A judge of models whose vocabulary has `tokens` for the outcomes of `language`.
+    pub fn new(language: &'a Language, tokens: &'a [usize]) -> Self {
         let outcomes = language.outcomes();
-        Self { parser: language.parser(), exact: vec![0.0; outcomes], model: vec![0.0; outcomes] }
+        Self { language, parser: language.parser(), tokens, exact: vec![0.0; outcomes], model: vec![0.0; outcomes] }
     }
 
-    /// The model's distribution, which must be one.
-    fn ask(&mut self, prefix: &[Terminal], model: &mut impl FnMut(&[Terminal], &mut [f64])) -> Result<()> {
-        model(prefix, &mut self.model);
-        let sum: f64 = self.model.iter().sum();
-        let fair = self.model.iter().all(|probability| *probability >= 0.0) && (sum - 1.0).abs() < TOLERANCE;
+    /// Follows a string to its end, or to the first token that is neither a terminal nor the end.
+    ///
+    /// # Errors
+    /// [`Error::Contract`] if the model does not give a distribution.
+    pub fn follow(&mut self, string: &PredictedString) -> Result<Judged> {
+        let mut judged = Judged::default();
+        self.parser.restart();
+        for (token, distribution) in string.tokens.iter().zip(&string.distributions) {
+            self.read(distribution)?;
+            let outcome = self.tokens.iter().position(|known| *known == *token as usize);
+            let Some(outcome) = outcome else { break };
+            if self.parser.next_token(&mut self.exact) {
+                judged.comparison.add(&self.exact, &self.model, outcome);
+            }
+            if outcome == self.language.end() {
+                (judged.is_valid, judged.is_finished) = (self.parser.is_string(), true);
+                break;
+            }
+            self.parser.advance(outcome as Terminal);
+            judged.tokens += 1;
+        }
+        Ok(judged)
+    }
+
+    /// The model's distribution, which must be one. What it gives to other tokens is lost to it.
+    fn read(&mut self, distribution: &[f64]) -> Result<()> {
+        let sum: f64 = distribution.iter().sum();
+        let fair = distribution.iter().all(|probability| *probability >= 0.0) && (sum - 1.0).abs() < TOLERANCE;
         if !fair {
-            let message = format!("next-token probabilities {:?} are no distribution", self.model);
+            let message = format!("next-token probabilities {distribution:?} are no distribution");
             return Err(Error::contract("the model", message));
+        }
+        for (entry, token) in self.model.iter_mut().zip(self.tokens) {
+            *entry = distribution.get(*token).copied().unwrap_or(0.0);
         }
         Ok(())
     }
 }
 
-/// Draws an outcome.
-fn draw(distribution: &[f64], stream: &mut Stream) -> usize {
-    let mut left = stream.uniform() * distribution.iter().sum::<f64>();
-    let mut chosen = 0;
-    for (outcome, probability) in distribution.iter().enumerate().filter(|(_, probability)| **probability > 0.0) {
-        chosen = outcome;
-        left -= probability;
-        if left < 0.0 {
-            break;
-        }
-    }
-    chosen
+/// Measures of strings that a model drew at temperature 1.
+pub fn of_generated(strings: &[Judged]) -> Vec<StringMeasure> {
+    let measure = |name, of: fn(&Judged) -> (f64, f64)| StringMeasure { name, sums: strings.iter().map(of).collect() };
+    vec![
+        measure("valid", |string| (f64::from(u8::from(string.is_valid)), 1.0)),
+        measure("unfinished", |string| (f64::from(u8::from(!string.is_finished)), 1.0)),
+        measure("length", |string| (string.tokens as f64, 1.0)),
+        measure("divergence", |string| (string.comparison.divergence, string.comparison.positions as f64)),
+    ]
+}
+
+/// Measures of what a model expects along strings of the language.
+pub fn of_teacher_forced(strings: &[Judged]) -> Vec<StringMeasure> {
+    let measure = |name, of: fn(&Divergence) -> f64| {
+        let sums = strings.iter().map(|string| (of(&string.comparison), string.comparison.positions as f64));
+        StringMeasure { name, sums: sums.collect() }
+    };
+    vec![
+        measure("divergence", |sums| sums.divergence),
+        measure("cross_entropy", |sums| sums.cross_entropy),
+        measure("entropy", |sums| sums.entropy),
+        measure("accuracy", |sums| sums.hits as f64),
+        measure("attainable_accuracy", |sums| sums.attainable_hits as f64),
+    ]
 }
 
 fn first_largest(distribution: &[f64]) -> usize {

@@ -2,11 +2,15 @@
 
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::baseline::{self, Baseline};
+use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
 use haltbench_sdk::{Error, Result};
 
+use crate::baselines::{most_probable, random_possible};
 use crate::columns::{COMPLEXITIES, Measured, features, measure};
 use crate::derivation::Derivation;
+use crate::evaluation::{Judge, Judged, of_generated, of_teacher_forced};
 use crate::judge::Judgement;
 use crate::language::Language;
 use crate::settings::{PARAMETERS, grammar};
@@ -32,6 +36,10 @@ Next tokens are drawn, not computed, so no model predicts all of them: compare t
 With cfg3b the most frequent token alone is right at 33 % of all places, a random one of those that are possible at \
 68 %, the most probable one at 75 %, which no model can expect to exceed.
 
+Besides tokens, strings are judged that a model generates at temperature 1: the share that is of the language, and the \
+exact Kullback-Leibler divergence of the model from the grammar for each token, along its own strings and along those \
+of the evaluation (teacher-forced).
+
 `expansion`, `convergence`, `additions` and `multiplications` are the paper's proxies. They come from a prefix parser \
 that reads the string token by token and keeps, for every start i and symbol X, the probability that X yields exactly \
 the tokens since i (inside) and that its yield starts with them (prefix). They stand at the token that is read; the \
@@ -54,6 +62,8 @@ continues like this, `invalid 4`; one past the end if the string breaks off. Que
 
 struct Lano {
     language: Language,
+    /// The token of every outcome: the terminals, then the end.
+    outcomes: Vec<usize>,
     spec: TaskSpec,
 }
 
@@ -68,7 +78,8 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         complexities: COMPLEXITIES.to_vec(),
         headline: "expansion",
     };
-    Ok(Box::new(Lano { language, spec }))
+    let terminals = MARKERS.len()..MARKERS.len() + language.end();
+    Ok(Box::new(Lano { outcomes: terminals.chain([EOS as usize]).collect(), language, spec }))
 }
 
 impl Task for Lano {
@@ -90,9 +101,54 @@ impl Task for Lano {
     fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
         check::judgement(&self.language.grammar, question, answer)
     }
+
+    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
+        let mut baselines = baseline::trivial(training);
+        baselines.push(Box::new(random_possible(&self.language, &self.outcomes)));
+        baselines.push(Box::new(most_probable(&self.language, &self.outcomes)));
+        baselines
+    }
+
+    fn generation(&self) -> Option<&dyn Generation> {
+        Some(self)
+    }
+}
+
+impl Generation for Lano {
+    fn prompt(&self) -> Vec<u32> {
+        vec![BOS]
+    }
+
+    fn end(&self) -> u32 {
+        EOS
+    }
+
+    fn longest(&self) -> usize {
+        self.language.grammar.extreme_lengths().1
+    }
+
+    fn generated(&self, strings: &[PredictedString]) -> Result<Vec<StringMeasure>> {
+        Ok(of_generated(&self.judge(strings)?))
+    }
+
+    fn teacher_forced(&self, strings: &[PredictedString]) -> Result<Vec<StringMeasure>> {
+        let judged = self.judge(strings)?;
+        match judged.iter().position(|string| !string.is_valid) {
+            Some(place) => {
+                let operand = format!("string {place} to compare on");
+                Err(Error::invalid(operand, "a string of the language", "another"))
+            }
+            None => Ok(of_teacher_forced(&judged)),
+        }
+    }
 }
 
 impl Lano {
+    fn judge(&self, strings: &[PredictedString]) -> Result<Vec<Judged>> {
+        let mut judge = Judge::new(&self.language, &self.outcomes);
+        strings.iter().map(|string| judge.follow(string)).collect()
+    }
+
     fn instance(&self, derivation: &Derivation) -> Instance {
         let (grammar, string) = (&self.language.grammar, &derivation.string);
         let mut tokens = Vec::with_capacity(string.len() + 2);

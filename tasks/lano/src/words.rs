@@ -1,5 +1,6 @@
 //! Strings as words.
 
+use haltbench_sdk::error::shorten;
 use haltbench_sdk::{Error, Result};
 
 use crate::grammar::{Grammar, Terminal};
@@ -13,10 +14,9 @@ pub fn read(grammar: &Grammar, question: &str) -> Result<Vec<Terminal>> {
     words
         .map(|(index, word)| {
             let place = grammar.terminals().iter().position(|known| known == word);
-            place.map(|place| place as Terminal).ok_or_else(|| Error::Malformed {
-                text: "question",
-                position: index + 1,
-                message: format!("expected {}, found `{}`", alternatives(grammar), shorten(word)),
+            place.map(|place| place as Terminal).ok_or_else(|| {
+                let message = format!("expected {}, found `{}`", alternatives(grammar), shorten(word));
+                Error::malformed(index + 1, message)
             })
         })
         .collect()
@@ -32,11 +32,4 @@ fn alternatives(grammar: &Grammar) -> String {
 pub fn write(grammar: &Grammar, string: &[Terminal]) -> String {
     let words = string.iter().map(|terminal| grammar.terminals()[usize::from(*terminal)].as_str());
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The start of a word, short enough for a message.
-pub fn shorten(word: &str) -> String {
-    let mut characters = word.chars();
-    let head: String = characters.by_ref().take(24).collect();
-    if characters.next().is_some() { format!("{head}…") } else { head }
 }

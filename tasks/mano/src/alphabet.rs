@@ -1,5 +1,6 @@
 //! The symbols of an expression and the words that stand for them.
 
+use haltbench_sdk::error::shorten;
 use haltbench_sdk::{Error, Result};
 
 /// A binary operator.
@@ -92,7 +93,7 @@ impl Alphabet {
                 return Ok(Symbol::Operator(operator));
             }
             let message = format!("expected an operator out of {}, found `{word}`", self.operator_words());
-            return Err(malformed(position, message));
+            return Err(Error::malformed(position, message));
         }
         if let Some(value) = self.residue(word) {
             return Ok(Symbol::Operand(value));
@@ -102,24 +103,12 @@ impl Alphabet {
             Some(_) => format!("a number from 0 to {last}"),
             None => format!("an operator out of {} or a number from 0 to {last}", self.operator_words()),
         };
-        Err(malformed(position, format!("expected {expected}, found `{}`", shorten(word))))
+        Err(Error::malformed(position, format!("expected {expected}, found `{}`", shorten(word))))
     }
 
     fn operator_words(&self) -> String {
         self.operators.iter().map(|operator| format!("`{}`", operator.word())).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// A question that does not parse at token `position`.
-pub fn malformed(position: usize, message: impl Into<String>) -> Error {
-    Error::Malformed { text: "question", position, message: message.into() }
-}
-
-/// The start of a word, short enough for a message.
-pub fn shorten(word: &str) -> String {
-    let mut characters = word.chars();
-    let head: String = characters.by_ref().take(24).collect();
-    if characters.next().is_some() { format!("{head}…") } else { head }
 }
 
 /// A decimal number without sign or leading zero; saturates where it is too large for 64 bits.

@@ -2,10 +2,11 @@
 //!
 //! It shares the words with the solver and the generator, and neither the order of evaluation nor the arithmetic.
 
+use haltbench_sdk::error::shorten;
 use haltbench_sdk::task::Verdict;
 use haltbench_sdk::{Error, Result};
 
-use crate::alphabet::{Alphabet, Operator, Symbol, malformed, shorten};
+use crate::alphabet::{Alphabet, Operator, Symbol};
 
 /// Checks the answer to a prefix question: one value.
 ///
@@ -77,12 +78,15 @@ fn read(question: &str, alphabet: &Alphabet, form: Form) -> Result<Vec<Symbol>> 
         let symbol = alphabet.read(word, position)?;
         count = match (form, symbol) {
             (Form::Prefix, _) if count == 0 => {
-                return Err(malformed(position, format!("the expression is complete before `{word}`")));
+                return Err(Error::malformed(position, format!("the expression is complete before `{word}`")));
             }
             (Form::Prefix, Symbol::Operator(_)) | (Form::Postfix, Symbol::Operand(_)) => count + 1,
             (Form::Postfix, Symbol::Operator(_)) if count < 2 => {
                 let precede = if count == 1 { "precedes" } else { "precede" };
-                return Err(malformed(position, format!("`{word}` takes two operands, and {count} {precede} it")));
+                return Err(Error::malformed(
+                    position,
+                    format!("`{word}` takes two operands, and {count} {precede} it"),
+                ));
             }
             _ => count - 1,
         };
@@ -92,10 +96,12 @@ fn read(question: &str, alphabet: &Alphabet, form: Form) -> Result<Vec<Symbol>> 
     match form {
         Form::Prefix if count > 0 => {
             let operands = if count == 1 { "operand" } else { "operands" };
-            Err(malformed(end, format!("the expression ends {count} {operands} early")))
+            Err(Error::malformed(end, format!("the expression ends {count} {operands} early")))
         }
-        Form::Postfix if count != 1 => Err(malformed(end, format!("the expression ends with {count} operands, not 1"))),
-        Form::Postfix if symbols.len() < 2 => Err(malformed(end, "the expression has no operator")),
+        Form::Postfix if count != 1 => {
+            Err(Error::malformed(end, format!("the expression ends with {count} operands, not 1")))
+        }
+        Form::Postfix if symbols.len() < 2 => Err(Error::malformed(end, "the expression has no operator")),
         Form::Prefix | Form::Postfix => Ok(symbols),
     }
 }

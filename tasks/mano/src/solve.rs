@@ -1,13 +1,13 @@
 //! The solver: reads a question from left to right. Its stacks are explicit, so nesting is bounded by memory alone.
 
-use haltbench_sdk::Result;
+use haltbench_sdk::{Error, Result};
 
-use crate::alphabet::{Alphabet, Operator, Symbol, malformed};
+use crate::alphabet::{Alphabet, Operator, Symbol};
 
 /// The value of a prefix expression.
 ///
 /// # Errors
-/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first token that does not parse.
+/// [`Error::Malformed`] at the first token that does not parse.
 pub fn prefix(question: &str, alphabet: &Alphabet) -> Result<u32> {
     let mut open = Vec::new();
     let mut result = None;
@@ -16,7 +16,7 @@ pub fn prefix(question: &str, alphabet: &Alphabet) -> Result<u32> {
         length += 1;
         let symbol = alphabet.read(word, length)?;
         if result.is_some() {
-            return Err(malformed(length, format!("expected the end of the expression, found `{word}`")));
+            return Err(Error::malformed(length, format!("expected the end of the expression, found `{word}`")));
         }
         match symbol {
             Symbol::Operator(operator) => open.push((operator, None)),
@@ -27,7 +27,7 @@ pub fn prefix(question: &str, alphabet: &Alphabet) -> Result<u32> {
         // Every open operator lacks its right operand; the innermost may lack both.
         let missing = open.len() + usize::from(open.last().is_none_or(|(_, left)| left.is_none()));
         let operands = if missing == 1 { "operand" } else { "operands" };
-        malformed(length + 1, format!("expected {missing} more {operands}, found the end"))
+        Error::malformed(length + 1, format!("expected {missing} more {operands}, found the end"))
     })
 }
 
@@ -46,7 +46,7 @@ fn close(mut value: u32, open: &mut Vec<(Operator, Option<u32>)>, modulus: u32) 
 /// The values of all operators of a postfix expression, in order.
 ///
 /// # Errors
-/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first token that does not parse.
+/// [`Error::Malformed`] at the first token that does not parse.
 pub fn postfix(question: &str, alphabet: &Alphabet) -> Result<Vec<u32>> {
     let mut stack = Vec::new();
     let mut values = Vec::new();
@@ -58,7 +58,10 @@ pub fn postfix(question: &str, alphabet: &Alphabet) -> Result<Vec<u32>> {
             Symbol::Operator(operator) => {
                 let waiting = stack.len();
                 let (Some(right), Some(left)) = (stack.pop(), stack.pop()) else {
-                    return Err(malformed(length, format!("expected two operands before `{word}`, found {waiting}")));
+                    return Err(Error::malformed(
+                        length,
+                        format!("expected two operands before `{word}`, found {waiting}"),
+                    ));
                 };
                 let value = operator.apply(left, right, alphabet.modulus);
                 stack.push(value);
@@ -67,9 +70,11 @@ pub fn postfix(question: &str, alphabet: &Alphabet) -> Result<Vec<u32>> {
         }
     }
     match (stack.len(), values.len()) {
-        (0, _) => Err(malformed(length + 1, "expected an operand, found the end")),
-        (1, 0) => Err(malformed(length + 1, "expected an operand and an operator, found the end")),
+        (0, _) => Err(Error::malformed(length + 1, "expected an operand, found the end")),
+        (1, 0) => Err(Error::malformed(length + 1, "expected an operand and an operator, found the end")),
         (1, _) => Ok(values),
-        (left, _) => Err(malformed(length + 1, format!("expected an operator for {left} operands, found the end"))),
+        (left, _) => {
+            Err(Error::malformed(length + 1, format!("expected an operator for {left} operands, found the end")))
+        }
     }
 }

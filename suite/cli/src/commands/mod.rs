@@ -9,4 +9,5 @@ pub mod leaderboard;
 pub mod list;
 pub mod rehearse;
 pub mod run;
+mod task;
 pub mod worker;

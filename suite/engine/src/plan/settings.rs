@@ -75,6 +75,9 @@ pub struct Evaluation {
     pub instances: usize,
     /// Instances in a batch; has no influence on results.
     pub batch: usize,
+    /// Strings that a model generates, for tasks that are languages; 0 for none. Every token evaluates the string so
+    /// far anew, so the time grows with the square of the length.
+    pub generated_strings: usize,
     /// Sizes seen in training; the task's own when not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_range: Option<Vec<u32>>,
@@ -88,7 +91,7 @@ pub struct Evaluation {
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { instances: 100, batch: 64, in_range: None, between: None, beyond: None }
+        Self { instances: 100, batch: 64, generated_strings: 16, in_range: None, between: None, beyond: None }
     }
 }
 

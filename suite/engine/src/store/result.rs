@@ -10,7 +10,7 @@ use super::metrics::TrainingLine;
 use crate::ledger::Ledger;
 
 /// Version of [`CellResult`]'s schema.
-pub const RESULT_SCHEMA: u32 = 1;
+pub const RESULT_SCHEMA: u32 = 2;
 
 /// `result.json`: what a cell found. Nothing in it depends on the clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,12 +51,26 @@ pub struct CellResult {
     pub weights: BTreeMap<String, u64>,
     /// Cost of the evaluation.
     pub ledger: Ledger,
-    /// Tidy rows of measures.
+    /// Tidy rows of measures. Of a task that is a language, those that start with `generated_` are of strings that the
+    /// model drew at temperature 1, those that start with `teacher_forced_` of its expectations along the evaluation's.
     pub metrics: Vec<MetricRow>,
+    /// What guesses score on the same instances that do not solve the task.
+    pub baselines: Vec<BaselineResult>,
     /// Compiler, candle and fingerprints that made it.
     pub environment: BTreeMap<String, String>,
     /// blake3 of the other files of the cell.
     pub files: BTreeMap<String, String>,
+}
+
+/// A trivial baseline. It depends on the task and the evaluation alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineResult {
+    /// Its name.
+    pub name: String,
+    /// What is guessed, in a sentence.
+    pub documentation: String,
+    /// `token_accuracy` and `exact_match` for each split that exists.
+    pub metrics: Vec<MetricRow>,
 }
 
 /// One measure. A number that cannot be computed is null and has a reason.

@@ -1,7 +1,8 @@
 //! Tidy rows: one number a line, as RFC 4180 quotes them, with line feeds.
 //!
 //! A missing number is an empty field with a reason. Besides the measures of [`Row::metrics`] every policy has `rank`
-//! (its interval in `low` and `high`), `tie_group` and `seeds_done` (of `count` planned).
+//! (its interval in `low` and `high`), `tie_group` and `seeds_done` (of `count` planned). Baselines are policies called
+//! `baseline:NAME` with their measures alone.
 
 use haltbench_engine::store::MetricRow;
 
@@ -14,7 +15,14 @@ pub(super) fn write(leaderboard: &Leaderboard) -> String {
     let mut text = line(&COLUMNS.map(str::to_owned));
     for board in &leaderboard.boards {
         for row in &board.rows {
-            standing(row).iter().chain(&row.metrics).for_each(|metric| text.push_str(&record(board, row, metric)));
+            standing(row)
+                .iter()
+                .chain(&row.metrics)
+                .for_each(|metric| text.push_str(&record(board, &row.policy, metric)));
+        }
+        for baseline in &board.baselines {
+            let name = format!("baseline:{}", baseline.name);
+            baseline.metrics.iter().for_each(|metric| text.push_str(&record(board, &name, metric)));
         }
     }
     text
@@ -44,13 +52,13 @@ fn standing(row: &Row) -> [MetricRow; 3] {
     ]
 }
 
-fn record(board: &Board, row: &Row, metric: &MetricRow) -> String {
+fn record(board: &Board, policy: &str, metric: &MetricRow) -> String {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     // The shortest text that is read back as the same number.
     let real = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     line(&[
         board.name.clone(),
-        row.policy.clone(),
+        policy.to_owned(),
         metric.metric.clone(),
         text(&metric.split),
         text(&metric.complexity),

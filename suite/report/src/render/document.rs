@@ -1,6 +1,8 @@
 //! What the formats for people show of a board: lines, grids and notes. They differ only in how these are drawn.
 
-use crate::board::{Board, Implementation, Leaderboard, Place, Row};
+use haltbench_engine::store::BaselineResult;
+
+use crate::board::{Board, Implementation, Leaderboard, Place, Row, find};
 use crate::render::levels;
 use crate::render::number::{Notes, Unit, measure};
 
@@ -56,6 +58,13 @@ const ALLOCATION: [Measure; 4] = [
     ("ρ partial", "spearman_partial", IN_RANGE, Unit::Correlation),
 ];
 
+const STRINGS: [Measure; 4] = [
+    ("valid %", "generated_valid", IN_RANGE, Unit::Percent),
+    ("KL, own", "generated_divergence", IN_RANGE, Unit::Nats),
+    ("KL", "teacher_forced_divergence", IN_RANGE, Unit::Nats),
+    ("cross-entropy", "teacher_forced_cross_entropy", IN_RANGE, Unit::Nats),
+];
+
 /// How exact the costs behind adapt-gain are.
 const APPORTIONED: &str =
     "adapt-gain compares FLOPs in range: the total of all sizes, shared out by tokens and token-steps";
@@ -94,6 +103,14 @@ pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -
             |row, _| [name(row)],
         ),
     ];
+    if !board.baselines.is_empty() {
+        grids.insert(1, baselines(board, &quality, &mut notes));
+    }
+    if board.rows.iter().any(|row| row.metric(STRINGS[2].1, STRINGS[2].2).is_some()) {
+        let title = "Strings: drawn at temperature 1, and those of the evaluation; divergence from the exact distribution \
+                     in nats per token";
+        grids.push(grid(title, ["policy"], board, &STRINGS, &mut notes, |row, _| [name(row)]));
+    }
     grids.extend(levels::grids(board, complexity, width, &mut notes));
     let mut notes = notes.lines();
     if board.rows.iter().any(|row| row.metric("adapt_gain", IN_RANGE).is_some_and(|gain| gain.value.is_some())) {
@@ -137,6 +154,21 @@ fn grid<const N: usize>(
         columns: texts.into_iter().chain(titles).map(str::to_owned).collect(),
         texts: N,
         rows: board.rows.iter().map(row).collect(),
+    }
+}
+
+/// What guesses score, in the columns of the accuracies.
+fn baselines(board: &Board, measures: &[Measure], notes: &mut Notes) -> Grid {
+    let titles = measures.iter().map(|(title, ..)| *title);
+    let row = |baseline: &BaselineResult| {
+        let cell = |(_, metric, split, unit): &Measure| measure(find(&baseline.metrics, metric, *split), *unit, notes);
+        [baseline.name.clone()].into_iter().chain(measures.iter().map(cell)).collect()
+    };
+    Grid {
+        title: "Baselines: guesses on the same instances that do not solve the task, unranked".to_owned(),
+        columns: ["baseline"].into_iter().chain(titles).map(str::to_owned).collect(),
+        texts: 1,
+        rows: board.baselines.iter().map(row).collect(),
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) enum Unit {
     Steps,
     /// A correlation.
     Correlation,
+    /// Natural units of information.
+    Nats,
     /// A number of operations, without its interval.
     Operations,
     /// How many times as fast.
@@ -32,6 +34,7 @@ impl Unit {
                 text => format!("+{text}"),
             },
             Self::Steps | Self::Correlation => fixed(value, 2),
+            Self::Nats => fixed(value, 3),
             Self::Operations => operations(value),
             Self::Times => format!("{}×", fixed(value, 2)),
         }
@@ -125,6 +128,7 @@ mod tests {
         assert_eq!(Unit::Points.show(0.012), "+1.2");
         assert_eq!(Unit::Points.show(-0.012), "-1.2");
         assert_eq!(Unit::Correlation.show(-0.004), "0.00");
+        assert_eq!(Unit::Nats.show(0.1236), "0.124");
         assert_eq!(Unit::Times.show(1.5), "1.50×");
     }
 

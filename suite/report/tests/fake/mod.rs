@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use haltbench_analysis::Split;
+use haltbench_analysis::{Estimate, Population, Split};
 use haltbench_engine::ledger::Ledger;
 use haltbench_engine::plan::{CellPlan, Choice, Evaluation, Recurrence, Suite, TrainingSettings};
 use haltbench_engine::store::{
-    CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, TokenRecord, write_tokens,
+    BaselineResult, CellFolder, CellResult, MetricRow, RESULT_SCHEMA, RunFolder, State, Status, Timings, TokenRecord,
+    write_tokens,
 };
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
 use haltbench_sdk::task::{ComplexitySpec, Supervision, TaskSpec};
@@ -57,6 +58,8 @@ pub struct Fake {
     pub decision: f64,
     /// Seconds of the dense and of the compacted run.
     pub timed: Option<(f64, f64)>,
+    /// Share of valid strings in seed 0, of a task that is a language; twice as many in seed 1.
+    pub valid: Option<f64>,
 }
 
 impl Fake {
@@ -73,6 +76,7 @@ impl Fake {
             correct,
             decision: 0.0,
             timed: Some((3.0, 2.0)),
+            valid: None,
         }
     }
 
@@ -177,6 +181,32 @@ pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
     }
 }
 
+/// A guess that has two of five answer tokens right, and one of two at unseen sizes.
+fn baseline() -> BaselineResult {
+    let row = |metric: &str, split, value, count| {
+        MetricRow::new(metric, Some(split), Population::All, &Estimate::point(value, count))
+    };
+    BaselineResult {
+        name: "most-frequent".to_owned(),
+        documentation: "Always the same.".to_owned(),
+        metrics: vec![
+            row("token_accuracy", Split::InRange, 0.4, 10),
+            row("exact_match", Split::InRange, 0.0, 4),
+            row("token_accuracy", Split::Beyond, 0.5, 10),
+        ],
+    }
+}
+
+/// What is said about four strings of which a share is valid, and of expectations that exclude what is possible.
+fn strings(valid: f64) -> Vec<MetricRow> {
+    let row =
+        |metric: &str, estimate: Estimate| MetricRow::new(metric, Some(Split::InRange), Population::All, &estimate);
+    vec![
+        row("generated_valid", Estimate::point(valid, 4)),
+        row("teacher_forced_divergence", Estimate::point(f64::INFINITY, 4)),
+    ]
+}
+
 fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
     folder.create(plan).unwrap();
     let spec = TaskSpec {
@@ -209,7 +239,8 @@ fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
         headline: "height".to_owned(),
         weights: BTreeMap::new(),
         ledger: policy.ledger(&tokens),
-        metrics: Vec::new(),
+        metrics: policy.valid.map_or_else(Vec::new, |valid| strings(valid * (1 + plan.seed) as f64)),
+        baselines: vec![baseline()],
         environment: BTreeMap::new(),
         files: ["plan.toml", "tokens.parquet"].map(|name| (name.to_owned(), hash(name))).into(),
     };

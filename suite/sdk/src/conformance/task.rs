@@ -7,6 +7,7 @@ use super::promise::Subject;
 use crate::error::Error;
 use crate::parameters::Parameters;
 use crate::random::Stream;
+use crate::task::baseline::Baseline;
 use crate::task::{Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec};
 
 /// Instances drawn for each size.
@@ -134,6 +135,8 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn run(&self) {
         let mut questions = BTreeSet::new();
+        let training: Vec<Instance> = (SEEDS..SEEDS + 4).map(|seed| self.draw(self.task, seed)).collect();
+        let baselines = self.task.baselines(&training);
         for seed in 0..SEEDS {
             let instance = self.draw(self.task, seed);
             // Undefined entries are NaN, which equals nothing: compare what is printed.
@@ -142,6 +145,7 @@ impl Trial<'_> {
             self.check_instance(&instance, seed);
             self.check_answers(&instance, seed);
             self.check_malformed(&instance, seed);
+            self.check_baselines(&baselines, &instance, seed);
             questions.insert(instance.canonical);
         }
         let vary = questions.len() > 1;
@@ -201,6 +205,20 @@ impl Trial<'_> {
         self.subject.demand(promise, verdict.valid == valid, || format!("{}: {}", at(), verdict.reason));
         let reasoned = verdict.valid == verdict.reason.is_empty();
         self.subject.demand("a verdict has a reason exactly when it is wrong", reasoned, at);
+    }
+
+    /// Every baseline guesses a token of the vocabulary for every target.
+    fn check_baselines(&self, baselines: &[Box<dyn Baseline + '_>], instance: &Instance, seed: u64) {
+        let (subject, vocabulary) = (self.subject, self.task.spec().vocabulary.len() as u32);
+        for baseline in baselines {
+            let at = || format!("`{}` at {}", baseline.name(), self.place(seed));
+            let guess = || baseline.guess(instance, &mut Stream::new(seed, "conformance/baselines", &[]));
+            let guesses = contained(subject, "guessing", guess);
+            let complete = guesses.len() == instance.answers().count();
+            subject.demand("its baselines guess every answer token", complete, at);
+            let known = guesses.iter().all(|token| *token < vocabulary);
+            subject.demand("its baselines guess tokens of the vocabulary", known, at);
+        }
     }
 
     /// Questions that may not parse end in [`Error::Malformed`] or in an answer, those with a foreign word in the

@@ -1,9 +1,10 @@
 //! Worked examples of the released task, and the layout of sequences.
 
+use haltbench_sdk::nodes::Names;
+
 use super::{canonical, configured, draw, spelled, text};
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, fill};
 use crate::graph::Graph;
-use crate::names::Names;
 use crate::order::{OrderRule, Search};
 use crate::question;
 

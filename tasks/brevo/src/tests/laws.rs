@@ -217,6 +217,23 @@ fn graphs_have_the_known_moments() {
     );
 }
 
+/// How far the nearest leaf is from the query, with as many names as nodes: known from 1,500 graphs or more.
+#[test]
+fn leaf_distances_have_the_known_histogram() {
+    let (task, count) = (released(110), 4000);
+    let mut found: BTreeMap<u32, f64> = BTreeMap::new();
+    for seed in 0..count {
+        let instance = draw(&*task, 110, seed);
+        *found.entry(values(column(&*task, &instance, "c_first"))[0] as u32).or_default() += 1.0;
+    }
+    for (distance, known) in [(1, 0.104), (2, 0.38), (3, 0.303), (4, 0.121), (5, 0.077), (6, 0.015)] {
+        let share = found[&distance] / count as f64;
+        // Both numbers are samples.
+        let error = (known * (1.0 - known) * (1.0 / count as f64 + 1.0 / 1500.0)).sqrt();
+        assert!((share - known).abs() < 4.0 * error, "{distance}: {share} instead of {known}");
+    }
+}
+
 #[test]
 fn guesses_succeed_as_often_as_known() {
     let known = [(10, 0.95, 0.785), (30, 0.897, 0.648), (70, 0.83, 0.585), (110, 0.797, 0.551)];

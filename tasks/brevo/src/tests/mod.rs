@@ -1,14 +1,15 @@
 //! Tests of the task, apart from the code they test.
 
+mod baseline;
 mod conformance;
 mod examples;
 mod laws;
 mod malformed;
-mod names;
 mod pairs;
 mod parameters;
 mod properties;
 mod reference;
+mod spelled_example;
 mod statistics;
 
 use std::collections::BTreeMap;

@@ -68,7 +68,7 @@ pub fn graham_scan(x: &[f64], y: &[f64]) -> Result<Trace> {
             }
             if stack.len() < 2 {
                 let message = "points that are not in a line with the lowest one: Graham's scan does not end on these";
-                return Err(Error::Malformed { text: "question", position: 1, message: format!("expected {message}") });
+                return Err(Error::malformed(1, format!("expected {message}")));
             }
         }
         trace.set(point, 1);

@@ -110,7 +110,7 @@ fn sequences_are_laid_out_as_documented() {
 fn the_released_example_shares_its_prefixes_as_known() {
     use crate::columns::{Layout, fill};
     use crate::cycle::{Cycle, Query};
-    use crate::names::Names;
+    use haltbench_sdk::nodes::Names;
     let names = Names::new(3, 5, 7, 0);
     let nodes = ["a", "b", "c", "e", "d"];
     let number = |short: &str| names.read(D2.iter().find(|(name, _)| *name == short).unwrap().1).unwrap();

@@ -1,10 +1,10 @@
 //! Tests of the task, apart from the code they test.
 
+mod baseline;
 mod conformance;
 mod examples;
 mod laws;
 mod malformed;
-mod names;
 mod properties;
 mod reference;
 mod statistics;

@@ -1,12 +1,20 @@
 //! Evaluation of models: one that is exact, one that is uniform, one that is off by a known amount.
 
+use haltbench_sdk::Result;
 use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::generation::PredictedString;
 
-use super::{derivation, enumerate, language, string};
-use crate::baselines::baselines;
-use crate::evaluation::{generated, teacher_forced};
+use super::{derivation, enumerate, instance, language, lano, string};
+use crate::evaluation::{Divergence, Judge, Judged};
 use crate::grammar::Terminal;
 use crate::language::Language;
+
+/// Tokens of the toy grammar's outcomes: two terminals and the end.
+const TOY: [usize; 3] = [2, 3, 1];
+const CFG: [usize; 4] = [2, 3, 4, 1];
+
+/// A model: the distribution over outcomes after a prefix.
+type Model<'a> = &'a dyn Fn(&[Terminal], &mut [f64]);
 
 /// The exact distribution, or a uniform one where no string continues.
 fn exact(language: &Language, prefix: &[Terminal], distribution: &mut [f64]) {
@@ -22,30 +30,83 @@ fn blurred(language: &Language, prefix: &[Terminal], distribution: &mut [f64]) {
     distribution.iter_mut().for_each(|probability| *probability = (2.0 * *probability + share) / 3.0);
 }
 
+/// What a model expects over the vocabulary after `prefix`.
+fn ask(tokens: &[usize], prefix: &[Terminal], model: Model) -> Vec<f64> {
+    let mut outcomes = vec![0.0; tokens.len()];
+    model(prefix, &mut outcomes);
+    let mut distribution = vec![0.0; tokens.len() + 1];
+    for (token, probability) in tokens.iter().zip(outcomes) {
+        distribution[*token] = probability;
+    }
+    distribution
+}
+
+/// A model along a string.
+fn along(tokens: &[usize], string: &[Terminal], model: Model) -> PredictedString {
+    let end = *tokens.last().unwrap();
+    let followed = string.iter().map(|terminal| tokens[usize::from(*terminal)]).chain([end]);
+    PredictedString {
+        tokens: followed.map(|token| token as u32).collect(),
+        distributions: (0..=string.len()).map(|length| ask(tokens, &string[..length], model)).collect(),
+    }
+}
+
+/// A string that a model draws, cut off after `limit` tokens.
+fn drawn(tokens: &[usize], limit: usize, stream: &mut Stream, model: Model) -> PredictedString {
+    let (mut prefix, mut found) = (Vec::new(), PredictedString::default());
+    while prefix.len() <= limit {
+        let distribution = ask(tokens, &prefix, model);
+        let mut left = stream.uniform();
+        let outcome = tokens.iter().position(|token| {
+            left -= distribution[*token];
+            left < 0.0
+        });
+        let outcome = outcome.unwrap_or(tokens.len() - 1);
+        found.tokens.push(tokens[outcome] as u32);
+        found.distributions.push(distribution);
+        if outcome + 1 == tokens.len() {
+            break;
+        }
+        prefix.push(outcome as Terminal);
+    }
+    found
+}
+
+fn judge(language: &Language, tokens: &[usize], string: &PredictedString) -> Result<Judged> {
+    Judge::new(language, tokens).follow(string)
+}
+
+/// A model along one string.
+fn compare(language: &Language, tokens: &[usize], string: &[Terminal], model: Model) -> Divergence {
+    let judged = judge(language, tokens, &along(tokens, string, model)).unwrap();
+    assert!(judged.is_valid);
+    judged.comparison
+}
+
 #[test]
 fn the_exact_model_is_perfect() {
     let toy = language("toy");
+    let mut stream = Stream::new(0, "test", &[]);
     let model = |prefix: &[Terminal], into: &mut [f64]| exact(&toy, prefix, into);
-    let found = generated(&toy, 2000, 20, &mut Stream::new(0, "test", &[]), model).unwrap();
-    assert_eq!((found.strings, found.valid, found.unfinished), (2000, 2000, 0));
-    assert_eq!(found.valid_share(), Some(1.0));
-    assert!(found.comparison.divergence.abs() < 1e-9);
-    let mean = found.tokens as f64 / 2000.0;
-    assert!((mean - 5.75).abs() < 0.13, "{mean}");
+    let all: Vec<Judged> =
+        (0..2000).map(|_| judge(&toy, &TOY, &drawn(&TOY, 20, &mut stream, &model)).unwrap()).collect();
+    assert!(all.iter().all(|string| string.is_valid && string.is_finished));
+    let mean = |of: &dyn Fn(&Judged) -> f64| all.iter().map(of).sum::<f64>() / 2000.0;
+    assert!(mean(&|string| string.comparison.divergence).abs() < 1e-12);
+    let length = mean(&|string| string.tokens as f64);
+    assert!((length - 5.75).abs() < 0.13, "{length}");
     // The entropy of a string is the mean of its summed next-token entropies and of its summed surprisals.
-    for sum in [found.comparison.entropy, found.comparison.cross_entropy] {
-        assert!((sum / 2000.0 - 2.426015).abs() < 0.05, "{sum}");
+    for sum in [mean(&|string| string.comparison.entropy), mean(&|string| string.comparison.cross_entropy)] {
+        assert!((sum - 2.426015).abs() < 0.05, "{sum}");
     }
 }
 
 #[test]
 fn divergence_of_strings_is_the_sum_over_positions() {
     let toy = language("toy");
-    let strings = enumerate(&toy.grammar);
     let (mut by_position, mut by_string) = (0.0, 0.0);
-    for (string, (probability, _)) in &strings {
-        let model = |prefix: &[Terminal], into: &mut [f64]| blurred(&toy, prefix, into);
-        let found = teacher_forced(&toy, [string.as_slice()], model).unwrap();
+    for (string, (probability, _)) in &enumerate(&toy.grammar) {
+        let found = compare(&toy, &TOY, string, &|prefix, into| blurred(&toy, prefix, into));
         assert_eq!(found.positions, string.len() + 1);
         by_position += probability * found.divergence;
         by_string += probability * (probability.ln() + found.cross_entropy);
@@ -57,12 +118,10 @@ fn divergence_of_strings_is_the_sum_over_positions() {
 #[test]
 fn hits_are_counted_against_what_is_attainable() {
     let toy = language("toy");
-    let model = |prefix: &[Terminal], into: &mut [f64]| exact(&toy, prefix, into);
-    let found = teacher_forced(&toy, [string("1211").as_slice()], model).unwrap();
+    let found = compare(&toy, &TOY, &string("1211"), &|prefix, into| exact(&toy, prefix, into));
     // After 1 another 1 is as probable as 2, and the first of equals counts as the most probable.
     assert_eq!((found.hits, found.attainable_hits, found.positions), (4, 4, 5));
-    let last = |_: &[Terminal], into: &mut [f64]| into.copy_from_slice(&[0.1, 0.8, 0.1]);
-    let found = teacher_forced(&toy, [string("1211").as_slice()], last).unwrap();
+    let found = compare(&toy, &TOY, &string("1211"), &|_, into| into.copy_from_slice(&[0.1, 0.8, 0.1]));
     assert_eq!((found.hits, found.attainable_hits), (1, 4));
 }
 
@@ -70,12 +129,14 @@ fn hits_are_counted_against_what_is_attainable() {
 fn a_uniform_model_is_nearly_always_invalid_and_is_cut_off() {
     let language = language("cfg3b");
     let uniform = |_: &[Terminal], into: &mut [f64]| into.fill(0.25);
-    let found = generated(&language, 300, 10, &mut Stream::new(1, "test", &[]), uniform).unwrap();
-    assert_eq!(found.valid, 0);
-    let share = found.unfinished as f64 / 300.0;
+    let mut stream = Stream::new(1, "test", &[]);
+    let all: Vec<Judged> =
+        (0..300).map(|_| judge(&language, &CFG, &drawn(&CFG, 10, &mut stream, &uniform)).unwrap()).collect();
+    assert!(all.iter().all(|string| !string.is_valid));
+    let share = all.iter().filter(|string| !string.is_finished).count() as f64 / 300.0;
     assert!((share - 0.75f64.powi(11)).abs() < 0.05, "{share}");
     let string = derivation(&language, 0).string;
-    let found = teacher_forced(&language, [string.as_slice()], uniform).unwrap();
+    let found = compare(&language, &CFG, &string, &uniform);
     let expected = (string.len() + 1) as f64 * 4f64.ln() - found.entropy;
     assert!((found.divergence - expected).abs() < 1e-9);
 }
@@ -84,38 +145,72 @@ fn a_uniform_model_is_nearly_always_invalid_and_is_cut_off() {
 fn what_cannot_be_judged_is_refused() {
     let toy = language("toy");
     let uniform = |_: &[Terminal], into: &mut [f64]| into.fill(1.0 / 3.0);
-    let error = teacher_forced(&toy, [string("1212").as_slice()], uniform).unwrap_err().to_string();
-    let expected =
-        "string to compare on: expected a string of the language, found no string continues like this at token 4";
-    assert_eq!(error, expected);
-    let broken = |_: &[Terminal], into: &mut [f64]| into.copy_from_slice(&[0.5, f64::NAN, 0.5]);
-    assert!(
-        teacher_forced(&toy, [string("1211").as_slice()], broken).unwrap_err().to_string().contains("no distribution")
-    );
+    let task = lano("toy");
+    let generation = task.generation().unwrap();
+    let strings = [along(&TOY, &string("1211"), &uniform), along(&TOY, &string("1212"), &uniform)];
+    assert!(generation.generated(&strings).is_ok());
+    let error = generation.teacher_forced(&strings).unwrap_err().to_string();
+    assert_eq!(error, "string 1 to compare on: expected a string of the language, found another");
+    let broken = along(&TOY, &string("1211"), &|_, into| into.copy_from_slice(&[0.5, f64::NAN, 0.5]));
+    assert!(judge(&toy, &TOY, &broken).unwrap_err().to_string().contains("no distribution"));
     // An outcome that is possible and excluded makes a model infinitely wrong, not silently right.
-    let certain = |_: &[Terminal], into: &mut [f64]| into.copy_from_slice(&[1.0, 0.0, 0.0]);
-    let found = teacher_forced(&toy, [string("1211").as_slice()], certain).unwrap();
-    assert_eq!(found.divergence, f64::INFINITY);
+    let certain = compare(&toy, &TOY, &string("1211"), &|_, into| into.copy_from_slice(&[1.0, 0.0, 0.0]));
+    assert_eq!(certain.divergence, f64::INFINITY);
+    // A string that starts anew breaks off there.
+    let mut restarted = along(&TOY, &string("1211"), &uniform);
+    restarted.tokens[2] = 0;
+    let judged = judge(&toy, &TOY, &restarted).unwrap();
+    assert_eq!((judged.is_valid, judged.is_finished, judged.tokens), (false, false, 2));
 }
 
 #[test]
-fn baselines_of_the_toy_grammar_are_exact() {
+fn measures_are_named_and_counted_by_string() {
+    let task = lano("toy");
+    let generation = task.generation().unwrap();
+    assert_eq!((generation.prompt(), generation.end(), generation.longest()), (vec![0], 1, 8));
+    let uniform = |_: &[Terminal], into: &mut [f64]| into.fill(1.0 / 3.0);
+    let strings = ["1211", "2111", "22"].map(|text| along(&TOY, &string(text), &uniform));
+    let found = generation.generated(&strings).unwrap();
+    let sums = |name: &str| &found.iter().find(|measure| measure.name == name).unwrap().sums;
+    assert_eq!(sums("valid"), &[(1.0, 1.0), (1.0, 1.0), (0.0, 1.0)]);
+    assert_eq!(sums("unfinished"), &[(0.0, 1.0); 3]);
+    assert_eq!(sums("length"), &[(4.0, 1.0), (4.0, 1.0), (2.0, 1.0)]);
+    assert_eq!(sums("divergence")[1].1, 5.0);
+    let forced = generation.teacher_forced(&strings[..2]).unwrap();
+    let names: Vec<&str> = forced.iter().map(|measure| measure.name).collect();
+    assert_eq!(names, ["divergence", "cross_entropy", "entropy", "accuracy", "attainable_accuracy"]);
+    assert!((forced[1].sums[0].0 - 5.0 * 3f64.ln()).abs() < 1e-12);
+}
+
+/// Share of targets that a baseline guesses, over the toy grammar's instances.
+fn share(name: &str, count: u64) -> f64 {
+    let task = lano("toy");
+    let training: Vec<_> = (count..2 * count).map(|seed| instance(&*task, seed)).collect();
+    let baselines = task.baselines(&training);
+    let baseline = baselines.iter().find(|baseline| baseline.name() == name).unwrap();
+    let (mut right, mut all) = (0, 0);
+    for seed in 0..count {
+        let instance = instance(&*task, seed);
+        let guesses = baseline.guess(&instance, &mut Stream::new(seed, "guess", &[]));
+        right += instance.answers().zip(guesses).filter(|(answer, guess)| answer == guess).count();
+        all += instance.answers().count();
+    }
+    right as f64 / all as f64
+}
+
+#[test]
+fn baselines_of_the_toy_grammar_score_what_its_strings_say() {
     let toy = language("toy");
-    let strings = enumerate(&toy.grammar);
-    // Every string as often as it is drawn, in sixteenths.
-    let often = |(string, (probability, _)): (&Vec<Terminal>, &(f64, u128))| {
-        vec![string.clone(); (probability * 16.0) as usize]
-    };
-    let drawn: Vec<_> = strings.iter().flat_map(often).collect();
-    let found = baselines(&toy, drawn.iter().map(Vec::as_slice)).unwrap();
-    let positions: usize = drawn.iter().map(|string| string.len() + 1).sum();
-    let ones: usize = drawn.iter().flatten().filter(|terminal| **terminal == 0).count();
-    assert!((found.constant - ones as f64 / positions as f64).abs() < 1e-12);
-    let model = |prefix: &[Terminal], into: &mut [f64]| exact(&toy, prefix, into);
-    let hits = teacher_forced(&toy, drawn.iter().map(Vec::as_slice), model).unwrap().attainable_hits;
-    assert!((found.optimal - hits as f64 / positions as f64).abs() < 1e-12);
-    // Whatever is possible after a start of the toy grammar is equally probable.
-    assert!(found.constant < found.possible && (found.possible - found.optimal).abs() < 1e-12, "{found:?}");
-    assert_eq!(baselines(&toy, []), None);
-    assert_eq!(baselines(&toy, [string("121").as_slice()]), None);
+    // Over all positions of all strings, weighed by how probable the strings are.
+    let (mut possible, mut optimal, mut positions) = (0.0, 0.0, 0.0);
+    for (string, (probability, _)) in &enumerate(&toy.grammar) {
+        for length in 0..=string.len() {
+            let next = toy.next_token(&string[..length]).unwrap();
+            possible += probability / next.iter().filter(|p| **p > 0.0).count() as f64;
+            optimal += probability * next.iter().copied().fold(0.0, f64::max);
+            positions += probability;
+        }
+    }
+    assert!((share("random-possible", 2000) - possible / positions).abs() < 0.015);
+    assert!((share("most-probable", 2000) - optimal / positions).abs() < 0.015);
 }

@@ -34,3 +34,29 @@ fn first_token_entropies() {
         assert!((entropy - known).abs() < 5e-7, "{name}: {entropy}");
     }
 }
+
+/// Strings with probabilities that exact fractions gave in another language: see `fixtures/make_strings.py`. The one of
+/// cfg3b is as probable as a published string of its length.
+#[test]
+fn strings_have_the_probabilities_that_exact_fractions_give() {
+    let lines: Vec<&str> = include_str!("../../fixtures/strings.txt").lines().collect();
+    assert_eq!(lines.len(), 4);
+    for line in lines {
+        let [name, known, trees, text] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (language, string, known) = (language(name), string(text), known.parse::<f64>().unwrap());
+        assert!((language.ln_probability(&string) - known).abs() < 1e-8, "{name}");
+        assert_eq!(language.derivations(&string).to_string(), trees, "{name}");
+        if name == "cfg3b" {
+            assert_eq!(string.len(), 187);
+            assert!((known + 83.87081).abs() < 5e-6);
+        }
+        // Another terminal mostly leaves the language; in an ambiguous grammar it need not.
+        let places: Vec<usize> = (0..string.len()).step_by(20).collect();
+        let leaves = |place: &&usize| {
+            let mut flipped = string.clone();
+            flipped[**place] = (flipped[**place] + 1) % 3;
+            !language.contains(&flipped)
+        };
+        assert!(2 * places.iter().filter(leaves).count() > places.len(), "{name}");
+    }
+}

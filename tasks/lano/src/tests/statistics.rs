@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use haltbench_sdk::task::Task;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{Instance, Task};
 
-use super::{derivation, instance, language, lano};
-use crate::baselines::baselines;
+use super::{instance, language, lano};
 
 /// Means of all columns over the answer tokens of `count` instances, with lengths and token frequencies.
 fn statistics(task: &dyn Task, count: u64) -> String {
@@ -43,12 +43,23 @@ fn statistics(task: &dyn Task, count: u64) -> String {
     text
 }
 
-/// Token accuracies of trivial models and of the best one.
+/// Token accuracies of the baselines.
 fn baselines_of(name: &str, count: u64) -> String {
-    let language = language(name);
-    let strings: Vec<_> = (0..count).map(|seed| derivation(&language, seed).string).collect();
-    let found = baselines(&language, strings.iter().map(Vec::as_slice)).unwrap();
-    format!("{name}: constant {:.5}, possible {:.5}, optimal {:.5}", found.constant, found.possible, found.optimal)
+    let task = lano(name);
+    let instances: Vec<Instance> = (0..2 * count).map(|seed| instance(&*task, seed)).collect();
+    let (training, evaluated) = instances.split_at(count as usize);
+    let answers: usize = evaluated.iter().map(|instance| instance.answers().count()).sum();
+    let mut shares = Vec::new();
+    for baseline in task.baselines(training) {
+        let mut stream = Stream::new(0, "test/baselines", &[]);
+        let right = |instance: &Instance| {
+            let guesses = baseline.guess(instance, &mut stream);
+            instance.answers().zip(guesses).filter(|(answer, guess)| answer == guess).count()
+        };
+        let right: usize = evaluated.iter().map(right).sum();
+        shares.push(format!("{} {:.5}", baseline.name(), right as f64 / answers as f64));
+    }
+    format!("{name}: {}", shares.join(", "))
 }
 
 fn recorded(name: &str, statistics: &str) {

@@ -1,5 +1,6 @@
 //! `haltbench bench`: timings as JSON or a few lines, with the operations that the arithmetic needs beside them.
 
+mod data;
 mod eval;
 mod model;
 mod step;
@@ -10,9 +11,10 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
-/// Time a training step or an evaluation, beside the operations they need
+/// Time a training step or an evaluation, beside the operations they need, or the drawing of instances
 ///
-/// The rate of a plain matrix product is measured in the same run: quote shares and ratios, not milliseconds.
+/// With arithmetic, the rate of a plain matrix product is measured in the same run: quote shares and ratios, not
+/// milliseconds.
 #[derive(Debug, clap::Args)]
 pub struct BenchArguments {
     #[command(subcommand)]
@@ -23,6 +25,7 @@ pub struct BenchArguments {
 enum Stage {
     Step(step::StepArguments),
     Eval(eval::EvalArguments),
+    Data(data::DataArguments),
 }
 
 /// Takes the timing.
@@ -33,5 +36,6 @@ pub fn run(arguments: &BenchArguments, plugins: &[PathBuf]) -> Result<i32, Failu
     match &arguments.stage {
         Stage::Step(arguments) => step::run(arguments, plugins),
         Stage::Eval(arguments) => eval::run(arguments, plugins),
+        Stage::Data(arguments) => data::run(arguments, plugins),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::TaskArguments;
+use crate::commands::task::TaskArguments;
 use crate::failure::Failure;
 use crate::guard::guarded;
 use crate::jsonl;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::TaskArguments;
+use crate::commands::task::TaskArguments;
 use crate::failure::Failure;
 use crate::guard::guarded;
 use crate::jsonl;

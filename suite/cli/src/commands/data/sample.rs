@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use haltbench_engine::data::{Part, instance};
-use haltbench_sdk::Error;
-use haltbench_sdk::task::{Instance, SizeKnob, admit_size};
+use haltbench_sdk::task::Instance;
 
-use super::{ConfiguredTask, TaskArguments};
+use crate::commands::task::{ConfiguredTask, TaskArguments};
 use crate::failure::Failure;
 use crate::guard::guarded;
 use crate::output::Output;
@@ -75,8 +74,9 @@ impl From<Split> for Part {
 /// # Errors
 /// If the task, a parameter or the size is wrong.
 pub fn run(arguments: &SampleArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
-    let ConfiguredTask { name, task } = arguments.task.build(plugins)?;
-    let size = size(name, task.spec().size.as_ref(), arguments.size)?;
+    let task = arguments.task.build(plugins)?;
+    let size = task.size(arguments.size)?;
+    let ConfiguredTask { name, task } = task;
     let part = Part::from(arguments.split);
     let mut output = Output::new();
     for index in arguments.first..arguments.first.saturating_add(arguments.count) {
@@ -92,20 +92,6 @@ pub fn run(arguments: &SampleArguments, plugins: &[PathBuf]) -> Result<i32, Fail
     }
     output.flush()?;
     Ok(0)
-}
-
-/// The size asked for, if the task can express it.
-fn size(task: &str, knob: Option<&SizeKnob>, given: Option<u32>) -> Result<u32, Error> {
-    let operand = || format!("size of {task}");
-    match (knob, given) {
-        (Some(knob), Some(size)) => admit_size(task, knob, size).map(|()| size),
-        (Some(knob), None) => {
-            let expected = format!("--size with {} from {} to {}", knob.name, knob.minimum, knob.maximum);
-            Err(Error::invalid(operand(), expected, "none"))
-        }
-        (None, None | Some(0)) => Ok(0),
-        (None, Some(size)) => Err(Error::invalid(operand(), "0 or none: the task has no size", size)),
-    }
 }
 
 /// One line, or a block where question or answer have several lines.

@@ -10,8 +10,11 @@ use panels::{FRONTIER, Panel};
 use series::Points;
 use xml::{Anchor, Drawing, Font, LABEL, SMALL, TITLE, escaped, number};
 
-use crate::board::{Board, Leaderboard};
+use haltbench_engine::store::BaselineResult;
+
+use crate::board::{Board, Leaderboard, find};
 use crate::render::document::counted;
+use crate::render::number::{Unit, value};
 
 const WIDTH: f64 = 1080.0;
 const MARGIN: f64 = 20.0;
@@ -135,6 +138,17 @@ fn notes(board: &Board, points: &Points) -> Vec<String> {
     )];
     if points.series.iter().any(|series| series.cost.is_some()) {
         notes.push("FLOPs in range are the total of all sizes, shared out by tokens and token-steps.".to_owned());
+    }
+    let guess = |baseline: &BaselineResult| {
+        let accuracy = value(find(&baseline.metrics, "token_accuracy", Some("in_range")), Unit::Percent)?;
+        Some(format!("{} {accuracy}", baseline.name))
+    };
+    let guesses: Vec<String> = board.baselines.iter().filter_map(guess).collect();
+    if !guesses.is_empty() {
+        notes.push(format!(
+            "Guesses that do not solve the task have so many answer tokens right, in %: {}.",
+            guesses.join(", ")
+        ));
     }
     if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {
         notes.push("* incomplete: the numbers are of the seeds that are done.".to_owned());

@@ -1,6 +1,6 @@
 //! Bounded draws from 32 bits each: a stream gives 64 at a time, and a division is needed only once in a while.
 
-use haltbench_sdk::random::Stream;
+use super::Stream;
 
 /// Small uniform integers from a stream.
 pub struct Draws<'a> {
@@ -11,11 +11,13 @@ pub struct Draws<'a> {
 
 impl<'a> Draws<'a> {
     /// Draws from `stream`.
+    #[inline]
     pub fn new(stream: &'a mut Stream) -> Self {
         Self { stream, rest: None }
     }
 
     /// A uniform integer in `0..bound`, without bias. `bound` 0 counts as 1.
+    #[inline]
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound.max(1) as u32;
         let mut product = u64::from(self.bits()) * u64::from(bound);
@@ -30,6 +32,7 @@ impl<'a> Draws<'a> {
     }
 
     /// A uniform number in the open interval (0, 1).
+    #[inline]
     pub fn uniform(&mut self) -> f64 {
         self.stream.uniform()
     }
@@ -41,6 +44,7 @@ impl<'a> Draws<'a> {
         }
     }
 
+    #[inline]
     fn bits(&mut self) -> u32 {
         if let Some(bits) = self.rest.take() {
             return bits;

@@ -1,7 +1,9 @@
 //! Names of nodes: one token each, or several, of which the last marks the end of the name.
 
-use crate::draws::Draws;
-use crate::text::Label;
+use std::ops::Range;
+
+use super::text::Label;
+use crate::random::Draws;
 
 /// Most tokens of a name.
 pub const LONGEST: usize = 8;
@@ -22,16 +24,8 @@ pub struct Name {
     pub label: Label,
 }
 
-impl Name {
-    /// Appends its tokens. A copy of fixed length takes a few instructions; the surplus is cut off.
-    pub fn print(&self, tokens: &mut Vec<u32>) {
-        let length = tokens.len() + self.length;
-        tokens.extend_from_slice(&self.tokens);
-        tokens.truncate(length);
-    }
-}
-
 /// How many tokens the names of two keys share before they differ; eight if they are the same.
+#[inline]
 pub fn shared(left: u128, right: u128) -> usize {
     (left ^ right).leading_zeros() as usize / 16
 }
@@ -52,6 +46,9 @@ pub struct Names {
     all: Vec<Name>,
     /// Numbers of the names of every length, from the shortest on.
     of_length: Vec<Vec<u32>>,
+    /// For every name and every place in it, the numbers of the names with the same tokens before; they follow each
+    /// other. Empty where names have one token.
+    alike: Vec<[[u32; 2]; LONGEST]>,
 }
 
 impl Names {
@@ -75,6 +72,7 @@ impl Names {
             first,
             all: Vec::new(),
             of_length: vec![Vec::new(); longest + 1 - shortest],
+            alike: Vec::new(),
         };
         let mut started = vec![Vec::new()];
         for length in 1..=longest {
@@ -92,6 +90,9 @@ impl Names {
         names.all.sort_unstable_by_key(|name| name.key);
         for (number, name) in (0..).zip(&names.all) {
             names.of_length[name.length - shortest].push(number);
+        }
+        if longest > 1 {
+            names.alike = alike(&names.all);
         }
         names
     }
@@ -119,8 +120,18 @@ impl Names {
     }
 
     /// The name of a number.
+    #[inline]
     pub fn get(&self, number: u32) -> &Name {
         &self.all[number as usize]
+    }
+
+    /// The numbers of the names that have the same tokens as the name `number` before one of its places; without a place
+    /// before it, all.
+    pub fn alike(&self, number: u32, place: usize) -> Range<u32> {
+        match self.alike.get(number as usize) {
+            Some(places) if place > 0 => places[place][0]..places[place][1],
+            _ => 0..self.all.len() as u32,
+        }
     }
 
     /// Numbers of `count` distinct names: a length, then the tokens, all uniform; names already drawn are drawn anew.
@@ -167,6 +178,17 @@ impl Names {
         found.ok().map(|number| number as u32)
     }
 
+    /// For each token of the name `node`, the tokens that may stand there: those with which the `candidates` go on whose
+    /// names start like what is printed of it.
+    pub fn continuations(&self, node: u32, candidates: &[u32]) -> Vec<Vec<u32>> {
+        let name = self.get(node);
+        let at = |place: usize| {
+            let names = candidates.iter().map(|candidate| self.get(*candidate));
+            names.filter(|other| shared(name.key, other.key) >= place).map(|other| other.tokens[place]).collect()
+        };
+        (0..name.length).map(at).collect()
+    }
+
     /// What a name looks like, for messages.
     pub fn expected(&self) -> String {
         let Self { letters, shortest, longest, .. } = self;
@@ -178,6 +200,21 @@ impl Names {
             _ => format!("a node of {shortest} to {longest} numbers from 1 to {letters} with points between them"),
         }
     }
+}
+
+/// What [`Names`] keeps of names that start alike; `all` is in order.
+fn alike(all: &[Name]) -> Vec<[[u32; 2]; LONGEST]> {
+    let mut alike = vec![[[0; 2]; LONGEST]; all.len()];
+    for place in 0..LONGEST {
+        let mut first = 0;
+        while first < all.len() {
+            let same = |name: &&Name| shared(name.key, all[first].key) >= place;
+            let end = first + all[first..].iter().take_while(same).count();
+            alike[first..end].iter_mut().for_each(|places| places[place] = [first as u32, end as u32]);
+            first = end;
+        }
+    }
+    alike
 }
 
 /// The first `length` of `tokens` in 16 bits each; none of them is 0.

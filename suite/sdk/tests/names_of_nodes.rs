@@ -1,12 +1,11 @@
 //! Names: what may be one, their order, and the law they are drawn from.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeSet;
 
-use haltbench_sdk::random::Stream;
-
-use crate::draws::Draws;
-use crate::names::Names;
-use crate::text::Text;
+use haltbench_sdk::nodes::{Names, Text};
+use haltbench_sdk::random::{Draws, Stream};
 
 fn drawn(names: &Names, count: usize, seed: u64) -> Vec<u32> {
     names.draw(count, &mut Draws::new(&mut Stream::new(seed, "names", &[])))
@@ -21,7 +20,7 @@ fn names_are_read_as_they_are_written() {
             let name = names.get(number);
             let mut text = Text::with_capacity(8);
             text.label(&name.label);
-            let text = text.finish().unwrap();
+            let text = text.finish();
             assert_eq!(names.read(&text), Some(number), "{text}");
             let words: String =
                 name.tokens[..name.length].iter().map(|token| names.words()[*token as usize - 7].as_str()).collect();
@@ -61,4 +60,36 @@ fn short_names_run_out() {
     let tokens = |seed| drawn(&names, 375, seed).iter().map(|number| names.get(*number).length).sum::<usize>();
     let mean = (0..200).map(tokens).sum::<usize>() as f64 / (200.0 * 375.0);
     assert!((mean - 1.867).abs() < 0.001, "{mean}");
+}
+
+#[test]
+fn names_go_on_like_those_that_start_alike() {
+    let names = Names::new(3, 1, 3, 10);
+    let number = |word: &str| names.read(word).unwrap();
+    // `1.` to `3.` are the tokens 10 to 12, `1` to `3` are 13 to 15.
+    let candidates = ["1.2", "1.2.3", "1.1", "2"].map(number);
+    let found = names.continuations(number("1.2.3"), &candidates);
+    let sorted = |tokens: &Vec<u32>| {
+        let mut tokens = tokens.clone();
+        tokens.sort_unstable();
+        tokens
+    };
+    let found: Vec<Vec<u32>> = found.iter().map(sorted).collect();
+    assert_eq!(found, [vec![10, 10, 10, 14], vec![11, 13, 14], vec![15]]);
+}
+
+#[test]
+fn names_that_start_alike_follow_each_other() {
+    for (letters, shortest, longest) in [(3, 1, 3), (2, 4, 8), (9, 1, 1)] {
+        let names = Names::new(letters, shortest, longest, 10);
+        let all: Vec<u32> = (0..Names::count(letters, shortest, longest) as u32).collect();
+        for number in all.iter().step_by(7) {
+            let own = &names.get(*number).tokens;
+            for place in 0..names.get(*number).length {
+                let same = all.iter().filter(|other| names.get(**other).tokens[..place] == own[..place]);
+                let found: Vec<u32> = names.alike(*number, place).collect();
+                assert_eq!(found, same.copied().collect::<Vec<u32>>(), "{number} {place}");
+            }
+        }
+    }
 }

@@ -1,0 +1,132 @@
+//! Drawing instances, in parallel over cores: what a training run needs before it can compute anything.
+
+use std::thread;
+
+use haltbench_sdk::task::{Instance, Task};
+use serde::Serialize;
+
+use super::Spread;
+use crate::data::{self, Part};
+use crate::error::Result;
+
+/// Instances of one repetition.
+pub const INSTANCES: u64 = 1000;
+
+/// Which instances are drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DataWorkload {
+    /// Name of the task.
+    pub task: String,
+    /// Their size; 0 for tasks without one.
+    pub size: u32,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct DataReport {
+    /// The instances.
+    #[serde(flatten)]
+    pub workload: DataWorkload,
+    /// Time of [`INSTANCES`] instances with all complexities and features.
+    #[serde(flatten)]
+    pub time: Spread,
+    /// Instances of one repetition.
+    pub instances: u64,
+    /// Threads that drew them.
+    pub threads: usize,
+    /// Mean tokens of an instance.
+    pub mean_length: f64,
+    /// Instances per second at the median.
+    pub instances_per_second: f64,
+    /// Tokens per second at the median.
+    pub tokens_per_second: f64,
+    /// Tokens per second at the median by the number of threads.
+    pub tokens_per_second_per_thread: f64,
+    /// Null: there is no arithmetic to count in drawing instances.
+    pub flops: Option<f64>,
+    /// blake3 of all instances in order, the same whatever the number of threads.
+    pub hash: String,
+}
+
+/// Times `repetitions` times [`INSTANCES`] instances, drawn by `threads` threads.
+///
+/// # Errors
+/// If the task cannot express the size.
+pub fn measure(task: &dyn Task, workload: DataWorkload, threads: usize, repetitions: usize) -> Result<DataReport> {
+    let drawn = draw(task, &workload, threads, |instance| (instance.tokens.len(), hash(&instance)))?;
+    let mut hasher = blake3::Hasher::new();
+    drawn.iter().for_each(|(_, hash)| {
+        hasher.update(hash.as_bytes());
+    });
+    let tokens: usize = drawn.iter().map(|(length, _)| length).sum();
+    let time = Spread::of(repetitions, || {
+        draw(task, &workload, threads, |instance| instance.tokens.len())?;
+        Ok(())
+    })?;
+    let seconds = time.median_ms / 1e3;
+    Ok(DataReport {
+        workload,
+        time,
+        instances: INSTANCES,
+        threads,
+        mean_length: tokens as f64 / INSTANCES as f64,
+        instances_per_second: INSTANCES as f64 / seconds,
+        tokens_per_second: tokens as f64 / seconds,
+        tokens_per_second_per_thread: tokens as f64 / seconds / threads as f64,
+        flops: None,
+        hash: hasher.finalize().to_hex().to_string(),
+    })
+}
+
+/// What `of` makes of every instance, in the order of their indices. Every thread takes one stretch of them.
+fn draw<T: Send>(
+    task: &dyn Task,
+    workload: &DataWorkload,
+    threads: usize,
+    of: impl Fn(Instance) -> T + Sync,
+) -> Result<Vec<T>> {
+    let share = INSTANCES.div_ceil(threads.max(1) as u64);
+    let part = |first: u64| -> Result<Vec<T>> {
+        let key = |index| (workload.seed, workload.size, index);
+        let indices = first..(first + share).min(INSTANCES);
+        indices.map(|index| data::instance(task, &workload.task, key(index), Part::Any).map(&of)).collect()
+    };
+    if threads < 2 {
+        return part(0);
+    }
+    thread::scope(|scope| {
+        let firsts = (0..INSTANCES).step_by(share as usize);
+        let part = &part;
+        let handles: Vec<_> = firsts.map(|first| scope.spawn(move || part(first))).collect();
+        let mut all = Vec::with_capacity(INSTANCES as usize);
+        for handle in handles {
+            all.extend(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(all)
+    })
+}
+
+/// blake3 of everything in an instance.
+fn hash(instance: &Instance) -> blake3::Hash {
+    let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical } = instance;
+    let mut hasher = blake3::Hasher::new();
+    for numbers in [tokens, targets] {
+        hasher.update(&(numbers.len() as u64).to_le_bytes());
+        numbers.iter().for_each(|number| {
+            hasher.update(&number.to_le_bytes());
+        });
+    }
+    loss_mask.iter().for_each(|loss| {
+        hasher.update(&[u8::from(*loss)]);
+    });
+    complexities.iter().chain(features).flatten().for_each(|value| {
+        hasher.update(&value.to_bits().to_le_bytes());
+    });
+    for text in [question, answer, canonical] {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize()
+}

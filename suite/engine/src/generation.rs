@@ -1,0 +1,144 @@
+//! Evaluation by generation, for tasks that are languages: strings that the model draws at temperature 1, and its
+//! distributions along the strings of the evaluation. The task judges both.
+
+use std::sync::Arc;
+
+use haltbench_analysis::{ClusterSum, Split};
+use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
+use haltbench_sdk::candle_nn::ops::softmax;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::Task;
+use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::estimate;
+use crate::model::Model;
+use crate::recurrence::{Execution, evaluate};
+use crate::store::MetricRow;
+
+/// What a task that is a language says about what the model expected along `strings` of the language, and about `count`
+/// strings that it draws under `seed`.
+///
+/// # Errors
+/// If a pass fails or the task refuses what the model gives, or [`Error::Interrupted`].
+pub fn measure(
+    model: &Model,
+    task: &dyn Task,
+    strings: &[PredictedString],
+    (seed, count): (u64, usize),
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<MetricRow>> {
+    let Some(generation) = task.generation() else { return Ok(Vec::new()) };
+    let mut all = rows("teacher_forced", generation.teacher_forced(strings)?);
+    // Such depths depend on tokens that are yet to be drawn, or on what only instances of the task come with.
+    let reason = match (model.declaration.causal, model.declaration.uses_labels, count) {
+        (false, ..) => Some("a policy that is not causal cannot generate"),
+        (_, true, _) => Some("a policy that reads labels cannot generate"),
+        (.., 0) => Some("evaluation.generated_strings is 0"),
+        _ => None,
+    };
+    let drawn = match reason {
+        Some(_) => Vec::new(),
+        None => generate(model, generation, (seed, count), interrupted)?,
+    };
+    let mut generated = rows("generated", generation.generated(&drawn)?);
+    if let Some(reason) = reason {
+        generated.iter_mut().for_each(|row| row.reason = Some(reason.to_owned()));
+    }
+    all.extend(generated);
+    Ok(all)
+}
+
+/// Draws `count` strings; string number n has a random stream of its own under `seed`. `interrupted` tells the signal
+/// that asks to stop, if one does.
+///
+/// # Errors
+/// If a pass fails, or [`Error::Interrupted`].
+pub fn generate(
+    model: &Model,
+    generation: &dyn Generation,
+    (seed, count): (u64, usize),
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<PredictedString>> {
+    let prompt = generation.prompt();
+    let mut strings = vec![PredictedString::default(); count];
+    let mut streams: Vec<Stream> = (0..count as u64).map(|number| Stream::new(seed, "generation", &[number])).collect();
+    let mut running: Vec<usize> = (0..count).collect();
+    while !running.is_empty() {
+        if let Some(signal) = interrupted() {
+            return Err(Error::Interrupted(signal));
+        }
+        let prefixes: Vec<Vec<u32>> =
+            running.iter().map(|number| [&prompt[..], &strings[*number].tokens].concat()).collect();
+        let identities: Vec<u64> = running.iter().map(|number| *number as u64).collect();
+        let distributions = next_tokens(model, &prefixes, &identities)?;
+        for (number, distribution) in running.iter().zip(distributions) {
+            let string = &mut strings[*number];
+            string.tokens.push(draw(&distribution, &mut streams[*number]));
+            string.distributions.push(distribution);
+        }
+        // One token more than the longest string has shows that a string is too long.
+        running.retain(|number| {
+            let tokens = &strings[*number].tokens;
+            tokens.last() != Some(&generation.end()) && tokens.len() <= generation.longest()
+        });
+    }
+    Ok(strings)
+}
+
+/// The model's distribution of the token after each prefix. The one place to put a cache in: every call evaluates the
+/// whole prefixes anew.
+fn next_tokens(model: &Model, prefixes: &[Vec<u32>], identities: &[u64]) -> Result<Vec<Vec<f64>>> {
+    let lengths: Vec<usize> = prefixes.iter().map(Vec::len).collect();
+    let layout = Arc::new(TokenLayout::new(&lengths, identities)?);
+    let rows = layout.rows();
+    let mut is_last = vec![false; rows];
+    let mut end = 0;
+    for length in &lengths {
+        end += length;
+        is_last[end - 1] = true;
+    }
+    let batch = Batch {
+        tokens: Tensor::from_vec(prefixes.concat(), rows, &model.device)?,
+        readout: RowSet::from_mask(&is_last),
+        targets: Arc::new(Vec::new()),
+        target_index: (0..rows).map(|row| layout.position(row) as u32 + 1).collect(),
+        complexity: vec![f32::NAN; rows],
+        layout,
+    };
+    let evaluated = evaluate(model, &batch, Execution::Compacted, None)?;
+    distributions(&evaluated.logits)
+}
+
+/// The distributions that logits `[rows, vocabulary]` stand for, in double precision.
+///
+/// # Errors
+/// If a tensor operation fails.
+pub fn distributions(logits: &Tensor) -> Result<Vec<Vec<f64>>> {
+    let logits = logits.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+    Ok(softmax(&logits, D::Minus1)?.to_vec2()?)
+}
+
+/// Draws a token.
+fn draw(distribution: &[f64], stream: &mut Stream) -> u32 {
+    let mut left = stream.uniform() * distribution.iter().sum::<f64>();
+    let possible = || distribution.iter().enumerate().filter(|(_, probability)| **probability > 0.0);
+    let reached = possible().find(|(_, probability)| {
+        left -= **probability;
+        left < 0.0
+    });
+    // Rounding may leave a little at the end.
+    reached.or(possible().next_back()).map_or(0, |(token, _)| token as u32)
+}
+
+/// Measures as rows of a result; their names get the `prefix`.
+pub fn rows(prefix: &str, measures: Vec<StringMeasure>) -> Vec<MetricRow> {
+    let row = |measure: StringMeasure| {
+        let identities: Vec<u64> = (0..measure.sums.len() as u64).collect();
+        let sums = measure.sums.into_iter().map(|(sum, count)| ClusterSum { sum, count }).collect();
+        estimate::row(&format!("{prefix}_{}", measure.name), Split::InRange, &identities, sums)
+    };
+    measures.into_iter().map(row).collect()
+}

@@ -1,0 +1,45 @@
+//! Evaluation by generation: strings that a model draws token by token, judged by a task that is a language.
+
+use crate::error::Result;
+
+/// A string, and what a model expected before each of its tokens.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PredictedString {
+    /// The tokens after the prompt. The last one is the end, unless the string was cut off.
+    pub tokens: Vec<u32>,
+    /// The model's distribution over the vocabulary for each of them.
+    pub distributions: Vec<Vec<f64>>,
+}
+
+/// A number that is found string by string: a ratio of two sums over strings, so that strings can be resampled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StringMeasure {
+    /// Name of the measure in results.
+    pub name: &'static str,
+    /// What each string adds to the numerator and to the denominator.
+    pub sums: Vec<(f64, f64)>,
+}
+
+/// What a task that is a language knows about strings that a model generates.
+pub trait Generation {
+    /// The tokens that every string starts after.
+    fn prompt(&self) -> Vec<u32>;
+
+    /// The token that ends a string.
+    fn end(&self) -> u32;
+
+    /// Tokens of the longest string, its end not counted: longer ones are cut off.
+    fn longest(&self) -> usize;
+
+    /// Measures of strings that a model drew at temperature 1. Without strings it gives the names alone.
+    ///
+    /// # Errors
+    /// If a distribution is none.
+    fn generated(&self, strings: &[PredictedString]) -> Result<Vec<StringMeasure>>;
+
+    /// Measures of a model's expectations along strings of the language. Without strings it gives the names alone.
+    ///
+    /// # Errors
+    /// If a distribution is none, or a string is not of the language.
+    fn teacher_forced(&self, strings: &[PredictedString]) -> Result<Vec<StringMeasure>>;
+}

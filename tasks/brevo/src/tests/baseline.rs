@@ -1,0 +1,50 @@
+//! Guesses that know the edges.
+
+use std::collections::BTreeSet;
+
+use haltbench_sdk::random::Stream;
+
+use super::{canonical, draw, released, spelled};
+
+/// Known: a random node of the whole graph that could be printed is valid at so many places.
+#[test]
+fn enabled_nodes_are_valid_as_often_as_known() {
+    for (size, known) in [(10, 0.785), (30, 0.648)] {
+        let task = released(i64::from(size));
+        let baselines = task.baselines(&[]);
+        let baseline = baselines.iter().find(|baseline| baseline.name() == "random-enabled").unwrap();
+        let (mut valid, mut all) = (0, 0);
+        for seed in 0..1000 {
+            let instance = draw(&*task, size, seed);
+            let guesses = baseline.guess(&instance, &mut Stream::new(seed, "guess", &[]));
+            let answers: Vec<u32> = instance.answers().collect();
+            let names = answers.len() - 1;
+            for place in 0..names {
+                let printed: BTreeSet<u32> = answers[..place].iter().copied().collect();
+                assert!(!printed.contains(&guesses[place]));
+                valid += usize::from(answers[place..names].contains(&guesses[place]));
+            }
+            all += names;
+            assert_eq!(guesses[names], answers[names]);
+        }
+        let share = valid as f64 / all as f64;
+        assert!((share - known).abs() < 0.015, "{size}: {share}");
+    }
+}
+
+#[test]
+fn a_chain_leaves_nothing_to_guess() {
+    for task in [canonical(), spelled("canonical"), spelled("any")] {
+        let baselines = task.baselines(&[]);
+        let baseline = baselines.iter().find(|baseline| baseline.name() == "random-enabled").unwrap();
+        // With three nodes and two edges in a row, one node can be printed at every place.
+        let chain = (0..200).map(|seed| draw(&*task, 3, seed)).find(|instance| {
+            let edges: Vec<&str> = instance.question.split(" ? ").next().unwrap().split(' ').collect();
+            let ends: Vec<(&str, &str)> = edges.iter().map(|edge| edge.split_once('>').unwrap()).collect();
+            edges.len() == 2 && (ends[0].1 == ends[1].0 || ends[1].1 == ends[0].0)
+        });
+        let instance = chain.unwrap();
+        let guesses = baseline.guess(&instance, &mut Stream::new(0, "guess", &[]));
+        assert_eq!(guesses, instance.answers().collect::<Vec<_>>(), "{}", instance.question);
+    }
+}

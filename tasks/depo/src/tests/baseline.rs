@@ -1,0 +1,37 @@
+//! Guesses among the nodes of the cycle.
+
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::Task;
+
+use super::{depo, draw, released};
+
+/// Share of the tokens at `place` of an answer that a random node has right.
+fn share(task: &dyn Task, size: u32, place: usize, length: usize) -> f64 {
+    let baselines = task.baselines(&[]);
+    let baseline = baselines.iter().find(|baseline| baseline.name() == "random-node").unwrap();
+    let (mut right, mut all) = (0, 0);
+    for seed in 0..1000 {
+        let instance = draw(task, size, seed);
+        let guesses = baseline.guess(&instance, &mut Stream::new(seed, "guess", &[]));
+        for (answer, guess) in instance.answers().zip(guesses).skip(place).step_by(length) {
+            right += usize::from(answer == guess);
+            all += 1;
+        }
+    }
+    right as f64 / all as f64
+}
+
+#[test]
+fn a_random_node_is_right_once_in_n() {
+    let share = share(&*depo(), 5, 0, 1);
+    assert!((share - 0.2).abs() < 0.02, "{share}");
+}
+
+/// Names of five numbers out of 1 to 3: the last token is nearly always known from those before.
+#[test]
+fn the_end_of_a_name_is_known_from_its_start() {
+    let task = released(3, [5, 5], 20, 4);
+    let (first, last) = (share(&*task, 20, 0, 5), share(&*task, 20, 4, 5));
+    assert!((0.3..0.42).contains(&first), "{first}");
+    assert!(last > 0.85, "{last}");
+}

@@ -1,0 +1,115 @@
+//! Strings that a model draws: what it expected on the way is what one pass over the finished string expects.
+
+use std::sync::Arc;
+
+use haltbench_engine::batch::Batch;
+use haltbench_engine::generation::{distributions, generate, rows};
+use haltbench_engine::recurrence::{Execution, evaluate};
+use haltbench_sdk::prelude::*;
+use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
+
+use crate::bench::{Bench, close, subjects};
+use crate::processes::in_one_thread;
+
+const END: u32 = 3;
+const LONGEST: usize = 7;
+
+/// Strings over the tokens of a bench.
+struct Strings;
+
+impl Generation for Strings {
+    fn prompt(&self) -> Vec<u32> {
+        vec![0, 5]
+    }
+
+    fn end(&self) -> u32 {
+        END
+    }
+
+    fn longest(&self) -> usize {
+        LONGEST
+    }
+
+    fn generated(&self, _: &[PredictedString]) -> Result<Vec<StringMeasure>> {
+        Ok(Vec::new())
+    }
+
+    fn teacher_forced(&self, _: &[PredictedString]) -> Result<Vec<StringMeasure>> {
+        Ok(Vec::new())
+    }
+}
+
+/// What one pass expects after every prefix of a string that is at least as long as the prompt.
+fn in_one_pass(model: &haltbench_engine::model::Model, number: u64, string: &PredictedString) -> Vec<Vec<f64>> {
+    let prompt = Strings.prompt();
+    let read = [&prompt[..], &string.tokens[..string.tokens.len() - 1]].concat();
+    let layout = Arc::new(TokenLayout::new(&[read.len()], &[number]).unwrap());
+    let mask: Vec<bool> = (0..read.len()).map(|position| position + 1 >= prompt.len()).collect();
+    let batch = Batch {
+        tokens: Tensor::new(read.as_slice(), &Device::Cpu).unwrap(),
+        targets: Arc::new(Vec::new()),
+        target_index: (0..read.len() as u32).collect(),
+        complexity: vec![f32::NAN; read.len()],
+        readout: RowSet::from_mask(&mask),
+        layout,
+    };
+    distributions(&evaluate(model, &batch, Execution::Compacted, None).unwrap().logits).unwrap()
+}
+
+#[test]
+fn invariant_6_a_string_is_drawn_from_what_one_pass_expects() {
+    in_one_thread(|| {
+        let bench = Bench::PLAIN;
+        let causal = subjects().iter().filter(|subject| subject.declaration.causal && !subject.declaration.uses_labels);
+        for subject in causal {
+            let model = subject.model(&bench);
+            let strings = generate(&model, &Strings, (1, 4), &|| None).unwrap();
+            for (number, string) in (0..).zip(&strings) {
+                let ended = string.tokens.iter().position(|token| *token == END);
+                let expected = ended.map_or(LONGEST + 1, |place| place + 1);
+                assert_eq!((string.tokens.len(), string.distributions.len()), (expected, expected));
+                let expected = in_one_pass(&model, number, string);
+                close(&subject.label(), &string.distributions.concat(), &expected.concat(), 1e-10);
+            }
+        }
+    });
+}
+
+#[test]
+fn tokens_are_drawn_as_often_as_they_are_expected() {
+    in_one_thread(|| {
+        let bench = Bench::PLAIN;
+        let subject = subjects().iter().find(|subject| subject.declaration.name == "anira-e").unwrap();
+        let model = subject.model(&bench);
+        let strings = generate(&model, &Strings, (1, 2000), &|| None).unwrap();
+        for token in 0..bench.vocabulary {
+            let expected = strings[0].distributions[0][token];
+            let found = strings.iter().filter(|string| string.tokens[0] as usize == token).count() as f64 / 2000.0;
+            let deviation = (expected * (1.0 - expected) / 2000.0).sqrt();
+            assert!((found - expected).abs() < 4.5 * deviation, "{token}: {found} of {expected}");
+        }
+        // Another seed draws others, the same one the same, and a string does not depend on its neighbours.
+        let again = generate(&model, &Strings, (1, 3), &|| None).unwrap();
+        assert_eq!(again.iter().map(|string| &string.tokens).collect::<Vec<_>>(), {
+            strings[..3].iter().map(|string| &string.tokens).collect::<Vec<_>>()
+        });
+        assert_ne!(generate(&model, &Strings, (2, 3), &|| None).unwrap(), again);
+    });
+}
+
+#[test]
+fn a_request_to_stop_is_heard_and_measures_become_rows() {
+    in_one_thread(|| {
+        let subject = subjects().iter().find(|subject| subject.declaration.name == "anira-e").unwrap();
+        let stopped = generate(&subject.model(&Bench::PLAIN), &Strings, (1, 3), &|| Some(15));
+        assert!(matches!(stopped, Err(haltbench_engine::Error::Interrupted(15))));
+    });
+    let sums = vec![(1.0, 2.0), (0.5, 4.0)];
+    let infinite = vec![(f64::INFINITY, 2.0), (0.5, 4.0)];
+    let measure = |name, sums| StringMeasure { name, sums };
+    let rows = rows("generated", vec![measure("length", sums), measure("divergence", infinite), measure("x", vec![])]);
+    assert_eq!((rows[0].metric.as_str(), rows[0].value), ("generated_length", Some(0.25)));
+    assert_eq!((rows[0].split.as_deref(), rows[0].count), (Some("in_range"), 6));
+    // Numbers that cannot be computed have a reason.
+    assert!(rows[1..].iter().all(|row| row.value.is_none() && row.reason.is_some()), "{rows:?}");
+}
