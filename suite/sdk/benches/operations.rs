@@ -1,0 +1,102 @@
+//! Every fused operation, forward and with its backward pass, at the sizes of one step of a small model (64 sequences of
+//! 32 tokens, width 64): `cargo bench --profile dev -p haltbench_sdk --bench operations`.
+//!
+//! The profile is that of every other build here, so nothing below is built twice.
+
+#![allow(missing_docs, reason = "macros of criterion")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot begin has nothing to report")]
+
+use std::sync::Arc;
+
+use candle_core::{Device, Result, Tensor, Var};
+use criterion::{Criterion, criterion_group, criterion_main};
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, LayerPass, LayerWeights, RopeTable};
+use haltbench_sdk::random::Stream;
+
+const SEQUENCES: usize = 64;
+const LENGTH: usize = 32;
+const ROWS: usize = SEQUENCES * LENGTH;
+const WIDTH: usize = 64;
+const HIDDEN: usize = 256;
+const HEADS: usize = 8;
+
+fn values(shape: &[usize], seed: u64) -> Var {
+    let mut stream = Stream::new(seed, "bench", &[]);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| 0.1 * stream.normal() as f32).collect();
+    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+}
+
+/// Times `operation` on variables of these shapes.
+fn time(criterion: &mut Criterion, name: &str, shapes: &[&[usize]], operation: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    let variables: Vec<Var> = shapes.iter().zip(1..).map(|(shape, seed)| values(shape, seed)).collect();
+    let tensors: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
+    let constants: Vec<Tensor> = tensors.iter().map(Tensor::detach).collect();
+    let mut group = criterion.benchmark_group(name);
+    group.sample_size(20);
+    group.bench_function("forward", |bencher| bencher.iter(|| operation(&constants).unwrap()));
+    group.bench_function("forward and backward", |bencher| {
+        bencher.iter(|| operation(&tensors).unwrap().sum_all().unwrap().backward().unwrap());
+    });
+    group.finish();
+}
+
+fn operations(criterion: &mut Criterion) {
+    let positions: Arc<Vec<u32>> = Arc::new((0..ROWS).map(|row| (row % LENGTH) as u32).collect());
+    let layout = TokenLayout::new(&[LENGTH; SEQUENCES], &(0..SEQUENCES as u64).collect::<Vec<_>>()).unwrap();
+    let plan = AttentionPlan::new(&layout, &RowSet::all(ROWS), None);
+    let rope = Arc::new(RopeTable::new(WIDTH / HEADS, 10_000.0));
+    let (x, vector): (&[usize], &[usize]) = (&[ROWS, WIDTH], &[WIDTH]);
+    time(criterion, "rms_norm", &[x, vector], |t| ops::rms_norm(&t[0], &t[1], 1e-5));
+    time(criterion, "layer_norm", &[x, vector, vector], |t| ops::layer_norm(&t[0], &t[1], &t[2], 1e-5));
+    time(criterion, "rope", &[x], |t| ops::rope(&t[0], &positions, &rope));
+    time(criterion, "causal_attention", &[x, &[ROWS, 2 * WIDTH]], |t| {
+        ops::causal_attention(&t[0], &t[1], HEADS, &plan)
+    });
+    time(criterion, "linear", &[x, &[HIDDEN, WIDTH], &[HIDDEN]], |t| ops::linear(&t[0], &t[1], Some(&t[2])));
+    time(criterion, "swiglu", &[&[ROWS, 2 * HIDDEN]], |t| ops::swiglu(&t[0]));
+    time(criterion, "silu", &[&[ROWS, HIDDEN]], |t| ops::silu(&t[0]));
+    time(criterion, "log_sigmoid", &[&[ROWS]], |t| ops::log_sigmoid(&t[0]));
+    let targets: Arc<Vec<u32>> = Arc::new((0..ROWS as u32).map(|row| row % 32).collect());
+    time(criterion, "cross_entropy", &[&[ROWS, 32]], |t| ops::cross_entropy(&t[0], &targets));
+    let open: Arc<Vec<bool>> = Arc::new((0..ROWS).map(|row| row % 3 == 0).collect());
+    time(criterion, "passthrough", &[x, x, &[ROWS]], |t| ops::passthrough(&t[0], &t[1], &t[2], &open));
+    let weights: [&[usize]; 6] =
+        [vector, &[3 * WIDTH, WIDTH], &[WIDTH, WIDTH], vector, &[2 * HIDDEN, WIDTH], &[WIDTH, HIDDEN]];
+    let shapes: Vec<&[usize]> = [x].into_iter().chain(weights).collect();
+    time(criterion, "layer", &shapes, |t| {
+        let weights = LayerWeights {
+            input_norm: t[1].clone(),
+            query_key_value: t[2].clone(),
+            output: t[3].clone(),
+            feed_forward_norm: t[4].clone(),
+            gate_up: t[5].clone(),
+            down: t[6].clone(),
+        };
+        let pass = LayerPass::new(&weights, HEADS, 1e-5, &rope)?;
+        let keys_values = pass.keys_values(&t[0], &positions, None)?;
+        pass.attend(&t[0], &keys_values, &positions, &plan, None)
+    });
+}
+
+/// A step of the optimiser over a million weights.
+fn adamw(criterion: &mut Criterion) {
+    let [weight, gradient] = [1, 2].map(|seed| values(&[1 << 20], seed).as_detached_tensor());
+    let (mut first, mut second) = (weight.zeros_like().unwrap(), weight.zeros_like().unwrap());
+    let step = AdamWStep {
+        rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.95,
+        epsilon: 1e-8,
+        decay: 1e-5,
+        correction1: 0.1,
+        correction2: 0.05,
+        scale: 1.0,
+    };
+    criterion.bench_function("adamw", |bencher| {
+        bencher.iter(|| ops::adamw(&weight, &mut first, &mut second, Some(&gradient), &step).unwrap());
+    });
+}
+
+criterion_group!(benches, operations, adamw);
+criterion_main!(benches);
