@@ -1,12 +1,13 @@
 //! The engine: recurrence, training, evaluation, checkpoints, plugin loading, run store, workers.
 //!
 //! A batch flows through [`batch`] (packing), [`recurrence`] (the loop), [`training`] (loss, optimiser, checkpoints)
-//! or [`evaluation`] (compacted passes, tokens, measures), and ends in the [`store`]. A suite file becomes cells in
+//! or [`evaluation`] (compacted passes, tokens, measures), and ends in the [`store`]. [`decoding`] appends tokens to prompts. A suite file becomes cells in
 //! [`plan`]; [`worker`] runs one cell, [`scheduler`] runs all of them in processes of their own.
 
 pub mod batch;
 pub mod bench;
 pub mod data;
+pub mod decoding;
 pub mod device;
 pub mod error;
 pub mod evaluation;

@@ -35,8 +35,8 @@ impl Backbone for Flawed {
         self.inner.dimensions()
     }
 
-    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>) -> Result<Tensor> {
-        self.inner.prelude(tokens, layout)
+    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>, cache: Option<&mut KeyValueCache>) -> Result<Tensor> {
+        self.inner.prelude(tokens, layout, cache)
     }
 
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
@@ -68,14 +68,20 @@ impl Backbone for Flawed {
         }
     }
 
-    fn coda(&self, states: &Tensor, layout: &Arc<TokenLayout>, readout: &RowSet) -> Result<Tensor> {
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
         match self.flaw {
             Flaw::Misreads => {
                 let first: Vec<bool> = (0..readout.total()).map(|row| row < readout.len()).collect();
-                self.inner.coda(states, layout, &RowSet::from_mask(&first))
+                self.inner.coda(states, layout, &RowSet::from_mask(&first), cache)
             }
-            Flaw::Detaches => self.inner.coda(&states.detach(), layout, readout),
-            _ => self.inner.coda(states, layout, readout),
+            Flaw::Detaches => self.inner.coda(&states.detach(), layout, readout, cache),
+            _ => self.inner.coda(states, layout, readout, cache),
         }
     }
 
