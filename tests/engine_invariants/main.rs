@@ -6,6 +6,7 @@
 mod batches;
 mod bench;
 mod contract;
+mod decoding;
 mod evaluation;
 mod fixed;
 mod ledger;

@@ -3,7 +3,8 @@
 //! A part of a backbone (prelude, core, coda) writes keys and values as entries of a pool. For every sequence and every step
 //! a table says which entry a position has at that step. The core has a table for each of its D steps, and a token that
 //! halts after d* of them fills all later tables with one entry: it holds d* entries, or d* + 1 where its frozen state is
-//! projected once more, not D. Prelude and coda have one table.
+//! projected once more, not D. The prelude has one table; the coda has one for the states after 0, 1, ..., D steps, which
+//! differ only where a policy reads logits before a token has halted.
 //!
 //! An entry is written once and never moves. A sequence that leaves gives its entries back.
 
@@ -111,6 +112,19 @@ impl KeyValueCache {
         }
         for (row, depth) in frozen {
             self.place(layout, *row as usize, *depth as usize + 1, self.steps);
+        }
+    }
+
+    /// Prepares a step that projects all rows of `layout` and stores those for which `first` names a step: they have their
+    /// entry from that step on.
+    pub fn begin_where(&mut self, step: usize, layout: &TokenLayout, first: impl Fn(usize) -> Option<usize>) {
+        self.step = step;
+        self.projected.clear();
+        for row in 0..layout.rows() {
+            match first(row) {
+                Some(first) => self.place(layout, row, first, self.steps),
+                None => self.projected.push(NO_ENTRY),
+            }
         }
     }
 

@@ -23,6 +23,10 @@ enum Flaw {
     Detaches,
     /// A step costs nothing.
     Free,
+    /// The prelude sees the new tokens alone.
+    ForgetsPrompt,
+    /// The coda does.
+    ReadsNewest,
 }
 
 struct Flawed {
@@ -36,6 +40,7 @@ impl Backbone for Flawed {
     }
 
     fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>, cache: Option<&mut KeyValueCache>) -> Result<Tensor> {
+        let cache = if self.flaw == Flaw::ForgetsPrompt { None } else { cache };
         self.inner.prelude(tokens, layout, cache)
     }
 
@@ -80,6 +85,7 @@ impl Backbone for Flawed {
                 let first: Vec<bool> = (0..readout.total()).map(|row| row < readout.len()).collect();
                 self.inner.coda(states, layout, &RowSet::from_mask(&first), cache)
             }
+            Flaw::ReadsNewest => self.inner.coda(states, layout, readout, None),
             Flaw::Detaches => self.inner.coda(&states.detach(), layout, readout, cache),
             _ => self.inner.coda(states, layout, readout, cache),
         }
@@ -156,6 +162,16 @@ fn a_gradient_that_stops() {
     static DECLARATION: BackboneDeclaration =
         BackboneDeclaration { build: |context| flawed(context, Flaw::Detaches), ..FLAWED };
     caught(&DECLARATION, "gradients are those of finite differences");
+}
+
+#[test]
+fn a_prompt_that_is_forgotten() {
+    static PRELUDE: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::ForgetsPrompt), ..FLAWED };
+    caught(&PRELUDE, "new tokens against a cache give what all tokens give at once");
+    static CODA: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::ReadsNewest), ..FLAWED };
+    caught(&CODA, "new tokens against a cache give what all tokens give at once");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Decoder<'a> {
     prelude: KeyValueCache,
     core: KeyValues,
     coda: KeyValueCache,
+    /// Whether the policy has read logits before a token had halted.
+    reads_logits: bool,
     unsettled: Option<Unsettled>,
     ledger: Ledger,
     memory: CacheMemory,
@@ -55,7 +57,8 @@ impl<'a> Decoder<'a> {
             sequences: identities.iter().map(|identity| (*identity, 0)).collect(),
             prelude: KeyValueCache::new(HaltedKeysValues::LatestKv, 1, count)?,
             core: KeyValues::cached(mode, layers, KeyValueCache::new(mode, model.max_depth, count)?),
-            coda: KeyValueCache::new(HaltedKeysValues::LatestKv, 1, count)?,
+            coda: KeyValueCache::new(HaltedKeysValues::LatestKv, model.max_depth + 1, count)?,
+            reads_logits: false,
             unsettled: None,
             ledger: Ledger::default(),
             memory: CacheMemory::default(),
@@ -93,7 +96,8 @@ impl<'a> Decoder<'a> {
         if let Some(cache) = self.core.cache() {
             cache.extend(&layout)?;
         }
-        let mut round = Round::new(model, layout.clone(), &mut self.core, &mut self.ledger);
+        self.coda.extend(&layout)?;
+        let mut round = Round::new(model, layout.clone(), &mut self.core, &mut self.coda, &mut self.ledger);
         let (states, depths, _) = match (self.forced, &model.policy) {
             (Some(forced), _) => {
                 let depth = |row: usize| forced(layout.identity(row), layout.position(row));
@@ -104,10 +108,9 @@ impl<'a> Decoder<'a> {
             (None, Policy::Online(policy)) => halting::online(&mut round, policy.as_ref(), first)?,
             (None, Policy::Soft(_) | Policy::Select(_)) => return Err(no_cached_form(model)),
         };
-        self.unsettled = round.unsettled(&states, &depths);
-        self.coda.extend(&layout)?;
-        self.coda.begin(1, &layout, &all, &[]);
-        let logits = model.backbone.coda(&states, &layout, &last, Some(&mut self.coda))?;
+        let logits = round.finish(&states, &last)?;
+        self.reads_logits |= round.has_read();
+        self.unsettled = round.unsettled(&states);
         for ((_, length), new) in self.sequences.iter_mut().zip(lengths) {
             *length += new;
         }
@@ -162,7 +165,8 @@ impl<'a> Decoder<'a> {
     fn measure(&mut self) {
         let tokens = self.sequences.iter().map(|(_, length)| length).sum();
         if let Some(core) = self.core.cache() {
-            self.memory.observe(tokens, &[&self.prelude, core, &self.coda]);
+            let read = if self.reads_logits { self.coda.steps() } else { 1 };
+            self.memory.observe(tokens, &[(&self.prelude, 1), (core, core.steps()), (&self.coda, read)]);
         }
     }
 }

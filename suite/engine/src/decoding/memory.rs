@@ -15,11 +15,11 @@ pub struct CacheMemory {
 }
 
 impl CacheMemory {
-    /// Looks at the caches of all parts while they hold `tokens` tokens.
-    pub(super) fn observe(&mut self, tokens: usize, parts: &[&KeyValueCache]) {
-        let sum = |of: &dyn Fn(&KeyValueCache) -> usize| parts.iter().map(|cache| of(cache)).sum::<usize>();
+    /// Looks at the caches of all parts, each with the times that it is applied, while they hold `tokens` tokens.
+    pub(super) fn observe(&mut self, tokens: usize, parts: &[(&KeyValueCache, usize)]) {
+        let sum = |of: &dyn Fn(&KeyValueCache) -> usize| parts.iter().map(|(cache, _)| of(cache)).sum::<usize>();
         let held = sum(&|cache| cache.used() * cache.entry_bytes());
-        let dense = sum(&|cache| tokens * cache.steps() * cache.entry_bytes());
+        let dense = parts.iter().map(|(cache, times)| tokens * times * cache.entry_bytes()).sum();
         self.held_bytes = self.held_bytes.max(held);
         self.dense_bytes = self.dense_bytes.max(dense);
         self.allocated_bytes = sum(&|cache| cache.allocated_bytes());

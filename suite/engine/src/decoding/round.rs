@@ -1,8 +1,10 @@
 //! The steps of one round of new tokens.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::cache::KeyValueCache;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
@@ -19,9 +21,14 @@ pub(super) struct Round<'a> {
     model: &'a Model,
     layout: Arc<TokenLayout>,
     key_values: &'a mut KeyValues,
+    coda: &'a mut KeyValueCache,
     ledger: &'a mut Ledger,
     /// Rows whose frozen state has been projected.
     frozen: Vec<bool>,
+    /// After how many steps each row's state was last read out.
+    read: Vec<Option<u32>>,
+    /// Steps that each row has taken.
+    depths: Vec<u32>,
 }
 
 /// Tokens that have halted and whose frozen state is still to be projected for the tokens after them.
@@ -37,10 +44,26 @@ impl<'a> Round<'a> {
         model: &'a Model,
         layout: Arc<TokenLayout>,
         key_values: &'a mut KeyValues,
+        coda: &'a mut KeyValueCache,
         ledger: &'a mut Ledger,
     ) -> Self {
-        let frozen = vec![false; layout.rows()];
-        Self { model, layout, key_values, ledger, frozen }
+        let rows = layout.rows();
+        let (frozen, read, depths) = (vec![false; rows], vec![None; rows], vec![0; rows]);
+        Self { model, layout, key_values, coda, ledger, frozen, read, depths }
+    }
+
+    /// Whether the policy has read logits.
+    pub fn has_read(&self) -> bool {
+        self.read.iter().any(Option::is_some)
+    }
+
+    /// Reads `rows` out of their final states.
+    pub fn finish(&mut self, states: &Tensor, rows: &RowSet) -> Result<Tensor> {
+        let (read, depths) = (&self.read, &self.depths);
+        // A state that was read out after the last step that its token took has its entry already.
+        let first = |row: usize| (read[row] != Some(depths[row])).then(|| depths[row] as usize + 1);
+        self.coda.begin_where(self.model.max_depth + 1, &self.layout, first);
+        Ok(self.model.backbone.coda(states, &self.layout, rows, Some(&mut *self.coda))?)
     }
 
     /// Depths that are legal.
@@ -49,13 +72,13 @@ impl<'a> Round<'a> {
     }
 
     /// What is left to project once all rows have halted.
-    pub fn unsettled(self, states: &Tensor, depths: &[u32]) -> Option<Unsettled> {
+    pub fn unsettled(self, states: &Tensor) -> Option<Unsettled> {
         if self.model.halted_keys_values != HaltedKeysValues::FreezeState {
             return None;
         }
         // A token that has taken all D steps has an entry for each of them.
         let most = self.model.max_depth as u32;
-        let open = (0..).zip(depths).filter(|(row, depth)| **depth < most && !self.frozen[*row]);
+        let open = (0..).zip(&self.depths).filter(|(row, depth)| **depth < most && !self.frozen[*row]);
         let rows: Vec<(u32, u32)> = open.map(|(row, depth)| (row as u32, *depth)).collect();
         (!rows.is_empty()).then(|| Unsettled { layout: self.layout, rows, states: states.clone() })
     }
@@ -94,6 +117,7 @@ impl Pass for Round<'_> {
             differentiated: None,
         };
         let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
+        running.iter().for_each(|row| self.depths[row] = step as u32);
         replace_rows(states, running, &new)
     }
 
@@ -104,17 +128,35 @@ impl Pass for Round<'_> {
     fn ask<T>(
         &mut self,
         step: usize,
-        (rows, states, _): (&RowSet, &Tensor, &Tensor),
+        (rows, states, all): (&RowSet, &Tensor, &Tensor),
         ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
     ) -> Result<T> {
-        let name = self.model.declaration.name;
+        let (model, layout) = (self.model, self.layout.clone());
+        let (read, depths) = (&self.read, &self.depths);
+        let first = |row: usize| (read[row] != Some(depths[row])).then(|| depths[row] as usize + 1);
+        let coda = RefCell::new(&mut *self.coda);
+        let asked: RefCell<Option<Tensor>> = RefCell::new(None);
         let logits = || {
-            let expected = "one that decides without logits: those of earlier tokens at this step are not in the cache";
-            Err(haltbench_sdk::Error::invalid("policy of a decoder", expected, name))
+            let mut asked = asked.borrow_mut();
+            if let Some(logits) = &*asked {
+                return Ok(logits.clone());
+            }
+            let mut coda = coda.borrow_mut();
+            coda.begin_where(step + 1, &layout, first);
+            if coda.seen(&layout, rows).is_err() {
+                let message = format!("reads logits after {step} steps that it did not read of earlier tokens");
+                return Err(haltbench_sdk::Error::contract("policy", message));
+            }
+            Ok(asked.insert(model.backbone.coda(all, &layout, rows, Some(&mut **coda))?).clone())
         };
         let at = (step, Phase::Evaluation);
-        let answer = with_logits(self.model, &self.layout, at, (rows, states), None, &logits, ask)?;
-        self.ledger.decide_about(self.model, rows.len());
+        let answer = with_logits(model, &layout, at, (rows, states), None, &logits, ask)?;
+        let asked = asked.into_inner().is_some();
+        if asked {
+            // All rows now have an entry for the state that they are in.
+            self.read = self.depths.iter().copied().map(Some).collect();
+        }
+        self.ledger.decide(model, &layout, rows, asked);
         Ok(answer)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use super::Sequence;
+use super::cached;
 use super::gradient::{check_gradient, weighted_sum};
 use super::promise::Subject;
 use super::reference::replace_rows;
@@ -40,7 +41,7 @@ const PARTS: [&str; 6] = ["embed_tokens", "prelude", "core", "coda", "norm", "lm
 ///
 /// The checks, in f64 and at tiny sizes: texts and parameters; shapes and finite numbers; causality of prelude, step
 /// and coda; independence of the other sequences of a batch; a step on some rows equals the masked step on all, for
-/// every option of halted keys and values that saves work; the coda for some rows equals these rows of the whole;
+/// every option of halted keys and values that saves work; new tokens against a cache equal all tokens at once; the coda for some rows equals these rows of the whole;
 /// costs; names of variables; gradients against finite differences, dense and on a subset. Where there are parameters
 /// `core_layers`, `prelude_layers` and `coda_layers`, also with a core of two layers and without prelude or coda.
 ///
@@ -104,6 +105,7 @@ impl Bench {
         self.causality(&packed);
         for option in [HaltedKeysValues::FreezeState, HaltedKeysValues::LatestKv, HaltedKeysValues::Skip] {
             self.subsets(&packed, option);
+            self.decoding(option);
         }
         self.readout(&packed);
         self.costs();
@@ -249,6 +251,18 @@ impl Bench {
         for (dense, compacted) in dense.iter().zip(&compacted) {
             self.equal(&promise, dense, compacted, &pairs);
         }
+    }
+
+    /// Tokens that come one after the other, against a cache, give what all give at once.
+    fn decoding(&self, option: HaltedKeysValues) {
+        let promise = format!("new tokens against a cache give what all tokens give at once, under {}", option.name());
+        let backbone = self.backbone.as_ref();
+        let whole = self.subject.expect(&promise, cached::whole(backbone, &self.sequences, option));
+        let found = self.subject.expect(&promise, cached::in_rounds(backbone, &self.sequences, option));
+        self.subject
+            .demand(&promise, found.dims() == whole.dims(), || format!("{:?}, not {:?}", found.dims(), whole.dims()));
+        let pairs: Vec<(usize, usize)> = (0..LENGTHS.iter().sum()).map(|row| (row, row)).collect();
+        self.equal(&promise, &whole, &found, &pairs);
     }
 
     /// The coda for some rows gives these rows of the whole.

@@ -89,6 +89,13 @@ struct Heads {
     period: usize,
 }
 
+/// Some of the queries.
+struct Chunk<'a, T> {
+    result: &'a mut [T],
+    q: &'a [T],
+    seen: &'a [&'a [u32]],
+}
+
 /// Room for one query's work, used again by the next.
 struct Scratch<'a, T> {
     query: Vec<[T; LANES]>,
@@ -107,10 +114,11 @@ pub(super) fn forward<T: Real>(q: &[T], entries: &KeyValueEntries, seen: &[&[u32
     let shape = Heads { heads, width, padded, period: heads / common(heads, LANES) };
     let mut result = vec![T::zero(); q.len()];
     let chunks = result.chunks_mut(QUERIES * width).zip(q.chunks(QUERIES * width)).zip(seen.chunks(QUERIES));
+    let chunks: Vec<_> = chunks.map(|((result, q), seen)| Chunk { result, q, seen }).collect();
     threads::for_each(
-        chunks.collect(),
+        chunks,
         #[inline(always)]
-        |((result, q), seen): ((&mut [T], &[T]), &[&[u32]])| {
+        |Chunk { result, q, seen }| {
             let zeros = || vec![[T::zero(); LANES]; padded / LANES];
             let mut scratch = Scratch { query: zeros(), scores: Vec::new(), keys: Vec::new(), mixed: zeros() };
             for ((result, q), seen) in result.chunks_exact_mut(width).zip(q.chunks_exact(width)).zip(seen) {
@@ -320,6 +328,10 @@ mod tests {
         let without: [&[u32]; 2] = [&[2, 1], &[3]];
         close(&found, &cached_attention(&q, &entries, &without).unwrap(), 0.0);
         close(&composed(&q, &entries, &holes).unwrap(), &found, 1e-12);
+        entries.write(&[NO_ENTRY, 0, NO_ENTRY, NO_ENTRY], &x).unwrap();
+        let moved: [&[u32]; 2] = [&[0], &[3]];
+        let second: [&[u32]; 2] = [&[1], &[3]];
+        close(&cached_attention(&q, &entries, &moved).unwrap(), &cached_attention(&q, &entries, &second).unwrap(), 0.0);
         let error = cached_attention(&q, &entries, &[&[1], &[NO_ENTRY]]).unwrap_err();
         assert!(error.to_string().contains("query 1 sees no entry"), "{error}");
         assert!(cached_attention(&q, &entries, &[&[1]]).is_err());

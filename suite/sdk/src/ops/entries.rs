@@ -4,6 +4,7 @@ use std::any::Any;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::cached_attention::NO_ENTRY;
 use super::cpu::{self, Real, dispatch};
 use super::replace_rows;
 
@@ -72,7 +73,8 @@ impl KeyValueEntries {
         self.width.next_multiple_of(LANES)
     }
 
-    /// Stores keys and values side by side, `[entries.len(), 2 * width]`, as the entries with these numbers.
+    /// Stores keys and values side by side, `[entries.len(), 2 * width]`, as the entries with these numbers; what is for
+    /// [`NO_ENTRY`] is left out.
     ///
     /// # Errors
     /// If shapes or types do not agree.
@@ -86,10 +88,8 @@ impl KeyValueEntries {
                 keys_values.dtype()
             );
         }
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let most = entries.iter().max().map_or(0, |most| *most as usize + 1);
+        let stored = || entries.iter().copied().zip(0u32..).filter(|(entry, _)| *entry != NO_ENTRY);
+        let Some(most) = stored().map(|(entry, _)| entry as usize + 1).max() else { return Ok(()) };
         let missing = most.saturating_sub(self.capacity).div_ceil(SEGMENT);
         let (heads, padded) = (self.heads, self.padded());
         match &mut self.memory {
@@ -99,8 +99,9 @@ impl KeyValueEntries {
                 };
                 segments.extend((0..missing).map(|_| vec![0 as T; SEGMENT * 2 * padded]));
                 cpu::with::<T, _>(keys_values, |rows| {
-                    for (entry, row) in entries.iter().zip(rows.chunks_exact(2 * self.width)) {
-                        let (segment, place) = (*entry as usize / SEGMENT, *entry as usize % SEGMENT);
+                    for (entry, row) in stored() {
+                        let row = &rows[row as usize * 2 * self.width..][..2 * self.width];
+                        let (segment, place) = (entry as usize / SEGMENT, entry as usize % SEGMENT);
                         let into = &mut segments[segment][place * 2 * padded..][..2 * padded];
                         let (keys, values) = into.split_at_mut(padded);
                         interleave(&row[..self.width], heads, keys);
@@ -117,7 +118,10 @@ impl KeyValueEntries {
                     *memory = if self.capacity == 0 { room } else { Tensor::cat(&[&*memory, &room], 0)? };
                     self.capacity += more;
                 }
-                *memory = replace_rows(memory, &entries.into(), &keys_values.detach())?;
+                let (entries, rows): (Vec<u32>, Vec<u32>) = stored().unzip();
+                let rows = Tensor::from_vec(rows, entries.len(), keys_values.device())?;
+                let new = keys_values.detach().index_select(&rows, 0)?;
+                *memory = replace_rows(memory, &entries.into(), &new)?;
                 return Ok(());
             }
         }
