@@ -251,6 +251,11 @@ impl KeyValueCache {
         self.layers.iter().flatten().map(KeyValueEntries::allocated_bytes).sum()
     }
 
+    /// Layers that have stored something.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
     /// Steps that have a table.
     pub fn steps(&self) -> usize {
         self.steps

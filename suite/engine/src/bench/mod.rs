@@ -1,8 +1,9 @@
-//! Timings beside the operations that the arithmetic needs: a training step, an evaluation.
+//! Timings beside the operations that the arithmetic needs: a training step, an evaluation, cached decoding.
 //!
 //! Every timing stands beside the rate of a plain matrix product measured in the same run, because machines differ and
 //! a share of that rate can be compared where milliseconds cannot.
 
+pub mod decode;
 pub mod eval;
 mod model;
 mod peak;

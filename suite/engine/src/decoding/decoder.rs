@@ -65,7 +65,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// Halts tokens at these depths instead of asking the policy: what decoding costs at given depths.
+    /// Halts tokens at these depths, whatever the policy answers when it is asked: what decoding costs at given depths.
     #[must_use]
     pub fn forced(mut self, depths: ForcedDepths<'a>) -> Self {
         self.forced = Some(depths);
@@ -102,7 +102,7 @@ impl<'a> Decoder<'a> {
             (Some(forced), _) => {
                 let depth = |row: usize| forced(layout.identity(row), layout.position(row));
                 let depths = round.checked((0..layout.rows()).map(depth).collect())?;
-                (halting::run_to(&mut round, &depths, first)?, depths, None)
+                (halting::forced(&mut round, &model.policy, &depths, first)?, depths, None)
             }
             (None, Policy::Early(policy)) => halting::early(&mut round, policy.as_ref(), first)?,
             (None, Policy::Online(policy)) => halting::online(&mut round, policy.as_ref(), first)?,

@@ -147,7 +147,13 @@ impl Pass for Round<'_> {
                 let message = format!("reads logits after {step} steps that it did not read of earlier tokens");
                 return Err(haltbench_sdk::Error::contract("policy", message));
             }
-            Ok(asked.insert(model.backbone.coda(all, &layout, rows, Some(&mut **coda))?).clone())
+            let logits = model.backbone.coda(all, &layout, rows, Some(&mut **coda))?;
+            if coda.layers() > 1 {
+                // What an upper layer offers of a halted token still changes with the tokens before it.
+                let expected = "at most one layer under a policy that reads logits before a token has halted";
+                return Err(haltbench_sdk::Error::invalid("coda of a decoder", expected, coda.layers()));
+            }
+            Ok(asked.insert(logits).clone())
         };
         let at = (step, Phase::Evaluation);
         let answer = with_logits(model, &layout, at, (rows, states), None, &logits, ask)?;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::policy::{EarlyDecision, EarlyPolicy, HazardHistory, OnlineDecision, OnlinePolicy, RowMemory, View};
+use haltbench_sdk::policy::{
+    EarlyDecision, EarlyPolicy, HazardHistory, OnlineDecision, OnlinePolicy, Policy, RowMemory, View,
+};
 
 use super::{decision, shrink};
 use crate::Result;
@@ -68,6 +70,40 @@ pub(crate) fn run_to(pass: &mut impl Pass, depths: &[u32], first: Tensor) -> Res
         states = pass.step(step as usize, &states, &running, &settled)?;
     }
     pass.idle(deepest as usize, &states)?;
+    Ok(states)
+}
+
+/// [`run_to`] with the policy asked as often as otherwise, and its answers ignored: what decisions cost at given depths.
+pub(crate) fn forced(pass: &mut impl Pass, policy: &Policy, depths: &[u32], first: Tensor) -> Result<Tensor> {
+    let all = RowSet::all(pass.layout().rows());
+    let policy = match policy {
+        Policy::Online(policy) => policy.as_ref(),
+        Policy::Early(policy) => {
+            pass.ask(0, (&all, &first, &first), |view| policy.decide(view).map(|_| ()))?;
+            return run_to(pass, depths, first);
+        }
+        Policy::Soft(_) | Policy::Select(_) => return run_to(pass, depths, first),
+    };
+    let rows_where = |keep: &dyn Fn(usize) -> bool| {
+        RowSet::from_mask(&depths.iter().map(|depth| keep(*depth as usize)).collect::<Vec<bool>>())
+    };
+    let mut memory = RowMemory::default();
+    let (mut states, mut asked) = (first, all);
+    let most = pass.model().max_depth;
+    for step in 1..=most {
+        let running = rows_where(&|depth| depth >= step);
+        if running.is_empty() {
+            pass.idle(step - 1, &states)?;
+            break;
+        }
+        shrink(&mut memory, &asked, &running, &states)?;
+        states = pass.step(step, &states, &running, &rows_where(&|depth| depth + 1 == step))?;
+        if step < most {
+            let seen = running.select(&states)?;
+            pass.ask(step, (&running, &seen, &states), |view| policy.observe(view, &mut memory).map(|_| ()))?;
+        }
+        asked = running;
+    }
     Ok(states)
 }
 

@@ -1,5 +1,6 @@
 //! `haltbench bench`: timings as JSON or a few lines, with the operations that the arithmetic needs beside them.
 
+mod decode;
 mod eval;
 mod model;
 mod step;
@@ -10,7 +11,7 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
-/// Time a training step or an evaluation, beside the operations they need
+/// Time a training step, an evaluation or decoding, beside the operations they need
 ///
 /// The rate of a plain matrix product is measured in the same run: quote shares and ratios, not milliseconds.
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,7 @@ pub struct BenchArguments {
 enum Stage {
     Step(step::StepArguments),
     Eval(eval::EvalArguments),
+    Decode(decode::DecodeArguments),
 }
 
 /// Takes the timing.
@@ -33,5 +35,6 @@ pub fn run(arguments: &BenchArguments, plugins: &[PathBuf]) -> Result<i32, Failu
     match &arguments.stage {
         Stage::Step(arguments) => step::run(arguments, plugins),
         Stage::Eval(arguments) => eval::run(arguments, plugins),
+        Stage::Decode(arguments) => decode::run(arguments, plugins),
     }
 }
