@@ -121,7 +121,7 @@ impl TransformerLayer {
         let rows = positions_of(layout, RowSet::all(layout.rows()).as_slice());
         if let Some(cache) = cache {
             let pass = cache.pass(index, || self.begin())?;
-            let projected = pass.keys_values(states, &rows, None)?;
+            let projected = pass.keys_values_to_cache(states, &rows)?;
             return self.attend_cached(index, &queries.select(states)?, &projected, (layout, queries), cache, &pass);
         }
         let pass = self.begin()?;
@@ -165,10 +165,11 @@ impl TransformerLayer {
         let sources = context.key_values.sources(index, states)?;
         let positions = positions_of(layout, &sources.rows);
         let known = sources.known.as_ref().map(|(known, moved)| (known, moved));
-        let projected = pass.keys_values(&sources.states, &positions, known)?;
         if let Some(cache) = context.key_values.cache() {
+            let projected = pass.keys_values_to_cache(&sources.states, &positions)?;
             return self.attend_cached(index, states, &projected, (layout, rows), cache, &pass);
         }
+        let projected = pass.keys_values(&sources.states, &positions, known)?;
         let keys_values = context.key_values.commit(index, projected)?;
         let places = context.differentiated.map(|some| some.places_in(rows));
         let positions = positions_of(layout, rows.as_slice());

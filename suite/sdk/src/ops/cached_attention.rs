@@ -107,10 +107,20 @@ struct Scratch<'a, T> {
 
 /// The attended values of every query, from `q` `[queries, width]`.
 pub(super) fn forward<T: Real>(q: &[T], entries: &KeyValueEntries, seen: &[&[u32]]) -> Result<Vec<T>> {
+    Ok(attend(q, rows_of(entries)?, entries, seen))
+}
+
+/// The rows of entries of this type.
+pub(super) fn rows_of<T: Real>(entries: &KeyValueEntries) -> Result<Rows<'_, T>> {
+    match entries.segments::<T>() {
+        Some(rows) => Ok(rows),
+        None => candle_core::bail!("cached attention: the entries have another type than the queries"),
+    }
+}
+
+/// [`forward`] with the rows of the entries at hand.
+pub(super) fn attend<T: Real>(q: &[T], rows: Rows<T>, entries: &KeyValueEntries, seen: &[&[u32]]) -> Vec<T> {
     let (heads, width, padded) = (entries.heads(), entries.width(), entries.padded());
-    let Some(rows) = entries.segments::<T>() else {
-        candle_core::bail!("cached attention: the entries have another type than the queries");
-    };
     let shape = Heads { heads, width, padded, period: heads / common(heads, LANES) };
     let mut result = vec![T::zero(); q.len()];
     let chunks = result.chunks_mut(QUERIES * width).zip(q.chunks(QUERIES * width)).zip(seen.chunks(QUERIES));
@@ -126,7 +136,7 @@ pub(super) fn forward<T: Real>(q: &[T], entries: &KeyValueEntries, seen: &[&[u32
             }
         },
     );
-    Ok(result)
+    result
 }
 
 impl Heads {

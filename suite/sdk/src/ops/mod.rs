@@ -16,6 +16,7 @@ mod layer;
 mod layer_norm;
 mod linear;
 mod log_sigmoid;
+mod packed;
 mod product;
 mod rms_norm;
 mod rope;

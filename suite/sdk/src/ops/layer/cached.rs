@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
+use super::keys_values;
+use super::packed::Packed;
 use super::{Layer, LayerPass, LayerWeights};
 use crate::ops::cached_attention::{self, cached_attention};
 use crate::ops::cpu::{self, Real, dispatch};
@@ -32,10 +34,25 @@ pub(super) fn apply(
     if !cpu::fused(states) {
         return composed(layer, states, positions, entries, seen);
     }
+    if states.dtype() == DType::F32 {
+        let packed = Packed::of(layer)?;
+        let result = cpu::with::<f32, _>(states, |states| packed.attend(layer, states, positions, entries, seen))?;
+        return Tensor::from_vec(result, states.shape(), states.device());
+    }
     dispatch!("layer-attend-cached", states.dtype(), T => {
         let result = cpu::with::<T, _>(states, |states| forward::<T>(layer, states, positions, entries, seen))?;
         Tensor::from_vec(result, states.shape(), states.device())
     })
+}
+
+pub(super) fn keys_values(pass: &LayerPass, states: &Tensor, positions: &Arc<Vec<u32>>) -> Result<Tensor> {
+    let layer = &pass.layer;
+    if !cpu::fused(states) || states.dtype() != DType::F32 || states.dims() != [positions.len(), layer.d_model] {
+        return Ok(keys_values::apply(pass, states, positions, None)?.detach());
+    }
+    let packed = Packed::of(layer)?;
+    let result = cpu::with::<f32, _>(states, |states| Ok(packed.keys_values(layer, states, positions)))?;
+    Tensor::from_vec(result, (positions.len(), 2 * layer.d_model), states.device())
 }
 
 fn composed(

@@ -6,12 +6,14 @@
 mod attend;
 mod cached;
 mod keys_values;
+mod packed;
 mod sums;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{Result, Tensor};
 
+use self::packed::Packed;
 use self::sums::{Collect, Sums};
 use super::{AttentionPlan, KeyValueEntries, RopeTable, cpu};
 
@@ -54,6 +56,8 @@ struct Layer {
     epsilon: f64,
     rope: Arc<RopeTable>,
     sums: Arc<Sums>,
+    /// The weights laid out for decoding, made on first use: a pass that is used for it sees one set of weights.
+    packed: OnceLock<Packed>,
     d_model: usize,
     d_ff: usize,
 }
@@ -87,7 +91,8 @@ impl LayerPass {
         } else {
             weights.down.zeros_like()?
         };
-        let layer = Layer { weights: weights.clone(), heads, epsilon, rope: rope.clone(), sums, d_model, d_ff };
+        let (weights, rope, packed) = (weights.clone(), rope.clone(), OnceLock::new());
+        let layer = Layer { weights, heads, epsilon, rope, sums, packed, d_model, d_ff };
         Ok(Self { layer: Arc::new(layer), token })
     }
 
@@ -124,6 +129,14 @@ impl LayerPass {
         differentiated: Option<&Arc<[u32]>>,
     ) -> Result<Tensor> {
         attend::apply(self, states, keys_values, positions, plan, differentiated)
+    }
+
+    /// [`keys_values`](Self::keys_values) of rows that go into a cache. Carries no gradient.
+    ///
+    /// # Errors
+    /// If shapes or types do not agree.
+    pub fn keys_values_to_cache(&self, states: &Tensor, positions: &Arc<Vec<u32>>) -> Result<Tensor> {
+        cached::keys_values(self, states, positions)
     }
 
     /// [`attend`](Self::attend) over entries of a cache: those that each row sees, its own among them. Carries no gradient.
