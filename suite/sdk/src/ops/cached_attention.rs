@@ -5,8 +5,9 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::cpu::{self, Real, dispatch, number};
-use super::entries::{KeyValueEntries, LANES, Rows, interleave, separate};
+use super::cpu::{self, dispatch, number};
+use super::entries::{KeyValueEntries, Rows, interleave, separate};
+use super::lane_sums::{LANES, LaneSums, Sums};
 use crate::threads;
 
 /// Stands for a position that has no entry: it is not seen.
@@ -14,10 +15,6 @@ pub const NO_ENTRY: u32 = u32::MAX;
 
 /// Queries are worked on in chunks of this many, whatever the number of threads.
 const QUERIES: usize = 8;
-/// Keys whose products are summed at the same time.
-const KEYS: usize = 4;
-/// Groups of lanes of the result that are summed at the same time.
-const GROUPS: usize = 8;
 
 /// softmax(q kᵀ / sqrt(head_dim)) v per head, for queries `[queries, width]` over the entries that each of them sees. A query
 /// must see at least one. The result carries no gradient.
@@ -84,7 +81,6 @@ fn common(a: usize, b: usize) -> usize {
 struct Heads {
     heads: usize,
     width: usize,
-    padded: usize,
     /// Groups of lanes after which the lanes belong to the same heads again.
     period: usize,
 }
@@ -106,12 +102,12 @@ struct Scratch<'a, T> {
 }
 
 /// The attended values of every query, from `q` `[queries, width]`.
-pub(super) fn forward<T: Real>(q: &[T], entries: &KeyValueEntries, seen: &[&[u32]]) -> Result<Vec<T>> {
+pub(super) fn forward<T: LaneSums>(q: &[T], entries: &KeyValueEntries, seen: &[&[u32]]) -> Result<Vec<T>> {
     Ok(attend(q, rows_of(entries)?, entries, seen))
 }
 
 /// The rows of entries of this type.
-pub(super) fn rows_of<T: Real>(entries: &KeyValueEntries) -> Result<Rows<'_, T>> {
+pub(super) fn rows_of<T: LaneSums>(entries: &KeyValueEntries) -> Result<Rows<'_, T>> {
     match entries.segments::<T>() {
         Some(rows) => Ok(rows),
         None => candle_core::bail!("cached attention: the entries have another type than the queries"),
@@ -119,9 +115,9 @@ pub(super) fn rows_of<T: Real>(entries: &KeyValueEntries) -> Result<Rows<'_, T>>
 }
 
 /// [`forward`] with the rows of the entries at hand.
-pub(super) fn attend<T: Real>(q: &[T], rows: Rows<T>, entries: &KeyValueEntries, seen: &[&[u32]]) -> Vec<T> {
+pub(super) fn attend<T: LaneSums>(q: &[T], rows: Rows<T>, entries: &KeyValueEntries, seen: &[&[u32]]) -> Vec<T> {
     let (heads, width, padded) = (entries.heads(), entries.width(), entries.padded());
-    let shape = Heads { heads, width, padded, period: heads / common(heads, LANES) };
+    let shape = Heads { heads, width, period: heads / common(heads, LANES) };
     let mut result = vec![T::zero(); q.len()];
     let chunks = result.chunks_mut(QUERIES * width).zip(q.chunks(QUERIES * width)).zip(seen.chunks(QUERIES));
     let chunks: Vec<_> = chunks.map(|((result, q), seen)| Chunk { result, q, seen }).collect();
@@ -141,7 +137,7 @@ pub(super) fn attend<T: Real>(q: &[T], rows: Rows<T>, entries: &KeyValueEntries,
 
 impl Heads {
     #[inline(always)]
-    fn attend<'a, T: Real>(
+    fn attend<'a, T: LaneSums>(
         &self,
         q: &[T],
         rows: Rows<'a, T>,
@@ -156,14 +152,12 @@ impl Heads {
         keys.extend(seen.iter().filter(|entry| **entry != NO_ENTRY).map(|entry| rows.entry(*entry)));
         scores.clear();
         scores.resize(keys.len() * self.period, [T::zero(); LANES]);
-        for phase in 0..self.period {
-            self.products(query, keys, phase, scores);
-        }
+        T::products(Sums { rows: keys, period: self.period }, query, scores);
         if self.period * LANES > self.heads {
             self.fold(scores);
         }
         let inverse = self.softmax(scores, scale);
-        self.mix(keys, scores, mixed);
+        T::mixture(Sums { rows: keys, period: self.period }, scores, mixed);
         for (mixed, inverse) in mixed.chunks_mut(self.period).flat_map(|groups| groups.iter_mut().zip(&inverse)) {
             for (mixed, inverse) in mixed.iter_mut().zip(inverse) {
                 *mixed *= *inverse;
@@ -172,35 +166,9 @@ impl Heads {
         separate(mixed.as_flattened(), self.heads, result);
     }
 
-    /// Products of the query with every key, of the groups of lanes in one `phase` of the period.
-    #[inline(always)]
-    fn products<T: Real>(&self, query: &[[T; LANES]], keys: &[&[T]], phase: usize, scores: &mut [[T; LANES]]) {
-        let blocks = keys.chunks_exact(KEYS);
-        let rest = blocks.remainder();
-        for (keys, scores) in blocks.zip(scores.chunks_exact_mut(KEYS * self.period)) {
-            let mut sums = [[T::zero(); LANES]; KEYS];
-            for (group, query) in query.iter().enumerate().skip(phase).step_by(self.period) {
-                for (sum, key) in sums.iter_mut().zip(keys) {
-                    accumulate(sum, query, &key[group * LANES..][..LANES]);
-                }
-            }
-            for (key, sum) in sums.into_iter().enumerate() {
-                scores[key * self.period + phase] = sum;
-            }
-        }
-        let done = keys.len() - rest.len();
-        for (place, key) in rest.iter().enumerate() {
-            let mut sum = [T::zero(); LANES];
-            for (group, query) in query.iter().enumerate().skip(phase).step_by(self.period) {
-                accumulate(&mut sum, query, &key[group * LANES..][..LANES]);
-            }
-            scores[(done + place) * self.period + phase] = sum;
-        }
-    }
-
     /// Where several lanes belong to one head: gives each of them the sum of all.
     #[inline(always)]
-    fn fold<T: Real>(&self, scores: &mut [[T; LANES]]) {
+    fn fold<T: LaneSums>(&self, scores: &mut [[T; LANES]]) {
         let lanes = self.period * LANES;
         for scores in scores.chunks_exact_mut(self.period) {
             let scores = scores.as_flattened_mut();
@@ -218,19 +186,27 @@ impl Heads {
 
     /// Turns scores into numerators of the softmax; one over their sums.
     #[inline(always)]
-    fn softmax<T: Real>(&self, scores: &mut [[T; LANES]], scale: T) -> Vec<[T; LANES]> {
+    fn softmax<T: LaneSums>(&self, scores: &mut [[T; LANES]], scale: T) -> Vec<[T; LANES]> {
         let mut inverse = vec![[T::zero(); LANES]; self.period];
-        for (phase, inverse) in inverse.iter_mut().enumerate() {
+        for phase in 0..self.period {
             let mut largest = [number::<T>(f64::NEG_INFINITY); LANES];
             for scores in scores.iter().skip(phase).step_by(self.period) {
                 for (largest, score) in largest.iter_mut().zip(scores) {
                     *largest = if *score > *largest { *score } else { *largest };
                 }
             }
-            let mut sums = [T::zero(); LANES];
             for scores in scores.iter_mut().skip(phase).step_by(self.period) {
-                for ((score, largest), sum) in scores.iter_mut().zip(&largest).zip(&mut sums) {
-                    *score = ((*score - *largest) * scale).exp();
+                for (score, largest) in scores.iter_mut().zip(&largest) {
+                    *score = (*score - *largest) * scale;
+                }
+            }
+        }
+        // One loop over all numbers: the exponential is then computed for several at once.
+        scores.as_flattened_mut().iter_mut().for_each(|score| *score = score.exp());
+        for (phase, inverse) in inverse.iter_mut().enumerate() {
+            let mut sums = [T::zero(); LANES];
+            for scores in scores.iter().skip(phase).step_by(self.period) {
+                for (sum, score) in sums.iter_mut().zip(scores) {
                     *sum += *score;
                 }
             }
@@ -239,50 +215,6 @@ impl Heads {
             }
         }
         inverse
-    }
-
-    /// The sum of the values weighted by the numerators.
-    #[inline(always)]
-    fn mix<T: Real>(&self, keys: &[&[T]], weights: &[[T; LANES]], mixed: &mut [[T; LANES]]) {
-        if self.period == 1 {
-            let mut blocks = mixed.chunks_exact_mut(GROUPS);
-            let mut first = self.padded;
-            for block in &mut blocks {
-                let mut sums = [[T::zero(); LANES]; GROUPS];
-                for (row, weight) in keys.iter().zip(weights) {
-                    let values = &row[first..][..GROUPS * LANES];
-                    for (sum, values) in sums.iter_mut().zip(values.chunks_exact(LANES)) {
-                        accumulate(sum, weight, values);
-                    }
-                }
-                block.copy_from_slice(&sums);
-                first += GROUPS * LANES;
-            }
-            self.mix_groups(keys, weights, (first - self.padded) / LANES, blocks.into_remainder());
-        } else {
-            self.mix_groups(keys, weights, 0, mixed);
-        }
-    }
-
-    /// The same for some groups of lanes, of which the first is number `first`.
-    #[inline(always)]
-    fn mix_groups<T: Real>(&self, keys: &[&[T]], weights: &[[T; LANES]], first: usize, mixed: &mut [[T; LANES]]) {
-        for (group, mixed) in (first..).zip(mixed) {
-            let mut sum = [T::zero(); LANES];
-            let weights = weights.iter().skip(group % self.period).step_by(self.period);
-            for (row, weight) in keys.iter().zip(weights) {
-                accumulate(&mut sum, weight, &row[self.padded + group * LANES..][..LANES]);
-            }
-            *mixed = sum;
-        }
-    }
-}
-
-/// Adds the products of two groups of lanes.
-#[inline(always)]
-fn accumulate<T: Real>(sum: &mut [T; LANES], left: &[T; LANES], right: &[T]) {
-    for ((sum, left), right) in sum.iter_mut().zip(left).zip(right) {
-        *sum += *left * *right;
     }
 }
 

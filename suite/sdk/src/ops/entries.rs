@@ -6,12 +6,11 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::cached_attention::NO_ENTRY;
 use super::cpu::{self, Real, dispatch};
+use super::lane_sums::LANES;
 use super::replace_rows;
 
 /// Entries are allocated this many at a time.
 const SEGMENT: usize = 256;
-/// Rows are padded to a multiple of this many numbers.
-pub(super) const LANES: usize = 8;
 
 /// Keys and values of one layer, by number of their entry. On the CPU they lie in segments, which are never copied, and
 /// number i of head h stands at i · heads + h: all heads are then worked on at once, whatever their width.

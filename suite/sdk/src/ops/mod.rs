@@ -12,6 +12,7 @@ mod cpu;
 mod cross_entropy;
 mod entries;
 mod gate;
+mod lane_sums;
 mod layer;
 mod layer_norm;
 mod linear;

@@ -8,7 +8,8 @@ use super::keys_values;
 use super::packed::Packed;
 use super::{Layer, LayerPass, LayerWeights};
 use crate::ops::cached_attention::{self, cached_attention};
-use crate::ops::cpu::{self, Real, dispatch};
+use crate::ops::cpu::{self, dispatch};
+use crate::ops::lane_sums::LaneSums;
 use crate::ops::product::{project, project_onto};
 use crate::ops::rope::{self, Turn};
 use crate::ops::{KeyValueEntries, rms_norm, swiglu};
@@ -73,7 +74,7 @@ fn composed(
     Ok((&middle + hidden.matmul(&weights.down.t()?)?)?.detach())
 }
 
-fn forward<T: Real>(
+fn forward<T: LaneSums>(
     layer: &Layer,
     states: &[T],
     positions: &[u32],
