@@ -105,7 +105,7 @@ impl Bench {
         self.causality(&packed);
         for option in [HaltedKeysValues::FreezeState, HaltedKeysValues::LatestKv, HaltedKeysValues::Skip] {
             self.subsets(&packed, option);
-            self.decoding(option);
+            cached::check(&self.subject, self.backbone.as_ref(), &self.sequences, (option, TOLERANCE));
         }
         self.readout(&packed);
         self.costs();
@@ -251,18 +251,6 @@ impl Bench {
         for (dense, compacted) in dense.iter().zip(&compacted) {
             self.equal(&promise, dense, compacted, &pairs);
         }
-    }
-
-    /// Tokens that come one after the other, against a cache, give what all give at once.
-    fn decoding(&self, option: HaltedKeysValues) {
-        let promise = format!("new tokens against a cache give what all tokens give at once, under {}", option.name());
-        let backbone = self.backbone.as_ref();
-        let whole = self.subject.expect(&promise, cached::whole(backbone, &self.sequences, option));
-        let found = self.subject.expect(&promise, cached::in_rounds(backbone, &self.sequences, option));
-        self.subject
-            .demand(&promise, found.dims() == whole.dims(), || format!("{:?}, not {:?}", found.dims(), whole.dims()));
-        let pairs: Vec<(usize, usize)> = (0..LENGTHS.iter().sum()).map(|row| (row, row)).collect();
-        self.equal(&promise, &whole, &found, &pairs);
     }
 
     /// The coda for some rows gives these rows of the whole.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::Sequence;
+use super::promise::Subject;
 use super::reference::replace_rows;
 use crate::backbone::{Backbone, StepContext};
 use crate::cache::KeyValueCache;
@@ -20,8 +21,31 @@ fn depth(identity: u64, position: usize) -> usize {
     1 + (2 * identity as usize + position) % STEPS
 }
 
+/// Demands that the logits of tokens which come one after the other are those of all tokens at once.
+pub(super) fn check(
+    subject: &Subject,
+    backbone: &dyn Backbone,
+    sequences: &[Sequence],
+    (option, tolerance): (HaltedKeysValues, f64),
+) {
+    let promise = format!("new tokens against a cache give what all tokens give at once, under {}", option.name());
+    let numbers = |logits: Result<Tensor>| {
+        let rows = logits.and_then(|logits| Ok(logits.to_dtype(DType::F64)?.to_vec2::<f64>()?));
+        subject.expect(&promise, rows)
+    };
+    let (expected, found) =
+        (numbers(whole(backbone, sequences, option)), numbers(in_rounds(backbone, sequences, option)));
+    subject.demand(&promise, found.len() == expected.len(), || format!("{} rows of {}", found.len(), expected.len()));
+    for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let near = |(found, expected): (&f64, &f64)| (found - expected).abs() <= tolerance * (1.0 + expected.abs());
+        subject.demand(&promise, found.iter().zip(expected).all(near), || {
+            format!("logits of row {row} begin with {:.6?} and with {:.6?}", &found[..2], &expected[..2])
+        });
+    }
+}
+
 /// Logits of every token of `sequences`, one after the other, from all tokens at once.
-pub(super) fn whole(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValues) -> Result<Tensor> {
+fn whole(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValues) -> Result<Tensor> {
     let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.tokens.len()).collect();
     let (tokens, layout) = packed(sequences, &vec![0; sequences.len()], &lengths)?;
     let rows = layout.rows();
@@ -41,7 +65,7 @@ pub(super) fn whole(backbone: &dyn Backbone, sequences: &[Sequence], option: Hal
 }
 
 /// The same in rounds of new tokens: two of every sequence, then one of every sequence that has more.
-pub(super) fn in_rounds(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValues) -> Result<Tensor> {
+fn in_rounds(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValues) -> Result<Tensor> {
     let mut rounds = Rounds::new(backbone, sequences.len(), option)?;
     let mut present: Vec<(usize, usize)> = (0..sequences.len()).map(|place| (place, 0)).collect();
     let mut logits: Vec<Vec<Tensor>> = vec![Vec::new(); sequences.len()];
