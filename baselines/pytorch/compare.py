@@ -2,11 +2,13 @@
 
     python compare.py step [--shapes d64,d256] [--policy anira-e] [--mean-depth 4.7] [--threads 2] [--rounds 3]
     python compare.py eval ...
+    python compare.py decode --mean-depth D/3 [--new 32]
     python compare.py agree [--shapes d64] [--policy anira-o]
 
 Speed: `haltbench bench` and `bench.py` run in turn, A B A B, so that both see the same state of the machine; each
 round gives a ratio of tokens per second, ours over PyTorch's, and the table shows the median of the rounds with the
-lowest and the highest. `--mean-depth` goes to our side alone: the peer always takes all D steps.
+lowest and the highest. `--mean-depth` goes to our side alone: the peer always takes all D steps. `D/3` is a third of
+each shape's depth.
 
 Agreement: `haltbench bench step --dump DIR` writes the weights, the batch, the noise, the losses and the gradients of
 one step before clipping; the peer computes them from the same weights.
@@ -31,6 +33,11 @@ from peer import EARLY, EXPLICIT, FIXED, POLICIES, SDPA, Peer, Sizes
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE.parents[1] / "target" / "release" / "haltbench"
+# What our side says about itself against the same run at all D steps.
+SAVINGS = {
+    "claimed_share": "mean depth / D", "ideal_share": "operations", "measured_share": "time",
+    "efficiency": "efficiency", "cache_share": "cache",
+}  # fmt: skip
 # What the policies take where a dump does not say.
 DEFAULTS = {"gamma": 0.1, "base": 1.25, "temperature": 1.0}
 # A gradient much smaller than the largest is compared on this share of the largest's scale: it is rounding.
@@ -78,14 +85,24 @@ def measured(command: list[str], threads: int) -> dict:
     return result
 
 
+def mean_depth(options: argparse.Namespace, shape: Shape) -> list[str]:
+    if options.mean_depth is None:
+        return []
+    text = options.mean_depth
+    value = shape.depth / float(text[2:]) if text.startswith("D/") else float(text)
+    return [f"--mean-depth={value}"]
+
+
 def rounds_of(options: argparse.Namespace, shape: Shape) -> tuple[list[dict], list[dict]]:
     common = [options.what, *shape.arguments(), f"--policy={options.policy}", *options.both]
     ours = [str(options.program), "bench", *common, *options.ours]
-    if options.mean_depth is not None:
-        ours.append(f"--mean-depth={options.mean_depth}")
+    ours += mean_depth(options, shape)
     theirs = [sys.executable, str(HERE / "bench.py"), *common, f"--threads={options.threads}", *options.theirs]
     if options.compile:
         theirs.append("--compile")
+    if options.what == "decode":
+        ours.append(f"--new={options.new}")
+        theirs.append(f"--new-tokens={options.new}")
     pairs = []
     for number in range(options.rounds):
         print(f"d {shape.d_model}: round {number + 1} of {options.rounds}", file=sys.stderr)
@@ -104,10 +121,11 @@ def compare_speed(options: argparse.Namespace) -> None:
         peak = statistics.median(b["matmul_peak_flops_per_second"] for b in theirs)
         share = theirs[0]["flops"] / (time[1] / 1e3) / peak
         ours_share = statistics.median(a["flops"] for a in ours) / (time[0] / 1e3) / peak
+        saving = {key: statistics.median(a[key] for a in ours) for key in SAVINGS if key in ours[0]}
         rows.append({
             "shape": name, "ours_ms": time[0], "pytorch_ms": time[1], "ratio": statistics.median(ratios),
             "lowest": min(ratios), "highest": max(ratios), "ours_share": ours_share, "pytorch_share": share,
-            "peak_gflops": peak / 1e9,
+            "peak_gflops": peak / 1e9, **saving,
         })  # fmt: skip
     if options.json:
         print(json.dumps({"policy": options.policy, "threads": options.threads, "rows": rows}))
@@ -123,6 +141,10 @@ def compare_speed(options: argparse.Namespace) -> None:
             f"| {row['lowest']:.2f} to {row['highest']:.2f} "
             f"| {100 * row['ours_share']:.0f}, {100 * row['pytorch_share']:.0f} of {row['peak_gflops']:.0f} GFLOP/s |"
         )
+    for row in rows:
+        shares = [f"{name} {row[key]:.2f}" for key, name in SAVINGS.items() if key in row]
+        if shares:
+            print(f"{row['shape']}, ours against ours at all D: {', '.join(shares)}")
 
 
 def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -179,7 +201,7 @@ def compare_results(options: argparse.Namespace) -> None:
             directory = options.dump or Path(scratch)
             if options.dump is None:
                 common = ["bench", "step", *SHAPES[name].arguments(), f"--policy={options.policy}", *options.both]
-                more = [] if options.mean_depth is None else [f"--mean-depth={options.mean_depth}"]
+                more = mean_depth(options, SHAPES[name])
                 command = [str(options.program), *common, *options.ours, *more, f"--dump={directory}"]
                 output_of(command, options.threads)
             for attention in (SDPA, EXPLICIT):
@@ -203,7 +225,8 @@ def main() -> None:
     parser.add_argument("--shapes", type=lambda text: text.split(","), default=["d64", "d128", "d256"],
                         help=f"some of {','.join(SHAPES)}, or all")  # fmt: skip
     parser.add_argument("--policy", choices=POLICIES, default=EARLY)
-    parser.add_argument("--mean-depth", type=float, help="passed to our side alone")
+    parser.add_argument("--mean-depth", metavar="M", help="passed to our side alone: a number, or D/3")
+    parser.add_argument("--new", type=int, default=32, help="decode: new tokens of each sequence")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="the peer under torch.compile")

@@ -15,7 +15,7 @@ use crate::bench::{Bench, LENGTHS, Subject, close, numbers, tolerance};
 pub fn unrolled(model: &Model, batch: &Batch) -> Vec<Tensor> {
     trajectory(model, batch)[1..]
         .iter()
-        .map(|states| model.backbone.coda(states, &batch.layout, &batch.readout).unwrap())
+        .map(|states| model.backbone.coda(states, &batch.layout, &batch.readout, None).unwrap())
         .collect()
 }
 
@@ -24,7 +24,7 @@ pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
     let rows = RowSet::all(batch.rows());
     let layers = model.backbone.dimensions().core_layers;
     let mut key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
-    let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout).unwrap()];
+    let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout, None).unwrap()];
     for step in 1..=model.max_depth {
         key_values.begin_dense(&rows, &vec![false; batch.rows()], &states[step - 1]).unwrap();
         let mut context =

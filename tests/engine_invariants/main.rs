@@ -7,6 +7,7 @@ mod baselines;
 mod batches;
 mod bench;
 mod contract;
+mod decoding;
 mod evaluation;
 mod fixed;
 mod generation;

@@ -1,11 +1,9 @@
 //! What an evaluation costs: token-steps and analytic floating-point operations, with and without decisions.
 
 use haltbench_sdk::backbone::PartCost;
-use haltbench_sdk::layout::RowSet;
-use haltbench_sdk::ops::AttentionPlan;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
 use crate::model::Model;
 
 /// Cost of an evaluation. A multiply-add counts as two floating-point operations.
@@ -28,12 +26,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Charges prelude, coda and head of a batch.
-    pub fn begin(&mut self, model: &Model, batch: &Batch) {
-        let (cost, rows) = (model.backbone.cost(), batch.rows());
-        let pairs = AttentionPlan::new(&batch.layout, &RowSet::all(rows), None).pairs() as f64;
+    /// Charges prelude, coda and head of the tokens of `layout`, of which `readout` are read out.
+    pub fn begin(&mut self, model: &Model, layout: &TokenLayout, readout: &RowSet) {
+        let (cost, rows) = (model.backbone.cost(), layout.rows());
+        let pairs = pairs(layout, &RowSet::all(rows));
         let part = |part: PartCost| part.per_row * rows as f64 + part.per_key * pairs;
-        let around = part(cost.prelude) + coda(model, batch, &batch.readout);
+        let around = part(cost.prelude) + coda(model, layout, readout);
         self.tokens += rows as u64;
         self.token_steps_scheduled += (rows * model.max_depth) as u64;
         self.flops += around;
@@ -49,10 +47,10 @@ impl Ledger {
     }
 
     /// Charges decisions about `rows`, with a read-out of their logits if the policy asked for it.
-    pub fn decide(&mut self, model: &Model, batch: &Batch, rows: &RowSet, read_out: bool) {
+    pub fn decide(&mut self, model: &Model, layout: &TokenLayout, rows: &RowSet, read_out: bool) {
         self.decide_about(model, rows.len());
         if read_out {
-            self.read_out(model, batch, rows);
+            self.read_out(model, layout, rows);
         }
     }
 
@@ -64,9 +62,9 @@ impl Ledger {
     }
 
     /// Charges a read-out of the logits of `rows` for a decision.
-    pub fn read_out(&mut self, model: &Model, batch: &Batch, rows: &RowSet) {
+    pub fn read_out(&mut self, model: &Model, layout: &TokenLayout, rows: &RowSet) {
         if !rows.is_empty() {
-            self.decision_flops += coda(model, batch, rows);
+            self.decision_flops += coda(model, layout, rows);
         }
     }
 
@@ -83,11 +81,16 @@ impl Ledger {
 }
 
 /// Operations of a coda that is read out for `rows`.
-fn coda(model: &Model, batch: &Batch, rows: &RowSet) -> f64 {
+fn coda(model: &Model, layout: &TokenLayout, rows: &RowSet) -> f64 {
     let cost = model.backbone.cost();
     let part = |part: PartCost, rows: &RowSet| {
-        let pairs = if part.per_key > 0.0 { AttentionPlan::new(&batch.layout, rows, None).pairs() } else { 0 };
-        part.per_row * rows.len() as f64 + part.per_key * pairs as f64
+        let pairs = if part.per_key > 0.0 { pairs(layout, rows) } else { 0.0 };
+        part.per_row * rows.len() as f64 + part.per_key * pairs
     };
-    part(cost.coda, &RowSet::all(batch.rows())) + part(cost.readout, rows)
+    part(cost.coda, &RowSet::all(layout.rows())) + part(cost.readout, rows)
+}
+
+/// Number of (query, key) pairs of rows that see all tokens up to themselves.
+fn pairs(layout: &TokenLayout, rows: &RowSet) -> f64 {
+    rows.iter().map(|row| layout.position(row) + 1).sum::<usize>() as f64
 }

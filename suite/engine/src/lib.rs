@@ -2,13 +2,14 @@
 //!
 //! A batch flows through [`batch`] (packing), [`recurrence`] (the loop), [`training`] (loss, optimiser, checkpoints)
 //! or [`evaluation`] (compacted passes, tokens, measures; [`generation`] for tasks that are languages, [`baselines`]
-//! beside them), and ends in the [`store`]. A suite file becomes cells in
+//! beside them), and ends in the [`store`]. [`decoding`] appends tokens to prompts. A suite file becomes cells in
 //! [`plan`]; [`worker`] runs one cell, [`scheduler`] runs all of them in processes of their own.
 
 pub mod baselines;
 pub mod batch;
 pub mod bench;
 pub mod data;
+pub mod decoding;
 pub mod device;
 pub mod error;
 mod estimate;

@@ -1,15 +1,21 @@
 //! The contract of a backbone: prelude, recurrent core, coda.
 //!
 //! The core's [`step`](Backbone::step) works on any subset of rows. One function then serves the dense unroll (all
-//! rows), compacted evaluation (the rows that still run) and decoding (the newest token): queries, output projection
+//! rows), compacted evaluation (the rows that still run) and decoding (the newest tokens): queries, output projection
 //! and feed-forward are computed for the rows given, attention looks at the keys and values of all tokens, and
 //! [`KeyValues`] says which of those must be projected anew.
+//!
+//! While decoding, the rows are those of new tokens and a [`KeyValueCache`] holds the keys and values of all earlier
+//! ones: prelude and coda receive theirs, the core finds its own inside its `KeyValues`. A layer projects keys and values,
+//! [`store`](KeyValueCache::store)s them, and attends to the entries that its rows have
+//! [`seen`](KeyValueCache::seen); [`TransformerLayer`](crate::layers::TransformerLayer) does this.
 
 use std::sync::Arc;
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
+use crate::cache::KeyValueCache;
 use crate::error::Result;
 use crate::key_values::KeyValues;
 use crate::layout::{RowSet, TokenLayout};
@@ -100,25 +106,33 @@ pub trait Backbone: Send + Sync {
     /// Sizes of this backbone.
     fn dimensions(&self) -> Dimensions;
 
-    /// Embeds the tokens (u32, `[rows]`) and applies the prelude: h(0), `[rows, d_model]`.
+    /// Embeds the tokens (u32, `[rows]`) and applies the prelude: h(0), `[rows, d_model]`. With a `cache` the tokens are new
+    /// ones, and the layers read and extend what it holds of earlier ones.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>) -> Result<Tensor>;
+    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>, cache: Option<&mut KeyValueCache>) -> Result<Tensor>;
 
     /// One application of the core to the states of `context.rows`: `[len, d_model]` to `[len, d_model]`.
-    /// A row's result may depend only on tokens at or before its position.
+    /// A row's result may depend only on tokens at or before its position. While decoding there may be no rows at all: keys
+    /// and values of halted tokens are then projected and nothing else.
     ///
     /// # Errors
     /// If a tensor operation fails.
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor>;
 
     /// Coda, final norm and head over the halted states of all rows `[rows, d_model]`: the logits of the rows in
-    /// `readout`, `[readout.len(), vocabulary]`.
+    /// `readout`, `[readout.len(), vocabulary]`. With a `cache` the rows are those of new tokens, as in the prelude.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    fn coda(&self, states: &Tensor, layout: &Arc<TokenLayout>, readout: &RowSet) -> Result<Tensor>;
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor>;
 
     /// Analytic cost of every part.
     fn cost(&self) -> BackboneCost;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
-use crate::layout::RowSet;
+use crate::layout::{RowSet, TokenLayout};
 use crate::ops::{LayerPass, gather_rows, replace_rows, update_rows};
 
 /// What a halted token offers as keys and values to tokens that still run; an option of the run.
@@ -65,6 +66,8 @@ pub struct KeyValues {
     visible: Option<Arc<Vec<bool>>>,
     /// The rows that had halted before the step before this one, and so have keys and values that no longer change.
     settled: Option<Vec<bool>>,
+    /// Where the keys and values of all tokens are instead, while decoding.
+    cache: Option<KeyValueCache>,
 }
 
 /// What a layer projects keys and values from in this step.
@@ -99,7 +102,20 @@ impl KeyValues {
             plan: Plan::Everything,
             visible: None,
             settled: None,
+            cache: None,
         }
+    }
+
+    /// Keys and values of a core of `layers` layers that are kept in `cache`: the rows are those of new tokens, and all
+    /// earlier ones of their sequences are in the cache.
+    pub fn cached(mode: HaltedKeysValues, layers: usize, cache: KeyValueCache) -> Self {
+        Self { cache: Some(cache), ..Self::new(mode, layers, 0) }
+    }
+
+    /// The cache that keys and values are stored in, if there is one. A layer stores what it projected there instead of
+    /// [`commit`](Self::commit)ting it.
+    pub fn cache(&mut self) -> Option<&mut KeyValueCache> {
+        self.cache.as_mut()
     }
 
     /// What `layer` keeps for the whole forward pass, made on first use.
@@ -177,6 +193,34 @@ impl KeyValues {
         Ok(())
     }
 
+    /// Prepares a step on new tokens that computes only `running`. `settled` are rows whose keys and values are projected
+    /// from the states at which they halted, which stand in `states` `[rows, d_model]`, with their depths; ascending.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn begin_cached(
+        &mut self,
+        step: usize,
+        layout: &TokenLayout,
+        running: &RowSet,
+        settled: &[(u32, u32)],
+        states: &Tensor,
+    ) -> Result<()> {
+        let mut projected = running.as_slice().to_vec();
+        projected.extend(settled.iter().map(|(row, _)| *row));
+        let mut frozen = vec![false; layout.rows()];
+        settled.iter().for_each(|(row, _)| frozen[*row as usize] = true);
+        let frozen = RowSet::from_mask(&frozen);
+        let settled_states = if frozen.is_empty() { None } else { Some((frozen.clone(), frozen.select(states)?)) };
+        self.rows = running.clone();
+        self.plan = Plan::Running { running: running.clone(), settled: settled_states, projected: projected.into() };
+        self.visible = None;
+        if let Some(cache) = &mut self.cache {
+            cache.begin(step, layout, running, settled);
+        }
+        Ok(())
+    }
+
     fn see(&mut self, halted: &[bool]) {
         let hides = self.mode == HaltedKeysValues::Skip && halted.contains(&true);
         self.visible = hides.then(|| Arc::new(halted.iter().map(|halted| !halted).collect()));
@@ -211,7 +255,7 @@ impl KeyValues {
             Plan::Running { running, settled, projected } => {
                 let mut states = gather(states, &running.places_in(&self.rows))?;
                 if let Some((_, frozen)) = settled {
-                    states = Tensor::cat(&[&states, frozen], 0)?;
+                    states = if running.is_empty() { frozen.clone() } else { Tensor::cat(&[&states, frozen], 0)? };
                 }
                 Ok(Sources { states, rows: projected.clone(), known: None })
             }

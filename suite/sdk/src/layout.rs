@@ -26,17 +26,27 @@ impl TokenLayout {
     /// # Errors
     /// If a sequence is empty or the two slices differ in length.
     pub fn new(lengths: &[usize], identities: &[u64]) -> Result<Self> {
-        if lengths.len() != identities.len() {
-            return Err(Error::invalid("identities", format!("{} of them", lengths.len()), identities.len()));
+        Self::after(&vec![0; lengths.len()], lengths, identities)
+    }
+
+    /// The layout of the next tokens of sequences that have `before` tokens already: positions go on from there.
+    ///
+    /// # Errors
+    /// Like [`new`](Self::new).
+    pub fn after(before: &[usize], lengths: &[usize], identities: &[u64]) -> Result<Self> {
+        for (name, found) in [("identities", identities.len()), ("tokens before", before.len())] {
+            if lengths.len() != found {
+                return Err(Error::invalid(name, format!("{} of them", lengths.len()), found));
+            }
         }
         if let Some(sequence) = lengths.iter().position(|length| *length == 0) {
             return Err(Error::invalid(format!("sequence {sequence}"), "at least one token", 0));
         }
         let mut layout =
             Self { starts: vec![0], sequence: Vec::new(), position: Vec::new(), identity: identities.to_vec() };
-        for (sequence, length) in lengths.iter().enumerate() {
+        for (sequence, (before, length)) in before.iter().zip(lengths).enumerate() {
             layout.sequence.extend(std::iter::repeat_n(sequence as u32, *length));
-            layout.position.extend(0..*length as u32);
+            layout.position.extend(*before as u32..(*before + *length) as u32);
             layout.starts.push(layout.sequence.len() as u32);
         }
         Ok(layout)
@@ -180,6 +190,8 @@ mod tests {
         assert_eq!((layout.rows(), layout.sequences()), (6, 3));
         assert_eq!((layout.sequence(4), layout.position(5), layout.start(5)), (2, 1, 4));
         assert_eq!((layout.identity(3), layout.rows_of(2)), (20, 4..6));
+        let next = TokenLayout::after(&[3, 0], &[1, 2], &[10, 20]).unwrap();
+        assert_eq!((next.position(0), next.position(2), next.sequence(2), next.start(2)), (3, 1, 1, 1));
         assert!(TokenLayout::new(&[2, 0], &[1, 2]).unwrap_err().to_string().contains("sequence 1"));
     }
 }

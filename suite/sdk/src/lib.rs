@@ -18,6 +18,7 @@
 compile_error!("a plugin's panic must unwind: build with panic = \"unwind\"");
 
 pub mod backbone;
+pub mod cache;
 pub mod conformance;
 pub mod error;
 pub mod fingerprint;
@@ -47,6 +48,7 @@ pub mod prelude {
     pub use crate::backbone::{
         Backbone, BackboneContext, BackboneCost, BackboneDeclaration, Dimensions, PartCost, StepContext,
     };
+    pub use crate::cache::KeyValueCache;
     pub use crate::error::{Error, Result};
     pub use crate::layout::{RowSet, TokenLayout};
     pub use crate::parameters::{ParameterSpec, Parameters};

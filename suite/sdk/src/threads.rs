@@ -11,8 +11,13 @@ thread_local! {
 
 /// Whether the caller is an item of [`for_each`]: the other threads have items of their own, and what it calls should run
 /// on this thread alone.
-pub(crate) fn is_working() -> bool {
+fn is_working() -> bool {
     WORKING.get()
+}
+
+/// Whether [`for_each`] would use several threads here.
+pub(crate) fn would_share() -> bool {
+    rayon::current_num_threads() > 1 && !is_working()
 }
 
 /// Runs `work` on every item, in parallel where the pool has more than one thread, with the widest instructions that
@@ -20,7 +25,7 @@ pub(crate) fn is_working() -> bool {
 /// the item's thread.
 pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Send + Sync) {
     let instructions = pulp::Arch::new();
-    if rayon::current_num_threads() > 1 && items.len() > 1 && !is_working() {
+    if items.len() > 1 && would_share() {
         // One item at a time: an item is large, and the threads should end together.
         items.into_par_iter().with_max_len(1).for_each(|item| {
             let _leave = Entered::new();

@@ -23,6 +23,10 @@ enum Flaw {
     Detaches,
     /// A step costs nothing.
     Free,
+    /// The prelude sees the new tokens alone.
+    ForgetsPrompt,
+    /// The coda does.
+    ReadsNewest,
 }
 
 struct Flawed {
@@ -35,8 +39,9 @@ impl Backbone for Flawed {
         self.inner.dimensions()
     }
 
-    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>) -> Result<Tensor> {
-        self.inner.prelude(tokens, layout)
+    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>, cache: Option<&mut KeyValueCache>) -> Result<Tensor> {
+        let cache = if self.flaw == Flaw::ForgetsPrompt { None } else { cache };
+        self.inner.prelude(tokens, layout, cache)
     }
 
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
@@ -68,14 +73,21 @@ impl Backbone for Flawed {
         }
     }
 
-    fn coda(&self, states: &Tensor, layout: &Arc<TokenLayout>, readout: &RowSet) -> Result<Tensor> {
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
         match self.flaw {
             Flaw::Misreads => {
                 let first: Vec<bool> = (0..readout.total()).map(|row| row < readout.len()).collect();
-                self.inner.coda(states, layout, &RowSet::from_mask(&first))
+                self.inner.coda(states, layout, &RowSet::from_mask(&first), cache)
             }
-            Flaw::Detaches => self.inner.coda(&states.detach(), layout, readout),
-            _ => self.inner.coda(states, layout, readout),
+            Flaw::ReadsNewest => self.inner.coda(states, layout, readout, None),
+            Flaw::Detaches => self.inner.coda(&states.detach(), layout, readout, cache),
+            _ => self.inner.coda(states, layout, readout, cache),
         }
     }
 
@@ -150,6 +162,16 @@ fn a_gradient_that_stops() {
     static DECLARATION: BackboneDeclaration =
         BackboneDeclaration { build: |context| flawed(context, Flaw::Detaches), ..FLAWED };
     caught(&DECLARATION, "gradients are those of finite differences");
+}
+
+#[test]
+fn a_prompt_that_is_forgotten() {
+    static PRELUDE: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::ForgetsPrompt), ..FLAWED };
+    caught(&PRELUDE, "new tokens against a cache give what all tokens give at once");
+    static CODA: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::ReadsNewest), ..FLAWED };
+    caught(&CODA, "new tokens against a cache give what all tokens give at once");
 }
 
 #[test]

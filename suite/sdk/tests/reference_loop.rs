@@ -26,14 +26,14 @@ fn settings(halted: HaltedKeysValues) -> Settings {
 /// h(`depth`) and its logits, by hand.
 fn unrolled(backbone: &dyn Backbone, batch: &Batch, depth: usize) -> (Tensor, Tensor) {
     let rows = RowSet::all(batch.rows());
-    let mut states = backbone.prelude(&batch.tokens, &batch.layout).unwrap();
+    let mut states = backbone.prelude(&batch.tokens, &batch.layout, None).unwrap();
     let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, backbone.dimensions().core_layers, batch.rows());
     for step in 1..=depth {
         let mut context =
             StepContext { step, layout: &batch.layout, rows: &rows, key_values: &mut key_values, differentiated: None };
         states = backbone.step(&states, &mut context).unwrap();
     }
-    let logits = backbone.coda(&states, &batch.layout, &rows).unwrap();
+    let logits = backbone.coda(&states, &batch.layout, &rows, None).unwrap();
     (states, logits)
 }
 

@@ -95,10 +95,18 @@ impl Backbone for Anira {
         }
     }
 
-    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>) -> Result<Tensor> {
+    fn prelude(
+        &self,
+        tokens: &Tensor,
+        layout: &Arc<TokenLayout>,
+        mut cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
         let all = RowSet::all(layout.rows());
-        let embedded = self.embedding.index_select(tokens, 0)?;
-        self.prelude.iter().try_fold(embedded, |states, layer| layer.forward(&states, layout, &all))
+        let mut states = self.embedding.index_select(tokens, 0)?;
+        for (index, layer) in self.prelude.iter().enumerate() {
+            states = layer.forward(index, &states, layout, &all, cache.as_deref_mut())?;
+        }
+        Ok(states)
     }
 
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
@@ -110,17 +118,23 @@ impl Backbone for Anira {
         Ok(states)
     }
 
-    fn coda(&self, states: &Tensor, layout: &Arc<TokenLayout>, readout: &RowSet) -> Result<Tensor> {
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        mut cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
         let all = RowSet::all(layout.rows());
         let mut states = states.clone();
         // The last layer need only compute the rows that are read out.
         let Some((last, before)) = self.coda.split_last() else {
             return self.read(&readout.select(&states)?);
         };
-        for layer in before {
-            states = layer.forward(&states, layout, &all)?;
+        for (index, layer) in before.iter().enumerate() {
+            states = layer.forward(index, &states, layout, &all, cache.as_deref_mut())?;
         }
-        self.read(&last.forward(&states, layout, readout)?)
+        self.read(&last.forward(before.len(), &states, layout, readout, cache)?)
     }
 
     fn cost(&self) -> BackboneCost {

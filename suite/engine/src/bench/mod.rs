@@ -1,9 +1,11 @@
-//! Timings beside the operations that the arithmetic needs: a training step, an evaluation; and of drawing instances.
+//! Timings beside the operations that the arithmetic needs: a training step, an evaluation, cached decoding; and of
+//! drawing instances.
 //!
 //! Every timing of arithmetic stands beside the rate of a plain matrix product measured in the same run, because machines differ and
 //! a share of that rate can be compared where milliseconds cannot.
 
 pub mod data;
+pub mod decode;
 pub mod eval;
 mod model;
 mod peak;

@@ -42,6 +42,19 @@ pub struct Workload {
     pub seed: u64,
 }
 
+impl Workload {
+    /// Depths of `rows` tokens.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a mean depth that there is not.
+    pub(super) fn draw(&self, rows: usize) -> Result<Vec<u32>> {
+        match self.mean_depth {
+            None => Ok(vec![self.depth as u32; rows]),
+            Some(mean) => draw_depths(self.depth, mean, rows, self.seed),
+        }
+    }
+}
+
 /// A model and a batch of random tokens, all of them under the loss.
 pub struct BenchModel {
     /// The sizes.
@@ -98,10 +111,7 @@ impl BenchModel {
             complexity: vec![1.0; rows],
             layout,
         };
-        let depths = match workload.mean_depth {
-            None => vec![depth as u32; rows],
-            Some(mean) => draw_depths(depth, mean, rows, seed)?,
-        };
+        let depths = workload.draw(rows)?;
         Ok(Self { workload, model, constant, batch, depths })
     }
 

@@ -8,11 +8,10 @@ use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::AttentionPlan;
-use haltbench_sdk::policy::{
-    EarlyDecision, EarlyPolicy, HazardHistory, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged, RowMemory,
-};
+use haltbench_sdk::policy::{Phase, Policy, Privileged, View};
 
-use super::{decision, replace_rows, select, shrink, soft, with_view};
+use super::halting::{self, still_seen};
+use super::{decision, replace_rows, select, soft, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::ledger::Ledger;
@@ -54,12 +53,12 @@ pub fn evaluate(
     execution: Execution,
     privileged: Option<&Privileged>,
 ) -> Result<Evaluated> {
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout)?;
+    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
     let mut pass = Pass::new(model, batch, execution, privileged);
-    pass.ledger.begin(model, batch);
+    pass.ledger.begin(model, &batch.layout, &batch.readout);
     let (states, depths, expected) = match &model.policy {
-        Policy::Early(policy) => pass.early(policy.as_ref(), first)?,
-        Policy::Online(policy) => pass.online(policy.as_ref(), first)?,
+        Policy::Early(policy) => halting::early(&mut pass, policy.as_ref(), first)?,
+        Policy::Online(policy) => halting::online(&mut pass, policy.as_ref(), first)?,
         // The ledger charges what is executed: of mixtures the rows that still run, of selections all.
         Policy::Soft(policy) => {
             let mixture = soft::mix(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
@@ -85,10 +84,10 @@ pub fn evaluate(
 /// If a tensor operation fails or there are not as many depths as rows.
 pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &[u32]) -> Result<Evaluated> {
     let depths = decision::depths(model, depths.to_vec(), batch.rows())?;
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout)?;
+    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
     let mut pass = Pass::new(model, batch, execution, None);
-    pass.ledger.begin(model, batch);
-    let states = pass.run_to(&depths, first)?;
+    pass.ledger.begin(model, &batch.layout, &batch.readout);
+    let states = halting::run_to(&mut pass, &depths, first)?;
     pass.finish(states, depths, None)
 }
 
@@ -102,19 +101,6 @@ pub(super) struct StepWork {
     /// Rows whose keys and values alone were projected.
     pub projections: usize,
 }
-
-/// The rows of `settled` that a row of `running` can still see: later ones of the same sequence. No other needs keys and
-/// values any more, and so no row's cost depends on other sequences.
-pub(super) fn still_seen(layout: &TokenLayout, settled: &RowSet, running: &RowSet) -> RowSet {
-    let mut last_running = vec![None; layout.sequences()];
-    running.iter().for_each(|row| last_running[layout.sequence(row)] = Some(row));
-    let mut seen = vec![false; layout.rows()];
-    settled.iter().for_each(|row| seen[row] = last_running[layout.sequence(row)] > Some(row));
-    RowSet::from_mask(&seen)
-}
-
-/// States after the last step, depths, expected depths.
-type Outcome = (Tensor, Vec<u32>, Option<Vec<f64>>);
 
 struct Pass<'a> {
     model: &'a Model,
@@ -141,7 +127,45 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// One step for the rows in `running`; `settled` halted one step ago. Returns the states of all rows.
+    /// Reads the answers off the halted states.
+    fn finish(self, states: Tensor, depths: Vec<u32>, expected: Option<Vec<f64>>) -> Result<Evaluated> {
+        let (model, batch) = (self.model, self.batch);
+        let logits = model.backbone.coda(&states, &batch.layout, &batch.readout, None)?;
+        let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
+        let rows = probabilities.to_vec2::<f32>()?;
+        let best = |row: &Vec<f32>| {
+            let largest = row.iter().copied().fold(f32::MIN, f32::max);
+            (row.iter().position(|value| *value == largest).unwrap_or(0) as u32, largest)
+        };
+        if let Some(row) = rows.iter().position(|row| row.iter().any(|value| value.is_nan())) {
+            return Err(crate::Error::Cell(format!("evaluation: the logits of answer row {row} are NaN")));
+        }
+        let (predicted, confidence) = rows.iter().map(best).unzip();
+        Ok(Evaluated { depths, expected_depths: expected, logits, predicted, confidence, ledger: self.ledger })
+    }
+
+    /// Charges steps and the decisions about them.
+    fn charge(&mut self, steps: &[StepWork], decisions: usize, readouts: &[RowSet]) {
+        for StepWork { rows, visible, projections } in steps {
+            let pairs = AttentionPlan::new(&self.batch.layout, rows, visible.as_ref()).pairs();
+            self.ledger.step(self.model, rows.len(), pairs, *projections);
+        }
+        self.ledger.decide_about(self.model, decisions);
+        for rows in readouts {
+            self.ledger.read_out(self.model, &self.batch.layout, rows);
+        }
+    }
+}
+
+impl halting::Pass for Pass<'_> {
+    fn model(&self) -> &Model {
+        self.model
+    }
+
+    fn layout(&self) -> &Arc<TokenLayout> {
+        &self.batch.layout
+    }
+
     fn step(&mut self, step: usize, states: &Tensor, running: &RowSet, settled: &RowSet) -> Result<Tensor> {
         let all = RowSet::all(self.batch.rows());
         let mut halted = vec![true; self.batch.rows()];
@@ -179,7 +203,7 @@ impl<'a> Pass<'a> {
         replace_rows(states, running, &new)
     }
 
-    /// The steps of a dense execution after the last token has halted.
+    /// A dense execution goes on after the last token has halted.
     fn idle(&mut self, done: usize, states: &Tensor) -> Result<()> {
         if self.execution == Execution::Dense {
             let none = RowSet::from_mask(&vec![false; self.batch.rows()]);
@@ -190,129 +214,14 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Reads the answers off the halted states.
-    fn finish(self, states: Tensor, depths: Vec<u32>, expected: Option<Vec<f64>>) -> Result<Evaluated> {
-        let (model, batch) = (self.model, self.batch);
-        let logits = model.backbone.coda(&states, &batch.layout, &batch.readout)?;
-        let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
-        let rows = probabilities.to_vec2::<f32>()?;
-        let best = |row: &Vec<f32>| {
-            let largest = row.iter().copied().fold(f32::MIN, f32::max);
-            (row.iter().position(|value| *value == largest).unwrap_or(0) as u32, largest)
-        };
-        if let Some(row) = rows.iter().position(|row| row.iter().any(|value| value.is_nan())) {
-            return Err(crate::Error::Cell(format!("evaluation: the logits of answer row {row} are NaN")));
-        }
-        let (predicted, confidence) = rows.iter().map(best).unzip();
-        Ok(Evaluated { depths, expected_depths: expected, logits, predicted, confidence, ledger: self.ledger })
-    }
-
-    fn early(&mut self, policy: &dyn EarlyPolicy, first: Tensor) -> Result<Outcome> {
-        let (rows, most) = (self.batch.rows(), self.model.max_depth);
-        let all = RowSet::all(rows);
-        let view = (&all, &first, &first);
-        let (decision, asked) =
-            with_view(self.model, self.batch, (0, Phase::Evaluation), view, self.privileged, |view| {
-                policy.decide(view)
-            })?;
-        self.ledger.decide(self.model, self.batch, &all, asked);
-        let (depths, expected) = match decision {
-            EarlyDecision::Depths(depths) => (decision::depths(self.model, depths, rows)?, None),
-            EarlyDecision::Scores(scores) => {
-                let values = decision::judged(self.model, "scores", &scores, &[rows, most], &first)?;
-                let distributions: Vec<Vec<f64>> = values.chunks_exact(most).map(decision::softmax).collect();
-                let mean = |q: &Vec<f64>| q.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum();
-                let depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
-                (depths, Some(distributions.iter().map(mean).collect()))
-            }
-        };
-        let states = self.run_to(&depths, first)?;
-        Ok((states, depths, expected))
-    }
-
-    /// The states after every row has taken as many steps as `depths` says.
-    fn run_to(&mut self, depths: &[u32], first: Tensor) -> Result<Tensor> {
-        let mut states = first;
-        let deepest = depths.iter().copied().max().unwrap_or(0);
-        for step in 1..=deepest {
-            let rows_where = |keep: &dyn Fn(u32) -> bool| {
-                RowSet::from_mask(&depths.iter().map(|depth| keep(*depth)).collect::<Vec<bool>>())
-            };
-            let running = rows_where(&|depth| depth >= step);
-            let settled = rows_where(&|depth| depth + 1 == step);
-            states = self.step(step as usize, &states, &running, &settled)?;
-        }
-        self.idle(deepest as usize, &states)?;
-        Ok(states)
-    }
-
-    fn online(&mut self, policy: &dyn OnlinePolicy, first: Tensor) -> Result<Outcome> {
-        let (rows, most) = (self.batch.rows(), self.model.max_depth);
-        let mut states = first;
-        let mut memory = RowMemory::default();
-        let mut running = RowSet::all(rows);
-        let mut settled = RowSet::from_mask(&vec![false; rows]);
-        let mut depths = vec![most as u32; rows];
-        let mut histories: Vec<HazardHistory> = vec![HazardHistory::default(); rows];
-        let mut has_distribution = false;
-        let mut last = most;
-        for step in 1..=most {
-            states = self.step(step, &states, &running, &settled)?;
-            if step == most {
-                break;
-            }
-            let seen = running.select(&states)?;
-            let view = (&running, &seen, &states);
-            let (decision, asked) =
-                with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, |view| {
-                    policy.observe(view, &mut memory)
-                })?;
-            self.ledger.decide(self.model, self.batch, &running, asked);
-            let halts = match decision {
-                OnlineDecision::Halt(halts) => decision::flags(self.model, "flags", halts, running.len())?,
-                OnlineDecision::Hazards(hazards) => {
-                    has_distribution = true;
-                    let values = decision::judged(self.model, "hazards", &hazards, &[running.len()], &seen)?;
-                    let mut halts = Vec::with_capacity(values.len());
-                    for (row, logit) in running.iter().zip(values) {
-                        histories[row].push(decision::sigmoid(logit));
-                        halts.push(histories[row].halts(policy.rule(), most));
-                    }
-                    halts
-                }
-            };
-            let mut still = vec![false; rows];
-            let mut halted_now = vec![false; rows];
-            for (row, halts) in running.iter().zip(halts) {
-                if halts {
-                    depths[row] = step as u32;
-                    halted_now[row] = true;
-                } else {
-                    still[row] = true;
-                }
-            }
-            let still = RowSet::from_mask(&still);
-            if still.is_empty() {
-                last = step;
-                break;
-            }
-            shrink(&mut memory, &running, &still, &states)?;
-            (running, settled) = (still, RowSet::from_mask(&halted_now));
-        }
-        self.idle(last, &states)?;
-        let expected = histories.iter().map(|history| history.expected_depth(most)).collect();
-        Ok((states, depths, has_distribution.then_some(expected)))
-    }
-
-    /// Charges steps and the decisions about them.
-    fn charge(&mut self, steps: &[StepWork], decisions: usize, readouts: &[RowSet]) {
-        for StepWork { rows, visible, projections } in steps {
-            let pairs = AttentionPlan::new(&self.batch.layout, rows, visible.as_ref()).pairs();
-            self.ledger.step(self.model, rows.len(), pairs, *projections);
-        }
-        self.ledger.decide_about(self.model, decisions);
-        for rows in readouts {
-            self.ledger.read_out(self.model, self.batch, rows);
-        }
+    fn ask<T>(
+        &mut self,
+        step: usize,
+        view: (&RowSet, &Tensor, &Tensor),
+        ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
+    ) -> Result<T> {
+        let (answer, asked) = with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, ask)?;
+        self.ledger.decide(self.model, &self.batch.layout, view.0, asked);
+        Ok(answer)
     }
 }

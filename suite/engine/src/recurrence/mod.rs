@@ -3,6 +3,7 @@
 
 mod decision;
 mod evaluation;
+pub(crate) mod halting;
 mod select;
 mod soft;
 mod training;
@@ -11,7 +12,7 @@ pub use evaluation::{Evaluated, Execution, evaluate, evaluate_at};
 pub use training::{Noise, Unrolled, unroll};
 
 use haltbench_sdk::candle_core::Tensor;
-use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops;
 use haltbench_sdk::policy::{Phase, Privileged, RowMemory, View};
 
@@ -23,7 +24,7 @@ use crate::model::Model;
 pub(crate) fn with_view<T>(
     model: &Model,
     batch: &Batch,
-    (step, phase): (usize, Phase),
+    at: (usize, Phase),
     (rows, states, all): (&RowSet, &Tensor, &Tensor),
     privileged: Option<&Privileged>,
     ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
@@ -31,16 +32,29 @@ pub(crate) fn with_view<T>(
     let asked = std::cell::Cell::new(false);
     let logits = || {
         asked.set(true);
-        model.backbone.coda(all, &batch.layout, rows)
+        model.backbone.coda(all, &batch.layout, rows, None)
     };
+    let answer = with_logits(model, &batch.layout, at, (rows, states), privileged, &logits, ask)?;
+    Ok((answer, asked.get()))
+}
+
+/// The same with a read-out of the caller's.
+pub(crate) fn with_logits<T>(
+    model: &Model,
+    layout: &TokenLayout,
+    (step, phase): (usize, Phase),
+    (rows, states): (&RowSet, &Tensor),
+    privileged: Option<&Privileged>,
+    logits: &dyn Fn() -> haltbench_sdk::Result<Tensor>,
+    ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
+) -> Result<T> {
     let privileged = if model.declaration.uses_labels { privileged } else { None };
-    let view = View::new(step, model.max_depth, &batch.layout, rows, states, &logits, phase, model.seed, privileged);
-    let answer = ask(&view).map_err(|error| match error {
+    let view = View::new(step, model.max_depth, layout, rows, states, logits, phase, model.seed, privileged);
+    ask(&view).map_err(|error| match error {
         // The view does not know whose it is.
         haltbench_sdk::Error::Contract { plugin, message } if plugin == "policy" => model.broken(message),
         error => error.into(),
-    })?;
-    Ok((answer, asked.get()))
+    })
 }
 
 /// `states` `[total, ...]` with `rows` replaced by `new` `[rows.len(), ...]`.
@@ -49,6 +63,11 @@ pub(crate) fn replace_rows(states: &Tensor, rows: &RowSet, new: &Tensor) -> Resu
         return Ok(new.clone());
     }
     Ok(ops::replace_rows(states, rows.shared(), new)?)
+}
+
+/// Depths within 1..=D, one for each of `rows` rows.
+pub(crate) fn checked_depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> {
+    decision::depths(model, depths, rows)
 }
 
 /// Drops from a policy's memory the rows of `before` that are not in `after`.

@@ -82,7 +82,7 @@ pub(super) fn unroll(
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {
     let selected = pass(model, policy, batch, first, phase, privileged)?;
-    let logits = model.backbone.coda(&selected.states, &batch.layout, &batch.readout)?;
+    let logits = model.backbone.coda(&selected.states, &batch.layout, &batch.readout, None)?;
     let record = HaltingRecord {
         gates: selected.gates,
         chosen: selected.chosen,

@@ -6,7 +6,8 @@ use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::policy::{HaltingRecord, Phase, Privileged, RowMemory, SoftPolicy};
 
 use super::decision;
-use super::evaluation::{StepWork, still_seen};
+use super::evaluation::StepWork;
+use super::halting::still_seen;
 use super::training::{Unrolled, Walk};
 use super::{replace_rows, shrink, with_view};
 use crate::Result;
@@ -131,7 +132,7 @@ pub(super) fn unroll(
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {
     let mixture = mix(model, policy, batch, first, phase, privileged)?;
-    let logits = model.backbone.coda(&mixture.states, &batch.layout, &batch.readout)?;
+    let logits = model.backbone.coda(&mixture.states, &batch.layout, &batch.readout, None)?;
     let record =
         HaltingRecord { weights: Some(mixture.weights), ..HaltingRecord::new(model.max_depth, mixture.depths) };
     Ok(Unrolled { logits: vec![logits], step_weights: None, record })

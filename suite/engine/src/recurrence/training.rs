@@ -154,7 +154,7 @@ fn sees_movement(layout: &TokenLayout, halted: &[bool]) -> RowSet {
 /// # Errors
 /// If a tensor operation fails or the policy breaks its contract.
 pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Unrolled> {
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout)?;
+    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
     match (&model.policy, model.declaration.training) {
         (_, Training::FullDepth) => full_depth(model, batch, first),
         (Policy::Early(policy), _) => early(model, policy.as_ref(), batch, first, noise, privileged),
@@ -169,7 +169,7 @@ fn record(model: &Model, depths: Vec<u32>, log_distribution: Option<Tensor>) -> 
 }
 
 fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {
-    Ok(model.backbone.coda(states, &batch.layout, &batch.readout)?)
+    Ok(model.backbone.coda(states, &batch.layout, &batch.readout, None)?)
 }
 
 fn full_depth(model: &Model, batch: &Batch, mut states: Tensor) -> Result<Unrolled> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use super::Sequence;
+use super::cached;
 use super::gradient::{check_gradient, weighted_sum};
 use super::promise::Subject;
 use super::reference::replace_rows;
@@ -40,7 +41,7 @@ const PARTS: [&str; 6] = ["embed_tokens", "prelude", "core", "coda", "norm", "lm
 ///
 /// The checks, in f64 and at tiny sizes: texts and parameters; shapes and finite numbers; causality of prelude, step
 /// and coda; independence of the other sequences of a batch; a step on some rows equals the masked step on all, for
-/// every option of halted keys and values that saves work; the coda for some rows equals these rows of the whole;
+/// every option of halted keys and values that saves work; new tokens against a cache equal all tokens at once; the coda for some rows equals these rows of the whole;
 /// costs; names of variables; gradients against finite differences, dense and on a subset. Where there are parameters
 /// `core_layers`, `prelude_layers` and `coda_layers`, also with a core of two layers and without prelude or coda.
 ///
@@ -104,6 +105,7 @@ impl Bench {
         self.causality(&packed);
         for option in [HaltedKeysValues::FreezeState, HaltedKeysValues::LatestKv, HaltedKeysValues::Skip] {
             self.subsets(&packed, option);
+            cached::check(&self.subject, self.backbone.as_ref(), &self.sequences, (option, TOLERANCE));
         }
         self.readout(&packed);
         self.costs();
@@ -134,7 +136,7 @@ impl Bench {
         let rows = packed.layout.rows();
         let all = RowSet::all(rows);
         let mut key_values = self.memory(HaltedKeysValues::FreezeState, rows);
-        let start = self.backbone.prelude(&packed.tokens, &packed.layout)?;
+        let start = self.backbone.prelude(&packed.tokens, &packed.layout, None)?;
         key_values.begin_dense(&all, &vec![false; rows], &start)?;
         let first = self.step(1, packed, &all, &start, &mut key_values)?;
         let halted: Vec<bool> = (0..rows).map(|row| halting && row % 3 == 1).collect();
@@ -142,7 +144,7 @@ impl Bench {
         key_values.begin_compacted(&running, &RowSet::from_mask(&halted), &halted, &first)?;
         let moved = self.step(2, packed, &running, &running.select(&first)?, &mut key_values)?;
         let second = replace_rows(&first, &running, &moved)?;
-        let logits = self.backbone.coda(&second, &packed.layout, &all)?;
+        let logits = self.backbone.coda(&second, &packed.layout, &all, None)?;
         Ok(vec![start, first, second, logits])
     }
 
@@ -225,7 +227,7 @@ impl Bench {
         };
         let unroll = |compacted: bool| -> Result<Vec<Tensor>> {
             let mut key_values = self.memory(option, rows);
-            let mut states = self.backbone.prelude(&packed.tokens, &packed.layout)?;
+            let mut states = self.backbone.prelude(&packed.tokens, &packed.layout, None)?;
             let mut stages = Vec::new();
             for step in 1..=3 {
                 let halted: Vec<bool> = (0..rows).map(|row| halted_after(row) < step).collect();
@@ -256,7 +258,7 @@ impl Bench {
         let promise = "the coda for some rows gives these rows of the whole";
         let stages = self.subject.expect("it runs two steps", self.stages(packed, false));
         let wanted = RowSet::from_mask(&(0..packed.layout.rows()).map(|row| row % 5 < 2).collect::<Vec<_>>());
-        let some = self.subject.expect(promise, self.backbone.coda(&stages[2], &packed.layout, &wanted));
+        let some = self.subject.expect(promise, self.backbone.coda(&stages[2], &packed.layout, &wanted, None));
         let shape = [wanted.len(), VOCABULARY];
         self.subject
             .demand(promise, some.dims() == shape, || format!("the shape {:?}, expected {shape:?}", some.dims()));

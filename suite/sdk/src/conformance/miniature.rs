@@ -9,6 +9,7 @@ use candle_nn::Init;
 use crate::backbone::{
     Backbone, BackboneContext, BackboneCost, BackboneDeclaration, Dimensions, PartCost, StepContext,
 };
+use crate::cache::KeyValueCache;
 use crate::error::Result;
 use crate::initialise::Variables;
 use crate::layers::{Linear, TransformerLayer, TransformerShape};
@@ -95,9 +96,9 @@ impl Backbone for Miniature {
         Dimensions { d_model, d_ff, core_layers: self.core.len(), vocabulary: self.vocabulary }
     }
 
-    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>) -> Result<Tensor> {
+    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>, cache: Option<&mut KeyValueCache>) -> Result<Tensor> {
         let embedded = self.embedding.index_select(tokens, 0)?;
-        self.prelude.forward(&embedded, layout, &RowSet::all(layout.rows()))
+        self.prelude.forward(0, &embedded, layout, &RowSet::all(layout.rows()), cache)
     }
 
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
@@ -109,8 +110,14 @@ impl Backbone for Miniature {
         Ok(states)
     }
 
-    fn coda(&self, states: &Tensor, layout: &Arc<TokenLayout>, readout: &RowSet) -> Result<Tensor> {
-        let states = self.coda.forward(states, layout, readout)?;
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
+        let states = self.coda.forward(0, states, layout, readout, cache)?;
         Ok(self.head.forward(&rms_norm(&states, &self.norm, EPSILON)?)?)
     }
 

@@ -13,6 +13,7 @@
 
 mod backbone;
 mod batch;
+mod cached;
 mod gradient;
 mod miniature;
 mod passes;

@@ -6,6 +6,7 @@ use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
 use crate::backbone::{PartCost, StepContext};
+use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
 use crate::layout::{RowSet, TokenLayout};
 use crate::ops::{AttentionPlan, LayerPass, LayerWeights, RopeTable};
@@ -105,16 +106,48 @@ impl TransformerLayer {
         Ok(Self { shape, rope: rope.clone(), weights, constant: OnceLock::new() })
     }
 
-    /// The layer over all rows, read out for the rows in `queries`: `[rows, d_model]` to `[queries, d_model]`.
+    /// The layer as number `index` of a prelude or coda, over all rows, read out for the rows in `queries`: `[rows, d_model]`
+    /// to `[queries, d_model]`. With a `cache` the rows are those of new tokens.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn forward(&self, states: &Tensor, layout: &TokenLayout, queries: &RowSet) -> Result<Tensor> {
-        let (pass, rows) = (self.begin()?, RowSet::all(layout.rows()));
-        let keys_values = pass.keys_values(states, &positions_of(layout, rows.as_slice()), None)?;
+    pub fn forward(
+        &self,
+        index: usize,
+        states: &Tensor,
+        layout: &TokenLayout,
+        queries: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
+        let rows = positions_of(layout, RowSet::all(layout.rows()).as_slice());
+        if let Some(cache) = cache {
+            let pass = cache.pass(index, || self.begin())?;
+            let projected = pass.keys_values(states, &rows, None)?;
+            return self.attend_cached(index, &queries.select(states)?, &projected, (layout, queries), cache, &pass);
+        }
+        let pass = self.begin()?;
+        let keys_values = pass.keys_values(states, &rows, None)?;
         let plan = AttentionPlan::new(layout, queries, None);
         let positions = positions_of(layout, queries.as_slice());
         Ok(pass.attend(&queries.select(states)?, &keys_values, &positions, &plan, None)?)
+    }
+
+    /// Stores what was `projected` and attends to what the rows `queries` of a layout see in the cache.
+    fn attend_cached(
+        &self,
+        index: usize,
+        states: &Tensor,
+        projected: &Tensor,
+        (layout, queries): (&TokenLayout, &RowSet),
+        cache: &mut KeyValueCache,
+        pass: &LayerPass,
+    ) -> Result<Tensor> {
+        cache.store(index, self.shape.heads, projected)?;
+        if queries.is_empty() {
+            return Ok(states.clone());
+        }
+        let (entries, seen) = (cache.entries(index)?, cache.seen(layout, queries)?);
+        Ok(pass.attend_cached(states, &positions_of(layout, queries.as_slice()), entries, &seen)?)
     }
 
     /// The layer as number `index` of a recurrent core, over the rows that run.
@@ -134,6 +167,9 @@ impl TransformerLayer {
         let positions = positions_of(layout, &sources.rows);
         let known = sources.known.as_ref().map(|(known, moved)| (known, moved));
         let projected = pass.keys_values(&sources.states, &positions, known)?;
+        if let Some(cache) = context.key_values.cache() {
+            return self.attend_cached(index, states, &projected, (layout, rows), cache, &pass);
+        }
         let keys_values = context.key_values.commit(index, projected)?;
         let places = context.differentiated.map(|some| some.places_in(rows));
         let positions = positions_of(layout, rows.as_slice());

@@ -7,9 +7,12 @@
 mod adamw;
 mod attention;
 mod attention_kernel;
+mod cached_attention;
 mod cpu;
 mod cross_entropy;
+mod entries;
 mod gate;
+mod lane_sums;
 mod layer;
 mod layer_norm;
 mod linear;
@@ -23,7 +26,9 @@ mod swiglu;
 
 pub use adamw::{AdamWStep, adamw, square_sum};
 pub use attention::{AttentionPlan, causal_attention};
+pub use cached_attention::{NO_ENTRY, cached_attention};
 pub use cross_entropy::cross_entropy;
+pub use entries::KeyValueEntries;
 pub use gate::{passthrough, straight_through};
 pub use layer::{LayerPass, LayerWeights};
 pub use layer_norm::layer_norm;

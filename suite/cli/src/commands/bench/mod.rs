@@ -1,6 +1,7 @@
 //! `haltbench bench`: timings as JSON or a few lines, with the operations that the arithmetic needs beside them.
 
 mod data;
+mod decode;
 mod eval;
 mod model;
 mod step;
@@ -11,7 +12,7 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
-/// Time a training step or an evaluation, beside the operations they need, or the drawing of instances
+/// Time a training step, an evaluation or decoding, beside the operations they need, or the drawing of instances
 ///
 /// With arithmetic, the rate of a plain matrix product is measured in the same run: quote shares and ratios, not
 /// milliseconds.
@@ -26,6 +27,7 @@ enum Stage {
     Step(step::StepArguments),
     Eval(eval::EvalArguments),
     Data(data::DataArguments),
+    Decode(decode::DecodeArguments),
 }
 
 /// Takes the timing.
@@ -37,5 +39,6 @@ pub fn run(arguments: &BenchArguments, plugins: &[PathBuf]) -> Result<i32, Failu
         Stage::Step(arguments) => step::run(arguments, plugins),
         Stage::Eval(arguments) => eval::run(arguments, plugins),
         Stage::Data(arguments) => data::run(arguments, plugins),
+        Stage::Decode(arguments) => decode::run(arguments, plugins),
     }
 }

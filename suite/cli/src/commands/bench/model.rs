@@ -27,8 +27,8 @@ pub struct ModelArguments {
     /// Sequences in the batch
     #[arg(long, value_name = "N", default_value_t = 32)]
     batch: usize,
-    /// Tokens in each sequence
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    /// Tokens in each sequence; when decoding, in each prompt
+    #[arg(long, visible_alias = "prompt", value_name = "N", default_value_t = 40)]
     length: usize,
     /// Tokens in the vocabulary
     #[arg(long, value_name = "N", default_value_t = 32)]

@@ -30,7 +30,7 @@ impl<'a> Unroll<'a> {
         settings: &Settings,
         phase: Phase,
     ) -> Result<(Self, Tensor)> {
-        let start = backbone.prelude(&batch.tokens, &batch.layout)?;
+        let start = backbone.prelude(&batch.tokens, &batch.layout, None)?;
         let key_values = KeyValues::new(settings.halted, backbone.dimensions().core_layers, batch.rows());
         let all = RowSet::all(batch.rows());
         Ok((Self { backbone, batch, key_values, phase, settings: *settings, all }, start))
@@ -63,7 +63,7 @@ impl<'a> Unroll<'a> {
         decide: impl FnOnce(&View) -> Result<T>,
     ) -> Result<T> {
         let mine = rows.select(states)?;
-        let logits = || self.backbone.coda(states, &self.batch.layout, rows);
+        let logits = || self.backbone.coda(states, &self.batch.layout, rows, None);
         let Settings { max_depth, seed, .. } = self.settings;
         let privileged = self.batch.privileged.as_ref();
         decide(&View::new(step, max_depth, &self.batch.layout, rows, &mine, &logits, self.phase, seed, privileged))
@@ -71,7 +71,7 @@ impl<'a> Unroll<'a> {
 
     /// Logits of all rows.
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
-        self.backbone.coda(states, &self.batch.layout, &self.all)
+        self.backbone.coda(states, &self.batch.layout, &self.all, None)
     }
 }
 

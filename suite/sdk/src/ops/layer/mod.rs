@@ -4,6 +4,7 @@
 //! in place over all uses of the layer in one graph.
 
 mod attend;
+mod cached;
 mod keys_values;
 mod packed;
 mod part;
@@ -17,7 +18,7 @@ use candle_core::{Result, Tensor};
 use self::packed::PackedWeights;
 use self::sums::{Collect, Sums};
 use super::cpu::{self, Real};
-use super::{AttentionPlan, RopeTable};
+use super::{AttentionPlan, KeyValueEntries, RopeTable};
 
 /// The weights of a layer.
 #[derive(Debug, Clone)]
@@ -153,6 +154,20 @@ impl LayerPass {
         differentiated: Option<&Arc<[u32]>>,
     ) -> Result<Tensor> {
         attend::apply(self, states, keys_values, positions, plan, differentiated)
+    }
+
+    /// [`attend`](Self::attend) over entries of a cache: those that each row sees, its own among them. Carries no gradient.
+    ///
+    /// # Errors
+    /// If shapes or types do not agree.
+    pub fn attend_cached(
+        &self,
+        states: &Tensor,
+        positions: &Arc<Vec<u32>>,
+        entries: &KeyValueEntries,
+        seen: &[&[u32]],
+    ) -> Result<Tensor> {
+        cached::apply(self, states, positions, entries, seen)
     }
 }
 

@@ -14,10 +14,18 @@ use crate::threads;
 /// Rows of a product that one thread works on at a time.
 const ROWS: usize = 132;
 
-/// A product: `left`, rows of as many numbers as `right` has, times `right`; written to `into`, or added if `add`.
+/// Fewest multiplications of a product of few rows that is worth sharing among threads.
+const WORTH_SHARING: usize = 1 << 17;
+
+/// Panels of a share of such a product.
+const SHARE: usize = 8;
+
+/// Some columns of a product: `left`, rows of as many numbers as `right` has, times some panels of `right`.
 struct Product<'a, T> {
     left: &'a [T],
     right: &'a Panels<T>,
+    panels: Range<usize>,
+    /// Rows of the columns of these panels: where to write, or to add.
     into: &'a mut [T],
     add: bool,
 }
@@ -25,14 +33,18 @@ struct Product<'a, T> {
 impl<T: Real> Product<'_, T> {
     #[inline(always)]
     fn compute<const FUSED: bool>(self) {
-        let Panels { inner, columns, .. } = *self.right;
+        let (inner, columns) = (self.right.inner, self.right.columns_of(&self.panels).len());
         let rows = self.into.len() / columns.max(1);
-        for (first, panel) in self.right.panels() {
-            for row in (0..rows).step_by(TALL) {
+        let tiles = rows.div_ceil(TALL);
+        for (number, panel) in self.panels.map(|panel| self.right.panel(panel)).enumerate() {
+            let first = number * WIDE;
+            for which in 0..tiles {
+                // Tiles of nearly the same height: one of a single row would wait for each of its sums.
+                let (row, end) = (rows * which / tiles, rows * (which + 1) / tiles);
                 let left = Left { values: &self.left[row * inner..], row_stride: inner, step: 1 };
                 let values = &mut self.into[row * columns + first..];
                 let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add: self.add };
-                tile::<T, FUSED, WIDE>((rows - row).min(TALL), left, panel, into);
+                tile::<T, FUSED, WIDE>(end - row, left, panel, into);
             }
         }
     }
@@ -49,11 +61,47 @@ pub(super) fn multiply<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, a
     if rows == 0 || columns == 0 || inner == 0 {
         return;
     }
+    if rows < ROWS && rows * inner * columns >= WORTH_SHARING && threads::would_share() {
+        return multiply_by_columns(into, left, right, add);
+    }
+    let panels = 0..columns.div_ceil(WIDE);
     let products = into
         .chunks_mut(ROWS * columns)
         .zip(left.chunks(ROWS * inner))
-        .map(|(into, left)| Product { left, right, into, add })
+        .map(|(into, left)| Product { left, right, panels: panels.clone(), into, add })
         .collect();
+    compute(products);
+}
+
+/// The product of few rows, shared among the threads by its columns.
+fn multiply_by_columns<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, add: bool) {
+    let panels = right.columns.div_ceil(WIDE);
+    let columns = |from: usize| right.columns_of(&(from..(from + SHARE).min(panels)));
+    let mut shares: Vec<(usize, Vec<T>)> = (0..panels).step_by(SHARE).map(|from| (from, Vec::new())).collect();
+    for (from, share) in &mut shares {
+        share.extend(into.chunks_exact(right.columns).flat_map(|row| &row[columns(*from)]));
+    }
+    compute(
+        shares
+            .iter_mut()
+            .map(|(from, into)| Product {
+                left,
+                right,
+                panels: *from..(*from + SHARE).min(panels),
+                into: into.as_mut_slice(),
+                add,
+            })
+            .collect(),
+    );
+    for (from, share) in &shares {
+        let own = columns(*from);
+        for (row, share) in into.chunks_exact_mut(right.columns).zip(share.chunks_exact(own.len())) {
+            row[own.clone()].copy_from_slice(share);
+        }
+    }
+}
+
+fn compute<T: Real>(products: Vec<Product<T>>) {
     with_fused!(FUSED => threads::for_each(
         products,
         #[inline(always)]

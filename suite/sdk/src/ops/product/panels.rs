@@ -1,5 +1,7 @@
 //! Matrices laid out for the products that they are used in.
 
+use std::ops::Range;
+
 use super::kernel::WIDE;
 use crate::ops::cpu::Real;
 
@@ -45,6 +47,16 @@ impl<T: Real> Panels<T> {
             }
         }
         Self { values: panels, inner, columns }
+    }
+
+    /// The panel of this number.
+    pub(super) fn panel(&self, number: usize) -> &[[T; WIDE]] {
+        &self.values[number * self.inner..][..self.inner]
+    }
+
+    /// The columns that some panels hold.
+    pub(super) fn columns_of(&self, panels: &Range<usize>) -> Range<usize> {
+        panels.start * WIDE..(panels.end * WIDE).min(self.columns)
     }
 
     /// The panels, each with the number of its first column.

@@ -1,0 +1,107 @@
+//! Cached greedy decoding at given depths, against the same at all D steps.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{BenchModel, Spread, Workload};
+use crate::decoding::{CacheMemory, Choice, Decoding, ForcedDepths, Prompt, Until, decode_at};
+use crate::error::{Error, Result};
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct DecodeReport {
+    /// The sizes; `length` is that of the prompts.
+    #[serde(flatten)]
+    pub workload: Workload,
+    /// New tokens of each sequence.
+    pub new: usize,
+    /// Time of reading the prompts and decoding all new tokens.
+    #[serde(flatten)]
+    pub time: Spread,
+    /// Time of the same with all tokens in all D steps.
+    pub dense: Spread,
+    /// Threads that computed them.
+    pub threads: usize,
+    /// Mean of the depths that were drawn.
+    pub drawn_mean_depth: f64,
+    /// New tokens per second at the median.
+    pub tokens_per_second: f64,
+    /// Operations, decisions included.
+    pub flops: f64,
+    /// Operations with all tokens in all D steps, decisions included.
+    pub dense_flops: f64,
+    /// Mean depth / D, the share that is commonly claimed.
+    pub claimed_share: f64,
+    /// `flops` / `dense_flops`.
+    pub ideal_share: f64,
+    /// The share of the dense run's time that the run took, medians of alternating repetitions.
+    pub measured_share: f64,
+    /// Keys and values held, against a cache of all D steps.
+    pub cache: CacheMemory,
+    /// `held_bytes` / `dense_bytes` of the cache.
+    pub cache_share: f64,
+    /// Most memory that this process has held, in bytes, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Times `repetitions` pairs of runs that append `new` tokens to every sequence of the batch.
+///
+/// # Errors
+/// If a run fails or `new` is 0.
+pub fn measure(bench: &BenchModel, new: usize, repetitions: usize) -> Result<DecodeReport> {
+    if new == 0 {
+        return Err(Error::Usage("--new: expected at least 1, found 0".to_owned()));
+    }
+    let Workload { batch, length, depth, .. } = bench.workload;
+    let read = length + new - 1;
+    let depths = bench.workload.draw(batch * read)?;
+    let prompts = prompts(bench)?;
+    let until = Until { end: None, most: new };
+    let drawn = |identity: u64, position: usize| depths[identity as usize * read + position];
+    let full = |_: u64, _: usize| depth as u32;
+    let run = |dense: bool| -> Result<Decoding> {
+        let depths: ForcedDepths = if dense { &full } else { &drawn };
+        decode_at(&bench.constant, &prompts, &until, Choice::Greedy, depths)
+    };
+    let (sparse_run, dense_run) = (run(false)?, run(true)?);
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..repetitions.max(1) {
+        for (times, dense) in times.iter_mut().zip([false, true]) {
+            let started = Instant::now();
+            run(dense)?;
+            times.push(started.elapsed());
+        }
+    }
+    let [time, dense] = times.map(Spread::from_times);
+    let operations = |decoding: &Decoding| decoding.ledger.flops + decoding.ledger.decision_flops;
+    let (flops, dense_flops) = (operations(&sparse_run), operations(&dense_run));
+    let drawn_mean_depth = depths.iter().copied().map(f64::from).sum::<f64>() / depths.len() as f64;
+    let cache = sparse_run.memory;
+    Ok(DecodeReport {
+        workload: bench.workload.clone(),
+        new,
+        time,
+        dense,
+        threads: haltbench_sdk::candle_core::utils::get_num_threads(),
+        drawn_mean_depth,
+        tokens_per_second: (batch * new) as f64 / (time.median_ms / 1e3),
+        flops,
+        dense_flops,
+        claimed_share: drawn_mean_depth / depth as f64,
+        ideal_share: flops / dense_flops,
+        measured_share: time.median_ms / dense.median_ms,
+        cache,
+        cache_share: cache.held_bytes as f64 / cache.dense_bytes as f64,
+        peak_memory_bytes: crate::worker::peak_memory(),
+    })
+}
+
+/// The sequences of the batch.
+fn prompts(bench: &BenchModel) -> Result<Vec<Prompt>> {
+    let tokens = bench.batch.tokens.to_vec1::<u32>()?;
+    let layout = &bench.batch.layout;
+    let prompt =
+        |sequence: usize| Prompt { identity: sequence as u64, tokens: tokens[layout.rows_of(sequence)].to_vec() };
+    Ok((0..layout.sequences()).map(prompt).collect())
+}

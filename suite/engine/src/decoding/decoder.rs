@@ -1,0 +1,194 @@
+//! New tokens against a cache of all earlier ones: prompts and single new tokens take the same path.
+
+use std::sync::Arc;
+
+use haltbench_sdk::cache::KeyValueCache;
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::policy::Policy;
+
+use super::memory::CacheMemory;
+use super::round::{Round, Unsettled};
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::model::Model;
+use crate::recurrence::halting;
+
+/// Says after how many steps the token at a position of a sequence halts, whatever the policy says.
+pub type ForcedDepths<'a> = &'a (dyn Fn(u64, usize) -> u32 + Sync);
+
+/// A batch of sequences that grow token by token.
+pub struct Decoder<'a> {
+    model: &'a Model,
+    forced: Option<ForcedDepths<'a>>,
+    /// Lasting name and number of tokens of each sequence.
+    sequences: Vec<(u64, usize)>,
+    prelude: KeyValueCache,
+    core: KeyValues,
+    coda: KeyValueCache,
+    /// Whether the policy has read logits before a token had halted.
+    reads_logits: bool,
+    unsettled: Option<Unsettled>,
+    ledger: Ledger,
+    memory: CacheMemory,
+}
+
+/// What became of new tokens.
+pub struct Advanced {
+    /// Logits after the last new token of each sequence, `[sequences, vocabulary]`.
+    pub logits: Tensor,
+    /// Steps that each new token took, sequence by sequence.
+    pub depths: Vec<Vec<u32>>,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder of empty sequences with these lasting names.
+    ///
+    /// # Errors
+    /// If what the model's tokens depend on has no cached form.
+    pub fn new(model: &'a Model, identities: &[u64]) -> Result<Self> {
+        refuse(model)?;
+        let (mode, count) = (model.halted_keys_values, identities.len());
+        let layers = model.backbone.dimensions().core_layers;
+        Ok(Self {
+            model,
+            forced: None,
+            sequences: identities.iter().map(|identity| (*identity, 0)).collect(),
+            prelude: KeyValueCache::new(HaltedKeysValues::LatestKv, 1, count)?,
+            core: KeyValues::cached(mode, layers, KeyValueCache::new(mode, model.max_depth, count)?),
+            coda: KeyValueCache::new(HaltedKeysValues::LatestKv, model.max_depth + 1, count)?,
+            reads_logits: false,
+            unsettled: None,
+            ledger: Ledger::default(),
+            memory: CacheMemory::default(),
+        })
+    }
+
+    /// Halts tokens at these depths, whatever the policy answers when it is asked: what decoding costs at given depths.
+    #[must_use]
+    pub fn forced(mut self, depths: ForcedDepths<'a>) -> Self {
+        self.forced = Some(depths);
+        self
+    }
+
+    /// Appends to every sequence at least one new token.
+    ///
+    /// # Errors
+    /// If a sequence gets none, a tensor operation fails or the policy breaks its contract.
+    pub fn advance(&mut self, new: &[&[u32]]) -> Result<Advanced> {
+        self.settle()?;
+        let lengths: Vec<usize> = new.iter().map(|tokens| tokens.len()).collect();
+        let (identities, before): (Vec<u64>, Vec<usize>) = self.sequences.iter().copied().unzip();
+        let layout = Arc::new(TokenLayout::after(&before, &lengths, &identities)?);
+        let model = self.model;
+        let tokens: Vec<u32> = new.iter().flat_map(|tokens| tokens.iter().copied()).collect();
+        let tokens = Tensor::from_vec(tokens, layout.rows(), &model.device)?;
+        let all = RowSet::all(layout.rows());
+        let mut last = vec![false; layout.rows()];
+        (0..layout.sequences()).for_each(|sequence| last[layout.rows_of(sequence).end - 1] = true);
+        let last = RowSet::from_mask(&last);
+        self.ledger.begin(model, &layout, &last);
+
+        self.prelude.extend(&layout)?;
+        self.prelude.begin(1, &layout, &all, &[]);
+        let first = model.backbone.prelude(&tokens, &layout, Some(&mut self.prelude))?;
+        if let Some(cache) = self.core.cache() {
+            cache.extend(&layout)?;
+        }
+        self.coda.extend(&layout)?;
+        let mut round = Round::new(model, layout.clone(), &mut self.core, &mut self.coda, &mut self.ledger);
+        let (states, depths, _) = match (self.forced, &model.policy) {
+            (Some(forced), _) => {
+                let depth = |row: usize| forced(layout.identity(row), layout.position(row));
+                let depths = round.checked((0..layout.rows()).map(depth).collect())?;
+                (halting::forced(&mut round, &model.policy, &depths, first)?, depths, None)
+            }
+            (None, Policy::Early(policy)) => halting::early(&mut round, policy.as_ref(), first)?,
+            (None, Policy::Online(policy)) => halting::online(&mut round, policy.as_ref(), first)?,
+            (None, Policy::Soft(_) | Policy::Select(_)) => return Err(no_cached_form(model)),
+        };
+        let logits = round.finish(&states, &last)?;
+        self.reads_logits |= round.has_read();
+        self.unsettled = round.unsettled(&states);
+        for ((_, length), new) in self.sequences.iter_mut().zip(lengths) {
+            *length += new;
+        }
+        self.measure();
+        let of_sequence = |sequence| depths[layout.rows_of(sequence)].to_vec();
+        Ok(Advanced { logits, depths: (0..layout.sequences()).map(of_sequence).collect() })
+    }
+
+    /// Keeps the sequences where `kept` is true, in their order. The others leave the batch and their memory is free.
+    ///
+    /// # Errors
+    /// If there are not as many flags as sequences or a tensor operation fails.
+    pub fn keep(&mut self, kept: &[bool]) -> Result<()> {
+        if kept.len() != self.sequences.len() {
+            let message = format!("kept: expected {} flags, found {}", self.sequences.len(), kept.len());
+            return Err(Error::Usage(message));
+        }
+        if let Some(unsettled) = &mut self.unsettled {
+            // Nobody will look at a sequence that leaves.
+            unsettled.keep(kept);
+        }
+        self.settle()?;
+        self.prelude.keep(kept);
+        if let Some(cache) = self.core.cache() {
+            cache.keep(kept);
+        }
+        self.coda.keep(kept);
+        let mut kept = kept.iter();
+        self.sequences.retain(|_| kept.next().copied().unwrap_or(false));
+        Ok(())
+    }
+
+    /// Token-steps and operations so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What the caches have held.
+    pub fn memory(&self) -> &CacheMemory {
+        &self.memory
+    }
+
+    /// Projects keys and values from the frozen states of the last round, which its own tokens had no use for any more.
+    fn settle(&mut self) -> Result<()> {
+        if let Some(unsettled) = self.unsettled.take() {
+            unsettled.settle(self.model, &mut self.core, &mut self.ledger)?;
+            self.measure();
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self) {
+        let tokens = self.sequences.iter().map(|(_, length)| length).sum();
+        if let Some(core) = self.core.cache() {
+            let read = if self.reads_logits { self.coda.steps() } else { 1 };
+            self.memory.observe(tokens, &[(&self.prelude, 1), (core, core.steps()), (&self.coda, read)]);
+        }
+    }
+}
+
+/// Refuses models whose tokens cannot be decoded one after the other.
+fn refuse(model: &Model) -> Result<()> {
+    let name = model.declaration.name;
+    if model.declaration.uses_labels {
+        return Err(Error::Usage(format!("decoding: policy {name} reads labels, which tokens to come do not have")));
+    }
+    if !model.declaration.causal {
+        return Err(Error::Usage(format!(
+            "decoding: policy {name} is not causal: its depths depend on tokens to come"
+        )));
+    }
+    if matches!(model.policy, Policy::Soft(_) | Policy::Select(_)) {
+        return Err(no_cached_form(model));
+    }
+    Ok(())
+}
+
+fn no_cached_form(model: &Model) -> Error {
+    let (name, kind) = (model.declaration.name, model.declaration.kind.name());
+    Error::Usage(format!("decoding: expected an early or online policy, found {name}, which is {kind}"))
+}

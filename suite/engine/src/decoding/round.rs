@@ -1,0 +1,190 @@
+//! The steps of one round of new tokens.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::cache::KeyValueCache;
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::policy::{Phase, View};
+
+use crate::error::Result;
+use crate::ledger::Ledger;
+use crate::model::Model;
+use crate::recurrence::halting::{Pass, still_seen};
+use crate::recurrence::{replace_rows, with_logits};
+
+/// One round.
+pub(super) struct Round<'a> {
+    model: &'a Model,
+    layout: Arc<TokenLayout>,
+    key_values: &'a mut KeyValues,
+    coda: &'a mut KeyValueCache,
+    ledger: &'a mut Ledger,
+    /// Rows whose frozen state has been projected.
+    frozen: Vec<bool>,
+    /// After how many steps each row's state was last read out.
+    read: Vec<Option<u32>>,
+    /// Steps that each row has taken.
+    depths: Vec<u32>,
+}
+
+/// Tokens that have halted and whose frozen state is still to be projected for the tokens after them.
+pub(super) struct Unsettled {
+    layout: Arc<TokenLayout>,
+    /// Rows with their depths, ascending.
+    rows: Vec<(u32, u32)>,
+    states: Tensor,
+}
+
+impl<'a> Round<'a> {
+    pub fn new(
+        model: &'a Model,
+        layout: Arc<TokenLayout>,
+        key_values: &'a mut KeyValues,
+        coda: &'a mut KeyValueCache,
+        ledger: &'a mut Ledger,
+    ) -> Self {
+        let rows = layout.rows();
+        let (frozen, read, depths) = (vec![false; rows], vec![None; rows], vec![0; rows]);
+        Self { model, layout, key_values, coda, ledger, frozen, read, depths }
+    }
+
+    /// Whether the policy has read logits.
+    pub fn has_read(&self) -> bool {
+        self.read.iter().any(Option::is_some)
+    }
+
+    /// Reads `rows` out of their final states.
+    pub fn finish(&mut self, states: &Tensor, rows: &RowSet) -> Result<Tensor> {
+        let (read, depths) = (&self.read, &self.depths);
+        // A state that was read out after the last step that its token took has its entry already.
+        let first = |row: usize| (read[row] != Some(depths[row])).then(|| depths[row] as usize + 1);
+        self.coda.begin_where(self.model.max_depth + 1, &self.layout, first);
+        Ok(self.model.backbone.coda(states, &self.layout, rows, Some(&mut *self.coda))?)
+    }
+
+    /// Depths that are legal.
+    pub fn checked(&self, depths: Vec<u32>) -> Result<Vec<u32>> {
+        crate::recurrence::checked_depths(self.model, depths, self.layout.rows())
+    }
+
+    /// What is left to project once all rows have halted.
+    pub fn unsettled(self, states: &Tensor) -> Option<Unsettled> {
+        if self.model.halted_keys_values != HaltedKeysValues::FreezeState {
+            return None;
+        }
+        // A token that has taken all D steps has an entry for each of them.
+        let most = self.model.max_depth as u32;
+        let open = (0..).zip(&self.depths).filter(|(row, depth)| **depth < most && !self.frozen[*row]);
+        let rows: Vec<(u32, u32)> = open.map(|(row, depth)| (row as u32, *depth)).collect();
+        (!rows.is_empty()).then(|| Unsettled { layout: self.layout, rows, states: states.clone() })
+    }
+}
+
+impl Pass for Round<'_> {
+    fn model(&self) -> &Model {
+        self.model
+    }
+
+    fn layout(&self) -> &Arc<TokenLayout> {
+        &self.layout
+    }
+
+    /// A frozen state is projected now only if a token of this round can still see it; the others are projected together
+    /// when the round is over.
+    fn step(&mut self, step: usize, states: &Tensor, running: &RowSet, settled: &RowSet) -> Result<Tensor> {
+        let mut due = Vec::new();
+        if self.model.halted_keys_values == HaltedKeysValues::FreezeState && !settled.is_empty() {
+            for row in still_seen(&self.layout, settled, running).iter() {
+                self.frozen[row] = true;
+                due.push((row as u32, step as u32 - 1));
+            }
+        }
+        self.key_values.begin_cached(step, &self.layout, running, &due, states)?;
+        let pairs = match self.key_values.cache() {
+            Some(cache) => cache.pairs(&self.layout, running)?,
+            None => 0,
+        };
+        self.ledger.step(self.model, running.len(), pairs, due.len());
+        let mut context = StepContext {
+            step,
+            layout: &self.layout,
+            rows: running,
+            key_values: self.key_values,
+            differentiated: None,
+        };
+        let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
+        running.iter().for_each(|row| self.depths[row] = step as u32);
+        replace_rows(states, running, &new)
+    }
+
+    fn idle(&mut self, _: usize, _: &Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    fn ask<T>(
+        &mut self,
+        step: usize,
+        (rows, states, all): (&RowSet, &Tensor, &Tensor),
+        ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
+    ) -> Result<T> {
+        let (model, layout) = (self.model, self.layout.clone());
+        let (read, depths) = (&self.read, &self.depths);
+        let first = |row: usize| (read[row] != Some(depths[row])).then(|| depths[row] as usize + 1);
+        let coda = RefCell::new(&mut *self.coda);
+        let asked: RefCell<Option<Tensor>> = RefCell::new(None);
+        let logits = || {
+            let mut asked = asked.borrow_mut();
+            if let Some(logits) = &*asked {
+                return Ok(logits.clone());
+            }
+            let mut coda = coda.borrow_mut();
+            coda.begin_where(step + 1, &layout, first);
+            if coda.seen(&layout, rows).is_err() {
+                let message = format!("reads logits after {step} steps that it did not read of earlier tokens");
+                return Err(haltbench_sdk::Error::contract("policy", message));
+            }
+            let logits = model.backbone.coda(all, &layout, rows, Some(&mut **coda))?;
+            if coda.layers() > 1 {
+                // What an upper layer offers of a halted token still changes with the tokens before it.
+                let expected = "at most one layer under a policy that reads logits before a token has halted";
+                return Err(haltbench_sdk::Error::invalid("coda of a decoder", expected, coda.layers()));
+            }
+            Ok(asked.insert(logits).clone())
+        };
+        let at = (step, Phase::Evaluation);
+        let answer = with_logits(model, &layout, at, (rows, states), None, &logits, ask)?;
+        let asked = asked.into_inner().is_some();
+        if asked {
+            // All rows now have an entry for the state that they are in.
+            self.read = self.depths.iter().copied().map(Some).collect();
+        }
+        self.ledger.decide(model, &layout, rows, asked);
+        Ok(answer)
+    }
+}
+
+impl Unsettled {
+    /// Forgets the rows of sequences that are not kept.
+    pub fn keep(&mut self, kept: &[bool]) {
+        self.rows.retain(|(row, _)| kept[self.layout.sequence(*row as usize)]);
+    }
+
+    /// Projects what is left: a step that computes no row.
+    pub fn settle(self, model: &Model, key_values: &mut KeyValues, ledger: &mut Ledger) -> Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let none = RowSet::from_mask(&vec![false; self.layout.rows()]);
+        let step = model.max_depth;
+        key_values.begin_cached(step, &self.layout, &none, &self.rows, &self.states)?;
+        ledger.step(model, 0, 0, self.rows.len());
+        let nothing = self.states.narrow(0, 0, 0)?;
+        let mut context = StepContext { step, layout: &self.layout, rows: &none, key_values, differentiated: None };
+        model.backbone.step(&nothing, &mut context)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! Keys and values of the tokens decoded so far.
+//!
+//! A part of a backbone (prelude, core, coda) writes keys and values as entries of a pool. For every sequence and every step
+//! a table says which entry a position has at that step. The core has a table for each of its D steps, and a token that
+//! halts after d* of them fills all later tables with one entry: it holds d* entries, or d* + 1 where its frozen state is
+//! projected once more, not D. The prelude has one table; the coda has one for the states after 0, 1, ..., D steps, which
+//! differ only where a policy reads logits before a token has halted.
+//!
+//! An entry is written once and never moves. A sequence that leaves gives its entries back.
+
+use candle_core::Tensor;
+
+use crate::error::{Error, Result};
+use crate::key_values::HaltedKeysValues;
+use crate::layout::{RowSet, TokenLayout};
+use crate::ops::{KeyValueEntries, LayerPass, NO_ENTRY};
+
+/// Keys and values of one part of a backbone.
+pub struct KeyValueCache {
+    mode: HaltedKeysValues,
+    steps: usize,
+    sequences: Vec<Tables>,
+    layers: Vec<Option<KeyValueEntries>>,
+    passes: Vec<Option<LayerPass>>,
+    numbers: Numbers,
+    /// The step at hand, 1-based.
+    step: usize,
+    /// Entries of the rows that the step at hand projects.
+    projected: Vec<u32>,
+}
+
+/// For every step, the entry of each position.
+type Tables = Vec<Vec<u32>>;
+
+/// Numbers of entries that are in use.
+#[derive(Default)]
+struct Numbers {
+    next: u32,
+    free: Vec<u32>,
+    most: usize,
+}
+
+impl Numbers {
+    fn take(&mut self) -> u32 {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
+        self.most = self.most.max(self.used());
+        number
+    }
+
+    fn used(&self) -> usize {
+        self.next as usize - self.free.len()
+    }
+}
+
+impl KeyValueCache {
+    /// An empty cache of a part that is applied `steps` times, for `sequences` sequences.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for `run-on`: a token that goes on after it has halted has nothing to leave behind.
+    pub fn new(mode: HaltedKeysValues, steps: usize, sequences: usize) -> Result<Self> {
+        if mode == HaltedKeysValues::RunOn {
+            let expected = "freeze-state, latest-kv or skip: under run-on no token's keys and values are ever final";
+            return Err(Error::invalid("halted_keys_values of a cache", expected, mode.name()));
+        }
+        Ok(Self {
+            mode,
+            steps,
+            sequences: vec![vec![Vec::new(); steps]; sequences],
+            layers: Vec::new(),
+            passes: Vec::new(),
+            numbers: Numbers::default(),
+            step: 1,
+            projected: Vec::new(),
+        })
+    }
+
+    /// Makes room for the new tokens of `layout`, whose sequence s is the cache's sequence s.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there are not as many sequences or a sequence does not go on where it stopped.
+    pub fn extend(&mut self, layout: &TokenLayout) -> Result<()> {
+        if layout.sequences() != self.sequences.len() {
+            let expected = format!("{} as in the cache", self.sequences.len());
+            return Err(Error::invalid("sequences with new tokens", expected, layout.sequences()));
+        }
+        for (sequence, tables) in self.sequences.iter_mut().enumerate() {
+            let rows = layout.rows_of(sequence);
+            let (known, found) = (tables[0].len(), layout.position(rows.start));
+            if known != found {
+                return Err(Error::invalid(
+                    format!("first new position of sequence {sequence}"),
+                    known.to_string(),
+                    found,
+                ));
+            }
+            tables.iter_mut().for_each(|table| table.resize(known + rows.len(), NO_ENTRY));
+        }
+        Ok(())
+    }
+
+    /// Prepares a step that projects the keys and values of the rows `running` of `layout`, then those of the rows in
+    /// `frozen`, from states at which they halted after that many steps.
+    pub fn begin(&mut self, step: usize, layout: &TokenLayout, running: &RowSet, frozen: &[(u32, u32)]) {
+        self.step = step;
+        self.projected.clear();
+        for row in running.iter() {
+            let last = if self.mode == HaltedKeysValues::LatestKv { self.steps } else { step };
+            self.place(layout, row, step, last);
+        }
+        for (row, depth) in frozen {
+            self.place(layout, *row as usize, *depth as usize + 1, self.steps);
+        }
+    }
+
+    /// Prepares a step that projects all rows of `layout` and stores those for which `first` names a step: they have their
+    /// entry from that step on.
+    pub fn begin_where(&mut self, step: usize, layout: &TokenLayout, first: impl Fn(usize) -> Option<usize>) {
+        self.step = step;
+        self.projected.clear();
+        for row in 0..layout.rows() {
+            match first(row) {
+                Some(first) => self.place(layout, row, first, self.steps),
+                None => self.projected.push(NO_ENTRY),
+            }
+        }
+    }
+
+    /// A new entry for a row in the tables of the steps `first..=last`.
+    fn place(&mut self, layout: &TokenLayout, row: usize, first: usize, last: usize) {
+        let number = self.numbers.take();
+        let position = layout.position(row);
+        for table in &mut self.sequences[layout.sequence(row)][first - 1..last] {
+            table[position] = number;
+        }
+        self.projected.push(number);
+    }
+
+    /// What `layer` keeps between steps, made on first use.
+    ///
+    /// # Errors
+    /// What `begin` reports.
+    pub fn pass(&mut self, layer: usize, begin: impl FnOnce() -> Result<LayerPass>) -> Result<LayerPass> {
+        if self.passes.len() <= layer {
+            self.passes.resize_with(layer + 1, || None);
+        }
+        match &self.passes[layer] {
+            Some(pass) => Ok(pass.clone()),
+            None => Ok(self.passes[layer].insert(begin()?).clone()),
+        }
+    }
+
+    /// Stores what `layer` projected in this step, `[rows, 2 * width]`, with keys and values of all `heads` side by side.
+    ///
+    /// # Errors
+    /// If there are not as many rows as the step projects.
+    pub fn store(&mut self, layer: usize, heads: usize, keys_values: &Tensor) -> Result<()> {
+        if self.layers.len() <= layer {
+            self.layers.resize_with(layer + 1, || None);
+        }
+        let entries = match &mut self.layers[layer] {
+            Some(entries) => entries,
+            missing => {
+                let width = keys_values.dim(1)? / 2;
+                missing.insert(KeyValueEntries::new(heads, width, keys_values.dtype(), keys_values.device())?)
+            }
+        };
+        Ok(entries.write(&self.projected, keys_values)?)
+    }
+
+    /// The entries of `layer`.
+    ///
+    /// # Errors
+    /// If nothing has been stored there.
+    pub fn entries(&self, layer: usize) -> Result<&KeyValueEntries> {
+        self.layers.get(layer).and_then(Option::as_ref).ok_or_else(|| {
+            Error::contract("backbone", format!("layer {layer} reads keys and values that it never stored"))
+        })
+    }
+
+    /// For each of the rows `queries` of `layout`, the entries that it sees in this step: those of its sequence's tokens up
+    /// to itself, [`NO_ENTRY`] for tokens that are not visible.
+    ///
+    /// # Errors
+    /// If a token that must be visible has no entry.
+    pub fn seen(&self, layout: &TokenLayout, queries: &RowSet) -> Result<Vec<&[u32]>> {
+        let seen = |row: usize| {
+            let sequence = layout.sequence(row);
+            let seen = &self.sequences[sequence][self.step - 1][..=layout.position(row)];
+            match seen.iter().position(|entry| *entry == NO_ENTRY) {
+                Some(position) if self.mode != HaltedKeysValues::Skip => {
+                    let message = format!("no keys at step {} of token {position} of sequence {sequence}", self.step);
+                    Err(Error::contract("cache", message))
+                }
+                _ => Ok(seen),
+            }
+        };
+        queries.iter().map(seen).collect()
+    }
+
+    /// Number of (query, visible key) pairs of the rows `queries` of `layout` in this step.
+    ///
+    /// # Errors
+    /// Like [`seen`](Self::seen).
+    pub fn pairs(&self, layout: &TokenLayout, queries: &RowSet) -> Result<usize> {
+        let visible = |seen: &[u32]| seen.iter().filter(|entry| **entry != NO_ENTRY).count();
+        Ok(self.seen(layout, queries)?.into_iter().map(visible).sum())
+    }
+
+    /// Keeps the sequences where `kept` is true, in their order; the entries of the others are free again.
+    pub fn keep(&mut self, kept: &[bool]) {
+        let mut kept = kept.iter();
+        let numbers = &mut self.numbers;
+        self.sequences.retain(|tables| {
+            let stays = kept.next().copied().unwrap_or(false);
+            if !stays {
+                // The tables of a position name each of its entries in steps that follow each other.
+                for position in 0..tables.first().map_or(0, Vec::len) {
+                    let mut last = NO_ENTRY;
+                    for entry in tables.iter().map(|table| table[position]) {
+                        if entry != last && entry != NO_ENTRY {
+                            numbers.free.push(entry);
+                        }
+                        last = entry;
+                    }
+                }
+            }
+            stays
+        });
+    }
+
+    /// Entries in use: each holds keys and values of one token in every layer.
+    pub fn used(&self) -> usize {
+        self.numbers.used()
+    }
+
+    /// The most entries that have been in use at once.
+    pub fn most_used(&self) -> usize {
+        self.numbers.most
+    }
+
+    /// Bytes of one entry in all layers.
+    pub fn entry_bytes(&self) -> usize {
+        self.layers.iter().flatten().map(KeyValueEntries::entry_bytes).sum()
+    }
+
+    /// Bytes allocated for entries, used or not.
+    pub fn allocated_bytes(&self) -> usize {
+        self.layers.iter().flatten().map(KeyValueEntries::allocated_bytes).sum()
+    }
+
+    /// Layers that have stored something.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Steps that have a table.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+}
+
+#[cfg(test)]
+mod tests;
