@@ -17,6 +17,12 @@ const ROWS: usize = 132;
 /// Fewest multiplications of a product of few rows that is worth sharing among threads.
 const WORTH_SHARING: usize = 1 << 17;
 
+/// Fewer rows than this are few.
+const FEW: usize = 4 * TALL;
+
+/// Numbers of the inner dimension that are worked on at once.
+const DEEP: usize = 384;
+
 /// Panels of a share of such a product.
 const SHARE: usize = 8;
 
@@ -36,15 +42,23 @@ impl<T: Real> Product<'_, T> {
         let (inner, columns) = (self.right.inner, self.right.columns_of(&self.panels).len());
         let rows = self.into.len() / columns.max(1);
         let tiles = rows.div_ceil(TALL);
-        for (number, panel) in self.panels.map(|panel| self.right.panel(panel)).enumerate() {
-            let first = number * WIDE;
-            for which in 0..tiles {
-                // Tiles of nearly the same height: one of a single row would wait for each of its sums.
-                let (row, end) = (rows * which / tiles, rows * (which + 1) / tiles);
-                let left = Left { values: &self.left[row * inner..], row_stride: inner, step: 1 };
-                let values = &mut self.into[row * columns + first..];
-                let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add: self.add };
-                tile::<T, FUSED, WIDE>(end - row, left, panel, into);
+        // By depths, each of which goes on with the sums of the one before, in the same order: what is read again for every
+        // panel or tile then stays in the cache.
+        for depth in (0..inner).step_by(DEEP) {
+            let add = self.add || depth > 0;
+            for (number, panel) in self.panels.clone().map(|panel| self.right.panel(panel)).enumerate() {
+                let (first, panel) = (number * WIDE, &panel[depth..(depth + DEEP).min(inner)]);
+                for which in 0..tiles {
+                    let (row, end) = match rows {
+                        // Few rows in tiles of nearly the same height: one of a single row would wait for each sum.
+                        0..FEW => (rows * which / tiles, rows * (which + 1) / tiles),
+                        _ => (which * TALL, (which * TALL + TALL).min(rows)),
+                    };
+                    let left = Left { values: &self.left[row * inner + depth..], row_stride: inner, step: 1 };
+                    let values = &mut self.into[row * columns + first..];
+                    let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add };
+                    tile::<T, FUSED, WIDE>(end - row, left, panel, into);
+                }
             }
         }
     }
