@@ -17,14 +17,14 @@ const ROWS: usize = 132;
 /// Fewest multiplications of a product of few rows that is worth sharing among threads.
 const WORTH_SHARING: usize = 1 << 17;
 
-/// Fewer rows than this are few.
+/// Panels of a share of such a product.
+const SHARE: usize = 8;
+
+/// Fewer rows than this are put into tiles of nearly the same height.
 const FEW: usize = 4 * TALL;
 
 /// Numbers of the inner dimension that are worked on at once.
 const DEEP: usize = 384;
-
-/// Panels of a share of such a product.
-const SHARE: usize = 8;
 
 /// Some columns of a product: `left`, rows of as many numbers as `right` has, times some panels of `right`.
 struct Product<'a, T> {
@@ -46,11 +46,11 @@ impl<T: Real> Product<'_, T> {
         // panel or tile then stays in the cache.
         for depth in (0..inner).step_by(DEEP) {
             let add = self.add || depth > 0;
-            for (number, panel) in self.panels.clone().map(|panel| self.right.panel(panel)).enumerate() {
-                let (first, panel) = (number * WIDE, &panel[depth..(depth + DEEP).min(inner)]);
+            for (first, panel) in self.right.panels(self.panels.clone()) {
+                let panel = &panel[depth..(depth + DEEP).min(inner)];
                 for which in 0..tiles {
                     let (row, end) = match rows {
-                        // Few rows in tiles of nearly the same height: one of a single row would wait for each sum.
+                        // A tile of a single row would wait for each of its sums.
                         0..FEW => (rows * which / tiles, rows * (which + 1) / tiles),
                         _ => (which * TALL, (which * TALL + TALL).min(rows)),
                     };
@@ -175,7 +175,7 @@ impl<T: Real> Block<'_, T> {
                     copy_up_to(&mut left[group * inner + k], some);
                 }
             }
-            for (first, panel) in right.panels() {
+            for (first, panel) in right.panels(0..columns.div_ceil(WIDE)) {
                 for (group, left) in left.chunks_exact(inner).enumerate() {
                     let rows = (self.rows.len() - group * TALL).min(TALL);
                     let values = &mut self.into[group * TALL * columns + first..];

@@ -49,18 +49,14 @@ impl<T: Real> Panels<T> {
         Self { values: panels, inner, columns }
     }
 
-    /// The panel of this number.
-    pub(super) fn panel(&self, number: usize) -> &[[T; WIDE]] {
-        &self.values[number * self.inner..][..self.inner]
-    }
-
     /// The columns that some panels hold.
     pub(super) fn columns_of(&self, panels: &Range<usize>) -> Range<usize> {
         panels.start * WIDE..(panels.end * WIDE).min(self.columns)
     }
 
-    /// The panels, each with the number of its first column.
-    pub(super) fn panels(&self) -> impl Iterator<Item = (usize, &[[T; WIDE]])> {
-        self.values.chunks(self.inner.max(1)).enumerate().map(|(number, panel)| (number * WIDE, panel))
+    /// Some panels, each with the place of its first column among theirs.
+    pub(super) fn panels(&self, which: Range<usize>) -> impl Iterator<Item = (usize, &[[T; WIDE]])> {
+        let some = &self.values[which.start * self.inner..which.end * self.inner];
+        some.chunks(self.inner.max(1)).enumerate().map(|(number, panel)| (number * WIDE, panel))
     }
 }

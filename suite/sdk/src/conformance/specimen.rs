@@ -1,0 +1,146 @@
+//! What the tests and benches of a task begin with: the configured task, its instances, their columns and statistics.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::error::{Error, Result};
+use crate::parameters::{Parameters, Value};
+use crate::random::Stream;
+use crate::registry::{Declaration, registrations};
+use crate::task::{Instance, Task, TaskDeclaration};
+
+/// The task with some parameters set, the others at their defaults.
+///
+/// # Errors
+/// If a parameter is refused.
+pub fn configured(declaration: &TaskDeclaration, given: &[(&str, Value)]) -> Result<Box<dyn Task>> {
+    let given: BTreeMap<String, Value> =
+        given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    (declaration.build)(&Parameters::resolve(declaration.name, declaration.parameters, &given)?)
+}
+
+/// The declaration of a task that is linked in.
+///
+/// # Errors
+/// [`Error::Unknown`] if there is none of this name.
+pub fn registered(name: &str) -> Result<&'static TaskDeclaration> {
+    let of_tasks = registrations().into_iter().filter_map(|entry| match entry.declaration {
+        Declaration::Task(task) => Some(task),
+        _ => None,
+    });
+    let tasks: Vec<&'static TaskDeclaration> = of_tasks.collect();
+    let found = tasks.iter().find(|task| task.name == name);
+    found.copied().ok_or_else(|| Error::unknown("task", name, tasks.iter().map(|task| task.name)))
+}
+
+/// An instance of a seed.
+///
+/// # Panics
+/// If the task cannot express the size.
+pub fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
+    task.sample(size, &mut Stream::new(seed, "test", &[u64::from(size)]))
+        .unwrap_or_else(|error| panic!("size {size}, seed {seed}: {error}"))
+}
+
+/// The column called `name`, a complexity or a feature.
+///
+/// # Panics
+/// If there is none.
+pub fn column<'a>(task: &dyn Task, instance: &'a Instance, name: &str) -> &'a [f32] {
+    let found = columns(task).position(|found| found == name);
+    let place = found.unwrap_or_else(|| panic!("there is no column {name}"));
+    instance.complexities.iter().chain(&instance.features).nth(place).map_or(&[], Vec::as_slice)
+}
+
+/// Names of all columns, complexities first.
+fn columns(task: &dyn Task) -> impl Iterator<Item = &str> {
+    let spec = task.spec();
+    spec.complexities.iter().map(|column| column.name).chain(spec.features.iter().map(|column| column.name))
+}
+
+/// Where a question breaks off, and why.
+///
+/// # Panics
+/// If it parses, or is refused for another reason.
+pub fn break_of<T>(result: Result<T>) -> (usize, String) {
+    match result {
+        Err(Error::Malformed { text: "question", position, message }) => (position, message),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("the question parses"),
+    }
+}
+
+/// Statistics to be recorded, of instances whose answers are words: lengths, the most frequent first answer, and the mean,
+/// the largest value and the number of defined values of every column. A generator that changed shows in them.
+///
+/// # Panics
+/// If there is no instance, or one without an answer.
+pub fn statistics(task: &dyn Task, instances: &[Instance]) -> String {
+    let lengths: Vec<usize> = instances.iter().map(|instance| instance.tokens.len()).collect();
+    let (least, most) =
+        lengths.iter().fold((usize::MAX, 0), |(least, most), length| (least.min(*length), most.max(*length)));
+    let mean = lengths.iter().sum::<usize>() as f64 / lengths.len() as f64;
+    let mut text = format!("tokens: {mean:.4} on average, {least} to {most}\n");
+    let mut answers: BTreeMap<usize, u64> = BTreeMap::new();
+    for instance in instances {
+        *answers.entry(instance.answer.split(' ').count()).or_default() += 1;
+    }
+    let answers: Vec<String> = answers.iter().map(|(length, count)| format!("{length}:{count}")).collect();
+    let mut line = |line: String| {
+        // A text takes whatever is written to it.
+        let _ = writeln!(text, "{line}");
+    };
+    line(format!("answers by their nodes: {}", answers.join(" ")));
+    let vocabulary = &task.spec().vocabulary;
+    let mut firsts = vec![0; vocabulary.len()];
+    for instance in instances {
+        let first = instance.answers().next().unwrap_or_else(|| panic!("an instance without an answer"));
+        firsts[first as usize] += 1;
+    }
+    if let Some((first, count)) = firsts.iter().enumerate().max_by_key(|(_, count)| **count) {
+        line(format!("most frequent first token: {} in {count}", vocabulary[first]));
+    }
+    for (place, name) in columns(task).enumerate() {
+        let of = |instance: &Instance| instance.complexities.iter().chain(&instance.features).nth(place).cloned();
+        let values: Vec<f64> =
+            instances.iter().filter_map(of).flatten().filter(|value| !value.is_nan()).map(f64::from).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let most = values.iter().copied().fold(0.0, f64::max);
+        line(format!("{name}: {mean:.4} on average, at most {most}, {} defined", values.len()));
+    }
+    text
+}
+
+/// The whole criterion bench of a task's generator: what follows the task's name are settings to draw with, each a name, a
+/// size and parameters. The crate needs `criterion` as a development dependency and must be linked in.
+#[macro_export]
+macro_rules! bench_generator {
+    ($task:literal, $(($name:literal, $size:literal, $given:expr)),+ $(,)?) => {
+        fn generator(criterion: &mut criterion::Criterion) {
+            use $crate::conformance::specimen::{configured, registered};
+            use $crate::parameters::Value;
+            let declaration = registered($task).unwrap();
+            let mut group = criterion.benchmark_group($task);
+            $({
+                let given: &[(&str, Value)] = $given;
+                let task = configured(declaration, given).unwrap();
+                let instance = |index| {
+                    task.sample($size, &mut $crate::random::Stream::new(0, "bench", &[index])).unwrap()
+                };
+                let tokens: usize = (0..100).map(|index| instance(index).tokens.len()).sum();
+                group.throughput(criterion::Throughput::Elements(tokens as u64 / 100));
+                let mut index = 0;
+                group.bench_function($name, |bencher| {
+                    bencher.iter(|| {
+                        index += 1;
+                        instance(index)
+                    });
+                });
+            })+
+            group.finish();
+        }
+
+        criterion::criterion_group!(benches, generator);
+        criterion::criterion_main!(benches);
+    };
+}
