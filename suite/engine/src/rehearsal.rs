@@ -22,27 +22,26 @@ use crate::scheduler::ended;
 pub enum RehearsalLine {
     /// The plan of this number is next.
     Begun(usize),
-    /// A plan is refused, with the exit status that it deserves.
-    Refused {
-        /// What is wrong with it.
-        message: String,
-        /// Exit status of the program.
-        status: i32,
-    },
+    /// A plan is refused.
+    Refused(Refusal),
     /// All plans are well.
     Finished,
+}
+
+/// Why a plan is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What is wrong with it.
+    pub message: String,
+    /// The exit status that it deserves.
+    pub status: i32,
 }
 
 /// What came of a rehearsal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rehearsal {
     /// A plan is refused.
-    Refused {
-        /// What is wrong with it.
-        message: String,
-        /// Exit status of the program.
-        status: i32,
-    },
+    Refused(Refusal),
     /// No plan is refused; each of these ended the process that tried it, as (title, how). Their cells will tell more.
     Admitted(Vec<(String, String)>),
 }
@@ -53,7 +52,7 @@ pub fn perform(plans: &[CellPlan], catalogue: &Catalogue, say: &mut dyn FnMut(&R
     for (number, plan) in plans.iter().enumerate() {
         say(&RehearsalLine::Begun(number));
         if let Err(error) = try_plan(plan, catalogue, &mut vocabularies) {
-            say(&RehearsalLine::Refused { message: error.to_string(), status: error.exit_status() });
+            say(&RehearsalLine::Refused(Refusal { message: error.to_string(), status: error.exit_status() }));
             return;
         }
     }
@@ -103,7 +102,7 @@ pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command) -> Result<Rehearsa
         let (last, exit) = attempt(&plans[from..], &mut command())?;
         match last {
             Some(RehearsalLine::Finished) => break,
-            Some(RehearsalLine::Refused { message, status }) => return Ok(Rehearsal::Refused { message, status }),
+            Some(RehearsalLine::Refused(refusal)) => return Ok(Rehearsal::Refused(refusal)),
             Some(RehearsalLine::Begun(number)) => {
                 let plan = plans.get(from + number).unwrap_or(&plans[from]);
                 deadly.push((plan.title(), ended(exit)));
@@ -142,9 +141,10 @@ fn attempt(plans: &[CellPlan], command: &mut Command) -> Result<(Option<Rehearsa
         // A process that is gone already says so by its exit status.
         let _ = input.write_all(&plans);
     }
-    let lines = child.stdout.take().into_iter().flat_map(|lines| BufReader::new(lines).lines().map_while(Result::ok));
-    // What a plugin prints is none of ours.
-    let last = lines.filter_map(|line| serde_json::from_str(&line).ok()).last();
+    let lines =
+        child.stdout.take().into_iter().flat_map(|lines| BufReader::new(lines).split(b'\n').map_while(Result::ok));
+    // What a plugin prints, text or not, is none of ours.
+    let last = lines.filter_map(|line| serde_json::from_slice(&line).ok()).last();
     let exit = child.wait().map_err(Error::file(&program, "cannot be waited for"))?;
     Ok((last, exit))
 }

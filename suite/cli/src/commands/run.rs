@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use haltbench_engine::plan::{self, CellPlan, Suite};
-use haltbench_engine::rehearsal::{self, Rehearsal};
+use haltbench_engine::rehearsal::{self, Refusal, Rehearsal};
 use haltbench_engine::scheduler::{self, Event, Options};
 use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, device};
@@ -104,7 +104,7 @@ fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> {
         command
     };
     match rehearsal::rehearse(suite, &command)? {
-        Rehearsal::Refused { message, status } => Err(Failure::with_status(message, status)),
+        Rehearsal::Refused(Refusal { message, status }) => Err(Failure::with_status(message, status)),
         Rehearsal::Admitted(deadly) => {
             for (title, how) in deadly {
                 output::say("warning", &format!("{title}: a process that built it {how}"));
