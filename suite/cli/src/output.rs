@@ -62,6 +62,20 @@ pub fn print(text: &str) -> Result<(), Failure> {
     output.flush()
 }
 
+/// Writes a report on standard output, as indented JSON or as the text that `text` makes of it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn report<R: Serialize>(report: &R, as_json: bool, text: impl FnOnce(&R) -> String) -> Result<(), Failure> {
+    let mut output = Output::new();
+    if as_json {
+        output.json(report)?;
+    } else {
+        output.text(&text(report))?;
+    }
+    output.flush()
+}
+
 /// Writes `kind: message` on standard error. There is nobody to tell if that fails.
 pub fn say(kind: &str, message: &str) {
     let _ = writeln!(io::stderr(), "{kind}: {message}");

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::catalogue;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output;
 use crate::table;
 
 /// List the tasks, policies, backbones and suites that are available
@@ -108,13 +108,8 @@ pub fn run(arguments: &ListArguments, plugins: &[PathBuf]) -> Result<i32, Failur
         other => Ok(available.of_kind(other.singular()).map(item).collect()),
     };
     let groups: Vec<Vec<Item>> = kinds.iter().map(items).collect::<Result<_, Failure>>()?;
-    let mut output = Output::new();
-    if arguments.json {
-        output.json(&groups.iter().flatten().collect::<Vec<_>>())?;
-    } else {
-        output.text(&text(&kinds, &groups))?;
-    }
-    output.flush()?;
+    let items: Vec<&Item> = groups.iter().flatten().collect();
+    output::report(&items, arguments.json, |_| text(&kinds, &groups))?;
     Ok(0)
 }
 

@@ -9,7 +9,7 @@ use haltbench_sdk::candle_core::utils::get_num_threads;
 use crate::commands::task::{ConfiguredTask, TaskArguments};
 use crate::failure::Failure;
 use crate::guard::guarded;
-use crate::output::Output;
+use crate::output;
 
 /// Time the drawing of 1,000 instances with all complexities and features
 ///
@@ -50,13 +50,7 @@ pub fn run(arguments: &DataArguments, plugins: &[PathBuf]) -> Result<i32, Failur
     let repetitions = usize::from(arguments.repetitions);
     let report =
         guarded(name, || -> Result<_, Failure> { Ok(data::measure(task.as_ref(), workload, threads, repetitions)?) })?;
-    let mut output = Output::new();
-    if arguments.json {
-        output.json(&report)?;
-    } else {
-        output.text(&text(&report))?;
-    }
-    output.flush()?;
+    output::report(&report, arguments.json, text)?;
     Ok(0)
 }
 

@@ -6,7 +6,7 @@ use haltbench_engine::bench::decode::{self, DecodeReport};
 
 use super::model::ModelArguments;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output;
 
 /// Time cached greedy decoding against the same with all tokens in all steps
 ///
@@ -28,13 +28,7 @@ pub struct DecodeArguments {
 pub fn run(arguments: &DecodeArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let (new, repetitions) = (arguments.new, usize::from(arguments.model.repetitions));
     let report = arguments.model.with(plugins, |bench| Ok(decode::measure(&bench, new, repetitions)?))?;
-    let mut output = Output::new();
-    if arguments.model.json {
-        output.json(&report)?;
-    } else {
-        output.text(&text(&report))?;
-    }
-    output.flush()?;
+    output::report(&report, arguments.model.json, text)?;
     Ok(0)
 }
 

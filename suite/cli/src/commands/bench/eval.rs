@@ -6,7 +6,7 @@ use haltbench_engine::bench::eval::{self, EvalReport};
 
 use super::model::ModelArguments;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output;
 
 /// Time an adaptive evaluation against the same one with all tokens in all steps
 ///
@@ -25,13 +25,7 @@ pub struct EvalArguments {
 pub fn run(arguments: &EvalArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let repetitions = usize::from(arguments.model.repetitions);
     let report = arguments.model.with(plugins, |bench| Ok(eval::measure(&bench, repetitions)?))?;
-    let mut output = Output::new();
-    if arguments.model.json {
-        output.json(&report)?;
-    } else {
-        output.text(&text(&report))?;
-    }
-    output.flush()?;
+    output::report(&report, arguments.model.json, text)?;
     Ok(0)
 }
 

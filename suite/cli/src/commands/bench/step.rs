@@ -6,7 +6,7 @@ use haltbench_engine::bench::step::{self, StepReport};
 
 use super::model::ModelArguments;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output;
 
 /// Time a training step: forward, backward, clipping, AdamW
 ///
@@ -32,13 +32,7 @@ pub fn run(arguments: &StepArguments, plugins: &[PathBuf]) -> Result<i32, Failur
     }
     let repetitions = usize::from(arguments.model.repetitions);
     let report = arguments.model.with(plugins, |bench| Ok(step::measure(&bench, repetitions)?))?;
-    let mut output = Output::new();
-    if arguments.model.json {
-        output.json(&report)?;
-    } else {
-        output.text(&text(&report))?;
-    }
-    output.flush()?;
+    output::report(&report, arguments.model.json, text)?;
     Ok(0)
 }
 

@@ -8,7 +8,7 @@ mod text;
 use std::path::PathBuf;
 
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output;
 use examination::Examination;
 
 /// Say what this installation is and what is wrong with it
@@ -32,12 +32,6 @@ pub struct DoctorArguments {
 /// If standard output cannot be written.
 pub fn run(arguments: &DoctorArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let examination = Examination::new(plugins, &arguments.runs);
-    let mut output = Output::new();
-    if arguments.json {
-        output.json(&examination)?;
-    } else {
-        output.text(&text::render(&examination))?;
-    }
-    output.flush()?;
+    output::report(&examination, arguments.json, text::render)?;
     Ok(examination.status)
 }
