@@ -20,6 +20,7 @@ mod passes;
 mod policy;
 mod promise;
 mod reference;
+pub mod specimen;
 mod task;
 mod training;
 mod trajectory;

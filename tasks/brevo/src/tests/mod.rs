@@ -12,20 +12,16 @@ mod reference;
 mod spelled_example;
 mod statistics;
 
-use std::collections::BTreeMap;
-
-use haltbench_sdk::parameters::{Parameters, Value};
-use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Task};
-use haltbench_sdk::{Error, Result};
+use haltbench_sdk::Result;
+use haltbench_sdk::conformance::specimen::{self, break_of, column, draw};
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::task::Task;
 
 use crate::task::DECLARATION;
 
 /// The task with some parameters set.
 fn configured(given: &[(&str, Value)]) -> Result<Box<dyn Task>> {
-    let given: BTreeMap<String, Value> =
-        given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    (DECLARATION.build)(&Parameters::resolve(DECLARATION.name, DECLARATION.parameters, &given)?)
+    specimen::configured(&DECLARATION, given)
 }
 
 fn text(value: &str) -> Value {
@@ -49,28 +45,7 @@ fn spelled(order: &str) -> Box<dyn Task> {
     configured(&[("order", text(order)), ("maximum_nodes", Value::Integer(50)), shortest, longest]).unwrap()
 }
 
-fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
-    task.sample(size, &mut Stream::new(seed, "test", &[u64::from(size)])).unwrap()
-}
-
-/// The column called `name`, a complexity or a feature.
-fn column<'a>(task: &dyn Task, instance: &'a Instance, name: &str) -> &'a [f32] {
-    let spec = task.spec();
-    let complexities = spec.complexities.iter().map(|column| column.name).zip(&instance.complexities);
-    let features = spec.features.iter().map(|column| column.name).zip(&instance.features);
-    complexities.chain(features).find(|(found, _)| *found == name).unwrap().1
-}
-
 /// The defined values of a column at names, in order.
 fn values(column: &[f32]) -> Vec<f64> {
     column.iter().filter(|value| !value.is_nan()).map(|value| f64::from(*value)).collect()
-}
-
-/// Where a question breaks off, and why.
-fn break_of<T>(result: Result<T>) -> (usize, String) {
-    match result {
-        Err(Error::Malformed { text: "question", position, message }) => (position, message),
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("the question parses"),
-    }
 }

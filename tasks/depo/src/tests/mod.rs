@@ -9,20 +9,16 @@ mod properties;
 mod reference;
 mod statistics;
 
-use std::collections::BTreeMap;
-
-use haltbench_sdk::parameters::{Parameters, Value};
-use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Task};
-use haltbench_sdk::{Error, Result};
+use haltbench_sdk::Result;
+use haltbench_sdk::conformance::specimen::{self, break_of, column, draw};
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::task::Task;
 
 use crate::task::DECLARATION;
 
 /// The task with some parameters set.
 fn configured(given: &[(&str, Value)]) -> Result<Box<dyn Task>> {
-    let given: BTreeMap<String, Value> =
-        given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    (DECLARATION.build)(&Parameters::resolve(DECLARATION.name, DECLARATION.parameters, &given)?)
+    specimen::configured(&DECLARATION, given)
 }
 
 fn text(value: &str) -> Value {
@@ -45,25 +41,4 @@ fn released(letters: i64, lengths: [i64; 2], nodes: i64, hops: i64) -> Box<dyn T
         ("spare_vocabulary", Value::Flag(false)),
     ];
     configured(&given).unwrap()
-}
-
-fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
-    task.sample(size, &mut Stream::new(seed, "test", &[u64::from(size)])).unwrap()
-}
-
-/// The column called `name`, a complexity or a feature.
-fn column<'a>(task: &dyn Task, instance: &'a Instance, name: &str) -> &'a [f32] {
-    let spec = task.spec();
-    let complexities = spec.complexities.iter().map(|column| column.name).zip(&instance.complexities);
-    let features = spec.features.iter().map(|column| column.name).zip(&instance.features);
-    complexities.chain(features).find(|(found, _)| *found == name).unwrap().1
-}
-
-/// Where a question breaks off, and why.
-fn break_of<T>(result: Result<T>) -> (usize, String) {
-    match result {
-        Err(Error::Malformed { text: "question", position, message }) => (position, message),
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("the question parses"),
-    }
 }

@@ -15,10 +15,11 @@ mod toy;
 
 use std::collections::BTreeMap;
 
-use haltbench_sdk::parameters::{Parameters, Value};
+use haltbench_sdk::Result;
+use haltbench_sdk::conformance::specimen::{self, break_of};
+use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{Instance, Task};
-use haltbench_sdk::{Error, Result};
 
 use crate::derivation::Derivation;
 use crate::grammar::{Grammar, Terminal};
@@ -28,9 +29,7 @@ use crate::random_grammar::{Shape, draw};
 
 /// The task with some parameters set.
 fn configured(given: &[(&str, Value)]) -> Result<Box<dyn Task>> {
-    let given: BTreeMap<String, Value> =
-        given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    (DECLARATION.build)(&Parameters::resolve(DECLARATION.name, DECLARATION.parameters, &given)?)
+    specimen::configured(&DECLARATION, given)
 }
 
 fn lano(grammar: &str) -> Box<dyn Task> {
@@ -96,15 +95,6 @@ fn yields(grammar: &Grammar, symbol: usize) -> BTreeMap<Vec<Terminal>, (f64, u12
         }
     }
     all
-}
-
-/// Where a question breaks off, and why.
-fn break_of<T>(result: Result<T>) -> (usize, String) {
-    match result {
-        Err(Error::Malformed { text: "question", position, message }) => (position, message),
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("the question parses"),
-    }
 }
 
 /// A random string over the terminals.
