@@ -6,16 +6,13 @@
 use std::ops::Range;
 
 use super::attention::AttentionPlan;
-use super::cpu::{self, Real, fuses, number};
+use super::cpu::{self, LANES, Real, fuses, number};
 use super::product::copy_up_to;
 use super::product::kernel::{Into, Left, TALL, WIDE, tile};
 use crate::threads;
 
 /// Queries that are worked on at once: those of a block compute the scores of all keys that the last of them sees.
 const BLOCK: usize = 4 * TALL;
-
-/// Scores are worked on in vectors of this many.
-const LANES: usize = 8;
 
 /// A sequence's part of the work: its queries and its keys.
 struct Sequence<'a, T> {

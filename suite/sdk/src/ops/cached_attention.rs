@@ -5,9 +5,9 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::cpu::{self, dispatch, number, with_fused};
+use super::cpu::{self, LANES, dispatch, number, with_fused};
 use super::entries::{KeyValueEntries, Rows, interleave, separate};
-use super::lane_sums::{LANES, LaneSums, Sums};
+use super::lane_sums::{LaneSums, Sums};
 use crate::threads;
 
 /// Stands for a position that has no entry: it is not seen.

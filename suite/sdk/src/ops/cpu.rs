@@ -2,6 +2,9 @@
 
 use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
+/// Numbers that are worked on at once.
+pub(super) const LANES: usize = 8;
+
 /// The floating-point types that fused operations are written for.
 pub(super) trait Real:
     WithDType
@@ -19,6 +22,9 @@ pub(super) trait Real:
     fn sqrt(self) -> Self;
     /// self · factor + addend, rounded once if `FUSED` and twice otherwise.
     fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self;
+    /// Adds the products of this number with eight others to eight sums, each as [`times_plus`](Self::times_plus) does. In
+    /// registers: written as a loop, it depends on what surrounds it whether the compiler sees that.
+    fn add_products<const FUSED: bool>(self, factors: &[Self; LANES], sums: &mut [Self; LANES]);
     /// The numbers of a storage of this type, to be changed.
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
@@ -63,6 +69,23 @@ impl Real for f32 {
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
+    #[inline(always)]
+    fn add_products<const FUSED: bool>(self, factors: &[Self; LANES], sums: &mut [Self; LANES]) {
+        #[cfg(target_arch = "x86_64")]
+        if FUSED {
+            use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps};
+            // SAFETY: FUSED is set where `fuses` has found the instructions; both arrays are as long as the register, and
+            // these loads and stores need no alignment.
+            unsafe {
+                let (factors, before) = (_mm256_loadu_ps(factors.as_ptr()), _mm256_loadu_ps(sums.as_ptr()));
+                _mm256_storeu_ps(sums.as_mut_ptr(), _mm256_fmadd_ps(_mm256_set1_ps(self), factors, before));
+            }
+            return;
+        }
+        for (sum, factor) in sums.iter_mut().zip(factors) {
+            *sum = self.times_plus::<FUSED>(*factor, *sum);
+        }
+    }
 }
 
 impl Real for f64 {
@@ -85,6 +108,12 @@ impl Real for f64 {
     #[inline(always)]
     fn sqrt(self) -> Self {
         f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn add_products<const FUSED: bool>(self, factors: &[Self; LANES], sums: &mut [Self; LANES]) {
+        for (sum, factor) in sums.iter_mut().zip(factors) {
+            *sum = self.times_plus::<FUSED>(*factor, *sum);
+        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::any::Any;
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::cached_attention::NO_ENTRY;
-use super::cpu::{self, Real, dispatch};
-use super::lane_sums::LANES;
+use super::cpu::{self, LANES, Real, dispatch};
 use super::replace_rows;
 
 /// Entries are allocated this many at a time.

@@ -1,13 +1,11 @@
-//! Sums over keys in groups of lanes: the inner loops of attention over a cache.
+//! Sums over keys in groups of [`LANES`] numbers, to which rows are padded: the inner loops of attention over a cache.
 //!
 //! In f32 they are written for vector registers; in f64, which serves checks alone, as plain loops.
 
 use pulp::{Simd, WithSimd};
 
-use super::cpu::Real;
+use super::cpu::{LANES, Real};
 
-/// Numbers in a group. Rows are padded to a multiple of it.
-pub(super) const LANES: usize = 8;
 /// Keys whose products are summed at the same time.
 const KEYS: usize = 4;
 /// Groups of the result that are summed at the same time.

@@ -63,11 +63,12 @@ fn sized<T: Real, const FUSED: bool, const N: usize, const R: usize>(left: Left<
     // A copy that nothing else refers to, so that it lives in registers.
     let mut sums = results;
     for (k, others) in panel.iter().enumerate() {
+        let (others, _) = others.as_chunks();
         for row in 0..R {
             // SAFETY: row < R and k < panel.len(), so the index is at most `last`, which the assertion above holds inside.
             let value = unsafe { *values.get_unchecked(row * row_stride + k * step) };
-            for column in 0..N {
-                sums[row][column] = value.times_plus::<FUSED>(others[column], sums[row][column]);
+            for (sums, others) in sums[row].as_chunks_mut().0.iter_mut().zip(others) {
+                value.add_products::<FUSED>(others, sums);
             }
         }
     }
