@@ -55,8 +55,8 @@ fn backward(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Option<Tensor
     dispatch!("linear", x.dtype(), T => {
         let (dx, dweight) = cpu::with_all::<T, _, 3>([x, weight, grad], |[x, weight, grad]| {
             let mut dweight = vec![0 as T; weight.len()];
-            let x = Panels::of(x, inputs);
-            let terms = vec![Term { left: grad, width: outputs, right: &x }];
+            let (left, right) = (Panels::of(grad, outputs), Panels::of(x, inputs));
+            let terms = vec![Term { left: &left, right: &right }];
             add_outer_products(vec![OuterProducts { into: &mut dweight, terms }]);
             Ok((multiplied(grad, &Panels::of(weight, inputs)), dweight))
         })?;

@@ -49,35 +49,26 @@ pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
     y
 }
 
-/// (the forward pass again, gradient of `x`) from the gradient of the result.
-pub(super) fn backward<T: Real>(x: &[T], grad: &[T], width: usize) -> (Vec<T>, Vec<T>) {
-    let mut y = vec![T::zero(); grad.len()];
-    let mut dx = vec![T::zero(); x.len()];
-    let chunks: Vec<_> = y
-        .chunks_mut(ROWS * width)
-        .zip(dx.chunks_mut(ROWS * 2 * width))
-        .zip(x.chunks(ROWS * 2 * width).zip(grad.chunks(ROWS * width)))
-        .collect();
+/// Turns `x` into its gradient, and the gradient of the result into the result of the forward pass.
+pub(super) fn backward<T: Real>(x: &mut [T], grad: &mut [T], width: usize) {
+    let chunks = x.chunks_mut(ROWS * 2 * width).zip(grad.chunks_mut(ROWS * width)).collect();
     with_fused!(FUSED => threads::for_each(
         chunks,
         #[inline(always)]
-        |((y, dx), (x, grad))| {
-            let rows = y.chunks_exact_mut(width).zip(dx.chunks_exact_mut(2 * width));
-            for ((y, dx), (x, grad)) in rows.zip(x.chunks_exact(2 * width).zip(grad.chunks_exact(width))) {
-                let (gate, up) = x.split_at(width);
-                let (dgate, dup) = dx.split_at_mut(width);
-                for index in 0..width {
-                    let (gate, up, grad) = (gate[index], up[index], grad[index]);
-                    let sigmoid = sigmoid::<T, FUSED>(gate);
-                    let silu = gate * sigmoid;
-                    y[index] = silu * up;
-                    dup[index] = grad * silu;
-                    dgate[index] = grad * up * (sigmoid + silu * (number::<T>(1.0) - sigmoid));
+        |(x, grad): (&mut [T], &mut [T])| {
+            for (x, grad) in x.chunks_exact_mut(2 * width).zip(grad.chunks_exact_mut(width)) {
+                let (gates, ups) = x.split_at_mut(width);
+                for ((gate, up), result) in gates.iter_mut().zip(ups).zip(grad) {
+                    let grad = *result;
+                    let sigmoid = sigmoid::<T, FUSED>(*gate);
+                    let silu = *gate * sigmoid;
+                    *result = silu * *up;
+                    *gate = grad * *up * (sigmoid + silu * (number::<T>(1.0) - sigmoid));
+                    *up = grad * silu;
                 }
             }
         },
     ));
-    (y, dx)
 }
 
 impl CustomOp1 for SwiGlu {
@@ -95,7 +86,11 @@ impl CustomOp1 for SwiGlu {
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let width = x.dim(1)? / 2;
         dispatch!("swiglu", x.dtype(), T => {
-            let dx = cpu::with_all::<T, _, 2>([x, grad], |[x, grad]| Ok(backward(x, grad, width).1))?;
+            let dx = cpu::with_all::<T, _, 2>([x, grad], |[x, grad]| {
+                let mut dx = x.to_vec();
+                backward(&mut dx, &mut grad.to_vec(), width);
+                Ok(dx)
+            })?;
             cpu::gradient(dx, x)
         })
     }

@@ -138,20 +138,20 @@ impl Attend {
 
     /// Gradients of the states and of keys and values.
     fn backward<T: Real>(&self, states: &[T], keys_values: &[T], grad: &[T]) -> Result<(Vec<T>, Vec<T>)> {
-        let (d_model, d_ff) = (self.layer.d_model, self.layer.d_ff);
-        let saved = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(saved) = saved.as_ref().and_then(|saved| saved.downcast_ref::<Vec<Saved<T>>>()) else {
-            candle_core::bail!("layer: nothing was kept for the backward pass");
+        let d_model = self.layer.d_model;
+        let saved = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(saved) = saved.and_then(|saved| saved.downcast::<Vec<Saved<T>>>().ok()) else {
+            candle_core::bail!("layer: nothing is kept for a backward pass, which a graph allows once");
         };
         let (mut dstates, mut dkeys_values) = (vec![T::zero(); states.len()], vec![T::zero(); keys_values.len()]);
         let mut cotangents: Vec<Option<Cotangents<T>>> = saved.iter().map(|_| None).collect();
         let of_states = split(&mut dstates, saved.iter().map(|part| part.queries.clone()), d_model);
         let of_keys = split(&mut dkeys_values, saved.iter().map(|part| part.keys.clone()), 2 * d_model);
-        let work = saved.iter().zip(&mut cotangents).zip(of_states.into_iter().zip(of_keys)).collect();
+        let work = saved.into_iter().zip(&mut cotangents).zip(of_states.into_iter().zip(of_keys)).collect();
         self.with_computation(Way::Backward, keys_values, |computation| {
-            type Work<'w, 's, T> = ((&'s Saved<T>, &'w mut Option<Cotangents<'s, T>>), (&'w mut [T], &'w mut [T]));
+            type Work<'w, T> = ((Saved<T>, &'w mut Option<Cotangents<T>>), (&'w mut [T], &'w mut [T]));
             threads::for_each(work, |((saved, cotangents), (dstates, dkeys_values)): Work<T>| {
-                let Some(kept) = &saved.kept else { return };
+                let Some(kept) = saved.kept else { return };
                 let own = saved.queries.start * d_model..saved.queries.end * d_model;
                 let keys = (dkeys_values, saved.keys.start);
                 *cotangents = Some(computation.backward(kept, &states[own.clone()], &grad[own], dstates, keys));
@@ -161,15 +161,15 @@ impl Attend {
         let lengths = self.layer.weights.in_order().map(Tensor::elem_count);
         self.layer.sums.add::<T>(lengths, |[input_norm, query_key_value, output, norm, gate_up, down]| {
             let query = &mut query_key_value[..d_model * d_model];
-            let sum = |into, terms: &dyn for<'c> Fn(&'c Cotangents<'_, T>) -> Term<'c, T>| OuterProducts {
+            let sum = |into, terms: &dyn for<'c> Fn(&'c Cotangents<T>) -> Term<'c, T>| OuterProducts {
                 into,
                 terms: cotangents.iter().map(terms).collect(),
             };
             add_outer_products(vec![
-                sum(down, &|part| Term { left: &part.dresult, width: d_model, right: &part.hidden }),
-                sum(gate_up, &|part| Term { left: &part.dgate_up, width: 2 * d_ff, right: &part.middle_normed }),
-                sum(output, &|part| Term { left: &part.dmiddle, width: d_model, right: &part.attended }),
-                sum(query, &|part| Term { left: &part.dquery, width: d_model, right: &part.states_normed }),
+                sum(down, &|part| Term { left: &part.dresult, right: &part.hidden }),
+                sum(gate_up, &|part| Term { left: &part.dgate_up, right: &part.middle_normed }),
+                sum(output, &|part| Term { left: &part.dmiddle, right: &part.attended }),
+                sum(query, &|part| Term { left: &part.dquery, right: &part.states_normed }),
             ]);
             for part in &cotangents {
                 accumulate(input_norm, &part.norms[0]);

@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use super::packed::Way;
 use super::{Layer, LayerPass, PART, accumulate};
 use crate::ops::cpu::{self, Real, dispatch};
-use crate::ops::product::{OuterProducts, Panels, Term, add_outer_products, multiplied, multiply};
+use crate::ops::product::{OuterProducts, Panels, TALL, Term, add_outer_products, multiplied, multiply};
 use crate::ops::rms_norm;
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
@@ -105,6 +105,7 @@ impl KeysValues {
                 let dnormed = multiplied(&outputs, weight);
                 let mut dnorm = vec![T::zero(); d_model];
                 rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
+                let outputs = Panels::of(&outputs, 2 * d_model);
                 *part = Some(Cotangents { outputs, normed, dnorm });
             });
         })?;
@@ -112,10 +113,7 @@ impl KeysValues {
         let lengths = [d_model, weights.query_key_value.elem_count(), 0, 0, 0, 0];
         sums.add::<T>(lengths, |[input_norm, query_key_value, ..]| {
             let into = &mut query_key_value[d_model * d_model..];
-            add_outer_products(vec![OuterProducts {
-                into,
-                terms: parts.iter().map(|part| part.term(d_model)).collect(),
-            }]);
+            add_outer_products(vec![OuterProducts { into, terms: parts.iter().map(Cotangents::term).collect() }]);
             for part in &parts {
                 accumulate(input_norm, &part.dnorm);
             }
@@ -126,14 +124,14 @@ impl KeysValues {
 
 /// Gradient by the projections of some rows, with the other operand, and their share of the norm's gradient.
 struct Cotangents<T> {
-    outputs: Vec<T>,
+    outputs: Panels<T, TALL>,
     normed: Panels<T>,
     dnorm: Vec<T>,
 }
 
 impl<T> Cotangents<T> {
-    fn term(&self, d_model: usize) -> Term<'_, T> {
-        Term { left: &self.outputs, width: 2 * d_model, right: &self.normed }
+    fn term(&self) -> Term<'_, T> {
+        Term { left: &self.outputs, right: &self.normed }
     }
 }
 

@@ -46,7 +46,7 @@ impl LayerWeights {
 }
 
 /// Rows that one thread works on at a time: enough for efficient products, few enough for its cache.
-const PART: usize = 128;
+const PART: usize = 64;
 
 /// The rows of `values` that each of `ranges` names, which ascend without meeting; rows are `width` numbers wide.
 fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width: usize) -> Vec<&mut [T]> {

@@ -1,12 +1,10 @@
 //! The arithmetic of a layer for some sequences: one thread does all of it, so that what it makes stays in its cache.
 
-use std::borrow::Cow;
-
 use super::Layer;
 use super::packed::Matrices;
 use crate::ops::attention::{AttentionPlan, Part};
 use crate::ops::cpu::Real;
-use crate::ops::product::{Panels, multiplied, multiply};
+use crate::ops::product::{Panels, TALL, multiplied, multiply};
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
 use crate::ops::{attention_kernel, rms_norm, swiglu};
@@ -35,14 +33,14 @@ pub(super) struct Computation<'a, T> {
 }
 
 /// Gradients by the results of products with weights, with the other operands of these products.
-pub(super) struct Cotangents<'a, T: Real> {
-    pub dresult: Cow<'a, [T]>,
+pub(super) struct Cotangents<T> {
+    pub dresult: Panels<T, TALL>,
     pub hidden: Panels<T>,
-    pub dgate_up: Vec<T>,
+    pub dgate_up: Panels<T, TALL>,
     pub middle_normed: Panels<T>,
-    pub dmiddle: Vec<T>,
+    pub dmiddle: Panels<T, TALL>,
     pub attended: Panels<T>,
-    pub dquery: Vec<T>,
+    pub dquery: Panels<T, TALL>,
     pub states_normed: Panels<T>,
     /// This part's share of the gradients of the two norms' weights.
     pub norms: [Vec<T>; 2],
@@ -103,32 +101,29 @@ impl<T: Real> Computation<'_, T> {
 
     /// Writes the gradient of the part's `states` to `dstates`, and to `dkeys_values` that of the rows of keys and values
     /// from `first_key` on. What is written to must be zero.
-    pub fn backward<'k>(
+    pub fn backward(
         &self,
-        kept: &'k Kept<T>,
+        kept: Kept<T>,
         states: &[T],
-        grad: &'k [T],
+        grad: &[T],
         dstates: &mut [T],
         (dkeys_values, first_key): (&mut [T], usize),
-    ) -> Cotangents<'k, T> {
+    ) -> Cotangents<T> {
         let Layer { d_model, d_ff, heads, .. } = *self.layer;
         let (matrices, [input_norm, norm], epsilon) = (self.matrices, self.norms, self.epsilon());
-        let some = |values: &'k [T]| match &kept.places {
-            Some(places) => Cow::Owned(gathered(values, places, d_model)),
-            None => Cow::Borrowed(values),
-        };
-        let dresult = some(grad);
-        let gathered_states = kept.places.as_ref().map(|places| gathered(states, places, d_model));
-        let states = gathered_states.as_deref().unwrap_or(states);
+        let some = |values| kept.places.as_ref().map(|places| gathered(values, places, d_model));
+        let (some_grad, some_states) = (some(grad), some(states));
+        let (dresult, states) = (some_grad.as_deref().unwrap_or(grad), some_states.as_deref().unwrap_or(states));
         let mut norms = [vec![T::zero(); d_model], vec![T::zero(); d_model]];
         // result = middle + hidden downᵀ
-        let dhidden = multiplied(&dresult, &matrices.down);
-        let (hidden, dgate_up) = swiglu::backward(&kept.gate_up, &dhidden, d_ff);
+        let (mut gate_up, mut dhidden) = (kept.gate_up, multiplied(dresult, &matrices.down));
+        swiglu::backward(&mut gate_up, &mut dhidden, d_ff);
+        let (dgate_up, hidden) = (gate_up, Panels::of(&dhidden, d_ff));
         drop(dhidden);
-        let hidden = Panels::of(&hidden, d_ff);
         // gate_up = norm(middle) gate_upᵀ
         let middle_normed = Panels::of(&rms_norm::forward(&kept.middle, norm, epsilon), d_model);
         let dnormed = multiplied(&dgate_up, &matrices.gate_up);
+        let dgate_up = Panels::of(&dgate_up, 2 * d_ff);
         let mut dmiddle = dresult.to_vec();
         rms_norm::backward_onto(&mut dmiddle, &mut norms[1], &kept.middle, norm, &dnormed, epsilon);
         // middle = states + attended outputᵀ
@@ -146,6 +141,8 @@ impl<T: Real> Computation<'_, T> {
             None => dstates.copy_from_slice(&dsome),
         }
         let attended = Panels::of(&kept.attended, d_model);
+        let (dresult, dmiddle) = (Panels::of(dresult, d_model), Panels::of(&dmiddle, d_model));
+        let dquery = Panels::of(&dquery, d_model);
         Cotangents { dresult, hidden, dgate_up, middle_normed, dmiddle, attended, dquery, states_normed, norms }
     }
 }

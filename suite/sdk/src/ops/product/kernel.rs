@@ -3,6 +3,9 @@
 //! Every result is the sum over the inner dimension in its order, however large the matrices are and wherever in them a
 //! row stands.
 
+use std::mem::MaybeUninit;
+
+use super::panels::copy_up_to;
 use crate::ops::cpu::Real;
 
 /// Rows of the largest tile.
@@ -21,11 +24,18 @@ pub(in crate::ops) struct Left<'a, T> {
 
 /// Where a tile's results go: `columns` of each row, rows `stride` apart.
 pub(in crate::ops) struct Into<'a, T> {
-    pub values: &'a mut [T],
+    pub values: &'a mut [MaybeUninit<T>],
     pub stride: usize,
     pub columns: usize,
-    /// Whether to add to what is there.
+    /// Whether to add to what is there, which then must be initialised.
     pub add: bool,
+}
+
+/// Numbers as memory that tiles write to; they write numbers alone.
+#[inline(always)]
+pub(in crate::ops) fn memory<T: Real>(values: &mut [T]) -> &mut [MaybeUninit<T>] {
+    // SAFETY: both types have the same layout. This module, the only one that gets the result, writes numbers to it.
+    unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<T>]) }
 }
 
 /// The products of `rows` rows, at most [`TALL`], with a panel `[inner][N]`. `FUSED` says that the processor multiplies
@@ -57,7 +67,8 @@ fn sized<T: Real, const FUSED: bool, const N: usize, const R: usize>(left: Left<
     if into.add {
         for (row, results) in results.iter_mut().enumerate() {
             let start = row * into.stride;
-            results[..into.columns].copy_from_slice(&into.values[start..start + into.columns]);
+            // SAFETY: numbers that are added to are initialised.
+            copy_up_to(results, unsafe { into.values[start..start + into.columns].assume_init_ref() });
         }
     }
     // A copy that nothing else refers to, so that it lives in registers.
@@ -75,10 +86,17 @@ fn sized<T: Real, const FUSED: bool, const N: usize, const R: usize>(left: Left<
     results = sums;
     for (row, results) in results.iter().enumerate() {
         let start = row * into.stride;
-        if into.columns == N {
-            into.values[start..start + N].copy_from_slice(results);
-        } else {
-            into.values[start..start + into.columns].copy_from_slice(&results[..into.columns]);
+        let values = &mut into.values[start..start + into.columns];
+        match <&mut [MaybeUninit<T>; N]>::try_from(&mut *values) {
+            Ok(values) => *values = results.map(MaybeUninit::new),
+            Err(_) => write_some(values, &results[..into.columns]),
         }
     }
+}
+
+/// Out of line, so that a whole row of a tile stays a few instructions: the compiler would make one call of both.
+#[cold]
+#[inline(never)]
+fn write_some<T: Copy>(to: &mut [MaybeUninit<T>], from: &[T]) {
+    to.write_copy_of_slice(from);
 }

@@ -3,16 +3,18 @@
 pub(super) mod kernel;
 mod panels;
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::kernel::{Into, Left, TALL, WIDE, tile};
+pub(super) use self::kernel::TALL;
+use self::kernel::{Into, Left, WIDE, memory, tile};
 pub(super) use self::panels::{Panels, copy_up_to};
 use super::cpu::{Real, with_fused};
 use crate::threads;
 
 /// Rows of a product that one thread works on at a time.
-const ROWS: usize = 132;
+const ROWS: usize = 192;
 
 /// Fewest multiplications of a product of few rows that is worth sharing among threads.
 const WORTH_SHARING: usize = 1 << 17;
@@ -31,8 +33,8 @@ struct Product<'a, T> {
     left: &'a [T],
     right: &'a Panels<T>,
     panels: Range<usize>,
-    /// Rows of the columns of these panels: where to write, or to add.
-    into: &'a mut [T],
+    /// Rows of the columns of these panels: where to write, or to add, to numbers then.
+    into: &'a mut [MaybeUninit<T>],
     add: bool,
 }
 
@@ -66,11 +68,16 @@ impl<T: Real> Product<'_, T> {
 
 /// `into` = left · right, or += if `add`; `left` are rows of as many numbers as `right` has.
 pub(super) fn multiply<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, add: bool) {
+    multiply_into(memory(into), left, right, add);
+}
+
+/// Writes all of `into`, or adds to it; what is added to is initialised.
+fn multiply_into<T: Real>(into: &mut [MaybeUninit<T>], left: &[T], right: &Panels<T>, add: bool) {
     let Panels { inner, columns, .. } = *right;
     let rows = into.len() / columns.max(1);
     assert!(into.len() == rows * columns && left.len() == rows * inner);
     if inner == 0 && !add {
-        into.fill(T::zero());
+        into.fill(MaybeUninit::new(T::zero()));
     }
     if rows == 0 || columns == 0 || inner == 0 {
         return;
@@ -88,10 +95,11 @@ pub(super) fn multiply<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, a
 }
 
 /// The product of few rows, shared among the threads by its columns.
-fn multiply_by_columns<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, add: bool) {
+fn multiply_by_columns<T: Real>(into: &mut [MaybeUninit<T>], left: &[T], right: &Panels<T>, add: bool) {
     let panels = right.columns.div_ceil(WIDE);
     let columns = |from: usize| right.columns_of(&(from..(from + SHARE).min(panels)));
-    let mut shares: Vec<(usize, Vec<T>)> = (0..panels).step_by(SHARE).map(|from| (from, Vec::new())).collect();
+    let mut shares: Vec<(usize, Vec<MaybeUninit<T>>)> =
+        (0..panels).step_by(SHARE).map(|from| (from, Vec::new())).collect();
     for (from, share) in &mut shares {
         share.extend(into.chunks_exact(right.columns).flat_map(|row| &row[columns(*from)]));
     }
@@ -126,8 +134,10 @@ fn compute<T: Real>(products: Vec<Product<T>>) {
 /// left · right as a new vector.
 pub(super) fn multiplied<T: Real>(left: &[T], right: &Panels<T>) -> Vec<T> {
     let rows = left.len() / right.inner.max(1);
-    let mut result = vec![T::zero(); rows * right.columns];
-    multiply(&mut result, left, right, false);
+    let mut result = Vec::with_capacity(rows * right.columns);
+    multiply_into(&mut result.spare_capacity_mut()[..rows * right.columns], left, right, false);
+    // SAFETY: as many numbers have been written.
+    unsafe { result.set_len(rows * right.columns) };
     result
 }
 
@@ -136,13 +146,15 @@ pub(super) fn project<T: Real>(x: &[T], weight: &[T], inputs: usize) -> Vec<T> {
     multiplied(x, &Panels::of_transposed(weight, inputs))
 }
 
-/// Rows of a sum of products that one thread works on at a time.
-const BLOCK: usize = 16 * TALL;
+/// Panels of the left operands that one thread works on at a time: rows of the sums.
+const BLOCK: usize = 8;
 
-/// The operands of an outer product: as many rows of `width` numbers as the panels have.
+/// Panels of the right operands that are worked on until all parts are added, so that their sums stay in the cache.
+const BROAD: usize = 8;
+
+/// The operands of an outer product: panels of as many rows.
 pub(super) struct Term<'a, T> {
-    pub left: &'a [T],
-    pub width: usize,
+    pub left: &'a Panels<T, TALL>,
     pub right: &'a Panels<T>,
 }
 
@@ -156,36 +168,27 @@ pub(super) struct OuterProducts<'a, T> {
 
 struct Block<'a, T> {
     into: &'a mut [T],
-    /// The columns of the left operands that belong to this block.
-    rows: Range<usize>,
+    columns: usize,
+    /// The panels of the left operands that belong to this block.
+    panels: Range<usize>,
     terms: Arc<Vec<Term<'a, T>>>,
 }
 
 impl<T: Real> Block<'_, T> {
     #[inline(always)]
     fn compute<const FUSED: bool>(self) {
-        let mut left: Vec<[T; TALL]> = Vec::new();
-        for Term { left: values, width, right } in self.terms.iter() {
-            let (inner, columns) = (right.inner, right.columns);
-            // The left operand by groups of rows of the result: [group][inner][TALL].
-            left.clear();
-            left.resize(self.rows.len().div_ceil(TALL) * inner, [T::zero(); TALL]);
-            for (k, row) in values.chunks_exact(*width).enumerate() {
-                for (group, some) in row[self.rows.clone()].chunks(TALL).enumerate() {
-                    copy_up_to(&mut left[group * inner + k], some);
-                }
-            }
-            for (first, panel) in right.panels(0..columns.div_ceil(WIDE)) {
-                for (group, left) in left.chunks_exact(inner).enumerate() {
-                    let rows = (self.rows.len() - group * TALL).min(TALL);
-                    let values = &mut self.into[group * TALL * columns + first..];
-                    let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add: true };
-                    tile::<T, FUSED, WIDE>(
-                        rows,
-                        Left { values: left.as_flattened(), row_stride: 1, step: TALL },
-                        panel,
-                        into,
-                    );
+        let (columns, rows) = (self.columns, self.into.len() / self.columns);
+        let panels = columns.div_ceil(WIDE);
+        for broad in (0..panels).step_by(BROAD) {
+            for Term { left, right } in self.terms.iter() {
+                for (column, right) in right.panels(broad..(broad + BROAD).min(panels)) {
+                    let column = broad * WIDE + column;
+                    for (row, left) in left.panels(self.panels.clone()) {
+                        let left = Left { values: left.as_flattened(), row_stride: 1, step: TALL };
+                        let values = memory(&mut self.into[row * columns + column..]);
+                        let into = Into { values, stride: columns, columns: (columns - column).min(WIDE), add: true };
+                        tile::<T, FUSED, WIDE>((rows - row).min(TALL), left, right, into);
+                    }
                 }
             }
         }
@@ -198,14 +201,13 @@ pub(super) fn add_outer_products<T: Real>(sums: Vec<OuterProducts<T>>) {
     for OuterProducts { into, mut terms } in sums {
         terms.retain(|term| term.right.inner > 0 && term.right.columns > 0);
         let Some(columns) = terms.first().map(|term| term.right.columns) else { continue };
-        assert!(terms.iter().all(|term| {
-            let Term { left, width, right } = term;
-            left.len() == right.inner * width && width * columns == into.len() && right.columns == columns
+        assert!(terms.iter().all(|Term { left, right }| {
+            left.inner == right.inner && left.columns * columns == into.len() && right.columns == columns
         }));
         let terms = Arc::new(terms);
-        for (number, into) in into.chunks_mut(BLOCK * columns).enumerate() {
-            let rows = number * BLOCK..number * BLOCK + into.len() / columns;
-            blocks.push(Block { into, rows, terms: terms.clone() });
+        for (number, into) in into.chunks_mut(BLOCK * TALL * columns).enumerate() {
+            let panels = number * BLOCK..number * BLOCK + (into.len() / columns).div_ceil(TALL);
+            blocks.push(Block { into, columns, panels, terms: terms.clone() });
         }
     }
     with_fused!(FUSED => threads::for_each(

@@ -5,41 +5,57 @@ use std::ops::Range;
 use super::kernel::WIDE;
 use crate::ops::cpu::Real;
 
-/// Copies `from`, at most `N` numbers, to the start of `to`. A whole array is a few instructions, not a call.
+/// Copies `from`, at most `N` numbers, to the start of `to`.
 #[inline(always)]
 pub(in crate::ops) fn copy_up_to<T: Copy, const N: usize>(to: &mut [T; N], from: &[T]) {
     match <&[T; N]>::try_from(from) {
         Ok(from) => *to = *from,
-        Err(_) => to[..from.len()].copy_from_slice(from),
+        Err(_) => copy_some(to, from),
     }
 }
 
-/// The right operand of a product, `inner` times `columns`, in panels of [`WIDE`] columns: `[panel][inner][WIDE]`.
+/// Copies `from` to the start of `to`. Out of line, so that copying a whole array stays a few instructions: the compiler
+/// would make one call of both.
+#[cold]
+#[inline(never)]
+fn copy_some<T: Copy>(to: &mut [T], from: &[T]) {
+    to[..from.len()].copy_from_slice(from);
+}
+
+/// An operand of a product, `inner` times `columns`, in panels of `N` columns: `[panel][inner][N]`. On the right they are
+/// [`WIDE`]; the left operand of an outer product has panels as wide as a tile is tall.
 #[derive(Debug, Clone)]
-pub(in crate::ops) struct Panels<T> {
-    values: Vec<[T; WIDE]>,
+pub(in crate::ops) struct Panels<T, const N: usize = WIDE> {
+    values: Vec<[T; N]>,
     pub(super) inner: usize,
     pub(super) columns: usize,
 }
 
-impl<T: Real> Panels<T> {
+impl<T: Real, const N: usize> Panels<T, N> {
     /// `values` as rows of `columns` numbers.
     pub fn of(values: &[T], columns: usize) -> Self {
         let inner = values.len() / columns.max(1);
-        let mut panels = vec![[T::zero(); WIDE]; columns.div_ceil(WIDE) * inner];
+        let count = columns.div_ceil(N) * inner;
+        let mut panels: Vec<[T; N]> = Vec::with_capacity(count);
+        let places = &mut panels.spare_capacity_mut()[..count];
+        // Rows are read in their order and groups written far apart: a processor waits for what it reads.
         for (k, row) in values.chunks_exact(columns.max(1)).enumerate() {
-            for (panel, some) in row.chunks(WIDE).enumerate() {
-                copy_up_to(&mut panels[panel * inner + k], some);
+            for (panel, some) in row.chunks(N).enumerate() {
+                let mut group = [T::zero(); N];
+                copy_up_to(&mut group, some);
+                places[panel * inner + k].write(group);
             }
         }
+        // SAFETY: every one of `inner` rows has written a group to each of the panels.
+        unsafe { panels.set_len(count) };
         Self { values: panels, inner, columns }
     }
 
     /// The transpose of `values`, which are rows of `inner` numbers.
     pub fn of_transposed(values: &[T], inner: usize) -> Self {
         let columns = values.len() / inner.max(1);
-        let mut panels = vec![[T::zero(); WIDE]; columns.div_ceil(WIDE) * inner];
-        for (panel, rows) in panels.chunks_mut(inner.max(1)).zip(values.chunks(WIDE * inner.max(1))) {
+        let mut panels = vec![[T::zero(); N]; columns.div_ceil(N) * inner];
+        for (panel, rows) in panels.chunks_mut(inner.max(1)).zip(values.chunks(N * inner.max(1))) {
             for (lane, row) in rows.chunks_exact(inner.max(1)).enumerate() {
                 for (panel, value) in panel.iter_mut().zip(row) {
                     panel[lane] = *value;
@@ -51,12 +67,12 @@ impl<T: Real> Panels<T> {
 
     /// The columns that some panels hold.
     pub(super) fn columns_of(&self, panels: &Range<usize>) -> Range<usize> {
-        panels.start * WIDE..(panels.end * WIDE).min(self.columns)
+        panels.start * N..(panels.end * N).min(self.columns)
     }
 
     /// Some panels, each with the place of its first column among theirs.
-    pub(super) fn panels(&self, which: Range<usize>) -> impl Iterator<Item = (usize, &[[T; WIDE]])> {
+    pub(super) fn panels(&self, which: Range<usize>) -> impl Iterator<Item = (usize, &[[T; N]])> {
         let some = &self.values[which.start * self.inner..which.end * self.inner];
-        some.chunks(self.inner.max(1)).enumerate().map(|(number, panel)| (number * WIDE, panel))
+        some.chunks(self.inner.max(1)).enumerate().map(|(number, panel)| (number * N, panel))
     }
 }

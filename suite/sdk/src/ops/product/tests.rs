@@ -36,14 +36,15 @@ fn products_are_those_of_the_definition() {
 
 #[test]
 fn outer_products_are_those_of_the_definition() {
-    for (width, columns) in [(1, 1), (5, 2), (97, 33), (200, 16)] {
+    for (width, columns) in [(1, 1), (5, 2), (97, 33), (200, 16), (11, 300)] {
         let parts = [(7, 1), (0, 2), (1, 3), (130, 4)];
         let lefts: Vec<Vec<f64>> = parts.iter().map(|(rows, seed)| values(rows * width, *seed)).collect();
+        let left_panels: Vec<Panels<f64, TALL>> = lefts.iter().map(|left| Panels::of(left, width)).collect();
         let rights: Vec<Vec<f64>> = parts.iter().map(|(rows, seed)| values(rows * columns, seed + 10)).collect();
         let panels: Vec<Panels<f64>> = rights.iter().map(|right| Panels::of(right, columns)).collect();
         let start = values(width * columns, 20);
         let mut into = start.clone();
-        let terms = lefts.iter().zip(&panels).map(|(left, right)| Term { left, width, right }).collect();
+        let terms = left_panels.iter().zip(&panels).map(|(left, right)| Term { left, right }).collect();
         add_outer_products(vec![OuterProducts { into: &mut into, terms }]);
         for (index, start) in start.iter().enumerate() {
             let (row, column) = (index / columns, index % columns);
