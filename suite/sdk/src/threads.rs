@@ -1,6 +1,7 @@
 //! Data parallelism with fixed chunks: what a chunk computes never depends on how many threads there are.
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
@@ -42,6 +43,19 @@ pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Send + Sync) {
             )
         });
     }
+}
+
+/// As many zeros, which all threads write: a large vector is cleared at the rate of memory.
+pub(crate) fn zeros<T: Copy + Default + Send>(count: usize) -> Vec<T> {
+    const CHUNK: usize = 1 << 16;
+    let mut zeros = Vec::with_capacity(count);
+    let chunks = zeros.spare_capacity_mut()[..count].chunks_mut(CHUNK).collect();
+    for_each(chunks, |chunk: &mut [MaybeUninit<T>]| {
+        chunk.fill(MaybeUninit::new(T::default()));
+    });
+    // SAFETY: the chunks are all of the numbers, and all have been written.
+    unsafe { zeros.set_len(count) };
+    zeros
 }
 
 /// Marks this thread as working until it is dropped, by a panic too.

@@ -13,6 +13,7 @@ pub(super) trait Real:
     + std::ops::Neg<Output = Self>
     + std::iter::Sum
     + PartialOrd
+    + Default
     + Send
     + Sync
 {

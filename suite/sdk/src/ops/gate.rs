@@ -111,8 +111,8 @@ impl CustomOp3 for Passthrough {
 
 fn backward<T: Real>(candidate: &[T], previous: &[T], grad: &[T], open: &[bool]) -> [Vec<T>; 3] {
     let width = (candidate.len() / open.len().max(1)).max(1);
-    let mut dcandidate = vec![T::zero(); candidate.len()];
-    let mut dprevious = vec![T::zero(); candidate.len()];
+    let mut dcandidate: Vec<T> = threads::zeros(candidate.len());
+    let mut dprevious: Vec<T> = threads::zeros(candidate.len());
     let mut dsoft = vec![T::zero(); open.len()];
     let gradients = dcandidate.chunks_mut(ROWS * width).zip(dprevious.chunks_mut(ROWS * width));
     let inputs = candidate.chunks(ROWS * width).zip(previous.chunks(ROWS * width)).zip(grad.chunks(ROWS * width));

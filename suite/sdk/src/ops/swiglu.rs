@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch, number, sigmoid, with_fused};
+use super::cpu::{self, LANES, Real, dispatch, number, sigmoid, with_fused};
 use crate::threads;
 
 struct SwiGlu;
@@ -57,18 +57,37 @@ pub(super) fn backward<T: Real>(x: &mut [T], grad: &mut [T], width: usize) {
         #[inline(always)]
         |(x, grad): (&mut [T], &mut [T])| {
             for (x, grad) in x.chunks_exact_mut(2 * width).zip(grad.chunks_exact_mut(width)) {
-                let (gates, ups) = x.split_at_mut(width);
-                for ((gate, up), result) in gates.iter_mut().zip(ups).zip(grad) {
-                    let grad = *result;
-                    let sigmoid = sigmoid::<T, FUSED>(*gate);
-                    let silu = *gate * sigmoid;
-                    *result = silu * *up;
-                    *gate = grad * *up * (sigmoid + silu * (number::<T>(1.0) - sigmoid));
-                    *up = grad * silu;
+                let (gate, up) = x.split_at_mut(width);
+                let ((gates, gate_rest), (ups, up_rest)) = (gate.as_chunks_mut(), up.as_chunks_mut());
+                let (grads, grad_rest) = grad.as_chunks_mut();
+                for ((gates, ups), grads) in gates.iter_mut().zip(ups).zip(grads) {
+                    (*gates, *ups, *grads) = backward_of::<T, FUSED, LANES>(*gates, *ups, *grads);
+                }
+                for ((gate, up), grad) in gate_rest.iter_mut().zip(up_rest).zip(grad_rest) {
+                    ([*gate], [*up], [*grad]) = backward_of::<T, FUSED, 1>([*gate], [*up], [*grad]);
                 }
             }
         },
     ));
+}
+
+/// Gradients of gate and up and the result, of numbers by value: the compiler need not fear that they overlap.
+#[inline(always)]
+fn backward_of<T: Real, const FUSED: bool, const N: usize>(
+    gates: [T; N],
+    ups: [T; N],
+    grads: [T; N],
+) -> ([T; N], [T; N], [T; N]) {
+    let (mut dgates, mut dups, mut results) = (gates, ups, grads);
+    for lane in 0..N {
+        let (gate, up, grad) = (gates[lane], ups[lane], grads[lane]);
+        let sigmoid = sigmoid::<T, FUSED>(gate);
+        let silu = gate * sigmoid;
+        results[lane] = silu * up;
+        dups[lane] = grad * silu;
+        dgates[lane] = grad * up * (sigmoid + silu * (number::<T>(1.0) - sigmoid));
+    }
+    (dgates, dups, results)
 }
 
 impl CustomOp1 for SwiGlu {

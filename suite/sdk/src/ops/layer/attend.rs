@@ -114,7 +114,7 @@ impl Attend {
 
     fn forward<T: Real>(&self, states: &[T], keys_values: &[T]) -> Result<Vec<T>> {
         let d_model = self.layer.d_model;
-        let mut result = vec![T::zero(); states.len()];
+        let mut result = threads::zeros(states.len());
         let parts = self.plan.parts(PART);
         let mut saved: Vec<Saved<T>> = parts
             .iter()
@@ -143,7 +143,7 @@ impl Attend {
         let Some(saved) = saved.and_then(|saved| saved.downcast::<Vec<Saved<T>>>().ok()) else {
             candle_core::bail!("layer: nothing is kept for a backward pass, which a graph allows once");
         };
-        let (mut dstates, mut dkeys_values) = (vec![T::zero(); states.len()], vec![T::zero(); keys_values.len()]);
+        let (mut dstates, mut dkeys_values) = (threads::zeros(states.len()), threads::zeros(keys_values.len()));
         let mut cotangents: Vec<Option<Cotangents<T>>> = saved.iter().map(|_| None).collect();
         let of_states = split(&mut dstates, saved.iter().map(|part| part.queries.clone()), d_model);
         let of_keys = split(&mut dkeys_values, saved.iter().map(|part| part.keys.clone()), 2 * d_model);

@@ -60,7 +60,7 @@ impl KeysValues {
 
     fn compute<T: Real>(&self, states: &[T], positions: &[u32]) -> Result<Vec<T>> {
         let d_model = self.layer.d_model;
-        let mut result = vec![T::zero(); 2 * states.len()];
+        let mut result = threads::zeros(2 * states.len());
         let work = result
             .chunks_mut(PART * 2 * d_model)
             .zip(states.chunks(PART * d_model).zip(positions.chunks(PART)))
@@ -88,7 +88,7 @@ impl KeysValues {
     fn backward<T: Real>(&self, states: &[T], grad: &[T]) -> Result<Vec<T>> {
         let Layer { d_model, weights, sums, epsilon, .. } = &*self.layer;
         let (d_model, epsilon) = (*d_model, T::from_f64(*epsilon));
-        let mut dstates = vec![T::zero(); states.len()];
+        let mut dstates = threads::zeros(states.len());
         let mut parts: Vec<Option<Cotangents<T>>> = (0..self.positions.len().div_ceil(PART)).map(|_| None).collect();
         self.with_weights(Way::Backward, |norm: &[T], weight: &Panels<T>| {
             let work = parts
