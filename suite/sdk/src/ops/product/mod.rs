@@ -179,16 +179,31 @@ impl<T: Real> Block<'_, T> {
     fn compute<const FUSED: bool>(self) {
         let (columns, rows) = (self.columns, self.into.len() / self.columns);
         let panels = columns.div_ceil(WIDE);
+        // Sums of some columns, side by side: in place, their rows are far apart, each in a page of its own.
+        let mut sums: Vec<[T; WIDE]> = Vec::new();
         for broad in (0..panels).step_by(BROAD) {
+            let some = broad..(broad + BROAD).min(panels);
+            sums.clear();
+            sums.resize(some.len() * rows, [T::zero(); WIDE]);
+            let ranges = some.clone().map(|panel| panel * WIDE..(panel * WIDE + WIDE).min(columns));
+            for (range, sums) in ranges.clone().zip(sums.chunks_exact_mut(rows)) {
+                for (sum, row) in sums.iter_mut().zip(self.into.chunks_exact(columns)) {
+                    copy_up_to(sum, &row[range.clone()]);
+                }
+            }
             for Term { left, right } in self.terms.iter() {
-                for (column, right) in right.panels(broad..(broad + BROAD).min(panels)) {
-                    let column = broad * WIDE + column;
+                for ((_, right), sums) in right.panels(some.clone()).zip(sums.chunks_exact_mut(rows)) {
                     for (row, left) in left.panels(self.panels.clone()) {
                         let left = Left { values: left.as_flattened(), row_stride: 1, step: TALL };
-                        let values = memory(&mut self.into[row * columns + column..]);
-                        let into = Into { values, stride: columns, columns: (columns - column).min(WIDE), add: true };
+                        let values = memory(sums[row..].as_flattened_mut());
+                        let into = Into { values, stride: WIDE, columns: WIDE, add: true };
                         tile::<T, FUSED, WIDE>((rows - row).min(TALL), left, right, into);
                     }
+                }
+            }
+            for (range, sums) in ranges.zip(sums.chunks_exact(rows)) {
+                for (sum, row) in sums.iter().zip(self.into.chunks_exact_mut(columns)) {
+                    row[range.clone()].copy_from_slice(&sum[..range.len()]);
                 }
             }
         }
