@@ -31,10 +31,11 @@ pub(in crate::ops) struct Into<'a, T> {
     pub add: bool,
 }
 
-/// Numbers as memory that tiles write to; they write numbers alone.
+/// Numbers as memory for [`Into`]. Whoever takes it must write nothing but numbers, as tiles do.
 #[inline(always)]
 pub(in crate::ops) fn memory<T: Real>(values: &mut [T]) -> &mut [MaybeUninit<T>] {
-    // SAFETY: both types have the same layout. This module, the only one that gets the result, writes numbers to it.
+    // SAFETY: both types have the same layout; every caller hands the result to tiles or to a product, which write numbers
+    // alone, so that `values` never holds anything else.
     unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<T>]) }
 }
 
