@@ -69,6 +69,7 @@ impl Case {
             vocabulary: config["vocabulary"].as_u64().unwrap() as usize,
             max_depth: config["max_depth"].as_u64().unwrap() as usize,
             halted_keys_values: HaltedKeysValues::from_name(config["halted_keys_values"].as_str().unwrap()).unwrap(),
+            recompute: false,
             seed: 0,
         };
         let model = Model::new(parts, dtype, &Device::Cpu).unwrap();
@@ -187,6 +188,7 @@ fn the_papers_configuration_has_its_number_of_weights() {
         vocabulary: 32,
         max_depth: 14,
         halted_keys_values: HaltedKeysValues::FreezeState,
+        recompute: false,
         seed: 0,
     };
     assert_eq!(Model::new(parts, DType::F32, &Device::Cpu).unwrap().variables.parameters(), 5_088_270);

@@ -36,6 +36,8 @@ pub struct Bench {
     pub vocabulary: usize,
     pub max_depth: usize,
     pub halted: HaltedKeysValues,
+    /// Whether the backward pass computes the core's steps again.
+    pub recompute: bool,
     pub dtype: DType,
     pub seed: u64,
 }
@@ -49,6 +51,7 @@ impl Bench {
         vocabulary: 11,
         max_depth: 5,
         halted: HaltedKeysValues::FreezeState,
+        recompute: false,
         dtype: DType::F64,
         seed: 1,
     };
@@ -173,6 +176,7 @@ impl Subject {
             vocabulary: bench.vocabulary,
             max_depth: bench.max_depth,
             halted_keys_values: bench.halted,
+            recompute: bench.recompute,
             seed: bench.seed,
         };
         Model::new(parts, bench.dtype, &Device::Cpu)

@@ -5,10 +5,11 @@ use haltbench_engine::batch::Batch;
 use haltbench_engine::model::Model;
 use haltbench_engine::recurrence::Noise;
 use haltbench_engine::training;
+use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, Subject, close, numbers};
+use crate::bench::{Bench, LENGTHS, Subject, close, numbers};
 use crate::fixed::{trajectory, unrolled};
 use crate::miniatures::{ACT, GAMMA, HAZARDS, POSITIVE, SCORES, STILL, SURE, TOP_SHARE};
 use crate::processes::in_one_thread;
@@ -199,4 +200,29 @@ fn gradients_of_a_selecting_policy_are_finite_differences() {
         gradients(&TOP_SHARE, &[]);
         gradients(&POSITIVE, &[("combine", Value::Text("added".to_owned()))]);
     });
+}
+
+/// Every gradient of a training step, to the bit.
+fn bits(subject: &Subject, bench: &Bench) -> Vec<(String, Vec<u64>)> {
+    let (model, batch) = (subject.model(bench), bench.pack(&bench.sequences(&LENGTHS)).0);
+    let loss = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+    let gradients = model.variables.gradients(&loss.total.backward().unwrap()).unwrap();
+    assert!(!gradients.is_empty());
+    let bits = |gradient: &Tensor| numbers(gradient).into_iter().map(f64::to_bits).collect();
+    gradients.into_iter().map(|(name, gradient)| (name, bits(&gradient))).collect()
+}
+
+#[test]
+fn computing_steps_again_in_the_backward_pass_changes_no_bit() {
+    let mut subjects = vec![Subject::registered("anira-e", &[]), Subject::registered("anira-o", &[])];
+    subjects.extend([&HAZARDS, &STILL, &ACT, &TOP_SHARE].map(|declaration| Subject::new(declaration, &[])));
+    for bench in Bench::options(DType::F32) {
+        for subject in &subjects {
+            if bench.halted == HaltedKeysValues::RunOn && subject.declaration.name.starts_with("anira") {
+                continue;
+            }
+            let again = Bench { recompute: true, ..bench };
+            assert_eq!(bits(subject, &bench), bits(subject, &again), "{} {bench:?}", subject.label());
+        }
+    }
 }

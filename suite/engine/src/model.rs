@@ -24,6 +24,8 @@ pub struct ModelParts<'a> {
     pub max_depth: usize,
     /// What halted tokens offer as keys and values.
     pub halted_keys_values: HaltedKeysValues,
+    /// Whether the backward pass computes the core's steps again instead of keeping what it needs of them.
+    pub recompute: bool,
     /// Seed of the weights and of all draws.
     pub seed: u64,
 }
@@ -75,6 +77,8 @@ pub struct Model {
     pub max_depth: usize,
     /// What halted tokens offer as keys and values.
     pub halted_keys_values: HaltedKeysValues,
+    /// Whether the backward pass computes the core's steps again instead of keeping what it needs of them.
+    pub recompute: bool,
     /// Seed of the weights and of all draws.
     pub seed: u64,
     /// Where the weights live.
@@ -119,6 +123,7 @@ impl Model {
             variables,
             max_depth: parts.max_depth,
             halted_keys_values: parts.halted_keys_values,
+            recompute: parts.recompute,
             seed: parts.seed,
             device: device.clone(),
             dtype,

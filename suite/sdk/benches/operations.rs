@@ -11,7 +11,7 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, LayerPass, LayerWeights, RopeTable};
+use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, Backward, LayerPass, LayerWeights, RopeTable};
 use haltbench_sdk::random::Stream;
 
 const SEQUENCES: usize = 64;
@@ -75,7 +75,7 @@ fn operations(criterion: &mut Criterion) {
         };
         let pass = LayerPass::new(&weights, HEADS, 1e-5, &rope)?;
         let keys_values = pass.keys_values(&t[0], &positions, None)?;
-        pass.attend(&t[0], &keys_values, &positions, &plan, None)
+        pass.attend(&t[0], &keys_values, &positions, &plan, Backward::default())
     });
 }
 

@@ -99,6 +99,8 @@ pub struct StepContext<'a> {
     /// results of halted tokens are needed for the gradient of their gates alone, so a backbone may leave their backward
     /// pass out.
     pub differentiated: Option<&'a RowSet>,
+    /// Whether the backward pass should compute again what a backbone would otherwise keep for it.
+    pub recompute: bool,
 }
 
 /// A recurrent Transformer in three parts. Any part may be empty.

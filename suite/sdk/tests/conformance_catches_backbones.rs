@@ -56,6 +56,7 @@ impl Backbone for Flawed {
                 rows: &rows,
                 key_values: &mut fresh,
                 differentiated: None,
+                recompute: false,
             };
             let states = self.inner.step(&all.index_add(&padded, states, 0)?, &mut alone)?;
             return context.rows.select(&states);

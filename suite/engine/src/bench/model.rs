@@ -38,6 +38,8 @@ pub struct Workload {
     pub mean_depth: Option<f64>,
     /// What halted tokens offer as keys and values.
     pub halted_keys_values: String,
+    /// Whether the backward pass computes the core's steps again.
+    pub recompute: bool,
     /// Seed of weights, tokens and depths.
     pub seed: u64,
 }
@@ -93,6 +95,7 @@ impl BenchModel {
             vocabulary,
             max_depth: depth,
             halted_keys_values: HaltedKeysValues::from_name(&workload.halted_keys_values)?,
+            recompute: workload.recompute,
             seed,
         };
         let model = Model::new(parts, DType::F32, device)?;

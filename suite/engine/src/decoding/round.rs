@@ -115,6 +115,7 @@ impl Pass for Round<'_> {
             rows: running,
             key_values: self.key_values,
             differentiated: None,
+            recompute: false,
         };
         let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
         running.iter().for_each(|row| self.depths[row] = step as u32);
@@ -183,7 +184,8 @@ impl Unsettled {
         key_values.begin_cached(step, &self.layout, &none, &self.rows, &self.states)?;
         ledger.step(model, 0, 0, self.rows.len());
         let nothing = self.states.narrow(0, 0, 0)?;
-        let mut context = StepContext { step, layout: &self.layout, rows: &none, key_values, differentiated: None };
+        let mut context =
+            StepContext { step, layout: &self.layout, rows: &none, key_values, differentiated: None, recompute: false };
         model.backbone.step(&nothing, &mut context)?;
         Ok(())
     }

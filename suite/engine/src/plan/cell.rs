@@ -83,6 +83,7 @@ impl CellPlan {
             vocabulary,
             max_depth: self.recurrence.max_depth,
             halted_keys_values: HaltedKeysValues::from_name(&self.recurrence.halted_keys_values)?,
+            recompute: self.training.recompute,
             seed: self.seed,
         })
     }

@@ -47,6 +47,10 @@ pub struct TrainingSettings {
     pub checkpoint_every: u64,
     /// Steps between two lines of metrics.jsonl.
     pub log_every: u64,
+    /// Whether the backward pass computes the core's steps again instead of keeping what it needs of them: less memory, more
+    /// time, the same numbers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
 }
 
 impl Default for TrainingSettings {
@@ -63,6 +67,7 @@ impl Default for TrainingSettings {
             clip: 1.0,
             checkpoint_every: 100,
             log_every: 10,
+            recompute: false,
         }
     }
 }

@@ -191,6 +191,7 @@ impl halting::Pass for Pass<'_> {
             rows: computed,
             key_values: &mut self.key_values,
             differentiated: None,
+            recompute: false,
         };
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
         if runs_on {

@@ -132,6 +132,7 @@ impl<'a> Walk<'a> {
             rows,
             key_values: &mut self.key_values,
             differentiated,
+            recompute: self.model.recompute,
         };
         Ok(self.model.backbone.step(&rows.select(states)?, &mut context)?)
     }

@@ -160,8 +160,10 @@ impl Bench {
         states: &Tensor,
         key_values: &mut KeyValues,
     ) -> Result<Tensor> {
-        self.backbone
-            .step(states, &mut StepContext { step, layout: &packed.layout, rows, key_values, differentiated: None })
+        self.backbone.step(
+            states,
+            &mut StepContext { step, layout: &packed.layout, rows, key_values, differentiated: None, recompute: false },
+        )
     }
 
     fn shapes(&self, packed: &Packed) {

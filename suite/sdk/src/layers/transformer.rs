@@ -9,7 +9,7 @@ use crate::backbone::{PartCost, StepContext};
 use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
 use crate::layout::{RowSet, TokenLayout};
-use crate::ops::{AttentionPlan, LayerPass, LayerWeights, RopeTable};
+use crate::ops::{AttentionPlan, Backward, LayerPass, LayerWeights, RopeTable};
 
 /// Sizes of a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,7 +129,7 @@ impl TransformerLayer {
         let keys_values = pass.keys_values(states, &rows, None)?;
         let plan = AttentionPlan::new(layout, queries, None);
         let positions = positions_of(layout, queries.as_slice());
-        Ok(pass.attend(&queries.select(states)?, &keys_values, &positions, &plan, None)?)
+        Ok(pass.attend(&queries.select(states)?, &keys_values, &positions, &plan, Backward::default())?)
     }
 
     /// Stores what was `projected` and attends to what the rows `queries` of a layout see in the cache.
@@ -172,8 +172,9 @@ impl TransformerLayer {
         }
         let keys_values = context.key_values.commit(index, projected)?;
         let places = context.differentiated.map(|some| some.places_in(rows));
+        let backward = Backward { places: places.as_ref(), recompute: context.recompute };
         let positions = positions_of(layout, rows.as_slice());
-        Ok(pass.attend(states, &keys_values, &positions, plan, places.as_ref())?)
+        Ok(pass.attend(states, &keys_values, &positions, plan, backward)?)
     }
 
     /// Begins a graph in which the layer may be used several times. Constant weights need no graph, and what is made of them

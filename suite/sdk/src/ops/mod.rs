@@ -30,7 +30,7 @@ pub use cached_attention::{NO_ENTRY, cached_attention};
 pub use cross_entropy::cross_entropy;
 pub use entries::KeyValueEntries;
 pub use gate::{passthrough, straight_through};
-pub use layer::{LayerPass, LayerWeights};
+pub use layer::{Backward, LayerPass, LayerWeights};
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use log_sigmoid::log_sigmoid;

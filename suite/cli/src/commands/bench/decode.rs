@@ -27,7 +27,7 @@ pub struct DecodeArguments {
 /// If a size does not fit, the policy cannot be decoded, or a run fails.
 pub fn run(arguments: &DecodeArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let (new, repetitions) = (arguments.new, usize::from(arguments.model.repetitions));
-    let report = arguments.model.with(plugins, |bench| Ok(decode::measure(&bench, new, repetitions)?))?;
+    let report = arguments.model.with(plugins, false, |bench| Ok(decode::measure(&bench, new, repetitions)?))?;
     output::report(&report, arguments.model.json, text)?;
     Ok(0)
 }

@@ -24,7 +24,7 @@ pub struct EvalArguments {
 /// If a size does not fit or a pass fails.
 pub fn run(arguments: &EvalArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let repetitions = usize::from(arguments.model.repetitions);
-    let report = arguments.model.with(plugins, |bench| Ok(eval::measure(&bench, repetitions)?))?;
+    let report = arguments.model.with(plugins, false, |bench| Ok(eval::measure(&bench, repetitions)?))?;
     output::report(&report, arguments.model.json, text)?;
     Ok(0)
 }

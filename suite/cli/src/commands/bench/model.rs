@@ -67,6 +67,7 @@ impl ModelArguments {
     pub fn with<T: Send>(
         &self,
         plugins: &[PathBuf],
+        recompute: bool,
         work: impl FnOnce(BenchModel) -> Result<T, Failure> + Send,
     ) -> Result<T, Failure> {
         memory::keep_freed();
@@ -83,6 +84,7 @@ impl ModelArguments {
             vocabulary: self.vocabulary,
             mean_depth: self.mean_depth,
             halted_keys_values: self.halted_keys_values.clone(),
+            recompute,
             seed: self.seed,
         };
         thread::scope(|scope| {

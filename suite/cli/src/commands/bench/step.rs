@@ -16,6 +16,9 @@ use crate::output;
 pub struct StepArguments {
     #[command(flatten)]
     model: ModelArguments,
+    /// Compute the core's steps again in the backward pass instead of keeping what it needs of them
+    #[arg(long)]
+    recompute: bool,
     /// Write weights, inputs, losses and gradients of one step to this folder instead of timing it
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
@@ -27,11 +30,11 @@ pub struct StepArguments {
 /// If a size does not fit or the step fails.
 pub fn run(arguments: &StepArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     if let Some(folder) = &arguments.dump {
-        arguments.model.with(plugins, |bench| Ok(step::dump(&bench, folder)?))?;
+        arguments.model.with(plugins, arguments.recompute, |bench| Ok(step::dump(&bench, folder)?))?;
         return Ok(0);
     }
     let repetitions = usize::from(arguments.model.repetitions);
-    let report = arguments.model.with(plugins, |bench| Ok(step::measure(&bench, repetitions)?))?;
+    let report = arguments.model.with(plugins, arguments.recompute, |bench| Ok(step::measure(&bench, repetitions)?))?;
     output::report(&report, arguments.model.json, text)?;
     Ok(0)
 }

@@ -50,6 +50,7 @@ impl<'a> Unroll<'a> {
             rows: &self.all,
             key_values: &mut self.key_values,
             differentiated: None,
+            recompute: false,
         };
         self.backbone.step(states, &mut context)
     }

@@ -9,7 +9,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::packed::Way;
 use super::part::{Computation, Cotangents, Kept};
-use super::{Layer, LayerPass, PART, accumulate, split};
+use super::{Backward, Layer, LayerPass, PART, accumulate, split};
 use crate::ops::attention::{AttentionPlan, Part, causal_attention};
 use crate::ops::cpu::{self, Real, dispatch};
 use crate::ops::product::{OuterProducts, Term, add_outer_products};
@@ -23,7 +23,7 @@ pub(super) fn apply(
     keys_values: &Tensor,
     positions: &Arc<Vec<u32>>,
     plan: &Arc<AttentionPlan>,
-    differentiated: Option<&Arc<[u32]>>,
+    backward: Backward,
 ) -> Result<Tensor> {
     let layer = &pass.layer;
     let expected = (vec![plan.queries(), layer.d_model], vec![plan.rows(), 2 * layer.d_model]);
@@ -45,8 +45,9 @@ pub(super) fn apply(
         positions: positions.clone(),
         rotation: layer.rope.rotation(positions),
         plan: plan.clone(),
-        differentiated: differentiated.filter(|places| places.len() < plan.queries()).cloned(),
-        tracked,
+        differentiated: backward.places.filter(|places| places.len() < plan.queries()).cloned(),
+        keeps: tracked && !backward.recompute,
+        recompute: backward.recompute,
         kept: Mutex::new(None),
     };
     states.contiguous()?.apply_op3(&keys_values.contiguous()?, &pass.token, operation)
@@ -77,7 +78,10 @@ struct Attend {
     plan: Arc<AttentionPlan>,
     /// Places of the rows that the backward pass works on; `None` stands for all.
     differentiated: Option<Arc<[u32]>>,
-    tracked: bool,
+    /// Whether the forward pass keeps something for the backward pass.
+    keeps: bool,
+    /// Whether the backward pass may compute it again.
+    recompute: bool,
     /// A `Vec<Saved<T>>`.
     kept: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -112,7 +116,8 @@ impl Attend {
         })
     }
 
-    fn forward<T: Real>(&self, states: &[T], keys_values: &[T]) -> Result<Vec<T>> {
+    /// The layer's result, and what its backward pass needs if `keeps`.
+    fn compute<T: Real>(&self, states: &[T], keys_values: &[T], keeps: bool) -> Result<(Vec<T>, Vec<Saved<T>>)> {
         let d_model = self.layer.d_model;
         let mut result = threads::zeros(states.len());
         let parts = self.plan.parts(PART);
@@ -127,22 +132,36 @@ impl Attend {
                 let Range { start, end } = part.queries;
                 let (places, positions) = (self.places(&part.queries), &self.positions[start..end]);
                 let states = &states[start * d_model..end * d_model];
-                saved.kept = computation.forward(part, positions, states, result, places, self.tracked);
+                saved.kept = computation.forward(part, positions, states, result, places, keeps);
             });
         })?;
-        if self.tracked {
+        Ok((result, saved))
+    }
+
+    fn forward<T: Real>(&self, states: &[T], keys_values: &[T]) -> Result<Vec<T>> {
+        let (result, saved) = self.compute(states, keys_values, self.keeps)?;
+        if self.keeps {
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(saved));
         }
         Ok(result)
     }
 
+    /// What the forward pass has kept for the backward pass, or what it would have.
+    fn saved<T: Real>(&self, states: &[T], keys_values: &[T]) -> Result<Vec<Saved<T>>> {
+        if self.recompute {
+            return Ok(self.compute(states, keys_values, true)?.1);
+        }
+        let saved = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match saved.and_then(|saved| saved.downcast().ok()) {
+            Some(saved) => Ok(*saved),
+            None => candle_core::bail!("layer: nothing is kept for a backward pass, which a graph allows once"),
+        }
+    }
+
     /// Gradients of the states and of keys and values.
     fn backward<T: Real>(&self, states: &[T], keys_values: &[T], grad: &[T]) -> Result<(Vec<T>, Vec<T>)> {
         let d_model = self.layer.d_model;
-        let saved = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(saved) = saved.and_then(|saved| saved.downcast::<Vec<Saved<T>>>().ok()) else {
-            candle_core::bail!("layer: nothing is kept for a backward pass, which a graph allows once");
-        };
+        let saved = self.saved(states, keys_values)?;
         let (mut dstates, mut dkeys_values) = (threads::zeros(states.len()), threads::zeros(keys_values.len()));
         let mut cotangents: Vec<Option<Cotangents<T>>> = saved.iter().map(|_| None).collect();
         let of_states = split(&mut dstates, saved.iter().map(|part| part.queries.clone()), d_model);

@@ -68,6 +68,16 @@ fn accumulate<T: Real>(total: &mut [T], share: &[T]) {
     }
 }
 
+/// How a use of a layer is differentiated.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Backward<'a> {
+    /// Places of the rows whose results receive a gradient other than zero; the others have no backward pass. `None` stands
+    /// for all.
+    pub places: Option<&'a Arc<[u32]>>,
+    /// Whether the backward pass computes the layer again instead of keeping what it needs. The numbers are the same.
+    pub recompute: bool,
+}
+
 /// A layer within one graph: however often it is applied, its weights receive their gradients once.
 #[derive(Clone)]
 pub struct LayerPass {
@@ -140,9 +150,6 @@ impl LayerPass {
     /// The layer's result for the rows of `plan`, `[queries, d_model]`, from their states at `positions` and the keys and
     /// values of all tokens, `[rows, 2 * d_model]`.
     ///
-    /// `differentiated` names the places of the rows whose results receive a gradient other than zero; nothing is kept
-    /// for the others. `None` stands for all.
-    ///
     /// # Errors
     /// If shapes or types do not agree.
     pub fn attend(
@@ -151,9 +158,9 @@ impl LayerPass {
         keys_values: &Tensor,
         positions: &Arc<Vec<u32>>,
         plan: &Arc<AttentionPlan>,
-        differentiated: Option<&Arc<[u32]>>,
+        backward: Backward,
     ) -> Result<Tensor> {
-        attend::apply(self, states, keys_values, positions, plan, differentiated)
+        attend::apply(self, states, keys_values, positions, plan, backward)
     }
 
     /// [`attend`](Self::attend) over entries of a cache: those that each row sees, its own among them. Carries no gradient.

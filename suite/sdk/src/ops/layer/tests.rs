@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor};
 
-use super::{LayerPass, LayerWeights, attend, keys_values};
+use super::{Backward, LayerPass, LayerWeights, attend, keys_values};
 use crate::layout::{RowSet, TokenLayout};
 use crate::ops::tests::{agree, agree_without_differences, values};
 use crate::ops::{AttentionPlan, RopeTable};
@@ -49,7 +49,7 @@ impl Case {
     }
 
     /// The layer applied `times` times to the rows, as operations or composed.
-    fn run(&self, x: &[Tensor], times: usize, fused: bool) -> Result<Tensor> {
+    fn run(&self, x: &[Tensor], times: usize, fused: bool, recompute: bool) -> Result<Tensor> {
         let pass = pass(x)?;
         let (all, some) = (self.positions(&RowSet::all(9)), self.positions(&self.rows));
         let mut states = x[0].clone();
@@ -57,7 +57,7 @@ impl Case {
             let queries = states.index_select(&self.rows.tensor(states.device()).unwrap(), 0)?;
             let new = if fused {
                 let keys_values = pass.keys_values(&states, &all, None)?;
-                pass.attend(&queries, &keys_values, &some, &self.plan, None)?
+                pass.attend(&queries, &keys_values, &some, &self.plan, Backward { recompute, ..Backward::default() })?
             } else {
                 let keys_values = keys_values::composed(&pass.layer, &states, &all)?;
                 attend::composed(&pass.layer, &queries, &keys_values, &some, &self.plan)?
@@ -74,9 +74,15 @@ fn equals_its_composition_and_finite_differences() {
     let hidden = Arc::new(vec![true, false, true, true, false, true, false, true, false]);
     for (rows, visible) in [(RowSet::all(9), None), (some.clone(), None), (some, Some(&hidden))] {
         let case = Case::new(rows, visible);
-        agree(&operands(), |x| case.run(x, 1, true), |x| case.run(x, 1, false));
+        let (fused, composed) = ((true, false), (false, false));
+        let run = |(fused, recompute), times| {
+            let case = &case;
+            move |x: &[Tensor]| case.run(x, times, fused, recompute)
+        };
+        agree(&operands(), run(fused, 1), run(composed, 1));
         // Weights that are used several times receive the sum of their gradients.
-        agree_without_differences(&operands(), |x| case.run(x, 3, true), |x| case.run(x, 3, false));
+        agree_without_differences(&operands(), run(fused, 3), run(composed, 3));
+        agree_without_differences(&operands(), run((true, true), 3), run(composed, 3));
     }
 }
 
@@ -110,19 +116,25 @@ fn what_is_known_is_copied_and_differentiated_as_though_computed() {
 fn rows_without_a_gradient_need_no_backward_pass() {
     let case = Case::new(RowSet::all(9), None);
     let positions = case.positions(&case.rows);
-    for places in [vec![0u32, 3, 4, 8], vec![], (0..9).collect()] {
+    for (places, recompute) in
+        [(vec![0u32, 3, 4, 8], false), (vec![0, 3, 4, 8], true), (vec![], false), ((0..9).collect(), true)]
+    {
         let mask: Vec<f64> = (0..9).map(|row| f64::from(u8::from(places.contains(&row)))).collect();
         let places: Arc<[u32]> = places.into();
-        let run = |x: &[Tensor], differentiated: Option<&Arc<[u32]>>| -> Result<Tensor> {
+        let run = |x: &[Tensor], backward: Backward| -> Result<Tensor> {
             let pass = pass(x)?;
             let keys_values = pass.keys_values(&x[0], &positions, None)?;
-            let result = pass.attend(&x[0], &keys_values, &positions, &case.plan, differentiated)?;
+            let result = pass.attend(&x[0], &keys_values, &positions, &case.plan, backward)?;
             let mask = Tensor::new(mask.as_slice(), x[0].device())?.to_dtype(x[0].dtype())?.unsqueeze(1)?;
             // The other rows are used without their gradient, as a gate does.
             let rest = result.detach().broadcast_mul(&mask.affine(-1.0, 1.0)?)?;
             result.broadcast_mul(&mask)? + rest
         };
-        agree_without_differences(&operands(), |x| run(x, Some(&places)), |x| run(x, None));
+        agree_without_differences(
+            &operands(),
+            |x| run(x, Backward { places: Some(&places), recompute }),
+            |x| run(x, Backward::default()),
+        );
     }
 }
 
