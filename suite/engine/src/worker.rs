@@ -10,6 +10,7 @@ use haltbench_sdk::candle_core::DType;
 use haltbench_sdk::fingerprint;
 use haltbench_sdk::policy::{Policy, Training};
 use haltbench_sdk::task::Task;
+use haltbench_sdk::threads;
 use serde::{Deserialize, Serialize};
 
 use crate::baselines;
@@ -77,17 +78,11 @@ pub fn run_cell(
     }
     folder.set_status(&Status::of(State::Running))?;
     let work = || Cell::open(run, id, catalogue, device)?.run(monitor);
-    let outcome = thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(STACK).name("cell".to_owned());
-        let handle = thread.spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(work)));
-        match handle.map(|handle| handle.join()) {
-            Ok(Ok(Ok(outcome))) => outcome,
-            Ok(Ok(Err(panic)) | Err(panic)) => {
-                Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref()))))
-            }
-            Err(error) => Err(Error::Cell(format!("no thread with a stack of {STACK} bytes: {error}"))),
-        }
-    });
+    let outcome = match threads::in_pool(STACK, || catch_unwind(AssertUnwindSafe(work))) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),
+        Err(error) => Err(error.into()),
+    };
     match &outcome {
         Ok(()) => folder.set_done()?,
         Err(Error::Interrupted(_)) => folder.set_status(&Status::of(State::Pending))?,

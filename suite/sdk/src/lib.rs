@@ -34,7 +34,7 @@ pub mod policy;
 pub mod random;
 pub mod registry;
 pub mod task;
-mod threads;
+pub mod threads;
 
 pub use candle_core;
 pub use candle_nn;

@@ -10,6 +10,21 @@ thread_local! {
     static WORKING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Runs `work` on a thread of a pool whose threads have stacks of `stack` bytes. What `work` shares among threads then
+/// starts on its own thread at once; from outside of a pool, every operation would be handed over and waited for. A panic
+/// of `work` goes on here.
+///
+/// # Errors
+/// If the system has no such threads.
+pub fn in_pool<R: Send>(stack: usize, work: impl FnOnce() -> R + Send) -> crate::Result<R> {
+    let name = |number| format!("worker {number}");
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(stack).thread_name(name).build();
+    match pool {
+        Ok(pool) => Ok(pool.install(work)),
+        Err(error) => Err(crate::Error::invalid("threads", format!("threads with stacks of {stack} bytes"), error)),
+    }
+}
+
 /// Whether the caller is an item of [`for_each`]: the other threads have items of their own, and what it calls should run
 /// on this thread alone.
 fn is_working() -> bool {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::attention::AttentionPlan;
 use super::cpu::{self, LANES, Real, fuses, number};
 use super::product::copy_up_to;
-use super::product::kernel::{Into, Left, TALL, WIDE, memory, tile};
+use super::product::kernel::{Into, Left, TALL, WIDE, places, tile};
 use crate::threads;
 
 /// Queries that are worked on at once: those of a block compute the scores of all keys that the last of them sees.
@@ -71,8 +71,8 @@ fn products<T: Real, const FUSED: bool, const N: usize>(
         let first = number * N;
         for row in (0..rows).step_by(TALL) {
             let left = Left { values: &left.values[row * left.row_stride..], ..left };
-            let values = memory(&mut into[row * stride + first..]);
-            let into = Into { values, stride, columns: (columns - first).min(N), add };
+            let places = places(&mut into[row * stride + first..]);
+            let into = Into { places, stride, columns: (columns - first).min(N), add };
             tile::<T, FUSED, N>((rows - row).min(TALL), left, panel, into);
         }
     }

@@ -1,10 +1,10 @@
 //! Flags that say what model and batch are timed.
 
 use std::path::PathBuf;
-use std::thread;
 
 use haltbench_engine::bench::{BenchModel, Workload};
 use haltbench_engine::{device, memory};
+use haltbench_sdk::threads;
 
 use crate::catalogue;
 use crate::failure::Failure;
@@ -87,11 +87,6 @@ impl ModelArguments {
             recompute,
             seed: self.seed,
         };
-        thread::scope(|scope| {
-            let build = || work(BenchModel::new(workload, &catalogue, &device)?);
-            let handle = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, build);
-            let handle = handle.map_err(|error| Failure::internal(&format!("no thread to work on: {error}")))?;
-            handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        threads::in_pool(STACK, || work(BenchModel::new(workload, &catalogue, &device)?))?
     }
 }

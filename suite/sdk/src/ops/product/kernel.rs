@@ -3,6 +3,7 @@
 //! Every result is the sum over the inner dimension in its order, however large the matrices are and wherever in them a
 //! row stands.
 
+use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 
 use super::panels::copy_up_to;
@@ -24,19 +25,34 @@ pub(in crate::ops) struct Left<'a, T> {
 
 /// Where a tile's results go: `columns` of each row, rows `stride` apart.
 pub(in crate::ops) struct Into<'a, T> {
-    pub values: &'a mut [MaybeUninit<T>],
+    pub places: &'a [Place<T>],
     pub stride: usize,
     pub columns: usize,
     /// Whether to add to what is there, which then must be initialised.
     pub add: bool,
 }
 
-/// Numbers as memory for [`Into`]. Whoever takes it must write nothing but numbers, as tiles do.
+/// Memory of a number, initialised or not. Threads that share a matrix may hold all of its places, as long as each reads
+/// and writes columns of its own.
+#[repr(transparent)]
+pub(in crate::ops) struct Place<T>(#[allow(dead_code, reason = "accessed by pointer")] UnsafeCell<MaybeUninit<T>>);
+
+// SAFETY: tiles alone touch what is behind a place, and the products that are computed at the same time have rows or
+// columns of their own.
+unsafe impl<T: Send> Sync for Place<T> {}
+
+/// The places of numbers that are all initialised. Nothing but numbers is ever written to a place.
 #[inline(always)]
-pub(in crate::ops) fn memory<T: Real>(values: &mut [T]) -> &mut [MaybeUninit<T>] {
-    // SAFETY: both types have the same layout; every caller hands the result to tiles or to a product, which write numbers
-    // alone, so that `values` never holds anything else.
-    unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<T>]) }
+pub(in crate::ops) fn places<T: Real>(values: &mut [T]) -> &[Place<T>] {
+    // SAFETY: both types have the same layout, and the exclusive reference ends no sooner than the shared one.
+    unsafe { &*(std::ptr::from_mut(values) as *const [Place<T>]) }
+}
+
+/// The places of numbers that need not be initialised.
+#[inline(always)]
+pub(in crate::ops) fn places_of_memory<T: Real>(memory: &mut [MaybeUninit<T>]) -> &[Place<T>] {
+    // SAFETY: as above.
+    unsafe { &*(std::ptr::from_mut(memory) as *const [Place<T>]) }
 }
 
 /// The products of `rows` rows, at most [`TALL`], with a panel `[inner][N]`. `FUSED` says that the processor multiplies
@@ -68,8 +84,8 @@ fn sized<T: Real, const FUSED: bool, const N: usize, const R: usize>(left: Left<
     if into.add {
         for (row, results) in results.iter_mut().enumerate() {
             let start = row * into.stride;
-            // SAFETY: numbers that are added to are initialised.
-            copy_up_to(results, unsafe { into.values[start..start + into.columns].assume_init_ref() });
+            // SAFETY: numbers that are added to are initialised, and no other thread touches these.
+            copy_up_to(results, unsafe { (*numbers(into.places, start, into.columns)).assume_init_ref() });
         }
     }
     // A copy that nothing else refers to, so that it lives in registers.
@@ -87,12 +103,21 @@ fn sized<T: Real, const FUSED: bool, const N: usize, const R: usize>(left: Left<
     results = sums;
     for (row, results) in results.iter().enumerate() {
         let start = row * into.stride;
-        let values = &mut into.values[start..start + into.columns];
+        // SAFETY: no other thread touches these places.
+        let values = unsafe { &mut *numbers(into.places, start, into.columns) };
         match <&mut [MaybeUninit<T>; N]>::try_from(&mut *values) {
             Ok(values) => *values = results.map(MaybeUninit::new),
             Err(_) => write_some(values, &results[..into.columns]),
         }
     }
+}
+
+/// Memory of some places that follow each other.
+#[inline(always)]
+fn numbers<T>(places: &[Place<T>], start: usize, count: usize) -> *mut [MaybeUninit<T>] {
+    let places = &places[start..start + count];
+    // A place is its memory, and its cell allows writing through a shared reference.
+    std::ptr::slice_from_raw_parts_mut(places.as_ptr().cast_mut().cast(), count)
 }
 
 /// Out of line, so that a whole row of a tile stays a few instructions: the compiler would make one call of both.

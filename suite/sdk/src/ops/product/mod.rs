@@ -3,12 +3,11 @@
 pub(super) mod kernel;
 mod panels;
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
 pub(super) use self::kernel::TALL;
-use self::kernel::{Into, Left, WIDE, memory, tile};
+use self::kernel::{Into, Left, Place, WIDE, places, places_of_memory, tile};
 pub(super) use self::panels::{Panels, copy_up_to};
 use super::cpu::{Real, with_fused};
 use crate::threads;
@@ -33,22 +32,24 @@ struct Product<'a, T> {
     left: &'a [T],
     right: &'a Panels<T>,
     panels: Range<usize>,
-    /// Rows of the columns of these panels: where to write, or to add, to numbers then.
-    into: &'a mut [MaybeUninit<T>],
+    /// Rows of the whole product: where to write, or to add, to numbers then.
+    into: &'a [Place<T>],
     add: bool,
 }
 
 impl<T: Real> Product<'_, T> {
     #[inline(always)]
     fn compute<const FUSED: bool>(self) {
-        let (inner, columns) = (self.right.inner, self.right.columns_of(&self.panels).len());
+        let Panels { inner, columns, .. } = *self.right;
+        let before = self.right.columns_of(&self.panels).start;
         let rows = self.into.len() / columns.max(1);
         let tiles = rows.div_ceil(TALL);
         // By depths, each of which goes on with the sums of the one before, in the same order: what is read again for every
         // panel or tile then stays in the cache.
         for depth in (0..inner).step_by(DEEP) {
             let add = self.add || depth > 0;
-            for (first, panel) in self.right.panels(self.panels.clone()) {
+            for (place, panel) in self.right.panels(self.panels.clone()) {
+                let first = before + place;
                 let panel = &panel[depth..(depth + DEEP).min(inner)];
                 for which in 0..tiles {
                     let (row, end) = match rows {
@@ -57,8 +58,8 @@ impl<T: Real> Product<'_, T> {
                         _ => (which * TALL, (which * TALL + TALL).min(rows)),
                     };
                     let left = Left { values: &self.left[row * inner + depth..], row_stride: inner, step: 1 };
-                    let values = &mut self.into[row * columns + first..];
-                    let into = Into { values, stride: columns, columns: (columns - first).min(WIDE), add };
+                    let places = &self.into[row * columns + first..];
+                    let into = Into { places, stride: columns, columns: (columns - first).min(WIDE), add };
                     tile::<T, FUSED, WIDE>(end - row, left, panel, into);
                 }
             }
@@ -68,59 +69,30 @@ impl<T: Real> Product<'_, T> {
 
 /// `into` = left · right, or += if `add`; `left` are rows of as many numbers as `right` has.
 pub(super) fn multiply<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, add: bool) {
-    multiply_into(memory(into), left, right, add);
+    if right.inner == 0 && !add {
+        into.fill(T::zero());
+    }
+    multiply_into(places(into), left, right, add);
 }
 
-/// Writes all of `into`, or adds to it; what is added to is initialised.
-fn multiply_into<T: Real>(into: &mut [MaybeUninit<T>], left: &[T], right: &Panels<T>, add: bool) {
+/// Writes all of `into`, or adds to it; what is added to is initialised. No other thread may use these places.
+fn multiply_into<T: Real>(into: &[Place<T>], left: &[T], right: &Panels<T>, add: bool) {
     let Panels { inner, columns, .. } = *right;
     let rows = into.len() / columns.max(1);
     assert!(into.len() == rows * columns && left.len() == rows * inner);
-    if inner == 0 && !add {
-        into.fill(MaybeUninit::new(T::zero()));
-    }
     if rows == 0 || columns == 0 || inner == 0 {
         return;
     }
-    if rows < ROWS && rows * inner * columns >= WORTH_SHARING && threads::would_share() {
-        return multiply_by_columns(into, left, right, add);
-    }
-    let panels = 0..columns.div_ceil(WIDE);
-    let products = into
-        .chunks_mut(ROWS * columns)
-        .zip(left.chunks(ROWS * inner))
-        .map(|(into, left)| Product { left, right, panels: panels.clone(), into, add })
-        .collect();
-    compute(products);
-}
-
-/// The product of few rows, shared among the threads by its columns.
-fn multiply_by_columns<T: Real>(into: &mut [MaybeUninit<T>], left: &[T], right: &Panels<T>, add: bool) {
-    let panels = right.columns.div_ceil(WIDE);
-    let columns = |from: usize| right.columns_of(&(from..(from + SHARE).min(panels)));
-    let mut shares: Vec<(usize, Vec<MaybeUninit<T>>)> =
-        (0..panels).step_by(SHARE).map(|from| (from, Vec::new())).collect();
-    for (from, share) in &mut shares {
-        share.extend(into.chunks_exact(right.columns).flat_map(|row| &row[columns(*from)]));
-    }
-    compute(
-        shares
-            .iter_mut()
-            .map(|(from, into)| Product {
-                left,
-                right,
-                panels: *from..(*from + SHARE).min(panels),
-                into: into.as_mut_slice(),
-                add,
-            })
-            .collect(),
-    );
-    for (from, share) in &shares {
-        let own = columns(*from);
-        for (row, share) in into.chunks_exact_mut(right.columns).zip(share.chunks_exact(own.len())) {
-            row[own.clone()].copy_from_slice(share);
+    let panels = columns.div_ceil(WIDE);
+    let by_columns = rows < ROWS && rows * inner * columns >= WORTH_SHARING && threads::would_share();
+    let share = if by_columns { SHARE } else { panels };
+    let mut products = Vec::new();
+    for (into, left) in into.chunks(ROWS * columns).zip(left.chunks(ROWS * inner)) {
+        for from in (0..panels).step_by(share) {
+            products.push(Product { left, right, panels: from..(from + share).min(panels), into, add });
         }
     }
+    compute(products);
 }
 
 fn compute<T: Real>(products: Vec<Product<T>>) {
@@ -135,7 +107,7 @@ fn compute<T: Real>(products: Vec<Product<T>>) {
 pub(super) fn multiplied<T: Real>(left: &[T], right: &Panels<T>) -> Vec<T> {
     let rows = left.len() / right.inner.max(1);
     let mut result = Vec::with_capacity(rows * right.columns);
-    multiply_into(&mut result.spare_capacity_mut()[..rows * right.columns], left, right, false);
+    multiply_into(places_of_memory(&mut result.spare_capacity_mut()[..rows * right.columns]), left, right, false);
     // SAFETY: as many numbers have been written.
     unsafe { result.set_len(rows * right.columns) };
     result
@@ -195,8 +167,8 @@ impl<T: Real> Block<'_, T> {
                 for ((_, right), sums) in right.panels(some.clone()).zip(sums.chunks_exact_mut(rows)) {
                     for (row, left) in left.panels(self.panels.clone()) {
                         let left = Left { values: left.as_flattened(), row_stride: 1, step: TALL };
-                        let values = memory(sums[row..].as_flattened_mut());
-                        let into = Into { values, stride: WIDE, columns: WIDE, add: true };
+                        let places = places(sums[row..].as_flattened_mut());
+                        let into = Into { places, stride: WIDE, columns: WIDE, add: true };
                         tile::<T, FUSED, WIDE>((rows - row).min(TALL), left, right, into);
                     }
                 }
