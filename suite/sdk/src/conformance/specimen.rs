@@ -70,12 +70,21 @@ pub fn break_of<T>(result: Result<T>) -> (usize, String) {
     }
 }
 
-/// Statistics to be recorded, of instances whose answers are words: lengths, the most frequent first answer, and the mean,
-/// the largest value and the number of defined values of every column. A generator that changed shows in them.
+/// Instances that [`statistics`] is about: enough for a changed generator to show in the means.
+const COUNT: u64 = 10_000;
+
+/// Tokens that [`statistics`] lists, of those that begin an answer.
+const FREQUENT: usize = 5;
+
+/// Statistics to be recorded, of 10,000 instances of these sizes in turn: lengths, the most frequent first answers, and the
+/// mean, the largest value and the number of defined values of every column. A generator that changed shows in them.
 ///
 /// # Panics
-/// If there is no instance, or one without an answer.
-pub fn statistics(task: &dyn Task, instances: &[Instance]) -> String {
+/// If the task cannot express a size, there is none, or an instance has no answer.
+pub fn statistics(task: &dyn Task, sizes: &[u32]) -> String {
+    let sizes = sizes.iter().copied().cycle();
+    let instances: Vec<Instance> = (0..COUNT).zip(sizes).map(|(seed, size)| draw(task, size, seed)).collect();
+    let instances = instances.as_slice();
     let lengths: Vec<usize> = instances.iter().map(|instance| instance.tokens.len()).collect();
     let (least, most) =
         lengths.iter().fold((usize::MAX, 0), |(least, most), length| (least.min(*length), most.max(*length)));
@@ -90,16 +99,18 @@ pub fn statistics(task: &dyn Task, instances: &[Instance]) -> String {
         // A text takes whatever is written to it.
         let _ = writeln!(text, "{line}");
     };
-    line(format!("answers by their nodes: {}", answers.join(" ")));
+    line(format!("answers by their words: {}", answers.join(" ")));
     let vocabulary = &task.spec().vocabulary;
     let mut firsts = vec![0; vocabulary.len()];
     for instance in instances {
         let first = instance.answers().next().unwrap_or_else(|| panic!("an instance without an answer"));
         firsts[first as usize] += 1;
     }
-    if let Some((first, count)) = firsts.iter().enumerate().max_by_key(|(_, count)| **count) {
-        line(format!("most frequent first token: {} in {count}", vocabulary[first]));
-    }
+    let mut firsts: Vec<(usize, &String)> =
+        firsts.into_iter().zip(vocabulary).filter(|(count, _)| *count > 0).collect();
+    firsts.sort_by(|left, right| right.cmp(left));
+    let listed: Vec<String> = firsts.iter().take(FREQUENT).map(|(count, word)| format!("{word}:{count}")).collect();
+    line(format!("{} first tokens, most frequent: {}", firsts.len(), listed.join(" ")));
     for (place, name) in columns(task).enumerate() {
         let of = |instance: &Instance| instance.complexities.iter().chain(&instance.features).nth(place).cloned();
         let values: Vec<f64> =
@@ -109,6 +120,20 @@ pub fn statistics(task: &dyn Task, instances: &[Instance]) -> String {
         line(format!("{name}: {mean:.4} on average, at most {most}, {} defined", values.len()));
     }
     text
+}
+
+/// Holds the [`statistics`](crate::conformance::specimen::statistics) of a task, with instances of some sizes, against those
+/// recorded under a name. The crate needs `insta` as a development dependency.
+#[macro_export]
+macro_rules! assert_statistics {
+    ($name:literal, $task:expr, $sizes:expr) => {{
+        let text = $crate::conformance::specimen::statistics($task, $sizes);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../snapshots/tasks"));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!($name, text));
+    }};
 }
 
 /// The whole criterion bench of a task's generator: what follows the task's name are settings to draw with, each a name, a

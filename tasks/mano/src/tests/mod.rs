@@ -6,6 +6,7 @@ mod laws;
 mod malformed;
 mod properties;
 mod reference;
+mod statistics;
 
 use haltbench_sdk::conformance::specimen::{break_of, column, configured, draw};
 use haltbench_sdk::task::Task;
