@@ -171,6 +171,11 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// Whether a model can be decoded with a cache.
+pub fn has_cached_form(model: &Model) -> bool {
+    model.halted_keys_values != HaltedKeysValues::RunOn && refuse(model).is_ok()
+}
+
 /// Refuses models whose tokens cannot be decoded one after the other.
 fn refuse(model: &Model) -> Result<()> {
     let name = model.declaration.name;

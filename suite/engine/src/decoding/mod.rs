@@ -10,7 +10,7 @@ mod memory;
 mod round;
 
 pub use choice::{Choice, Chosen};
-pub use decoder::{Advanced, Decoder, ForcedDepths};
+pub use decoder::{Advanced, Decoder, ForcedDepths, has_cached_form};
 pub use memory::CacheMemory;
 
 use crate::error::{Error, Result};

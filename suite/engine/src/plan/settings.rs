@@ -80,8 +80,7 @@ pub struct Evaluation {
     pub instances: usize,
     /// Instances in a batch; has no influence on results.
     pub batch: usize,
-    /// Strings that a model generates, for tasks that are languages; 0 for none. Every token evaluates the string so
-    /// far anew, so the time grows with the square of the length.
+    /// Strings that a model generates, for tasks that are languages; 0 for none.
     pub generated_strings: usize,
     /// Sizes seen in training; the task's own when not given.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,21 +1,19 @@
 //! Evaluation by generation, for tasks that are languages: strings that the model draws at temperature 1, and its
 //! distributions along the strings of the evaluation. The task judges both.
 
-use std::sync::Arc;
+mod reading;
 
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
-use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::Task;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 
-use crate::batch::Batch;
+use self::reading::Reading;
 use crate::error::{Error, Result};
 use crate::estimate;
 use crate::model::Model;
-use crate::recurrence::{Execution, evaluate};
 use crate::store::MetricRow;
 
 /// What a task that is a language says about what the model expected along `strings` of the language, and about `count`
@@ -66,50 +64,31 @@ pub fn generate(
     let mut strings = vec![PredictedString::default(); count];
     let mut streams: Vec<Stream> = (0..count as u64).map(|number| Stream::new(seed, "generation", &[number])).collect();
     let mut running: Vec<usize> = (0..count).collect();
+    let mut reading = Reading::new(model, &(0..count as u64).collect::<Vec<u64>>())?;
+    let mut new = vec![prompt; count];
     while !running.is_empty() {
         if let Some(signal) = interrupted() {
             return Err(Error::Interrupted(signal));
         }
-        let prefixes: Vec<Vec<u32>> =
-            running.iter().map(|number| [&prompt[..], &strings[*number].tokens].concat()).collect();
-        let identities: Vec<u64> = running.iter().map(|number| *number as u64).collect();
-        let distributions = next_tokens(model, &prefixes, &identities)?;
+        let distributions = reading.read(&new)?;
         for (number, distribution) in running.iter().zip(distributions) {
             let string = &mut strings[*number];
             string.tokens.push(draw(&distribution, &mut streams[*number]));
             string.distributions.push(distribution);
         }
         // One token more than the longest string has shows that a string is too long.
-        running.retain(|number| {
+        let goes_on = |number: &usize| {
             let tokens = &strings[*number].tokens;
             tokens.last() != Some(&generation.end()) && tokens.len() <= generation.longest()
-        });
+        };
+        let kept: Vec<bool> = running.iter().map(goes_on).collect();
+        running.retain(goes_on);
+        if !running.is_empty() {
+            reading.keep(&kept)?;
+        }
+        new = running.iter().filter_map(|number| strings[*number].tokens.last()).map(|token| vec![*token]).collect();
     }
     Ok(strings)
-}
-
-/// The model's distribution of the token after each prefix. The one place to put a cache in: every call evaluates the
-/// whole prefixes anew.
-fn next_tokens(model: &Model, prefixes: &[Vec<u32>], identities: &[u64]) -> Result<Vec<Vec<f64>>> {
-    let lengths: Vec<usize> = prefixes.iter().map(Vec::len).collect();
-    let layout = Arc::new(TokenLayout::new(&lengths, identities)?);
-    let rows = layout.rows();
-    let mut is_last = vec![false; rows];
-    let mut end = 0;
-    for length in &lengths {
-        end += length;
-        is_last[end - 1] = true;
-    }
-    let batch = Batch {
-        tokens: Tensor::from_vec(prefixes.concat(), rows, &model.device)?,
-        readout: RowSet::from_mask(&is_last),
-        targets: Arc::new(Vec::new()),
-        target_index: (0..rows).map(|row| layout.position(row) as u32 + 1).collect(),
-        complexity: vec![f32::NAN; rows],
-        layout,
-    };
-    let evaluated = evaluate(model, &batch, Execution::Compacted, None)?;
-    distributions(&evaluated.logits)
 }
 
 /// The distributions that logits `[rows, vocabulary]` stand for, in double precision.

@@ -1,0 +1,85 @@
+//! A model that reads strings token by token and says what it expects next.
+
+use std::sync::Arc;
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+
+use super::distributions;
+use crate::batch::Batch;
+use crate::decoding::{Decoder, has_cached_form};
+use crate::error::Result;
+use crate::model::Model;
+use crate::recurrence::{Execution, evaluate};
+
+/// Strings on their way.
+pub(super) enum Reading<'a> {
+    /// With keys and values of what was read in a cache.
+    Cached(Box<Decoder<'a>>),
+    /// Every string anew for every token, by policies that have no cached form: each with its lasting name.
+    Anew(&'a Model, Vec<(u64, Vec<u32>)>),
+}
+
+impl<'a> Reading<'a> {
+    /// Empty strings with these lasting names.
+    ///
+    /// # Errors
+    /// If there is no cache for them.
+    pub fn new(model: &'a Model, identities: &[u64]) -> Result<Self> {
+        if has_cached_form(model) {
+            return Ok(Self::Cached(Box::new(Decoder::new(model, identities)?)));
+        }
+        Ok(Self::Anew(model, identities.iter().map(|identity| (*identity, Vec::new())).collect()))
+    }
+
+    /// Appends tokens to every string, at least one to each: the distributions of the token that follows.
+    ///
+    /// # Errors
+    /// If a pass fails.
+    pub fn read(&mut self, new: &[Vec<u32>]) -> Result<Vec<Vec<f64>>> {
+        match self {
+            Self::Cached(decoder) => {
+                let new: Vec<&[u32]> = new.iter().map(Vec::as_slice).collect();
+                distributions(&decoder.advance(&new)?.logits)
+            }
+            Self::Anew(model, strings) => {
+                strings.iter_mut().zip(new).for_each(|((_, string), new)| string.extend(new));
+                anew(model, strings)
+            }
+        }
+    }
+
+    /// Keeps the strings where `kept` is true, in their order.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn keep(&mut self, kept: &[bool]) -> Result<()> {
+        match self {
+            Self::Cached(decoder) => decoder.keep(kept),
+            Self::Anew(_, strings) => {
+                let mut kept = kept.iter();
+                strings.retain(|_| kept.next().copied().unwrap_or(false));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn anew(model: &Model, strings: &[(u64, Vec<u32>)]) -> Result<Vec<Vec<f64>>> {
+    let lengths: Vec<usize> = strings.iter().map(|(_, string)| string.len()).collect();
+    let identities: Vec<u64> = strings.iter().map(|(identity, _)| *identity).collect();
+    let layout = Arc::new(TokenLayout::new(&lengths, &identities)?);
+    let rows = layout.rows();
+    let mut is_last = vec![false; rows];
+    (0..strings.len()).for_each(|string| is_last[layout.rows_of(string).end - 1] = true);
+    let tokens: Vec<u32> = strings.iter().flat_map(|(_, string)| string).copied().collect();
+    let batch = Batch {
+        tokens: Tensor::from_vec(tokens, rows, &model.device)?,
+        readout: RowSet::from_mask(&is_last),
+        targets: Arc::new(Vec::new()),
+        target_index: (0..rows).map(|row| layout.position(row) as u32 + 1).collect(),
+        complexity: vec![f32::NAN; rows],
+        layout,
+    };
+    distributions(&evaluate(model, &batch, Execution::Compacted, None)?.logits)
+}
