@@ -1,7 +1,5 @@
 //! Cached greedy decoding at given depths, against the same at all D steps.
 
-use std::time::Instant;
-
 use serde::Serialize;
 
 use super::{BenchModel, Spread, Workload};
@@ -65,15 +63,7 @@ pub fn measure(bench: &BenchModel, new: usize, repetitions: usize) -> Result<Dec
         decode_at(&bench.constant, &prompts, &until, Choice::Greedy, depths)
     };
     let (sparse_run, dense_run) = (run(false)?, run(true)?);
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..repetitions.max(1) {
-        for (times, dense) in times.iter_mut().zip([false, true]) {
-            let started = Instant::now();
-            run(dense)?;
-            times.push(started.elapsed());
-        }
-    }
-    let [time, dense] = times.map(Spread::from_times);
+    let [time, dense] = Spread::of_both(repetitions, [false, true], |dense| run(dense).map(|_| ()))?;
     let operations = |decoding: &Decoding| decoding.ledger.flops + decoding.ledger.decision_flops;
     let (flops, dense_flops) = (operations(&sparse_run), operations(&dense_run));
     let drawn_mean_depth = depths.iter().copied().map(f64::from).sum::<f64>() / depths.len() as f64;

@@ -1,7 +1,5 @@
 //! An adaptive evaluation: halted tokens left out of the computation, against all tokens in all steps.
 
-use std::time::Instant;
-
 use serde::Serialize;
 
 use super::{BenchModel, Spread, Workload};
@@ -49,15 +47,8 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
     let pass = |execution: Execution| evaluate_at(&bench.constant, &bench.batch, execution, &bench.depths);
     let ledger = pass(Execution::Compacted)?.ledger;
     pass(Execution::Dense)?;
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..repetitions.max(1) {
-        for (times, execution) in times.iter_mut().zip([Execution::Compacted, Execution::Dense]) {
-            let started = Instant::now();
-            pass(execution)?;
-            times.push(started.elapsed());
-        }
-    }
-    let [time, dense] = times.map(Spread::from_times);
+    let both = [Execution::Compacted, Execution::Dense];
+    let [time, dense] = Spread::of_both(repetitions, both, |execution| pass(execution).map(|_| ()))?;
     let (ideal_share, measured_share) = (ledger.flops / ledger.dense_flops, time.median_ms / dense.median_ms);
     Ok(EvalReport {
         workload: bench.workload.clone(),

@@ -37,8 +37,28 @@ impl Spread {
         Ok(Self::from_times(times))
     }
 
+    /// Times two pieces of work in turn, `repetitions` times each, so that what disturbs the machine disturbs both.
+    ///
+    /// # Errors
+    /// What `work` reports.
+    pub fn of_both<W: Copy>(
+        repetitions: usize,
+        both: [W; 2],
+        mut work: impl FnMut(W) -> Result<()>,
+    ) -> Result<[Self; 2]> {
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..repetitions.max(1) {
+            for (times, which) in times.iter_mut().zip(both) {
+                let started = Instant::now();
+                work(which)?;
+                times.push(started.elapsed());
+            }
+        }
+        Ok(times.map(Self::from_times))
+    }
+
     /// Quantiles of `times`, of which there must be at least one.
-    pub fn from_times(mut times: Vec<Duration>) -> Self {
+    fn from_times(mut times: Vec<Duration>) -> Self {
         times.sort();
         let at = |share: f64| {
             let place = (share * (times.len().saturating_sub(1)) as f64).round() as usize;
