@@ -27,14 +27,7 @@ pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
     let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout, None).unwrap()];
     for step in 1..=model.max_depth {
         key_values.begin_dense(&rows, &vec![false; batch.rows()], &states[step - 1]).unwrap();
-        let mut context = StepContext {
-            step,
-            layout: &batch.layout,
-            rows: &rows,
-            key_values: &mut key_values,
-            differentiated: None,
-            recompute: false,
-        };
+        let mut context = StepContext::new(step, &batch.layout, &rows, &mut key_values);
         states.push(model.backbone.step(&states[step - 1], &mut context).unwrap());
     }
     states

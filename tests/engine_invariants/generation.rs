@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use haltbench_engine::batch::Batch;
+use haltbench_engine::decoding::has_cached_form;
 use haltbench_engine::generation::{distributions, generate, rows};
 use haltbench_engine::recurrence::{Execution, evaluate};
+use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::prelude::*;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 
@@ -73,6 +75,18 @@ fn invariant_6_a_string_is_drawn_from_what_one_pass_expects() {
             }
         }
     });
+}
+
+#[test]
+fn strings_are_read_with_a_cache_where_the_policy_has_a_cached_form() {
+    for subject in subjects() {
+        for bench in Bench::options(DType::F64) {
+            let PolicyDeclaration { kind, causal, uses_labels, .. } = subject.declaration;
+            let cached = matches!(kind, PolicyKind::Early | PolicyKind::Online) && *causal && !uses_labels;
+            let expected = cached && bench.halted != HaltedKeysValues::RunOn;
+            assert_eq!(has_cached_form(&subject.model(&bench)), expected, "{} {bench:?}", subject.label());
+        }
+    }
 }
 
 #[test]

@@ -52,9 +52,6 @@ pub trait Monitor {
     fn interrupted(&self) -> Option<i32>;
 }
 
-/// candle's backward pass and the drop of its graph recurse once for every chained operation.
-const STACK: usize = 512 << 20;
-
 /// How long a worker waits for another process that still holds the cell, such as a worker of a run that was killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -78,7 +75,7 @@ pub fn run_cell(
     }
     folder.set_status(&Status::of(State::Running))?;
     let work = || Cell::open(run, id, catalogue, device)?.run(monitor);
-    let outcome = match threads::in_pool(STACK, || catch_unwind(AssertUnwindSafe(work))) {
+    let outcome = match threads::in_pool(|| catch_unwind(AssertUnwindSafe(work))) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),
         Err(error) => Err(error.into()),

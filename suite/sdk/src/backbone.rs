@@ -103,6 +103,13 @@ pub struct StepContext<'a> {
     pub recompute: bool,
 }
 
+impl<'a> StepContext<'a> {
+    /// Step number `step` on `rows`, all of which are differentiated, if any is, from what the backbone keeps.
+    pub fn new(step: usize, layout: &'a Arc<TokenLayout>, rows: &'a RowSet, key_values: &'a mut KeyValues) -> Self {
+        Self { step, layout, rows, key_values, differentiated: None, recompute: false }
+    }
+}
+
 /// A recurrent Transformer in three parts. Any part may be empty.
 pub trait Backbone: Send + Sync {
     /// Sizes of this backbone.

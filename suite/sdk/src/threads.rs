@@ -10,18 +10,20 @@ thread_local! {
     static WORKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` on a thread of a pool whose threads have stacks of `stack` bytes. What `work` shares among threads then
-/// starts on its own thread at once; from outside of a pool, every operation would be handed over and waited for. A panic
-/// of `work` goes on here.
+/// Bytes of stack: candle's backward pass and the drop of its graph recurse once for every chained operation.
+const STACK: usize = 512 << 20;
+
+/// Runs `work` on a thread of a pool, with a large stack. What `work` shares among threads then starts on its own thread
+/// at once; from outside of a pool, every operation would be handed over and waited for. A panic of `work` goes on here.
 ///
 /// # Errors
 /// If the system has no such threads.
-pub fn in_pool<R: Send>(stack: usize, work: impl FnOnce() -> R + Send) -> crate::Result<R> {
+pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> crate::Result<R> {
     let name = |number| format!("worker {number}");
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(stack).thread_name(name).build();
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).thread_name(name).build();
     match pool {
         Ok(pool) => Ok(pool.install(work)),
-        Err(error) => Err(crate::Error::invalid("threads", format!("threads with stacks of {stack} bytes"), error)),
+        Err(error) => Err(crate::Error::invalid("threads", format!("threads with stacks of {STACK} bytes"), error)),
     }
 }
 

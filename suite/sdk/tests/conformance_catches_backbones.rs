@@ -50,14 +50,7 @@ impl Backbone for Flawed {
             let padded = context.rows.tensor(states.device())?;
             let all = Tensor::zeros((context.layout.rows(), states.dim(1)?), states.dtype(), states.device())?;
             let rows = RowSet::all(context.layout.rows());
-            let mut alone = StepContext {
-                step: context.step,
-                layout: context.layout,
-                rows: &rows,
-                key_values: &mut fresh,
-                differentiated: None,
-                recompute: false,
-            };
+            let mut alone = StepContext::new(context.step, context.layout, &rows, &mut fresh);
             let states = self.inner.step(&all.index_add(&padded, states, 0)?, &mut alone)?;
             return context.rows.select(&states);
         }

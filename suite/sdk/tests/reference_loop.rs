@@ -29,14 +29,7 @@ fn unrolled(backbone: &dyn Backbone, batch: &Batch, depth: usize) -> (Tensor, Te
     let mut states = backbone.prelude(&batch.tokens, &batch.layout, None).unwrap();
     let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, backbone.dimensions().core_layers, batch.rows());
     for step in 1..=depth {
-        let mut context = StepContext {
-            step,
-            layout: &batch.layout,
-            rows: &rows,
-            key_values: &mut key_values,
-            differentiated: None,
-            recompute: false,
-        };
+        let mut context = StepContext::new(step, &batch.layout, &rows, &mut key_values);
         states = backbone.step(&states, &mut context).unwrap();
     }
     let logits = backbone.coda(&states, &batch.layout, &rows, None).unwrap();
@@ -201,14 +194,7 @@ fn a_mixture_weighs_the_states_and_steps_from_what_is_carried() {
     let (first, _) = unrolled(backbone.as_ref(), &batch, 1);
     let rows = RowSet::all(batch.rows());
     let mut key_values = KeyValues::new(option, 1, batch.rows());
-    let mut context = StepContext {
-        step: 2,
-        layout: &batch.layout,
-        rows: &rows,
-        key_values: &mut key_values,
-        differentiated: None,
-        recompute: false,
-    };
+    let mut context = StepContext::new(2, &batch.layout, &rows, &mut key_values);
     let second = backbone.step(&(&first * 2.0).unwrap(), &mut context).unwrap();
     assert!(all_equal(&outcome.states, &((first + second).unwrap() * 0.5).unwrap()));
     assert_eq!(outcome.weights.unwrap()[3], [0.0, 0.5, 0.5, 0.0, 0.0]);

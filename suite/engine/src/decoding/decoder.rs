@@ -173,7 +173,8 @@ impl<'a> Decoder<'a> {
 
 /// Whether a model can be decoded with a cache.
 pub fn has_cached_form(model: &Model) -> bool {
-    model.halted_keys_values != HaltedKeysValues::RunOn && refuse(model).is_ok()
+    // Whoever refuses a model says so before there is a sequence.
+    Decoder::new(model, &[]).is_ok()
 }
 
 /// Refuses models whose tokens cannot be decoded one after the other.

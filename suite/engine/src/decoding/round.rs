@@ -109,14 +109,7 @@ impl Pass for Round<'_> {
             None => 0,
         };
         self.ledger.step(self.model, running.len(), pairs, due.len());
-        let mut context = StepContext {
-            step,
-            layout: &self.layout,
-            rows: running,
-            key_values: self.key_values,
-            differentiated: None,
-            recompute: false,
-        };
+        let mut context = StepContext::new(step, &self.layout, running, self.key_values);
         let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
         running.iter().for_each(|row| self.depths[row] = step as u32);
         replace_rows(states, running, &new)
@@ -184,8 +177,7 @@ impl Unsettled {
         key_values.begin_cached(step, &self.layout, &none, &self.rows, &self.states)?;
         ledger.step(model, 0, 0, self.rows.len());
         let nothing = self.states.narrow(0, 0, 0)?;
-        let mut context =
-            StepContext { step, layout: &self.layout, rows: &none, key_values, differentiated: None, recompute: false };
+        let mut context = StepContext::new(step, &self.layout, &none, key_values);
         model.backbone.step(&nothing, &mut context)?;
         Ok(())
     }

@@ -185,14 +185,7 @@ impl halting::Pass for Pass<'_> {
         }
         let pairs = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible()).pairs();
         self.ledger.step(self.model, computed.len(), pairs, self.key_values.extra_projections());
-        let mut context = StepContext {
-            step,
-            layout: &self.batch.layout,
-            rows: computed,
-            key_values: &mut self.key_values,
-            differentiated: None,
-            recompute: false,
-        };
+        let mut context = StepContext::new(step, &self.batch.layout, computed, &mut self.key_values);
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
         if runs_on {
             self.shadow = Some(new.clone());

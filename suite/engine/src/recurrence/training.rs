@@ -127,12 +127,9 @@ impl<'a> Walk<'a> {
         self.step += 1;
         self.key_values.begin_dense(rows, halted, states)?;
         let mut context = StepContext {
-            step: self.step,
-            layout: &self.batch.layout,
-            rows,
-            key_values: &mut self.key_values,
             differentiated,
             recompute: self.model.recompute,
+            ..StepContext::new(self.step, &self.batch.layout, rows, &mut self.key_values)
         };
         Ok(self.model.backbone.step(&rows.select(states)?, &mut context)?)
     }

@@ -160,10 +160,7 @@ impl Bench {
         states: &Tensor,
         key_values: &mut KeyValues,
     ) -> Result<Tensor> {
-        self.backbone.step(
-            states,
-            &mut StepContext { step, layout: &packed.layout, rows, key_values, differentiated: None, recompute: false },
-        )
+        self.backbone.step(states, &mut StepContext::new(step, &packed.layout, rows, key_values))
     }
 
     fn shapes(&self, packed: &Packed) {

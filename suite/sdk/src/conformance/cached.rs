@@ -56,14 +56,7 @@ fn whole(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValu
         let halted: Vec<bool> = (0..rows).map(|row| depth_of(&layout, row) < step).collect();
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
         key_values.begin_dense(&all, &halted, &states)?;
-        let mut context = StepContext {
-            step,
-            layout: &layout,
-            rows: &all,
-            key_values: &mut key_values,
-            differentiated: None,
-            recompute: false,
-        };
+        let mut context = StepContext::new(step, &layout, &all, &mut key_values);
         let moved = backbone.step(&states, &mut context)?;
         states = replace_rows(&states, &running, &running.select(&moved)?)?;
     }
@@ -149,14 +142,7 @@ impl<'a> Rounds<'a> {
                 _ => Vec::new(),
             };
             self.core.begin_cached(step, layout, &running, &settled, &states)?;
-            let mut context = StepContext {
-                step,
-                layout,
-                rows: &running,
-                key_values: &mut self.core,
-                differentiated: None,
-                recompute: false,
-            };
+            let mut context = StepContext::new(step, layout, &running, &mut self.core);
             let moved = self.backbone.step(&running.select(&states)?, &mut context)?;
             if !running.is_empty() {
                 states = replace_rows(&states, &running, &moved)?;

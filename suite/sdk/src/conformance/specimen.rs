@@ -122,17 +122,16 @@ pub fn statistics(task: &dyn Task, sizes: &[u32]) -> String {
     text
 }
 
-/// Holds the [`statistics`](crate::conformance::specimen::statistics) of a task, with instances of some sizes, against those
-/// recorded under a name. The crate needs `insta` as a development dependency.
+/// Holds a text about a task, as [`statistics`](crate::conformance::specimen::statistics), against the one recorded under a
+/// name. The crate needs `insta` as a development dependency.
 #[macro_export]
-macro_rules! assert_statistics {
-    ($name:literal, $task:expr, $sizes:expr) => {{
-        let text = $crate::conformance::specimen::statistics($task, $sizes);
+macro_rules! assert_recorded {
+    ($name:expr, $text:expr) => {{
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../snapshots/tasks"));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.bind(|| insta::assert_snapshot!($name, text));
+        settings.bind(|| insta::assert_snapshot!($name, $text));
     }};
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use haltbench_sdk::assert_recorded;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::Task;
@@ -55,9 +56,5 @@ fn means_are_those_recorded() {
         let task = configured(&[("algorithm", Value::Text(row.name.into()))]).unwrap();
         writeln!(text, "{}: {}", row.name, line(&*task)).unwrap();
     }
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../snapshots/tasks"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!("clrs-statistics", text));
+    assert_recorded!("clrs-statistics", text);
 }

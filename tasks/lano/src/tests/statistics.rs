@@ -1,7 +1,6 @@
 //! Statistics of many instances, recorded: a generator or a column that changes shows here.
 
-use std::path::Path;
-
+use haltbench_sdk::assert_recorded;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{Instance, Task};
 
@@ -62,17 +61,9 @@ fn baselines_of(name: &str, count: u64) -> String {
     format!("{name}: {}", shares.join(", "))
 }
 
-fn recorded(name: &str, statistics: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots/tasks"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, statistics));
-}
-
 #[test]
 fn a_small_grammar_is_what_it_was() {
-    recorded("lano-sampled", &statistics(&*lano("sampled"), 10_000));
+    assert_recorded!("lano-sampled", &statistics(&*lano("sampled"), 10_000));
 }
 
 #[test]
@@ -81,9 +72,9 @@ fn the_papers_grammar_is_what_it_was() {
         let parts = ["cfg3b", "toy"].map(|name| scope.spawn(move || (name, statistics(&*lano(name), 10_000))));
         parts.into_iter().map(|part| part.join().unwrap()).map(|(name, text)| format!("{name}\n{text}")).collect()
     });
-    recorded("lano-published", &parts.join("\n"));
+    assert_recorded!("lano-published", &parts.join("\n"));
     let shares: Vec<String> = ["cfg3b", "cfg3f", "toy"].map(|name| baselines_of(name, 300)).into();
-    recorded("lano-baselines", &shares.join("\n"));
+    assert_recorded!("lano-baselines", &shares.join("\n"));
     // The mean entropy of the next token is known from a few samples of another implementation.
     assert!(parts[0].contains("mean entropy 0.42") || parts[0].contains("mean entropy 0.43"), "{}", parts[0]);
     assert_eq!(language("cfg3b").outcomes(), 4);

@@ -56,9 +56,6 @@ pub struct ModelArguments {
     pub json: bool,
 }
 
-/// candle's backward pass and the drop of its graph recurse once for every chained operation.
-const STACK: usize = 512 << 20;
-
 impl ModelArguments {
     /// Builds what is timed and calls `work` with it on a thread with a large stack.
     ///
@@ -87,6 +84,6 @@ impl ModelArguments {
             recompute,
             seed: self.seed,
         };
-        threads::in_pool(STACK, || work(BenchModel::new(workload, &catalogue, &device)?))?
+        threads::in_pool(|| work(BenchModel::new(workload, &catalogue, &device)?))?
     }
 }

@@ -44,14 +44,7 @@ impl<'a> Unroll<'a> {
     /// R(`states`) for every row. `resting` rows take no part: they offer keys and values as the settings say.
     pub fn apply(&mut self, step: usize, states: &Tensor, resting: &[bool]) -> Result<Tensor> {
         self.key_values.begin_dense(&self.all, resting, states)?;
-        let mut context = StepContext {
-            step,
-            layout: &self.batch.layout,
-            rows: &self.all,
-            key_values: &mut self.key_values,
-            differentiated: None,
-            recompute: false,
-        };
+        let mut context = StepContext::new(step, &self.batch.layout, &self.all, &mut self.key_values);
         self.backbone.step(states, &mut context)
     }
 

@@ -48,16 +48,16 @@ impl Case {
         Arc::new(rows.iter().map(|row| self.layout.position(row) as u32).collect())
     }
 
-    /// The layer applied `times` times to the rows, as operations or composed.
-    fn run(&self, x: &[Tensor], times: usize, fused: bool, recompute: bool) -> Result<Tensor> {
+    /// The layer applied `times` times to the rows, as operations that are differentiated in this way, or composed.
+    fn run(&self, x: &[Tensor], times: usize, fused: Option<Backward>) -> Result<Tensor> {
         let pass = pass(x)?;
         let (all, some) = (self.positions(&RowSet::all(9)), self.positions(&self.rows));
         let mut states = x[0].clone();
         for _ in 0..times {
             let queries = states.index_select(&self.rows.tensor(states.device()).unwrap(), 0)?;
-            let new = if fused {
+            let new = if let Some(backward) = fused {
                 let keys_values = pass.keys_values(&states, &all, None)?;
-                pass.attend(&queries, &keys_values, &some, &self.plan, Backward { recompute, ..Backward::default() })?
+                pass.attend(&queries, &keys_values, &some, &self.plan, backward)?
             } else {
                 let keys_values = keys_values::composed(&pass.layer, &states, &all)?;
                 attend::composed(&pass.layer, &queries, &keys_values, &some, &self.plan)?
@@ -74,15 +74,15 @@ fn equals_its_composition_and_finite_differences() {
     let hidden = Arc::new(vec![true, false, true, true, false, true, false, true, false]);
     for (rows, visible) in [(RowSet::all(9), None), (some.clone(), None), (some, Some(&hidden))] {
         let case = Case::new(rows, visible);
-        let (fused, composed) = ((true, false), (false, false));
-        let run = |(fused, recompute), times| {
+        let (fused, again) = (Backward::default(), Backward { recompute: true, ..Backward::default() });
+        let run = |fused, times| {
             let case = &case;
-            move |x: &[Tensor]| case.run(x, times, fused, recompute)
+            move |x: &[Tensor]| case.run(x, times, fused)
         };
-        agree(&operands(), run(fused, 1), run(composed, 1));
+        agree(&operands(), run(Some(fused), 1), run(None, 1));
         // Weights that are used several times receive the sum of their gradients.
-        agree_without_differences(&operands(), run(fused, 3), run(composed, 3));
-        agree_without_differences(&operands(), run((true, true), 3), run(composed, 3));
+        agree_without_differences(&operands(), run(Some(fused), 3), run(None, 3));
+        agree_without_differences(&operands(), run(Some(again), 3), run(None, 3));
     }
 }
 

@@ -41,7 +41,7 @@ impl<T: Real> Product<'_, T> {
     #[inline(always)]
     fn compute<const FUSED: bool>(self) {
         let Panels { inner, columns, .. } = *self.right;
-        let before = self.right.columns_of(&self.panels).start;
+        let before = self.panels.start * WIDE;
         let rows = self.into.len() / columns.max(1);
         let tiles = rows.div_ceil(TALL);
         // By depths, each of which goes on with the sums of the one before, in the same order: what is read again for every

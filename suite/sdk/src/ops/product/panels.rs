@@ -65,11 +65,6 @@ impl<T: Real, const N: usize> Panels<T, N> {
         Self { values: panels, inner, columns }
     }
 
-    /// The columns that some panels hold.
-    pub(super) fn columns_of(&self, panels: &Range<usize>) -> Range<usize> {
-        panels.start * N..(panels.end * N).min(self.columns)
-    }
-
     /// Some panels, each with the place of its first column among theirs.
     pub(super) fn panels(&self, which: Range<usize>) -> impl Iterator<Item = (usize, &[[T; N]])> {
         let some = &self.values[which.start * self.inner..which.end * self.inner];
