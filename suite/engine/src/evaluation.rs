@@ -6,7 +6,7 @@ use haltbench_analysis::measures::{self, Quantity};
 use haltbench_analysis::{Bootstrap, Filter, Population, Reason, Split, TokenTable};
 use haltbench_sdk::policy::{EvaluatedToken, Privileged};
 use haltbench_sdk::task::generation::PredictedString;
-use haltbench_sdk::task::{Instance, Task};
+use haltbench_sdk::task::{Columns, Instance, Task};
 
 use crate::batch::Batch;
 use crate::data::EvaluationInstance;
@@ -130,7 +130,7 @@ fn record(chunk: &[EvaluationInstance], batch: &Batch, evaluated: &Evaluated, to
     for (sequence, entry) in chunk.iter().enumerate() {
         for row in batch.layout.rows_of(sequence) {
             let target = batch.target_index[row] as usize;
-            let column = |columns: &[Vec<f32>]| columns.iter().map(|column| column[target]).collect();
+            let column = |columns: &Columns| columns.iter().map(|column| column[target]).collect();
             tokens.push(TokenRecord {
                 instance: entry.number,
                 size: entry.size,

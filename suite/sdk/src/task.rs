@@ -5,11 +5,13 @@
 //! supervised at the token itself ([`Supervision::AtToken`]). [`Supervision::reads_at`] is the one place that shifts.
 
 pub mod baseline;
+mod columns;
 pub mod generation;
 
 use serde::{Deserialize, Serialize};
 
 use self::baseline::Baseline;
+pub use self::columns::Columns;
 use self::generation::Generation;
 use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, Parameters};
@@ -127,10 +129,10 @@ pub struct Instance {
     pub targets: Vec<u32>,
     /// Which targets are under the loss.
     pub loss_mask: Vec<bool>,
-    /// One array for each complexity of the task; NaN where undefined.
-    pub complexities: Vec<Vec<f32>>,
-    /// One array for each feature of the task; NaN where undefined.
-    pub features: Vec<Vec<f32>>,
+    /// One column for each complexity of the task.
+    pub complexities: Columns,
+    /// One column for each feature of the task.
+    pub features: Columns,
     /// The prompt as text.
     pub question: String,
     /// The right answer as text.
@@ -169,13 +171,14 @@ impl Instance {
     pub fn validate(&self, task: &str, spec: &TaskSpec) -> Result<()> {
         let length = self.tokens.len();
         let lengths = [("targets", self.targets.len()), ("loss_mask", self.loss_mask.len())];
-        let columns = self.complexities.iter().chain(&self.features).map(|column| ("a per-token array", column.len()));
+        let columns = [("complexities", &self.complexities), ("features", &self.features)];
+        let columns = columns.map(|(name, columns)| (name, columns.tokens()));
         for (name, found) in lengths.into_iter().chain(columns) {
             if found != length {
                 return Err(Error::contract(task, format!("{name} has {found} entries for {length} tokens")));
             }
         }
-        if self.complexities.len() != spec.complexities.len() || self.features.len() != spec.features.len() {
+        if self.complexities.count() != spec.complexities.len() || self.features.count() != spec.features.len() {
             return Err(Error::contract(task, "an instance lacks a declared complexity or feature"));
         }
         let vocabulary = spec.vocabulary.len() as u32;

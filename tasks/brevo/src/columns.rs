@@ -1,7 +1,7 @@
 //! The per-token columns: their declarations and what fills them.
 
 use haltbench_sdk::nodes::{Names, shared};
-use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
+use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::graph::Graph;
 use crate::measure::{Step, steps};
@@ -129,19 +129,14 @@ pub struct Layout<'a> {
 }
 
 /// The complexities and the features of a sequence.
-pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [Vec<Vec<f32>>; 2] {
-    let columns = |count: usize| (0..count).map(|_| vec![f32::NAN; layout.length]).collect::<Vec<_>>();
+pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [Columns; 2] {
+    let columns = |count| Columns::undefined(count, layout.length);
     let mut complexities = columns(COMPLEXITIES.len() + usize::from(names.longest() > 1));
     let mut features = columns(FEATURES.len() + usize::from(layout.paired.is_some()));
     let steps = steps(graph, layout.answer);
     let degrees = |node: u16| {
         let node = graph.node(node);
         [&node.dependents, &node.predecessors].map(|neighbours| neighbours.nodes().len() as f32)
-    };
-    let write = |columns: &mut [Vec<f32>], token: usize, values: &[f32]| {
-        for (column, value) in columns.iter_mut().zip(values) {
-            column[token] = *value;
-        }
     };
     let (size, edges) = (graph.size() as f32, graph.edges.len() as f32);
     let mut token = layout.start;
@@ -151,23 +146,23 @@ pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [
         let [depth, height, distance] = [found.depth, found.height, found.distance].map(f32::from);
         let [frontier, newly, unlocks] = [step.frontier, step.newly, step.unlocks].map(|count| count as f32);
         let first = if place == 0 { nearest_leaf(graph, &steps, search) } else { f32::NAN };
-        write(&mut complexities, token, &[first, frontier, depth, height, newly]);
+        complexities.write(0, token, &[first, frontier, depth, height, newly]);
         let lag = if step.lag > 0 { step.lag as f32 } else { f32::NAN };
         let [out_degree, in_degree] = degrees(step.node);
         let remaining = (steps.len() - place) as f32;
         let counted = [size, edges, (place + 1) as f32, out_degree, in_degree, previous[0], previous[1]];
         let state = [frontier, unlocks, depth, distance, height, remaining, lag];
-        write(&mut features, token, &counted);
-        write(&mut features[counted.len()..], token, &state);
+        features.write(0, token, &counted);
+        features.write(counted.len(), token, &state);
         if let Some(paired) = layout.paired {
             features[FEATURES.len()][token] = f32::from(u8::from(paired == place));
         }
         previous = [out_degree, in_degree];
         token += names.get(graph.node(step.node).name).length;
     }
-    write(&mut complexities, token, &[f32::NAN, 1.0, 1.0, 1.0, 1.0]);
+    complexities.write(0, token, &[f32::NAN, 1.0, 1.0, 1.0, 1.0]);
     let place = (steps.len() + 1) as f32;
-    write(&mut features, token, &[size, edges, place, f32::NAN, f32::NAN, previous[0], previous[1]]);
+    features.write(0, token, &[size, edges, place, f32::NAN, f32::NAN, previous[0], previous[1]]);
     if names.longest() > 1 {
         spell(graph, names, &steps, layout.start, &mut complexities[COMPLEXITIES.len()]);
     }

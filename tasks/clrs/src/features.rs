@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
+use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::input::Input;
 use crate::published::{Algorithm, Row};
@@ -76,42 +76,36 @@ pub struct Measured<'a> {
 
 impl Measured<'_> {
     /// The columns of [`COMPLEXITIES`].
-    pub fn complexities(&self) -> Vec<Vec<f32>> {
+    pub fn complexities(&self) -> Columns {
         let chains = self.chains();
-        vec![
-            self.column(|entry, _| self.trace.settled[entry] as f32),
-            self.column(|_, _| self.trace.steps() as f32),
-            self.column(|entry, _| chains.get(entry).copied().unwrap_or(f32::NAN)),
-        ]
+        let steps = self.trace.steps() as f32;
+        let mut columns = Columns::undefined(COMPLEXITIES.len(), self.tokens);
+        for (entry, tokens) in self.entries.iter().enumerate() {
+            let chain = chains.get(entry).copied().unwrap_or(f32::NAN);
+            let entries = [self.trace.settled[entry] as f32, steps, chain];
+            tokens.clone().for_each(|token| columns.write(0, token, &entries));
+        }
+        columns
     }
 
     /// The columns of [`FEATURES`].
-    pub fn features(&self) -> Vec<Vec<f32>> {
+    pub fn features(&self) -> Columns {
         let last = self.trace.settled.iter().max().copied().unwrap_or_default() as usize;
         let mut together = vec![0; last + 1];
         self.trace.settled.iter().for_each(|step| together[*step as usize] += 1);
-        let everywhere = |value: f32| vec![value; self.tokens];
-        vec![
-            everywhere(self.size as f32),
-            everywhere(self.row.algorithm as u8 as f32),
-            everywhere(self.question as f32),
-            (0..self.tokens).map(|place| place as f32).collect(),
-            self.column(|entry, _| entry as f32),
-            self.column(|_, digit| digit as f32),
-            self.column(|entry, _| self.trace.changes[entry] as f32),
-            self.column(|entry, _| together[self.trace.settled[entry] as usize] as f32),
-        ]
-    }
-
-    /// A column that is defined at the characters of entries, from the entry and the place within it.
-    fn column(&self, value: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-        let mut column = vec![f32::NAN; self.tokens];
+        let mut columns = Columns::undefined(FEATURES.len(), self.tokens);
+        columns[0].fill(self.size as f32);
+        columns[1].fill(self.row.algorithm as u8 as f32);
+        columns[2].fill(self.question as f32);
+        columns[3].iter_mut().enumerate().for_each(|(token, position)| *position = token as f32);
         for (entry, tokens) in self.entries.iter().enumerate() {
-            for (digit, place) in column[tokens.clone()].iter_mut().enumerate() {
-                *place = value(entry, digit);
+            let changes = self.trace.changes[entry] as f32;
+            let together = together[self.trace.settled[entry] as usize] as f32;
+            for (digit, token) in tokens.clone().enumerate() {
+                columns.write(4, token, &[entry as f32, digit as f32, changes, together]);
             }
         }
-        column
+        columns
     }
 
     /// Lengths of the chains of pointers, where entries are such.

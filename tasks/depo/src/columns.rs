@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use haltbench_sdk::nodes::Names;
-use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
+use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::cycle::{Cycle, Query};
 
@@ -91,16 +91,11 @@ pub struct Layout {
 }
 
 /// The complexities and the features of a sequence; features stand at the first tokens of answers.
-pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Vec<Vec<f32>>; 2] {
+pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Columns; 2] {
     let is_spelled = names.longest() > 1;
-    let columns = |count: usize| (0..count).map(|_| vec![f32::NAN; layout.length]).collect::<Vec<_>>();
+    let columns = |count| Columns::undefined(count, layout.length);
     let mut complexities = columns(COMPLEXITIES.len() + usize::from(is_spelled));
     let mut features = columns(FEATURES.len());
-    let write = |columns: &mut [Vec<f32>], token: usize, values: &[f32]| {
-        for (column, value) in columns.iter_mut().zip(values) {
-            column[token] = *value;
-        }
-    };
     let mut positions = vec![0; cycle.size()];
     for (position, start) in (1..).zip(&cycle.printed) {
         positions[*start as usize] = position;
@@ -110,21 +105,21 @@ pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Vec<Vec<f32>>; 2]
         let (start, answer) = (query.start as usize, cycle.answer(query));
         let walk = Walk::new(cycle, &positions, query);
         let hops = complexity(query.hops, cycle.size() as u32);
-        write(&mut complexities, *token, &hops);
+        complexities.write(0, *token, &hops);
         let counted = [cycle.size() as f32, layout.edges as f32, index as f32, query.hops as f32];
         let next = positions[(start + 1) % cycle.size()];
-        write(&mut features, *token, &counted);
+        features.write(0, *token, &counted);
         let edges = [positions[start] as f32, (next - positions[start]) as f32];
-        write(&mut features[4..], *token, &edges);
+        features.write(4, *token, &edges);
         let last = positions[(answer + cycle.size() - 1) % cycle.size()];
         let state = [(query.hops / cycle.size() as u32) as f32, last as f32, walk.distance, walk.backward];
-        write(&mut features[6..], *token, &state);
+        features.write(6, *token, &state);
         if is_spelled {
             let answer = cycle.nodes[answer];
             for place in 0..names.get(answer).length {
                 let sharing = drawn.count(names.alike(answer, place));
                 let values = if sharing > 1 || place == 0 { hops } else { [1.0; 4] };
-                write(&mut complexities, token + place, &values);
+                complexities.write(0, token + place, &values);
                 complexities[COMPLEXITIES.len()][token + place] = sharing as f32;
             }
         }

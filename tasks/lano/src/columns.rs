@@ -1,6 +1,6 @@
 //! Complexities and features of every token.
 
-use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec};
+use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::derivation::Derivation;
 use crate::grammar::DEEPEST;
@@ -97,9 +97,9 @@ pub fn features(depth: usize) -> Vec<FeatureSpec> {
 /// The columns of an instance, and the probability that comes with them.
 pub struct Measured {
     /// One column for each complexity.
-    pub complexities: Vec<Vec<f32>>,
+    pub complexities: Columns,
     /// One column for each feature.
-    pub features: Vec<Vec<f32>>,
+    pub features: Columns,
     /// Natural logarithm of the string's probability.
     pub ln_probability: f64,
 }
@@ -109,8 +109,8 @@ pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
     let (string, depth) = (&derivation.string, language.grammar.depth());
     let tokens = string.len() + 2;
     let end = tokens - 1;
-    let mut complexities = vec![vec![f32::NAN; tokens]; COMPLEXITIES.len()];
-    let mut features = vec![vec![f32::NAN; tokens]; FEATURES.len() + depth - 1];
+    let mut complexities = Columns::undefined(COMPLEXITIES.len(), tokens);
+    let mut features = Columns::undefined(FEATURES.len() + depth - 1, tokens);
     let mut parser = language.parser();
     let mut distribution = vec![0.0; language.outcomes()];
     let (mut before, mut convergence_before) = (Work::default(), f32::NAN);
@@ -124,15 +124,11 @@ pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
         complexities[5][token] = entropy(&distribution) as f32;
         // Not a change of sign, which would make -0 of a certain token.
         features[7][token] = (0.0 - distribution[outcome].ln()) as f32;
-        for (column, back) in [(1, 1), (2, 2)] {
-            features[column][token] = index.checked_sub(back).map_or(f32::NAN, |place| f32::from(string[place]));
-        }
-        features[3][token] = run as f32;
-        let known = [before.live as f64, before.expansion as f64, f64::from(convergence_before)];
-        let known = known.into_iter().chain([before.additions as f64, before.multiplications as f64]);
-        for (column, number) in features[8..13].iter_mut().zip(known) {
-            column[token] = number as f32;
-        }
+        let back = |tokens: usize| index.checked_sub(tokens).map_or(f32::NAN, |place| f32::from(string[place]));
+        features.write(1, token, &[back(1), back(2), run as f32]);
+        let (live, expansion) = (before.live as f32, before.expansion as f32);
+        let (additions, multiplications) = (before.additions as f32, before.multiplications as f32);
+        features.write(8, token, &[live, expansion, convergence_before, additions, multiplications]);
         if token == end {
             break;
         }
@@ -148,9 +144,7 @@ pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
         convergence_before = if index > 0 { before.live as f32 - work.live as f32 } else { f32::NAN };
         before = work;
         let costs = [work.expansion as f32, convergence_before, work.additions as f32, work.multiplications as f32];
-        for (column, number) in complexities.iter_mut().zip(costs) {
-            column[token] = number;
-        }
+        complexities.write(0, token, &costs);
     }
     Measured { complexities, features, ln_probability: parser.ln_string() }
 }

@@ -4,7 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{
-    ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
+    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
     admit_size,
 };
 
@@ -168,17 +168,14 @@ impl Mano {
         let question = render(&tokens[start..], &self.spec.vocabulary);
         tokens.extend([ANS, token(Symbol::Operand(root.value))]);
         let value = tokens.len() - 1;
-        let at_value = |number: u32| {
-            let mut column = vec![f32::NAN; tokens.len()];
-            column[value] = number as f32;
-            column
-        };
+        let mut complexities = Columns::undefined(COMPLEXITIES.len(), tokens.len());
+        complexities.write(0, value, &[root.operators as f32, root.height as f32, root.lazy as f32]);
         let mut loss_mask = vec![false; tokens.len()];
         loss_mask[value] = true;
         Instance {
             targets: tokens.clone(),
             loss_mask,
-            complexities: vec![at_value(root.operators), at_value(root.height), at_value(root.lazy)],
+            complexities,
             features: features(tree, start, tokens.len()),
             canonical: question.clone(),
             question,
@@ -189,23 +186,23 @@ impl Mano {
 }
 
 /// The columns of [`FEATURES`] for the `length` tokens of an instance whose expression starts at `start`.
-fn features(tree: &Tree, start: usize, length: usize) -> Vec<Vec<f32>> {
-    let undefined = || vec![f32::NAN; length];
-    let (mut operator, mut depth, mut remaining, mut completed) = (undefined(), undefined(), undefined(), undefined());
-    let (mut peak, mut zeros) = (undefined(), undefined());
+fn features(tree: &Tree, start: usize, length: usize) -> Columns {
+    let mut columns = Columns::undefined(FEATURES.len(), length);
+    columns[0].fill(tree.nodes.len() as f32);
+    columns[1].fill(tree.root().operators as f32);
+    columns[2].iter_mut().enumerate().for_each(|(token, position)| *position = token as f32);
     // Open operators with the operands that each still lacks.
     let mut open: Vec<(usize, u32)> = Vec::new();
     let mut highest = 0;
     for (index, node) in tree.nodes.iter().enumerate() {
         let token = index + start;
         let (top, lacks) = open.last().copied().unwrap_or_default();
-        depth[token] = open.len() as f32;
-        remaining[token] = lacks as f32;
         // With one operand to come, the preceding token completed the other one, which starts right after its operator.
-        completed[token] = if lacks == 1 { tree.nodes[top + 1].measure.operators as f32 } else { 0.0 };
+        let completed = if lacks == 1 { tree.nodes[top + 1].measure.operators } else { 0 };
+        columns.write(4, token, &[open.len() as f32, lacks as f32, completed as f32]);
         match node.symbol {
             Symbol::Operator(identity) => {
-                operator[token] = identity.index() as f32;
+                columns[3][token] = identity.index() as f32;
                 open.push((index, 2));
                 highest = highest.max(open.len());
             }
@@ -219,10 +216,7 @@ fn features(tree: &Tree, start: usize, length: usize) -> Vec<Vec<f32>> {
             }
         }
     }
-    peak[length - 1] = highest as f32;
-    zeros[length - 1] = tree.nodes.iter().filter(|node| node.measure.zero_factor).count() as f32;
-    let expression = vec![tree.nodes.len() as f32; length];
-    let size = vec![tree.root().operators as f32; length];
-    let position = (0..length).map(|place| place as f32).collect();
-    vec![expression, size, position, operator, depth, remaining, completed, peak, zeros]
+    let zeros = tree.nodes.iter().filter(|node| node.measure.zero_factor).count();
+    columns.write(7, length - 1, &[highest as f32, zeros as f32]);
+    columns
 }

@@ -4,7 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{
-    ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
+    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
     admit_size,
 };
 
@@ -140,7 +140,7 @@ impl ManoStream {
         let mut targets = tokens.clone();
         let mut loss_mask = vec![false; tokens.len()];
         let mut answer = Vec::new();
-        let mut complexities = vec![vec![f32::NAN; tokens.len()]; COMPLEXITIES.len()];
+        let mut complexities = Columns::undefined(COMPLEXITIES.len(), tokens.len());
         for (place, index) in order.iter().enumerate() {
             let node = tree.nodes[*index];
             if let Symbol::Operator(_) = node.symbol {
@@ -148,9 +148,7 @@ impl ManoStream {
                 targets[place + 1] = token(Symbol::Operand(value));
                 loss_mask[place + 1] = true;
                 answer.push(targets[place + 1]);
-                for (column, number) in complexities.iter_mut().zip([operators, height, lazy]) {
-                    column[place + 1] = number as f32;
-                }
+                complexities.write(0, place + 1, &[operators as f32, height as f32, lazy as f32]);
             }
         }
         let question = render(&tokens[1..], &self.spec.vocabulary);
@@ -168,30 +166,28 @@ impl ManoStream {
 }
 
 /// The columns of [`FEATURES`] for `<bos>` and the nodes in postfix `order`.
-fn features(tree: &Tree, order: &[usize]) -> Vec<Vec<f32>> {
+fn features(tree: &Tree, order: &[usize]) -> Columns {
     let length = order.len() + 1;
-    let undefined = || vec![f32::NAN; length];
-    let (mut operator, mut depth, mut completed) = (undefined(), undefined(), undefined());
-    let (mut distance, mut zero) = (undefined(), undefined());
+    let mut columns = Columns::undefined(FEATURES.len(), length);
+    columns[0].fill(order.len() as f32);
+    columns[1].fill(tree.root().operators as f32);
+    columns[2].iter_mut().enumerate().for_each(|(token, position)| *position = token as f32);
     let mut values = 0;
     for (place, index) in order.iter().enumerate() {
         let (token, node) = (place + 1, tree.nodes[*index]);
-        depth[token] = values as f32;
         // In postfix order the preceding token is the root of what it completed.
-        completed[token] = if place == 0 { 0.0 } else { tree.nodes[order[place - 1]].measure.operators as f32 };
+        let completed = if place == 0 { 0 } else { tree.nodes[order[place - 1]].measure.operators };
+        columns.write(4, token, &[values as f32, completed as f32]);
         match node.symbol {
             Symbol::Operand(_) => values += 1,
             Symbol::Operator(identity) => {
                 values -= 1;
-                operator[token] = identity.index() as f32;
+                columns[3][token] = identity.index() as f32;
                 // The right operand, of 2n + 1 tokens for n operators, lies between the left one and the operator.
-                distance[token] = (2 * tree.nodes[node.right].measure.operators + 2) as f32;
-                zero[token] = f32::from(u8::from(node.measure.zero_factor));
+                let distance = 2 * tree.nodes[node.right].measure.operators + 2;
+                columns.write(6, token, &[distance as f32, f32::from(u8::from(node.measure.zero_factor))]);
             }
         }
     }
-    let expression = vec![order.len() as f32; length];
-    let size = vec![tree.root().operators as f32; length];
-    let position = (0..length).map(|place| place as f32).collect();
-    vec![expression, size, position, operator, depth, completed, distance, zero]
+    columns
 }

@@ -121,7 +121,7 @@ fn hash(instance: &Instance) -> blake3::Hash {
     loss_mask.iter().for_each(|loss| {
         hasher.update(&[u8::from(*loss)]);
     });
-    complexities.iter().chain(features).flatten().for_each(|value| {
+    complexities.values().iter().chain(features.values()).for_each(|value| {
         hasher.update(&value.to_bits().to_le_bytes());
     });
     for text in [question, answer, canonical] {

@@ -49,7 +49,7 @@ pub fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
 pub fn column<'a>(task: &dyn Task, instance: &'a Instance, name: &str) -> &'a [f32] {
     let found = columns(task).position(|found| found == name);
     let place = found.unwrap_or_else(|| panic!("there is no column {name}"));
-    instance.complexities.iter().chain(&instance.features).nth(place).map_or(&[], Vec::as_slice)
+    instance.complexities.iter().chain(instance.features.iter()).nth(place).unwrap_or_default()
 }
 
 /// Names of all columns, complexities first.
@@ -112,9 +112,11 @@ pub fn statistics(task: &dyn Task, sizes: &[u32]) -> String {
     let listed: Vec<String> = firsts.iter().take(FREQUENT).map(|(count, word)| format!("{word}:{count}")).collect();
     line(format!("{} first tokens, most frequent: {}", firsts.len(), listed.join(" ")));
     for (place, name) in columns(task).enumerate() {
-        let of = |instance: &Instance| instance.complexities.iter().chain(&instance.features).nth(place).cloned();
-        let values: Vec<f64> =
-            instances.iter().filter_map(of).flatten().filter(|value| !value.is_nan()).map(f64::from).collect();
+        let of = |instance: &Instance| {
+            let column = instance.complexities.iter().chain(instance.features.iter()).nth(place);
+            column.unwrap_or_default().iter().filter(|value| !value.is_nan()).map(|value| f64::from(*value)).collect()
+        };
+        let values: Vec<f64> = instances.iter().flat_map::<Vec<f64>, _>(of).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let most = values.iter().copied().fold(0.0, f64::max);
         line(format!("{name}: {mean:.4} on average, at most {most}, {} defined", values.len()));

@@ -172,9 +172,11 @@ impl Trial<'_> {
         subject.demand("a predicted token is its own target", predicted, || self.place(seed));
         let supervised = instance.loss_mask.contains(&true);
         subject.demand("at least one token is under the loss", supervised, || self.place(seed));
-        let infinite = instance.complexities.iter().chain(&instance.features).flatten().any(|x| x.is_infinite());
+        let infinite = [&instance.complexities, &instance.features]
+            .iter()
+            .any(|columns| columns.values().iter().any(|x| x.is_infinite()));
         subject.demand("per-token numbers are finite or NaN", !infinite, || self.place(seed));
-        for (column, values) in spec.complexities.iter().zip(&instance.complexities) {
+        for (column, values) in spec.complexities.iter().zip(instance.complexities.iter()) {
             let defined = values.iter().zip(&instance.loss_mask).any(|(value, loss)| *loss && !value.is_nan());
             let headline = column.name == spec.headline;
             subject.demand("its headline is defined on an answer token", defined || !headline, || {
@@ -274,7 +276,7 @@ mod tests {
     use crate::parameters::Parameters;
     use crate::random::Stream;
     use crate::task::{
-        ComplexitySpec, Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size,
+        Columns, ComplexitySpec, Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size,
     };
 
     const SOUND: u8 = 0;
@@ -323,13 +325,20 @@ mod tests {
             }
             let bits: Vec<u32> = (0..size).map(|_| stream.below(2) as u32).collect();
             let text = bits.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
-            let place = |index: u32| if index < size || FLAW == UNMEASURED { f32::NAN } else { (index - size) as f32 };
+            let length = 2 * size as usize;
+            let mut complexities = Columns::undefined(1, length);
+            if FLAW != UNMEASURED {
+                complexities[0][size as usize..]
+                    .iter_mut()
+                    .zip(0_u8..)
+                    .for_each(|(entry, place)| *entry = place.into());
+            }
             Ok(Instance {
                 tokens: bits.repeat(2),
                 targets: bits.repeat(2),
                 loss_mask: (0..2 * size).map(|index| index >= size).collect(),
-                complexities: vec![(0..2 * size).map(place).collect()],
-                features: vec![],
+                complexities,
+                features: Columns::undefined(0, length),
                 question: text.clone(),
                 answer: text.clone(),
                 canonical: text,

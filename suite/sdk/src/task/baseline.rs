@@ -120,6 +120,7 @@ impl<F: Fn(&Instance) -> Vec<Vec<u32>>> Baseline for RandomValid<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::Columns;
 
     /// An instance that answers `targets` after one token of prompt.
     fn answering(targets: &[u32]) -> Instance {
@@ -127,8 +128,8 @@ mod tests {
         Instance {
             loss_mask: (0..tokens.len()).map(|token| token > 0).collect(),
             targets: tokens.clone(),
-            complexities: Vec::new(),
-            features: Vec::new(),
+            complexities: Columns::undefined(0, tokens.len()),
+            features: Columns::undefined(0, tokens.len()),
             question: String::new(),
             answer: String::new(),
             canonical: String::new(),

@@ -28,7 +28,7 @@ fn columns(question: &str, answer: &str, wanted: &[(&str, &str)]) {
     let layout = Layout { answer: &answer, length: answer.len() + 1, start: 0, paired: None };
     let [complexities, features] = fill(&graph, &names, &Search::new(&graph, OrderRule::Any), &layout);
     let declared = COMPLEXITIES.iter().map(|column| column.name).chain(FEATURES.iter().map(|column| column.name));
-    let all: Vec<_> = declared.zip(complexities.iter().chain(&features)).collect();
+    let all: Vec<_> = declared.zip(complexities.iter().chain(features.iter())).collect();
     for (name, expected) in wanted {
         let column = all.iter().find(|(found, _)| found == name).unwrap().1;
         let printed = |value: &f32| if value.is_nan() { "-".to_owned() } else { value.to_string() };

@@ -32,7 +32,7 @@ fn six_spelled_nodes_have_the_columns_found_by_hand() {
         starts.map(|start| printed(&column[start])).collect::<Vec<_>>().join(" ")
     };
     let declared = COMPLEXITIES.iter().map(|column| column.name).chain(FEATURES.iter().map(|column| column.name));
-    let all: Vec<_> = declared.zip(complexities[..COMPLEXITIES.len()].iter().chain(&features)).collect();
+    let all: Vec<_> = declared.zip(complexities.iter().take(COMPLEXITIES.len()).chain(features.iter())).collect();
     for (name, expected) in [
         ("c_first", "2 - - - - -"),
         ("frontier", "2 2 2 1 1 1"),

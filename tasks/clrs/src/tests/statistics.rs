@@ -29,7 +29,7 @@ fn line(task: &dyn Task) -> String {
     for seed in 0..INSTANCES {
         let instance = task.sample(SIZE, &mut Stream::new(seed, "statistics", &[])).unwrap();
         tokens += instance.tokens.len();
-        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(&instance.features)) {
+        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(instance.features.iter())) {
             for value in column.iter().filter(|value| !value.is_nan()) {
                 *sum = (sum.0 + f64::from(*value), sum.1 + 1);
             }

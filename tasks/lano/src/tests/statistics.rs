@@ -22,7 +22,7 @@ fn statistics(task: &dyn Task, count: u64) -> String {
         let instance = instance(task, seed);
         lengths.push(instance.tokens.len() - 2);
         instance.tokens.iter().for_each(|token| frequencies[*token as usize] += 1);
-        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(&instance.features)) {
+        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(instance.features.iter())) {
             for value in column.iter().filter(|value| !value.is_nan()) {
                 *sum = (sum.0 + f64::from(*value), sum.1 + 1);
             }

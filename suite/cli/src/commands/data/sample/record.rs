@@ -40,9 +40,9 @@ impl<T: Serialize> Serialize for Named<T> {
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { spec, instance, .. } = self;
-        let complexities = spec.complexities.iter().zip(&instance.complexities);
+        let complexities = spec.complexities.iter().zip(instance.complexities.iter());
         let complexities = complexities.map(|(spec, values)| (spec.name, values)).collect();
-        let features = spec.features.iter().zip(&instance.features);
+        let features = spec.features.iter().zip(instance.features.iter());
         let features = features.map(|(spec, values)| (spec.name, Feature { kind: spec.kind, values })).collect();
         let mut map = serializer.serialize_map(Some(13))?;
         map.serialize_entry("task", self.task)?;
@@ -65,7 +65,7 @@ impl Serialize for Record<'_> {
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::task::{ComplexitySpec, FeatureSpec, Supervision};
+    use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureSpec, Supervision};
 
     use super::*;
 
@@ -82,12 +82,15 @@ mod tests {
             ],
             headline: "z",
         };
+        let (mut complexities, mut features) = (Columns::undefined(2, 2), Columns::undefined(1, 2));
+        complexities.write(0, 1, &[2.0, 0.5]);
+        features[0].fill(2.0);
         let instance = Instance {
             tokens: vec![0, 1],
             targets: vec![0, 1],
             loss_mask: vec![false, true],
-            complexities: vec![vec![f32::NAN, 2.0], vec![f32::NAN, 0.5]],
-            features: vec![vec![2.0, 2.0]],
+            complexities,
+            features,
             question: "a".to_owned(),
             answer: "b".to_owned(),
             canonical: "a".to_owned(),
