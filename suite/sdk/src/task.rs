@@ -182,12 +182,12 @@ impl Instance {
             return Err(Error::contract(task, "an instance lacks a declared complexity or feature"));
         }
         let vocabulary = spec.vocabulary.len() as u32;
-        if let Some(token) = self.tokens.iter().chain(&self.targets).find(|token| **token >= vocabulary) {
+        let largest = self.tokens.iter().max().max(self.targets.iter().max());
+        if let Some(token) = largest.filter(|token| **token >= vocabulary) {
             return Err(Error::contract(task, format!("token {token} is outside the vocabulary of {vocabulary}")));
         }
-        let unreadable =
-            self.loss_mask.iter().enumerate().any(|(index, loss)| *loss && spec.supervision.reads_at(index).is_none());
-        if unreadable {
+        let unread = (0..length).take_while(|index| spec.supervision.reads_at(*index).is_none());
+        if self.loss_mask[..unread.count()].contains(&true) {
             return Err(Error::contract(task, "the first token is under the loss but has no predecessor"));
         }
         Ok(())

@@ -34,13 +34,10 @@ impl Operator {
 
     /// `left` operator `right` modulo `modulus`; both are residues already.
     pub fn apply(self, left: u32, right: u32, modulus: u32) -> u32 {
-        let (left, right, modulus) = (u64::from(left), u64::from(right), u64::from(modulus));
-        let value = match self {
-            Self::Add => left + right,
-            Self::Subtract => left + modulus - right,
-            Self::Multiply => left * right,
-        };
-        (value % modulus) as u32
+        // Residues are below 1000, so none of these overflows. Looked up rather than branched on: which of a few random
+        // operators comes next cannot be predicted.
+        let values = [left + right, left + modulus - right, left * right];
+        values[self as usize] % modulus
     }
 }
 

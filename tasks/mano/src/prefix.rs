@@ -191,32 +191,17 @@ fn features(tree: &Tree, start: usize, length: usize) -> Columns {
     columns[0].fill(tree.nodes.len() as f32);
     columns[1].fill(tree.root().operators as f32);
     columns[2].iter_mut().enumerate().for_each(|(token, position)| *position = token as f32);
-    // Open operators with the operands that each still lacks.
-    let mut open: Vec<(usize, u32)> = Vec::new();
-    let mut highest = 0;
-    for (index, node) in tree.nodes.iter().enumerate() {
-        let token = index + start;
-        let (top, lacks) = open.last().copied().unwrap_or_default();
-        // With one operand to come, the preceding token completed the other one, which starts right after its operator.
-        let completed = if lacks == 1 { tree.nodes[top + 1].measure.operators } else { 0 };
-        columns.write(4, token, &[open.len() as f32, lacks as f32, completed as f32]);
-        match node.symbol {
-            Symbol::Operator(identity) => {
-                columns[3][token] = identity.index() as f32;
-                open.push((index, 2));
-                highest = highest.max(open.len());
-            }
-            Symbol::Operand(_) => {
-                while let Some((top, lacks)) = open.pop() {
-                    if lacks > 1 {
-                        open.push((top, lacks - 1));
-                        break;
-                    }
-                }
-            }
-        }
+    let mut zeros = 0;
+    for (token, node) in (start..).zip(&tree.nodes) {
+        let operator = match node.symbol {
+            Symbol::Operator(operator) => operator.index() as f32,
+            Symbol::Operand(_) => f32::NAN,
+        };
+        // A parser has all operators above a node on its stack.
+        columns.write(3, token, &[operator, node.depth as f32, node.lacks as f32, node.completed as f32]);
+        zeros += u32::from(node.measure.zero_factor);
     }
-    let zeros = tree.nodes.iter().filter(|node| node.measure.zero_factor).count();
-    columns.write(7, length - 1, &[highest as f32, zeros as f32]);
+    // It has the most of them at the operand under the longest chain.
+    columns.write(7, length - 1, &[tree.root().height as f32, zeros as f32]);
     columns
 }

@@ -26,8 +26,22 @@ pub struct Node {
     pub symbol: Symbol,
     /// Where an operator's right operand is; 0 for operands. The left one is the next node.
     pub right: usize,
+    /// Operators above the node.
+    pub depth: u32,
+    /// Operands that the operator right above still lacks before this node; 0 for the root.
+    pub lacks: u32,
+    /// Operators of the left operand that ends just before this node; 0 if none does.
+    pub completed: u32,
     /// What the sub-expression under this node costs.
     pub measure: Measure,
+}
+
+/// A sub-expression that is yet to be drawn: its operators, and what its root will be told.
+struct Pending {
+    size: usize,
+    depth: u32,
+    lacks: u32,
+    completed: u32,
 }
 
 /// An expression: its nodes in prefix order.
@@ -43,18 +57,21 @@ impl Tree {
     /// Sizes wait on a list of their own, so that a degenerate tree cannot exhaust the call stack.
     pub fn grow(size: usize, alphabet: &Alphabet, stream: &mut Stream) -> Self {
         let mut nodes = Vec::with_capacity(2 * size + 1);
-        let mut pending = vec![size];
-        while let Some(size) = pending.pop() {
+        let mut pending = Vec::with_capacity(size + 1);
+        pending.push(Pending { size, depth: 0, lacks: 0, completed: 0 });
+        while let Some(Pending { size, depth, lacks, completed }) = pending.pop() {
             let (symbol, right) = if size == 0 {
                 (Symbol::Operand(stream.below(u64::from(alphabet.modulus)) as u32), 0)
             } else {
                 let operator = *stream.choose(&alphabet.operators);
                 let left = stream.below(size as u64) as usize;
-                pending.extend([size - 1 - left, left]);
+                let depth = depth + 1;
+                pending.push(Pending { size: size - 1 - left, depth, lacks: 1, completed: left as u32 });
+                pending.push(Pending { size: left, depth, lacks: 2, completed: 0 });
                 // A tree of n operators has 2n + 1 nodes, so the right operand's place is known before it is drawn.
                 (Symbol::Operator(operator), nodes.len() + 2 * left + 2)
             };
-            nodes.push(Node { symbol, right, measure: Measure::default() });
+            nodes.push(Node { symbol, right, depth, lacks, completed, measure: Measure::default() });
         }
         let mut tree = Self { nodes };
         tree.measure(alphabet.modulus);
@@ -97,10 +114,8 @@ impl Tree {
 
 /// The measure of `left` operator `right`.
 fn combine(operator: Operator, left: Measure, right: Measure, modulus: u32) -> Measure {
-    let zeros = match operator {
-        Operator::Multiply => (left.value == 0, right.value == 0),
-        Operator::Add | Operator::Subtract => (false, false),
-    };
+    let is_product = operator == Operator::Multiply;
+    let zeros = (is_product & (left.value == 0), is_product & (right.value == 0));
     let lazy = match zeros {
         (true, true) => left.lazy.min(right.lazy),
         (true, false) => left.lazy,

@@ -41,8 +41,12 @@ impl Columns {
     /// Writes the entries of one token, those of the columns from `first` on.
     #[inline]
     pub fn write(&mut self, first: usize, token: usize, entries: &[f32]) {
-        let columns = self.values[first * self.tokens..].chunks_exact_mut(self.tokens);
-        columns.zip(entries).for_each(|(column, entry)| column[token] = *entry);
+        assert!(token < self.tokens, "token {token} of {}", self.tokens);
+        let mut place = first * self.tokens + token;
+        for entry in entries {
+            self.values[place] = *entry;
+            place += self.tokens;
+        }
     }
 }
 
