@@ -46,7 +46,7 @@ impl Batch {
                 let Some(row) = supervision.reads_at(index) else { continue };
                 tokens.push(instance.tokens[row]);
                 target_index.push(index as u32);
-                complexity.push(instance.complexities[headline][index]);
+                complexity.push(instance.complexities.get(headline, index));
                 mask.push(instance.loss_mask[index]);
                 if instance.loss_mask[index] {
                     targets.push(instance.targets[index]);

@@ -144,9 +144,9 @@ pub fn complexity_range(task: &dyn Task, name: &str, headline: usize) -> Result<
     let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
     for place in 0..256 {
         let instance = training_instance(task, name, EVALUATION_SEED, 0, place)?;
-        for value in instance.complexities[headline].iter().filter(|value| !value.is_nan()) {
-            least = least.min(*value);
-            most = most.max(*value);
+        for value in instance.complexities.column(headline).filter(|value| !value.is_nan()) {
+            least = least.min(value);
+            most = most.max(value);
         }
     }
     Ok((least, most))

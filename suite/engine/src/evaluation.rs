@@ -130,7 +130,7 @@ fn record(chunk: &[EvaluationInstance], batch: &Batch, evaluated: &Evaluated, to
     for (sequence, entry) in chunk.iter().enumerate() {
         for row in batch.layout.rows_of(sequence) {
             let target = batch.target_index[row] as usize;
-            let column = |columns: &Columns| columns.iter().map(|column| column[target]).collect();
+            let entries = |columns: &Columns| (0..columns.count()).map(|column| columns.get(column, target)).collect();
             tokens.push(TokenRecord {
                 instance: entry.number,
                 size: entry.size,
@@ -142,8 +142,8 @@ fn record(chunk: &[EvaluationInstance], batch: &Batch, evaluated: &Evaluated, to
                 target: entry.instance.targets[target],
                 predicted: answers[row].map(|place| evaluated.predicted[place]),
                 confidence: answers[row].map(|place| evaluated.confidence[place]),
-                complexities: column(&entry.instance.complexities),
-                features: column(&entry.instance.features),
+                complexities: entries(&entry.instance.complexities),
+                features: entries(&entry.instance.features),
             });
         }
     }

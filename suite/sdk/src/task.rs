@@ -182,8 +182,10 @@ impl Instance {
             return Err(Error::contract(task, "an instance lacks a declared complexity or feature"));
         }
         let vocabulary = spec.vocabulary.len() as u32;
-        let largest = self.tokens.iter().max().max(self.targets.iter().max());
-        if let Some(token) = largest.filter(|token| **token >= vocabulary) {
+        // A fold takes several tokens at a time, unlike a search that ends at the first one outside.
+        let largest = |tokens: &[u32]| tokens.iter().fold(0, |largest, token| *token.max(&largest));
+        let token = largest(&self.tokens).max(largest(&self.targets));
+        if token >= vocabulary && length > 0 {
             return Err(Error::contract(task, format!("token {token} is outside the vocabulary of {vocabulary}")));
         }
         let unread = (0..length).take_while(|index| spec.supervision.reads_at(*index).is_none());

@@ -130,7 +130,7 @@ pub struct Layout<'a> {
 
 /// The complexities and the features of a sequence.
 pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [Columns; 2] {
-    let columns = |count| Columns::undefined(count, layout.length);
+    let columns = |count| Columns::undefined(count, layout.start..layout.length);
     let mut complexities = columns(COMPLEXITIES.len() + usize::from(names.longest() > 1));
     let mut features = columns(FEATURES.len() + usize::from(layout.paired.is_some()));
     let steps = steps(graph, layout.answer);
@@ -146,25 +146,25 @@ pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [
         let [depth, height, distance] = [found.depth, found.height, found.distance].map(f32::from);
         let [frontier, newly, unlocks] = [step.frontier, step.newly, step.unlocks].map(|count| count as f32);
         let first = if place == 0 { nearest_leaf(graph, &steps, search) } else { f32::NAN };
-        complexities.write(0, token, &[first, frontier, depth, height, newly]);
+        complexities.write(token, 0, &[first, frontier, depth, height, newly]);
         let lag = if step.lag > 0 { step.lag as f32 } else { f32::NAN };
         let [out_degree, in_degree] = degrees(step.node);
         let remaining = (steps.len() - place) as f32;
         let counted = [size, edges, (place + 1) as f32, out_degree, in_degree, previous[0], previous[1]];
         let state = [frontier, unlocks, depth, distance, height, remaining, lag];
-        features.write(0, token, &counted);
-        features.write(counted.len(), token, &state);
+        features.write(token, 0, &counted);
+        features.write(token, counted.len(), &state);
         if let Some(paired) = layout.paired {
-            features[FEATURES.len()][token] = f32::from(u8::from(paired == place));
+            features.write(token, FEATURES.len(), &[f32::from(u8::from(paired == place))]);
         }
         previous = [out_degree, in_degree];
         token += names.get(graph.node(step.node).name).length;
     }
-    complexities.write(0, token, &[f32::NAN, 1.0, 1.0, 1.0, 1.0]);
+    complexities.write(token, 0, &[f32::NAN, 1.0, 1.0, 1.0, 1.0]);
     let place = (steps.len() + 1) as f32;
-    features.write(0, token, &[size, edges, place, f32::NAN, f32::NAN, previous[0], previous[1]]);
+    features.write(token, 0, &[size, edges, place, f32::NAN, f32::NAN, previous[0], previous[1]]);
     if names.longest() > 1 {
-        spell(graph, names, &steps, layout.start, &mut complexities[COMPLEXITIES.len()]);
+        spell(graph, names, &steps, layout.start, &mut complexities);
     }
     [complexities, features]
 }
@@ -179,7 +179,7 @@ fn nearest_leaf(graph: &Graph, steps: &[Step], search: &Search) -> f32 {
 ///
 /// Nodes are numbered in the order of their names, so those that share a prefix with a node are next to each other
 /// among the nodes of the frontier, which is kept ascending.
-fn spell(graph: &Graph, names: &Names, steps: &[Step], start: usize, column: &mut [f32]) {
+fn spell(graph: &Graph, names: &Names, steps: &[Step], start: usize, complexities: &mut Columns) {
     let mut missing = vec![u8::MAX; graph.size()];
     let mut frontier: Vec<u16> = Vec::with_capacity(graph.size());
     for step in steps {
@@ -194,7 +194,7 @@ fn spell(graph: &Graph, names: &Names, steps: &[Step], start: usize, column: &mu
             let shares = |node: &&u16| shared(own.key, names.get(graph.node(**node).name).key) >= printed;
             let before = frontier[..place].iter().rev().take_while(shares).count();
             let after = frontier[place..].iter().take_while(shares).count();
-            column[token + printed] = (before + after) as f32;
+            complexities.write(token + printed, COMPLEXITIES.len(), &[(before + after) as f32]);
         }
         token += own.length;
         frontier.remove(place);

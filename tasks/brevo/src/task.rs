@@ -1,6 +1,6 @@
 //! The task `brevo`: a graph and a query, then what the query depends on.
 
-use haltbench_sdk::nodes::{Names, Sequence, Text};
+use haltbench_sdk::nodes::{Label, Names, Sequence, Text};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
@@ -148,20 +148,22 @@ impl Brevo {
         loss_mask[start..].fill(true);
         let layout = Layout { answer, length: tokens.len(), start, paired };
         let [complexities, features] = fill(graph, names, search, &layout);
+        // Side by side, because each is written several times.
+        let labels: Vec<Label> = graph.nodes.iter().map(|node| names.get(node.name).label).collect();
         let mut text = Text::with_capacity(answer.len() * names.longest());
         for node in answer {
-            text.label(&names.get(graph.node(*node).name).label);
+            text.label(&labels[usize::from(*node)]);
         }
         Instance {
             targets: tokens.clone(),
             loss_mask,
             complexities,
             features,
-            question: question(graph, names, graph.edges.iter().copied()),
+            question: question(graph, &labels, names.longest(), graph.edges.iter().copied()),
             answer: text.finish(),
             // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
             // exchanged: answers consist of them, and their order decides which answer is right.
-            canonical: question(graph, names, sorted(graph)),
+            canonical: question(graph, &labels, names.longest(), sorted(graph)),
             tokens,
         }
     }
@@ -188,10 +190,10 @@ fn sequence(graph: &Graph, names: &Names, answer: &[u16]) -> (Vec<u32>, usize) {
     (tokens.finish(), start)
 }
 
-/// The text of a question with its edges in a given order.
-fn question(graph: &Graph, names: &Names, edges: impl Iterator<Item = [u16; 2]>) -> String {
-    let label = |node: u16| &names.get(graph.node(node).name).label;
-    let mut text = Text::with_capacity((2 * graph.edges.len() + 1) * names.longest());
+/// The text of a question with its edges in a given order; `labels` are those of the nodes, of up to `longest` tokens.
+fn question(graph: &Graph, labels: &[Label], longest: usize, edges: impl Iterator<Item = [u16; 2]>) -> String {
+    let label = |node: u16| &labels[usize::from(node)];
+    let mut text = Text::with_capacity((2 * graph.edges.len() + 1) * longest);
     for [from, to] in edges {
         text.label_with(label(from), b'>');
         text.label(label(to));

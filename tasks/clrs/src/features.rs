@@ -79,11 +79,11 @@ impl Measured<'_> {
     pub fn complexities(&self) -> Columns {
         let chains = self.chains();
         let steps = self.trace.steps() as f32;
-        let mut columns = Columns::undefined(COMPLEXITIES.len(), self.tokens);
+        let mut columns = Columns::undefined(COMPLEXITIES.len(), self.question + 1..self.tokens);
         for (entry, tokens) in self.entries.iter().enumerate() {
             let chain = chains.get(entry).copied().unwrap_or(f32::NAN);
             let entries = [self.trace.settled[entry] as f32, steps, chain];
-            tokens.clone().for_each(|token| columns.write(0, token, &entries));
+            tokens.clone().for_each(|token| columns.write(token, 0, &entries));
         }
         columns
     }
@@ -93,16 +93,16 @@ impl Measured<'_> {
         let last = self.trace.settled.iter().max().copied().unwrap_or_default() as usize;
         let mut together = vec![0; last + 1];
         self.trace.settled.iter().for_each(|step| together[*step as usize] += 1);
-        let mut columns = Columns::undefined(FEATURES.len(), self.tokens);
-        columns[0].fill(self.size as f32);
-        columns[1].fill(self.row.algorithm as u8 as f32);
-        columns[2].fill(self.question as f32);
-        columns[3].iter_mut().enumerate().for_each(|(token, position)| *position = token as f32);
+        let mut columns = Columns::undefined(FEATURES.len(), 0..self.tokens);
+        for token in 0..self.tokens {
+            let everywhere = [self.size as f32, self.row.algorithm as u8 as f32, self.question as f32, token as f32];
+            columns.write(token, 0, &everywhere);
+        }
         for (entry, tokens) in self.entries.iter().enumerate() {
             let changes = self.trace.changes[entry] as f32;
             let together = together[self.trace.settled[entry] as usize] as f32;
             for (digit, token) in tokens.clone().enumerate() {
-                columns.write(4, token, &[entry as f32, digit as f32, changes, together]);
+                columns.write(token, 4, &[entry as f32, digit as f32, changes, together]);
             }
         }
         columns

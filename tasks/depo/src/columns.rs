@@ -93,7 +93,8 @@ pub struct Layout {
 /// The complexities and the features of a sequence; features stand at the first tokens of answers.
 pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Columns; 2] {
     let is_spelled = names.longest() > 1;
-    let columns = |count| Columns::undefined(count, layout.length);
+    let first = layout.answers.first().copied().unwrap_or(layout.length);
+    let columns = |count| Columns::undefined(count, first..layout.length);
     let mut complexities = columns(COMPLEXITIES.len() + usize::from(is_spelled));
     let mut features = columns(FEATURES.len());
     let mut positions = vec![0; cycle.size()];
@@ -105,22 +106,22 @@ pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Columns; 2] {
         let (start, answer) = (query.start as usize, cycle.answer(query));
         let walk = Walk::new(cycle, &positions, query);
         let hops = complexity(query.hops, cycle.size() as u32);
-        complexities.write(0, *token, &hops);
+        complexities.write(*token, 0, &hops);
         let counted = [cycle.size() as f32, layout.edges as f32, index as f32, query.hops as f32];
         let next = positions[(start + 1) % cycle.size()];
-        features.write(0, *token, &counted);
+        features.write(*token, 0, &counted);
         let edges = [positions[start] as f32, (next - positions[start]) as f32];
-        features.write(4, *token, &edges);
+        features.write(*token, 4, &edges);
         let last = positions[(answer + cycle.size() - 1) % cycle.size()];
         let state = [(query.hops / cycle.size() as u32) as f32, last as f32, walk.distance, walk.backward];
-        features.write(6, *token, &state);
+        features.write(*token, 6, &state);
         if is_spelled {
             let answer = cycle.nodes[answer];
             for place in 0..names.get(answer).length {
                 let sharing = drawn.count(names.alike(answer, place));
                 let values = if sharing > 1 || place == 0 { hops } else { [1.0; 4] };
-                complexities.write(0, token + place, &values);
-                complexities[COMPLEXITIES.len()][token + place] = sharing as f32;
+                complexities.write(token + place, 0, &values);
+                complexities.write(token + place, COMPLEXITIES.len(), &[sharing as f32]);
             }
         }
     }

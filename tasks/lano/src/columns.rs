@@ -109,42 +109,42 @@ pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
     let (string, depth) = (&derivation.string, language.grammar.depth());
     let tokens = string.len() + 2;
     let end = tokens - 1;
-    let mut complexities = Columns::undefined(COMPLEXITIES.len(), tokens);
-    let mut features = Columns::undefined(FEATURES.len() + depth - 1, tokens);
+    let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens);
+    let mut features = Columns::undefined(FEATURES.len() + depth - 1, 0..tokens);
     let mut parser = language.parser();
     let mut distribution = vec![0.0; language.outcomes()];
     let (mut before, mut convergence_before) = (Work::default(), f32::NAN);
     let mut run = 0;
-    features[0].iter_mut().enumerate().for_each(|(place, position)| *position = place as f32);
+    (0..tokens).for_each(|token| features.write(token, 0, &[token as f32]));
     for token in 1..tokens {
         let index = token - 1;
         parser.next_token(&mut distribution);
         let outcome = string.get(index).map_or(language.end(), |terminal| usize::from(*terminal));
-        complexities[4][token] = index.checked_sub(1).map_or(0.0, |last| derivation.closes[last] as f32);
-        complexities[5][token] = entropy(&distribution) as f32;
+        let boundary = index.checked_sub(1).map_or(0.0, |last| derivation.closes[last] as f32);
+        complexities.write(token, 4, &[boundary, entropy(&distribution) as f32]);
         // Not a change of sign, which would make -0 of a certain token.
-        features[7][token] = (0.0 - distribution[outcome].ln()) as f32;
+        features.write(token, 7, &[(0.0 - distribution[outcome].ln()) as f32]);
         let back = |tokens: usize| index.checked_sub(tokens).map_or(f32::NAN, |place| f32::from(string[place]));
-        features.write(1, token, &[back(1), back(2), run as f32]);
+        features.write(token, 1, &[back(1), back(2), run as f32]);
         let (live, expansion) = (before.live as f32, before.expansion as f32);
         let (additions, multiplications) = (before.additions as f32, before.multiplications as f32);
-        features.write(8, token, &[live, expansion, convergence_before, additions, multiplications]);
+        features.write(token, 8, &[live, expansion, convergence_before, additions, multiplications]);
         if token == end {
             break;
         }
         let terminal = string[index];
         run = if index > 0 && string[index - 1] == terminal { run + 1 } else { 1 };
-        features[4][token] = derivation.closes[index] as f32;
-        features[5][token] = derivation.opens(index) as f32;
-        features[6][token] = derivation.lookback(index).map_or(f32::NAN, |distance| distance as f32);
+        let lookback = derivation.lookback(index).map_or(f32::NAN, |distance| distance as f32);
+        features.write(token, 4, &[derivation.closes[index] as f32, derivation.opens(index) as f32, lookback]);
         for level in 1..depth {
-            features[FEATURES.len() + level - 1][token] = (index - derivation.start(index, level)) as f32;
+            let distance = (index - derivation.start(index, level)) as f32;
+            features.write(token, FEATURES.len() + level - 1, &[distance]);
         }
         let work = parser.advance(terminal);
         convergence_before = if index > 0 { before.live as f32 - work.live as f32 } else { f32::NAN };
         before = work;
         let costs = [work.expansion as f32, convergence_before, work.additions as f32, work.multiplications as f32];
-        complexities.write(0, token, &costs);
+        complexities.write(token, 0, &costs);
     }
     Measured { complexities, features, ln_probability: parser.ln_string() }
 }

@@ -168,8 +168,8 @@ impl Mano {
         let question = render(&tokens[start..], &self.spec.vocabulary);
         tokens.extend([ANS, token(Symbol::Operand(root.value))]);
         let value = tokens.len() - 1;
-        let mut complexities = Columns::undefined(COMPLEXITIES.len(), tokens.len());
-        complexities.write(0, value, &[root.operators as f32, root.height as f32, root.lazy as f32]);
+        let mut complexities = Columns::undefined(COMPLEXITIES.len(), value..tokens.len());
+        complexities.write(value, 0, &[root.operators as f32, root.height as f32, root.lazy as f32]);
         let mut loss_mask = vec![false; tokens.len()];
         loss_mask[value] = true;
         Instance {
@@ -187,10 +187,11 @@ impl Mano {
 
 /// The columns of [`FEATURES`] for the `length` tokens of an instance whose expression starts at `start`.
 fn features(tree: &Tree, start: usize, length: usize) -> Columns {
-    let mut columns = Columns::undefined(FEATURES.len(), length);
-    columns[0].fill(tree.nodes.len() as f32);
-    columns[1].fill(tree.root().operators as f32);
-    columns[2].iter_mut().enumerate().for_each(|(token, position)| *position = token as f32);
+    let mut columns = Columns::undefined(FEATURES.len(), 0..length);
+    let (expression, size) = (tree.nodes.len() as f32, tree.root().operators as f32);
+    for token in (0..start).chain(start + tree.nodes.len()..length) {
+        columns.write(token, 0, &[expression, size, token as f32]);
+    }
     let mut zeros = 0;
     for (token, node) in (start..).zip(&tree.nodes) {
         let operator = match node.symbol {
@@ -198,10 +199,11 @@ fn features(tree: &Tree, start: usize, length: usize) -> Columns {
             Symbol::Operand(_) => f32::NAN,
         };
         // A parser has all operators above a node on its stack.
-        columns.write(3, token, &[operator, node.depth as f32, node.lacks as f32, node.completed as f32]);
+        let [depth, lacks, completed] = [node.depth, node.lacks, node.completed].map(|count| count as f32);
+        columns.write(token, 0, &[expression, size, token as f32, operator, depth, lacks, completed]);
         zeros += u32::from(node.measure.zero_factor);
     }
     // It has the most of them at the operand under the longest chain.
-    columns.write(7, length - 1, &[tree.root().height as f32, zeros as f32]);
+    columns.write(length - 1, 7, &[tree.root().height as f32, zeros as f32]);
     columns
 }

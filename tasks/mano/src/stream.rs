@@ -140,7 +140,7 @@ impl ManoStream {
         let mut targets = tokens.clone();
         let mut loss_mask = vec![false; tokens.len()];
         let mut answer = Vec::new();
-        let mut complexities = Columns::undefined(COMPLEXITIES.len(), tokens.len());
+        let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens.len());
         for (place, index) in order.iter().enumerate() {
             let node = tree.nodes[*index];
             if let Symbol::Operator(_) = node.symbol {
@@ -148,7 +148,7 @@ impl ManoStream {
                 targets[place + 1] = token(Symbol::Operand(value));
                 loss_mask[place + 1] = true;
                 answer.push(targets[place + 1]);
-                complexities.write(0, place + 1, &[operators as f32, height as f32, lazy as f32]);
+                complexities.write(place + 1, 0, &[operators as f32, height as f32, lazy as f32]);
             }
         }
         let question = render(&tokens[1..], &self.spec.vocabulary);
@@ -168,24 +168,23 @@ impl ManoStream {
 /// The columns of [`FEATURES`] for `<bos>` and the nodes in postfix `order`.
 fn features(tree: &Tree, order: &[usize]) -> Columns {
     let length = order.len() + 1;
-    let mut columns = Columns::undefined(FEATURES.len(), length);
-    columns[0].fill(order.len() as f32);
-    columns[1].fill(tree.root().operators as f32);
-    columns[2].iter_mut().enumerate().for_each(|(token, position)| *position = token as f32);
+    let mut columns = Columns::undefined(FEATURES.len(), 0..length);
+    let (expression, size) = (order.len() as f32, tree.root().operators as f32);
+    (0..length).for_each(|token| columns.write(token, 0, &[expression, size, token as f32]));
     let mut values = 0;
     for (place, index) in order.iter().enumerate() {
         let (token, node) = (place + 1, tree.nodes[*index]);
         // In postfix order the preceding token is the root of what it completed.
         let completed = if place == 0 { 0 } else { tree.nodes[order[place - 1]].measure.operators };
-        columns.write(4, token, &[values as f32, completed as f32]);
+        columns.write(token, 4, &[values as f32, completed as f32]);
         match node.symbol {
             Symbol::Operand(_) => values += 1,
             Symbol::Operator(identity) => {
                 values -= 1;
-                columns[3][token] = identity.index() as f32;
+                columns.write(token, 3, &[identity.index() as f32]);
                 // The right operand, of 2n + 1 tokens for n operators, lies between the left one and the operator.
                 let distance = 2 * tree.nodes[node.right].measure.operators + 2;
-                columns.write(6, token, &[distance as f32, f32::from(u8::from(node.measure.zero_factor))]);
+                columns.write(token, 6, &[distance as f32, f32::from(u8::from(node.measure.zero_factor))]);
             }
         }
     }

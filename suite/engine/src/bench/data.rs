@@ -121,9 +121,11 @@ fn hash(instance: &Instance) -> blake3::Hash {
     loss_mask.iter().for_each(|loss| {
         hasher.update(&[u8::from(*loss)]);
     });
-    complexities.values().iter().chain(features.values()).for_each(|value| {
-        hasher.update(&value.to_bits().to_le_bytes());
-    });
+    for columns in [complexities, features] {
+        (0..columns.count()).flat_map(|column| columns.column(column)).for_each(|value| {
+            hasher.update(&value.to_bits().to_le_bytes());
+        });
+    }
     for text in [question, answer, canonical] {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());

@@ -46,10 +46,19 @@ pub fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
 ///
 /// # Panics
 /// If there is none.
-pub fn column<'a>(task: &dyn Task, instance: &'a Instance, name: &str) -> &'a [f32] {
+pub fn column(task: &dyn Task, instance: &Instance, name: &str) -> Vec<f32> {
     let found = columns(task).position(|found| found == name);
     let place = found.unwrap_or_else(|| panic!("there is no column {name}"));
-    instance.complexities.iter().chain(instance.features.iter()).nth(place).unwrap_or_default()
+    entries(instance, place).collect()
+}
+
+/// The entries of a column, numbered as by [`columns`].
+fn entries(instance: &Instance, place: usize) -> impl Iterator<Item = f32> {
+    let complexities = instance.complexities.count();
+    match place.checked_sub(complexities) {
+        None => instance.complexities.column(place),
+        Some(place) => instance.features.column(place),
+    }
 }
 
 /// Names of all columns, complexities first.
@@ -112,11 +121,8 @@ pub fn statistics(task: &dyn Task, sizes: &[u32]) -> String {
     let listed: Vec<String> = firsts.iter().take(FREQUENT).map(|(count, word)| format!("{word}:{count}")).collect();
     line(format!("{} first tokens, most frequent: {}", firsts.len(), listed.join(" ")));
     for (place, name) in columns(task).enumerate() {
-        let of = |instance: &Instance| {
-            let column = instance.complexities.iter().chain(instance.features.iter()).nth(place);
-            column.unwrap_or_default().iter().filter(|value| !value.is_nan()).map(|value| f64::from(*value)).collect()
-        };
-        let values: Vec<f64> = instances.iter().flat_map::<Vec<f64>, _>(of).collect();
+        let values = instances.iter().flat_map(|instance| entries(instance, place));
+        let values: Vec<f64> = values.filter(|value| !value.is_nan()).map(f64::from).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let most = values.iter().copied().fold(0.0, f64::max);
         line(format!("{name}: {mean:.4} on average, at most {most}, {} defined", values.len()));

@@ -174,10 +174,11 @@ impl Trial<'_> {
         subject.demand("at least one token is under the loss", supervised, || self.place(seed));
         let infinite = [&instance.complexities, &instance.features]
             .iter()
-            .any(|columns| columns.values().iter().any(|x| x.is_infinite()));
+            .any(|columns| (0..columns.tokens()).any(|token| columns.row(token).iter().any(|x| x.is_infinite())));
         subject.demand("per-token numbers are finite or NaN", !infinite, || self.place(seed));
-        for (column, values) in spec.complexities.iter().zip(instance.complexities.iter()) {
-            let defined = values.iter().zip(&instance.loss_mask).any(|(value, loss)| *loss && !value.is_nan());
+        for (place, column) in spec.complexities.iter().enumerate() {
+            let mut values = instance.complexities.column(place).zip(&instance.loss_mask);
+            let defined = values.any(|(value, loss)| *loss && !value.is_nan());
             let headline = column.name == spec.headline;
             subject.demand("its headline is defined on an answer token", defined || !headline, || {
                 format!("`{}` at {}", column.name, self.place(seed))
@@ -326,19 +327,16 @@ mod tests {
             let bits: Vec<u32> = (0..size).map(|_| stream.below(2) as u32).collect();
             let text = bits.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
             let length = 2 * size as usize;
-            let mut complexities = Columns::undefined(1, length);
+            let mut complexities = Columns::undefined(1, size as usize..length);
             if FLAW != UNMEASURED {
-                complexities[0][size as usize..]
-                    .iter_mut()
-                    .zip(0_u8..)
-                    .for_each(|(entry, place)| *entry = place.into());
+                (0..size as usize).for_each(|place| complexities.write(size as usize + place, 0, &[place as f32]));
             }
             Ok(Instance {
                 tokens: bits.repeat(2),
                 targets: bits.repeat(2),
                 loss_mask: (0..2 * size).map(|index| index >= size).collect(),
                 complexities,
-                features: Columns::undefined(0, length),
+                features: Columns::undefined(0, 0..length),
                 question: text.clone(),
                 answer: text.clone(),
                 canonical: text,

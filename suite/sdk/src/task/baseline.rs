@@ -128,8 +128,8 @@ mod tests {
         Instance {
             loss_mask: (0..tokens.len()).map(|token| token > 0).collect(),
             targets: tokens.clone(),
-            complexities: Columns::undefined(0, tokens.len()),
-            features: Columns::undefined(0, tokens.len()),
+            complexities: Columns::undefined(0, 0..tokens.len()),
+            features: Columns::undefined(0, 0..tokens.len()),
             question: String::new(),
             answer: String::new(),
             canonical: String::new(),

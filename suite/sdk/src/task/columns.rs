@@ -1,21 +1,24 @@
-//! Per-token numbers: a few columns as long as the sequence, in one piece of memory.
+//! Per-token numbers: an entry of a few columns for every token, in one piece of memory.
 
-use std::ops::{Index, IndexMut};
+use std::ops::Range;
 
-/// Columns of numbers, one for each declared complexity or feature, each with an entry for every token; NaN where
-/// undefined. `columns[complexity][token]` reads and writes an entry.
+/// A row of entries for every token of a sequence, one for each declared complexity or feature; NaN where undefined.
+///
+/// Tokens of a prompt often have no entry, so rows are kept from a first token on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Columns {
-    /// One column after the other.
-    values: Vec<f32>,
+    /// The rows, one after the other.
+    entries: Vec<f32>,
     columns: usize,
-    tokens: usize,
+    /// Tokens that have a row; the end is the sequence's.
+    tokens: Range<usize>,
 }
 
 impl Columns {
-    /// Columns without a defined entry.
-    pub fn undefined(columns: usize, tokens: usize) -> Self {
-        Self { values: vec![f32::NAN; columns * tokens], columns, tokens }
+    /// Columns for a sequence that ends with `tokens`, without a defined entry. Those of tokens before the range cannot be
+    /// written.
+    pub fn undefined(columns: usize, tokens: Range<usize>) -> Self {
+        Self { entries: vec![f32::NAN; columns * tokens.len()], columns, tokens }
     }
 
     /// Number of columns.
@@ -23,45 +26,33 @@ impl Columns {
         self.columns
     }
 
-    /// Entries of each column.
+    /// Number of tokens, those without a row included.
     pub fn tokens(&self) -> usize {
-        self.tokens
+        self.tokens.end
     }
 
-    /// The columns in order.
-    pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
-        (0..self.columns).map(|column| &self[column])
-    }
-
-    /// All entries, column after column.
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    /// Writes the entries of one token, those of the columns from `first` on.
+    /// The entries of a token in the order of the columns; empty where none is kept.
     #[inline]
-    pub fn write(&mut self, first: usize, token: usize, entries: &[f32]) {
-        assert!(token < self.tokens, "token {token} of {}", self.tokens);
-        let mut place = first * self.tokens + token;
-        for entry in entries {
-            self.values[place] = *entry;
-            place += self.tokens;
-        }
+    pub fn row(&self, token: usize) -> &[f32] {
+        let row = token.checked_sub(self.tokens.start).map_or(0..0, |row| row * self.columns..(row + 1) * self.columns);
+        &self.entries[row]
     }
-}
 
-impl Index<usize> for Columns {
-    type Output = [f32];
-
+    /// An entry.
     #[inline]
-    fn index(&self, column: usize) -> &[f32] {
-        &self.values[column * self.tokens..][..self.tokens]
+    pub fn get(&self, column: usize, token: usize) -> f32 {
+        self.row(token).get(column).copied().unwrap_or(f32::NAN)
     }
-}
 
-impl IndexMut<usize> for Columns {
+    /// The entries of a column, one for every token.
+    pub fn column(&self, column: usize) -> impl Iterator<Item = f32> {
+        (0..self.tokens.end).map(move |token| self.get(column, token))
+    }
+
+    /// Writes entries of a token, those of the columns from `first` on.
     #[inline]
-    fn index_mut(&mut self, column: usize) -> &mut [f32] {
-        &mut self.values[column * self.tokens..][..self.tokens]
+    pub fn write(&mut self, token: usize, first: usize, entries: &[f32]) {
+        let row = (token - self.tokens.start) * self.columns;
+        self.entries[row..row + self.columns][first..first + entries.len()].copy_from_slice(entries);
     }
 }

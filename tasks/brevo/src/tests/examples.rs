@@ -2,7 +2,7 @@
 
 use haltbench_sdk::nodes::Names;
 
-use super::{canonical, configured, draw, spelled, text};
+use super::{canonical, configured, draw, every, spelled, text};
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, fill};
 use crate::graph::Graph;
 use crate::order::{OrderRule, Search};
@@ -28,9 +28,9 @@ fn columns(question: &str, answer: &str, wanted: &[(&str, &str)]) {
     let layout = Layout { answer: &answer, length: answer.len() + 1, start: 0, paired: None };
     let [complexities, features] = fill(&graph, &names, &Search::new(&graph, OrderRule::Any), &layout);
     let declared = COMPLEXITIES.iter().map(|column| column.name).chain(FEATURES.iter().map(|column| column.name));
-    let all: Vec<_> = declared.zip(complexities.iter().chain(features.iter())).collect();
+    let all: Vec<_> = declared.zip(every(&complexities).chain(every(&features))).collect();
     for (name, expected) in wanted {
-        let column = all.iter().find(|(found, _)| found == name).unwrap().1;
+        let column = &all.iter().find(|(found, _)| found == name).unwrap().1;
         let printed = |value: &f32| if value.is_nan() { "-".to_owned() } else { value.to_string() };
         let found: Vec<String> = column[..answer.len()].iter().map(printed).collect();
         assert_eq!(found.join(" "), *expected, "{name} of {question}");

@@ -115,7 +115,7 @@ fn compare(task: &dyn Task, size: u32, of_sequences: [(f64, f64); 8], of_nodes: 
     let mut nodes: [Mean; 4] = Default::default();
     for seed in 0..4000 {
         let instance = draw(task, size, seed);
-        let named = |name: &str| values(column(task, &instance, name));
+        let named = |name: &str| values(&column(task, &instance, name));
         let degrees = degrees(&instance);
         let count =
             |holds: &dyn Fn(&[usize; 2]) -> bool| degrees.values().filter(|degree| holds(degree)).count() as f64;
@@ -224,7 +224,7 @@ fn leaf_distances_have_the_known_histogram() {
     let mut found: BTreeMap<u32, f64> = BTreeMap::new();
     for seed in 0..count {
         let instance = draw(&*task, 110, seed);
-        *found.entry(values(column(&*task, &instance, "c_first"))[0] as u32).or_default() += 1.0;
+        *found.entry(values(&column(&*task, &instance, "c_first"))[0] as u32).or_default() += 1.0;
     }
     for (distance, known) in [(1, 0.104), (2, 0.38), (3, 0.303), (4, 0.121), (5, 0.077), (6, 0.015)] {
         let share = found[&distance] / count as f64;
@@ -247,7 +247,7 @@ fn guesses_succeed_as_often_as_known() {
                 degrees.iter().filter(|(_, degree)| degree[1] == 0).map(|(node, _)| *node).collect();
             let answer: Vec<&str> = instance.answer.split(' ').collect();
             leaf.add(leaves.iter().filter(|node| answer.contains(node)).count() as f64 / leaves.len() as f64);
-            for (frontier, open) in values(column(&*task, &instance, "frontier")).iter().zip(open(&instance, &degrees))
+            for (frontier, open) in values(&column(&*task, &instance, "frontier")).iter().zip(open(&instance, &degrees))
             {
                 valid.add(frontier / open as f64);
             }
@@ -303,7 +303,7 @@ fn a_query_of_the_last_quarter_may_have_dependents() {
     let mut with_dependents = 0;
     for seed in 0..1000 {
         let instance = draw(&*task, 30, seed);
-        with_dependents += usize::from(*values(column(&*task, &instance, "out_degree")).last().unwrap() > 0.0);
+        with_dependents += usize::from(*values(&column(&*task, &instance, "out_degree")).last().unwrap() > 0.0);
     }
     assert!((250..450).contains(&with_dependents), "{with_dependents}");
 }

@@ -15,7 +15,7 @@ mod statistics;
 use haltbench_sdk::Result;
 use haltbench_sdk::conformance::specimen::{self, break_of, column, draw};
 use haltbench_sdk::parameters::Value;
-use haltbench_sdk::task::Task;
+use haltbench_sdk::task::{Columns, Task};
 
 use crate::task::DECLARATION;
 
@@ -43,6 +43,11 @@ fn released(largest: i64) -> Box<dyn Task> {
 fn spelled(order: &str) -> Box<dyn Task> {
     let (shortest, longest) = (("shortest_name", Value::Integer(2)), ("longest_name", Value::Integer(4)));
     configured(&[("order", text(order)), ("maximum_nodes", Value::Integer(50)), shortest, longest]).unwrap()
+}
+
+/// The columns in order, each with an entry for every token.
+fn every(columns: &Columns) -> impl Iterator<Item = Vec<f32>> {
+    (0..columns.count()).map(|column| columns.column(column).collect())
 }
 
 /// The defined values of a column at names, in order.

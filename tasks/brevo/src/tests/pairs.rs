@@ -35,12 +35,12 @@ fn compare(task: &dyn Task, [one, other]: &[Instance; 2]) -> BTreeSet<String> {
     assert_eq!((&one.question, &one.canonical), (&other.question, &other.canonical));
     let marks = [one, other].map(|instance| {
         let marks = column(task, instance, "paired");
-        assert_eq!(super::values(marks).iter().sum::<f64>(), 1.0);
+        assert_eq!(super::values(&marks).iter().sum::<f64>(), 1.0);
         assert!(task.check(&instance.question, &instance.answer).unwrap().valid);
         marks.iter().position(|mark| *mark == 1.0).unwrap()
     });
     let position = [one, other]
-        .map(|instance| super::values(column(task, instance, "paired")).iter().position(|mark| *mark == 1.0).unwrap());
+        .map(|instance| super::values(&column(task, instance, "paired")).iter().position(|mark| *mark == 1.0).unwrap());
     assert_eq!(position[0], position[1]);
     let nodes = [one, other].map(|instance| instance.answer.split(' ').collect::<Vec<_>>());
     assert_eq!(nodes[0][position[0]], nodes[1][position[0]]);

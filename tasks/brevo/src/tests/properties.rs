@@ -101,7 +101,7 @@ fn states_obey_their_conservation_laws() {
     for (task, with_query) in [(released(60), true), (canonical(), false)] {
         for seed in 0..200 {
             let instance = draw(&*task, 25, seed);
-            let named = |name: &str| values(column(&*task, &instance, name));
+            let named = |name: &str| values(&column(&*task, &instance, name));
             let length = instance.answer.split(' ').count();
             let (frontier, unlocks) = (named("frontier"), named("newly_enabled"));
             let leaves = named("in_degree").iter().filter(|degree| **degree == 0.0).count();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::task::{Instance, Task};
 
-use super::{canonical, configured, draw, released, spelled, text};
+use super::{canonical, configured, draw, every, released, spelled, text};
 
 /// The graph as a reader sees it.
 struct Reader {
@@ -175,8 +175,8 @@ fn compare(task: &dyn Task, size: u32, seed: u64, ascending: bool) {
     let instance = draw(task, size, seed);
     let expected = expected(&instance, &Reader::new(&instance, ascending), size as usize);
     let spec = task.spec();
-    let complexities = spec.complexities.iter().map(|column| column.name).zip(&instance.complexities);
-    let features = spec.features.iter().map(|column| column.name).zip(&instance.features);
+    let complexities = spec.complexities.iter().map(|column| column.name).zip(every(&instance.complexities));
+    let features = spec.features.iter().map(|column| column.name).zip(every(&instance.features));
     let mut compared = 0;
     for (name, column) in complexities.chain(features) {
         for (token, value) in column.iter().enumerate() {

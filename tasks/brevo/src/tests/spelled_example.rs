@@ -2,6 +2,7 @@
 
 use haltbench_sdk::nodes::Names;
 
+use super::every;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, fill};
 use crate::graph::Graph;
 use crate::order::{OrderRule, Search};
@@ -32,7 +33,7 @@ fn six_spelled_nodes_have_the_columns_found_by_hand() {
         starts.map(|start| printed(&column[start])).collect::<Vec<_>>().join(" ")
     };
     let declared = COMPLEXITIES.iter().map(|column| column.name).chain(FEATURES.iter().map(|column| column.name));
-    let all: Vec<_> = declared.zip(complexities.iter().take(COMPLEXITIES.len()).chain(features.iter())).collect();
+    let all: Vec<_> = declared.zip(every(&complexities).take(COMPLEXITIES.len()).chain(every(&features))).collect();
     for (name, expected) in [
         ("c_first", "2 - - - - -"),
         ("frontier", "2 2 2 1 1 1"),
@@ -46,10 +47,10 @@ fn six_spelled_nodes_have_the_columns_found_by_hand() {
         ("out_degree", "2 1 1 1 1 0"),
         ("in_degree", "0 1 1 0 2 2"),
     ] {
-        let column = all.iter().find(|(found, _)| *found == name).unwrap().1;
+        let column = &all.iter().find(|(found, _)| *found == name).unwrap().1;
         assert_eq!(at_names(column), expected, "{name}");
     }
     // After `1.` both 1.3 and 1.3.2 could go on; once 1.3 is printed, nothing else shares a start.
-    let spelling: Vec<String> = complexities[COMPLEXITIES.len()].iter().map(printed).collect();
+    let spelling: Vec<String> = complexities.column(COMPLEXITIES.len()).map(|value| printed(&value)).collect();
     assert_eq!(spelling.join(" "), "- 2 - 1 1 - 1 1 - 1 1 - 1 1 1 - 1 -");
 }

@@ -33,7 +33,7 @@ fn measure(name: &str, instance: &Instance) -> f64 {
         "differences" => mean(inputs.windows(2).map(|pair| (pair[1] - pair[0]).abs())),
         "answer" => mean(outputs.iter().copied()),
         "answers" => mean(outputs.iter().map(|number| number * number)),
-        "steps" => f64::from(instance.complexities[1].iter().copied().find(|steps| !steps.is_nan()).unwrap()),
+        "steps" => f64::from(instance.complexities.column(1).find(|steps| !steps.is_nan()).unwrap()),
         other => panic!("{other}"),
     }
 }

@@ -29,9 +29,11 @@ fn line(task: &dyn Task) -> String {
     for seed in 0..INSTANCES {
         let instance = task.sample(SIZE, &mut Stream::new(seed, "statistics", &[])).unwrap();
         tokens += instance.tokens.len();
-        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(instance.features.iter())) {
-            for value in column.iter().filter(|value| !value.is_nan()) {
-                *sum = (sum.0 + f64::from(*value), sum.1 + 1);
+        let columns = [&instance.complexities, &instance.features];
+        let columns = columns.iter().flat_map(|columns| (0..columns.count()).map(|place| columns.column(place)));
+        for (sum, column) in sums.iter_mut().zip(columns) {
+            for value in column.filter(|value| !value.is_nan()) {
+                *sum = (sum.0 + f64::from(value), sum.1 + 1);
             }
         }
         answers.push(instance.answer);

@@ -86,12 +86,13 @@ fn compare(task: &dyn Task, size: u32, seed: u64) {
     let mut expected = expected(&instance, size as usize);
     let is_spelled = spec.complexities.iter().any(|column| column.name == "spelling");
     expected.retain(|(name, _), _| is_spelled || *name != "spelling");
-    let complexities = spec.complexities.iter().map(|column| column.name).zip(&instance.complexities);
-    let features = spec.features.iter().map(|column| column.name).zip(&instance.features);
+    let complexities =
+        spec.complexities.iter().enumerate().map(|(place, spec)| (spec.name, instance.complexities.column(place)));
+    let features = spec.features.iter().enumerate().map(|(place, spec)| (spec.name, instance.features.column(place)));
     let mut compared = 0;
     for (name, column) in complexities.chain(features) {
-        for (token, value) in column.iter().enumerate() {
-            let found = (!value.is_nan()).then_some(f64::from(*value));
+        for (token, value) in column.enumerate() {
+            let found = (!value.is_nan()).then_some(f64::from(value));
             assert_eq!(found, expected.get(&(name, token)).copied(), "{name} at {token} of {}", instance.question);
             compared += usize::from(found.is_some());
         }

@@ -20,11 +20,14 @@ fn tasks() -> Vec<Box<dyn Task>> {
 }
 
 /// The column called `name`, a complexity or a feature.
-fn column<'a>(task: &dyn Task, instance: &'a Instance, name: &str) -> &'a [f32] {
+fn column(task: &dyn Task, instance: &Instance, name: &str) -> Vec<f32> {
     let spec = task.spec();
-    let complexities = spec.complexities.iter().map(|column| column.name).zip(&instance.complexities);
-    let features = spec.features.iter().map(|column| column.name).zip(&instance.features);
-    complexities.chain(features).find(|(found, _)| *found == name).unwrap().1
+    match spec.complexities.iter().position(|column| column.name == name) {
+        Some(place) => instance.complexities.column(place).collect(),
+        None => {
+            instance.features.column(spec.features.iter().position(|column| column.name == name).unwrap()).collect()
+        }
+    }
 }
 
 #[test]

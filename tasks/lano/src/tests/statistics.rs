@@ -22,9 +22,11 @@ fn statistics(task: &dyn Task, count: u64) -> String {
         let instance = instance(task, seed);
         lengths.push(instance.tokens.len() - 2);
         instance.tokens.iter().for_each(|token| frequencies[*token as usize] += 1);
-        for (sum, column) in sums.iter_mut().zip(instance.complexities.iter().chain(instance.features.iter())) {
-            for value in column.iter().filter(|value| !value.is_nan()) {
-                *sum = (sum.0 + f64::from(*value), sum.1 + 1);
+        let columns = [&instance.complexities, &instance.features];
+        let columns = columns.iter().flat_map(|columns| (0..columns.count()).map(|place| columns.column(place)));
+        for (sum, column) in sums.iter_mut().zip(columns) {
+            for value in column.filter(|value| !value.is_nan()) {
+                *sum = (sum.0 + f64::from(value), sum.1 + 1);
             }
         }
     }

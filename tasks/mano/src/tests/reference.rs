@@ -155,7 +155,7 @@ fn prefix_columns(length_token: bool) {
             for (place, name) in
                 ["operator", "stack_depth", "remaining_operands", "completed_subtree"].iter().enumerate()
             {
-                agree(column(&*task, &instance, name), rows.iter().map(|row| row[place]), name);
+                agree(&column(&*task, &instance, name), rows.iter().map(|row| row[place]), name);
             }
             // An operator is on the stack while its operands are read, so the deepest token has all of them above it.
             let peak = rows.iter().map(|row| row[1]).fold(0.0, f32::max);
@@ -168,11 +168,11 @@ fn prefix_columns(length_token: bool) {
             ];
             for (name, number) in at_value {
                 let expected = (0..length).map(|index| if index == length - 1 { number } else { f32::NAN });
-                agree(column(&*task, &instance, name), expected, name);
+                agree(&column(&*task, &instance, name), expected, name);
             }
-            agree(column(&*task, &instance, "position"), (0..length).map(|place| place as f32), "position");
-            agree(column(&*task, &instance, "length"), (0..length).map(|_| (2 * size + 1) as f32), "length");
-            agree(column(&*task, &instance, "size"), (0..length).map(|_| size as f32), "size");
+            agree(&column(&*task, &instance, "position"), (0..length).map(|place| place as f32), "position");
+            agree(&column(&*task, &instance, "length"), (0..length).map(|_| (2 * size + 1) as f32), "length");
+            agree(&column(&*task, &instance, "size"), (0..length).map(|_| size as f32), "size");
         }
     }
 }
@@ -198,7 +198,7 @@ fn postfix_columns_are_those_of_the_definitions() {
             let mut rows = vec![[f32::NAN; 8]];
             expression.postfix_rows(0, 0, &mut rows);
             for (place, name) in names.iter().enumerate() {
-                agree(column(&*task, &instance, name), rows.iter().map(|row| row[place]), name);
+                agree(&column(&*task, &instance, name), rows.iter().map(|row| row[place]), name);
             }
             assert_eq!(instance.answer.split(' ').next_back().unwrap(), expression.value().to_string());
         }

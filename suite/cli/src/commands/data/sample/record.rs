@@ -1,6 +1,6 @@
 //! One instance as a JSON object. Its keys and their order are a published format.
 
-use haltbench_sdk::task::{FeatureKind, Instance, TaskSpec};
+use haltbench_sdk::task::{Columns, FeatureKind, Instance, TaskSpec};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -23,9 +23,14 @@ pub struct Record<'a> {
 }
 
 #[derive(Serialize)]
-struct Feature<'a> {
+struct Feature {
     kind: FeatureKind,
-    values: &'a [f32],
+    values: Vec<f32>,
+}
+
+/// The entries of a column.
+fn values(columns: &Columns, place: usize) -> Vec<f32> {
+    columns.column(place).collect()
 }
 
 /// Named values, in order.
@@ -40,10 +45,13 @@ impl<T: Serialize> Serialize for Named<T> {
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { spec, instance, .. } = self;
-        let complexities = spec.complexities.iter().zip(instance.complexities.iter());
-        let complexities = complexities.map(|(spec, values)| (spec.name, values)).collect();
-        let features = spec.features.iter().zip(instance.features.iter());
-        let features = features.map(|(spec, values)| (spec.name, Feature { kind: spec.kind, values })).collect();
+        let complexities = (0..).zip(&spec.complexities);
+        let complexities =
+            complexities.map(|(place, spec)| (spec.name, values(&instance.complexities, place))).collect();
+        let features = (0..).zip(&spec.features);
+        let features = features
+            .map(|(place, spec)| (spec.name, Feature { kind: spec.kind, values: values(&instance.features, place) }))
+            .collect();
         let mut map = serializer.serialize_map(Some(13))?;
         map.serialize_entry("task", self.task)?;
         map.serialize_entry("size", &self.size)?;
@@ -65,7 +73,7 @@ impl Serialize for Record<'_> {
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureSpec, Supervision};
+    use haltbench_sdk::task::{ComplexitySpec, FeatureSpec, Supervision};
 
     use super::*;
 
@@ -82,9 +90,9 @@ mod tests {
             ],
             headline: "z",
         };
-        let (mut complexities, mut features) = (Columns::undefined(2, 2), Columns::undefined(1, 2));
-        complexities.write(0, 1, &[2.0, 0.5]);
-        features[0].fill(2.0);
+        let (mut complexities, mut features) = (Columns::undefined(2, 1..2), Columns::undefined(1, 0..2));
+        complexities.write(1, 0, &[2.0, 0.5]);
+        (0..2).for_each(|token| features.write(token, 0, &[2.0]));
         let instance = Instance {
             tokens: vec![0, 1],
             targets: vec![0, 1],
