@@ -7,16 +7,31 @@ use haltbench_sdk::random::Draws;
 pub const DEGREE: usize = 4;
 
 /// Up to four neighbours of a node.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Neighbours {
+    /// The neighbours, then `u16::MAX`.
     nodes: [u16; DEGREE],
     length: u8,
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self { nodes: [u16::MAX; DEGREE], length: 0 }
+    }
 }
 
 impl Neighbours {
     /// The neighbours.
     pub fn nodes(&self) -> &[u16] {
         &self.nodes[..usize::from(self.length)]
+    }
+
+    /// Puts the neighbours in ascending order. Loops over as many as there are would be mispredicted for every node.
+    fn sort(&mut self) {
+        for [low, high] in [[0, 1], [2, 3], [0, 2], [1, 3], [1, 2]] {
+            let [left, right] = [self.nodes[low], self.nodes[high]];
+            (self.nodes[low], self.nodes[high]) = (left.min(right), left.max(right));
+        }
     }
 
     /// Adds a neighbour to fewer than four.
@@ -91,20 +106,11 @@ impl Graph {
         let mut nodes: Vec<Node> = names.map(unconnected).collect();
         for [from, to] in &edges {
             nodes[usize::from(*to)].predecessors.push(*from);
+            nodes[usize::from(*from)].dependents.push(*to);
         }
-        // Visited in ascending order, nodes enter the lists of their neighbours in ascending order.
-        for node in 0..nodes.len() {
-            let predecessors = nodes[node].predecessors;
-            for predecessor in predecessors.nodes() {
-                nodes[usize::from(*predecessor)].dependents.push(node as u16);
-            }
-            nodes[node].predecessors = Neighbours::default();
-        }
-        for node in 0..nodes.len() {
-            let dependents = nodes[node].dependents;
-            for dependent in dependents.nodes() {
-                nodes[usize::from(*dependent)].predecessors.push(node as u16);
-            }
+        for node in &mut nodes {
+            node.predecessors.sort();
+            node.dependents.sort();
         }
         Self { nodes, edges, query }
     }
