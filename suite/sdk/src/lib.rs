@@ -23,6 +23,7 @@ pub mod conformance;
 pub mod error;
 pub mod fingerprint;
 pub mod initialise;
+mod instructions;
 pub mod key_values;
 pub mod layers;
 pub mod layout;

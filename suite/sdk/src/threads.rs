@@ -5,6 +5,8 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use crate::instructions::{Instructions, with_instructions};
+
 thread_local! {
     /// Whether this thread is inside an item of [`for_each`].
     static WORKING: Cell<bool> = const { Cell::new(false) };
@@ -42,23 +44,25 @@ pub(crate) fn would_share() -> bool {
 /// the processor has. Items must write to disjoint memory and no item may depend on another. Inside an item it runs on
 /// the item's thread.
 pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Send + Sync) {
-    let instructions = pulp::Arch::new();
+    with_instructions!(instructions => for_each_with(instructions, items, work));
+}
+
+/// The same with the instructions given.
+pub(crate) fn for_each_with<T: Send>(instructions: impl Instructions, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
+    let work = |item| {
+        instructions.run(
+            #[inline(always)]
+            || work(item),
+        );
+    };
     if items.len() > 1 && would_share() {
         // One item at a time: an item is large, and the threads should end together.
         items.into_par_iter().with_max_len(1).for_each(|item| {
             let _leave = Entered::new();
-            instructions.dispatch(
-                #[inline(always)]
-                || work(item),
-            )
+            work(item);
         });
     } else {
-        items.into_iter().for_each(|item| {
-            instructions.dispatch(
-                #[inline(always)]
-                || work(item),
-            )
-        });
+        items.into_iter().for_each(work);
     }
 }
 

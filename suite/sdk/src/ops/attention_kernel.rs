@@ -6,9 +6,10 @@
 use std::ops::Range;
 
 use super::attention::AttentionPlan;
-use super::cpu::{self, LANES, Real, fuses, number};
+use super::cpu::{self, LANES, Real, number};
 use super::product::copy_up_to;
-use super::product::kernel::{Into, Left, TALL, WIDE, places, tile};
+use super::product::kernel::{Into, Left, Right, TALL, WIDE, by_tiles, places, tile};
+use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
 /// Queries that are worked on at once: those of a block compute the scores of all keys that the last of them sees.
@@ -58,38 +59,25 @@ fn pack_columns<'a, T: Real>(
     }
 }
 
-/// Products of rows with all panels, `into` rows that are `stride` apart; every panel gives up to `N` columns of `columns`.
+/// Products of rows with panels of `columns` columns, `into` rows that are `stride` apart.
 #[inline(always)]
-fn products<T: Real, const FUSED: bool, const N: usize>(
+fn products<T: Real, const N: usize>(
+    instructions: impl Instructions,
     rows: usize,
     left: Left<T>,
-    (panels, inner): (&[[T; N]], usize),
+    right: Right<T, N>,
     (into, stride, columns): (&mut [T], usize, usize),
     add: bool,
 ) {
-    for (number, panel) in panels.chunks_exact(inner).enumerate() {
-        let first = number * N;
+    for panels in by_tiles(instructions, 0..columns.div_ceil(N)) {
+        let first = panels.start * N;
+        let right = Right { panels: &right.panels[panels.start * right.rows..], ..right };
         for row in (0..rows).step_by(TALL) {
             let left = Left { values: &left.values[row * left.row_stride..], ..left };
             let places = places(&mut into[row * stride + first..]);
-            let into = Into { places, stride, columns: (columns - first).min(N), add };
-            tile::<T, FUSED, N>((rows - row).min(TALL), left, panel, into);
+            let into = Into { places, stride, panel_stride: N, columns: (columns - first).min(panels.len() * N), add };
+            tile(instructions, (rows - row).min(TALL), panels.len(), left, right, into);
         }
-    }
-}
-
-/// The same where every panel has more rows than are used: the first `used` of `inner`.
-#[inline(always)]
-fn mixtures<T: Real, const FUSED: bool, const N: usize>(
-    rows: usize,
-    left: Left<T>,
-    (panels, inner, used): (&[[T; N]], usize, usize),
-    (into, stride, columns): (&mut [T], usize, usize),
-) {
-    for (number, panel) in panels.chunks_exact(inner).enumerate() {
-        let first = number * N;
-        let into = (&mut into[first..], stride, (columns - first).min(N));
-        products::<T, FUSED, N>(rows, left, (&panel[..used], used), into, false);
     }
 }
 
@@ -123,7 +111,7 @@ impl<T: Real> Sequence<'_, T> {
     /// Turns products with keys into numerators of the softmax over the keys that the query at `row` sees; one over
     /// their sum.
     #[inline(always)]
-    fn softmax<const FUSED: bool>(&self, row: usize, scale: T, scores: &mut [T]) -> T {
+    fn softmax(&self, instructions: impl Instructions, row: usize, scale: T, scores: &mut [T]) -> T {
         let hidden = number::<T>(f64::NEG_INFINITY);
         let (lanes, _) = scores.as_chunks_mut::<LANES>();
         for lane in lanes.as_flattened_mut() {
@@ -147,7 +135,7 @@ impl<T: Real> Sequence<'_, T> {
         let mut sums = [T::zero(); LANES];
         for scores in lanes.iter_mut() {
             for (sum, score) in sums.iter_mut().zip(scores) {
-                *score = (*score - largest).exp::<FUSED>();
+                *score = (*score - largest).exp(instructions);
                 *sum += *score;
             }
         }
@@ -160,7 +148,7 @@ impl<T: Real> Sequence<'_, T> {
 
     /// `result` are the rows of the sequence's queries.
     #[inline(always)]
-    fn forward<const FUSED: bool, const N: usize>(&self, q: &[T], result: &mut [T]) {
+    fn forward<const N: usize>(&self, instructions: impl Instructions, q: &[T], result: &mut [T]) {
         let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         let mut scores = vec![T::zero(); BLOCK * stride];
@@ -170,15 +158,17 @@ impl<T: Real> Sequence<'_, T> {
             for (block, seen) in self.blocks() {
                 let padded = seen.next_multiple_of(WIDE);
                 let queries = Left { values: &q[block.start * width + head.start..], row_stride: width, step: 1 };
-                let panels = (&keys[..padded / WIDE * head.len()], head.len());
-                products::<T, FUSED, WIDE>(block.len(), queries, panels, (&mut scores, stride, padded), false);
+                let panels = Right { panels: &keys, inner: head.len(), rows: head.len() };
+                products::<T, WIDE>(instructions, block.len(), queries, panels, (&mut scores, stride, padded), false);
                 let mut inverses = [T::zero(); BLOCK];
                 for ((place, scores), inverse) in block.clone().zip(scores.chunks_mut(stride)).zip(&mut inverses) {
-                    *inverse = self.softmax::<FUSED>(self.plan.rows[place] as usize, scale, &mut scores[..padded]);
+                    *inverse = self.softmax(instructions, self.plan.rows[place] as usize, scale, &mut scores[..padded]);
                 }
                 let result = &mut result[(block.start - self.queries.start) * width + head.start..];
                 let weights = Left { values: &scores, row_stride: stride, step: 1 };
-                mixtures::<T, FUSED, N>(block.len(), weights, (&values, count, seen), (result, width, head.len()));
+                let values = Right { panels: &values, inner: seen, rows: count };
+                let into = (&mut *result, width, head.len());
+                products::<T, N>(instructions, block.len(), weights, values, into, false);
                 for (row, inverse) in result.chunks_mut(width).zip(&inverses[..block.len()]) {
                     for value in &mut row[..head.len()] {
                         *value *= *inverse;
@@ -190,7 +180,12 @@ impl<T: Real> Sequence<'_, T> {
 
     /// `dq` are the rows of the sequence's queries, `dkv` those of its keys and values.
     #[inline(always)]
-    fn backward<const FUSED: bool, const N: usize>(&self, q: &[T], grad: &[T], dq: &mut [T], dkv: &mut [T]) {
+    fn backward<const N: usize>(
+        &self,
+        instructions: impl Instructions,
+        [q, grad]: [&[T]; 2],
+        [dq, dkv]: [&mut [T]; 2],
+    ) {
         let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
         let (mut key_columns, mut value_columns, mut key_rows) = (Vec::new(), Vec::new(), Vec::new());
         let (mut query_rows, mut grad_rows) = (Vec::new(), Vec::new());
@@ -207,23 +202,17 @@ impl<T: Real> Sequence<'_, T> {
                 pack_rows::<T, N>(grad[some].chunks_exact(width), head.clone(), &mut grad_rows);
                 let operand = |values| Left { values, row_stride: width, step: 1 };
                 let start = block.start * width + head.start;
-                let panels = padded / WIDE * head.len();
-                let keys = (&key_columns[..panels], head.len());
-                products::<T, FUSED, WIDE>(
-                    block.len(),
-                    operand(&q[start..]),
-                    keys,
-                    (&mut scores, stride, padded),
-                    false,
-                );
+                let keys = Right { panels: &key_columns, inner: head.len(), rows: head.len() };
+                let into = (&mut *scores, stride, padded);
+                products::<T, WIDE>(instructions, block.len(), operand(&q[start..]), keys, into, false);
                 // dp_j = <grad, v_j>
-                let values = (&value_columns[..panels], head.len());
+                let values = Right { panels: &value_columns, ..keys };
                 let into = (&mut *slopes, stride, padded);
-                products::<T, FUSED, WIDE>(block.len(), operand(&grad[start..]), values, into, false);
+                products::<T, WIDE>(instructions, block.len(), operand(&grad[start..]), values, into, false);
                 let rows = scores.chunks_mut(stride).zip(slopes.chunks_mut(stride));
                 for (place, (scores, slopes)) in block.clone().zip(rows) {
                     let (scores, slopes) = (&mut scores[..padded], &mut slopes[..padded]);
-                    let inverse = self.softmax::<FUSED>(self.plan.rows[place] as usize, scale, scores);
+                    let inverse = self.softmax(instructions, self.plan.rows[place] as usize, scale, scores);
                     for score in scores.iter_mut() {
                         *score *= inverse;
                     }
@@ -235,33 +224,35 @@ impl<T: Real> Sequence<'_, T> {
                 }
                 let dq = &mut dq[(block.start - self.queries.start) * width + head.start..];
                 let weights = Left { values: &slopes, row_stride: stride, step: 1 };
-                mixtures::<T, FUSED, N>(block.len(), weights, (&key_rows, count, seen), (dq, width, head.len()));
+                let keys = Right { panels: &key_rows, inner: seen, rows: count };
+                products::<T, N>(instructions, block.len(), weights, keys, (dq, width, head.len()), false);
                 let transposed = |values| Left { values, row_stride: 1, step: stride };
                 let row = 2 * width;
                 let into = (&mut dkv[head.start..], row, head.len());
-                products::<T, FUSED, N>(seen, transposed(&slopes), (&query_rows, block.len()), into, true);
+                let queries = Right { panels: &query_rows, inner: block.len(), rows: block.len() };
+                products::<T, N>(instructions, seen, transposed(&slopes), queries, into, true);
                 let into = (&mut dkv[second.start..], row, head.len());
-                products::<T, FUSED, N>(seen, transposed(&scores), (&grad_rows, block.len()), into, true);
+                let grads = Right { panels: &grad_rows, ..queries };
+                products::<T, N>(instructions, seen, transposed(&scores), grads, into, true);
             }
         }
     }
 }
 
-/// Evaluates an expression with constants for whether the processor fuses and for how wide the panels of a head are.
+/// Evaluates an expression with the best instructions and with how wide the panels of a head are.
 macro_rules! with_constants {
-    ($head_dim:expr, $fused:ident, $narrow:ident => $body:expr) => {
-        match (fuses(), $head_dim <= 8) {
-            (true, true) => with_constants!(@set true, 8, $fused, $narrow => $body),
-            (true, false) => with_constants!(@set true, 16, $fused, $narrow => $body),
-            (false, true) => with_constants!(@set false, 8, $fused, $narrow => $body),
-            (false, false) => with_constants!(@set false, 16, $fused, $narrow => $body),
+    ($head_dim:expr, $instructions:ident, $narrow:ident => $body:expr) => {
+        match $head_dim {
+            ..=8 => {
+                const $narrow: usize = 8;
+                with_instructions!($instructions => $body)
+            }
+            _ => {
+                const $narrow: usize = 16;
+                with_instructions!($instructions => $body)
+            }
         }
     };
-    (@set $is_fused:literal, $width:literal, $fused:ident, $narrow:ident => $body:expr) => {{
-        const $fused: bool = $is_fused;
-        const $narrow: usize = $width;
-        $body
-    }};
 }
 
 /// The attended values of every query, `[queries, width]`, from `q` like it and `kv` `[rows, 2 * width]`.
@@ -275,10 +266,11 @@ pub(super) fn forward<T: Real>(plan: &AttentionPlan, heads: usize, q: &[T], kv: 
         let (queries, keys) = (queries.clone(), keys.clone());
         work.push((Sequence { plan, queries, keys, width, heads, keys_values: kv }, mine));
     }
-    with_constants!(width / heads, FUSED, N => threads::for_each(
+    with_constants!(width / heads, instructions, N => threads::for_each_with(
+        instructions,
         work,
         #[inline(always)]
-        |(sequence, result): (Sequence<T>, &mut [T])| sequence.forward::<FUSED, N>(q, result),
+        |(sequence, result): (Sequence<T>, &mut [T])| sequence.forward::<N>(instructions, q, result),
     ));
     result
 }
@@ -304,10 +296,11 @@ pub(super) fn backward<T: Real>(
         let (queries, keys) = (queries.clone(), keys.clone());
         work.push((Sequence { plan, queries, keys, width, heads, keys_values: kv }, mine_q, mine_kv));
     }
-    with_constants!(width / heads, FUSED, N => threads::for_each(
+    with_constants!(width / heads, instructions, N => threads::for_each_with(
+        instructions,
         work,
         #[inline(always)]
-        |(sequence, dq, dkv): (Sequence<T>, &mut [T], &mut [T])| sequence.backward::<FUSED, N>(q, grad, dq, dkv),
+        |(sequence, dq, dkv): (Sequence<T>, &mut [T], &mut [T])| sequence.backward::<N>(instructions, [q, grad], [dq, dkv]),
     ));
     dq
 }

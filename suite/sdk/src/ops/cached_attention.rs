@@ -5,9 +5,10 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::cpu::{self, LANES, dispatch, number, with_fused};
+use super::cpu::{self, LANES, dispatch, number};
 use super::entries::{KeyValueEntries, Rows, interleave, separate};
 use super::lane_sums::{LaneSums, Sums};
+use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
 /// Stands for a position that has no entry: it is not seen.
@@ -121,17 +122,18 @@ pub(super) fn attend<T: LaneSums>(q: &[T], rows: Rows<T>, entries: &KeyValueEntr
     let mut result = vec![T::zero(); q.len()];
     let chunks = result.chunks_mut(QUERIES * width).zip(q.chunks(QUERIES * width)).zip(seen.chunks(QUERIES));
     let chunks: Vec<_> = chunks.map(|((result, q), seen)| Chunk { result, q, seen }).collect();
-    threads::for_each(
+    with_instructions!(instructions => threads::for_each_with(
+        instructions,
         chunks,
         #[inline(always)]
         |Chunk { result, q, seen }| {
             let zeros = || vec![[T::zero(); LANES]; padded / LANES];
             let mut scratch = Scratch { query: zeros(), scores: Vec::new(), keys: Vec::new(), mixed: zeros() };
             for ((result, q), seen) in result.chunks_exact_mut(width).zip(q.chunks_exact(width)).zip(seen) {
-                shape.attend(q, rows, seen, &mut scratch, result);
+                shape.attend(instructions, q, rows, seen, &mut scratch, result);
             }
         },
-    );
+    ));
     result
 }
 
@@ -139,6 +141,7 @@ impl Heads {
     #[inline(always)]
     fn attend<'a, T: LaneSums>(
         &self,
+        instructions: impl Instructions,
         q: &[T],
         rows: Rows<'a, T>,
         seen: &[u32],
@@ -156,7 +159,7 @@ impl Heads {
         if self.period * LANES > self.heads {
             self.fold(scores);
         }
-        let inverse = self.softmax(scores, scale);
+        let inverse = self.softmax(instructions, scores, scale);
         T::mixture(Sums { rows: keys, period: self.period }, scores, mixed);
         for (mixed, inverse) in mixed.chunks_mut(self.period).flat_map(|groups| groups.iter_mut().zip(&inverse)) {
             for (mixed, inverse) in mixed.iter_mut().zip(inverse) {
@@ -186,7 +189,12 @@ impl Heads {
 
     /// Turns scores into numerators of the softmax; one over their sums.
     #[inline(always)]
-    fn softmax<T: LaneSums>(&self, scores: &mut [[T; LANES]], scale: T) -> Vec<[T; LANES]> {
+    fn softmax<T: LaneSums>(
+        &self,
+        instructions: impl Instructions,
+        scores: &mut [[T; LANES]],
+        scale: T,
+    ) -> Vec<[T; LANES]> {
         let mut inverse = vec![[T::zero(); LANES]; self.period];
         for phase in 0..self.period {
             let mut largest = [number::<T>(f64::NEG_INFINITY); LANES];
@@ -202,9 +210,9 @@ impl Heads {
             }
         }
         // One loop over all numbers: the exponential is then computed for several at once.
-        with_fused!(FUSED => for score in scores.as_flattened_mut() {
-            *score = score.exp::<FUSED>();
-        });
+        for score in scores.as_flattened_mut() {
+            *score = score.exp(instructions);
+        }
         for (phase, inverse) in inverse.iter_mut().enumerate() {
             let mut sums = [T::zero(); LANES];
             for scores in scores.iter().skip(phase).step_by(self.period) {

@@ -2,6 +2,8 @@
 
 use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
+use crate::instructions::Instructions;
+
 /// Numbers that are worked on at once.
 pub(super) const LANES: usize = 8;
 
@@ -18,14 +20,15 @@ pub(super) trait Real:
     + Sync
 {
     /// e^self, in arithmetic that vectorises.
-    fn exp<const FUSED: bool>(self) -> Self;
+    fn exp(self, instructions: impl Instructions) -> Self;
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
-    /// self · factor + addend, rounded once if `FUSED` and twice otherwise.
-    fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self;
-    /// Adds the products of this number with eight others to eight sums, each as [`times_plus`](Self::times_plus) does. In
-    /// registers: written as a loop, it depends on what surrounds it whether the compiler sees that.
-    fn add_products<const FUSED: bool>(self, factors: &[Self; LANES], sums: &mut [Self; LANES]);
+    /// self · factor + addend, rounded once if the instructions are fused and twice otherwise.
+    fn times_plus<I: Instructions>(self, _: I, factor: Self, addend: Self) -> Self;
+    /// Adds the products of this number with `N` others, a multiple of eight, to `N` sums, each as
+    /// [`times_plus`](Self::times_plus) does, in registers: written as a loop, it depends on what surrounds it whether the
+    /// compiler sees them.
+    fn add_products<I: Instructions, const N: usize>(self, instructions: I, factors: &[Self; N], sums: &mut [Self; N]);
     /// The numbers of a storage of this type, to be changed.
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
@@ -40,7 +43,7 @@ impl Real for f32 {
     /// Range reduction to |r| <= ln 2 / 2 and the polynomial of Cephes' expf (S. Moshier); 0 below the smallest normal
     /// number, no infinity: the largest result is about 2^127. Relative error at most 2e-7.
     #[inline(always)]
-    fn exp<const FUSED: bool>(self) -> Self {
+    fn exp(self, instructions: impl Instructions) -> Self {
         const LOWEST: f32 = -87.336_54;
         const HIGHEST: f32 = 88.0;
         // Adding 1.5 * 2^23 rounds to a whole number, which then is in the lowest bits of the sum.
@@ -48,14 +51,14 @@ impl Real for f32 {
         // Comparisons and not min and max, which would lose a NaN.
         let x = if self > HIGHEST { HIGHEST } else { self };
         let x = if x < LOWEST { LOWEST } else { x };
-        let shifted = x.times_plus::<FUSED>(std::f32::consts::LOG2_E, ROUNDING);
+        let shifted = x.times_plus(instructions, std::f32::consts::LOG2_E, ROUNDING);
         let whole = shifted - ROUNDING;
-        let r = whole.times_plus::<FUSED>(2.121_944_4e-4, whole.times_plus::<FUSED>(-0.693_359_4, x));
+        let r = whole.times_plus(instructions, 2.121_944_4e-4, whole.times_plus(instructions, -0.693_359_4, x));
         let mut p = 1.987_569_1e-4f32;
         for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1] {
-            p = p.times_plus::<FUSED>(r, coefficient);
+            p = p.times_plus(instructions, r, coefficient);
         }
-        let fraction = p.times_plus::<FUSED>(r * r, r + 1.0);
+        let fraction = p.times_plus(instructions, r * r, r + 1.0);
         let power = f32::from_bits(shifted.to_bits().wrapping_sub(ROUNDING.to_bits()).wrapping_add(127) << 23);
         if self < LOWEST { 0.0 } else { fraction * power }
     }
@@ -63,28 +66,41 @@ impl Real for f32 {
         f32::ln(self)
     }
     #[inline(always)]
-    fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self {
-        if FUSED { self.mul_add(factor, addend) } else { self * factor + addend }
+    fn times_plus<I: Instructions>(self, _: I, factor: Self, addend: Self) -> Self {
+        if I::FUSED { self.mul_add(factor, addend) } else { self * factor + addend }
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
     #[inline(always)]
-    fn add_products<const FUSED: bool>(self, factors: &[Self; LANES], sums: &mut [Self; LANES]) {
+    fn add_products<I: Instructions, const N: usize>(self, instructions: I, factors: &[Self; N], sums: &mut [Self; N]) {
         #[cfg(target_arch = "x86_64")]
-        if FUSED {
-            use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps};
-            // SAFETY: FUSED is set where `fuses` has found the instructions; both arrays are as long as the register, and
-            // these loads and stores need no alignment.
-            unsafe {
-                let (factors, before) = (_mm256_loadu_ps(factors.as_ptr()), _mm256_loadu_ps(sums.as_ptr()));
-                _mm256_storeu_ps(sums.as_mut_ptr(), _mm256_fmadd_ps(_mm256_set1_ps(self), factors, before));
+        if I::FUSED {
+            use std::arch::x86_64::{
+                _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+                _mm512_set1_ps, _mm512_storeu_ps,
+            };
+            if I::WIDE && N == 2 * LANES {
+                // SAFETY: a value of `I` shows that the processor has the instructions; both arrays are as long as the
+                // register, and these loads and stores need no alignment.
+                unsafe {
+                    let (factors, before) = (_mm512_loadu_ps(factors.as_ptr()), _mm512_loadu_ps(sums.as_ptr()));
+                    _mm512_storeu_ps(sums.as_mut_ptr(), _mm512_fmadd_ps(_mm512_set1_ps(self), factors, before));
+                }
+                return;
+            }
+            for (factors, sums) in factors.as_chunks::<LANES>().0.iter().zip(sums.as_chunks_mut::<LANES>().0) {
+                // SAFETY: as above.
+                unsafe {
+                    let (factors, before) = (_mm256_loadu_ps(factors.as_ptr()), _mm256_loadu_ps(sums.as_ptr()));
+                    _mm256_storeu_ps(sums.as_mut_ptr(), _mm256_fmadd_ps(_mm256_set1_ps(self), factors, before));
+                }
             }
             return;
         }
         for (sum, factor) in sums.iter_mut().zip(factors) {
-            *sum = self.times_plus::<FUSED>(*factor, *sum);
+            *sum = self.times_plus(instructions, *factor, *sum);
         }
     }
 }
@@ -96,24 +112,24 @@ impl Real for f64 {
             _ => bail!("a fused operation found another type than f64"),
         }
     }
-    fn exp<const FUSED: bool>(self) -> Self {
+    fn exp(self, _: impl Instructions) -> Self {
         f64::exp(self)
     }
     fn ln(self) -> Self {
         f64::ln(self)
     }
     #[inline(always)]
-    fn times_plus<const FUSED: bool>(self, factor: Self, addend: Self) -> Self {
-        if FUSED { self.mul_add(factor, addend) } else { self * factor + addend }
+    fn times_plus<I: Instructions>(self, _: I, factor: Self, addend: Self) -> Self {
+        if I::FUSED { self.mul_add(factor, addend) } else { self * factor + addend }
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
         f64::sqrt(self)
     }
     #[inline(always)]
-    fn add_products<const FUSED: bool>(self, factors: &[Self; LANES], sums: &mut [Self; LANES]) {
+    fn add_products<I: Instructions, const N: usize>(self, instructions: I, factors: &[Self; N], sums: &mut [Self; N]) {
         for (sum, factor) in sums.iter_mut().zip(factors) {
-            *sum = self.times_plus::<FUSED>(*factor, *sum);
+            *sum = self.times_plus(instructions, *factor, *sum);
         }
     }
 }
@@ -135,28 +151,6 @@ macro_rules! dispatch {
     };
 }
 pub(super) use dispatch;
-
-/// Whether this processor multiplies and adds in one instruction; where it does not, a fused multiply-add is a slow call.
-pub(super) fn fuses() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("fma") && std::arch::is_x86_feature_detected!("avx2");
-    #[cfg(not(target_arch = "x86_64"))]
-    cfg!(target_arch = "aarch64")
-}
-
-/// Evaluates an expression with a constant that says whether the processor fuses.
-macro_rules! with_fused {
-    ($fused:ident => $body:expr) => {
-        if crate::ops::cpu::fuses() {
-            const $fused: bool = true;
-            $body
-        } else {
-            const $fused: bool = false;
-            $body
-        }
-    };
-}
-pub(super) use with_fused;
 
 /// Whether the fused version of an operation applies.
 pub(super) fn fused(tensor: &Tensor) -> bool {
@@ -249,27 +243,33 @@ pub(super) fn dot<T: Real>(left: &[T], right: &[T]) -> T {
 
 /// 1 / (1 + e^-x)
 #[inline(always)]
-pub(super) fn sigmoid<T: Real, const FUSED: bool>(x: T) -> T {
-    number::<T>(1.0) / (number::<T>(1.0) + (-x).exp::<FUSED>())
+pub(super) fn sigmoid<T: Real>(instructions: impl Instructions, x: T) -> T {
+    number::<T>(1.0) / (number::<T>(1.0) + (-x).exp(instructions))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instructions::{Portable, with_instructions};
+
+    /// With one rounding for a multiplication and an addition, if the processor has that, and with two.
+    fn exponentials(x: f32) -> [f32; 2] {
+        [with_instructions!(instructions => Real::exp(x, instructions)), Real::exp(x, Portable)]
+    }
 
     #[test]
     fn exponential_is_that_of_the_standard_library() {
         for step in -100_000..=88_000 {
             let x = step as f32 / 1000.0;
             let expected = f64::from(x).exp();
-            for found in [Real::exp::<true>(x), Real::exp::<false>(x)] {
+            for found in exponentials(x) {
                 assert!((f64::from(found) - expected).abs() <= 2e-7 * expected + 1.2e-38, "{x}: {found} {expected}");
             }
         }
-        assert!(Real::exp::<true>(f32::NAN).is_nan());
-        assert_eq!(Real::exp::<true>(f32::NEG_INFINITY), 0.0);
-        assert!(Real::exp::<true>(f32::INFINITY) > 1e38);
-        assert_eq!(Real::exp::<true>(0.0f32), 1.0);
+        assert!(exponentials(f32::NAN).into_iter().all(f32::is_nan));
+        assert_eq!(exponentials(f32::NEG_INFINITY), [0.0; 2]);
+        assert!(exponentials(f32::INFINITY).into_iter().all(|found| found > 1e38));
+        assert_eq!(exponentials(0.0), [1.0; 2]);
     }
 
     #[test]

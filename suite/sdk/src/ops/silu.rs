@@ -3,7 +3,8 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch, number, sigmoid, with_fused};
+use super::cpu::{self, Real, dispatch, number, sigmoid};
+use crate::instructions::with_instructions;
 use crate::threads;
 
 struct Silu;
@@ -30,9 +31,10 @@ impl CustomOp1 for Silu {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!("silu", x.dtype(), T => {
             let mut y = cpu::slice::<T>(x, layout)?.to_vec();
-            with_fused!(FUSED => threads::for_each(y.chunks_mut(CHUNK).collect(), #[inline(always)] |y: &mut [T]| {
+            with_instructions!(instructions => threads::for_each_with(
+        instructions,y.chunks_mut(CHUNK).collect(), #[inline(always)] |y: &mut [T]| {
                 for y in y {
-                    *y *= sigmoid::<T, FUSED>(*y);
+                    *y *= sigmoid(instructions, *y);
                 }
             }));
             Ok(cpu::stored(y, layout.shape().clone()))
@@ -50,12 +52,13 @@ impl CustomOp1 for Silu {
 fn backward<T: Real>(x: &[T], grad: &[T]) -> Vec<T> {
     let mut dx = grad.to_vec();
     let chunks = dx.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).collect();
-    with_fused!(FUSED => threads::for_each(
+    with_instructions!(instructions => threads::for_each_with(
+        instructions,
         chunks,
         #[inline(always)]
         |(dx, x): (&mut [T], &[T])| {
             for (dx, x) in dx.iter_mut().zip(x) {
-                let sigmoid = sigmoid::<T, FUSED>(*x);
+                let sigmoid = sigmoid(instructions, *x);
                 *dx *= sigmoid + *x * sigmoid * (number::<T>(1.0) - sigmoid);
             }
         },

@@ -2,7 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, LANES, Real, dispatch, number, sigmoid, with_fused};
+use super::cpu::{self, LANES, Real, dispatch, number, sigmoid};
+use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
 struct SwiGlu;
@@ -34,14 +35,15 @@ const ROWS: usize = 8;
 pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
     let mut y = vec![T::zero(); x.len() / 2];
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * 2 * width)).collect();
-    with_fused!(FUSED => threads::for_each(
+    with_instructions!(instructions => threads::for_each_with(
+        instructions,
         chunks,
         #[inline(always)]
         |(y, x): (&mut [T], &[T])| {
             for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(2 * width)) {
                 let (gate, up) = x.split_at(width);
                 for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
-                    *y = *gate * sigmoid::<T, FUSED>(*gate) * *up;
+                    *y = *gate * sigmoid(instructions, *gate) * *up;
                 }
             }
         },
@@ -52,7 +54,8 @@ pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
 /// Turns `x` into its gradient, and the gradient of the result into the result of the forward pass.
 pub(super) fn backward<T: Real>(x: &mut [T], grad: &mut [T], width: usize) {
     let chunks = x.chunks_mut(ROWS * 2 * width).zip(grad.chunks_mut(ROWS * width)).collect();
-    with_fused!(FUSED => threads::for_each(
+    with_instructions!(instructions => threads::for_each_with(
+        instructions,
         chunks,
         #[inline(always)]
         |(x, grad): (&mut [T], &mut [T])| {
@@ -61,10 +64,10 @@ pub(super) fn backward<T: Real>(x: &mut [T], grad: &mut [T], width: usize) {
                 let ((gates, gate_rest), (ups, up_rest)) = (gate.as_chunks_mut(), up.as_chunks_mut());
                 let (grads, grad_rest) = grad.as_chunks_mut();
                 for ((gates, ups), grads) in gates.iter_mut().zip(ups).zip(grads) {
-                    (*gates, *ups, *grads) = backward_of::<T, FUSED, LANES>(*gates, *ups, *grads);
+                    (*gates, *ups, *grads) = backward_of::<_, LANES>(instructions, *gates, *ups, *grads);
                 }
                 for ((gate, up), grad) in gate_rest.iter_mut().zip(up_rest).zip(grad_rest) {
-                    ([*gate], [*up], [*grad]) = backward_of::<T, FUSED, 1>([*gate], [*up], [*grad]);
+                    ([*gate], [*up], [*grad]) = backward_of::<_, 1>(instructions, [*gate], [*up], [*grad]);
                 }
             }
         },
@@ -73,7 +76,8 @@ pub(super) fn backward<T: Real>(x: &mut [T], grad: &mut [T], width: usize) {
 
 /// Gradients of gate and up and the result, of numbers by value: the compiler need not fear that they overlap.
 #[inline(always)]
-fn backward_of<T: Real, const FUSED: bool, const N: usize>(
+fn backward_of<T: Real, const N: usize>(
+    instructions: impl Instructions,
     gates: [T; N],
     ups: [T; N],
     grads: [T; N],
@@ -81,7 +85,7 @@ fn backward_of<T: Real, const FUSED: bool, const N: usize>(
     let (mut dgates, mut dups, mut results) = (gates, ups, grads);
     for lane in 0..N {
         let (gate, up, grad) = (gates[lane], ups[lane], grads[lane]);
-        let sigmoid = sigmoid::<T, FUSED>(gate);
+        let sigmoid = sigmoid(instructions, gate);
         let silu = gate * sigmoid;
         results[lane] = silu * up;
         dups[lane] = grad * silu;

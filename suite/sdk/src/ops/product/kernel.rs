@@ -5,8 +5,10 @@
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::panels::copy_up_to;
+use crate::instructions::Instructions;
 use crate::ops::cpu::Real;
 
 /// Rows of the largest tile.
@@ -14,6 +16,9 @@ pub(in crate::ops) const TALL: usize = 6;
 
 /// Columns of the widest tile: two registers of eight f32 each, so that six rows of sums fill twelve of sixteen.
 pub(in crate::ops) const WIDE: usize = 16;
+
+/// Most panels that a tile spans where registers are as wide as a panel and twice as many: six rows of sums fill 24 of 32.
+pub(in crate::ops) const BROAD: usize = 4;
 
 /// The left operand of a tile: number `k` of row `r` is `values[r * row_stride + k * step]`.
 #[derive(Clone, Copy)]
@@ -23,10 +28,20 @@ pub(in crate::ops) struct Left<'a, T> {
     pub step: usize,
 }
 
-/// Where a tile's results go: `columns` of each row, rows `stride` apart.
+/// The right operand of a product: the first `inner` rows of panels `[panel][row][N]`, each of `rows` rows.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct Right<'a, T, const N: usize> {
+    pub panels: &'a [[T; N]],
+    pub inner: usize,
+    pub rows: usize,
+}
+
+/// Where the results go: `columns` of each row, rows `stride` apart; the columns of a panel follow each other, and those of
+/// the next begin `panel_stride` after.
 pub(in crate::ops) struct Into<'a, T> {
     pub places: &'a [Place<T>],
     pub stride: usize,
+    pub panel_stride: usize,
     pub columns: usize,
     /// Whether to add to what is there, which then must be initialised.
     pub add: bool,
@@ -55,59 +70,107 @@ pub(in crate::ops) fn places_of_memory<T: Real>(memory: &mut [MaybeUninit<T>]) -
     unsafe { &*(std::ptr::from_mut(memory) as *const [Place<T>]) }
 }
 
-/// The products of `rows` rows, at most [`TALL`], with a panel `[inner][N]`. `FUSED` says that the processor multiplies
-/// and adds in one instruction.
+/// `panels` by tiles: as many at a time as a tile spans. Every number is a case of its own in the program, so not all are.
 #[inline(always)]
-pub(in crate::ops) fn tile<T: Real, const FUSED: bool, const N: usize>(
+pub(in crate::ops) fn by_tiles<I: Instructions>(_: I, mut panels: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    std::iter::from_fn(move || {
+        let start = panels.start;
+        panels.start += match panels.len() {
+            0 => return None,
+            BROAD.. if I::WIDE => BROAD,
+            2.. if I::WIDE => 2,
+            _ => 1,
+        };
+        Some(start..panels.start)
+    })
+}
+
+/// The products of `rows` rows, at most [`TALL`], with `panels` panels, as many as [`by_tiles`] gives. A function of its
+/// own for every type: products are many, and each would have all sizes of tiles in its code.
+#[inline(never)]
+pub(in crate::ops) fn tile<T: Real, I: Instructions, const N: usize>(
+    instructions: I,
+    rows: usize,
+    panels: usize,
+    left: Left<T>,
+    right: Right<T, N>,
+    into: Into<T>,
+) {
+    instructions.run(
+        #[inline(always)]
+        || match panels {
+            BROAD if I::WIDE => tall::<T, I, N, BROAD>(instructions, rows, left, right, into),
+            2 if I::WIDE => tall::<T, I, N, 2>(instructions, rows, left, right, into),
+            _ => tall::<T, I, N, 1>(instructions, rows, left, right, into),
+        },
+    );
+}
+
+#[inline(always)]
+fn tall<T: Real, I: Instructions, const N: usize, const P: usize>(
+    instructions: I,
     rows: usize,
     left: Left<T>,
-    panel: &[[T; N]],
+    right: Right<T, N>,
     into: Into<T>,
 ) {
     match rows {
-        1 => sized::<T, FUSED, N, 1>(left, panel, into),
-        2 => sized::<T, FUSED, N, 2>(left, panel, into),
-        3 => sized::<T, FUSED, N, 3>(left, panel, into),
-        4 => sized::<T, FUSED, N, 4>(left, panel, into),
-        5 => sized::<T, FUSED, N, 5>(left, panel, into),
-        _ => sized::<T, FUSED, N, TALL>(left, panel, into),
+        1 => sized::<T, I, N, P, 1>(instructions, left, right, into),
+        2 => sized::<T, I, N, P, 2>(instructions, left, right, into),
+        3 => sized::<T, I, N, P, 3>(instructions, left, right, into),
+        4 => sized::<T, I, N, P, 4>(instructions, left, right, into),
+        5 => sized::<T, I, N, P, 5>(instructions, left, right, into),
+        _ => sized::<T, I, N, P, TALL>(instructions, left, right, into),
     }
 }
 
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "constant ranges are unrolled, iterators over rows are not always")]
-fn sized<T: Real, const FUSED: bool, const N: usize, const R: usize>(left: Left<T>, panel: &[[T; N]], into: Into<T>) {
+fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usize>(
+    instructions: I,
+    left: Left<T>,
+    right: Right<T, N>,
+    into: Into<T>,
+) {
     let Left { values, row_stride, step } = left;
-    let last = (R - 1) * row_stride + panel.len().saturating_sub(1) * step;
-    assert!(panel.is_empty() || last < values.len());
-    let mut results = [[T::zero(); N]; R];
+    let Right { panels, inner, rows } = right;
+    let last = (R - 1) * row_stride + inner.saturating_sub(1) * step;
+    assert!(inner == 0 || (last < values.len() && (P - 1) * rows + inner <= panels.len()));
+    let mut results = [[[T::zero(); N]; P]; R];
+    let columns = |panel: usize| (into.columns - panel * N).min(N);
     if into.add {
         for (row, results) in results.iter_mut().enumerate() {
-            let start = row * into.stride;
-            // SAFETY: numbers that are added to are initialised, and no other thread touches these.
-            copy_up_to(results, unsafe { (*numbers(into.places, start, into.columns)).assume_init_ref() });
+            for (panel, results) in results.iter_mut().enumerate() {
+                let start = row * into.stride + panel * into.panel_stride;
+                let numbers = numbers(into.places, start, columns(panel));
+                // SAFETY: numbers that are added to are initialised, and no other thread touches these.
+                copy_up_to(results, unsafe { (*numbers).assume_init_ref() });
+            }
         }
     }
     // A copy that nothing else refers to, so that it lives in registers.
     let mut sums = results;
-    for (k, others) in panel.iter().enumerate() {
-        let (others, _) = others.as_chunks();
+    for k in 0..inner {
         for row in 0..R {
-            // SAFETY: row < R and k < panel.len(), so the index is at most `last`, which the assertion above holds inside.
+            // SAFETY: row < R and k < inner, so the index is at most `last`, which the assertion above holds inside.
             let value = unsafe { *values.get_unchecked(row * row_stride + k * step) };
-            for (sums, others) in sums[row].as_chunks_mut().0.iter_mut().zip(others) {
-                value.add_products::<FUSED>(others, sums);
+            for panel in 0..P {
+                // SAFETY: panel < P and k < inner: the assertion above holds the index inside.
+                let others = unsafe { panels.get_unchecked(panel * rows + k) };
+                value.add_products(instructions, others, &mut sums[row][panel]);
             }
         }
     }
     results = sums;
     for (row, results) in results.iter().enumerate() {
-        let start = row * into.stride;
-        // SAFETY: no other thread touches these places.
-        let values = unsafe { &mut *numbers(into.places, start, into.columns) };
-        match <&mut [MaybeUninit<T>; N]>::try_from(&mut *values) {
-            Ok(values) => *values = results.map(MaybeUninit::new),
-            Err(_) => write_some(values, &results[..into.columns]),
+        for (panel, results) in results.iter().enumerate() {
+            let (start, columns) = (row * into.stride + panel * into.panel_stride, columns(panel));
+            // SAFETY: no other thread touches these places.
+            let values = unsafe { &mut *numbers(into.places, start, columns) };
+            match <&mut [MaybeUninit<T>; N]>::try_from(&mut *values) {
+                Ok(values) => *values = results.map(MaybeUninit::new),
+                Err(_) => write_some(values, &results[..columns]),
+            }
         }
     }
 }

@@ -7,9 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(super) use self::kernel::TALL;
-use self::kernel::{Into, Left, Place, WIDE, places, places_of_memory, tile};
+use self::kernel::{Into, Left, Place, WIDE, by_tiles, places, places_of_memory, tile};
 pub(super) use self::panels::{Panels, copy_up_to};
-use super::cpu::{Real, with_fused};
+use super::cpu::Real;
+use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
 /// Rows of a product that one thread works on at a time.
@@ -39,18 +40,17 @@ struct Product<'a, T> {
 
 impl<T: Real> Product<'_, T> {
     #[inline(always)]
-    fn compute<const FUSED: bool>(self) {
+    fn compute(self, instructions: impl Instructions) {
         let Panels { inner, columns, .. } = *self.right;
-        let before = self.panels.start * WIDE;
         let rows = self.into.len() / columns.max(1);
         let tiles = rows.div_ceil(TALL);
         // By depths, each of which goes on with the sums of the one before, in the same order: what is read again for every
         // panel or tile then stays in the cache.
         for depth in (0..inner).step_by(DEEP) {
             let add = self.add || depth > 0;
-            for (place, panel) in self.right.panels(self.panels.clone()) {
-                let first = before + place;
-                let panel = &panel[depth..(depth + DEEP).min(inner)];
+            for panels in by_tiles(instructions, self.panels.clone()) {
+                let first = panels.start * WIDE;
+                let right = self.right.from(panels.start, depth, DEEP);
                 for which in 0..tiles {
                     let (row, end) = match rows {
                         // A tile of a single row would wait for each of its sums.
@@ -59,8 +59,9 @@ impl<T: Real> Product<'_, T> {
                     };
                     let left = Left { values: &self.left[row * inner + depth..], row_stride: inner, step: 1 };
                     let places = &self.into[row * columns + first..];
-                    let into = Into { places, stride: columns, columns: (columns - first).min(WIDE), add };
-                    tile::<T, FUSED, WIDE>(end - row, left, panel, into);
+                    let columns = (columns - first).min(panels.len() * WIDE);
+                    let into = Into { places, stride: self.right.columns, panel_stride: WIDE, columns, add };
+                    tile(instructions, end - row, panels.len(), left, right, into);
                 }
             }
         }
@@ -96,10 +97,11 @@ fn multiply_into<T: Real>(into: &[Place<T>], left: &[T], right: &Panels<T>, add:
 }
 
 fn compute<T: Real>(products: Vec<Product<T>>) {
-    with_fused!(FUSED => threads::for_each(
+    with_instructions!(instructions => threads::for_each_with(
+        instructions,
         products,
         #[inline(always)]
-        |product: Product<T>| product.compute::<FUSED>(),
+        |product: Product<T>| product.compute(instructions),
     ));
 }
 
@@ -122,7 +124,7 @@ pub(super) fn project<T: Real>(x: &[T], weight: &[T], inputs: usize) -> Vec<T> {
 const BLOCK: usize = 8;
 
 /// Panels of the right operands that are worked on until all parts are added, so that their sums stay in the cache.
-const BROAD: usize = 8;
+const ACROSS: usize = 8;
 
 /// The operands of an outer product: panels of as many rows.
 pub(super) struct Term<'a, T> {
@@ -148,13 +150,13 @@ struct Block<'a, T> {
 
 impl<T: Real> Block<'_, T> {
     #[inline(always)]
-    fn compute<const FUSED: bool>(self) {
+    fn compute(self, instructions: impl Instructions) {
         let (columns, rows) = (self.columns, self.into.len() / self.columns);
         let panels = columns.div_ceil(WIDE);
         // Sums of some columns, side by side: in place, their rows are far apart, each in a page of its own.
         let mut sums: Vec<[T; WIDE]> = Vec::new();
-        for broad in (0..panels).step_by(BROAD) {
-            let some = broad..(broad + BROAD).min(panels);
+        for first in (0..panels).step_by(ACROSS) {
+            let some = first..(first + ACROSS).min(panels);
             sums.clear();
             sums.resize(some.len() * rows, [T::zero(); WIDE]);
             let ranges = some.clone().map(|panel| panel * WIDE..(panel * WIDE + WIDE).min(columns));
@@ -164,12 +166,15 @@ impl<T: Real> Block<'_, T> {
                 }
             }
             for Term { left, right } in self.terms.iter() {
-                for ((_, right), sums) in right.panels(some.clone()).zip(sums.chunks_exact_mut(rows)) {
+                for panels in by_tiles(instructions, some.clone()) {
+                    let right = right.from(panels.start, 0, right.inner);
+                    let first = (panels.start - some.start) * rows;
                     for (row, left) in left.panels(self.panels.clone()) {
                         let left = Left { values: left.as_flattened(), row_stride: 1, step: TALL };
-                        let places = places(sums[row..].as_flattened_mut());
-                        let into = Into { places, stride: WIDE, columns: WIDE, add: true };
-                        tile::<T, FUSED, WIDE>((rows - row).min(TALL), left, right, into);
+                        let places = places(sums[first + row..].as_flattened_mut());
+                        let columns = panels.len() * WIDE;
+                        let into = Into { places, stride: WIDE, panel_stride: rows * WIDE, columns, add: true };
+                        tile(instructions, (rows - row).min(TALL), panels.len(), left, right, into);
                     }
                 }
             }
@@ -197,10 +202,11 @@ pub(super) fn add_outer_products<T: Real>(sums: Vec<OuterProducts<T>>) {
             blocks.push(Block { into, columns, panels, terms: terms.clone() });
         }
     }
-    with_fused!(FUSED => threads::for_each(
+    with_instructions!(instructions => threads::for_each_with(
+        instructions,
         blocks,
         #[inline(always)]
-        |block: Block<T>| block.compute::<FUSED>(),
+        |block: Block<T>| block.compute(instructions),
     ));
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernel::WIDE;
+use super::kernel::{Right, WIDE};
 use crate::ops::cpu::Real;
 
 /// Copies `from`, at most `N` numbers, to the start of `to`.
@@ -26,7 +26,7 @@ fn copy_some<T: Copy>(to: &mut [T], from: &[T]) {
 /// [`WIDE`]; the left operand of an outer product has panels as wide as a tile is tall.
 #[derive(Debug, Clone)]
 pub(in crate::ops) struct Panels<T, const N: usize = WIDE> {
-    values: Vec<[T; N]>,
+    pub(super) values: Vec<[T; N]>,
     pub(super) inner: usize,
     pub(super) columns: usize,
 }
@@ -63,6 +63,12 @@ impl<T: Real, const N: usize> Panels<T, N> {
             }
         }
         Self { values: panels, inner, columns }
+    }
+
+    /// The panels from `panel` on as the right operand of a product, at most `depth` of their rows from `first` on.
+    pub(super) fn from(&self, panel: usize, first: usize, depth: usize) -> Right<'_, T, N> {
+        let panels = &self.values[panel * self.inner + first..];
+        Right { panels, inner: depth.min(self.inner - first), rows: self.inner }
     }
 
     /// Some panels, each with the place of its first column among theirs.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::instructions::{Best, Portable};
 use crate::random::Stream;
 
 fn values(count: usize, seed: u64) -> Vec<f64> {
@@ -77,4 +78,62 @@ fn invariant_7_a_row_does_not_depend_on_how_many_rows_there_are() {
             assert_eq!(added, all_added[from * outputs..], "{rows} rows added to");
         }
     }
+}
+
+/// Invariant 7 across machines: a sum is in the order of the inner dimension, each product added with one rounding.
+#[test]
+fn wide_registers_change_no_bit() {
+    let values = |count, seed| values(count, seed).into_iter().map(|x| x as f32).collect::<Vec<f32>>();
+    for (rows, inner, columns) in [(1, 5, 3), (29, 500, 100), (6, 64, 64), (13, 7, 48), (30, 33, 17), (25, 400, 250)] {
+        let (left, start) = (values(rows * inner, 1), values(rows * columns, 3));
+        let right = Panels::of(&values(inner * columns, 2), columns);
+        let across = Panels::of(&left, inner);
+        let (outer_start, outer_right) = (values(inner * columns, 4), Panels::of(&start, columns));
+        let mut found = Vec::new();
+        let mut with = |instructions: Best| {
+            let (mut product, mut outer) = (start.clone(), outer_start.clone());
+            let panels = 0..columns.div_ceil(WIDE);
+            let work = Product { left: &left, right: &right, panels, into: places(&mut product), add: true };
+            let terms = Arc::new(vec![Term { left: &across, right: &outer_right }]);
+            let block = Block { into: &mut outer, columns, panels: 0..inner.div_ceil(TALL), terms };
+            let fused = match instructions {
+                #[cfg(target_arch = "x86_64")]
+                Best::V4(instructions) => computed(instructions, work, block),
+                #[cfg(target_arch = "x86_64")]
+                Best::V3(instructions) => computed(instructions, work, block),
+                Best::Portable(instructions) => computed(instructions, work, block),
+            };
+            found.push((fused, product, outer));
+        };
+        with(Best::Portable(Portable));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(instructions) = pulp::x86::V3::try_new() {
+            with(Best::V3(instructions));
+        }
+        with(Best::new());
+        let by_definition = |fused: bool| {
+            let step = |sum: f32, (x, y): (f32, f32)| if fused { x.mul_add(y, sum) } else { x * y + sum };
+            let right = |k: usize, column: usize| right.values[column / WIDE * inner + k][column % WIDE];
+            let product = (0..rows * columns).map(|at| {
+                let (row, column) = (at / columns, at % columns);
+                (0..inner).fold(start[at], |sum, k| step(sum, (left[row * inner + k], right(k, column))))
+            });
+            let outer = (0..inner * columns).map(|at| {
+                let (k, column) = (at / columns, at % columns);
+                let pairs = (0..rows).map(|row| (left[row * inner + k], start[row * columns + column]));
+                pairs.fold(outer_start[at], step)
+            });
+            (product.collect::<Vec<f32>>(), outer.collect::<Vec<f32>>())
+        };
+        for (fused, product, outer) in found {
+            assert_eq!((product, outer), by_definition(fused), "{rows} {inner} {columns}");
+        }
+    }
+}
+
+/// Computes both; whether the instructions are fused.
+fn computed<I: Instructions>(instructions: I, product: Product<f32>, block: Block<f32>) -> bool {
+    product.compute(instructions);
+    block.compute(instructions);
+    I::FUSED
 }
