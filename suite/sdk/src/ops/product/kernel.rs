@@ -136,20 +136,27 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
     let Right { panels, inner, rows } = right;
     let last = (R - 1) * row_stride + inner.saturating_sub(1) * step;
     assert!(inner == 0 || (last < values.len() && (P - 1) * rows + inner <= panels.len()));
-    let mut results = [[[T::zero(); N]; P]; R];
-    let columns = |panel: usize| (into.columns - panel * N).min(N);
+    // A whole tile goes from memory to registers and back. Only a part of one, whose width the compiler does not know, is
+    // laid out in between.
+    let whole = into.columns == P * N;
+    let mut sums = [[[T::zero(); N]; P]; R];
     if into.add {
-        for (row, results) in results.iter_mut().enumerate() {
-            for (panel, results) in results.iter_mut().enumerate() {
-                let start = row * into.stride + panel * into.panel_stride;
-                let numbers = numbers(into.places, start, columns(panel));
-                // SAFETY: numbers that are added to are initialised, and no other thread touches these.
-                copy_up_to(results, unsafe { (*numbers).assume_init_ref() });
+        match whole {
+            true => {
+                for row in 0..R {
+                    for panel in 0..P {
+                        let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, N);
+                        // SAFETY: `numbers` are N; those that are added to are initialised, and no other thread touches them.
+                        sums[row][panel] = unsafe { *numbers.cast::<[T; N]>() };
+                    }
+                }
+            }
+            false => {
+                let found = some_numbers(&into);
+                sums = found;
             }
         }
     }
-    // A copy that nothing else refers to, so that it lives in registers.
-    let mut sums = results;
     for k in 0..inner {
         for row in 0..R {
             // SAFETY: row < R and k < inner, so the index is at most `last`, which the assertion above holds inside.
@@ -161,16 +168,48 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
             }
         }
     }
-    results = sums;
-    for (row, results) in results.iter().enumerate() {
-        for (panel, results) in results.iter().enumerate() {
-            let (start, columns) = (row * into.stride + panel * into.panel_stride, columns(panel));
-            // SAFETY: no other thread touches these places.
-            let values = unsafe { &mut *numbers(into.places, start, columns) };
-            match <&mut [MaybeUninit<T>; N]>::try_from(&mut *values) {
-                Ok(values) => *values = results.map(MaybeUninit::new),
-                Err(_) => write_some(values, &results[..columns]),
+    match whole {
+        true => {
+            for row in 0..R {
+                for panel in 0..P {
+                    let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, N);
+                    // SAFETY: `numbers` are N, and no other thread touches them.
+                    unsafe { *numbers.cast::<[T; N]>() = sums[row][panel] };
+                }
             }
+        }
+        false => {
+            // A copy: numbers that are referred to would not live in registers.
+            let sums = sums;
+            write_some(&into, sums.as_flattened());
+        }
+    }
+}
+
+/// What is there of a tile's numbers; zeros otherwise.
+#[inline(never)]
+fn some_numbers<T: Real, const N: usize, const P: usize, const R: usize>(into: &Into<T>) -> [[[T; N]; P]; R] {
+    let mut found = [[[T::zero(); N]; P]; R];
+    for (row, found) in found.iter_mut().enumerate() {
+        for (panel, found) in found.iter_mut().enumerate() {
+            let columns = (into.columns - panel * N).min(N);
+            let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, columns);
+            // SAFETY: numbers that are added to are initialised, and no other thread touches these.
+            copy_up_to(found, unsafe { (*numbers).assume_init_ref() });
+        }
+    }
+    found
+}
+
+/// Writes what there is room for: rows of as many panels as the columns take.
+#[inline(never)]
+fn write_some<T: Real, const N: usize>(into: &Into<T>, sums: &[[T; N]]) {
+    for (row, sums) in sums.chunks_exact(into.columns.div_ceil(N)).enumerate() {
+        for (panel, sums) in sums.iter().enumerate() {
+            let columns = (into.columns - panel * N).min(N);
+            let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, columns);
+            // SAFETY: no other thread touches these places.
+            unsafe { (*numbers).write_copy_of_slice(&sums[..columns]) };
         }
     }
 }
@@ -181,11 +220,4 @@ fn numbers<T>(places: &[Place<T>], start: usize, count: usize) -> *mut [MaybeUni
     let places = &places[start..start + count];
     // A place is its memory, and its cell allows writing through a shared reference.
     std::ptr::slice_from_raw_parts_mut(places.as_ptr().cast_mut().cast(), count)
-}
-
-/// Out of line, so that a whole row of a tile stays a few instructions: the compiler would make one call of both.
-#[cold]
-#[inline(never)]
-fn write_some<T: Copy>(to: &mut [MaybeUninit<T>], from: &[T]) {
-    to.write_copy_of_slice(from);
 }
