@@ -8,7 +8,7 @@ pub(crate) trait Instructions: Copy + Send + Sync {
     const FUSED: bool;
 
     /// Whether registers hold sixteen f32 and there are 32 of them, not eight and sixteen.
-    const WIDE: bool;
+    const REGISTERS_OF_512_BITS: bool;
 
     /// Calls `work`, compiled with the instructions if it is inlined.
     fn run<R>(self, work: impl FnOnce() -> R) -> R;
@@ -17,7 +17,7 @@ pub(crate) trait Instructions: Copy + Send + Sync {
 #[cfg(target_arch = "x86_64")]
 impl Instructions for pulp::x86::V4 {
     const FUSED: bool = true;
-    const WIDE: bool = true;
+    const REGISTERS_OF_512_BITS: bool = true;
 
     #[inline(always)]
     fn run<R>(self, work: impl FnOnce() -> R) -> R {
@@ -28,7 +28,7 @@ impl Instructions for pulp::x86::V4 {
 #[cfg(target_arch = "x86_64")]
 impl Instructions for pulp::x86::V3 {
     const FUSED: bool = true;
-    const WIDE: bool = false;
+    const REGISTERS_OF_512_BITS: bool = false;
 
     #[inline(always)]
     fn run<R>(self, work: impl FnOnce() -> R) -> R {
@@ -42,7 +42,7 @@ pub(crate) struct Portable;
 
 impl Instructions for Portable {
     const FUSED: bool = cfg!(target_arch = "aarch64");
-    const WIDE: bool = false;
+    const REGISTERS_OF_512_BITS: bool = false;
 
     #[inline(always)]
     fn run<R>(self, work: impl FnOnce() -> R) -> R {

@@ -81,7 +81,7 @@ impl Real for f32 {
                 _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
                 _mm512_set1_ps, _mm512_storeu_ps,
             };
-            if I::WIDE && N == 2 * LANES {
+            if I::REGISTERS_OF_512_BITS && N == 2 * LANES {
                 // SAFETY: a value of `I` shows that the processor has the instructions; both arrays are as long as the
                 // register, and these loads and stores need no alignment.
                 unsafe {

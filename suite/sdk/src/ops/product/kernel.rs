@@ -77,8 +77,8 @@ pub(in crate::ops) fn by_tiles<I: Instructions>(_: I, mut panels: Range<usize>) 
         let start = panels.start;
         panels.start += match panels.len() {
             0 => return None,
-            BROAD.. if I::WIDE => BROAD,
-            2.. if I::WIDE => 2,
+            BROAD.. if I::REGISTERS_OF_512_BITS => BROAD,
+            2.. if I::REGISTERS_OF_512_BITS => 2,
             _ => 1,
         };
         Some(start..panels.start)
@@ -99,8 +99,8 @@ pub(in crate::ops) fn tile<T: Real, I: Instructions, const N: usize>(
     instructions.run(
         #[inline(always)]
         || match panels {
-            BROAD if I::WIDE => tall::<T, I, N, BROAD>(instructions, rows, left, right, into),
-            2 if I::WIDE => tall::<T, I, N, 2>(instructions, rows, left, right, into),
+            BROAD if I::REGISTERS_OF_512_BITS => tall::<T, I, N, BROAD>(instructions, rows, left, right, into),
+            2 if I::REGISTERS_OF_512_BITS => tall::<T, I, N, 2>(instructions, rows, left, right, into),
             _ => tall::<T, I, N, 1>(instructions, rows, left, right, into),
         },
     );
@@ -141,20 +141,18 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
     let whole = into.columns == P * N;
     let mut sums = [[[T::zero(); N]; P]; R];
     if into.add {
-        match whole {
-            true => {
-                for row in 0..R {
-                    for panel in 0..P {
-                        let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, N);
-                        // SAFETY: `numbers` are N; those that are added to are initialised, and no other thread touches them.
-                        sums[row][panel] = unsafe { *numbers.cast::<[T; N]>() };
-                    }
+        if whole {
+            for row in 0..R {
+                for panel in 0..P {
+                    let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, N);
+                    // SAFETY: `numbers` are N; those that are added to are initialised, and no other thread touches them.
+                    sums[row][panel] = unsafe { *numbers.cast::<[T; N]>() };
                 }
             }
-            false => {
-                let found = some_numbers(&into);
-                sums = found;
-            }
+        } else {
+            // A copy: numbers that are referred to would not live in registers.
+            let found = some_numbers(&into);
+            sums = found;
         }
     }
     for k in 0..inner {
@@ -168,21 +166,18 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
             }
         }
     }
-    match whole {
-        true => {
-            for row in 0..R {
-                for panel in 0..P {
-                    let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, N);
-                    // SAFETY: `numbers` are N, and no other thread touches them.
-                    unsafe { *numbers.cast::<[T; N]>() = sums[row][panel] };
-                }
+    if whole {
+        for row in 0..R {
+            for panel in 0..P {
+                let numbers = numbers(into.places, row * into.stride + panel * into.panel_stride, N);
+                // SAFETY: `numbers` are N, and no other thread touches them.
+                unsafe { *numbers.cast::<[T; N]>() = sums[row][panel] };
             }
         }
-        false => {
-            // A copy: numbers that are referred to would not live in registers.
-            let sums = sums;
-            write_some(&into, sums.as_flattened());
-        }
+    } else {
+        // A copy, as above.
+        let sums = sums;
+        write_some(&into, sums.as_flattened());
     }
 }
 
