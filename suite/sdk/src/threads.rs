@@ -40,6 +40,14 @@ pub(crate) fn would_share() -> bool {
     rayon::current_num_threads() > 1 && !is_working()
 }
 
+/// Rows of an item when `count` of them are shared among the threads: at most about `most`, and as many items for each
+/// thread, but not fewer than `least`. For work whose results do not depend on it.
+pub(crate) fn even_share(count: usize, least: usize, most: usize) -> usize {
+    let threads = if is_working() { 1 } else { rayon::current_num_threads() };
+    let items = count.div_ceil(most).next_multiple_of(threads);
+    count.div_ceil(items.max(1)).max(least)
+}
+
 /// Runs `work` on every item, in parallel where the pool has more than one thread, with the widest instructions that
 /// the processor has. Items must write to disjoint memory and no item may depend on another. Inside an item it runs on
 /// the item's thread.

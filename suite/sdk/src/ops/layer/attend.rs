@@ -9,7 +9,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::packed::Way;
 use super::part::{Computation, Cotangents, Kept};
-use super::{Backward, Layer, LayerPass, PART, accumulate, split};
+use super::{Backward, LEAST, Layer, LayerPass, PART, accumulate, split};
 use crate::ops::attention::{AttentionPlan, Part, causal_attention};
 use crate::ops::cpu::{self, Real, dispatch};
 use crate::ops::product::{OuterProducts, Term, add_outer_products};
@@ -120,7 +120,9 @@ impl Attend {
     fn compute<T: Real>(&self, states: &[T], keys_values: &[T], keeps: bool) -> Result<(Vec<T>, Vec<Saved<T>>)> {
         let d_model = self.layer.d_model;
         let mut result = threads::zeros(states.len());
-        let parts = self.plan.parts(PART);
+        // What is kept is summed over the parts later, so that those must not depend on the threads.
+        let share = if keeps { PART } else { threads::even_share(self.positions.len(), LEAST, PART) };
+        let parts = self.plan.parts(share);
         let mut saved: Vec<Saved<T>> = parts
             .iter()
             .map(|part| Saved { queries: part.queries.clone(), keys: part.keys.clone(), kept: None })

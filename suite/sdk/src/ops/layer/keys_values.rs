@@ -6,7 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::packed::Way;
-use super::{Layer, LayerPass, PART, accumulate};
+use super::{LEAST, Layer, LayerPass, PART, accumulate};
 use crate::ops::cpu::{self, Real, dispatch};
 use crate::ops::product::{OuterProducts, Panels, TALL, Term, add_outer_products, multiplied, multiply};
 use crate::ops::rms_norm;
@@ -61,9 +61,10 @@ impl KeysValues {
     fn compute<T: Real>(&self, states: &[T], positions: &[u32]) -> Result<Vec<T>> {
         let d_model = self.layer.d_model;
         let mut result = threads::zeros(2 * states.len());
+        let share = threads::even_share(positions.len(), LEAST, PART);
         let work = result
-            .chunks_mut(PART * 2 * d_model)
-            .zip(states.chunks(PART * d_model).zip(positions.chunks(PART)))
+            .chunks_mut(share * 2 * d_model)
+            .zip(states.chunks(share * d_model).zip(positions.chunks(share)))
             .collect();
         self.with_weights(Way::Forward, |norm: &[T], weight: &Panels<T>| {
             threads::for_each(work, |(result, (states, positions)): (&mut [T], (&[T], &[u32]))| {

@@ -48,6 +48,9 @@ impl LayerWeights {
 /// Rows that one thread works on at a time: enough for efficient products, few enough for its cache.
 const PART: usize = 64;
 
+/// Fewest rows that a thread works on for itself; fewer are shared by the columns of the weights.
+const LEAST: usize = 24;
+
 /// The rows of `values` that each of `ranges` names, which ascend without meeting; rows are `width` numbers wide.
 fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width: usize) -> Vec<&mut [T]> {
     let (mut rest, mut taken) = (values, 0);
