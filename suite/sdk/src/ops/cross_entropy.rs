@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch};
+use super::cpu::{self, ROWS, Real, dispatch};
 use crate::instructions::Portable;
+use crate::threads;
 
 struct CrossEntropy {
     targets: Arc<Vec<u32>>,
@@ -46,8 +47,13 @@ impl CustomOp1 for CrossEntropy {
         dispatch!("cross-entropy", candle_core::backend::BackendStorage::dtype(storage), T => {
             let logits = cpu::slice::<T>(storage, layout)?;
             let vocabulary = layout.dims()[1];
-            let rows = logits.chunks_exact(vocabulary).zip(self.targets.iter());
-            let losses: Vec<T> = rows.map(|(row, target)| log_sum_exp(row) - row[*target as usize]).collect();
+            let mut losses = vec![0 as T; self.targets.len()];
+            let chunks = losses.chunks_mut(ROWS).zip(logits.chunks(ROWS * vocabulary)).zip(self.targets.chunks(ROWS));
+            threads::for_each(chunks.collect(), |((losses, logits), targets): ((&mut [T], &[T]), &[u32])| {
+                for ((loss, row), target) in losses.iter_mut().zip(logits.chunks_exact(vocabulary)).zip(targets) {
+                    *loss = log_sum_exp(row) - row[*target as usize];
+                }
+            });
             Ok(cpu::stored(losses, self.targets.len()))
         })
     }
@@ -55,19 +61,21 @@ impl CustomOp1 for CrossEntropy {
     fn bwd(&self, logits: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let vocabulary = logits.dim(1)?;
         dispatch!("cross-entropy", logits.dtype(), T => {
-            let result = cpu::with::<T, _>(logits, |logits| cpu::with::<T, _>(grad, |grad| {
-                let mut result = vec![0 as T; logits.len()];
-                for (row, target) in self.targets.iter().enumerate() {
-                    let range = row * vocabulary..(row + 1) * vocabulary;
-                    let (from, to) = (&logits[range.clone()], &mut result[range]);
-                    let total = log_sum_exp(from);
-                    for (to, from) in to.iter_mut().zip(from) {
-                        *to = (*from - total).exp() * grad[row];
+            let result = cpu::with_all::<T, _, 2>([logits, grad], |[logits, grad]| {
+                let mut result = logits.to_vec();
+                let rows = grad.chunks(ROWS).zip(self.targets.chunks(ROWS));
+                let chunks = result.chunks_mut(ROWS * vocabulary).zip(rows).collect();
+                threads::for_each(chunks, |(result, (grad, targets)): (&mut [T], (&[T], &[u32]))| {
+                    for ((row, grad), target) in result.chunks_exact_mut(vocabulary).zip(grad).zip(targets) {
+                        let total = log_sum_exp(row);
+                        for x in row.iter_mut() {
+                            *x = (*x - total).exp() * *grad;
+                        }
+                        row[*target as usize] -= *grad;
                     }
-                    to[*target as usize] -= grad[row];
-                }
+                });
                 Ok(result)
-            }))?;
+            })?;
             cpu::gradient(result, logits)
         })
     }

@@ -3,8 +3,9 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch};
+use super::cpu::{self, ROWS, Real, dispatch};
 use super::product::{OuterProducts, Panels, Term, add_outer_products, multiplied, project};
+use crate::threads;
 
 /// x wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]`. A row's result does not depend on how
 /// many rows there are.
@@ -55,8 +56,13 @@ fn backward(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Option<Tensor
     dispatch!("linear", x.dtype(), T => {
         let (dx, dweight) = cpu::with_all::<T, _, 3>([x, weight, grad], |[x, weight, grad]| {
             let mut dweight = vec![0 as T; weight.len()];
-            let (left, right) = (Panels::of(grad, outputs), Panels::of(x, inputs));
-            let terms = vec![Term { left: &left, right: &right }];
+            let chunks = grad.chunks((ROWS * outputs).max(1)).zip(x.chunks((ROWS * inputs).max(1)));
+            let mut operands: Vec<Option<_>> = chunks.clone().map(|_| None).collect();
+            let parts = operands.iter_mut().zip(chunks).collect();
+            threads::for_each(parts, |(operands, (grad, x)): (&mut Option<_>, (&[T], &[T]))| {
+                *operands = Some((Panels::of(grad, outputs), Panels::of(x, inputs)));
+            });
+            let terms = operands.iter().flatten().map(|(left, right)| Term { left, right }).collect();
             add_outer_products(vec![OuterProducts { into: &mut dweight, terms }]);
             Ok((multiplied(grad, &Panels::of(weight, inputs)), dweight))
         })?;
