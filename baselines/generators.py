@@ -1,11 +1,14 @@
 """Instances drawn by plain Python and by `haltbench bench data`, in turn on one thread of one machine.
 
-    python3 generators.py [--program ../target/debug/haltbench] [--seconds 2] [--rounds 3]
+    python3 generators.py [--program ../target/debug/haltbench] [--seconds 2] [--rounds 3] [--released FOLDER]
 
 The laws of Brevo, Depo and Mano (Physics of Language Models 4.1, arXiv 2512.17351, section 2.1), written here as one would
 write them in Python: tokens, labels and the answer, no complexities and no features, whereas our side draws all of them.
 Brevo's tuple also has its breadth-first depth, as the published program has. Prints instances per second of each and their
 ratio: the median of the rounds, the lowest and the highest. Needs Python alone.
+
+With `--released`, the programs themselves are timed instead: FOLDER holds `brevo.py`, `depo.py` and `mano.py` as the
+authors publish them (github.com/facebookresearch/PhysicsLM4).
 """
 
 import argparse
@@ -157,6 +160,33 @@ CASES = [
 ]
 
 
+def released(folder: Path) -> dict:
+    """How the published programs draw each case."""
+    functions = {}
+    for name in ["brevo", "depo", "mano"]:
+        # As published, they print examples, use names that they never define, and assert one of those.
+        functions[name] = {"random": random, "print": lambda *_: None, "bos_token_id": 9999, "eos_token_id": 9996}
+        path = folder / f"{name}.py"
+        exec(compile(path.read_text(), path, "exec", optimize=1), functions[name])
+    graph, depo, mano = functions["brevo"]["TopoSortDepthStats"], functions["depo"], functions["mano"]
+
+    def expression(generator: random.Random, size: int) -> list[list[int]]:
+        return [mano["encode_pure_arithmetic"](generator, [size], [size], mano["ops"])]
+
+    def cycle(generator: random.Random, *arguments, **options) -> dict:
+        depo["rng"] = generator
+        return depo["depo_data"](*arguments, QA=True, **options)
+
+    return {
+        "Mano l = 10": lambda g: expression(g, 10),
+        "Mano l = 16": lambda g: expression(g, 16),
+        "Brevo1 n = N = 110": lambda g: graph(110, vocab_size=110).generate_tokens(g),
+        "Brevo2 n = N = 50": lambda g: graph(50, vocab_size=50).generate_tokens(g, multi=True),
+        "Depo1 n = N = 375": lambda g: cycle(g, 375, 8, mini_vocab=50, min_tlen=1, max_tlen=2),
+        "Depo2 n = N = 125": lambda g: cycle(g, 125, 16),
+    }
+
+
 def python_rate(draw, seed: int, seconds: float) -> tuple[float, float]:
     """Instances per second of processor time, and their mean length."""
     generator = random.Random(seed)
@@ -181,13 +211,15 @@ def main() -> None:
     parser.add_argument("--program", type=Path, default=PROGRAM)
     parser.add_argument("--seconds", type=float, default=2.0, help="processor time of each measurement in Python")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--released", type=Path, metavar="FOLDER", help="time the programs in this folder")
     options = parser.parse_args()
+    programs = released(options.released) if options.released else {}
     print("| instances of | tokens, Python and ours | Python, 1/s | ours, 1/s | ours / Python | lowest to highest |")
     print("|---|---|---|---|---|---|")
     for name, draw, task, size, settings in CASES:
         theirs, ours, ratios = [], [], []
         for seed in range(options.rounds):
-            rate, length = python_rate(draw, seed, options.seconds)
+            rate, length = python_rate(programs.get(name, draw), seed, options.seconds)
             our, our_length = our_rate(options.program, task, size, settings)
             theirs.append(rate)
             ours.append(our)

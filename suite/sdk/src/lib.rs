@@ -35,6 +35,7 @@ pub mod policy;
 pub mod random;
 pub mod registry;
 pub mod task;
+pub mod text;
 pub mod threads;
 
 pub use candle_core;

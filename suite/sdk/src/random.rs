@@ -16,14 +16,24 @@ pub struct Stream(ChaCha8Rng);
 impl Stream {
     /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
-        let mut key = Vec::with_capacity(16 + purpose.len() + 8 * index.len());
-        key.extend_from_slice(&seed.to_le_bytes());
-        key.extend_from_slice(&(purpose.len() as u64).to_le_bytes());
-        key.extend_from_slice(purpose.as_bytes());
-        for part in index {
-            key.extend_from_slice(&part.to_le_bytes());
+        // Memory of the stack holds the key of an instance.
+        let (mut short, mut long) = ([0; 128], Vec::new());
+        let length = 16 + purpose.len() + 8 * index.len();
+        let key = match short.get_mut(..length) {
+            Some(short) => short,
+            None => {
+                long.resize(length, 0);
+                &mut long[..]
+            }
+        };
+        let (head, tail) = key.split_at_mut(16 + purpose.len());
+        head[..8].copy_from_slice(&seed.to_le_bytes());
+        head[8..16].copy_from_slice(&(purpose.len() as u64).to_le_bytes());
+        head[16..].copy_from_slice(purpose.as_bytes());
+        for (bytes, part) in tail.chunks_exact_mut(8).zip(index) {
+            bytes.copy_from_slice(&part.to_le_bytes());
         }
-        Self(ChaCha8Rng::from_seed(*blake3::hash(&key).as_bytes()))
+        Self(ChaCha8Rng::from_seed(*blake3::hash(key).as_bytes()))
     }
 
     /// A uniform 64-bit integer.

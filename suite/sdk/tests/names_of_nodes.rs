@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use haltbench_sdk::nodes::{Names, Text};
+use haltbench_sdk::nodes::Names;
 use haltbench_sdk::random::{Draws, Stream};
+use haltbench_sdk::text::Text;
 
 fn drawn(names: &Names, count: usize, seed: u64) -> Vec<u32> {
     names.draw(count, &mut Draws::new(&mut Stream::new(seed, "names", &[])))

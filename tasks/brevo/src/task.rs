@@ -1,10 +1,11 @@
 //! The task `brevo`: a graph and a query, then what the query depends on.
 
-use haltbench_sdk::nodes::{Label, Names, Sequence, Text};
+use haltbench_sdk::nodes::{Names, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
+use haltbench_sdk::text::{Label, Text};
 use haltbench_sdk::{Error, Result};
 
 use crate::baseline::random_enabled;

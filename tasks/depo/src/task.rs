@@ -1,11 +1,12 @@
 //! The task `depo`: a cycle in pieces, then questions for k-th successors.
 
 use haltbench_sdk::Result;
-use haltbench_sdk::nodes::{NodeSettings, Sequence, Text};
+use haltbench_sdk::nodes::{NodeSettings, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
+use haltbench_sdk::text::Text;
 
 use crate::baseline::random_node;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, SPELLING, fill};

@@ -1,6 +1,7 @@
 //! The symbols of an expression and the words that stand for them.
 
 use haltbench_sdk::error::shorten;
+use haltbench_sdk::text::{Label, Text};
 use haltbench_sdk::{Error, Result};
 
 /// A binary operator.
@@ -115,15 +116,9 @@ fn number(word: &str) -> Option<u64> {
     (plain && !padded).then(|| word.parse().unwrap_or(u64::MAX))
 }
 
-/// The words of `tokens`, separated by spaces.
-pub fn render(tokens: &[u32], vocabulary: &[String]) -> String {
-    // Three digits and a space hold any word.
-    let mut text = String::with_capacity(4 * tokens.len());
-    for token in tokens {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(&vocabulary[*token as usize]);
-    }
-    text
+/// The words of `tokens`, separated by spaces; `labels` are those of the vocabulary.
+pub fn render(tokens: &[u32], labels: &[Label]) -> String {
+    let mut text = Text::with_capacity(tokens.len());
+    tokens.iter().for_each(|token| text.label(&labels[*token as usize]));
+    text.finish()
 }

@@ -7,6 +7,7 @@ use haltbench_sdk::task::{
     Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
     admit_size,
 };
+use haltbench_sdk::text::Label;
 
 use crate::alphabet::{Symbol, render};
 use crate::settings::{Settings, parameters};
@@ -113,6 +114,8 @@ const FEATURES: [FeatureSpec; 9] = [
 struct Mano {
     settings: Settings,
     spec: TaskSpec,
+    /// Those of the vocabulary.
+    labels: Vec<Label>,
     /// Token of an expression without operators, those of larger ones follow; `None` where lengths are not written.
     lengths: Option<u32>,
 }
@@ -133,7 +136,8 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         complexities: COMPLEXITIES.to_vec(),
         headline: "height",
     };
-    Ok(Box::new(Mano { settings, spec, lengths }))
+    let labels = spec.vocabulary.iter().map(|word| Label::of(word)).collect();
+    Ok(Box::new(Mano { settings, spec, labels, lengths }))
 }
 
 impl Task for Mano {
@@ -165,21 +169,20 @@ impl Mano {
         tokens.extend(self.lengths.map(|before| before + root.operators));
         let start = tokens.len();
         tokens.extend(tree.nodes.iter().map(|node| token(node.symbol)));
-        let question = render(&tokens[start..], &self.spec.vocabulary);
+        let question = render(&tokens[start..], &self.labels);
         tokens.extend([ANS, token(Symbol::Operand(root.value))]);
         let value = tokens.len() - 1;
-        let mut complexities = Columns::undefined(COMPLEXITIES.len(), value..tokens.len());
-        complexities.write(value, 0, &[root.operators as f32, root.height as f32, root.lazy as f32]);
+        let complexities = vec![[root.operators as f32, root.height as f32, root.lazy as f32]];
         let mut loss_mask = vec![false; tokens.len()];
         loss_mask[value] = true;
         Instance {
             targets: tokens.clone(),
             loss_mask,
-            complexities,
+            complexities: Columns::of_rows(value, complexities),
             features: features(tree, start, tokens.len()),
             canonical: question.clone(),
             question,
-            answer: root.value.to_string(),
+            answer: self.spec.vocabulary[tokens[value] as usize].clone(),
             tokens,
         }
     }
@@ -187,11 +190,13 @@ impl Mano {
 
 /// The columns of [`FEATURES`] for the `length` tokens of an instance whose expression starts at `start`.
 fn features(tree: &Tree, start: usize, length: usize) -> Columns {
-    let mut columns = Columns::undefined(FEATURES.len(), 0..length);
     let (expression, size) = (tree.nodes.len() as f32, tree.root().operators as f32);
-    for token in (0..start).chain(start + tree.nodes.len()..length) {
-        columns.write(token, 0, &[expression, size, token as f32]);
-    }
+    let mut rows: Vec<[f32; FEATURES.len()]> = Vec::with_capacity(length);
+    let counted = |token: usize| {
+        let none = f32::NAN;
+        [expression, size, token as f32, none, none, none, none, none, none]
+    };
+    rows.extend((0..start).map(counted));
     let mut zeros = 0;
     for (token, node) in (start..).zip(&tree.nodes) {
         let operator = match node.symbol {
@@ -200,10 +205,13 @@ fn features(tree: &Tree, start: usize, length: usize) -> Columns {
         };
         // A parser has all operators above a node on its stack.
         let [depth, lacks, completed] = [node.depth, node.lacks, node.completed].map(|count| count as f32);
-        columns.write(token, 0, &[expression, size, token as f32, operator, depth, lacks, completed]);
+        rows.push([expression, size, token as f32, operator, depth, lacks, completed, f32::NAN, f32::NAN]);
         zeros += u32::from(node.measure.zero_factor);
     }
+    rows.extend((rows.len()..length).map(counted));
     // It has the most of them at the operand under the longest chain.
-    columns.write(length - 1, 7, &[tree.root().height as f32, zeros as f32]);
-    columns
+    if let Some([.., peak_depth, zero_products]) = rows.last_mut() {
+        [*peak_depth, *zero_products] = [tree.root().height as f32, zeros as f32];
+    }
+    Columns::of_rows(0, rows)
 }

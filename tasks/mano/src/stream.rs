@@ -7,6 +7,7 @@ use haltbench_sdk::task::{
     Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
     admit_size,
 };
+use haltbench_sdk::text::Label;
 
 use crate::alphabet::{Symbol, render};
 use crate::settings::{Settings, parameters};
@@ -94,6 +95,8 @@ const FEATURES: [FeatureSpec; 8] = [
 struct ManoStream {
     settings: Settings,
     spec: TaskSpec,
+    /// Those of the vocabulary.
+    labels: Vec<Label>,
 }
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
@@ -106,7 +109,8 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         complexities: COMPLEXITIES.to_vec(),
         headline: "height",
     };
-    Ok(Box::new(ManoStream { settings, spec }))
+    let labels = spec.vocabulary.iter().map(|word| Label::of(word)).collect();
+    Ok(Box::new(ManoStream { settings, spec, labels }))
 }
 
 impl Task for ManoStream {
@@ -151,7 +155,7 @@ impl ManoStream {
                 complexities.write(place + 1, 0, &[operators as f32, height as f32, lazy as f32]);
             }
         }
-        let question = render(&tokens[1..], &self.spec.vocabulary);
+        let question = render(&tokens[1..], &self.labels);
         Instance {
             targets,
             loss_mask,
@@ -159,7 +163,7 @@ impl ManoStream {
             features: features(tree, &order),
             canonical: question.clone(),
             question,
-            answer: render(&answer, &self.spec.vocabulary),
+            answer: render(&answer, &self.labels),
             tokens,
         }
     }
@@ -183,7 +187,7 @@ fn features(tree: &Tree, order: &[usize]) -> Columns {
                 values -= 1;
                 columns.write(token, 3, &[identity.index() as f32]);
                 // The right operand, of 2n + 1 tokens for n operators, lies between the left one and the operator.
-                let distance = 2 * tree.nodes[node.right].measure.operators + 2;
+                let distance = 2 * tree.nodes[node.right as usize].measure.operators + 2;
                 columns.write(token, 6, &[distance as f32, f32::from(u8::from(node.measure.zero_factor))]);
             }
         }

@@ -25,7 +25,7 @@ pub struct Node {
     /// Operator or operand.
     pub symbol: Symbol,
     /// Where an operator's right operand is; 0 for operands. The left one is the next node.
-    pub right: usize,
+    pub right: u32,
     /// Operators above the node.
     pub depth: u32,
     /// Operands that the operator right above still lacks before this node; 0 for the root.
@@ -34,14 +34,6 @@ pub struct Node {
     pub completed: u32,
     /// What the sub-expression under this node costs.
     pub measure: Measure,
-}
-
-/// A sub-expression that is yet to be drawn: its operators, and what its root will be told.
-struct Pending {
-    size: usize,
-    depth: u32,
-    lacks: u32,
-    completed: u32,
 }
 
 /// An expression: its nodes in prefix order.
@@ -54,24 +46,34 @@ pub struct Tree {
 impl Tree {
     /// Draws a tree of exactly `size` operators: the operator is uniform, so is the size of the left operand.
     ///
-    /// Sizes wait on a list of their own, so that a degenerate tree cannot exhaust the call stack.
+    /// A tree of n operators has 2n + 1 nodes, so the places of both operands are known before they are drawn: what they
+    /// are told waits there.
     pub fn grow(size: usize, alphabet: &Alphabet, stream: &mut Stream) -> Self {
-        let mut nodes = Vec::with_capacity(2 * size + 1);
-        let mut pending = Vec::with_capacity(size + 1);
-        pending.push(Pending { size, depth: 0, lacks: 0, completed: 0 });
-        while let Some(Pending { size, depth, lacks, completed }) = pending.pop() {
-            let (symbol, right) = if size == 0 {
-                (Symbol::Operand(stream.below(u64::from(alphabet.modulus)) as u32), 0)
+        let node = |size: usize, depth, lacks, completed| Node {
+            symbol: Symbol::Operand(0),
+            right: 0,
+            depth,
+            lacks,
+            completed,
+            measure: Measure { operators: size as u32, ..Measure::default() },
+        };
+        let mut nodes = vec![node(size, 0, 0, 0); 2 * size + 1];
+        for place in 0..nodes.len() {
+            let Node { depth, measure: Measure { operators: size, .. }, .. } = nodes[place];
+            let size = size as usize;
+            if size == 0 {
+                let value = stream.below(u64::from(alphabet.modulus)) as u32;
+                nodes[place].symbol = Symbol::Operand(value);
+                nodes[place].measure.value = value;
             } else {
                 let operator = *stream.choose(&alphabet.operators);
                 let left = stream.below(size as u64) as usize;
-                let depth = depth + 1;
-                pending.push(Pending { size: size - 1 - left, depth, lacks: 1, completed: left as u32 });
-                pending.push(Pending { size: left, depth, lacks: 2, completed: 0 });
-                // A tree of n operators has 2n + 1 nodes, so the right operand's place is known before it is drawn.
-                (Symbol::Operator(operator), nodes.len() + 2 * left + 2)
-            };
-            nodes.push(Node { symbol, right, depth, lacks, completed, measure: Measure::default() });
+                let right = place + 2 * left + 2;
+                nodes[place].symbol = Symbol::Operator(operator);
+                nodes[place].right = right as u32;
+                nodes[place + 1] = node(left, depth + 1, 2, 0);
+                nodes[right] = node(size - 1 - left, depth + 1, 1, left as u32);
+            }
         }
         let mut tree = Self { nodes };
         tree.measure(alphabet.modulus);
@@ -91,7 +93,7 @@ impl Tree {
         while let Some(index) = pending.pop() {
             order.push(index);
             if let Symbol::Operator(_) = self.nodes[index].symbol {
-                pending.extend([index + 1, self.nodes[index].right]);
+                pending.extend([index + 1, self.nodes[index].right as usize]);
             }
         }
         order.reverse();
@@ -101,13 +103,11 @@ impl Tree {
     /// Operands come after their operators, so one pass from the end finds both operands measured.
     fn measure(&mut self, modulus: u32) {
         for index in (0..self.nodes.len()).rev() {
-            let node = self.nodes[index];
-            self.nodes[index].measure = match node.symbol {
-                Symbol::Operand(value) => Measure { value, ..Measure::default() },
-                Symbol::Operator(operator) => {
-                    combine(operator, self.nodes[index + 1].measure, self.nodes[node.right].measure, modulus)
-                }
-            };
+            let Node { symbol, right, .. } = self.nodes[index];
+            if let Symbol::Operator(operator) = symbol {
+                let [left, right] = [index + 1, right as usize].map(|operand| self.nodes[operand].measure);
+                self.nodes[index].measure = combine(operator, left, right, modulus);
+            }
         }
     }
 }

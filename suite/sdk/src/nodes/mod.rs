@@ -1,10 +1,8 @@
-//! What tasks over graphs share: names of nodes, numbers of nodes, and texts and
-//! sequences of tokens that consist of names.
+//! What tasks over graphs share: names of nodes, numbers of nodes, and sequences of tokens that consist of names.
 
 mod names;
 mod sequence;
 mod settings;
-mod text;
 
 pub use names::{Name, Names, shared};
 pub use sequence::Sequence;
@@ -12,4 +10,3 @@ pub use settings::{
     LARGEST_NODES, LONGEST_NAME, MAXIMUM_NODES, MINIMUM_NODES, NodeSettings, SHORTEST_NAME, SIZE_LAW, SKIP,
     SPARE_VOCABULARY, VOCABULARY,
 };
-pub use text::{Label, Text};

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::text::Label;
 use crate::random::Draws;
+use crate::text::Label;
 
 /// Most tokens of a name.
 pub const LONGEST: usize = 8;

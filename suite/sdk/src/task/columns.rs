@@ -21,6 +21,12 @@ impl Columns {
         Self { entries: vec![f32::NAN; columns * tokens.len()], columns, tokens }
     }
 
+    /// Columns for a sequence that ends with the last of `rows`; the first of them is that of the token `first`.
+    pub fn of_rows<const COLUMNS: usize>(first: usize, rows: Vec<[f32; COLUMNS]>) -> Self {
+        let tokens = first..first + rows.len();
+        Self { entries: rows.into_flattened(), columns: COLUMNS, tokens }
+    }
+
     /// Number of columns.
     pub fn count(&self) -> usize {
         self.columns

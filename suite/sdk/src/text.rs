@@ -1,4 +1,4 @@
-//! Texts of questions and answers, written name by name without an allocation for each.
+//! Texts of questions and answers, written word by word without an allocation for each.
 
 /// Longest label, the space included: eight numbers of three digits with points.
 const WIDTH: usize = 32;
@@ -13,6 +13,14 @@ pub struct Label {
 impl Label {
     /// An empty label.
     pub const EMPTY: Self = Self { bytes: [b' '; WIDTH], length: 0 };
+
+    /// The label of a word.
+    pub fn of(word: &str) -> Self {
+        let mut label = Self::EMPTY;
+        label.append(word);
+        label.append(" ");
+        label
+    }
 
     /// Appends as much of `text` as there is room for.
     pub fn append(&mut self, text: &str) {
