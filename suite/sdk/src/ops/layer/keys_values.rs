@@ -31,6 +31,7 @@ pub(super) fn apply(
         layer: layer.clone(),
         positions: positions.clone(),
         rotation: layer.rope.rotation(positions),
+        is_known_tracked: known.is_some_and(|(values, _)| values.track_op()),
         known: known.map(|(values, moved)| (values.detach(), moved.clone())),
     };
     states.contiguous()?.apply_op2(&pass.token, operation)
@@ -50,6 +51,8 @@ struct KeysValues {
     positions: Arc<Vec<u32>>,
     rotation: Rotation,
     known: Option<(Tensor, Arc<[u32]>)>,
+    /// Whether the step that computed what is known has a backward pass, which comes after this one.
+    is_known_tracked: bool,
 }
 
 impl KeysValues {
@@ -86,28 +89,50 @@ impl KeysValues {
         Ok(result)
     }
 
+    /// Which rows meet the weights' gradient in this step: the gradients of the others wait for the step that computed them.
+    fn meets(&self) -> Vec<bool> {
+        let Some((_, moved)) = self.known.as_ref().filter(|_| self.is_known_tracked) else {
+            return vec![true; self.positions.len()];
+        };
+        let mut meets = vec![false; self.positions.len()];
+        moved.iter().for_each(|row| meets[*row as usize] = true);
+        meets
+    }
+
     fn backward<T: Real>(&self, states: &[T], grad: &[T]) -> Result<Vec<T>> {
-        let Layer { d_model, weights, sums, epsilon, .. } = &*self.layer;
+        let Layer { d_model, weights, sums, waiting, epsilon, .. } = &*self.layer;
         let (d_model, epsilon) = (*d_model, T::from_f64(*epsilon));
         let mut dstates = threads::zeros(states.len());
         let mut parts: Vec<Option<Cotangents<T>>> = (0..self.positions.len().div_ceil(PART)).map(|_| None).collect();
+        let meets = self.meets();
         self.with_weights(Way::Backward, |norm: &[T], weight: &Panels<T>| {
-            let work = parts
-                .iter_mut()
-                .zip(dstates.chunks_mut(PART * d_model))
-                .zip(states.chunks(PART * d_model).zip(grad.chunks(PART * 2 * d_model)))
-                .zip(self.positions.chunks(PART))
-                .collect();
-            type Work<'w, T> = (((&'w mut Option<Cotangents<T>>, &'w mut [T]), (&'w [T], &'w [T])), &'w [u32]);
-            threads::for_each(work, |(((part, dstates), (states, grad)), positions): Work<T>| {
-                let mut outputs = grad.to_vec();
-                rope::rotate(&mut outputs, (2 * d_model, d_model), positions, &self.rotation, Turn::Backward);
-                let normed = Panels::of(&rms_norm::forward(states, norm, epsilon), d_model);
-                let dnormed = multiplied(&outputs, weight);
-                let mut dnorm = vec![T::zero(); d_model];
-                rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
-                let outputs = Panels::of(&outputs, 2 * d_model);
-                *part = Some(Cotangents { outputs, normed, dnorm });
+            waiting.with(grad.len(), meets.contains(&false), |waiting: &mut [T]| {
+                let waiting = waiting.chunks_mut(PART * 2 * d_model).map(Some).chain(std::iter::repeat_with(|| None));
+                let work = parts
+                    .iter_mut()
+                    .zip(dstates.chunks_mut(PART * d_model))
+                    .zip(states.chunks(PART * d_model).zip(grad.chunks(PART * 2 * d_model)))
+                    .zip(self.positions.chunks(PART).zip(meets.chunks(PART)).zip(waiting))
+                    .collect();
+                type Rows<'w, T> = ((&'w [u32], &'w [bool]), Option<&'w mut [T]>);
+                type Gradients<'w, T> = (&'w mut Option<Cotangents<T>>, &'w mut [T]);
+                type Work<'w, T> = ((Gradients<'w, T>, (&'w [T], &'w [T])), Rows<'w, T>);
+                threads::for_each(
+                    work,
+                    |(((part, dstates), (states, grad)), ((positions, meets), waiting)): Work<T>| {
+                        let mut outputs = grad.to_vec();
+                        rope::rotate(&mut outputs, (2 * d_model, d_model), positions, &self.rotation, Turn::Backward);
+                        let mut normed = rms_norm::forward(states, norm, epsilon);
+                        let dnormed = multiplied(&outputs, weight);
+                        let mut dnorm = vec![T::zero(); d_model];
+                        rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
+                        if let Some(waiting) = waiting {
+                            settle([&mut outputs, &mut normed], waiting, meets, d_model);
+                        }
+                        let (outputs, normed) = (Panels::of(&outputs, 2 * d_model), Panels::of(&normed, d_model));
+                        *part = Some(Cotangents { outputs, normed, dnorm });
+                    },
+                );
             });
         })?;
         let parts: Vec<Cotangents<T>> = parts.into_iter().flatten().collect();
@@ -121,6 +146,26 @@ impl KeysValues {
         });
         Ok(dstates)
     }
+}
+
+/// Keeps of `outputs` and `normed` the rows that meet, each with what has waited for it; what the others have waits.
+fn settle<T: Real>([outputs, normed]: [&mut Vec<T>; 2], waiting: &mut [T], meets: &[bool], d_model: usize) {
+    let mut kept = 0;
+    for (row, meets) in meets.iter().enumerate() {
+        let range = row * 2 * d_model..(row + 1) * 2 * d_model;
+        let (own, waiting) = (&mut outputs[range.clone()], &mut waiting[range.clone()]);
+        if *meets {
+            accumulate(own, waiting);
+            waiting.fill(T::zero());
+            outputs.copy_within(range, kept * 2 * d_model);
+            normed.copy_within(row * d_model..(row + 1) * d_model, kept * d_model);
+            kept += 1;
+        } else {
+            accumulate(waiting, own);
+        }
+    }
+    outputs.truncate(kept * 2 * d_model);
+    normed.truncate(kept * d_model);
 }
 
 /// Gradient by the projections of some rows, with the other operand, and their share of the norm's gradient.

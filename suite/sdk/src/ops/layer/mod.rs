@@ -9,6 +9,7 @@ mod keys_values;
 mod packed;
 mod part;
 mod sums;
+mod waiting;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use candle_core::{Result, Tensor};
 
 use self::packed::PackedWeights;
 use self::sums::{Collect, Sums};
+use self::waiting::Waiting;
 use super::cpu::{self, Real};
 use super::{AttentionPlan, KeyValueEntries, RopeTable};
 
@@ -96,6 +98,7 @@ struct Layer {
     rope: Arc<RopeTable>,
     packed: PackedWeights,
     sums: Arc<Sums>,
+    waiting: Arc<Waiting>,
     d_model: usize,
     d_ff: usize,
 }
@@ -119,10 +122,14 @@ impl LayerPass {
                 candle_core::bail!("layer: {name} has the shape {:?}, expected {shape:?}", weight.dims());
             }
         }
-        let sums = Arc::new(Sums::default());
+        let (sums, waiting) = (Arc::new(Sums::default()), Arc::new(Waiting::default()));
         let token = if cpu::fused(&weights.down) {
             let collect = |first: usize, [a, b, c]: [&Tensor; 3]| {
-                a.contiguous()?.apply_op3(&b.contiguous()?, &c.contiguous()?, Collect { sums: sums.clone(), first })
+                a.contiguous()?.apply_op3(
+                    &b.contiguous()?,
+                    &c.contiguous()?,
+                    Collect { sums: sums.clone(), waiting: waiting.clone(), first },
+                )
             };
             let [a, b, c, d, e, f] = weights.in_order();
             (collect(0, [a, b, c])? + collect(3, [d, e, f])?)?
@@ -130,14 +137,14 @@ impl LayerPass {
             weights.down.zeros_like()?
         };
         let (weights, rope, packed) = (weights.clone(), rope.clone(), PackedWeights::default());
-        let layer = Layer { weights, heads, epsilon, rope, packed, sums, d_model, d_ff };
+        let layer = Layer { weights, heads, epsilon, rope, packed, sums, waiting, d_model, d_ff };
         Ok(Self { layer: Arc::new(layer), token })
     }
 
     /// Keys and values side by side, `[rows, 2 * d_model]`, of the states `[rows, d_model]` at `positions`.
     ///
-    /// `known` holds earlier keys and values that are still right in all rows but those named: their values are copied.
-    /// Gradients are as though all had been computed.
+    /// `known` holds keys and values that this pass gave earlier and that are still right in all rows but those named: their
+    /// values are copied. Gradients are as though all had been computed.
     ///
     /// # Errors
     /// If shapes or types do not agree.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
+use super::waiting::Waiting;
 use crate::ops::cpu::{self, Real, dispatch};
 
 /// A sum for each weight of a layer, made when the first use asks for it.
@@ -41,6 +42,7 @@ impl Sums {
 /// that depend on it, so when the gradient of this number is asked for, the sums are complete.
 pub(super) struct Collect {
     pub sums: Arc<Sums>,
+    pub waiting: Arc<Waiting>,
     pub first: usize,
 }
 
@@ -70,6 +72,9 @@ impl CustomOp3 for Collect {
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         dispatch!("layer-weights", a.dtype(), T => {
+            if self.waiting.ends_with_some::<T>() {
+                candle_core::bail!("layer: known keys and values are not those of an earlier step of the same graph");
+            }
             let sum = |offset: usize, weight: &Tensor| {
                 cpu::gradient(self.sums.take::<T>(self.first + offset, weight.elem_count()), weight)
             };

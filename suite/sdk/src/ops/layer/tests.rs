@@ -86,30 +86,48 @@ fn equals_its_composition_and_finite_differences() {
     }
 }
 
+/// Three steps of keys and values: rows 1, 2 and 5 move before the second, rows 2 and 8 before the third.
 #[test]
 fn what_is_known_is_copied_and_differentiated_as_though_computed() {
     let case = Case::new(RowSet::all(9), None);
     let positions = case.positions(&case.rows);
-    let moved: Arc<[u32]> = Arc::new([1, 2, 5]);
-    let fused = |x: &[Tensor]| {
-        let pass = pass(x)?;
-        let known = pass.keys_values(&x[0], &positions, None)?.detach();
-        // What is wrong in the known values of rows that moved must not matter.
-        let spoilt =
-            crate::ops::replace_rows(&known, &moved, &Tensor::ones((3, 2 * WIDTH), x[0].dtype(), x[0].device())?)?;
-        pass.keys_values(&x[0], &positions, Some((&spoilt, &moved)))
-    };
-    let used = &operands()[..3];
+    let steps: [Arc<[u32]>; 2] = [Arc::new([1, 2, 5]), Arc::new([2, 8])];
     let rest = &operands()[3..];
-    let with_rest = |x: &[Tensor]| -> Vec<Tensor> {
-        let rest = rest.iter().map(|tensor| tensor.to_dtype(x[0].dtype()).unwrap());
-        x.iter().cloned().chain(rest).collect()
-    };
-    agree_without_differences(
-        used,
-        |x| fused(&with_rest(x)),
-        |x| keys_values::composed(&pass(&with_rest(x))?.layer, &x[0], &positions),
-    );
+    for detached in [false, true] {
+        let run = |x: &[Tensor], fused: bool| {
+            let rest = rest.iter().map(|tensor| tensor.to_dtype(x[0].dtype()).unwrap());
+            let pass = pass(&x.iter().cloned().chain(rest).collect::<Vec<Tensor>>())?;
+            let of = |states: &Tensor, known: Option<(&Tensor, &Arc<[u32]>)>| match fused {
+                true => pass.keys_values(states, &positions, known),
+                false => keys_values::composed(&pass.layer, states, &positions),
+            };
+            let mut states = x[0].clone();
+            let mut all = vec![of(&states, None)?];
+            for moved in &steps {
+                states = crate::ops::replace_rows(&states, moved, &crate::ops::gather_rows(&states, moved)?.sqr()?)?;
+                let known = all.last().unwrap();
+                // What is wrong in the known values of rows that moved must not matter.
+                let wrong = Tensor::ones((moved.len(), 2 * WIDTH), x[0].dtype(), x[0].device())?;
+                let spoilt = crate::ops::replace_rows(known, moved, &wrong)?;
+                let known = if detached { spoilt.detach() } else { spoilt };
+                all.push(of(&states, Some((&known, moved)))?);
+            }
+            Tensor::cat(&all, 0)
+        };
+        agree_without_differences(&operands()[..3], |x| run(x, true), |x| run(x, false));
+    }
+}
+
+#[test]
+fn what_another_graph_knows_is_refused() {
+    let case = Case::new(RowSet::all(9), None);
+    let positions = case.positions(&case.rows);
+    let x: Vec<Tensor> = operands().iter().map(|x| candle_core::Var::from_tensor(x).unwrap().into_inner()).collect();
+    let known = pass(&x).unwrap().keys_values(&x[0], &positions, None).unwrap();
+    let moved: Arc<[u32]> = Arc::new([1, 2, 5]);
+    let result = pass(&x).unwrap().keys_values(&x[0], &positions, Some((&known, &moved))).unwrap();
+    let message = result.sum_all().unwrap().backward().err().unwrap().to_string();
+    assert!(message.contains("earlier step of the same graph"), "{message}");
 }
 
 #[test]
