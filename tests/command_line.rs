@@ -216,6 +216,13 @@ fn wrong_arguments_are_named_with_what_was_expected() {
         (sample(&["--format", "json"]), "[possible values: text, jsonl]"),
         (vec!["data", "sample", "--task", "mano", "--size", "33"], "size of mano: expected L from 1 to 32, found 33"),
         (vec!["data", "sample"], "--task <TASK>"),
+        (
+            vec!["bench", "step", "--batch", "9223372036854775807"],
+            "--batch: expected a number from 1 to 16777216, found 9",
+        ),
+        (vec!["bench", "step", "--depth", "0"], "--depth: expected a number from 1 to 4096, found 0"),
+        (vec!["bench", "decode", "--new", "18446744073709551615"], "--new: expected at most 16777216 tokens in all"),
+        (vec!["bench", "step", "--policy", "random-matched"], "--policy: expected an early or online policy that is"),
         (vec!["list", "polices"], "a similar value exists: 'policies'"),
         (vec!["lst"], "a similar subcommand exists: 'list'"),
         (vec!["run", "quik"], "did you mean `quick`?"),

@@ -11,7 +11,8 @@ lowest and the highest. `--mean-depth` goes to our side alone: the peer always t
 each shape's depth.
 
 Agreement: `haltbench bench step --dump DIR` writes the weights, the batch, the noise, the losses and the gradients of
-one step before clipping; the peer computes them from the same weights.
+one step before clipping; the peer computes them from the same weights and the same noise. With `--mean-depth` the noise
+is such that tokens halt at depths with that mean.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import weights
-from peer import EARLY, EXPLICIT, FIXED, POLICIES, SDPA, Peer, Sizes
+from peer import EARLY, EXPLICIT, ONLINE, SDPA, Peer, Sizes
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE.parents[1] / "target" / "release" / "haltbench"
@@ -157,17 +158,12 @@ def disagreements(directory: Path, attention: str) -> dict[str, float]:
     tensors = load_file(directory / "bench.safetensors")
     stored = with_prefix(tensors, "weights.")
     policy, batch, length = facts["policy"], facts["batch"], facts["length"]
-    if policy == FIXED:
-        stored = {name: tensor for name, tensor in stored.items() if not name.startswith("decider.")}
-    width = 0 if policy == FIXED else len(stored["decider.up.weight"])
+    width = len(stored["decider.up.weight"])
     sizes = Sizes(
         facts["vocabulary"], facts["d_model"], facts["d_ff"], facts["heads"], facts["depth"], policy, width,
         capacity=length, attention=attention,
     )
-    noise = None
-    if policy != FIXED:
-        shape = (batch, length, sizes.depth) if policy == EARLY else (batch, length)
-        noise = tensors["input.noise"].reshape(shape)
+    noise = tensors["input.noise"].reshape((batch, length, sizes.depth) if policy == EARLY else (batch, length))
     peer = Peer(sizes)
     weights.load(peer, stored)
     tokens, targets = (tensors[f"input.{name}"].reshape(batch, length) for name in ("tokens", "targets"))
@@ -185,8 +181,6 @@ def disagreements(directory: Path, attention: str) -> dict[str, float]:
         errors[name] = error(tensors[f"output.{name}"].reshape(()), value.detach(), FLOOR)
     expected = weights.gradients(peer)
     found = with_prefix(tensors, "gradient.")
-    if policy == FIXED:
-        found = {name: gradient for name, gradient in found.items() if not name.startswith("decider.")}
     expected = {name: torch.zeros_like(stored[name]) if g is None else g for name, g in expected.items()}
     if found.keys() != expected.keys():
         sys.exit(f"gradients on one side alone: {', '.join(sorted(found.keys() ^ expected.keys()))}")
@@ -224,7 +218,7 @@ def main() -> None:
     parser.add_argument("what", choices=("step", "eval", "decode", "agree"))
     parser.add_argument("--shapes", type=lambda text: text.split(","), default=["d64", "d128", "d256"],
                         help=f"some of {','.join(SHAPES)}, or all")  # fmt: skip
-    parser.add_argument("--policy", choices=POLICIES, default=EARLY)
+    parser.add_argument("--policy", choices=(EARLY, ONLINE), default=EARLY)
     parser.add_argument("--mean-depth", metavar="M", help="passed to our side alone: a number, or D/3")
     parser.add_argument("--new", type=int, default=32, help="decode: new tokens of each sequence")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))

@@ -16,6 +16,7 @@ mod miniatures;
 mod processes;
 mod random_matched;
 mod threads;
+mod timings;
 mod training;
 
 use haltbench_sdk_dylib as _;

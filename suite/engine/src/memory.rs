@@ -5,12 +5,14 @@
 pub fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        const LARGE: libc::c_int = 1 << 30;
+        // glibc before 2.35 takes no threshold above half a heap of its own; one that is refused would leave the limit
+        // where it was and keep it from growing.
+        const LARGE: [libc::c_int; 2] = [1 << 30, 32 << 20];
         // SAFETY: mallopt only sets parameters of the allocator, may be called at any time, and reports what it does not
-        // know by its result, which does not matter here.
-        unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE);
+        // know by the result 0.
+        let set = |parameter, value| unsafe { libc::mallopt(parameter, value) } != 0;
+        if LARGE.into_iter().any(|threshold| set(libc::M_MMAP_THRESHOLD, threshold)) {
+            set(libc::M_TRIM_THRESHOLD, LARGE[0]);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{BenchModel, Spread, Workload};
+use super::model::MOST_ROWS;
+use super::{BenchModel, Spread, Workload, matmul_peak};
 use crate::decoding::{CacheMemory, Choice, Decoding, ForcedDepths, Prompt, Until, decode_at};
 use crate::error::{Error, Result};
 
@@ -39,6 +40,10 @@ pub struct DecodeReport {
     pub cache: CacheMemory,
     /// `held_bytes` / `dense_bytes` of the cache.
     pub cache_share: f64,
+    /// Rate of the fastest matrix product in this run, in operations per second.
+    pub matmul_peak: f64,
+    /// `flops` per second at the median, as a share of `matmul_peak`.
+    pub share_of_peak: f64,
     /// Most memory that this process has held, in bytes, where the system tells.
     pub peak_memory_bytes: Option<u64>,
 }
@@ -52,8 +57,12 @@ pub fn measure(bench: &BenchModel, new: usize, repetitions: usize) -> Result<Dec
         return Err(Error::Usage("--new: expected at least 1, found 0".to_owned()));
     }
     let Workload { batch, length, depth, .. } = bench.workload;
-    let read = length + new - 1;
-    let depths = bench.workload.draw(batch * read)?;
+    let read = length.saturating_add(new - 1);
+    let rows = batch.saturating_mul(read);
+    if rows > MOST_ROWS {
+        return Err(Error::Usage(format!("--new: expected at most {MOST_ROWS} tokens in all sequences, found {rows}")));
+    }
+    let depths = bench.workload.draw(rows)?;
     let prompts = prompts(bench)?;
     let until = Until { end: None, most: new };
     let drawn = |identity: u64, position: usize| depths[identity as usize * read + position];
@@ -64,6 +73,8 @@ pub fn measure(bench: &BenchModel, new: usize, repetitions: usize) -> Result<Dec
     };
     let (sparse_run, dense_run) = (run(false)?, run(true)?);
     let [time, dense] = Spread::of_both(repetitions, [false, true], |dense| run(dense).map(|_| ()))?;
+    let peak_memory_bytes = crate::worker::peak_memory();
+    let peak = matmul_peak(&bench.constant.device, &[bench.product()])?;
     let operations = |decoding: &Decoding| decoding.ledger.flops + decoding.ledger.decision_flops;
     let (flops, dense_flops) = (operations(&sparse_run), operations(&dense_run));
     let drawn_mean_depth = depths.iter().copied().map(f64::from).sum::<f64>() / depths.len() as f64;
@@ -83,7 +94,9 @@ pub fn measure(bench: &BenchModel, new: usize, repetitions: usize) -> Result<Dec
         measured_share: time.median_ms / dense.median_ms,
         cache,
         cache_share: cache.held_bytes as f64 / cache.dense_bytes as f64,
-        peak_memory_bytes: crate::worker::peak_memory(),
+        matmul_peak: peak,
+        share_of_peak: flops / (time.median_ms / 1e3) / peak,
+        peak_memory_bytes,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BenchModel, Spread, Workload};
+use super::{BenchModel, Spread, Workload, matmul_peak};
 use crate::error::Result;
 use crate::recurrence::{Execution, evaluate_at};
 
@@ -35,6 +35,10 @@ pub struct EvalReport {
     pub efficiency: f64,
     /// Mean depth / D, the share that is commonly claimed.
     pub claimed_share: f64,
+    /// Rate of the fastest matrix product in this run, in operations per second.
+    pub matmul_peak: f64,
+    /// `flops` per second at the median, as a share of `matmul_peak`.
+    pub share_of_peak: f64,
     /// Most memory that this process has held, in bytes, where the system tells.
     pub peak_memory_bytes: Option<u64>,
 }
@@ -49,6 +53,8 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
     pass(Execution::Dense)?;
     let both = [Execution::Compacted, Execution::Dense];
     let [time, dense] = Spread::of_both(repetitions, both, |execution| pass(execution).map(|_| ()))?;
+    let peak_memory_bytes = crate::worker::peak_memory();
+    let peak = matmul_peak(&bench.constant.device, &[bench.product()])?;
     let (ideal_share, measured_share) = (ledger.flops / ledger.dense_flops, time.median_ms / dense.median_ms);
     Ok(EvalReport {
         workload: bench.workload.clone(),
@@ -63,6 +69,8 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
         measured_share,
         efficiency: ideal_share / measured_share,
         claimed_share: bench.mean_depth() / bench.workload.depth as f64,
-        peak_memory_bytes: crate::worker::peak_memory(),
+        matmul_peak: peak,
+        share_of_peak: ledger.flops / (time.median_ms / 1e3) / peak,
+        peak_memory_bytes,
     })
 }

@@ -57,6 +57,15 @@ impl Workload {
     }
 }
 
+/// Most steps of a timed model.
+const MOST_STEPS: usize = 1 << 12;
+
+/// Most words of its vocabulary.
+const MOST_WORDS: usize = 1 << 20;
+
+/// Most tokens of all sequences.
+pub(super) const MOST_ROWS: usize = 1 << 24;
+
 /// A model and a batch of random tokens, all of them under the loss.
 pub struct BenchModel {
     /// The sizes.
@@ -78,9 +87,16 @@ impl BenchModel {
     /// [`Error::Usage`] naming the size that does not fit.
     pub fn new(workload: Workload, catalogue: &Catalogue, device: &Device) -> Result<Self> {
         let Workload { d_model, d_ff, heads, depth, batch, length, vocabulary, seed, .. } = workload;
-        for (flag, value) in [("depth", depth), ("batch", batch), ("length", length), ("vocabulary", vocabulary)] {
-            if value == 0 {
-                return Err(Error::Usage(format!("--{flag}: expected at least 1, found 0")));
+        let limits = [
+            ("depth", depth, MOST_STEPS),
+            ("batch", batch, MOST_ROWS),
+            ("length", length, MOST_ROWS),
+            ("vocabulary", vocabulary, MOST_WORDS),
+            ("batch times --length", batch.saturating_mul(length), MOST_ROWS),
+        ];
+        for (flag, value, most) in limits {
+            if !(1..=most).contains(&value) {
+                return Err(Error::Usage(format!("--{flag}: expected a number from 1 to {most}, found {value}")));
             }
         }
         let backbone = catalogue.backbone("anira")?;
@@ -116,6 +132,11 @@ impl BenchModel {
         };
         let depths = workload.draw(rows)?;
         Ok(Self { workload, model, constant, batch, depths })
+    }
+
+    /// The largest product with weights in the model, as (rows, inner, columns).
+    pub(super) fn product(&self) -> (usize, usize, usize) {
+        (self.batch.rows(), self.workload.d_model, 2 * self.workload.d_ff)
     }
 
     /// Mean of the depths.

@@ -6,7 +6,7 @@ use std::path::Path;
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::ops::AttentionPlan;
-use haltbench_sdk::policy::PolicyKind;
+use haltbench_sdk::policy::{HaltingRecord, PolicyKind, Training};
 use haltbench_sdk::random::Stream;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use super::{BenchModel, Spread, Workload, matmul_peak};
 use crate::error::{Error, Result};
 use crate::optimiser::AdamW;
 use crate::plan::TrainingSettings;
-use crate::recurrence::Noise;
+use crate::recurrence::{Noise, sees_movement, unroll};
 use crate::training::loss;
 
 /// What was measured.
@@ -32,8 +32,8 @@ pub struct StepReport {
     pub drawn_mean_depth: f64,
     /// Tokens per second at the median.
     pub tokens_per_second: f64,
-    /// Operations that exact loss and gradients need: every step's forward for all rows, since the gate of a halted
-    /// row has a gradient, and its backward (twice the forward) for the rows that run.
+    /// Operations that exact loss and gradients need: every step's forward for the rows that see a row that has not halted,
+    /// since the gate of a halted row has a gradient, and its backward (twice the forward) for the rows that run.
     pub flops: f64,
     /// Operations of D steps, forward and backward, for all rows.
     pub dense_flops: f64,
@@ -52,36 +52,64 @@ fn settings() -> TrainingSettings {
 /// Times `repetitions` training steps.
 ///
 /// # Errors
-/// If a step fails.
+/// If a step fails, the policy cannot be trained on a batch alone, or it decides depths itself where a mean was asked for.
 pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
     let model = &bench.model;
     let mut optimiser = AdamW::new(&model.variables, &settings())?;
     let noise = Noise::Forced(bench.depths.clone());
+    let record = record(bench, &noise)?;
     let time = Spread::of(repetitions, || {
         let loss = loss(model, &bench.batch, &noise, None)?;
         optimiser.step(&loss.total.backward()?)?;
         Ok(())
     })?;
-    let (flops, dense_flops) = operations(bench);
-    let Workload { d_model, d_ff, .. } = bench.workload;
-    let peak = matmul_peak(&model.device, &[(bench.batch.rows(), d_model, 2 * d_ff)])?;
+    // Before the matrix products, whose operands would count.
+    let peak_memory_bytes = crate::worker::peak_memory();
+    let (flops, dense_flops) = operations(bench, &record);
+    let peak = matmul_peak(&model.device, &[bench.product()])?;
     let seconds = time.median_ms / 1e3;
+    let depths = record.depths.iter().copied().map(f64::from);
     Ok(StepReport {
         workload: bench.workload.clone(),
         time,
         threads: haltbench_sdk::candle_core::utils::get_num_threads(),
-        drawn_mean_depth: bench.mean_depth(),
+        drawn_mean_depth: depths.sum::<f64>() / bench.batch.rows() as f64,
         tokens_per_second: bench.batch.rows() as f64 / seconds,
         flops,
         dense_flops,
         matmul_peak: peak,
         share_of_peak: flops / seconds / peak,
-        peak_memory_bytes: crate::worker::peak_memory(),
+        peak_memory_bytes,
     })
 }
 
-/// Operations of a step: (with the rows that run alone in the backward pass, with all of them).
-fn operations(bench: &BenchModel) -> (f64, f64) {
+/// Which depths a step with this noise has.
+fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
+    let (model, policy) = (&bench.model, &bench.workload.policy);
+    let declaration = &model.declaration;
+    let is_known = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online)
+        && matches!(declaration.training, Training::Sampled | Training::FullDepth);
+    if !is_known || declaration.uses_labels {
+        return Err(Error::Usage(format!(
+            "--policy: expected an early or online policy that is trained at the depths it decides and reads no labels, \
+             found {policy}, which is {}, trained {}{}",
+            model.policy.kind().name(),
+            declaration.training.name(),
+            if declaration.uses_labels { " and reads labels" } else { "" },
+        )));
+    }
+    let record = unroll(model, &bench.batch, noise, None)?.record;
+    if bench.workload.mean_depth.is_some() && record.depths != bench.depths {
+        return Err(Error::Usage(format!(
+            "--mean-depth: expected a policy that gives scores or hazards, such as anira-e and anira-o; {policy} decides \
+             depths itself"
+        )));
+    }
+    Ok(record)
+}
+
+/// Operations of a step: (those that are needed, those of all rows in all steps).
+fn operations(bench: &BenchModel, record: &HaltingRecord) -> (f64, f64) {
     let (model, layout) = (&bench.model, &bench.batch.layout);
     let cost = model.backbone.cost();
     let rows = bench.batch.rows();
@@ -95,22 +123,56 @@ fn operations(bench: &BenchModel) -> (f64, f64) {
     };
     let decision = model.policy.decision_flops(model.backbone.dimensions().d_model) * (rows * decisions) as f64;
     let around = forward(cost.prelude, &all) + forward(cost.coda, &all) + forward(cost.readout, &all) + decision;
-    let step = forward(cost.step, &all);
-    let backward: f64 = (1..=model.max_depth as u32)
+    // Only a gate with a gradient asks for the candidate of a row that has halted.
+    let is_gated = record.log_distribution.is_some();
+    let core: f64 = (1..=model.max_depth as u32)
         .map(|step| {
-            let running: Vec<bool> = bench.depths.iter().map(|depth| *depth >= step).collect();
-            2.0 * forward(cost.step, &RowSet::from_mask(&running))
+            let running: Vec<bool> = record.depths.iter().map(|depth| *depth >= step).collect();
+            let before: Vec<bool> = record.depths.iter().map(|depth| depth + 1 < step).collect();
+            let running = RowSet::from_mask(&running);
+            let computed = if is_gated { sees_movement(layout, &before) } else { running.clone() };
+            forward(cost.step, &computed) + 2.0 * forward(cost.step, &running)
         })
         .sum();
-    let depth = model.max_depth as f64;
-    (3.0 * around + depth * step + backward, 3.0 * (around + depth * step))
+    (3.0 * around + core, 3.0 * (around + model.max_depth as f64 * forward(cost.step, &all)))
+}
+
+/// Noise under which the rows halt at the depths of `bench`, made of `noise` where that says nothing else.
+fn steered(bench: &BenchModel, noise: Vec<f64>) -> Result<Vec<f64>> {
+    let record = record(bench, &Noise::Forced(bench.depths.clone()))?;
+    let Some(log_q) = record.log_distribution.filter(|_| bench.workload.mean_depth.is_some()) else { return Ok(noise) };
+    let most = bench.workload.depth;
+    let log_q = log_q.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_vec2::<f64>()?;
+    let rows = log_q.iter().zip(&bench.depths).map(|(log_q, depth)| (log_q, *depth as usize - 1));
+    if bench.model.policy.kind() == PolicyKind::Online {
+        // Halfway between what has accumulated before the depth and at it.
+        let middle = |(log_q, depth): (&Vec<f64>, usize)| {
+            let mass = |steps: usize| log_q[..steps].iter().map(|log| log.exp()).sum::<f64>();
+            if depth + 1 == most {
+                f64::midpoint(mass(depth), 1.0)
+            } else {
+                f64::midpoint(mass(depth), mass(depth + 1))
+            }
+        };
+        return Ok(rows.map(middle).collect());
+    }
+    let mut steered = noise;
+    for (noise, (log_q, depth)) in steered.chunks_exact_mut(most).zip(rows) {
+        let noisy = |noise: &[f64], step: usize| log_q[step] + noise[step];
+        let best = (0..most).map(|step| noisy(noise, step)).fold(f64::MIN, f64::max);
+        if noisy(noise, depth) < best {
+            // Above the others by a little, so that the soft gates stay soft.
+            noise[depth] = best - log_q[depth] + 0.5;
+        }
+    }
+    Ok(steered)
 }
 
 /// Writes one step's weights, inputs, random numbers, losses and gradients, for another implementation to check, as
-/// `bench.safetensors` and `bench.json` in `folder`.
+/// `bench.safetensors` and `bench.json` in `folder`. With a mean depth, the random numbers are such that they lead to it.
 ///
 /// # Errors
-/// If the step fails or a file cannot be written.
+/// If the step fails, the policy cannot be made to halt at given depths, or a file cannot be written.
 pub fn dump(bench: &BenchModel, folder: &Path) -> Result<()> {
     let (model, workload) = (&bench.model, &bench.workload);
     let rows = bench.batch.rows();
@@ -122,10 +184,16 @@ pub fn dump(bench: &BenchModel, folder: &Path) -> Result<()> {
         PolicyKind::Online => ((0..rows).map(|_| stream.uniform()).collect(), vec![rows]),
         kind => return Err(Error::Usage(format!("--dump: expected an early or online policy, found {}", kind.name()))),
     };
+    let noise = steered(bench, noise)?;
     // Rounded first, so that both sides read the same numbers.
     let noise: Vec<f32> = noise.into_iter().map(|value| value as f32).collect();
     let given = Noise::Given(noise.iter().map(|value| f64::from(*value)).collect());
     let loss = loss(model, &bench.batch, &given, None)?;
+    if workload.mean_depth.is_some() && loss.depths != bench.depths {
+        return Err(Error::Usage(
+            "--dump: no random numbers were found that lead to the depths of --mean-depth".to_owned(),
+        ));
+    }
     let gradients = loss.total.backward()?;
     let mut tensors = BTreeMap::new();
     for (name, tensor) in model.variables.weights()? {

@@ -9,6 +9,7 @@ mod soft;
 mod training;
 
 pub use evaluation::{Evaluated, Execution, evaluate, evaluate_at};
+pub(crate) use training::sees_movement;
 pub use training::{Noise, Unrolled, unroll};
 
 use haltbench_sdk::candle_core::Tensor;

@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The rows that see a row, themselves included, that had not halted: from its sequence's first such row on.
-fn sees_movement(layout: &TokenLayout, halted: &[bool]) -> RowSet {
+pub(crate) fn sees_movement(layout: &TokenLayout, halted: &[bool]) -> RowSet {
     let mut moved = false;
     let sees: Vec<bool> = (0..layout.rows())
         .map(|row| {

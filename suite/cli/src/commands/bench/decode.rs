@@ -38,7 +38,8 @@ fn text(report: &DecodeReport) -> String {
         "decoding {} new tokens after {} each of {} sequences, {} threads: {:.1} ms (quartiles {:.1} to {:.1}, {} repetitions), \
          {:.1} ms with all steps, {:.0} new tokens/s\n\
          mean depth {:.2} of {}: {:.1} % is what is commonly claimed, {:.1} % of the operations remain, {:.1} % of the time\n\
-         keys and values: {:.2} MB held, {:.2} MB with an entry for every step, {:.1} %\n",
+         keys and values: {:.2} MB held, {:.2} MB with an entry for every step, {:.1} %\n\
+         {:.0} % of the fastest matrix product here ({:.1} GFLOP/s)\n",
         report.new,
         report.workload.length,
         report.workload.batch,
@@ -57,5 +58,7 @@ fn text(report: &DecodeReport) -> String {
         megabytes(report.cache.held_bytes),
         megabytes(report.cache.dense_bytes),
         100.0 * report.cache_share,
+        100.0 * report.share_of_peak,
+        report.matmul_peak / 1e9,
     )
 }

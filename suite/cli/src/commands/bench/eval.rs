@@ -33,7 +33,7 @@ fn text(report: &EvalReport) -> String {
     format!(
         "evaluation, {} threads: {:.1} ms with halted tokens left out, {:.1} ms dense (medians of {}), {:.0} tokens/s\n\
          mean depth {:.2} of {}: {:.1} % is what is commonly claimed, {:.1} % of the operations remain, {:.1} % of the time\n\
-         efficiency of leaving out: {:.2}\n",
+         efficiency of leaving out: {:.2}; {:.0} % of the fastest matrix product here ({:.1} GFLOP/s)\n",
         report.threads,
         report.time.median_ms,
         report.dense.median_ms,
@@ -45,5 +45,7 @@ fn text(report: &EvalReport) -> String {
         100.0 * report.ideal_share,
         100.0 * report.measured_share,
         report.efficiency,
+        100.0 * report.share_of_peak,
+        report.matmul_peak / 1e9,
     )
 }

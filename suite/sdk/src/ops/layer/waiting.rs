@@ -1,0 +1,31 @@
+//! Gradients of keys and values that steps have copied, until the step that computed them.
+
+use std::any::Any;
+use std::sync::{Mutex, PoisonError};
+
+use crate::ops::cpu::Real;
+
+/// For every row the sum of the gradients of its keys and values over later steps, before the rotation of the keys. A row
+/// that has halted has the same ones in all of them, so that the sum meets the other operand of the weights' gradient once.
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<Option<Box<dyn Any + Send>>>);
+
+impl Waiting {
+    /// Calls `work` with the sums, `length` numbers; with none if nothing waits and nothing will (`begin` is false).
+    pub fn with<T: Real, R>(&self, length: usize, begin: bool, work: impl FnOnce(&mut [T]) -> R) -> R {
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sums.is_none() && begin {
+            *sums = Some(Box::new(vec![T::zero(); length]));
+        }
+        // A graph has one type, so this is a vector of T.
+        let found = sums.as_mut().and_then(|sums| sums.downcast_mut::<Vec<T>>());
+        work(found.map_or(&mut [], Vec::as_mut_slice))
+    }
+
+    /// Whether a gradient still waits for the step that computed its keys and values; the sums are dropped.
+    pub fn ends_with_some<T: Real>(&self) -> bool {
+        let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sums = sums.and_then(|sums| sums.downcast::<Vec<T>>().ok());
+        sums.is_some_and(|sums| sums.iter().any(|sum| *sum != T::zero()))
+    }
+}
