@@ -127,6 +127,7 @@ fn counts_what_is_done(subject: &Subject, bench: &Bench) -> bool {
     assert!(if saves { ledger.flops < ledger.dense_flops } else { ledger.flops <= ledger.dense_flops }, "{what}");
     let dense = evaluate(&model, &batch, Execution::Dense, Some(&privileged)).unwrap().ledger;
     assert_eq!((dense.dense_flops, dense.decisions), (ledger.dense_flops, ledger.decisions), "{what}");
+    assert_eq!(dense.token_steps_executed, ledger.token_steps_scheduled, "{what}");
     assert!(dense.flops >= ledger.flops && dense.flops <= dense.dense_flops, "{what}");
     found.depths.iter().any(|depth| *depth != found.depths[0])
 }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::recurrence::halting::{Pass, still_seen};
-use crate::recurrence::{replace_rows, with_logits};
+use crate::recurrence::{Moving, with_logits};
 
 /// One round.
 pub(super) struct Round<'a> {
@@ -29,6 +29,7 @@ pub(super) struct Round<'a> {
     read: Vec<Option<u32>>,
     /// Steps that each row has taken.
     depths: Vec<u32>,
+    moving: Moving,
 }
 
 /// Tokens that have halted and whose frozen state is still to be projected for the tokens after them.
@@ -49,7 +50,7 @@ impl<'a> Round<'a> {
     ) -> Self {
         let rows = layout.rows();
         let (frozen, read, depths) = (vec![false; rows], vec![None; rows], vec![0; rows]);
-        Self { model, layout, key_values, coda, ledger, frozen, read, depths }
+        Self { model, layout, key_values, coda, ledger, frozen, read, depths, moving: Moving::default() }
     }
 
     /// Whether the policy has read logits.
@@ -112,7 +113,7 @@ impl Pass for Round<'_> {
         let mut context = StepContext::new(step, &self.layout, running, self.key_values);
         let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
         running.iter().for_each(|row| self.depths[row] = step as u32);
-        replace_rows(states, running, &new)
+        self.moving.replace(states, running, &new)
     }
 
     fn idle(&mut self, _: usize, _: &Tensor) -> Result<()> {

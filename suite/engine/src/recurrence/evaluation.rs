@@ -11,7 +11,7 @@ use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::policy::{Phase, Policy, Privileged, View};
 
 use super::halting::{self, still_seen};
-use super::{decision, replace_rows, select, soft, with_view};
+use super::{Moving, decision, select, soft, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::ledger::Ledger;
@@ -59,9 +59,9 @@ pub fn evaluate(
     let (states, depths, expected) = match &model.policy {
         Policy::Early(policy) => halting::early(&mut pass, policy.as_ref(), first)?,
         Policy::Online(policy) => halting::online(&mut pass, policy.as_ref(), first)?,
-        // The ledger charges what is executed: of mixtures the rows that still run, of selections all.
+        // The ledger charges what is executed: of mixtures the rows that still run, of selections all, however executed.
         Policy::Soft(policy) => {
-            let mixture = soft::mix(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
+            let mixture = soft::mix(model, policy.as_ref(), batch, first, (Phase::Evaluation, execution), privileged)?;
             let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1).sum();
             pass.charge(&mixture.steps, decisions, &mixture.readouts);
             (mixture.states, mixture.depths, Some(mixture.expected))
@@ -111,6 +111,7 @@ struct Pass<'a> {
     ledger: Ledger,
     /// States that halted tokens go on with under run-on, for the sake of their keys and values.
     shadow: Option<Tensor>,
+    moving: Moving,
 }
 
 impl<'a> Pass<'a> {
@@ -124,6 +125,7 @@ impl<'a> Pass<'a> {
             key_values: KeyValues::new(model.halted_keys_values, layers, batch.rows()),
             ledger: Ledger::default(),
             shadow: None,
+            moving: Moving::default(),
         }
     }
 
@@ -194,7 +196,7 @@ impl halting::Pass for Pass<'_> {
             return Ok(states.clone());
         }
         let new = if dense { running.select(&new)? } else { new };
-        replace_rows(states, running, &new)
+        self.moving.replace(states, running, &new)
     }
 
     /// A dense execution goes on after the last token has halted.

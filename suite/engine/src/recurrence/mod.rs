@@ -66,6 +66,24 @@ pub(crate) fn replace_rows(states: &Tensor, rows: &RowSet, new: &Tensor) -> Resu
     Ok(ops::replace_rows(states, rows.shared(), new)?)
 }
 
+/// The states of all rows over the steps of an evaluation. They are copied when the first row stops, because a policy may
+/// still hold what it was shown; from then on the rows that move are written into that copy.
+#[derive(Default)]
+pub(crate) struct Moving {
+    is_copy: bool,
+}
+
+impl Moving {
+    /// `states`, which the last step gave, with `rows` replaced by `new`. Earlier results may change with it.
+    pub fn replace(&mut self, states: &Tensor, rows: &RowSet, new: &Tensor) -> Result<Tensor> {
+        if self.is_copy && !rows.is_all() {
+            return Ok(ops::update_rows(states, rows.shared(), new)?);
+        }
+        self.is_copy = !rows.is_all();
+        replace_rows(states, rows, new)
+    }
+}
+
 /// Depths within 1..=D, one for each of `rows` rows.
 pub(crate) fn checked_depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> {
     decision::depths(model, depths, rows)

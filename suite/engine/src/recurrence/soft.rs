@@ -6,7 +6,7 @@ use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::policy::{HaltingRecord, Phase, Privileged, RowMemory, SoftPolicy};
 
 use super::decision;
-use super::evaluation::StepWork;
+use super::evaluation::{Execution, StepWork};
 use super::halting::still_seen;
 use super::training::{Unrolled, Walk};
 use super::{replace_rows, shrink, with_view};
@@ -29,13 +29,14 @@ pub(super) struct Mixture {
     pub steps: Vec<StepWork>,
 }
 
-/// Mixes the states of a dense pass; rows that have stopped keep their state and get no more weight.
+/// Mixes the states of a pass; rows that have stopped keep their state and get no more weight. A dense execution computes
+/// them all the same, and discards what it computed.
 pub(super) fn mix(
     model: &Model,
     policy: &dyn SoftPolicy,
     batch: &Batch,
     first: Tensor,
-    phase: Phase,
+    (phase, execution): (Phase, Execution),
     privileged: Option<&Privileged>,
 ) -> Result<Mixture> {
     let rows = batch.rows();
@@ -61,10 +62,18 @@ pub(super) fn mix(
             let refreezes = model.halted_keys_values == HaltedKeysValues::FreezeState;
             let just_halted = |row: usize| halted[row] && depths[row] as usize + 1 == step;
             let settled = RowSet::from_mask(&(0..rows).map(just_halted).collect::<Vec<bool>>());
-            let new = walk.compute(&states, &halted, &computed, None)?;
+            let executed = if execution == Execution::Dense { walk.all.clone() } else { computed.clone() };
+            let mut new = walk.compute(&states, &halted, &executed, None)?;
+            if executed.len() != computed.len() {
+                new = computed.select(&new)?;
+            }
             states = replace_rows(&states, &computed, &new)?;
-            let projections = if refreezes { still_seen(&batch.layout, &settled, &computed).len() } else { 0 };
-            steps.push(StepWork { rows: computed, visible: walk.key_values.visible().cloned(), projections });
+            let projections = if refreezes && execution == Execution::Compacted {
+                still_seen(&batch.layout, &settled, &computed).len()
+            } else {
+                0
+            };
+            steps.push(StepWork { rows: executed, visible: walk.key_values.visible().cloned(), projections });
             for (depth, running) in depths.iter_mut().zip(&running) {
                 *depth += u32::from(*running);
             }
@@ -108,6 +117,13 @@ pub(super) fn mix(
         }
         let still = RowSet::from_mask(&running);
         if still.is_empty() {
+            if execution == Execution::Dense {
+                for _ in step..model.max_depth {
+                    let all = walk.all.clone();
+                    walk.compute(&states, &vec![true; rows], &all, None)?;
+                    steps.push(StepWork { rows: all, visible: walk.key_values.visible().cloned(), projections: 0 });
+                }
+            }
             break;
         }
         shrink(&mut memory, &asked_rows, &still, &states)?;
@@ -131,7 +147,7 @@ pub(super) fn unroll(
     phase: Phase,
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {
-    let mixture = mix(model, policy, batch, first, phase, privileged)?;
+    let mixture = mix(model, policy, batch, first, (phase, Execution::Compacted), privileged)?;
     let logits = model.backbone.coda(&mixture.states, &batch.layout, &batch.readout, None)?;
     let record =
         HaltingRecord { weights: Some(mixture.weights), ..HaltingRecord::new(model.max_depth, mixture.depths) };
