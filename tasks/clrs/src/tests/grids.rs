@@ -91,6 +91,8 @@ fn what_is_out_of_range_is_refused_with_the_range() {
     assert_eq!(refuse(65), "size of clrs: expected N from 4 to 64, found 65");
     let message = refusal(&[("longest", Value::Integer(20))]);
     assert!(message.starts_with("parameter `longest` of clrs: expected at least "), "{message}");
-    let message = refusal(&[("algorithm", Value::Text("bogosort".into()))]);
-    assert!(message.contains("quicksort"), "{message}");
+    for (given, nearest) in [("bubblesort", "bubble_sort"), ("quiksort", "quicksort"), ("MIXTURES", "mixture")] {
+        let message = refusal(&[("algorithm", Value::Text(given.into()))]);
+        assert!(message.ends_with(&format!("found {given}; did you mean `{nearest}`?")), "{message}");
+    }
 }

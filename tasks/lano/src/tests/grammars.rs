@@ -56,6 +56,8 @@ fn wrong_files_are_refused_with_the_line_and_the_reason() {
         assert_eq!(notation::read("g", text).unwrap_err().to_string(), message, "{text}");
     }
     assert!(published::grammar("cfg3d").unwrap_err().to_string().contains("did you mean `cfg3"));
+    let error = configured(&[("grammar", Value::Text("cfg3d".into()))]).map(drop).unwrap_err().to_string();
+    assert!(error.contains("found cfg3d; did you mean `cfg3"), "{error}");
 }
 
 #[test]
