@@ -89,6 +89,17 @@ fn what_is_out_of_range_is_refused_with_the_range() {
     let refuse = |size| clrs().sample(size, &mut Stream::new(0, "x", &[])).unwrap_err().to_string();
     assert_eq!(refuse(3), "size of clrs: expected N from 4 to 64, found 3");
     assert_eq!(refuse(65), "size of clrs: expected N from 4 to 64, found 65");
+    let refuse = |given: &[(&str, Value)], size| {
+        configured(given).unwrap().sample(size, &mut Stream::new(0, "x", &[])).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refuse(&[("largest", Value::Integer(12))], 13),
+        "size of clrs: expected one of the sizes that have an algorithm, 4 to 12, 15, 19, 23, 28, 31, found 13"
+    );
+    assert_eq!(
+        refuse(&[("algorithm", Value::Text("bridges".into())), ("longest", Value::Integer(200))], 9),
+        "size of clrs: expected one of the sizes that have an algorithm of at most 200 tokens, 4 to 5, found 9"
+    );
     let message = refusal(&[("longest", Value::Integer(20))]);
     assert!(message.starts_with("parameter `longest` of clrs: expected at least "), "{message}");
     for (given, nearest) in [("bubblesort", "bubble_sort"), ("quiksort", "quicksort"), ("MIXTURES", "mixture")] {
