@@ -145,7 +145,7 @@ fn impossible_shapes_are_refused() {
         distinct_alternatives: true,
     };
     let error = draw(&shape, &mut Stream::new(0, "shape", &[])).unwrap_err().to_string();
-    let expected =
-        "sampled grammar: expected a shape that lets every symbol be reached, found none for level 1 in 1000 draws";
+    let expected = "sampled grammar: expected a shape that lets every symbol be reached: fewer `terminals`, or more \
+                    `maximum_alternatives` or `maximum_children`, found none for level 1 in 1000 draws";
     assert_eq!(error, expected);
 }
