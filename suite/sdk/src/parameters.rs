@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::names;
 
 /// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,7 +161,14 @@ impl ParameterSpec {
             }
             _ => None,
         };
-        admitted.ok_or_else(|| Error::invalid(format!("parameter `{}` of {owner}", self.name), self.range(), value))
+        admitted.ok_or_else(|| {
+            let near = match (self.domain, value) {
+                (Domain::Choice { choices, .. }, Value::Text(word)) => names::nearest(word, choices.iter().copied()),
+                _ => None,
+            };
+            let hint = near.map(|choice| format!("; did you mean `{choice}`?")).unwrap_or_default();
+            Error::invalid(format!("parameter `{}` of {owner}", self.name), self.range(), format!("{value}{hint}"))
+        })
     }
 }
 
@@ -280,6 +288,12 @@ mod tests {
             "parameter `depth` of anira-e: expected a whole number from 1 to 8, found 0"
         );
         assert!(message(resolve("gamma", Value::Real(f64::NAN))).contains("from 0 to 10"));
-        assert!(message(resolve("rule", Value::Text("modes".into()))).contains("one of mode, median"));
+        assert_eq!(
+            message(resolve("rule", Value::Text("medain".into()))),
+            "parameter `rule` of anira-e: expected one of mode, median, found medain; did you mean `median`?"
+        );
+        // Nothing is offered for what is like none of the choices, or not even a word.
+        assert!(message(resolve("rule", Value::Text("zzz".into()))).ends_with("found zzz"));
+        assert!(message(resolve("rule", Value::Integer(3))).ends_with("found 3"));
     }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod argsort;
 mod check;
 mod features;
+mod finite;
 mod input;
 mod limits;
 mod published;

@@ -3,9 +3,10 @@
 use haltbench_sdk::error::shorten;
 use haltbench_sdk::{Error, Result, names};
 
-use crate::answer::{finite, whole, write_number};
+use crate::answer::{whole, write_number};
 use crate::input::{Graph, Input};
-use crate::published::{Edges, Form, Row, TABLE};
+use crate::published::{Algorithm, Edges, Form, Row, TABLE};
+use crate::{answer, finite};
 
 /// What a field of an input holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl Reader<'_> {
         let start = self.place;
         let rest = &self.text[start..];
         let word = &rest[..rest.find([' ', ']', ',', '\n']).unwrap_or(rest.len())];
-        let Some(number) = (if integral { whole(word) } else { finite(word) }) else {
+        let Some(number) = (if integral { whole(word) } else { answer::finite(word) }) else {
             let expected = if integral { "a whole number" } else { "a number" };
             return self.error(start, format!("expected {expected}, found {}", self.found()));
         };
@@ -249,6 +250,12 @@ fn understand(reader: &Reader, row: &Row, read: Vec<Values>) -> Result<Input> {
         }
         None => Ok(()),
     };
+    let overflow = |values: &Values, found: Option<usize>, expected: &str| match found {
+        Some(index) => {
+            reader.error(values.places[index], format!("expected {expected}, found {:?}", values.numbers[index]))
+        }
+        None => Ok(()),
+    };
     let mut read = read.into_iter();
     let first = read.next().unwrap_or_default();
     let second = read.next();
@@ -262,6 +269,7 @@ fn understand(reader: &Reader, row: &Row, read: Vec<Values>) -> Result<Input> {
         }
         (Form::Dimensions, _) => {
             refuse(&first, &|number| number < 0.0, "a number of at least 0")?;
+            overflow(&first, finite::product_overflows(&first.numbers), "dimensions whose products are finite")?;
             Input::Keys(first.numbers)
         }
         (Form::Search, Some(target)) => {
@@ -296,11 +304,25 @@ fn understand(reader: &Reader, row: &Row, read: Vec<Values>) -> Result<Input> {
                 Form::Points if row.name == "segments_intersect" && first.numbers.len() != 4 => {
                     return reader.error(first.start, format!("expected 4 numbers, found {}", first.numbers.len()));
                 }
+                Form::Points => {
+                    for values in [&first, &second] {
+                        overflow(
+                            values,
+                            finite::area_overflows(&values.numbers),
+                            "coordinates whose areas are finite",
+                        )?;
+                    }
+                }
                 _ => {}
             }
             Input::Pair(first.numbers, second.numbers)
         }
-        (_, None) => Input::Keys(first.numbers),
+        (_, None) => {
+            if row.algorithm == Algorithm::FindMaximumSubarrayKadane {
+                overflow(&first, finite::sum_overflows(&first.numbers), "keys whose sums are finite")?;
+            }
+            Input::Keys(first.numbers)
+        }
     })
 }
 
@@ -318,6 +340,10 @@ fn graph(reader: &Reader, edges: Edges, matrix: Values, source: usize) -> Result
     if let Some(index) = matrix.numbers.iter().position(|weight| bad(*weight)) {
         let expected = if edges.weighted { "a weight of at least 0" } else { "0 or 1" };
         return reader.error(matrix.places[index], format!("expected {expected}, found {}", matrix.numbers[index]));
+    }
+    if let Some(index) = finite::sum_overflows(&matrix.numbers) {
+        let found = matrix.numbers[index];
+        return reader.error(matrix.places[index], format!("expected weights whose sum is finite, found {found:?}"));
     }
     let nodes = matrix.numbers.len().isqrt();
     let graph = Graph { nodes, weights: matrix.numbers, source };

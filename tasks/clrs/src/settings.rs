@@ -123,15 +123,35 @@ impl Settings {
     /// # Errors
     /// [`Error::Invalid`] if none is left at this size.
     pub fn at(&self, size: u32) -> Result<&[&'static Row]> {
-        let found = match &self.algorithms {
-            Algorithms::One(row) if longest(row, size as usize) <= self.longest => std::slice::from_ref(row),
-            Algorithms::One(_) => &[],
-            Algorithms::Mixture(sizes) => sizes.get(size as usize).map(Vec::as_slice).unwrap_or_default(),
-        };
+        let found = self.found(size);
         if found.is_empty() {
-            let expected = format!("a size of at most {} tokens", self.longest);
+            let sizes: Vec<u32> = (SMALLEST..=self.knob.maximum).filter(|size| !self.found(*size).is_empty()).collect();
+            let limit = match self.longest {
+                usize::MAX => String::new(),
+                tokens => format!(" of at most {tokens} tokens"),
+            };
+            let expected = format!("one of the sizes that have an algorithm{limit}, {}", ranges(&sizes));
             return Err(Error::invalid("size of clrs", expected, size));
         }
         Ok(found)
     }
+
+    fn found(&self, size: u32) -> &[&'static Row] {
+        match &self.algorithms {
+            Algorithms::One(row) if longest(row, size as usize) <= self.longest => std::slice::from_ref(row),
+            Algorithms::One(_) => &[],
+            Algorithms::Mixture(sizes) => sizes.get(size as usize).map(Vec::as_slice).unwrap_or_default(),
+        }
+    }
+}
+
+/// Ascending sizes in words: `4 to 12, 15, 19`.
+fn ranges(sizes: &[u32]) -> String {
+    let runs = sizes.chunk_by(|size, next| size + 1 == *next);
+    let words = runs.map(|run| match run {
+        [size] => size.to_string(),
+        [first, .., last] => format!("{first} to {last}"),
+        [] => String::new(),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }

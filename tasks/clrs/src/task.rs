@@ -37,6 +37,15 @@ at this size or, at sizes that none is trained at, among those that are evaluate
 that coincide without traces to 23 tasks; `merge` does so. The instances of `segments_intersect` are the same at every \
 size.
 
+A mixture labels a size by one list, the training sizes of all its algorithms together, whichever of them is drawn. A \
+size on the list is in range, and only algorithms that are trained at it occur there: of the published evaluation \
+sizes, those that an algorithm is not trained at but others are get lost, which are `floyd_warshall` 11, `lcs_length` \
+11, 12, `matrix_chain_order` 11, 12. A size that is not on the list is between or beyond what is trained at all, so \
+that some are labelled between although they are beyond all that the algorithm itself is trained at: `bridges` 6, 7, \
+`strongly_connected_components` 16. Without `merge`, `bubble_sort` 11, `heapsort` 11, `quicksort` 11, 12 get lost as \
+well, and `jarvis_march` 13 is labelled between. An algorithm alone has all of its published evaluation sizes, \
+labelled by its own training sizes. Training sizes are in range even where the published evaluation ends before them.
+
 The complexity `settled` is the step of the algorithm in which an entry of the answer took its final value, where a \
 step is what the benchmark shows in one snapshot of a trace.",
     reference: "The CLRS-Text Algorithmic Reasoning Language Benchmark, arXiv 2406.04229; dm-clrs 2.0.3",

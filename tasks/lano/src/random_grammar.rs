@@ -39,8 +39,18 @@ pub fn draw(shape: &Shape, stream: &mut Stream) -> Result<Grammar> {
     for level in 0..shape.depth {
         let symbols = if level == 0 { 1 } else { shape.symbols };
         let below = if level + 1 == shape.depth { shape.terminals } else { shape.symbols };
-        let words = draw_level(shape, symbols, below, stream).ok_or_else(|| {
-            let expected = "a shape that lets every symbol be reached";
+        let words = draw_level(shape, symbols, below, stream).map_err(|lack| {
+            let children = if level + 1 == shape.depth { "terminals" } else { "symbols" };
+            let expected = match lack {
+                Lack::Reach => format!(
+                    "a shape that lets every symbol be reached: fewer `{children}`, or more `maximum_alternatives` or \
+                     `maximum_children`"
+                ),
+                Lack::Words => format!(
+                    "a shape with enough distinct alternatives: fewer `maximum_alternatives`, more `{children}` or \
+                     `maximum_children`, or no `distinct_alternatives` or `distinct_children`"
+                ),
+            };
             Error::invalid("sampled grammar", expected, format!("none for level {level} in {ATTEMPTS} draws"))
         })?;
         for (symbol, alternatives) in words.into_iter().enumerate() {
@@ -65,9 +75,19 @@ fn name(shape: &Shape, level: usize, symbol: usize) -> String {
     }
 }
 
+/// What a shape has too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// Alternatives that differ, so that no draw had all that it needs.
+    Words,
+    /// Room in the alternatives, so that some symbol below was always left out.
+    Reach,
+}
+
 /// The alternatives of every symbol of a level.
-fn draw_level(shape: &Shape, symbols: usize, below: usize, stream: &mut Stream) -> Option<Vec<Vec<Vec<usize>>>> {
-    (0..ATTEMPTS).find_map(|_| {
+fn draw_level(shape: &Shape, symbols: usize, below: usize, stream: &mut Stream) -> Result<Vec<Vec<Vec<usize>>>, Lack> {
+    let mut lack = Lack::Words;
+    let found = (0..ATTEMPTS).find_map(|_| {
         let mut level = Vec::new();
         let mut used = Vec::new();
         for _ in 0..symbols {
@@ -78,9 +98,11 @@ fn draw_level(shape: &Shape, symbols: usize, below: usize, stream: &mut Stream) 
             let words: Option<Vec<_>> = (0..count).map(|_| draw_word(shape, below, &mut used, stream)).collect();
             level.push(words?);
         }
+        lack = Lack::Reach;
         let reached = |child: usize| level.iter().flatten().flatten().any(|found| *found == child);
         (0..below).all(reached).then_some(level)
-    })
+    });
+    found.ok_or(lack)
 }
 
 /// One alternative; `used` holds those that may not be drawn again.

@@ -16,6 +16,9 @@ const SAMPLED: &str = "sampled";
 /// The grammar is in a file.
 const FILE: &str = "file";
 
+/// The parameters that are not about the shape of a sampled grammar.
+const GENERAL: [&str; 2] = ["grammar", "grammar_file"];
+
 /// What `grammar` may be.
 const CHOICES: [&str; published::NAMES.len() + 2] = {
     let mut choices = [SAMPLED; published::NAMES.len() + 2];
@@ -35,7 +38,7 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "cfg3b",
         &CHOICES,
         "The grammar: one of the published ones, `toy` with its twelve strings, `sampled` as the parameters below \
-         say, or `file`.",
+         say, or `file`. Parameters of another choice than this one are refused.",
     ),
     ParameterSpec::text("grammar_file", "", "With `file`: path of the grammar file."),
     ParameterSpec::integer("grammar_seed", 0, (0, i64::MAX), "With `sampled`: seed of the grammar."),
@@ -61,6 +64,13 @@ pub const PARAMETERS: &[ParameterSpec] = &[
 pub fn grammar(owner: &str, parameters: &Parameters) -> Result<Grammar> {
     let operand = |name: &str| format!("parameter `{name}` of {owner}");
     let (choice, path) = (parameters.text("grammar")?, parameters.text("grammar_file")?);
+    let set = |spec: &&ParameterSpec| parameters.values().get(spec.name).is_some_and(|value| *value != spec.default());
+    if choice != SAMPLED
+        && let Some(shaping) = PARAMETERS.iter().filter(|spec| !GENERAL.contains(&spec.name)).find(set)
+    {
+        let expected = format!("`{SAMPLED}` beside a {}", shaping.name);
+        return Err(Error::invalid(operand("grammar"), expected, format!("`{choice}`")));
+    }
     match choice {
         FILE if path.is_empty() => Err(Error::invalid(operand("grammar_file"), "the path of a grammar file", "none")),
         FILE => {

@@ -4,31 +4,40 @@ use std::collections::BTreeSet;
 
 use haltbench_sdk::random::Stream;
 
+use super::laws::share_error;
 use super::{canonical, draw, released, spelled};
 
-/// Known: a random node of the whole graph that could be printed is valid at so many places.
+const COUNT: u64 = 2000;
+
+/// Known: a random node of the whole graph that could be printed is valid at so many places, and in so many sequences at
+/// all of them.
 #[test]
 fn enabled_nodes_are_valid_as_often_as_known() {
-    for (size, known) in [(10, 0.785), (30, 0.648)] {
+    for (size, known, known_whole) in [(10, 0.785, 0.226), (30, 0.648, 0.0065)] {
         let task = released(i64::from(size));
         let baselines = task.baselines(&[]);
         let baseline = baselines.iter().find(|baseline| baseline.name() == "random-enabled").unwrap();
-        let (mut valid, mut all) = (0, 0);
-        for seed in 0..1000 {
+        let (mut valid, mut all, mut whole) = (0, 0, 0);
+        for seed in 0..COUNT {
             let instance = draw(&*task, size, seed);
             let guesses = baseline.guess(&instance, &mut Stream::new(seed, "guess", &[]));
             let answers: Vec<u32> = instance.answers().collect();
             let names = answers.len() - 1;
+            let before = valid;
             for place in 0..names {
                 let printed: BTreeSet<u32> = answers[..place].iter().copied().collect();
                 assert!(!printed.contains(&guesses[place]));
                 valid += usize::from(answers[place..names].contains(&guesses[place]));
             }
             all += names;
+            whole += usize::from(valid - before == names);
             assert_eq!(guesses[names], answers[names]);
         }
         let share = valid as f64 / all as f64;
         assert!((share - known).abs() < 0.015, "{size}: {share}");
+        let share = whole as f64 / COUNT as f64;
+        let error = share_error(known_whole).hypot((share * (1.0 - share) / COUNT as f64).sqrt());
+        assert!((share - known_whole).abs() < 4.0 * error, "whole sequences of {size}: {share}");
     }
 }
 

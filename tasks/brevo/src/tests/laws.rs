@@ -22,18 +22,25 @@ fn size_moments(law: &[f64]) -> (f64, f64) {
     (mean, sizes().map(|(size, p)| (size - mean).powi(2) * p).sum::<f64>().sqrt())
 }
 
+/// Largest size, mean, deviation, median, and the probabilities of the smallest and the largest size.
+const SIZE_LAWS: [(usize, f64, f64, usize, f64, f64); 12] = [
+    (375, 109.54, 101.21, 74, 0.01545, 0.000876),
+    (300, 90.08, 81.22, 62, 0.01774, 0.001136),
+    (225, 70.10, 61.12, 50, 0.02120, 0.001590),
+    (125, 42.26, 34.08, 32, 0.03064, 0.003191),
+    (110, 37.91, 30.00, 29, 0.03323, 0.003719),
+    (100, 34.97, 27.26, 27, 0.03530, 0.004172),
+    (90, 32.00, 24.52, 25, 0.03776, 0.004739),
+    (75, 27.48, 20.41, 22, 0.04246, 0.005917),
+    (70, 25.95, 19.03, 21, 0.04439, 0.006439),
+    (50, 19.69, 13.50, 16, 0.05535, 0.009768),
+    (40, 16.45, 10.72, 14, 0.06428, 0.012939),
+    (30, 13.12, 7.93, 11, 0.07835, 0.018721),
+];
+
 #[test]
 fn the_law_of_sizes_has_the_known_values() {
-    let known = [
-        (375, 109.54, 101.21, 74, 0.01545, 0.000876),
-        (125, 42.26, 34.08, 32, 0.03064, 0.003191),
-        (110, 37.91, 30.00, 29, 0.03323, 0.003719),
-        (90, 32.00, 24.52, 25, 0.03776, 0.004739),
-        (70, 25.95, 19.03, 21, 0.04439, 0.006439),
-        (50, 19.69, 13.50, 16, 0.05535, 0.009768),
-        (30, 13.12, 7.93, 11, 0.07835, 0.018721),
-    ];
-    for (largest, mean, deviation, median, first, last) in known {
+    for (largest, mean, deviation, median, first, last) in SIZE_LAWS {
         let law = size_law(largest);
         let moments = size_moments(&law);
         assert!((moments.0 - mean).abs() < 0.006 && (moments.1 - deviation).abs() < 0.006, "{largest}: {moments:?}");
@@ -44,6 +51,27 @@ fn the_law_of_sizes_has_the_known_values() {
         });
         assert_eq!(3 + below.count(), median, "{largest}");
         assert!((law[0] - first).abs() < 6e-6 && (law[largest - 3] - last).abs() < 6e-7, "{largest}");
+    }
+}
+
+#[test]
+fn released_sizes_have_the_known_mean_and_share_of_the_smallest() {
+    let count = 3000;
+    for (largest, mean, deviation, median, first, _) in SIZE_LAWS {
+        let task =
+            configured(&[("size_law", text("released")), ("maximum_nodes", Value::Integer(largest as i64))]).unwrap();
+        let (mut sizes, mut smallest, mut upper) = (Mean::default(), Mean::default(), Mean::default());
+        for seed in 0..count {
+            let size = values(&column(&*task, &draw(&*task, largest as u32, seed), "size"))[0];
+            sizes.add(size);
+            smallest.add(f64::from(u8::from(size == 3.0)));
+            upper.add(f64::from(u8::from(size > median as f64)));
+        }
+        sizes.demand(mean, 0.0, &format!("size up to {largest}"));
+        smallest.demand(first, 0.0, &format!("size 3 up to {largest}"));
+        assert!(upper.mean() < 0.5 + 2.0 / (count as f64).sqrt(), "{largest}: {}", upper.mean());
+        let spread = sizes.error() * (count as f64).sqrt();
+        assert!((spread / deviation - 1.0).abs() < 0.1, "{largest}: {spread}");
     }
 }
 
@@ -179,6 +207,12 @@ fn graphs_have_the_known_moments() {
         [2.728, 3.224, 3.068, 0.56],
     );
     compare(
+        &*released(70),
+        70,
+        [(335.6, 1.0), (150.8, 0.4), (28.9, 0.3), (2.641, 0.027), (8.96, 0.1), (7.25, 0.1), (9.54, 0.1), (22.8, 0.15)],
+        [4.883, 3.685, 3.871, 0.416],
+    );
+    compare(
         &*released(110),
         110,
         [
@@ -229,17 +263,23 @@ fn leaf_distances_have_the_known_histogram() {
     for (distance, known) in [(1, 0.104), (2, 0.38), (3, 0.303), (4, 0.121), (5, 0.077), (6, 0.015)] {
         let share = found[&distance] / count as f64;
         // Both numbers are samples.
-        let error = (known * (1.0 - known) * (1.0 / count as f64 + 1.0 / 1500.0)).sqrt();
+        let error = share_error(known).hypot((known * (1.0 - known) / count as f64).sqrt());
         assert!((share - known).abs() < 4.0 * error, "{distance}: {share} instead of {known}");
     }
 }
 
+/// Standard error of a known share of sequences, of which there were 1,500 or more.
+pub fn share_error(share: f64) -> f64 {
+    (share * (1.0 - share) / 1500.0).sqrt()
+}
+
 #[test]
 fn guesses_succeed_as_often_as_known() {
-    let known = [(10, 0.95, 0.785), (30, 0.897, 0.648), (70, 0.83, 0.585), (110, 0.797, 0.551)];
-    for (size, first, enabled) in known {
+    let known =
+        [(10, 0.95, 0.785, 0.226), (30, 0.897, 0.648, 0.0065), (70, 0.83, 0.585, 1e-4), (110, 0.797, 0.551, 0.0)];
+    for (size, first, enabled, all) in known {
         let task = released(i64::from(size));
-        let (mut leaf, mut valid) = (Mean::default(), Mean::default());
+        let (mut leaf, mut valid, mut whole) = (Mean::default(), Mean::default(), Mean::default());
         for seed in 0..1000 {
             let instance = draw(&*task, size, seed);
             let degrees = degrees(&instance);
@@ -247,13 +287,18 @@ fn guesses_succeed_as_often_as_known() {
                 degrees.iter().filter(|(_, degree)| degree[1] == 0).map(|(node, _)| *node).collect();
             let answer: Vec<&str> = instance.answer.split(' ').collect();
             leaf.add(leaves.iter().filter(|node| answer.contains(node)).count() as f64 / leaves.len() as f64);
-            for (frontier, open) in values(&column(&*task, &instance, "frontier")).iter().zip(open(&instance, &degrees))
-            {
-                valid.add(frontier / open as f64);
+            let frontiers = values(&column(&*task, &instance, "frontier"));
+            let shares = frontiers.iter().zip(open(&instance, &degrees)).map(|(frontier, open)| frontier / open as f64);
+            let mut product = 1.0;
+            for share in shares {
+                valid.add(share);
+                product *= share;
             }
+            whole.add(product);
         }
         leaf.demand(first, 0.005, &format!("a leaf first at {size}"));
         valid.demand(enabled, 0.005, &format!("an enabled node at {size}"));
+        whole.demand(all, share_error(all), &format!("enabled nodes for a whole answer at {size}"));
     }
 }
 

@@ -56,6 +56,8 @@ fn parameters_that_do_not_fit_are_refused_by_name() {
         let message = refuse(&[("skip", text(word))]);
         assert!(message.contains("distinct sizes strictly between 3 and 30"), "{message}");
     }
+    let message = refuse(&[("order", text("cannonical"))]);
+    assert!(message.ends_with("one of canonical, any, found cannonical; did you mean `canonical`?"), "{message}");
     assert_eq!(
         refuse(&[("pair", text("first"))]),
         "parameter `pair` of brevo: expected `none` with order = canonical, where every question has one answer, \

@@ -44,10 +44,11 @@ pub fn splits(dimensions: &[f64], given: &[i64]) -> Result<(), String> {
             best[from][to] = costs.fold(f64::INFINITY, f64::min);
         }
     }
-    // A product is known from the round on in which parts of it are; rounds end when no cost changes.
+    // A product is known from the round on in which parts of it are; rounds end when no cost changes, and each makes the
+    // costs of products of one more matrix final.
     let mut costs: Vec<Vec<Option<(f64, usize)>>> = vec![vec![None; count]; count];
     (1..count).for_each(|matrix| costs[matrix][matrix] = Some((0.0, 0)));
-    loop {
+    for _ in 0..=count {
         let mut next = costs.clone();
         for (from, line) in costs.iter().enumerate().skip(1) {
             for to in from + 1..count {

@@ -3,27 +3,44 @@
 use super::compare;
 use crate::published::Algorithm;
 
-/// Values nearer to 0 than this may be 0.
+/// Where the sine of the angle between two vectors is less than this, which side one is on depends on rounding.
 const ROUNDING: f64 = 1e-12;
+/// Products below this have lost digits, whatever the angle.
+const TINY: f64 = 1e-290;
+
+/// The area that two vectors span, positive if the second is to the left of the first.
+fn cross((ax, ay): (f64, f64), (bx, by): (f64, f64)) -> f64 {
+    ax * by - ay * bx
+}
+
+/// Whether the sign of the area that two vectors span is beyond doubt.
+fn certain(a: (f64, f64), b: (f64, f64)) -> bool {
+    let length = |(x, y): (f64, f64)| x.abs() + y.abs();
+    cross(a, b).abs() > ROUNDING * length(a) * length(b) + TINY
+}
 
 /// Whether two segments meet. In general position: whether the lines' intersection lies on both, found by solving for
 /// it. Otherwise a segment that ends on the other's line, as rounded, decides.
 pub fn segments(x: &[f64], y: &[f64], given: i64) -> Result<(), String> {
-    let cross = |(ax, ay): (f64, f64), (bx, by): (f64, f64)| ax * by - bx * ay;
     let to = |from: usize, to: usize| (x[to] - x[from], y[to] - y[from]);
-    let sides =
-        [cross(to(2, 0), to(2, 3)), cross(to(2, 1), to(2, 3)), cross(to(0, 2), to(0, 1)), cross(to(0, 3), to(0, 1))];
+    let ends = [(to(2, 0), to(2, 3)), (to(2, 1), to(2, 3)), (to(0, 2), to(0, 1)), (to(0, 3), to(0, 1))];
+    let sides = ends.map(|(end, line)| cross(end, line));
     let determinant = cross(to(0, 1), to(2, 3));
-    let meet = if sides.iter().all(|side| side.abs() > ROUNDING) && determinant.abs() > ROUNDING {
+    let meet = if ends.iter().all(|(end, line)| certain(*end, *line)) && certain(to(0, 1), to(2, 3)) {
         let inside = |share: f64| (0.0..=1.0).contains(&share);
         inside(cross(to(0, 2), to(2, 3)) / determinant) && inside(cross(to(0, 2), to(0, 1)) / determinant)
     } else {
+        // Signs are compared rather than multiplied, because products of small numbers are 0.
+        let apart = |left: f64, right: f64| left.min(right) < 0.0 && left.max(right) > 0.0;
         let within = |point: usize, from: usize, to: usize| {
-            [x, y].into_iter().all(|c| (c[point] - c[from]) * (c[point] - c[to]) <= 0.0)
+            [x, y].into_iter().all(|c| {
+                let (after, before) = (c[point] - c[from], c[point] - c[to]);
+                after == 0.0 || before == 0.0 || apart(after, before)
+            })
         };
         let ends = [within(0, 2, 3), within(1, 2, 3), within(2, 0, 1), within(3, 0, 1)];
         let touches = sides.iter().zip(ends).any(|(side, end)| *side == 0.0 && end);
-        touches || (sides[0] * sides[1] < 0.0 && sides[2] * sides[3] < 0.0)
+        touches || (apart(sides[0], sides[1]) && apart(sides[2], sides[3]))
     };
     compare(&[i64::from(meet)], &[given])
 }
@@ -42,16 +59,24 @@ pub fn hull(algorithm: Algorithm, x: &[f64], y: &[f64], given: &[i64]) -> Result
     compare(&expected.into_iter().map(i64::from).collect::<Vec<_>>(), given)
 }
 
-/// Positive for a turn to the left.
-fn turn(from: (f64, f64), middle: (f64, f64), to: (f64, f64)) -> f64 {
-    (middle.0 - from.0) * (to.1 - from.1) - (middle.1 - from.1) * (to.0 - from.0)
+fn way(from: (f64, f64), to: (f64, f64)) -> (f64, f64) {
+    (to.0 - from.0, to.1 - from.1)
 }
 
+/// Positive for a turn to the left.
+fn turn(from: (f64, f64), middle: (f64, f64), to: (f64, f64)) -> f64 {
+    cross(way(from, middle), way(from, to))
+}
+
+/// Whether no three points are nearly in a line, from wherever one looks: a difference of two points that are far away
+/// has lost digits that a third nearby needs.
 fn general(points: &[(f64, f64)]) -> bool {
+    let seen_from = |a: (f64, f64), b, c| certain(way(a, b), way(a, c));
+    let not_in_line = |a, b, c| seen_from(a, b, c) && seen_from(b, c, a) && seen_from(c, a, b);
     points.len() > 2
         && points.iter().enumerate().all(|(index, a)| {
             let rest = &points[index + 1..];
-            rest.iter().enumerate().all(|(next, b)| rest[next + 1..].iter().all(|c| turn(*a, *b, *c).abs() > ROUNDING))
+            rest.iter().enumerate().all(|(next, b)| rest[next + 1..].iter().all(|c| not_in_line(*a, *b, *c)))
         })
 }
 

@@ -4,6 +4,8 @@ use crate::trace::Trace;
 
 /// Where to split products of matrices: a step for each round, in which every product is improved from what the round
 /// before knew of its parts. The last round changes no cost.
+///
+/// A product of `n` matrices has its least cost after `n - 1` rounds, so that there are never more rounds than dimensions.
 pub fn matrix_chain_order(dimensions: &[f64]) -> Trace {
     let count = dimensions.len();
     let cell = |from: usize, to: usize| from * count + to;
@@ -13,7 +15,7 @@ pub fn matrix_chain_order(dimensions: &[f64]) -> Trace {
     for matrix in 1..count {
         known[cell(matrix, matrix)] = true;
     }
-    loop {
+    for _ in 0..=count {
         let (before, known_before) = (costs.clone(), known.clone());
         trace.snapshot();
         for from in 1..count {
@@ -37,9 +39,10 @@ pub fn matrix_chain_order(dimensions: &[f64]) -> Trace {
             }
         }
         if costs == before {
-            return trace;
+            break;
         }
     }
+    trace
 }
 
 /// In the table of [`lcs_length`]: the letters match.

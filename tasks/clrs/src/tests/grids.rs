@@ -8,6 +8,7 @@ use haltbench_sdk::task::Task;
 
 use super::{clrs, configured};
 use crate::published::TABLE;
+use crate::task::DECLARATION;
 
 fn refusal(given: &[(&str, Value)]) -> String {
     configured(given).map(drop).unwrap_err().to_string()
@@ -67,6 +68,49 @@ fn an_algorithm_alone_has_its_published_sizes() {
     assert_eq!(knob("bfs").beyond, (32..=41).collect::<Vec<u32>>());
 }
 
+/// What a mixture does to the unseen sizes that its algorithms have alone: those that it does not draw them at, and
+/// those beyond an algorithm's training that it calls between.
+fn lost_and_relabelled(merge: bool) -> [Vec<String>; 2] {
+    let mixture = configured(&[("merge", Value::Flag(merge))]).unwrap();
+    let mixed = mixture.spec().size.clone().unwrap();
+    let drawn: Vec<BTreeSet<String>> = (4..=64).map(|size| names(&*mixture, size)).collect();
+    let mut found = [Vec::new(), Vec::new()];
+    for row in TABLE.iter().filter(|row| !merge || row.represents()) {
+        let task = configured(&[("algorithm", Value::Text(row.name.into()))]).unwrap();
+        let alone = task.spec().size.clone().unwrap();
+        let lost: Vec<u32> =
+            (4..=row.evaluation).filter(|size| !drawn[*size as usize - 4].contains(row.name)).collect();
+        let relabelled: Vec<u32> = alone.beyond.into_iter().filter(|size| mixed.between.contains(size)).collect();
+        for (list, sizes) in found.iter_mut().zip([lost, relabelled]) {
+            if !sizes.is_empty() {
+                let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
+                list.push(format!("`{}` {}", row.name, sizes.join(", ")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_documentation_tells_which_sizes_a_mixture_loses_and_relabels() {
+    let [lost, relabelled] = lost_and_relabelled(true);
+    let documentation = DECLARATION.documentation;
+    for (before, list, after) in [("get lost, which are ", &lost, "."), ("is trained at: ", &relabelled, ".")] {
+        let sentence = format!("{before}{}{after}", list.join(", "));
+        assert!(documentation.contains(&sentence), "{sentence}");
+    }
+    let [all_lost, all_relabelled] = lost_and_relabelled(false);
+    let more = |all: Vec<String>, some: &[String]| {
+        all.into_iter().filter(|entry| !some.contains(entry)).collect::<Vec<_>>().join(", ")
+    };
+    let sentence = format!(
+        "Without `merge`, {} get lost as well, and {} is labelled between.",
+        more(all_lost, &lost),
+        more(all_relabelled, &relabelled)
+    );
+    assert!(documentation.contains(&sentence), "{sentence}");
+}
+
 #[test]
 fn sizes_can_be_limited() {
     let given = [
@@ -89,8 +133,21 @@ fn what_is_out_of_range_is_refused_with_the_range() {
     let refuse = |size| clrs().sample(size, &mut Stream::new(0, "x", &[])).unwrap_err().to_string();
     assert_eq!(refuse(3), "size of clrs: expected N from 4 to 64, found 3");
     assert_eq!(refuse(65), "size of clrs: expected N from 4 to 64, found 65");
+    let refuse = |given: &[(&str, Value)], size| {
+        configured(given).unwrap().sample(size, &mut Stream::new(0, "x", &[])).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refuse(&[("largest", Value::Integer(12))], 13),
+        "size of clrs: expected one of the sizes that have an algorithm, 4 to 12, 15, 19, 23, 28, 31, found 13"
+    );
+    assert_eq!(
+        refuse(&[("algorithm", Value::Text("bridges".into())), ("longest", Value::Integer(200))], 9),
+        "size of clrs: expected one of the sizes that have an algorithm of at most 200 tokens, 4 to 5, found 9"
+    );
     let message = refusal(&[("longest", Value::Integer(20))]);
     assert!(message.starts_with("parameter `longest` of clrs: expected at least "), "{message}");
-    let message = refusal(&[("algorithm", Value::Text("bogosort".into()))]);
-    assert!(message.contains("quicksort"), "{message}");
+    for (given, nearest) in [("bubblesort", "bubble_sort"), ("quiksort", "quicksort"), ("MIXTURES", "mixture")] {
+        let message = refusal(&[("algorithm", Value::Text(given.into()))]);
+        assert!(message.ends_with(&format!("found {given}; did you mean `{nearest}`?")), "{message}");
+    }
 }

@@ -6,7 +6,7 @@ use haltbench_sdk::random::Stream;
 use super::clrs;
 
 /// Where the solver and the checker break off, and why.
-fn break_of(question: &str) -> (usize, String) {
+pub fn break_of(question: &str) -> (usize, String) {
     let task = clrs();
     let checked = task.check(question, "0").map(drop);
     let error = task.answer(question).unwrap_err();

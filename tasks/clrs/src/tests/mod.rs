@@ -1,6 +1,7 @@
 //! Tests of the task, apart from the code they test.
 
 mod conformance;
+mod extremes;
 mod fixtures;
 mod grids;
 mod laws;

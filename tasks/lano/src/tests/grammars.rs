@@ -56,6 +56,8 @@ fn wrong_files_are_refused_with_the_line_and_the_reason() {
         assert_eq!(notation::read("g", text).unwrap_err().to_string(), message, "{text}");
     }
     assert!(published::grammar("cfg3d").unwrap_err().to_string().contains("did you mean `cfg3"));
+    let error = configured(&[("grammar", Value::Text("cfg3d".into()))]).map(drop).unwrap_err().to_string();
+    assert!(error.contains("found cfg3d; did you mean `cfg3"), "{error}");
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn impossible_shapes_are_refused() {
         distinct_alternatives: true,
     };
     let error = draw(&shape, &mut Stream::new(0, "shape", &[])).unwrap_err().to_string();
-    let expected =
-        "sampled grammar: expected a shape that lets every symbol be reached, found none for level 1 in 1000 draws";
+    let expected = "sampled grammar: expected a shape that lets every symbol be reached: fewer `terminals`, or more \
+                    `maximum_alternatives` or `maximum_children`, found none for level 1 in 1000 draws";
     assert_eq!(error, expected);
 }

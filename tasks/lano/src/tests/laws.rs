@@ -69,6 +69,20 @@ fn published_grammars_have_the_known_moments() {
     }
 }
 
+/// Known: twelve strings of 5.75 tokens and 3.5 internal nodes in the mean, with an entropy of 2.426015 nats.
+#[test]
+fn the_toy_grammar_has_the_known_moments() {
+    let toy = language("toy");
+    let found = law(&toy.grammar);
+    assert!((found.mean - 5.75).abs() < 1e-12 && (found.entropy - 2.426015).abs() < 5e-7);
+    assert!((found.nodes[..2].iter().sum::<f64>() - 3.5).abs() < 1e-12, "{:?}", found.nodes);
+    // A root with two or three symbols below it, equally likely.
+    let count = 10_000;
+    let internal: usize = (0..count).map(|seed| derivation(&toy, seed).closes.iter().sum::<usize>()).sum();
+    let mean = internal as f64 / count as f64;
+    assert!((mean - 3.5).abs() < 4.0 * 0.5 / (count as f64).sqrt(), "{mean}");
+}
+
 #[test]
 fn closes_follow_the_expected_numbers_of_nodes() {
     let known = [

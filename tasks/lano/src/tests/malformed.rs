@@ -97,9 +97,9 @@ fn a_size_is_refused() {
 
 #[test]
 fn parameters_that_do_not_fit_together_are_refused() {
-    use haltbench_sdk::parameters::Value::{Integer, Text};
+    use haltbench_sdk::parameters::Value::{Flag, Integer, Text};
     let text = |word: &str| Text(word.to_owned());
-    let cases: [(&[(&str, _)], &str); 5] = [
+    let cases: [(&[(&str, _)], &str); 8] = [
         (
             &[("grammar", text("file"))],
             "parameter `grammar_file` of lano: expected the path of a grammar file, found none",
@@ -117,15 +117,39 @@ fn parameters_that_do_not_fit_together_are_refused() {
             "parameter `maximum_children` of lano: expected at least minimum_children, which is 3, found 2",
         ),
         (
-            &[("grammar", text("sampled")), ("maximum_alternatives", Integer(1)), ("minimum_alternatives", Integer(1))],
-            "sampled grammar: expected a shape that lets every symbol be reached, found none for level 0",
+            &[
+                ("grammar", text("sampled")),
+                ("symbols", Integer(16)),
+                ("terminals", Integer(16)),
+                ("maximum_children", Integer(2)),
+            ],
+            "sampled grammar: expected a shape that lets every symbol be reached: fewer `symbols`, or more \
+             `maximum_alternatives` or `maximum_children`, found none for level 0 in 1000 draws",
+        ),
+        (
+            &[
+                ("grammar", text("sampled")),
+                ("terminals", Integer(2)),
+                ("depth", Integer(1)),
+                ("minimum_alternatives", Integer(5)),
+                ("maximum_alternatives", Integer(5)),
+                ("maximum_children", Integer(2)),
+            ],
+            "sampled grammar: expected a shape with enough distinct alternatives: fewer `maximum_alternatives`, more \
+             `terminals` or `maximum_children`, or no `distinct_alternatives` or `distinct_children`, found none for \
+             level 0 in 1000 draws",
+        ),
+        (&[("depth", Integer(3))], "parameter `grammar` of lano: expected `sampled` beside a depth, found `cfg3b`"),
+        (
+            &[("grammar", text("toy")), ("distinct_children", Flag(true))],
+            "parameter `grammar` of lano: expected `sampled` beside a distinct_children, found `toy`",
         ),
     ];
     for (given, message) in cases {
-        let Err(error) = configured(given).map(drop) else {
-            assert!(message.starts_with("sampled"), "{message}");
-            continue;
-        };
+        let error = configured(given).map(drop).unwrap_err();
         assert!(error.to_string().starts_with(message), "{error}");
     }
+    // A default is what is meant if nothing is said, and a drawn grammar may have any of the rest.
+    assert!(configured(&[("depth", Integer(4))]).is_ok());
+    assert!(configured(&[("grammar", text("sampled")), ("depth", Integer(3))]).is_ok());
 }
