@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use haltbench_analysis::Split;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Task};
+use haltbench_sdk::task::{Instance, Standing, Task};
 
 use crate::error::{Error, Result};
 use crate::plan::Evaluation;
@@ -30,7 +30,10 @@ pub enum Part {
 pub fn instance(task: &dyn Task, name: &str, (seed, size, index): (u64, u32, u64), part: Part) -> Result<Instance> {
     for attempt in 0..ATTEMPTS {
         let mut stream = Stream::new(seed, "instance", &[u64::from(size), index, attempt]);
-        let instance = task.sample(size, &mut stream)?;
+        let instance = match part {
+            Part::Train => task.sample_training(size, &mut stream)?,
+            Part::HeldOut | Part::Any => task.sample(size, &mut stream)?,
+        };
         instance.validate(name, task.spec())?;
         let wanted = match part {
             Part::Any => true,
@@ -52,10 +55,7 @@ pub fn instance(task: &dyn Task, name: &str, (seed, size, index): (u64, u32, u64
 pub fn training_instance(task: &dyn Task, name: &str, seed: u64, step: u64, place: u64) -> Result<Instance> {
     let key = [step, place];
     let mut stream = Stream::new(seed, "training-size", &key);
-    let size = match &task.spec().size {
-        Some(knob) => *stream.choose(&knob.training),
-        None => 0,
-    };
+    let size = task.training_size(&mut stream);
     // Training and evaluation instances come from streams with other keys and from disjoint halves of the hash.
     instance(task, name, (stream.integer(), size, 0), Part::Train)
 }
@@ -129,11 +129,20 @@ pub fn evaluation_instances(
             }
             let instance = instance(task, name, (EVALUATION_SEED, size, index), Part::HeldOut)?;
             if seen.insert(instance.canonical.clone()) {
+                let split = task.standing(size, &instance).map_or(split, split_of);
                 all.push(EvaluationInstance { number: all.len() as u64, size, split, instance });
             }
         }
     }
     Ok(all)
+}
+
+fn split_of(standing: Standing) -> Split {
+    match standing {
+        Standing::Trained => Split::InRange,
+        Standing::Between => Split::Between,
+        Standing::Beyond => Split::Beyond,
+    }
 }
 
 /// Smallest and largest headline complexity over training instances, for oracles.

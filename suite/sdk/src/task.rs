@@ -103,6 +103,17 @@ pub struct SizeKnob {
     pub beyond: Vec<u32>,
 }
 
+/// How a size stands to those that a task trains at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is one of them.
+    Trained,
+    /// It is none of them, but inside their range.
+    Between,
+    /// It is outside their range.
+    Beyond,
+}
+
 /// What a configured task is.
 #[derive(Debug, Clone)]
 pub struct TaskSpec {
@@ -227,6 +238,26 @@ pub trait Task: Send + Sync {
     /// # Errors
     /// If the task cannot express the size.
     fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance>;
+
+    /// Draws a size to train at: one of the knob's training sizes, all equally likely unless the task has another law.
+    fn training_size(&self, stream: &mut Stream) -> u32 {
+        self.spec().size.as_ref().map_or(0, |knob| *stream.choose(&knob.training))
+    }
+
+    /// [`sample`](Self::sample) for training. A mixture, whose parts are trained at sizes of their own, leaves out those
+    /// that are not trained at `size`.
+    ///
+    /// # Errors
+    /// Like [`sample`](Self::sample).
+    fn sample_training(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        self.sample(size, stream)
+    }
+
+    /// How an instance's size stands to those that instances of its kind are trained at, where kinds differ in that;
+    /// `None` where the size knob tells.
+    fn standing(&self, _size: u32, _instance: &Instance) -> Option<Standing> {
+        None
+    }
 
     /// Solves a question written by somebody else.
     ///

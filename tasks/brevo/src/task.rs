@@ -4,7 +4,7 @@ use haltbench_sdk::nodes::{Names, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
-use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
 use haltbench_sdk::text::{Label, Text};
 use haltbench_sdk::{Error, Result};
 
@@ -89,8 +89,9 @@ impl Task for Brevo {
     }
 
     fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        admit_size(NAME, &self.settings.nodes.knob, size)?;
         let mut draws = Draws::new(stream);
-        let size = self.settings.nodes.draw_size(NAME, size, &mut draws)?;
+        let size = size as usize;
         match self.settings.pair {
             None => {
                 let graph = self.draw_graph(size, &mut draws);
@@ -120,6 +121,10 @@ impl Task for Brevo {
                 Err(Error::invalid(operand, "N whose graphs have pairs of answers", size))
             }
         }
+    }
+
+    fn training_size(&self, stream: &mut Stream) -> u32 {
+        self.settings.nodes.training_size(stream)
     }
 
     fn answer(&self, question: &str) -> Result<String> {

@@ -1,7 +1,8 @@
 //! Parameters: which algorithms, and at which sizes.
 
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
-use haltbench_sdk::task::SizeKnob;
+use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::{SizeKnob, Standing};
 use haltbench_sdk::{Error, Result};
 
 use crate::limits::longest;
@@ -63,7 +64,16 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 enum Algorithms {
     One(&'static Row),
-    Mixture(Vec<Vec<&'static Row>>),
+    Mixture(Vec<OfSize>),
+}
+
+/// The algorithms of a mixture that have a size.
+#[derive(Debug, Clone)]
+struct OfSize {
+    /// Those that are trained at it.
+    trained: Vec<&'static Row>,
+    /// Those that are trained or evaluated at it.
+    all: Vec<&'static Row>,
 }
 
 impl Settings {
@@ -102,10 +112,10 @@ impl Settings {
         let algorithms = match chosen[..] {
             [row] => Algorithms::One(row),
             _ => {
-                let seen = |size: u32| chosen.iter().copied().filter(move |row| trained(row, size));
-                let of_size = |size: u32| match training.contains(&size) {
-                    true => seen(size).collect(),
-                    false => chosen.iter().copied().filter(|row| evaluated(row, size)).collect(),
+                let of_size = |size: u32| {
+                    let rows = |keep: &dyn Fn(&Row) -> bool| chosen.iter().copied().filter(|row| keep(row)).collect();
+                    let trained = |row: &Row| trained(row, size);
+                    OfSize { trained: rows(&trained), all: rows(&|row| trained(row) || evaluated(&row, size)) }
                 };
                 Algorithms::Mixture((0..=LARGEST).map(of_size).collect())
             }
@@ -123,9 +133,53 @@ impl Settings {
     /// # Errors
     /// [`Error::Invalid`] if none is left at this size.
     pub fn at(&self, size: u32) -> Result<&[&'static Row]> {
-        let found = self.found(size);
+        self.some(size, |sizes| &sizes.all)
+    }
+
+    /// Those that training instances of a size are drawn from.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if none is left at this size.
+    pub fn trained_at(&self, size: u32) -> Result<&[&'static Row]> {
+        self.some(size, |sizes| &sizes.trained)
+    }
+
+    /// A size to train at: in a mixture, every algorithm with every size of its own is equally likely.
+    pub fn training_size(&self, stream: &mut Stream) -> u32 {
+        match &self.algorithms {
+            Algorithms::One(_) => *stream.choose(&self.knob.training),
+            Algorithms::Mixture(sizes) => {
+                let counted = (0..).zip(sizes).map(|(size, of_size)| (size, of_size.trained.len() as u64));
+                let mut place = stream.below(counted.clone().map(|(_, count)| count).sum());
+                let found = counted.clone().find(|(_, count)| {
+                    let is_here = place < *count;
+                    place = place.saturating_sub(*count);
+                    is_here
+                });
+                found.map_or(self.knob.training[0], |(size, _)| size)
+            }
+        }
+    }
+
+    /// How a size stands to those that an algorithm of a mixture is trained at.
+    pub fn standing(&self, size: u32, name: &str) -> Option<Standing> {
+        let Algorithms::Mixture(sizes) = &self.algorithms else { return None };
+        let is_trained = |of_size: &OfSize| of_size.trained.iter().any(|row| row.name == name);
+        let mut trained = (0..).zip(sizes).filter(|(_, of_size)| is_trained(of_size)).map(|(size, _)| size);
+        let first: u32 = trained.clone().next()?;
+        let last = trained.clone().last()?;
+        Some(match size {
+            size if trained.any(|trained| trained == size) => Standing::Trained,
+            size if (first..last).contains(&size) => Standing::Between,
+            _ => Standing::Beyond,
+        })
+    }
+
+    fn some(&self, size: u32, of: impl Fn(&OfSize) -> &Vec<&'static Row>) -> Result<&[&'static Row]> {
+        let found = self.found(size, &of);
         if found.is_empty() {
-            let sizes: Vec<u32> = (SMALLEST..=self.knob.maximum).filter(|size| !self.found(*size).is_empty()).collect();
+            let has = |size: &u32| !self.found(*size, &of).is_empty();
+            let sizes: Vec<u32> = (SMALLEST..=self.knob.maximum).filter(has).collect();
             let limit = match self.longest {
                 usize::MAX => String::new(),
                 tokens => format!(" of at most {tokens} tokens"),
@@ -136,11 +190,13 @@ impl Settings {
         Ok(found)
     }
 
-    fn found(&self, size: u32) -> &[&'static Row] {
+    fn found(&self, size: u32, of: impl Fn(&OfSize) -> &Vec<&'static Row>) -> &[&'static Row] {
         match &self.algorithms {
             Algorithms::One(row) if longest(row, size as usize) <= self.longest => std::slice::from_ref(row),
             Algorithms::One(_) => &[],
-            Algorithms::Mixture(sizes) => sizes.get(size as usize).map(Vec::as_slice).unwrap_or_default(),
+            Algorithms::Mixture(sizes) => {
+                sizes.get(size as usize).map(|sizes| of(sizes).as_slice()).unwrap_or_default()
+            }
         }
     }
 }

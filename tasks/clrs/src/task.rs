@@ -2,7 +2,7 @@
 
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
+use haltbench_sdk::task::{Instance, Standing, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
 use haltbench_sdk::{Error, Result};
 
 use crate::features::{COMPLEXITIES, FEATURES, Measured};
@@ -32,19 +32,12 @@ pointers, padding. Where it sorts with an order of equal keys that depends on th
 `task_scheduling`, `dijkstra`, `mst_kruskal`, `mst_prim`), answers follow NumPy's portable code and the checker accepts any order.
 
 Sizes are the published ones and differ from one algorithm to the other: some are trained at sizes 4 and 5 alone, \
-others up to 31, and are evaluated up to 64. The mixture draws a size, then an algorithm among those that are trained \
-at this size or, at sizes that none is trained at, among those that are evaluated at it. The paper merges algorithms \
-that coincide without traces to 23 tasks; `merge` does so. The instances of `segments_intersect` are the same at every \
-size.
-
-A mixture labels a size by one list, the training sizes of all its algorithms together, whichever of them is drawn. A \
-size on the list is in range, and only algorithms that are trained at it occur there: of the published evaluation \
-sizes, those that an algorithm is not trained at but others are get lost, which are `floyd_warshall` 11, `lcs_length` \
-11, 12, `matrix_chain_order` 11, 12. A size that is not on the list is between or beyond what is trained at all, so \
-that some are labelled between although they are beyond all that the algorithm itself is trained at: `bridges` 6, 7, \
-`strongly_connected_components` 16. Without `merge`, `bubble_sort` 11, `heapsort` 11, `quicksort` 11, 12 get lost as \
-well, and `jarvis_march` 13 is labelled between. An algorithm alone has all of its published evaluation sizes, \
-labelled by its own training sizes. Training sizes are in range even where the published evaluation ends before them.
+others up to 31, and are evaluated up to 64. The mixture trains on all pairs of an algorithm and one of its sizes, \
+equally often. It is evaluated at every size on all algorithms that are trained or evaluated at it, and what is in \
+range, between or beyond is told for each instance by the sizes that its own algorithm is trained at: `bridges` at 6 \
+is beyond, although others are trained at 10. Training sizes are in range even where the published evaluation ends \
+before them. The paper merges algorithms that coincide without traces to 23 tasks; `merge` does so. The instances of \
+`segments_intersect` are the same at every size.
 
 The complexity `settled` is the step of the algorithm in which an entry of the answer took its final value, where a \
 step is what the benchmark shows in one snapshot of a trace.",
@@ -81,6 +74,20 @@ impl Task for Clrs {
         admit_size(NAME, &self.settings.knob, size)?;
         let row = *stream.choose(self.settings.at(size)?);
         instance(row, size, stream)
+    }
+
+    fn training_size(&self, stream: &mut Stream) -> u32 {
+        self.settings.training_size(stream)
+    }
+
+    fn sample_training(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        admit_size(NAME, &self.settings.knob, size)?;
+        let row = *stream.choose(self.settings.trained_at(size)?);
+        instance(row, size, stream)
+    }
+
+    fn standing(&self, size: u32, instance: &Instance) -> Option<Standing> {
+        self.settings.standing(size, instance.question.split(':').next().unwrap_or_default())
     }
 
     fn answer(&self, text: &str) -> Result<String> {

@@ -5,7 +5,7 @@ use haltbench_sdk::nodes::{NodeSettings, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
-use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
 use haltbench_sdk::text::Text;
 
 use crate::baseline::random_node;
@@ -73,9 +73,13 @@ impl Task for Depo {
 
     fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
         let Settings { nodes, hops, queries } = &self.settings;
+        admit_size(NAME, &nodes.knob, size)?;
         let mut draws = Draws::new(stream);
-        let size = nodes.draw_size(NAME, size, &mut draws)?;
-        Ok(self.instance(&Cycle::draw(size, *queries, &nodes.names, hops, &mut draws)))
+        Ok(self.instance(&Cycle::draw(size as usize, *queries, &nodes.names, hops, &mut draws)))
+    }
+
+    fn training_size(&self, stream: &mut Stream) -> u32 {
+        self.settings.nodes.training_size(stream)
     }
 
     fn answer(&self, question: &str) -> Result<String> {

@@ -3,8 +3,8 @@
 use super::names::{MOST, Names};
 use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, Parameters};
-use crate::random::Draws;
-use crate::task::{SizeKnob, admit_size};
+use crate::random::{Draws, Stream};
+use crate::task::SizeKnob;
 
 /// Smallest number of nodes.
 const SMALLEST: u32 = 3;
@@ -38,13 +38,13 @@ pub const SKIP: ParameterSpec = ParameterSpec::text(
     "",
     "Sizes strictly inside the training range that training never sees, separated by commas.",
 );
-/// How many nodes an instance of a size has.
+/// How often each training size is drawn.
 pub const SIZE_LAW: ParameterSpec = ParameterSpec::choice(
     "size_law",
-    "exact",
-    &["exact", "released"],
-    "Nodes of an instance of size N: `exact` for N, `released` for n from 3 to N with a probability proportional \
-     to 1/(n + √N).",
+    "uniform",
+    &["uniform", "released"],
+    "Training sizes: all equally likely, or with a probability proportional to 1/(n + √N) for n nodes, where N is the \
+     largest, as in the released program.",
 );
 /// Whether names suffice for unseen sizes.
 pub const SPARE_VOCABULARY: ParameterSpec = ParameterSpec::flag(
@@ -73,8 +73,8 @@ pub struct NodeSettings {
     pub knob: SizeKnob,
     /// Names of nodes.
     pub names: Names,
-    /// Whether the number of nodes of an instance is drawn.
-    draws_size: bool,
+    /// Whether training sizes follow the released law.
+    is_released: bool,
 }
 
 impl NodeSettings {
@@ -98,18 +98,24 @@ impl NodeSettings {
         let beyond = QUARTERS_BEYOND.iter().map(|quarters| (quarters * maximum).div_ceil(4));
         let beyond = beyond.filter(|size| *size <= largest).collect();
         let knob = SizeKnob { name: "N", minimum: SMALLEST, maximum: largest, training, between, beyond };
-        let draws_size = parameters.text("size_law")? == "released";
+        let is_released = parameters.text("size_law")? == "released";
         let wanted = if spare { largest.max(2 * maximum) } else { largest };
-        Ok(Self { knob, names: names(owner, parameters, wanted, first_name)?, draws_size })
+        Ok(Self { knob, names: names(owner, parameters, wanted, first_name)?, is_released })
     }
 
-    /// The number of nodes of an instance of `size` of the task `owner`.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if the size is outside the knob.
-    pub fn draw_size(&self, owner: &str, size: u32, draws: &mut Draws) -> Result<usize> {
-        admit_size(owner, &self.knob, size)?;
-        Ok(if self.draws_size { released_size(size as usize, draws) } else { size as usize })
+    /// A number of nodes to train at.
+    pub fn training_size(&self, stream: &mut Stream) -> u32 {
+        let largest = self.knob.training.last().copied().unwrap_or(SMALLEST);
+        if !self.is_released {
+            return *stream.choose(&self.knob.training);
+        }
+        let mut draws = Draws::new(stream);
+        loop {
+            let size = released_size(largest as usize, &mut draws) as u32;
+            if self.knob.training.binary_search(&size).is_ok() {
+                return size;
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::parameters::Value;
+use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{Instance, Task};
 
 use super::{canonical, column, configured, draw, released, spelled, text, values};
@@ -62,7 +63,7 @@ fn released_sizes_have_the_known_mean_and_share_of_the_smallest() {
             configured(&[("size_law", text("released")), ("maximum_nodes", Value::Integer(largest as i64))]).unwrap();
         let (mut sizes, mut smallest, mut upper) = (Mean::default(), Mean::default(), Mean::default());
         for seed in 0..count {
-            let size = values(&column(&*task, &draw(&*task, largest as u32, seed), "size"))[0];
+            let size = f64::from(task.training_size(&mut Stream::new(seed, "size", &[])));
             sizes.add(size);
             smallest.add(f64::from(u8::from(size == 3.0)));
             upper.add(f64::from(u8::from(size > median as f64)));
@@ -81,9 +82,7 @@ fn released_sizes_follow_their_law() {
     let count = 40_000;
     let mut found = BTreeMap::new();
     for seed in 0..count {
-        *found
-            .entry(column(&*task, &draw(&*task, 30, seed), "size")[..].iter().copied().fold(0.0, f32::max) as usize)
-            .or_insert(0.0) += 1.0;
+        *found.entry(task.training_size(&mut Stream::new(seed, "size", &[])) as usize).or_insert(0.0) += 1.0;
     }
     let law = size_law(30);
     // 27 degrees of freedom: a larger value has a probability of 1e-5.
@@ -138,10 +137,12 @@ const QUANTITIES: [&str; 8] =
     ["tokens", "edges", "answer", "c_first", "height of the query", "leaves", "printed leaves", "hubs"];
 
 /// Quantities of whole sequences, then of nodes, against known values; errors of the latter are below 0.02.
-fn compare(task: &dyn Task, size: u32, of_sequences: [(f64, f64); 8], of_nodes: [f64; 4]) {
+/// `size` is that of all instances, or they are drawn as for training.
+fn compare(task: &dyn Task, size: Option<u32>, of_sequences: [(f64, f64); 8], of_nodes: [f64; 4]) {
     let mut sequences: [Mean; 8] = Default::default();
     let mut nodes: [Mean; 4] = Default::default();
     for seed in 0..4000 {
+        let size = size.unwrap_or_else(|| task.training_size(&mut Stream::new(seed, "size", &[])));
         let instance = draw(task, size, seed);
         let named = |name: &str| values(&column(task, &instance, name));
         let degrees = degrees(&instance);
@@ -167,10 +168,10 @@ fn compare(task: &dyn Task, size: u32, of_sequences: [(f64, f64); 8], of_nodes: 
         named("lag").into_iter().for_each(|lag| nodes[3].add(f64::from(u8::from(lag == 1.0))));
     }
     for ((mean, known), name) in sequences.iter().zip(of_sequences).zip(QUANTITIES) {
-        mean.demand(known.0, known.1, &format!("{name} at {size}"));
+        mean.demand(known.0, known.1, &format!("{name} at {size:?}"));
     }
     for ((mean, known), name) in nodes.iter().zip(of_nodes).zip(["frontier", "height", "dfs_depth", "lag"]) {
-        mean.demand(known, 0.02, &format!("{name} per node at {size}"));
+        mean.demand(known, 0.02, &format!("{name} per node at {size:?}"));
     }
 }
 
@@ -178,7 +179,7 @@ fn compare(task: &dyn Task, size: u32, of_sequences: [(f64, f64); 8], of_nodes: 
 fn graphs_have_the_known_moments() {
     compare(
         &*released(10),
-        10,
+        Some(10),
         [
             (48.85, 0.1),
             (18.3, 0.04),
@@ -193,7 +194,7 @@ fn graphs_have_the_known_moments() {
     );
     compare(
         &*released(30),
-        30,
+        Some(30),
         [
             (147.96, 0.33),
             (63.22, 0.14),
@@ -208,13 +209,13 @@ fn graphs_have_the_known_moments() {
     );
     compare(
         &*released(70),
-        70,
+        Some(70),
         [(335.6, 1.0), (150.8, 0.4), (28.9, 0.3), (2.641, 0.027), (8.96, 0.1), (7.25, 0.1), (9.54, 0.1), (22.8, 0.15)],
         [4.883, 3.685, 3.871, 0.416],
     );
     compare(
         &*released(110),
-        110,
+        Some(110),
         [
             (519.5, 1.5),
             (238.2, 0.6),
@@ -230,13 +231,13 @@ fn graphs_have_the_known_moments() {
     let train = [("order", text("any")), ("maximum_nodes", Value::Integer(110)), ("size_law", text("released"))];
     compare(
         &*configured(&train).unwrap(),
-        110,
+        None,
         [(183.0, 2.0), (80.3, 0.9), (17.5, 0.2), (2.277, 0.014), (6.7, 0.06), (4.31, 0.05), (5.45, 0.07), (11.8, 0.15)],
         [4.021, 3.403, 3.442, 0.499],
     );
     compare(
         &*spelled("any"),
-        50,
+        Some(50),
         [
             (760.1, 2.4),
             (107.3, 0.3),

@@ -10,14 +10,13 @@ use super::{canonical, column, configured, draw, released, spelled, text, values
 
 fn tasks() -> Vec<Box<dyn Task>> {
     let quarter = ("query_rule", text("last_quarter"));
-    let law = ("size_law", text("released"));
     vec![
         canonical(),
         released(60),
         spelled("canonical"),
         spelled("any"),
-        configured(&[quarter.clone(), law.clone()]).unwrap(),
-        configured(&[quarter, law, ("order", text("any")), ("vocabulary", Value::Integer(500))]).unwrap(),
+        configured(&[quarter.clone()]).unwrap(),
+        configured(&[quarter, ("order", text("any")), ("vocabulary", Value::Integer(500))]).unwrap(),
     ]
 }
 

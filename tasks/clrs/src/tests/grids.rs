@@ -1,22 +1,29 @@
 //! Which algorithms and sizes a configuration has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::Task;
+use haltbench_sdk::task::{Instance, Standing, Task};
 
 use super::{clrs, configured};
 use crate::published::TABLE;
-use crate::task::DECLARATION;
 
 fn refusal(given: &[(&str, Value)]) -> String {
     configured(given).map(drop).unwrap_err().to_string()
 }
 
+fn name(instance: &Instance) -> String {
+    instance.question.split(':').next().unwrap().to_owned()
+}
+
+fn by_name(task: &dyn Task, size: u32) -> BTreeMap<String, Instance> {
+    let drawn = (0..400).map(|seed| task.sample(size, &mut Stream::new(seed, "grids", &[])).unwrap());
+    drawn.map(|instance| (name(&instance), instance)).collect()
+}
+
 fn names(task: &dyn Task, size: u32) -> BTreeSet<String> {
-    let name = |seed| task.sample(size, &mut Stream::new(seed, "grids", &[])).unwrap().question;
-    (0..400).map(|seed| name(seed).split(':').next().unwrap().to_owned()).collect()
+    by_name(task, size).into_keys().collect()
 }
 
 #[test]
@@ -68,47 +75,54 @@ fn an_algorithm_alone_has_its_published_sizes() {
     assert_eq!(knob("bfs").beyond, (32..=41).collect::<Vec<u32>>());
 }
 
-/// What a mixture does to the unseen sizes that its algorithms have alone: those that it does not draw them at, and
-/// those beyond an algorithm's training that it calls between.
-fn lost_and_relabelled(merge: bool) -> [Vec<String>; 2] {
-    let mixture = configured(&[("merge", Value::Flag(merge))]).unwrap();
-    let mixed = mixture.spec().size.clone().unwrap();
-    let drawn: Vec<BTreeSet<String>> = (4..=64).map(|size| names(&*mixture, size)).collect();
-    let mut found = [Vec::new(), Vec::new()];
-    for row in TABLE.iter().filter(|row| !merge || row.represents()) {
-        let task = configured(&[("algorithm", Value::Text(row.name.into()))]).unwrap();
-        let alone = task.spec().size.clone().unwrap();
-        let lost: Vec<u32> =
-            (4..=row.evaluation).filter(|size| !drawn[*size as usize - 4].contains(row.name)).collect();
-        let relabelled: Vec<u32> = alone.beyond.into_iter().filter(|size| mixed.between.contains(size)).collect();
-        for (list, sizes) in found.iter_mut().zip([lost, relabelled]) {
-            if !sizes.is_empty() {
-                let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
-                list.push(format!("`{}` {}", row.name, sizes.join(", ")));
+/// In a mixture every algorithm has all sizes that it has alone, and they are labelled as they are there.
+#[test]
+fn a_mixture_labels_sizes_as_its_algorithms_do() {
+    for merge in [true, false] {
+        let mixture = configured(&[("merge", Value::Flag(merge))]).unwrap();
+        let drawn: Vec<BTreeMap<String, Instance>> = (4..=64).map(|size| by_name(&*mixture, size)).collect();
+        for row in TABLE.iter().filter(|row| !merge || row.represents()) {
+            let alone = configured(&[("algorithm", Value::Text(row.name.into()))]).unwrap();
+            let knob = alone.spec().size.clone().unwrap();
+            for (sizes, standing) in
+                [(knob.training, Standing::Trained), (knob.between, Standing::Between), (knob.beyond, Standing::Beyond)]
+            {
+                for size in sizes {
+                    let instance = &drawn[size as usize - 4][row.name];
+                    assert_eq!(mixture.standing(size, instance), Some(standing), "{} {size}", row.name);
+                    assert_eq!(alone.standing(size, instance), None);
+                }
             }
         }
     }
-    found
 }
 
 #[test]
-fn the_documentation_tells_which_sizes_a_mixture_loses_and_relabels() {
-    let [lost, relabelled] = lost_and_relabelled(true);
-    let documentation = DECLARATION.documentation;
-    for (before, list, after) in [("get lost, which are ", &lost, "."), ("is trained at: ", &relabelled, ".")] {
-        let sentence = format!("{before}{}{after}", list.join(", "));
-        assert!(documentation.contains(&sentence), "{sentence}");
+fn a_mixture_trains_on_every_algorithm_and_size_equally_often() {
+    let mixture = clrs();
+    let mut counts: BTreeMap<(String, u32), f64> = BTreeMap::new();
+    let count = 20_000;
+    for seed in 0..count {
+        let mut stream = Stream::new(seed, "training", &[]);
+        let size = mixture.training_size(&mut stream);
+        // Larger instances take long to solve.
+        if size <= 12 {
+            let instance = mixture.sample_training(size, &mut stream).unwrap();
+            *counts.entry((name(&instance), size)).or_default() += 1.0;
+        }
     }
-    let [all_lost, all_relabelled] = lost_and_relabelled(false);
-    let more = |all: Vec<String>, some: &[String]| {
-        all.into_iter().filter(|entry| !some.contains(entry)).collect::<Vec<_>>().join(", ")
-    };
-    let sentence = format!(
-        "Without `merge`, {} get lost as well, and {} is labelled between.",
-        more(all_lost, &lost),
-        more(all_relabelled, &relabelled)
-    );
-    assert!(documentation.contains(&sentence), "{sentence}");
+    let pairs: Vec<(&str, u32)> = TABLE
+        .iter()
+        .filter(|row| row.represents())
+        .flat_map(|row| row.training.iter().map(|size| (row.name, *size)))
+        .collect();
+    let expected = count as f64 / pairs.len() as f64;
+    let small: Vec<_> = pairs.into_iter().filter(|(_, size)| *size <= 12).collect();
+    assert_eq!(counts.len(), small.len());
+    for (name, size) in small {
+        let found = counts[&(name.to_owned(), size)];
+        assert!((found - expected).abs() < 5.0 * expected.sqrt(), "{name} {size}: {found}, expected {expected}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use haltbench_sdk::parameters::Value;
+use haltbench_sdk::random::Stream;
 
 use super::{column, configured, depo, draw, released, text};
 
@@ -10,7 +11,7 @@ use super::{column, configured, depo, draw, released, text};
 fn sizes_follow_the_released_law() {
     let task = configured(&[("size_law", text("released")), ("maximum_nodes", Value::Integer(75))]).unwrap();
     let count = 20_000;
-    let size = |seed| draw(&*task, 75, seed).question.split(" ? ").next().unwrap().split(' ').count() as f64;
+    let size = |seed| f64::from(task.training_size(&mut Stream::new(seed, "size", &[])));
     let sizes: Vec<f64> = (0..count).map(size).collect();
     let mean = sizes.iter().sum::<f64>() / count as f64;
     assert!((mean - 27.48).abs() < 4.0 * 20.41 / f64::from(count as u32).sqrt(), "{mean}");

@@ -9,12 +9,11 @@ use haltbench_sdk::task::{HELD_OUT_SHARE, Task};
 use super::{configured, depo, draw, released, text};
 
 fn tasks() -> Vec<Box<dyn Task>> {
-    let law = ("size_law", text("released"));
     vec![
         depo(),
         released(50, [1, 2], 60, 8),
         released(3, [5, 7], 60, 16),
-        configured(&[law, ("hop_encoding", text("unary")), ("hop_law", text("powers"))]).unwrap(),
+        configured(&[("hop_encoding", text("unary")), ("hop_law", text("powers"))]).unwrap(),
         configured(&[("hop_encoding", text("digits")), ("maximum_hops", Value::Integer(100))]).unwrap(),
     ]
 }
