@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod acceptance;
 mod baselines;
 mod batches;
 mod bench;

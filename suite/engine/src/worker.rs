@@ -18,7 +18,7 @@ use crate::data;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::evaluation::{self, Evaluator};
-use crate::generation;
+use crate::generation::{self, acceptance};
 use crate::ledger::Ledger;
 use crate::memory;
 use crate::model::Model;
@@ -233,6 +233,9 @@ impl<'a> Cell<'a> {
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.recurrence.max_depth);
         let key = (plan.seed, plan.evaluation.generated_strings);
         metrics.extend(generation::measure(&self.model, task, &found.strings, key, &|| monitor.interrupted())?);
+        let interrupted = || monitor.interrupted();
+        let batch = plan.evaluation.batch;
+        metrics.extend(acceptance::measure(&self.model, task, &instances, batch, &interrupted)?);
         let baselines = baselines::measure(task, &plan.task.name, &instances)?;
         self.write_result(metrics, baselines, found.ledger)?;
         let training = self.folder.file("checkpoint/training.safetensors");

@@ -169,5 +169,5 @@ fn over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
     }
     let count = seeds.iter().map(|metric| metric.count).sum();
     let mean = Estimate::point(values.iter().sum::<f64>() / values.len() as f64, count);
-    metric(&first.metric, Some(Split::InRange), &mean)
+    MetricRow { split: first.split.clone(), ..metric(&first.metric, None, &mean) }
 }

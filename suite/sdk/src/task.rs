@@ -271,6 +271,13 @@ pub trait Task: Send + Sync {
     /// [`Error::Malformed`] if the question does not parse; an answer that does not parse is a wrong answer.
     fn check(&self, question: &str, answer: &str) -> Result<Verdict>;
 
+    /// The text of an answer that a model wrote itself: its tokens after the prompt, the last token of the sequence left out.
+    /// `None` for tasks whose questions have one right answer, which is compared token by token. Of the others, reports say
+    /// how many of the model's own answers [`check`](Self::check) accepts.
+    fn written(&self, _answer: &[u32]) -> Option<String> {
+        None
+    }
+
     /// The trivial baselines that reports print beside results; `training` are instances that training may see. A task
     /// that knows more than [`baseline::trivial`] which guesses are sensible adds them.
     fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {

@@ -43,7 +43,8 @@ touches is not printed. Names are drawn without replacement and do not tell the 
 With order = canonical, the only right answer is the depth-first post-order from the query, predecessors in ascending \
 order, without the query, as in the paper. With order = any, the released task, every topological order that ends with \
 the query is right. The generated one takes nodes at random from the query backwards, and comparing tokens with it \
-undervalues a model: its answers are to be checked instead.
+undervalues a model. So `accepted` is reported as well: the share of questions that the model, writing the likeliest \
+token each time, answers with an order that the checker accepts.
 
 Names have one token by default. A name of several is written with points, as in `3.1.4`, and the last token of a name \
 differs from the others. Columns stand at the first token of a name, `c_spelling` at the others.
@@ -133,6 +134,22 @@ impl Task for Brevo {
 
     fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
         check::check(question, answer, &self.settings.nodes.names, self.settings.order)
+    }
+
+    fn written(&self, answer: &[u32]) -> Option<String> {
+        if self.settings.order == OrderRule::Canonical {
+            return None;
+        }
+        let mut text = String::with_capacity(4 * answer.len());
+        for token in answer {
+            let word = self.spec.vocabulary.get(*token as usize).map_or("?", String::as_str);
+            text.push_str(word);
+            // Names go on after a point.
+            if !word.ends_with('.') {
+                text.push(' ');
+            }
+        }
+        Some(text.trim_end().to_owned())
     }
 
     fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {

@@ -1,6 +1,8 @@
-//! Evaluation by generation, for tasks that are languages: strings that the model draws at temperature 1, and its
-//! distributions along the strings of the evaluation. The task judges both.
+//! Evaluation by generation. Of tasks that are languages: strings that the model draws at temperature 1, and its
+//! distributions along the strings of the evaluation. The task judges both. Of tasks with several right answers: those that
+//! the model writes itself.
 
+pub mod acceptance;
 mod reading;
 
 use haltbench_analysis::{ClusterSum, Split};
@@ -30,13 +32,7 @@ pub fn measure(
 ) -> Result<Vec<MetricRow>> {
     let Some(generation) = task.generation() else { return Ok(Vec::new()) };
     let mut all = rows("teacher_forced", generation.teacher_forced(strings)?);
-    // Such depths depend on tokens that are yet to be drawn, or on what only instances of the task come with.
-    let reason = match (model.declaration.causal, model.declaration.uses_labels, count) {
-        (false, ..) => Some("a policy that is not causal cannot generate"),
-        (_, true, _) => Some("a policy that reads labels cannot generate"),
-        (.., 0) => Some("evaluation.generated_strings is 0"),
-        _ => None,
-    };
+    let reason = refusal(model).or((count == 0).then_some("evaluation.generated_strings is 0"));
     let drawn = match reason {
         Some(_) => Vec::new(),
         None => generate(model, generation, (seed, count), interrupted)?,
@@ -47,6 +43,16 @@ pub fn measure(
     }
     all.extend(generated);
     Ok(all)
+}
+
+/// Why a model cannot write anything itself, if it cannot: its depths depend on tokens that are yet to be drawn, or on what
+/// only instances of the task come with.
+fn refusal(model: &Model) -> Option<&'static str> {
+    match (model.declaration.causal, model.declaration.uses_labels) {
+        (false, _) => Some("a policy that is not causal cannot generate"),
+        (_, true) => Some("a policy that reads labels cannot generate"),
+        _ => None,
+    }
 }
 
 /// Draws `count` strings; string number n has a random stream of its own under `seed`. `interrupted` tells the signal

@@ -44,6 +44,7 @@ const UNSEEN: [Measure; 2] = [
     ("between %", "token_accuracy", Some("between"), Unit::Percent),
     ("beyond %", "token_accuracy", Some("beyond"), Unit::Percent),
 ];
+const ACCEPTED: Measure = ("accepted %", "generated_accepted", IN_RANGE, Unit::Percent);
 const COST: [Measure; 5] = [
     ("depth, answer", "answer_depth", IN_RANGE, Unit::Steps),
     ("depth, all", "depth", IN_RANGE, Unit::Steps),
@@ -72,15 +73,17 @@ const APPORTIONED: &str =
 /// What to show of a board. Grids of levels are at most `width` columns wide.
 pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -> Document {
     let mut notes = Notes::default();
-    let unseen = |measure: &&Measure| board.rows.iter().any(|row| row.metric(measure.1, measure.2).is_some());
-    let quality: Vec<Measure> = ACCURACY.iter().chain(UNSEEN.iter().filter(unseen)).copied().collect();
+    let is_there = |measure: &&Measure| board.rows.iter().any(|row| row.metric(measure.1, measure.2).is_some());
+    let quality: Vec<Measure> = ACCURACY.iter().chain(UNSEEN.iter().filter(is_there)).copied().collect();
+    let accepted = [ACCEPTED].into_iter().filter(|measure| is_there(&measure));
+    let accuracy: Vec<Measure> = quality.iter().copied().chain(accepted).collect();
     let complexity = board.complexity.as_deref().unwrap_or("complexity");
     let mut grids = vec![
         grid(
             "Accuracy: answer tokens and whole sequences at sizes trained on (in range), answer tokens at unseen sizes",
             ["rank", "tie", "policy", "seeds"],
             board,
-            &quality,
+            &accuracy,
             &mut notes,
             standing,
         ),

@@ -157,3 +157,24 @@ fn about_one_in_eight_instances_is_held_out() {
         assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
     }
 }
+
+/// Where several orders are right, the tokens that a model writes are read as the checker reads them.
+#[test]
+fn written_answers_are_read_as_text() {
+    for (task, is_read) in
+        [(canonical(), false), (spelled("canonical"), false), (released(30), true), (spelled("any"), true)]
+    {
+        for seed in 0..40 {
+            let instance = draw(&*task, 13, seed);
+            let first = instance.loss_mask.iter().position(|loss| *loss).unwrap();
+            let answer = &instance.tokens[first..instance.tokens.len() - 1];
+            assert_eq!(task.written(answer), is_read.then(|| instance.answer.clone()));
+        }
+        // Markers, unfinished names and nothing at all are texts that the checker refuses, without an error.
+        let question = draw(&*task, 13, 1).question;
+        for answer in [&[][..], &[0, 1, 2], &[4], &[9999]] {
+            let text = task.written(answer);
+            assert!(text.is_none_or(|text| !task.check(&question, &text).unwrap().valid));
+        }
+    }
+}

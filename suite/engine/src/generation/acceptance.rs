@@ -1,0 +1,111 @@
+//! Answers that a model writes itself, for tasks whose questions have several right ones: comparing tokens with the one that
+//! an instance holds would count the others as wrong.
+
+use haltbench_analysis::{ClusterSum, Split};
+use haltbench_sdk::task::Task;
+
+use super::reading::Reading;
+use super::refusal;
+use crate::data::EvaluationInstance;
+use crate::error::{Error, Result};
+use crate::estimate;
+use crate::model::Model;
+use crate::store::MetricRow;
+
+/// Name of the measure.
+const NAME: &str = "generated_accepted";
+
+/// The share of instances whose question the model answers, token by token and always the likeliest, with what the task's
+/// checker accepts; `batch` questions at a time. Nothing for tasks with one right answer.
+///
+/// # Errors
+/// If a pass fails, or [`Error::Interrupted`].
+pub fn measure(
+    model: &Model,
+    task: &dyn Task,
+    instances: &[EvaluationInstance],
+    batch: usize,
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<MetricRow>> {
+    if task.written(&[]).is_none() {
+        return Ok(Vec::new());
+    }
+    let splits = Split::ALL.into_iter().filter(|split| instances.iter().any(|entry| entry.split == *split));
+    if let Some(reason) = refusal(model) {
+        let row = |split| MetricRow { reason: Some(reason.to_owned()), ..estimate::row(NAME, split, &[], Vec::new()) };
+        return Ok(splits.map(row).collect());
+    }
+    let mut accepted = Vec::with_capacity(instances.len());
+    for chunk in instances.chunks(batch.max(1)) {
+        for (entry, answer) in chunk.iter().zip(answers(model, chunk, interrupted)?) {
+            let text = answer.and_then(|tokens| task.written(&tokens));
+            let is_accepted = match text {
+                Some(text) => task.check(&entry.instance.question, &text)?.valid,
+                None => false,
+            };
+            accepted.push(f64::from(u8::from(is_accepted)));
+        }
+    }
+    let row = |split| {
+        let found = || instances.iter().zip(&accepted).filter(move |(entry, _)| entry.split == split);
+        let identities: Vec<u64> = found().map(|(entry, _)| entry.number).collect();
+        let sums = found().map(|(_, accepted)| ClusterSum { sum: *accepted, count: 1.0 }).collect();
+        estimate::row(NAME, split, &identities, sums)
+    };
+    Ok(splits.map(row).collect())
+}
+
+/// What the model writes after each question, the end of the sequence left out; `None` where it does not end within twice
+/// the length of the instance's own answer and question.
+fn answers(
+    model: &Model,
+    chunk: &[EvaluationInstance],
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<Option<Vec<u32>>>> {
+    let prompt = |entry: &EvaluationInstance| {
+        let instance = &entry.instance;
+        let first = instance.loss_mask.iter().position(|loss| *loss).unwrap_or(instance.tokens.len());
+        instance.tokens[..first].to_vec()
+    };
+    let identities: Vec<u64> = chunk.iter().map(|entry| entry.number).collect();
+    let mut reading = Reading::new(model, &identities)?;
+    let mut written: Vec<Vec<u32>> = vec![Vec::new(); chunk.len()];
+    let mut answers: Vec<Option<Vec<u32>>> = vec![None; chunk.len()];
+    let mut running: Vec<usize> = (0..chunk.len()).collect();
+    let mut new: Vec<Vec<u32>> = chunk.iter().map(prompt).collect();
+    while !running.is_empty() {
+        if let Some(signal) = interrupted() {
+            return Err(Error::Interrupted(signal));
+        }
+        let distributions = reading.read(&new)?;
+        new.clear();
+        let mut kept = Vec::with_capacity(running.len());
+        for (place, distribution) in running.iter().zip(distributions) {
+            let token = likeliest(&distribution);
+            let tokens = &chunk[*place].instance.tokens;
+            let ends = tokens.last() == Some(&token);
+            if ends {
+                answers[*place] = Some(std::mem::take(&mut written[*place]));
+            } else {
+                written[*place].push(token);
+            }
+            let goes_on = !ends && written[*place].len() < 2 * tokens.len();
+            kept.push(goes_on);
+            if goes_on {
+                new.push(vec![token]);
+            }
+        }
+        let mut flags = kept.iter();
+        running.retain(|_| flags.next().copied().unwrap_or(false));
+        if !running.is_empty() {
+            reading.keep(&kept)?;
+        }
+    }
+    Ok(answers)
+}
+
+/// The token with the largest probability, the first of several.
+fn likeliest(distribution: &[f64]) -> u32 {
+    let largest = distribution.iter().copied().fold(f64::MIN, f64::max);
+    distribution.iter().position(|probability| *probability == largest).unwrap_or(0) as u32
+}

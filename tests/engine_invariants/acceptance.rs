@@ -1,0 +1,145 @@
+//! Answers that a model writes itself: those that a pass over everything written so far would write, token by token.
+
+use std::sync::Arc;
+
+use haltbench_analysis::Split;
+use haltbench_engine::batch::Batch;
+use haltbench_engine::data::EvaluationInstance;
+use haltbench_engine::generation::acceptance;
+use haltbench_engine::model::Model;
+use haltbench_engine::recurrence::{Execution, evaluate};
+use haltbench_sdk::prelude::*;
+use haltbench_sdk::task::{Columns, Instance, Supervision, TaskSpec, Verdict};
+
+use crate::bench::{Bench, subjects};
+
+const END: u32 = 3;
+
+/// Accepts answers of an even sum and, of those, only the ones to a question of the same length as the answer or shorter.
+struct Even {
+    spec: TaskSpec,
+}
+
+impl Task for Even {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn sample(&self, _: u32, _: &mut Stream) -> Result<Instance> {
+        Err(Error::invalid("size", "none", 0))
+    }
+
+    fn answer(&self, _: &str) -> Result<String> {
+        Ok(String::new())
+    }
+
+    fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
+        let sum: u32 = answer.split_whitespace().map(|token| token.parse::<u32>().unwrap()).sum();
+        let length = answer.split_whitespace().count();
+        let is_right = sum.is_multiple_of(2) && question.parse::<usize>().unwrap() <= length + 2;
+        Ok(if is_right { Verdict::valid() } else { Verdict::wrong("odd") })
+    }
+
+    fn written(&self, answer: &[u32]) -> Option<String> {
+        Some(answer.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// A question of `prompt` tokens.
+fn instance(bench: &Bench, number: u64, prompt: usize) -> EvaluationInstance {
+    let mut tokens = bench.sequence(number, prompt + 2).tokens;
+    tokens[prompt + 1] = END;
+    let length = tokens.len();
+    let instance = Instance {
+        targets: tokens.clone(),
+        loss_mask: (0..length).map(|place| place >= prompt).collect(),
+        complexities: Columns::undefined(0, 0..length),
+        features: Columns::undefined(0, 0..length),
+        question: prompt.to_string(),
+        answer: String::new(),
+        canonical: number.to_string(),
+        tokens,
+    };
+    let split = if number.is_multiple_of(3) { Split::Beyond } else { Split::InRange };
+    EvaluationInstance { number, size: 1, split, instance }
+}
+
+/// What the model writes after `tokens`, by a pass over all of them for every token.
+fn written(model: &Model, number: u64, tokens: &[u32], most: usize) -> Option<Vec<u32>> {
+    let mut read = tokens.to_vec();
+    while read.len() < tokens.len() + most {
+        let layout = Arc::new(TokenLayout::new(&[read.len()], &[number]).unwrap());
+        let last: Vec<bool> = (1..=read.len()).map(|place| place == read.len()).collect();
+        let batch = Batch {
+            tokens: Tensor::new(read.as_slice(), &Device::Cpu).unwrap(),
+            targets: Arc::new(Vec::new()),
+            target_index: (0..read.len() as u32).collect(),
+            complexity: vec![f32::NAN; read.len()],
+            readout: RowSet::from_mask(&last),
+            layout,
+        };
+        let token = evaluate(model, &batch, Execution::Dense, None).unwrap().predicted[0];
+        if token == END {
+            return Some(read.split_off(tokens.len()));
+        }
+        read.push(token);
+    }
+    None
+}
+
+#[test]
+fn what_a_model_writes_is_judged_and_counted() {
+    let mut seen = Vec::new();
+    for seed in 1..=4 {
+        let bench = Bench { seed, max_depth: 3, ..Bench::PLAIN };
+        let task = Even {
+            spec: TaskSpec {
+                vocabulary: (0..bench.vocabulary).map(|word| word.to_string()).collect(),
+                size: None,
+                supervision: Supervision::NextToken,
+                features: Vec::new(),
+                complexities: Vec::new(),
+                headline: "",
+            },
+        };
+        let instances: Vec<EvaluationInstance> =
+            (0..12).map(|number| instance(&bench, number, 1 + number as usize % 4)).collect();
+        for subject in subjects().iter().filter(|subject| ["anira-e", "anira-o"].contains(&subject.declaration.name)) {
+            let model = subject.model(&bench);
+            let rows = acceptance::measure(&model, &task, &instances, 5, &|| None).unwrap();
+            for (split, name) in [(Split::InRange, "in_range"), (Split::Beyond, "beyond")] {
+                let some: Vec<&EvaluationInstance> = instances.iter().filter(|entry| entry.split == split).collect();
+                let accepted = some.iter().filter(|entry| {
+                    let tokens = &entry.instance.tokens;
+                    let answer = written(&model, entry.number, &tokens[..tokens.len() - 2], 2 * tokens.len());
+                    let text = answer.map(|answer| task.written(&answer).unwrap());
+                    text.is_some_and(|text| task.check(&entry.instance.question, &text).unwrap().valid)
+                });
+                let expected = accepted.count() as f64 / some.len() as f64;
+                let row = rows.iter().find(|row| row.split.as_deref() == Some(name)).unwrap();
+                assert_eq!((row.metric.as_str(), row.count), ("generated_accepted", some.len()));
+                assert!((row.value.unwrap() - expected).abs() < 1e-12, "{}: {row:?}, {expected}", subject.label());
+                seen.push(expected);
+            }
+        }
+    }
+    assert!(seen.iter().any(|share| *share > 0.0 && *share < 1.0), "all alike: {seen:?}");
+}
+
+#[test]
+fn policies_that_cannot_write_say_why() {
+    let bench = Bench::PLAIN;
+    let spec = TaskSpec {
+        vocabulary: Vec::new(),
+        size: None,
+        supervision: Supervision::NextToken,
+        features: Vec::new(),
+        complexities: Vec::new(),
+        headline: "",
+    };
+    let subject = subjects().iter().find(|subject| !subject.declaration.causal).unwrap();
+    let instances = [instance(&bench, 1, 2)];
+    let rows = acceptance::measure(&subject.model(&bench), &Even { spec }, &instances, 1, &|| None).unwrap();
+    assert_eq!((rows.len(), rows[0].value), (1, None));
+    assert!(rows[0].reason.as_deref().unwrap().contains("cannot generate"));
+}
