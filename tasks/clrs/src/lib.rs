@@ -6,6 +6,7 @@
 
 mod answer;
 mod argsort;
+mod baseline;
 mod check;
 mod features;
 mod finite;

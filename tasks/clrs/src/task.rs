@@ -2,6 +2,7 @@
 
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
+use haltbench_sdk::task::baseline::{Baseline, trivial};
 use haltbench_sdk::task::{Instance, Standing, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
 use haltbench_sdk::{Error, Result};
 
@@ -10,7 +11,7 @@ use crate::published::Row;
 use crate::sample::sample;
 use crate::settings::{PARAMETERS, Settings};
 use crate::solve::solve;
-use crate::{answer, check, question, tokens};
+use crate::{answer, baseline, check, question, tokens};
 
 const NAME: &str = "clrs";
 
@@ -101,6 +102,13 @@ impl Task for Clrs {
     fn check(&self, text: &str, given: &str) -> Result<Verdict> {
         let (row, input) = question::read(text)?;
         Ok(check::check(row, &input, given).map_or_else(Verdict::wrong, |()| Verdict::valid()))
+    }
+
+    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
+        let mut baselines = trivial(training);
+        baselines.push(Box::new(baseline::most_frequent(training)));
+        baselines.push(Box::new(baseline::random()));
+        baselines
     }
 }
 

@@ -58,14 +58,19 @@ pub fn check(row: &Row, input: &Input, answer: &str) -> Result<(), String> {
     }
 }
 
-/// How many entries an answer has.
-pub fn entries(row: &Row, input: &Input) -> usize {
-    let nodes = match input {
+/// How many keys, letters, points, nodes and the like an input has.
+pub fn size(input: &Input) -> usize {
+    match input {
         Input::Keys(keys) | Input::Search { keys, .. } => keys.len(),
         Input::Pair(_, second) => second.len(),
         Input::Strings { first, second } => first.len() + second.len(),
         Input::Graph(graph) => graph.nodes,
-    };
+    }
+}
+
+/// How many entries an answer has.
+pub fn entries(row: &Row, input: &Input) -> usize {
+    let nodes = size(input);
     match row.layout {
         Layout::Numbers(count) => count,
         Layout::Vector | Layout::Keys => nodes,

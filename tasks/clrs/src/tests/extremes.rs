@@ -8,9 +8,11 @@ use haltbench_sdk::random::Stream;
 
 use super::clrs;
 use super::malformed::break_of;
+use crate::check::check;
 use crate::input::{Graph, Input};
-use crate::published::{Form, Row, TABLE};
+use crate::published::{Algorithm, Form, Row, TABLE};
 use crate::question;
+use crate::solve::solve;
 
 const EXTREMES: [f64; 12] = [1e308, -1e308, 1e200, 1e153, 1e9, 1.0, 0.5, 0.0, -0.0, 1e-17, 1e-308, 5e-324];
 
@@ -110,6 +112,23 @@ fn every_question_of_extreme_numbers_ends() {
         let answered = asking.join().unwrap();
         assert!(answered > QUESTIONS / 20, "{}: {answered}", row.name);
     }
+}
+
+/// Questions do not reach the loops over costs with such numbers; the loops end all the same.
+#[test]
+fn rounds_over_numbers_that_equal_nothing_end() {
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        let dimensions = [1e308, 1e308, 0.0, f64::NAN, 1e308];
+        let input = Input::Keys(dimensions.to_vec());
+        let solved = solve(Algorithm::MatrixChainOrder, &input).unwrap().entries;
+        let row = Algorithm::MatrixChainOrder.row();
+        let mut answer = String::new();
+        crate::answer::write(&mut answer, row, &input, &solved);
+        let _ = check(row, &input, &answer);
+        sender.send(solved.len()).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(25));
 }
 
 #[test]

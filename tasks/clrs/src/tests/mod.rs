@@ -1,5 +1,6 @@
 //! Tests of the task, apart from the code they test.
 
+mod baseline;
 mod conformance;
 mod extremes;
 mod fixtures;

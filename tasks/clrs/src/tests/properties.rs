@@ -14,11 +14,11 @@ use crate::published::{Form, Layout, Row, TABLE};
 use crate::question;
 use crate::solve::solve;
 
-fn alone(name: &str) -> Box<dyn Task> {
+pub fn alone(name: &str) -> Box<dyn Task> {
     configured(&[("algorithm", Value::Text(name.into()))]).unwrap()
 }
 
-fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
+pub fn draw(task: &dyn Task, size: u32, seed: u64) -> Instance {
     task.sample(size, &mut Stream::new(seed, "test", &[u64::from(size)])).unwrap()
 }
 
