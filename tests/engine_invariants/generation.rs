@@ -8,6 +8,7 @@ use haltbench_engine::generation::{distributions, generate, rows};
 use haltbench_engine::recurrence::{Execution, evaluate};
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::prelude::*;
+use haltbench_sdk::task::Columns;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 
 use crate::bench::{Bench, close, subjects};
@@ -30,6 +31,12 @@ impl Generation for Strings {
 
     fn longest(&self) -> usize {
         LONGEST
+    }
+
+    fn complexities(&self, tokens: &[u32]) -> Columns {
+        let mut columns = Columns::undefined(1, 0..tokens.len());
+        (0..).zip(tokens).for_each(|(place, token)| columns.write(place, 0, &[*token as f32]));
+        columns
     }
 
     fn generated(&self, _: &[PredictedString]) -> Result<Vec<StringMeasure>> {

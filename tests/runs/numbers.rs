@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use crate::program::{Bench, POLICIES, json, suite};
 
-/// One row of tokens.parquet, by column.
+/// One row of tokens.parquet or generated.parquet, by column.
 type Row = BTreeMap<String, Field>;
 
-fn rows(cell: &Path) -> Vec<Row> {
-    let reader = SerializedFileReader::new(File::open(cell.join("tokens.parquet")).unwrap()).unwrap();
+fn rows(file: &Path) -> Vec<Row> {
+    let reader = SerializedFileReader::new(File::open(file).unwrap()).unwrap();
     let rows = reader.get_row_iter(None).unwrap();
     rows.map(|row| row.unwrap().into_columns().into_iter().collect()).collect()
 }
@@ -55,7 +55,7 @@ fn the_numbers_of_a_result_are_those_of_its_tokens() {
     let bench = Bench::new(&suite(POLICIES));
     bench.run(&[]).well();
     for (title, cell) in bench.cells() {
-        let (rows, result) = (rows(&cell), json(&cell.join("result.json")));
+        let (rows, result) = (rows(&cell.join("tokens.parquet")), json(&cell.join("result.json")));
         let same = |name: &str, split: &str, level: Option<f64>, values: &[f64]| {
             let (found, count) = measure(&result, name, split, level);
             assert_eq!(count, values.len(), "{title}: {name} {split} {level:?}");
@@ -138,4 +138,61 @@ fn training_and_evaluation_share_no_instance() {
         assert_eq!(instance.size, number(row, "size") as u32);
         assert_eq!(instance.instance.targets[number(row, "position") as usize], number(row, "target") as u32);
     }
+}
+
+/// Ranks from 1 on, equal values sharing their mean.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let rank = |value: &f64| {
+        let below = values.iter().filter(|other| *other < value).count() as f64;
+        let equal = values.iter().filter(|other| *other == value).count() as f64;
+        below + (equal + 1.0) / 2.0
+    };
+    values.iter().map(rank).collect()
+}
+
+fn spearman(left: &[f64], right: &[f64]) -> f64 {
+    let centred = |values: &[f64]| {
+        let ranks = ranks(values);
+        let middle = mean(&ranks);
+        ranks.into_iter().map(|rank| rank - middle).collect::<Vec<f64>>()
+    };
+    let (left, right) = (centred(left), centred(right));
+    let dot = |left: &[f64], right: &[f64]| left.iter().zip(right).map(|(left, right)| left * right).sum::<f64>();
+    dot(&left, &right) / (dot(&left, &left) * dot(&right, &right)).sqrt()
+}
+
+/// A task that is a language: the strings that the model draws are written down with their depths and complexities.
+#[test]
+fn depths_along_strings_of_the_model_are_measured() {
+    let mut suite = suite(&POLICIES[1..3]);
+    let (start, end) = (suite.find("[task]").unwrap(), suite.find("[backbone]").unwrap());
+    suite.replace_range(start..end, "[task]\nname = \"lano\"\ngrammar = \"toy\"\n\n");
+    let bench = Bench::new(&suite.replace("batch = 16\n\n[[", "batch = 16\ngenerated_strings = 40\n\n[["));
+    bench.run(&[]).well();
+    let mut most = 0;
+    for (title, cell) in bench.cells() {
+        let (rows, result) = (rows(&cell.join("generated.parquet")), json(&cell.join("result.json")));
+        assert!(result["files"]["generated.parquet"].is_string());
+        let instances: BTreeSet<u64> = rows.iter().map(|row| number(row, "instance") as u64).collect();
+        assert_eq!(instances.len(), 40, "{title}");
+        let mut measured = 0;
+        for metric in result["metrics"].as_array().unwrap() {
+            if metric["metric"] != "generated_spearman" {
+                continue;
+            }
+            let column = format!("complexity_{}", metric["complexity"].as_str().unwrap());
+            let defined = rows.iter().filter(|row| holds(row, "is_answer") && row[&column] != Field::Null);
+            let (complexities, depths): (Vec<f64>, Vec<f64>) =
+                defined.map(|row| (number(row, &column), number(row, "depth"))).unzip();
+            if let Some(found) = metric["value"].as_f64() {
+                let expected = spearman(&complexities, &depths);
+                assert!((found - expected).abs() < 1e-9, "{title} {column}: {found}, expected {expected}");
+                measured += 1;
+            } else {
+                assert!(metric["reason"].is_string(), "{title} {column}");
+            }
+        }
+        most = most.max(measured);
+    }
+    assert!(most >= 3, "depths are equal everywhere");
 }

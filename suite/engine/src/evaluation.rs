@@ -202,6 +202,22 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
     rows
 }
 
+/// Spearman's correlation of depth with each complexity over the tokens of strings that the model drew.
+pub fn alignment_of_generated<'a>(
+    table: &TokenTable,
+    complexities: impl Iterator<Item = &'a str>,
+    max_depth: usize,
+) -> Vec<MetricRow> {
+    let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
+    let row = |complexity: &str| {
+        let tables = std::slice::from_ref(table);
+        let found = measures::alignment(tables, complexity, filter, max_depth as u32, Bootstrap::default());
+        let row = MetricRow::new("generated_spearman", filter.split, Population::All, &found.spearman);
+        MetricRow { complexity: Some(complexity.to_owned()), ..row }
+    };
+    complexities.map(row).collect()
+}
+
 fn by_level(tables: &[TokenTable], headline: &str, split: Split, bootstrap: Bootstrap) -> Vec<MetricRow> {
     let missing = |reason: Reason| {
         let estimate = haltbench_analysis::Estimate::missing(reason, 0);

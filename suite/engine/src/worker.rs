@@ -14,7 +14,7 @@ use haltbench_sdk::threads;
 use serde::{Deserialize, Serialize};
 
 use crate::baselines;
-use crate::data;
+use crate::data::{self, EvaluationInstance};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::evaluation::{self, Evaluator};
@@ -50,6 +50,17 @@ pub trait Monitor {
 
     /// The signal that asks to stop, if one does.
     fn interrupted(&self) -> Option<i32>;
+}
+
+/// Passes on no progress: work that is part of what was announced already.
+struct Unseen<'a>(&'a dyn Monitor);
+
+impl Monitor for Unseen<'_> {
+    fn progress(&self, _: Stage, _: u64, _: u64, _: Option<&TrainingLine>) {}
+
+    fn interrupted(&self) -> Option<i32> {
+        self.0.interrupted()
+    }
 }
 
 /// How long a worker waits for another process that still holds the cell, such as a worker of a run that was killed.
@@ -232,7 +243,10 @@ impl<'a> Cell<'a> {
         let table = read_tokens(&path)?;
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.recurrence.max_depth);
         let key = (plan.seed, plan.evaluation.generated_strings);
-        metrics.extend(generation::measure(&self.model, task, &found.strings, key, &|| monitor.interrupted())?);
+        let (of_strings, drawn) =
+            generation::measure(&self.model, task, &found.strings, key, &|| monitor.interrupted())?;
+        metrics.extend(of_strings);
+        metrics.extend(self.measure_generated(&generation::as_instances(task, &drawn), monitor)?);
         let interrupted = || monitor.interrupted();
         let batch = plan.evaluation.batch;
         metrics.extend(acceptance::measure(&self.model, task, &instances, batch, &interrupted)?);
@@ -251,6 +265,20 @@ impl<'a> Cell<'a> {
         Ok(())
     }
 
+    /// Depths along strings that the model drew itself, which are written down, against their complexities.
+    fn measure_generated(&self, strings: &[EvaluationInstance], monitor: &dyn Monitor) -> Result<Vec<MetricRow>> {
+        if strings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (headline, range, batch) = (self.headline, self.range, self.plan.evaluation.batch);
+        let evaluator = Evaluator { task: self.task.as_ref(), instances: strings, headline, range, batch };
+        let found = evaluator.run(&self.model, &Unseen(monitor))?;
+        let path = self.folder.file("generated.parquet");
+        write_tokens(&path, self.task.spec(), &found.tokens)?;
+        let complexities = self.task.spec().complexities.iter().map(|complexity| complexity.name);
+        Ok(evaluation::alignment_of_generated(&read_tokens(&path)?, complexities, self.plan.recurrence.max_depth))
+    }
+
     /// What another implementation needs to load the weights.
     fn configuration(&self) -> serde_json::Value {
         let plan = &self.plan;
@@ -266,8 +294,14 @@ impl<'a> Cell<'a> {
     fn write_result(&self, metrics: Vec<MetricRow>, baselines: Vec<BaselineResult>, ledger: Ledger) -> Result<()> {
         let (plan, declaration) = (&self.plan, self.model.declaration);
         let mut files = BTreeMap::new();
-        let names =
-            ["plan.toml", "metrics.jsonl", "tokens.parquet", "checkpoint/model.safetensors", "checkpoint/config.json"];
+        let names = [
+            "plan.toml",
+            "metrics.jsonl",
+            "tokens.parquet",
+            "generated.parquet",
+            "checkpoint/model.safetensors",
+            "checkpoint/config.json",
+        ];
         for name in names {
             let path = self.folder.file(name);
             // A policy that borrows its weights has no training metrics.

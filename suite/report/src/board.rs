@@ -133,7 +133,8 @@ pub struct Row {
     /// * `token_accuracy_by_level`, `answer_depth_by_level`: both for each level of the complexity;
     /// * of tasks with several right answers, `generated_accepted`: the share of questions that the model, writing the
     ///   likeliest token each time, answers with what the checker accepts;
-    /// * of tasks that are languages, everything that the task says about generated strings (`generated_…`) and about
+    /// * of tasks that are languages, everything that the task says about generated strings (`generated_…`, among them
+    ///   `generated_spearman`: depth against each complexity, on strings of the language or not) and about
     ///   expectations along the strings of the evaluation (`teacher_forced_…`): of several seeds the mean, without an
     ///   interval.
     pub metrics: Vec<MetricRow>,

@@ -158,7 +158,9 @@ fn strings(row: &Evidence) -> Vec<MetricRow> {
 }
 
 fn over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
-    let same = |metric: &&MetricRow| metric.metric == first.metric && metric.split == first.split;
+    let same = |metric: &&MetricRow| {
+        (&metric.metric, &metric.split, &metric.complexity) == (&first.metric, &first.split, &first.complexity)
+    };
     let seeds: Vec<&MetricRow> = row.results.iter().filter_map(|result| result.metrics.iter().find(same)).collect();
     let values: Vec<f64> = seeds.iter().filter_map(|metric| metric.value).collect();
     if seeds.len() == 1 {
@@ -169,5 +171,6 @@ fn over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
     }
     let count = seeds.iter().map(|metric| metric.count).sum();
     let mean = Estimate::point(values.iter().sum::<f64>() / values.len() as f64, count);
-    MetricRow { split: first.split.clone(), ..metric(&first.metric, None, &mean) }
+    let (split, complexity) = (first.split.clone(), first.complexity.clone());
+    MetricRow { split, complexity, ..metric(&first.metric, None, &mean) }
 }

@@ -3,7 +3,7 @@
 use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::derivation::Derivation;
-use crate::grammar::DEEPEST;
+use crate::grammar::{DEEPEST, Terminal};
 use crate::language::Language;
 use crate::parser::Work;
 
@@ -141,12 +141,37 @@ pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
             features.write(token, FEATURES.len() + level - 1, &[distance]);
         }
         let work = parser.advance(terminal);
-        convergence_before = if index > 0 { before.live as f32 - work.live as f32 } else { f32::NAN };
-        before = work;
-        let costs = [work.expansion as f32, convergence_before, work.additions as f32, work.multiplications as f32];
+        let costs = proxies(work, (index > 0).then_some(before));
         complexities.write(token, 0, &costs);
+        (before, convergence_before) = (work, costs[1]);
     }
     Measured { complexities, features, ln_probability: parser.ln_string() }
+}
+
+/// The paper's four proxies for a token that costs `work` after one that cost `before`, if there is one.
+fn proxies(work: Work, before: Option<Work>) -> [f32; 4] {
+    let convergence = before.map_or(f32::NAN, |before| before.live as f32 - work.live as f32);
+    [work.expansion as f32, convergence, work.additions as f32, work.multiplications as f32]
+}
+
+/// The complexities of the tokens of a string, of the language or not, that starts after `start` tokens of a sequence of
+/// `tokens`: those that need no derivation.
+pub fn of_any(language: &Language, string: &[Terminal], (start, tokens): (usize, usize)) -> Columns {
+    let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens);
+    let mut parser = language.parser();
+    let mut distribution = vec![0.0; language.outcomes()];
+    let mut before = None;
+    for token in start..tokens {
+        if parser.is_prefix() {
+            parser.next_token(&mut distribution);
+            complexities.write(token, 5, &[entropy(&distribution) as f32]);
+        }
+        let Some(terminal) = string.get(token - start) else { break };
+        let work = parser.advance(*terminal);
+        complexities.write(token, 0, &proxies(work, before));
+        before = Some(work);
+    }
+    complexities
 }
 
 /// Entropy in nats.

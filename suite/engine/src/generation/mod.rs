@@ -9,17 +9,18 @@ use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::Task;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
+use haltbench_sdk::task::{Columns, Instance, Task};
 
 use self::reading::Reading;
+use crate::data::EvaluationInstance;
 use crate::error::{Error, Result};
 use crate::estimate;
 use crate::model::Model;
 use crate::store::MetricRow;
 
 /// What a task that is a language says about what the model expected along `strings` of the language, and about `count`
-/// strings that it draws under `seed`.
+/// strings that it draws under `seed`; and those strings.
 ///
 /// # Errors
 /// If a pass fails or the task refuses what the model gives, or [`Error::Interrupted`].
@@ -29,8 +30,8 @@ pub fn measure(
     strings: &[PredictedString],
     (seed, count): (u64, usize),
     interrupted: &dyn Fn() -> Option<i32>,
-) -> Result<Vec<MetricRow>> {
-    let Some(generation) = task.generation() else { return Ok(Vec::new()) };
+) -> Result<(Vec<MetricRow>, Vec<PredictedString>)> {
+    let Some(generation) = task.generation() else { return Ok((Vec::new(), Vec::new())) };
     let mut all = rows("teacher_forced", generation.teacher_forced(strings)?);
     let reason = refusal(model).or((count == 0).then_some("evaluation.generated_strings is 0"));
     let drawn = match reason {
@@ -42,7 +43,7 @@ pub fn measure(
         generated.iter_mut().for_each(|row| row.reason = Some(reason.to_owned()));
     }
     all.extend(generated);
-    Ok(all)
+    Ok((all, drawn))
 }
 
 /// Why a model cannot write anything itself, if it cannot: its depths depend on tokens that are yet to be drawn, or on what
@@ -53,6 +54,32 @@ fn refusal(model: &Model) -> Option<&'static str> {
         (_, true) => Some("a policy that reads labels cannot generate"),
         _ => None,
     }
+}
+
+/// Strings that were drawn as instances with the complexities that the task can tell of any string, for the depths that
+/// the model spends on them. All tokens after the prompt are under the loss.
+pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<EvaluationInstance> {
+    let Some(generation) = task.generation() else { return Vec::new() };
+    let prompt = generation.prompt();
+    let instance = |string: &PredictedString| {
+        let tokens = [&prompt[..], &string.tokens].concat();
+        let length = tokens.len();
+        Instance {
+            targets: tokens.clone(),
+            loss_mask: (0..length).map(|place| place >= prompt.len()).collect(),
+            complexities: generation.complexities(&tokens),
+            features: Columns::undefined(task.spec().features.len(), 0..length),
+            question: String::new(),
+            answer: String::new(),
+            canonical: String::new(),
+            tokens,
+        }
+    };
+    let entry = |(number, string)| {
+        let split = Split::InRange;
+        EvaluationInstance { number, size: 0, split, instance: instance(string) }
+    };
+    (0..).zip(strings).map(entry).collect()
 }
 
 /// Draws `count` strings; string number n has a random stream of its own under `seed`. `interrupted` tells the signal

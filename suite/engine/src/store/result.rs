@@ -52,9 +52,10 @@ pub struct CellResult {
     /// Cost of the evaluation.
     pub ledger: Ledger,
     /// Tidy rows of measures. Of a task that is a language, those that start with `generated_` are of strings that the
-    /// model drew at temperature 1, those that start with `teacher_forced_` of its expectations along the evaluation's. Of a
-    /// task with several right answers, `generated_accepted` is the share of questions that the model itself, always with the
-    /// likeliest token, answers with one of them.
+    /// model drew at temperature 1, those that start with `teacher_forced_` of its expectations along the evaluation's;
+    /// `generated_spearman` is the correlation of depth with each complexity along its own strings, of the language or not.
+    /// Of a task with several right answers, `generated_accepted` is the share of questions that the model itself, always
+    /// with the likeliest token, answers with one of them.
     pub metrics: Vec<MetricRow>,
     /// What guesses score on the same instances that do not solve the task.
     pub baselines: Vec<BaselineResult>,

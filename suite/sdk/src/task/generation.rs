@@ -1,5 +1,6 @@
 //! Evaluation by generation: strings that a model draws token by token, judged by a task that is a language.
 
+use super::Columns;
 use crate::error::Result;
 
 /// A string, and what a model expected before each of its tokens.
@@ -30,6 +31,10 @@ pub trait Generation {
 
     /// Tokens of the longest string, its end not counted: longer ones are cut off.
     fn longest(&self) -> usize;
+
+    /// The complexities of every token of a sequence, the prompt and a string after it, of the language or not; undefined
+    /// where they are those of a derivation.
+    fn complexities(&self, tokens: &[u32]) -> Columns;
 
     /// Measures of strings that a model drew at temperature 1. Without strings it gives the names alone.
     ///

@@ -214,3 +214,40 @@ fn baselines_of_the_toy_grammar_score_what_its_strings_say() {
     assert!((share("random-possible", 2000) - possible / positions).abs() < 0.015);
     assert!((share("most-probable", 2000) - optimal / positions).abs() < 0.015);
 }
+
+/// What can be told of any string is what instances say of theirs, and a string that leaves the language still costs the
+/// parser something.
+#[test]
+fn complexities_of_any_string_are_those_of_instances() {
+    for name in ["toy", "cfg3b"] {
+        let task = lano(name);
+        let names: Vec<&str> = task.spec().complexities.iter().map(|complexity| complexity.name).collect();
+        let (boundary, entropy) = (4, 5);
+        assert_eq!((names[boundary], names[entropy]), ("boundary", "entropy"));
+        for seed in 0..20 {
+            let instance = instance(&*task, seed);
+            let found = task.generation().unwrap().complexities(&instance.tokens);
+            assert_eq!((found.tokens(), found.count()), (instance.tokens.len(), names.len()));
+            for token in 0..instance.tokens.len() {
+                for column in 0..names.len() {
+                    let expected = instance.complexities.get(column, token);
+                    let expected = if column == boundary { f32::NAN } else { expected };
+                    assert_eq!(found.get(column, token).to_bits(), expected.to_bits(), "{name} {token} {column}");
+                }
+            }
+        }
+    }
+    // `1 1 1 1 1 1` is not of cfg3b; nothing follows a string that has ended.
+    let task = lano("cfg3b");
+    let language = language("cfg3b");
+    let tokens = [0, 2, 2, 2, 2, 2, 2, 1, 2];
+    let found = task.generation().unwrap().complexities(&tokens);
+    let work = language.work(&[0; 6]);
+    for (token, work) in (1..).zip(&work) {
+        assert_eq!(found.get(0, token), work.expansion as f32);
+        assert_eq!(found.get(3, token), work.multiplications as f32);
+    }
+    let dead = (1..=6).find(|length| language.next_token(&[0; 6][..*length]).is_none()).unwrap();
+    assert!(!found.get(5, dead).is_nan() && found.get(5, dead + 1).is_nan());
+    assert!(found.row(7).iter().chain(found.row(8)).all(|value| value.is_nan()));
+}
