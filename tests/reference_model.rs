@@ -1,155 +1,159 @@
-//! The model, its loss and every gradient against an independent implementation in PyTorch
-//! (baselines/pytorch/make_fixtures.py, whose gradients are themselves checked against finite differences).
+//! The model, its loss and every gradient against two independent implementations: PyTorch's numbers
+//! (baselines/pytorch/make_fixtures.py, whose gradients are themselves checked against finite differences), and a slow
+//! unroll that is held against those and then goes where they do not: many rows, and every option of halted keys and
+//! values.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+#[path = "reference_model/case.rs"]
+mod case;
+#[path = "reference_model/slow_unroll.rs"]
+mod slow_unroll;
 
-use haltbench_engine::batch::Batch;
+use std::collections::{BTreeMap, BTreeSet};
+
 use haltbench_engine::model::{Model, ModelParts};
 use haltbench_engine::plugins::{self, Catalogue};
 use haltbench_engine::recurrence::{Execution, Noise, evaluate, unroll};
 use haltbench_engine::training;
-use haltbench_sdk::candle_core::{DType, Device, Tensor, safetensors};
+use haltbench_sdk::candle_core::{DType, Device};
 use haltbench_sdk::key_values::HaltedKeysValues;
-use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::parameters::{Parameters, Value};
 use haltbench_sdk_dylib as _;
-use serde_json::Value as Json;
 
-struct Case {
-    tensors: BTreeMap<String, Tensor>,
-    settings: Json,
-    name: &'static str,
-}
+use case::{Case, Drawn, VOCABULARY, numbers};
 
 const CASES: [&str; 4] = ["anira_e_1_1_1", "anira_o_1_1_1", "anira_e_0_2_2", "anira_o_2_2_0"];
+
+/// Cases for the slow unroll. A layer works on parts of 64 rows, so that more than 128 rows are at least three.
+const DRAWN: [Drawn; 6] = [
+    Drawn {
+        name: "many rows, early",
+        policy: "anira-e",
+        layers: [1, 1, 1],
+        halted_keys_values: "freeze-state",
+        lengths: &[140, 1, 33, 64],
+        seed: 1,
+    },
+    Drawn {
+        name: "many rows, online",
+        policy: "anira-o",
+        layers: [0, 2, 1],
+        halted_keys_values: "freeze-state",
+        lengths: &[90, 5, 70],
+        seed: 2,
+    },
+    Drawn {
+        name: "latest-kv, early",
+        policy: "anira-e",
+        layers: [1, 2, 1],
+        halted_keys_values: "latest-kv",
+        lengths: &[6, 70, 3, 60],
+        seed: 13,
+    },
+    Drawn {
+        name: "latest-kv, online",
+        policy: "anira-o",
+        layers: [1, 1, 0],
+        halted_keys_values: "latest-kv",
+        lengths: &[9, 1, 5],
+        seed: 4,
+    },
+    Drawn {
+        name: "skip, early",
+        policy: "anira-e",
+        layers: [1, 1, 1],
+        halted_keys_values: "skip",
+        lengths: &[9, 1, 5],
+        seed: 5,
+    },
+    Drawn {
+        name: "skip, online",
+        policy: "anira-o",
+        layers: [1, 2, 1],
+        halted_keys_values: "skip",
+        lengths: &[6, 70, 3, 60],
+        seed: 6,
+    },
+];
+
+/// How far numbers may be apart, in f64 and in f32: the promise is 1e-5.
+const TOLERANCES: [(DType, f64); 2] = [(DType::F64, 1e-10), (DType::F32, 1e-5)];
+
+/// What is added to the scale of a tensor: one whose numbers cancel to nothing has errors of its terms' size.
+const FLOOR: f64 = 1e-4;
 
 fn catalogue() -> Catalogue {
     plugins::catalogue(&[]).unwrap().0
 }
 
-impl Case {
-    fn load(name: &'static str) -> Self {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/anira_reference");
-        let tensors = safetensors::load(folder.join(format!("{name}.safetensors")), &Device::Cpu).unwrap();
-        let settings = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
-        Self { tensors: tensors.into_iter().collect(), settings: serde_json::from_str(&settings).unwrap(), name }
-    }
-
-    fn numbers(&self, name: &str) -> Vec<f64> {
-        self.tensors[name].to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-    }
-
-    fn integers(&self, name: &str) -> Vec<u32> {
-        self.numbers(name).into_iter().map(|number| number as u32).collect()
-    }
-
-    fn model(&self, catalogue: &Catalogue, dtype: DType) -> Model {
-        let config = &self.settings["config"];
-        let whole = |key: &str| Value::Integer(config[key].as_i64().unwrap());
-        let real = |value: &Json| Value::Real(value.as_f64().unwrap());
-        let backbone = catalogue.backbone("anira").unwrap();
-        let keys = ["d_model", "d_ff", "heads", "prelude_layers", "core_layers", "coda_layers"];
-        let mut given: BTreeMap<String, Value> = keys.iter().map(|key| ((*key).to_owned(), whole(key))).collect();
-        given.insert("rms_norm_epsilon".to_owned(), real(&config["rms_norm_epsilon"]));
-        given.insert("rope_theta".to_owned(), real(&config["rope_theta"]));
-        let backbone_parameters = Parameters::resolve("anira", backbone.parameters, &given).unwrap();
-        let policy = catalogue.policy(config["policy"].as_str().unwrap()).unwrap();
-        let width = config["decider_width"].as_f64().unwrap() / config["d_model"].as_f64().unwrap();
-        let given = BTreeMap::from([
-            ("gamma".to_owned(), real(&self.settings["gamma"])),
-            ("b".to_owned(), real(&self.settings["base"])),
-            ("decider_width".to_owned(), Value::Real(width)),
-        ]);
-        let policy_parameters = Parameters::resolve("policy", policy.parameters, &given).unwrap();
-        let parts = ModelParts {
-            backbone: (backbone, &backbone_parameters),
-            policy: (policy, &policy_parameters),
-            vocabulary: config["vocabulary"].as_u64().unwrap() as usize,
-            max_depth: config["max_depth"].as_u64().unwrap() as usize,
-            halted_keys_values: HaltedKeysValues::from_name(config["halted_keys_values"].as_str().unwrap()).unwrap(),
-            recompute: false,
-            seed: 0,
-        };
-        let model = Model::new(parts, dtype, &Device::Cpu).unwrap();
-        let names: Vec<String> = model.variables.weights().unwrap().into_keys().collect();
-        let stored: Vec<&str> = self.tensors.keys().filter_map(|name| name.strip_prefix("weights.")).collect();
-        assert_eq!(names, stored, "{}: names of the weights", self.name);
-        for name in names {
-            model.variables.set(&name, &self.tensors[&format!("weights.{name}")]).unwrap();
-        }
-        model
-    }
-
-    fn batch(&self) -> Batch {
-        let lengths: Vec<usize> = self.integers("input.lengths").into_iter().map(|length| length as usize).collect();
-        let identities: Vec<u64> = (0..lengths.len() as u64).collect();
-        let layout = Arc::new(TokenLayout::new(&lengths, &identities).unwrap());
-        let mask: Vec<bool> = self.integers("input.loss_mask").into_iter().map(|loss| loss == 1).collect();
-        let targets = self.integers("input.targets");
-        let kept = targets.iter().zip(&mask).filter(|(_, loss)| **loss).map(|(target, _)| *target).collect();
-        Batch {
-            tokens: Tensor::from_vec(self.integers("input.tokens"), layout.rows(), &Device::Cpu).unwrap(),
-            readout: RowSet::from_mask(&mask),
-            targets: Arc::new(kept),
-            target_index: (0..layout.rows()).map(|row| layout.position(row) as u32).collect(),
-            complexity: vec![f32::NAN; layout.rows()],
-            layout,
-        }
-    }
-}
-
+/// Demands that every number is near what is expected, measured by the largest number of the tensor. A gradient's numbers
+/// are sums over all rows, whose rounding errors do not shrink where the sum happens to be small; and a measure of 1 + the
+/// number itself would let pass a gradient of 1e-5 that is not there at all.
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = FLOOR + expected.iter().fold(0.0f64, |most, number| most.max(number.abs()));
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!(
-            (found - expected).abs() <= tolerance * (1.0 + expected.abs()),
-            "{what}[{index}]: {found} against {expected}"
-        );
+        let error = (found - expected).abs() / scale;
+        assert!(error <= tolerance, "{what}[{index}]: {found} against {expected}, {error:.1e} of {scale:.1e}");
     }
-}
-
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn rows(values: &[f64], width: usize, set: &RowSet) -> Vec<f64> {
     set.iter().flat_map(|row| values[row * width..(row + 1) * width].to_vec()).collect()
 }
 
+/// The engine's training pass has the outputs and every gradient of the case.
+fn training_pass(case: &Case, catalogue: &Catalogue) {
+    for (dtype, tolerance) in TOLERANCES {
+        let what = |what: &str| format!("{} in {dtype:?}: {what}", case.name);
+        let (model, batch) = (case.model(catalogue, dtype), case.batch());
+        let noise = Noise::Given(case.numbers("input.noise"));
+        let unrolled = unroll(&model, &batch, &noise, None).unwrap();
+        assert_eq!(unrolled.record.depths, case.integers("output.depths"), "{}", what("depths"));
+        let log_q = unrolled.record.log_distribution.as_ref().unwrap();
+        close(&what("q"), &numbers(&log_q.exp().unwrap()), &case.numbers("output.distribution"), tolerance);
+        let expected = rows(&case.numbers("output.logits"), VOCABULARY, &batch.readout);
+        close(&what("logits"), &numbers(&unrolled.logits[0]), &expected, tolerance);
+        let loss = training::loss(&model, &batch, &noise, None).unwrap();
+        let gamma = case.settings["gamma"].as_f64().unwrap();
+        close(&what("cross-entropy"), &[loss.cross_entropy], &case.numbers("output.cross_entropy"), tolerance);
+        close(&what("regulariser"), &[loss.regulariser / gamma], &case.numbers("output.regulariser"), tolerance);
+        close(&what("loss"), &numbers(&loss.total), &case.numbers("output.loss"), tolerance);
+        let gradients = model.variables.gradients(&loss.total.backward().unwrap()).unwrap();
+        assert!(gradients.keys().map(String::as_str).eq(case.weights()), "{}", what("every weight has a gradient"));
+        for (weight, found) in gradients {
+            let expected = case.numbers(&format!("gradient.{weight}"));
+            close(&what(&format!("gradient of {weight}")), &numbers(&found), &expected, tolerance);
+        }
+    }
+}
+
 #[test]
 fn training_pass_loss_and_every_gradient() {
     let catalogue = catalogue();
+    CASES.iter().for_each(|name| training_pass(&Case::load(name), &catalogue));
+}
+
+#[test]
+fn the_slow_unroll_is_that_of_the_reference() {
     for name in CASES {
         let case = Case::load(name);
-        for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 2e-5)] {
-            let (model, batch) = (case.model(&catalogue, dtype), case.batch());
-            let noise = Noise::Given(case.numbers("input.noise"));
-            let unrolled = unroll(&model, &batch, &noise, None).unwrap();
-            assert_eq!(unrolled.record.depths, case.integers("output.depths"), "{name}");
-            let log_q = unrolled.record.log_distribution.as_ref().unwrap();
-            close("q", &numbers(&log_q.exp().unwrap()), &case.numbers("output.distribution"), tolerance);
-            let expected = rows(&case.numbers("output.logits"), 11, &batch.readout);
-            close("logits", &numbers(&unrolled.logits[0]), &expected, tolerance);
-            let loss = training::loss(&model, &batch, &noise, None).unwrap();
-            let gamma = case.settings["gamma"].as_f64().unwrap();
-            close("cross-entropy", &[loss.cross_entropy], &case.numbers("output.cross_entropy"), tolerance);
-            close("regulariser", &[loss.regulariser / gamma], &case.numbers("output.regulariser"), tolerance);
-            close("loss", &numbers(&loss.total), &case.numbers("output.loss"), tolerance);
-            let gradients = loss.total.backward().unwrap();
-            let found = model.variables.gradients(&gradients).unwrap();
-            assert!(found.keys().eq(model.variables.weights().unwrap().keys()), "{name}: every weight has a gradient");
-            for (weight, found) in found {
-                let found = numbers(&found);
-                close(
-                    &format!("{name} gradient of {weight}"),
-                    &found,
-                    &case.numbers(&format!("gradient.{weight}")),
-                    tolerance,
-                );
-            }
+        let unrolled = case.unrolled();
+        let names = case.tensors.keys().filter(|name| name.starts_with("output.") || name.starts_with("gradient."));
+        for tensor in names.filter(|name| !name.contains("inference")) {
+            close(&format!("{name} {tensor}"), &unrolled.numbers(tensor), &case.numbers(tensor), 1e-10);
         }
+    }
+}
+
+#[test]
+fn training_of_many_rows_and_with_every_option_is_the_slow_unroll() {
+    let catalogue = catalogue();
+    for drawn in &DRAWN {
+        let case = Case::draw(drawn, &catalogue).unrolled();
+        let depths: BTreeSet<u32> = case.integers("output.depths").into_iter().collect();
+        assert!(depths.len() >= 3, "{}: the depths {depths:?} vary too little", case.name);
+        training_pass(&case, &catalogue);
     }
 }
 
@@ -160,9 +164,9 @@ fn invariant_5_evaluation_equals_the_reference_compacted_and_dense() {
     let catalogue = catalogue();
     for name in CASES {
         let case = Case::load(name);
-        for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 2e-5)] {
+        for (dtype, tolerance) in TOLERANCES {
             let (model, batch) = (case.model(&catalogue, dtype), case.batch());
-            let expected = rows(&case.numbers("output.inference_logits"), 11, &batch.readout);
+            let expected = rows(&case.numbers("output.inference_logits"), VOCABULARY, &batch.readout);
             for execution in [Execution::Compacted, Execution::Dense] {
                 let evaluated = evaluate(&model, &batch, execution, None).unwrap();
                 assert_eq!(evaluated.depths, case.integers("output.inference_depths"), "{name} {execution:?}");

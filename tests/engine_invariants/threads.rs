@@ -1,12 +1,15 @@
-//! The number of threads changes no bit of weights, logits and depths.
+//! The number of threads changes no bit of weights, logits and depths, of whole sequences and token by token.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use haltbench_engine::decoding::{Choice, Decoder, Prompt, Until, decode};
+use haltbench_engine::model::Model;
 use haltbench_engine::optimiser::AdamW;
 use haltbench_engine::plan::TrainingSettings;
 use haltbench_engine::recurrence::{Execution, Noise, evaluate};
 use haltbench_engine::training;
 use haltbench_sdk::candle_core::utils::get_num_threads;
+use haltbench_sdk::conformance::Sequence;
 use haltbench_sdk::prelude::*;
 
 use crate::bench::{Bench, Subject};
@@ -17,7 +20,10 @@ use crate::processes::rerun;
 const CHILD: &str = "HALTBENCH_TEST_THREADS_CHILD";
 const NAME: &str = "threads::invariant_7_the_number_of_threads_changes_no_bit";
 
-/// Trains for a few steps, evaluates, and hashes all that came out. The products are large enough that candle's
+/// New tokens of each sequence.
+const NEW: usize = 9;
+
+/// Trains for a few steps, evaluates, decodes, and hashes all that came out. The products are large enough that candle's
 /// splits them over its threads.
 fn run(subject: &Subject, seed: u64) -> u64 {
     let bench = Bench { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed, ..Bench::PLAIN };
@@ -25,7 +31,8 @@ fn run(subject: &Subject, seed: u64) -> u64 {
     let settings = TrainingSettings { warmup_steps: 0, ..TrainingSettings::default() };
     let mut optimiser = AdamW::new(&model.variables, &settings).unwrap();
     let lengths: Vec<usize> = (0..16).map(|place| 8 + 5 * place % 17).collect();
-    let (batch, _) = bench.pack(&bench.sequences(&lengths));
+    let sequences = bench.sequences(&lengths);
+    let (batch, _) = bench.pack(&sequences);
     let mut hasher = DefaultHasher::new();
     for step in 0..3 {
         let loss = training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap();
@@ -39,7 +46,30 @@ fn run(subject: &Subject, seed: u64) -> u64 {
     let evaluated = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
     evaluated.depths.hash(&mut hasher);
     bits(&evaluated.logits).hash(&mut hasher);
+    if matches!(subject.declaration.kind, PolicyKind::Early | PolicyKind::Online) {
+        decoded(&model, &sequences, &mut hasher);
+    }
     hasher.finish()
+}
+
+/// Decodes two ways: greedily, and token by token up to the ends of the sequences, whose logits are then seen. So few rows
+/// are shared among threads in other ways than whole sequences: products by columns, attention by queries.
+fn decoded(model: &Model, sequences: &[Sequence], hasher: &mut DefaultHasher) {
+    let prompt = |Sequence { identity, tokens, .. }: &Sequence| Prompt { identity: *identity, tokens: tokens.clone() };
+    let prompts: Vec<Prompt> = sequences.iter().map(prompt).collect();
+    for sequence in decode(model, &prompts, &Until { end: None, most: NEW }, Choice::Greedy).unwrap().sequences {
+        (sequence.tokens, sequence.depths).hash(hasher);
+        sequence.probabilities.into_iter().map(f64::to_bits).collect::<Vec<u64>>().hash(hasher);
+    }
+    let identities: Vec<u64> = prompts.iter().map(|prompt| prompt.identity).collect();
+    let mut decoder = Decoder::new(model, &identities).unwrap();
+    // The shortest sequence has as many tokens.
+    for place in 0..8 {
+        let new: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt.tokens[place..=place]).collect();
+        let advanced = decoder.advance(&new).unwrap();
+        advanced.depths.hash(hasher);
+        bits(&advanced.logits).hash(hasher);
+    }
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {

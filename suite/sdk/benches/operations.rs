@@ -11,7 +11,9 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, Backward, LayerPass, LayerWeights, RopeTable};
+use haltbench_sdk::ops::{
+    self, AdamWStep, AttentionPlan, Backward, KeyValueEntries, LayerPass, LayerWeights, RopeTable,
+};
 use haltbench_sdk::random::Stream;
 
 const SEQUENCES: usize = 64;
@@ -61,10 +63,28 @@ fn operations(criterion: &mut Criterion) {
     time(criterion, "cross_entropy", &[&[ROWS, 32]], |t| ops::cross_entropy(&t[0], &targets));
     let open: Arc<Vec<bool>> = Arc::new((0..ROWS).map(|row| row % 3 == 0).collect());
     time(criterion, "passthrough", &[x, x, &[ROWS]], |t| ops::passthrough(&t[0], &t[1], &t[2], &open));
-    let weights: [&[usize]; 6] =
-        [vector, &[3 * WIDTH, WIDTH], &[WIDTH, WIDTH], vector, &[2 * HIDDEN, WIDTH], &[WIDTH, HIDDEN]];
-    let shapes: Vec<&[usize]> = [x].into_iter().chain(weights).collect();
-    time(criterion, "layer", &shapes, |t| {
+    time(criterion, "straight_through", &[x, x], |t| ops::straight_through(&t[0], &t[1]));
+    let third = thirds();
+    let some: &[usize] = &[third.len(), WIDTH];
+    time(criterion, "gather_rows", &[x], |t| ops::gather_rows(&t[0], &third));
+    time(criterion, "replace_rows", &[x, some], |t| ops::replace_rows(&t[0], &third, &t[1]));
+}
+
+/// Every third row.
+fn thirds() -> Arc<[u32]> {
+    (0..ROWS as u32).step_by(3).collect()
+}
+
+/// A layer over all rows, as it is used in the first step and in later ones.
+fn layers(criterion: &mut Criterion) {
+    let positions: Arc<Vec<u32>> = Arc::new((0..ROWS).map(|row| (row % LENGTH) as u32).collect());
+    let layout = TokenLayout::new(&[LENGTH; SEQUENCES], &(0..SEQUENCES as u64).collect::<Vec<_>>()).unwrap();
+    let plan = AttentionPlan::new(&layout, &RowSet::all(ROWS), None);
+    let rope = Arc::new(RopeTable::new(WIDTH / HEADS, 10_000.0));
+    let vector: &[usize] = &[WIDTH];
+    let shapes: [&[usize]; 7] =
+        [&[ROWS, WIDTH], vector, &[3 * WIDTH, WIDTH], &[WIDTH, WIDTH], vector, &[2 * HIDDEN, WIDTH], &[WIDTH, HIDDEN]];
+    let layer = |t: &[Tensor], known: Option<(&Tensor, &Arc<[u32]>)>, backward: Backward| {
         let weights = LayerWeights {
             input_norm: t[1].clone(),
             query_key_value: t[2].clone(),
@@ -74,8 +94,37 @@ fn operations(criterion: &mut Criterion) {
             down: t[6].clone(),
         };
         let pass = LayerPass::new(&weights, HEADS, 1e-5, &rope)?;
-        let keys_values = pass.keys_values(&t[0], &positions, None)?;
-        pass.attend(&t[0], &keys_values, &positions, &plan, Backward::default())
+        let keys_values = pass.keys_values(&t[0], &positions, known)?;
+        pass.attend(&t[0], &keys_values, &positions, &plan, backward)
+    };
+    let (third, whole) = (thirds(), Backward::default());
+    let known = values(&[ROWS, 2 * WIDTH], 8).as_detached_tensor();
+    time(criterion, "layer", &shapes, |t| layer(t, None, whole));
+    let again = Backward { recompute: true, ..whole };
+    time(criterion, "layer, computed again in the backward pass", &shapes, |t| layer(t, None, again));
+    time(criterion, "layer, a third of the keys and values anew", &shapes, |t| layer(t, Some((&known, &third)), whole));
+    let few = Backward { places: Some(&third), ..whole };
+    time(criterion, "layer, a third of the rows differentiated", &shapes, |t| layer(t, None, few));
+}
+
+/// What has no backward pass.
+fn constants(criterion: &mut Criterion) {
+    let third = thirds();
+    let [x, new] = [(1, ROWS), (2, third.len())].map(|(seed, rows)| values(&[rows, WIDTH], seed).as_detached_tensor());
+    criterion.bench_function("update_rows", |bencher| bencher.iter(|| ops::update_rows(&x, &third, &new).unwrap()));
+    criterion.bench_function("square_sum", |bencher| bencher.iter(|| ops::square_sum(&x).unwrap()));
+    // One new token of every sequence over all tokens that it has had.
+    let mut entries = KeyValueEntries::new(HEADS, WIDTH, x.dtype(), x.device()).unwrap();
+    let numbers: Vec<u32> = (0..ROWS as u32).collect();
+    let keys_values = values(&[ROWS, 2 * WIDTH], 3).as_detached_tensor();
+    entries.write(&numbers, &keys_values).unwrap();
+    let queries = values(&[SEQUENCES, WIDTH], 4).as_detached_tensor();
+    let seen: Vec<&[u32]> = numbers.chunks(LENGTH).collect();
+    criterion.bench_function("cached_attention", |bencher| {
+        bencher.iter(|| ops::cached_attention(&queries, &entries, &seen).unwrap());
+    });
+    criterion.bench_function("writing entries", |bencher| {
+        bencher.iter(|| entries.write(&numbers, &keys_values).unwrap());
     });
 }
 
@@ -98,5 +147,5 @@ fn adamw(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, operations, adamw);
+criterion_group!(benches, operations, layers, constants, adamw);
 criterion_main!(benches);

@@ -38,6 +38,16 @@ pub fn adamw(
     gradient: Option<&Tensor>,
     step: &AdamWStep,
 ) -> Result<()> {
+    let operands =
+        [("first of adamw", Some(&*first)), ("second of adamw", Some(&*second)), ("gradient of adamw", gradient)];
+    for (operand, tensor) in operands {
+        if let Some(tensor) = tensor {
+            super::expect(operand, tensor, weight.dims(), weight.dtype())?;
+        }
+    }
+    if weight.elem_count() == 0 {
+        return Ok(());
+    }
     let zeros;
     let gradient = match gradient {
         Some(gradient) => gradient.detach().contiguous()?,
@@ -58,7 +68,14 @@ pub fn adamw(
     let change = (((&*first / step.correction1)? / root)? * step.rate)?;
     let moved = ((weight.detach() * (1.0 - step.decay))? - change)?;
     // In place, since everybody who holds the weight is to see it move.
-    weight.slice_set(&moved, 0, 0)
+    if cpu::fused(weight) {
+        return weight.inplace_op2(&moved.contiguous()?, &Overwrite);
+    }
+    // As a vector, since a scalar has no dimension to slice; its memory is the weight's if it is contiguous.
+    if !weight.is_contiguous() {
+        return Err(super::unfit("weight of adamw", "contiguous memory", format!("strides {:?}", weight.stride())));
+    }
+    weight.flatten_all()?.slice_set(&moved.flatten_all()?, 0, 0)
 }
 
 /// Sum of the squares of a tensor's numbers.
@@ -80,14 +97,6 @@ pub fn square_sum(x: &Tensor) -> Result<f64> {
 /// Numbers of a chunk, whatever the number of threads.
 const CHUNK: usize = 1 << 14;
 
-/// The numbers of a tensor that is known to be contiguous, to be changed.
-fn numbers<'a, T: Real>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [T]> {
-    let Some((start, end)) = layout.contiguous_offsets() else {
-        candle_core::bail!("a fused operation needs contiguous operands");
-    };
-    Ok(&mut T::numbers(storage)?[start..end])
-}
-
 struct Moment {
     decay: f64,
     scale: f64,
@@ -102,7 +111,7 @@ impl InplaceOp2 for Moment {
     fn cpu_fwd(&self, moment: &mut CpuStorage, ml: &Layout, gradient: &CpuStorage, gl: &Layout) -> Result<()> {
         dispatch!("adamw-moment", gradient.dtype(), T => {
             let (decay, rest, scale): (T, T, T) = (number(self.decay), number(1.0 - self.decay), number(self.scale));
-            let (moment, gradient) = (numbers::<T>(moment, ml)?, cpu::slice::<T>(gradient, gl)?);
+            let (moment, gradient) = (cpu::slice_mut::<T>(moment, ml)?, cpu::slice::<T>(gradient, gl)?);
             let chunks = moment.chunks_mut(CHUNK).zip(gradient.chunks(CHUNK)).collect();
             threads::for_each(chunks, #[inline(always)] |(moment, gradient): (&mut [T], &[T])| {
                 for (moment, gradient) in moment.iter_mut().zip(gradient) {
@@ -111,6 +120,29 @@ impl InplaceOp2 for Moment {
                     *moment = *moment * decay + new * rest;
                 }
             });
+            Ok(())
+        })
+    }
+}
+
+/// Numbers for a tensor that may lie in memory in any order.
+struct Overwrite;
+
+impl InplaceOp2 for Overwrite {
+    fn name(&self) -> &'static str {
+        "adamw-overwrite"
+    }
+
+    fn cpu_fwd(&self, weight: &mut CpuStorage, wl: &Layout, moved: &CpuStorage, ml: &Layout) -> Result<()> {
+        let mut places = vec![wl.start_offset()];
+        for (count, stride) in wl.dims().iter().zip(wl.stride()) {
+            places = places.iter().flat_map(|place| (0..*count).map(move |index| place + index * stride)).collect();
+        }
+        dispatch!("adamw-overwrite", moved.dtype(), T => {
+            let weight = T::numbers(weight)?;
+            for (place, moved) in places.into_iter().zip(cpu::slice::<T>(moved, ml)?) {
+                weight[place] = *moved;
+            }
             Ok(())
         })
     }
@@ -137,7 +169,7 @@ impl InplaceOp3 for Move {
             let (kept, epsilon): (T, T) = (number(1.0 - decay), number(epsilon));
             let (rate, unbias): (T, T) = (number(rate / correction1), number(1.0 / correction2));
             let (first, second) = (cpu::slice::<T>(first, fl)?, cpu::slice::<T>(second, sl)?);
-            let weight = numbers::<T>(weight, wl)?;
+            let weight = cpu::slice_mut::<T>(weight, wl)?;
             let chunks = weight.chunks_mut(CHUNK).zip(first.chunks(CHUNK).zip(second.chunks(CHUNK))).collect();
             threads::for_each(chunks, #[inline(always)] |(weight, (first, second)): (&mut [T], (&[T], &[T]))| {
                 for (weight, (first, second)) in weight.iter_mut().zip(first.iter().zip(second)) {

@@ -122,16 +122,25 @@ impl AttentionPlan {
 /// # Errors
 /// If shapes or types do not agree with each other and the plan.
 pub fn causal_attention(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &Arc<AttentionPlan>) -> Result<Tensor> {
-    let width = q.dim(1)?;
-    let expected = [plan.total, 2 * width];
-    if q.dim(0)? != plan.rows.len() || keys_values.dims() != expected || !width.is_multiple_of(heads) {
-        candle_core::bail!(
-            "attention: {} queries of {:?} over keys and values {:?} of {} rows in {heads} heads",
-            plan.rows.len(),
-            q.dims(),
-            keys_values.dims(),
-            plan.total
-        );
+    let (queries, width) = super::matrix("q of causal_attention", q)?;
+    if queries != plan.rows.len() {
+        let expected = format!("a row for each of the plan's {} queries", plan.rows.len());
+        return Err(super::unfit("q of causal_attention", expected, queries));
+    }
+    super::expect("keys_values of causal_attention", keys_values, &[plan.total, 2 * width], q.dtype())?;
+    if heads == 0 || !width.is_multiple_of(heads) {
+        return Err(super::unfit(
+            "heads of causal_attention",
+            format!("a number that divides the width {width}"),
+            heads,
+        ));
+    }
+    if let Some(visible) = plan.visible.as_ref().filter(|visible| visible.len() != plan.total) {
+        let expected = format!("one for each of {} rows", plan.total);
+        return Err(super::unfit("visible of causal_attention", expected, visible.len()));
+    }
+    if width == 0 {
+        return Ok(q.clone());
     }
     if cpu::fused(q) {
         let attention = Attention { plan: plan.clone(), heads };

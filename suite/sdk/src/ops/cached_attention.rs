@@ -23,15 +23,23 @@ const QUERIES: usize = 8;
 /// # Errors
 /// If shapes or types do not agree, or a query sees nothing.
 pub fn cached_attention(q: &Tensor, entries: &KeyValueEntries, seen: &[&[u32]]) -> Result<Tensor> {
-    if q.dims() != [seen.len(), entries.width()] {
-        candle_core::bail!(
-            "cached attention: expected queries {:?}, found {:?}",
-            [seen.len(), entries.width()],
-            q.dims()
-        );
+    super::expect("q of cached_attention", q, &[seen.len(), entries.width()], entries.dtype())?;
+    for (query, seen) in seen.iter().enumerate() {
+        let mut known = seen.iter().filter(|entry| **entry != NO_ENTRY).peekable();
+        if known.peek().is_none() {
+            return Err(super::unfit(
+                "seen of cached_attention",
+                "an entry for every query",
+                format!("query {query} sees no entry"),
+            ));
+        }
+        if let Some(entry) = known.find(|entry| **entry as usize >= entries.capacity()) {
+            let expected = format!("numbers of entries below {}", entries.capacity());
+            return Err(super::unfit("seen of cached_attention", expected, format!("{entry} of query {query}")));
+        }
     }
-    if let Some(query) = seen.iter().position(|seen| seen.iter().all(|entry| *entry == NO_ENTRY)) {
-        candle_core::bail!("cached attention: query {query} sees no entry");
+    if entries.width() == 0 {
+        return Ok(q.detach());
     }
     if !cpu::fused(q) || seen.is_empty() {
         return composed(q, entries, seen);

@@ -1,5 +1,7 @@
 //! Access to the numbers of CPU tensors for fused operations.
 
+use std::ops::Range;
+
 use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
 use crate::instructions::Instructions;
@@ -159,8 +161,19 @@ pub(super) fn fused(tensor: &Tensor) -> bool {
 
 /// The contiguous numbers of a storage.
 pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    Ok(&storage.as_slice::<T>()?[range(layout)?])
+}
+
+/// The contiguous numbers of a storage, to be changed.
+pub(super) fn slice_mut<'a, T: Real>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [T]> {
+    Ok(&mut T::numbers(storage)?[range(layout)?])
+}
+
+fn range(layout: &Layout) -> Result<Range<usize>> {
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<T>()?[start..end]),
+        // A view of nothing may begin behind the end of its memory.
+        Some((start, end)) if start == end => Ok(0..0),
+        Some((start, end)) => Ok(start..end),
         None => bail!("a fused operation needs contiguous operands"),
     }
 }

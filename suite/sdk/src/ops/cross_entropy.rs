@@ -17,9 +17,12 @@ struct CrossEntropy {
 /// # Errors
 /// If there are not as many targets as rows, or one is outside the vocabulary.
 pub fn cross_entropy(logits: &Tensor, targets: &Arc<Vec<u32>>) -> Result<Tensor> {
-    let (rows, vocabulary) = logits.dims2()?;
-    if rows != targets.len() || targets.iter().any(|target| *target as usize >= vocabulary) {
-        candle_core::bail!("cross-entropy: {} targets for {rows} rows of {vocabulary} logits", targets.len());
+    let (rows, vocabulary) = super::matrix("logits of cross_entropy", logits)?;
+    if targets.len() != rows {
+        return Err(super::unfit("targets of cross_entropy", format!("one for each of {rows} rows"), targets.len()));
+    }
+    if let Some(target) = targets.iter().find(|target| **target as usize >= vocabulary) {
+        return Err(super::unfit("targets of cross_entropy", format!("numbers below {vocabulary}"), target));
     }
     if cpu::fused(logits) {
         return logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.clone() });
@@ -46,7 +49,7 @@ impl CustomOp1 for CrossEntropy {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!("cross-entropy", candle_core::backend::BackendStorage::dtype(storage), T => {
             let logits = cpu::slice::<T>(storage, layout)?;
-            let vocabulary = layout.dims()[1];
+            let vocabulary = layout.dims()[1].max(1);
             let mut losses = vec![0 as T; self.targets.len()];
             let chunks = losses.chunks_mut(ROWS).zip(logits.chunks(ROWS * vocabulary)).zip(self.targets.chunks(ROWS));
             threads::for_each(chunks.collect(), |((losses, logits), targets): ((&mut [T], &[T]), &[u32])| {
@@ -59,7 +62,7 @@ impl CustomOp1 for CrossEntropy {
     }
 
     fn bwd(&self, logits: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let vocabulary = logits.dim(1)?;
+        let vocabulary = logits.dim(1)?.max(1);
         dispatch!("cross-entropy", logits.dtype(), T => {
             let result = cpu::with_all::<T, _, 2>([logits, grad], |[logits, grad]| {
                 let mut result = logits.to_vec();

@@ -35,7 +35,8 @@ impl KeyValueEntries {
     /// If the heads do not divide the width.
     pub fn new(heads: usize, width: usize, dtype: DType, device: &Device) -> Result<Self> {
         if heads == 0 || !width.is_multiple_of(heads) {
-            candle_core::bail!("cached keys and values: {heads} heads do not divide {width}");
+            let expected = format!("a number that divides the width {width}");
+            return Err(super::unfit("heads of cached keys and values", expected, heads));
         }
         let memory = match (device.is_cpu(), dtype) {
             (true, DType::F32) => Memory::Segments(Box::new(Vec::<Vec<f32>>::new())),
@@ -53,6 +54,16 @@ impl KeyValueEntries {
     /// Numbers in a key.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// Type of the numbers.
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Entries that there is room for: higher numbers have never been written.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Bytes that one entry takes.
@@ -77,15 +88,7 @@ impl KeyValueEntries {
     /// # Errors
     /// If shapes or types do not agree.
     pub fn write(&mut self, entries: &[u32], keys_values: &Tensor) -> Result<()> {
-        if keys_values.dims() != [entries.len(), 2 * self.width] || keys_values.dtype() != self.dtype {
-            candle_core::bail!(
-                "cached keys and values: expected {:?} of {:?}, found {:?} of {:?}",
-                [entries.len(), 2 * self.width],
-                self.dtype,
-                keys_values.dims(),
-                keys_values.dtype()
-            );
-        }
+        super::expect("cached keys and values", keys_values, &[entries.len(), 2 * self.width], self.dtype)?;
         let stored = || entries.iter().copied().zip(0u32..).filter(|(entry, _)| *entry != NO_ENTRY);
         let Some(most) = stored().map(|(entry, _)| entry as usize + 1).max() else { return Ok(()) };
         let missing = most.saturating_sub(self.capacity).div_ceil(SEGMENT);
@@ -180,7 +183,7 @@ impl<'a, T> Rows<'a, T> {
 /// `row`, head after head, with its heads interleaved; what is left of `into` is not touched.
 #[inline(always)]
 pub(super) fn interleave<T: Copy>(row: &[T], heads: usize, into: &mut [T]) {
-    let head_dim = row.len() / heads;
+    let head_dim = (row.len() / heads).max(1);
     for (head, numbers) in row.chunks_exact(head_dim).enumerate() {
         for (into, number) in into[head..].iter_mut().step_by(heads).zip(numbers) {
             *into = *number;

@@ -10,8 +10,9 @@ use crate::threads;
 /// The straight-through estimator: `hard` forward, the gradient of `soft` backward. Both of one shape.
 ///
 /// # Errors
-/// If shapes do not agree.
+/// If shapes or types do not agree.
 pub fn straight_through(hard: &Tensor, soft: &Tensor) -> Result<Tensor> {
+    super::expect("hard of straight_through", hard, soft.dims(), soft.dtype())?;
     if cpu::fused(soft) {
         return soft.contiguous()?.apply_op1(StraightThrough { hard: hard.contiguous()?.detach() });
     }
@@ -47,6 +48,12 @@ impl CustomOp1 for StraightThrough {
 /// # Errors
 /// If shapes or types do not agree.
 pub fn passthrough(candidate: &Tensor, previous: &Tensor, soft: &Tensor, open: &Arc<Vec<bool>>) -> Result<Tensor> {
+    let (rows, width) = super::matrix("candidate of passthrough", candidate)?;
+    super::expect("previous of passthrough", previous, &[rows, width], candidate.dtype())?;
+    super::expect("soft of passthrough", soft, &[rows], candidate.dtype())?;
+    if open.len() != rows {
+        return Err(super::unfit("open of passthrough", format!("one for each of {rows} rows"), open.len()));
+    }
     if cpu::fused(candidate) {
         let gate = Passthrough { open: open.clone() };
         return candidate.contiguous()?.apply_op3(&previous.contiguous()?, &soft.contiguous()?, gate);

@@ -15,6 +15,10 @@ struct LayerNorm {
 /// # Errors
 /// If shapes or types do not agree.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let (_, width) = super::matrix("x of layer_norm", x)?;
+    for (operand, vector) in [("weight of layer_norm", weight), ("bias of layer_norm", bias)] {
+        super::expect(operand, vector, &[width], x.dtype())?;
+    }
     if cpu::fused(x) {
         return x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, LayerNorm { epsilon });
     }
@@ -43,7 +47,8 @@ fn normalise<T: Real>(x: &[T], ones: &[T], normed: &mut [T], epsilon: T) -> T {
 }
 
 fn forward<T: Real>(x: &[T], w: &[T], b: &[T], epsilon: T) -> Vec<T> {
-    let width = w.len();
+    // Rows of no numbers have nothing to divide into chunks.
+    let width = w.len().max(1);
     let mut y = vec![T::zero(); x.len()];
     let ones = vec![T::one(); width];
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).collect();
@@ -64,7 +69,7 @@ fn forward<T: Real>(x: &[T], w: &[T], b: &[T], epsilon: T) -> Vec<T> {
 
 /// Gradients of x, weight and bias.
 fn backward<T: Real>(x: &[T], w: &[T], grad: &[T], epsilon: T) -> [Vec<T>; 3] {
-    let width = w.len();
+    let width = w.len().max(1);
     let mut dx = vec![T::zero(); x.len()];
     let ones = vec![T::one(); width];
     // Each chunk sums its own share of dw and db; the shares are added in the order of the chunks.
@@ -103,7 +108,9 @@ fn backward<T: Real>(x: &[T], w: &[T], grad: &[T], epsilon: T) -> [Vec<T>; 3] {
             *total += *part;
         }
     }
-    let db = both.split_off(width);
+    let mut db = both.split_off(width);
+    both.truncate(w.len());
+    db.truncate(w.len());
     [dx, both, db]
 }
 

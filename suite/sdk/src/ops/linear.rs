@@ -13,10 +13,10 @@ use crate::threads;
 /// # Errors
 /// If shapes or types do not agree.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let ((_, inputs), (outputs, width)) = (x.dims2()?, weight.dims2()?);
-    if inputs != width || bias.is_some_and(|bias| bias.dims() != [outputs]) {
-        let bias = bias.map(Tensor::dims);
-        candle_core::bail!("linear: x {:?}, weight {:?}, bias {bias:?} do not fit", x.dims(), weight.dims());
+    let ((_, inputs), (outputs, _)) = (super::matrix("x of linear", x)?, super::matrix("weight of linear", weight)?);
+    super::expect("weight of linear", weight, &[outputs, inputs], x.dtype())?;
+    if let Some(bias) = bias {
+        super::expect("bias of linear", bias, &[outputs], x.dtype())?;
     }
     if !cpu::fused(x) {
         return composed(x, weight, bias);
@@ -38,9 +38,14 @@ fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor
 
 struct Linear;
 
-fn forward<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, inputs: usize) -> Vec<T> {
-    let mut y = project(x, weight, inputs);
-    if let Some(bias) = bias {
+/// Rows, inputs and outputs.
+type Sizes = (usize, usize, usize);
+
+/// A sum over no inputs is zero, and `rows` says how many there are.
+fn forward<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, (rows, inputs, outputs): Sizes) -> Vec<T> {
+    let sums = inputs > 0 && outputs > 0;
+    let mut y = if sums { project(x, weight, inputs) } else { vec![T::zero(); rows * outputs] };
+    if let Some(bias) = bias.filter(|bias| !bias.is_empty()) {
         for row in y.chunks_exact_mut(bias.len()) {
             for (y, bias) in row.iter_mut().zip(bias) {
                 *y += *bias;
@@ -53,6 +58,10 @@ fn forward<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, inputs: usize) ->
 /// Gradients of x and weight.
 fn backward(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
     let (outputs, inputs) = weight.dims2()?;
+    if grad.elem_count() == 0 || inputs == 0 {
+        // Sums over nothing.
+        return Ok((Some(x.zeros_like()?), Some(weight.zeros_like()?)));
+    }
     dispatch!("linear", x.dtype(), T => {
         let (dx, dweight) = cpu::with_all::<T, _, 3>([x, weight, grad], |[x, weight, grad]| {
             let mut dweight = vec![0 as T; weight.len()];
@@ -78,7 +87,7 @@ impl CustomOp2 for Linear {
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, w: &CpuStorage, wl: &Layout) -> Result<(CpuStorage, Shape)> {
         let ((rows, inputs), outputs) = (xl.shape().dims2()?, wl.dims()[0]);
         dispatch!("linear", x.dtype(), T => {
-            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, None, inputs);
+            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, None, (rows, inputs, outputs));
             Ok(cpu::stored(y, (rows, outputs)))
         })
     }
@@ -105,7 +114,7 @@ impl CustomOp3 for Linear {
         let ((rows, inputs), outputs) = (xl.shape().dims2()?, wl.dims()[0]);
         dispatch!("linear", x.dtype(), T => {
             let bias = cpu::slice::<T>(b, bl)?;
-            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, Some(bias), inputs);
+            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, Some(bias), (rows, inputs, outputs));
             Ok(cpu::stored(y, (rows, outputs)))
         })
     }
@@ -122,7 +131,7 @@ impl CustomOp3 for Linear {
         dispatch!("linear", x.dtype(), T => {
             let mut dbias = vec![0 as T; b.elem_count()];
             cpu::with::<T, _>(grad, |grad| {
-                for row in grad.chunks_exact(dbias.len()) {
+                for row in grad.chunks_exact(dbias.len().max(1)) {
                     for (sum, grad) in dbias.iter_mut().zip(row) {
                         *sum += *grad;
                     }

@@ -40,6 +40,31 @@ pub use rows::{gather_rows, replace_rows, update_rows};
 pub use silu::silu;
 pub use swiglu::swiglu;
 
+use candle_core::{DType, Result, Tensor};
+
+/// The error for an operand that does not fit: fused operations walk over plain memory, where a wrong shape would be a
+/// wrong result and not a refusal.
+fn unfit(operand: &str, expected: impl Into<String>, found: impl ToString) -> candle_core::Error {
+    candle_core::Error::wrap(crate::Error::invalid(operand, expected, found))
+}
+
+/// Demands a shape and a type of an operand.
+fn expect(operand: &str, found: &Tensor, shape: &[usize], dtype: DType) -> Result<()> {
+    if found.dims() == shape && found.dtype() == dtype {
+        return Ok(());
+    }
+    let described = |shape: &[usize], dtype: DType| format!("{shape:?} of {}", dtype.as_str());
+    Err(unfit(operand, described(shape, dtype), described(found.dims(), found.dtype())))
+}
+
+/// Rows and columns of an operand that must be a matrix.
+fn matrix(operand: &str, found: &Tensor) -> Result<(usize, usize)> {
+    match found.dims() {
+        [rows, columns] => Ok((*rows, *columns)),
+        other => Err(unfit(operand, "rows and columns", format!("{other:?}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device, Result, Tensor, Var};

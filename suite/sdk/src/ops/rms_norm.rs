@@ -14,8 +14,10 @@ struct RmsNorm {
 /// # Errors
 /// If shapes or types do not agree.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let (_, width) = super::matrix("x of rms_norm", x)?;
+    super::expect("weight of rms_norm", weight, &[width], x.dtype())?;
     if cpu::fused(x) {
-        return x.contiguous()?.apply_op2(weight, RmsNorm { epsilon });
+        return x.contiguous()?.apply_op2(&weight.contiguous()?, RmsNorm { epsilon });
     }
     composed(x, weight, epsilon)
 }
@@ -32,7 +34,8 @@ fn inverse_root<T: Real>(row: &[T], epsilon: T) -> T {
 
 /// RMSNorm of the rows of `x`, as wide as `w`.
 pub(super) fn forward<T: Real>(x: &[T], w: &[T], epsilon: T) -> Vec<T> {
-    let width = w.len();
+    // Rows of no numbers have nothing to divide into chunks.
+    let width = w.len().max(1);
     let mut y = vec![T::zero(); x.len()];
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).collect();
     threads::for_each(
@@ -77,7 +80,7 @@ impl CustomOp2 for RmsNorm {
 
 /// Adds the gradients of [`forward`] to `dx` and `dw`.
 pub(super) fn backward_onto<T: Real>(dx: &mut [T], dw: &mut [T], x: &[T], w: &[T], grad: &[T], epsilon: T) {
-    let width = w.len();
+    let width = w.len().max(1);
     // Each chunk sums its own share of dw; the shares are added in the order of the chunks.
     let mut shares = vec![T::zero(); x.len().div_ceil(ROWS * width) * width];
     let chunks: Vec<_> = dx

@@ -52,18 +52,26 @@ impl RopeTable {
 /// Rotates every head of `x` `[rows, heads * head_dim]` by the angles of `positions` `[rows]`.
 ///
 /// # Errors
-/// If there are not as many positions as rows.
+/// If there are not as many positions as rows, or the rows are not whole heads of an even width.
 pub fn rope(x: &Tensor, positions: &Arc<Vec<u32>>, table: &RopeTable) -> Result<Tensor> {
-    if x.dim(0)? != positions.len() {
-        candle_core::bail!("rope: {} positions for {} rows", positions.len(), x.dim(0)?);
+    let (rows, width) = super::matrix("x of rope", x)?;
+    let head_dim = table.head_dim;
+    if head_dim == 0 || !head_dim.is_multiple_of(2) {
+        return Err(super::unfit("table of rope", "heads of an even width", head_dim));
+    }
+    if !width.is_multiple_of(head_dim) {
+        return Err(super::unfit("x of rope", format!("rows of whole heads of {head_dim} numbers"), width));
+    }
+    if positions.len() != rows {
+        return Err(super::unfit("positions of rope", format!("one for each of {rows} rows"), positions.len()));
     }
     let most = positions.iter().max().map_or(0, |most| *most as usize + 1);
     let angles = table.angles(most);
     if cpu::fused(x) {
-        let rotation = Rotation { angles, head_dim: table.head_dim };
+        let rotation = Rotation { angles, head_dim };
         return x.contiguous()?.apply_op1(Rope { positions: positions.clone(), rotation });
     }
-    composed(x, positions, &angles, table.head_dim)
+    composed(x, positions, &angles, head_dim)
 }
 
 fn composed(x: &Tensor, positions: &[u32], angles: &Angles, head_dim: usize) -> Result<Tensor> {

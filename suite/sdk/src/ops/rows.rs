@@ -9,10 +9,9 @@ use super::cpu::{self, Real, dispatch};
 /// The rows `rows` of `x` `[total, width]`, in that order: `[rows.len(), width]`. No row may be named twice.
 ///
 /// # Errors
-/// If a row is not there.
+/// If a row is not there or named twice.
 pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
-    let total = x.dim(0)?;
-    check(rows, total)?;
+    check(rows, total("x of gather_rows", x)?)?;
     if cpu::fused(x) && x.rank() == 2 {
         return x.contiguous()?.apply_op1(Gather { rows: rows.clone() });
     }
@@ -23,10 +22,9 @@ pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
 /// may be named twice.
 ///
 /// # Errors
-/// If shapes do not agree or a row is not there.
+/// If shapes or types do not agree, or a row is not there or named twice.
 pub fn replace_rows(base: &Tensor, rows: &Arc<[u32]>, new: &Tensor) -> Result<Tensor> {
-    let total = base.dim(0)?;
-    check_replacement(base, rows, new)?;
+    let total = check_replacement(base, rows, new)?;
     if cpu::fused(base) && base.rank() == 2 {
         return base.contiguous()?.apply_op2(&new.contiguous()?, Replace { rows: rows.clone() });
     }
@@ -48,21 +46,38 @@ pub fn update_rows(base: &Tensor, rows: &Arc<[u32]>, new: &Tensor) -> Result<Ten
         return replace_rows(base, rows, new);
     }
     check_replacement(base, rows, new)?;
+    if base.elem_count() == 0 {
+        return Ok(base.clone());
+    }
     base.inplace_op2(&new.contiguous()?, &Replace { rows: rows.clone() })?;
     Ok(base.clone())
 }
 
-fn check_replacement(base: &Tensor, rows: &[u32], new: &Tensor) -> Result<()> {
-    check(rows, base.dim(0)?)?;
-    if new.dim(0)? != rows.len() || new.dims()[1..] != base.dims()[1..] {
-        candle_core::bail!("rows: {} rows of {:?} cannot replace rows of {:?}", rows.len(), new.dims(), base.dims());
-    }
-    Ok(())
+/// Number of rows of `base`, if those of `new` fit.
+fn check_replacement(base: &Tensor, rows: &[u32], new: &Tensor) -> Result<usize> {
+    let total = total("base of replace_rows", base)?;
+    check(rows, total)?;
+    let mut shape = base.dims().to_vec();
+    shape[0] = rows.len();
+    super::expect("new rows of replace_rows", new, &shape, base.dtype())?;
+    Ok(total)
+}
+
+fn total(operand: &str, x: &Tensor) -> Result<usize> {
+    x.dims().first().copied().ok_or_else(|| super::unfit(operand, "rows", "a scalar"))
 }
 
 fn check(rows: &[u32], total: usize) -> Result<()> {
-    match rows.iter().find(|row| **row as usize >= total) {
-        Some(row) => candle_core::bail!("rows: there is no row {row} of {total}"),
+    if let Some(row) = rows.iter().find(|row| **row as usize >= total) {
+        return Err(super::unfit("rows", format!("numbers below {total}"), row));
+    }
+    // A gradient is copied to its row, so that of a row named twice would be lost. Most lists ascend.
+    if rows.windows(2).all(|pair| pair[0] < pair[1]) {
+        return Ok(());
+    }
+    let mut named = vec![false; total];
+    match rows.iter().find(|row| std::mem::replace(&mut named[**row as usize], true)) {
+        Some(row) => Err(super::unfit("rows", "each row once", format!("{row} twice"))),
         None => Ok(()),
     }
 }
@@ -153,11 +168,8 @@ impl InplaceOp2 for Replace {
 
     fn cpu_fwd(&self, b: &mut CpuStorage, bl: &Layout, n: &CpuStorage, nl: &Layout) -> Result<()> {
         let width = bl.dims()[1];
-        let Some((start, end)) = bl.contiguous_offsets() else {
-            candle_core::bail!("a fused operation needs contiguous operands");
-        };
         dispatch!("update-rows", candle_core::backend::BackendStorage::dtype(n), T => {
-            scatter(&mut T::numbers(b)?[start..end], &self.rows, cpu::slice::<T>(n, nl)?, width);
+            scatter(cpu::slice_mut::<T>(b, bl)?, &self.rows, cpu::slice::<T>(n, nl)?, width);
             Ok(())
         })
     }

@@ -13,9 +13,9 @@ struct SwiGlu;
 /// # Errors
 /// If the rows cannot be halved.
 pub fn swiglu(x: &Tensor) -> Result<Tensor> {
-    let (_, width) = x.dims2()?;
+    let (_, width) = super::matrix("x of swiglu", x)?;
     if !width.is_multiple_of(2) {
-        candle_core::bail!("swiglu: expected rows of gate and up side by side, found {width} numbers");
+        return Err(super::unfit("x of swiglu", "rows of gate and up side by side, an even width", width));
     }
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(SwiGlu);
@@ -33,6 +33,8 @@ const ROWS: usize = 8;
 
 /// The forward pass over rows of `2 * width` numbers.
 pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
+    // Rows of no numbers have nothing to divide into chunks.
+    let width = width.max(1);
     let mut y = vec![T::zero(); x.len() / 2];
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * 2 * width)).collect();
     with_instructions!(instructions => threads::for_each_with(
@@ -53,6 +55,7 @@ pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
 
 /// Turns `x` into its gradient, and the gradient of the result into the result of the forward pass.
 pub(super) fn backward<T: Real>(x: &mut [T], grad: &mut [T], width: usize) {
+    let width = width.max(1);
     let chunks = x.chunks_mut(ROWS * 2 * width).zip(grad.chunks_mut(ROWS * width)).collect();
     with_instructions!(instructions => threads::for_each_with(
         instructions,
