@@ -130,7 +130,7 @@ fn training_and_evaluation_share_no_instance() {
     assert!(drawn.filter(|drawn| trained.contains(&drawn.canonical)).count() > 0, "the comparison has no power");
 
     // What the file holds is the evaluation that was compared.
-    let rows = rows(&cell);
+    let rows = rows(&cell.join("tokens.parquet"));
     let distinct: BTreeSet<u64> = rows.iter().map(|row| number(row, "instance") as u64).collect();
     assert_eq!(distinct, evaluated.iter().map(|entry| entry.number).collect());
     for row in &rows {

@@ -15,7 +15,7 @@ fn tasks() -> Vec<Box<dyn Task>> {
         released(60),
         spelled("canonical"),
         spelled("any"),
-        configured(&[quarter.clone()]).unwrap(),
+        configured(std::slice::from_ref(&quarter)).unwrap(),
         configured(&[quarter, ("order", text("any")), ("vocabulary", Value::Integer(500))]).unwrap(),
     ]
 }
