@@ -48,6 +48,12 @@ pub(crate) fn even_share(count: usize, least: usize, most: usize) -> usize {
     count.div_ceil(items.max(1)).max(least)
 }
 
+/// How many items to work on before what they leave is used up, when a few suffice for efficiency: enough for all threads.
+/// For work whose results do not depend on it.
+pub(crate) fn items_at_a_time(few: usize) -> usize {
+    few.max(4 * rayon::current_num_threads())
+}
+
 /// Runs `work` on every item, in parallel where the pool has more than one thread, with the widest instructions that
 /// the processor has. Items must write to disjoint memory and no item may depend on another. Inside an item it runs on
 /// the item's thread.

@@ -98,7 +98,9 @@ fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
             if declaration.uses_labels { " and reads labels" } else { "" },
         )));
     }
-    let record = unroll(model, &bench.batch, noise, None)?.record;
+    let mut record = unroll(model, &bench.batch, noise, None)?.record;
+    // Or it would keep what the forward pass keeps.
+    record.log_distribution = record.log_distribution.map(|log_q| log_q.detach());
     if bench.workload.mean_depth.is_some() && record.depths != bench.depths {
         return Err(Error::Usage(format!(
             "--mean-depth: expected a policy that gives scores or hazards, such as anira-e and anira-o; {policy} decides \

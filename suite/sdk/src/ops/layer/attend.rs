@@ -71,6 +71,10 @@ pub(super) fn composed(
     &middle + hidden.matmul(&weights.down.t()?)?
 }
 
+/// Parts whose gradients are laid out before they are added to those of the weights: memory for more would be as large as
+/// what the forward pass keeps.
+const GROUP: usize = 16;
+
 struct Attend {
     layer: Arc<Layer>,
     positions: Arc<Vec<u32>>,
@@ -165,20 +169,33 @@ impl Attend {
         let d_model = self.layer.d_model;
         let saved = self.saved(states, keys_values)?;
         let (mut dstates, mut dkeys_values) = (threads::zeros(states.len()), threads::zeros(keys_values.len()));
-        let mut cotangents: Vec<Option<Cotangents<T>>> = saved.iter().map(|_| None).collect();
         let of_states = split(&mut dstates, saved.iter().map(|part| part.queries.clone()), d_model);
         let of_keys = split(&mut dkeys_values, saved.iter().map(|part| part.keys.clone()), 2 * d_model);
-        let work = saved.into_iter().zip(&mut cotangents).zip(of_states.into_iter().zip(of_keys)).collect();
-        self.with_computation(Way::Backward, keys_values, |computation| {
-            type Work<'w, T> = ((Saved<T>, &'w mut Option<Cotangents<T>>), (&'w mut [T], &'w mut [T]));
-            threads::for_each(work, |((saved, cotangents), (dstates, dkeys_values)): Work<T>| {
-                let Some(kept) = saved.kept else { return };
-                let own = saved.queries.start * d_model..saved.queries.end * d_model;
-                let keys = (dkeys_values, saved.keys.start);
-                *cotangents = Some(computation.backward(kept, &states[own.clone()], &grad[own], dstates, keys));
-            });
-        })?;
-        let cotangents: Vec<Cotangents<T>> = cotangents.into_iter().flatten().collect();
+        type Work<'w, T> = (Saved<T>, (&'w mut [T], &'w mut [T]));
+        let mut work: Vec<Work<T>> = saved.into_iter().zip(of_states.into_iter().zip(of_keys)).collect();
+        work.reverse();
+        let at_a_time = threads::items_at_a_time(GROUP);
+        while !work.is_empty() {
+            let group = work.split_off(work.len().saturating_sub(at_a_time));
+            let mut cotangents: Vec<Option<Cotangents<T>>> = group.iter().map(|_| None).collect();
+            let group = cotangents.iter_mut().zip(group.into_iter().rev()).collect();
+            self.with_computation(Way::Backward, keys_values, |computation| {
+                type Part<'w, T> = (&'w mut Option<Cotangents<T>>, Work<'w, T>);
+                threads::for_each(group, |(cotangents, (saved, (dstates, dkeys_values))): Part<T>| {
+                    let Some(kept) = saved.kept else { return };
+                    let own = saved.queries.start * d_model..saved.queries.end * d_model;
+                    let keys = (dkeys_values, saved.keys.start);
+                    *cotangents = Some(computation.backward(kept, &states[own.clone()], &grad[own], dstates, keys));
+                });
+            })?;
+            self.add_gradients(&cotangents.into_iter().flatten().collect::<Vec<_>>());
+        }
+        Ok((dstates, dkeys_values))
+    }
+
+    /// Adds what some parts give to the gradients of the weights.
+    fn add_gradients<T: Real>(&self, cotangents: &[Cotangents<T>]) {
+        let d_model = self.layer.d_model;
         let lengths = self.layer.weights.in_order().map(Tensor::elem_count);
         self.layer.sums.add::<T>(lengths, |[input_norm, query_key_value, output, norm, gate_up, down]| {
             let query = &mut query_key_value[..d_model * d_model];
@@ -192,12 +209,11 @@ impl Attend {
                 sum(output, &|part| Term { left: &part.dmiddle, right: &part.attended }),
                 sum(query, &|part| Term { left: &part.dquery, right: &part.states_normed }),
             ]);
-            for part in &cotangents {
+            for part in cotangents {
                 accumulate(input_norm, &part.norms[0]);
                 accumulate(norm, &part.norms[1]);
             }
         });
-        Ok((dstates, dkeys_values))
     }
 }
 
