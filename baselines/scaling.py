@@ -3,7 +3,8 @@
     python3 scaling.py [--program ../target/debug/haltbench] [--repetitions 5]
 
 One size is doubled at a time from the same start. Prints the exponents of the powers that fit best (least squares on
-logarithms) and, for depth, the memory that one more step takes beside the numbers that its backward pass reads. Needs
+logarithms), for depth the memory that one more step takes beside the numbers that its backward pass reads, and the memory
+of a whole step beside all that its backward pass reads, with all rows in all steps and at a third of the depth. Needs
 Python alone.
 """
 
@@ -21,6 +22,11 @@ DOUBLED = {
     "batch": [{"batch": batch} for batch in (8, 16, 32, 64)],
     "width": [{"d-model": width, "d-ff": 4 * width} for width in (64, 128, 256, 512)],
 }
+# Shapes whose whole step is measured.
+WHOLE = [
+    {"d-model": 128, "d-ff": 512, "depth": 6, "heads": 8, "batch": 64, "length": 64},
+    {"d-model": 256, "d-ff": 1664, "depth": 14, "heads": 8, "batch": 32, "length": 40},
+]
 # What the process holds without a model to speak of.
 NOTHING = {"d-model": 8, "d-ff": 8, "depth": 1, "heads": 1, "batch": 1, "length": 2}
 
@@ -29,6 +35,16 @@ def measure(program: Path, repetitions: int, sizes: dict[str, int]) -> dict:
     arguments = [f"--{name}={value}" for name, value in {**START, **sizes}.items()]
     command = [program, "bench", "step", "--json", f"--repetitions={repetitions}", *arguments]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def read_by_backward(sizes: dict[str, int], mean_depth: float, decider: int) -> float:
+    """Bytes that the backward pass of a step reads, weights left out; `decider` is the width of the decider."""
+    rows, width, feed_forward = sizes["batch"] * sizes["length"], sizes["d-model"], sizes["d-ff"]
+    # Queries, attended values, the state between the two halves, gate and up: of rows that run, in prelude and coda too.
+    running = (mean_depth + 2) * (3 * width + 2 * feed_forward)
+    # Of all rows: keys, values and the state that each layer reads, and for the gates the candidate of each step.
+    everywhere = (sizes["depth"] + 2) * 3 * width + sizes["depth"] * width
+    return 4 * rows * (running + everywhere + width + 2 * decider)
 
 
 def exponent(xs: list[float], ys: list[float]) -> float:
@@ -58,6 +74,17 @@ def main() -> None:
             rows = START["batch"] * START["length"]
             read = 4 * rows * (6 * START["d-model"] + 2 * START["d-ff"])
             print(f"{'':8} one more step takes {step / 1e6:.2f} MB; its backward pass reads {read / 1e6:.2f} MB: {step / read:.2f}")
+    for sizes in WHOLE:
+        for mean_depth in (sizes["depth"], sizes["depth"] / 3):
+            report = measure(options.program, options.repetitions, {**sizes, "mean-depth": mean_depth})
+            # Weights with their gradients and two moments.
+            weights = 16 * 3 * (4 * sizes["d-model"] ** 2 + 3 * sizes["d-model"] * sizes["d-ff"])
+            taken = report["peak_memory_bytes"] - nothing - weights
+            read = read_by_backward(sizes, report["drawn_mean_depth"], 4 * sizes["d-model"])
+            print(
+                f"d_model {sizes['d-model']}, mean depth {mean_depth:.1f} of {sizes['depth']}: a step takes {taken / 1e6:.0f} MB; "
+                f"its backward pass reads {read / 1e6:.0f} MB: {taken / read:.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -138,6 +138,18 @@ fn generated_strings_have_a_table_where_a_task_judges_them() {
     let text = Format::Markdown.write(&leaderboard);
     assert!(text.contains("| policy | valid % | KL, own | KL | cross-entropy |"), "{text}");
     assert!(text.contains("| follower | 37.5 |"), "{text}");
+    // Means over seeds are those of one complexity and one kind of sizes each.
+    let of = |complexity: &str| {
+        let rows = row.metrics.iter().filter(|metric| metric.metric == "generated_spearman");
+        rows.filter(|metric| metric.complexity.as_deref() == Some(complexity)).map(|metric| metric.value).collect()
+    };
+    let [height, width]: [Vec<Option<f64>>; 2] = ["height", "width"].map(of);
+    assert_eq!((height, width), (vec![Some(0.1875)], vec![Some(-0.375)]));
+    assert_eq!(row.metric("generated_accepted", Some("beyond")).unwrap().value, Some(0.09375));
+    assert!(
+        text.contains("| accepted % |") && text.contains("; accepted: answers that the model writes itself"),
+        "{text}"
+    );
     assert!(Format::Csv.write(&leaderboard).contains("follower,generated_valid,in_range,,,0.375"));
     assert!(!Format::Table.write(&example()).contains("Strings:"));
     assert!(Format::Svg.write(&leaderboard).contains("in %: most-frequent 40.0."));

@@ -197,13 +197,23 @@ fn baseline() -> BaselineResult {
     }
 }
 
-/// What is said about four strings of which a share is valid, and of expectations that exclude what is possible.
+/// What is said about four strings of which a share is valid, and of expectations that exclude what is possible; of
+/// correlations with two complexities, and of accepted answers at two kinds of sizes.
 fn strings(valid: f64) -> Vec<MetricRow> {
-    let row =
-        |metric: &str, estimate: Estimate| MetricRow::new(metric, Some(Split::InRange), Population::All, &estimate);
+    let row = |metric: &str, split: Split, value: f64| {
+        MetricRow::new(metric, Some(split), Population::All, &Estimate::point(value, 4))
+    };
+    let spearman = |complexity: &str, value: f64| MetricRow {
+        complexity: Some(complexity.to_owned()),
+        ..row("generated_spearman", Split::InRange, value)
+    };
     vec![
-        row("generated_valid", Estimate::point(valid, 4)),
-        row("teacher_forced_divergence", Estimate::point(f64::INFINITY, 4)),
+        row("generated_valid", Split::InRange, valid),
+        row("teacher_forced_divergence", Split::InRange, f64::INFINITY),
+        spearman("height", valid / 2.0),
+        spearman("width", -valid),
+        row("generated_accepted", Split::InRange, valid),
+        row("generated_accepted", Split::Beyond, valid / 4.0),
     ]
 }
 
