@@ -120,6 +120,21 @@ impl Graph {
         &self.nodes[usize::from(number)]
     }
 
+    /// The edges, ascending.
+    pub fn sorted(&self) -> Vec<[u16; 2]> {
+        // Each node writes four, of which the next one overwrites those that it does not have.
+        let mut edges = vec![[0; 2]; self.edges.len() + DEGREE];
+        let mut length = 0;
+        for (from, node) in (0..).zip(&self.nodes) {
+            if let Some(room) = edges[length..].first_chunk_mut() {
+                *room = node.dependents.nodes.map(|to| [from, to]);
+            }
+            length += usize::from(node.dependents.length);
+        }
+        edges.truncate(length);
+        edges
+    }
+
     /// Number of nodes.
     pub fn size(&self) -> usize {
         self.nodes.len()
