@@ -85,19 +85,16 @@ impl Graph {
             }
         };
         draws.shuffle(&mut edges);
-        // Names in the upper bits, so that the numbers ascend with them.
-        let number = |(node, name): (u64, &u32)| u64::from(*name) << 16 | node;
-        let mut order: Vec<u64> = (0..).zip(&drawn).map(number).collect();
-        order.sort_unstable();
-        let mut places = vec![0; size];
-        for (place, node) in (0..).zip(&order) {
-            places[(node & 0xffff) as usize] = place;
+        let places = ranks(&drawn);
+        let mut ascending = vec![0; size];
+        for (name, place) in drawn.iter().zip(&places) {
+            ascending[usize::from(*place)] = *name;
         }
         for edge in &mut edges {
             *edge = edge.map(|node| places[usize::from(node)]);
         }
         query = usize::from(places[query]);
-        Self::new(order.into_iter().map(|node| (node >> 16) as u32), edges, query as u16)
+        Self::new(ascending.into_iter(), edges, query as u16)
     }
 
     /// A graph of given names, ascending, and edges; no node may have more than four neighbours of a kind.
@@ -139,6 +136,24 @@ impl Graph {
     pub fn size(&self) -> usize {
         self.nodes.len()
     }
+}
+
+/// How many of `names`, which are distinct, are smaller than each of them. Sorting them would take longer.
+fn ranks(names: &[u32]) -> Vec<u16> {
+    let largest = names.iter().fold(0, |largest, name| *name.max(&largest));
+    // A bit for each name, and with every 64 of them how many come before.
+    let mut words = vec![(0_u64, 0_u16); largest as usize / 64 + 1];
+    names.iter().for_each(|name| words[*name as usize / 64].0 |= 1 << (name % 64));
+    let mut count = 0;
+    for (bits, before) in &mut words {
+        *before = count;
+        count += bits.count_ones() as u16;
+    }
+    let rank = |name: &u32| {
+        let (bits, before) = words[*name as usize / 64];
+        before + (bits & ((1 << (name % 64)) - 1)).count_ones() as u16
+    };
+    names.iter().map(rank).collect()
 }
 
 /// The edges of a graph of `size` nodes, ordered by their dependents; every edge leads from a lower to a higher number.
