@@ -9,21 +9,32 @@ pub const DEGREE: usize = 4;
 /// Up to four neighbours of a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Neighbours {
-    /// The neighbours, then `u16::MAX`.
+    /// The neighbours, then the size of the graph, which stands for none.
     nodes: [u16; DEGREE],
     length: u8,
 }
 
-impl Default for Neighbours {
-    fn default() -> Self {
-        Self { nodes: [u16::MAX; DEGREE], length: 0 }
-    }
-}
-
 impl Neighbours {
+    /// No neighbours, in a graph of `size` nodes.
+    pub fn none(size: usize) -> Self {
+        Self { nodes: [size as u16; DEGREE], length: 0 }
+    }
+
     /// The neighbours.
     pub fn nodes(&self) -> &[u16] {
         &self.nodes[..usize::from(self.length)]
+    }
+
+    /// The neighbours, then the size of the graph for those that are lacking. A loop over all of these, into memory with
+    /// one entry more than there are nodes, takes less than one over as many as there are: their number cannot be
+    /// predicted.
+    pub fn padded(&self) -> [usize; DEGREE] {
+        self.nodes.map(usize::from)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        usize::from(self.length)
     }
 
     /// Puts the neighbours in ascending order. Loops over as many as there are would be mispredicted for every node.
@@ -57,6 +68,8 @@ pub struct Node {
     pub name: u32,
     /// Nodes that it depends on.
     pub predecessors: Neighbours,
+    /// The same nodes in the order of the prompt.
+    pub printed: Neighbours,
     /// Nodes that depend on it.
     pub dependents: Neighbours,
 }
@@ -98,14 +111,16 @@ impl Graph {
     }
 
     /// A graph of given names, ascending, and edges; no node may have more than four neighbours of a kind.
-    pub fn new(names: impl Iterator<Item = u32>, edges: Vec<[u16; 2]>, query: u16) -> Self {
-        let unconnected = |name| Node { name, predecessors: Neighbours::default(), dependents: Neighbours::default() };
-        let mut nodes: Vec<Node> = names.map(unconnected).collect();
+    pub fn new(names: impl ExactSizeIterator<Item = u32>, edges: Vec<[u16; 2]>, query: u16) -> Self {
+        let mut nodes: Vec<Node> = Vec::with_capacity(names.len());
+        let none = Neighbours::none(names.len());
+        nodes.extend(names.map(|name| Node { name, predecessors: none, printed: none, dependents: none }));
         for [from, to] in &edges {
-            nodes[usize::from(*to)].predecessors.push(*from);
+            nodes[usize::from(*to)].printed.push(*from);
             nodes[usize::from(*from)].dependents.push(*to);
         }
         for node in &mut nodes {
+            node.predecessors = node.printed;
             node.predecessors.sort();
             node.dependents.sort();
         }
