@@ -35,10 +35,15 @@ impl Operator {
 
     /// `left` operator `right` modulo `modulus`; both are residues already.
     pub fn apply(self, left: u32, right: u32, modulus: u32) -> u32 {
-        // Residues are below 1000, so none of these overflows. Looked up rather than branched on: which of a few random
+        // Residues are below 1000, so none of these overflows. Chosen from rather than branched on: which of a few random
         // operators comes next cannot be predicted.
-        let values = [left + right, left + modulus - right, left * right];
-        values[self as usize] % modulus
+        let [sum, difference, product] = [left + right, left + modulus - right, left * right];
+        let value = match self {
+            Self::Add => sum,
+            Self::Subtract => difference,
+            Self::Multiply => product,
+        };
+        value % modulus
     }
 }
 
@@ -51,7 +56,17 @@ pub enum Symbol {
     Operand(u32),
 }
 
-/// Which symbols a task uses, and which token each of them is.
+impl Symbol {
+    /// Its place among the operators, in use or not, and then the residues, all of which are below 1000.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Operator(operator) => operator.index() as u16,
+            Self::Operand(value) => Operator::ALL.len() as u16 + value as u16,
+        }
+    }
+}
+
+/// Which symbols a task uses. Tokens are the markers, then the symbols by their numbers.
 #[derive(Debug, Clone)]
 pub struct Alphabet {
     /// Values are residues modulo this number.
@@ -66,14 +81,6 @@ impl Alphabet {
         let operators = Operator::ALL.into_iter().map(Operator::word);
         let words = markers.iter().copied().chain(operators).map(str::to_owned);
         words.chain((0..self.modulus).map(|value| value.to_string())).collect()
-    }
-
-    /// The token of `symbol` in a vocabulary that starts with `markers` markers.
-    pub fn token(&self, symbol: Symbol, markers: u32) -> u32 {
-        match symbol {
-            Symbol::Operator(operator) => markers + operator.index(),
-            Symbol::Operand(value) => markers + Operator::ALL.len() as u32 + value,
-        }
     }
 
     /// The residue that `word` writes, if it writes one the way the vocabulary does (no sign, no leading zero).
