@@ -53,6 +53,15 @@ impl Text {
         self.length += label.length;
     }
 
+    /// Appends labels.
+    #[inline]
+    pub fn labels<'a>(&mut self, labels: impl Iterator<Item = &'a Label>) {
+        self.repeat(labels, |room, label| {
+            put(room, label);
+            label.length
+        });
+    }
+
     /// Appends labels, each with `end` in the place of its space.
     #[inline]
     pub fn labels_with<'a>(&mut self, end: u8, labels: impl Iterator<Item = &'a Label>) {

@@ -173,9 +173,7 @@ impl Brevo {
         let layout = Layout { answer, length: tokens.len(), start, paired };
         let [complexities, features] = fill(graph, names, search, &layout);
         let mut text = Text::with_capacity(answer.len() * names.longest());
-        for node in answer {
-            text.label(&named[usize::from(*node)].label);
-        }
+        text.labels(answer.iter().map(|node| &named[usize::from(*node)].label));
         Instance {
             targets: tokens.clone(),
             loss_mask,

@@ -126,6 +126,6 @@ fn number(word: &str) -> Option<u64> {
 /// The words of `tokens`, separated by spaces; `labels` are those of the vocabulary.
 pub fn render(tokens: &[u32], labels: &[Label]) -> String {
     let mut text = Text::with_capacity(tokens.len());
-    tokens.iter().for_each(|token| text.label(&labels[*token as usize]));
+    text.labels(tokens.iter().map(|token| &labels[*token as usize]));
     text.finish()
 }
