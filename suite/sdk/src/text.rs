@@ -42,7 +42,11 @@ pub struct Text {
 impl Text {
     /// An empty text with room for `tokens` tokens, each with a word of up to four characters and another one after it.
     pub fn with_capacity(tokens: usize) -> Self {
-        Self { bytes: vec![0; 5 * tokens + 2 * WIDTH], length: 0 }
+        let size = 5 * tokens + 2 * WIDTH;
+        let mut bytes = Vec::with_capacity(size);
+        // Memory that need not be zero is found faster.
+        bytes.resize(size, b' ');
+        Self { bytes, length: 0 }
     }
 
     /// Appends a label with its space. A copy of fixed length takes a few instructions; the next one overwrites the

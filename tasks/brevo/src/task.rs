@@ -168,8 +168,9 @@ impl Brevo {
         let names = &self.settings.nodes.names;
         let named: Vec<&Name> = graph.nodes.iter().map(|node| names.get(node.name)).collect();
         let (tokens, start) = sequence(graph, &named, names.longest(), answer);
-        let mut loss_mask = vec![false; tokens.len()];
-        loss_mask[start..].fill(true);
+        let mut loss_mask = Vec::with_capacity(tokens.len());
+        loss_mask.resize(start, false);
+        loss_mask.resize(tokens.len(), true);
         let layout = Layout { answer, length: tokens.len(), start, paired };
         let [complexities, features] = fill(graph, names, search, &layout);
         let mut text = Text::with_capacity(answer.len() * names.longest());

@@ -173,8 +173,9 @@ impl Mano {
         tokens.extend([ANS, token(Symbol::Operand(u32::from(root.value)).number())]);
         let value = tokens.len() - 1;
         let complexities = vec![[root.operators, root.height, root.lazy].map(f32::from)];
-        let mut loss_mask = vec![false; tokens.len()];
-        loss_mask[value] = true;
+        let mut loss_mask = Vec::with_capacity(tokens.len());
+        loss_mask.resize(value, false);
+        loss_mask.push(true);
         Instance {
             targets: tokens.clone(),
             loss_mask,
