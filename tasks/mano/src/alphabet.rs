@@ -35,14 +35,11 @@ impl Operator {
 
     /// `left` operator `right` modulo `modulus`; both are residues already.
     pub fn apply(self, left: u32, right: u32, modulus: u32) -> u32 {
-        // Residues are below 1000, so none of these overflows. Chosen from rather than branched on: which of a few random
+        // Residues are below 1000, so none of these overflows. Chosen by masks rather than branched on: which of a few random
         // operators comes next cannot be predicted.
         let [sum, difference, product] = [left + right, left + modulus - right, left * right];
-        let value = match self {
-            Self::Add => sum,
-            Self::Subtract => difference,
-            Self::Multiply => product,
-        };
+        let mask = |operator: Self| u32::from(self == operator).wrapping_neg();
+        let value = sum & mask(Self::Add) | difference & mask(Self::Subtract) | product & mask(Self::Multiply);
         value % modulus
     }
 }
