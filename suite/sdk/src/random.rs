@@ -42,6 +42,17 @@ impl Stream {
         self.0.next_u64()
     }
 
+    /// Half of the next 64 bits: the lower one, or the upper one if they [are begun](Self::is_begun).
+    #[inline]
+    fn half(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+
+    /// Whether half of 64 bits is used.
+    fn is_begun(&self) -> bool {
+        !self.0.get_word_pos().is_multiple_of(2)
+    }
+
     /// A uniform integer in `0..bound`, without bias. `bound` 0 counts as 1.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {

@@ -1,7 +1,8 @@
 //! Texts of questions and answers, written word by word without an allocation for each.
 
-/// Longest label, the space included: eight numbers of three digits with points.
-const WIDTH: usize = 32;
+/// Longest label, the space included: eight numbers of one digit with points. There are too few names for eight larger
+/// ones.
+const WIDTH: usize = 16;
 
 /// A short ASCII text that ends with a space, copied as a whole.
 #[derive(Debug, Clone, Copy)]
@@ -41,27 +42,70 @@ pub struct Text {
 impl Text {
     /// An empty text with room for `tokens` tokens, each with a word of up to four characters and another one after it.
     pub fn with_capacity(tokens: usize) -> Self {
-        Self { bytes: vec![0; 5 * tokens + 2 * WIDTH], length: 0 }
+        let size = 5 * tokens + 2 * WIDTH;
+        let mut bytes = Vec::with_capacity(size);
+        // Memory that need not be zero is found faster.
+        bytes.resize(size, b' ');
+        Self { bytes, length: 0 }
     }
 
     /// Appends a label with its space. A copy of fixed length takes a few instructions; the next one overwrites the
     /// surplus.
     #[inline]
     pub fn label(&mut self, label: &Label) {
-        self.room(WIDTH).copy_from_slice(&label.bytes);
+        put(self.room(WIDTH), label);
         self.length += label.length;
     }
 
-    /// Appends a label with `end` in the place of its space.
+    /// Appends labels.
     #[inline]
-    pub fn label_with(&mut self, label: &Label, end: u8) {
-        self.label(label);
-        if let Some(last) = self.length.checked_sub(1).and_then(|last| self.bytes.get_mut(last)) {
-            *last = end;
-        }
+    pub fn labels<'a>(&mut self, labels: impl Iterator<Item = &'a Label>) {
+        self.repeat(labels, |room, label| {
+            put(room, label);
+            label.length
+        });
+    }
+
+    /// Appends labels, each with `end` in the place of its space.
+    #[inline]
+    pub fn labels_with<'a>(&mut self, end: u8, labels: impl Iterator<Item = &'a Label>) {
+        self.repeat(labels, |room, label| {
+            put(room, label);
+            room[label.length.saturating_sub(1)] = end;
+            label.length
+        });
+    }
+
+    /// Appends pairs of labels, with `middle` in the place of each first one's space.
+    #[inline]
+    pub fn pairs<'a>(&mut self, middle: u8, pairs: impl Iterator<Item = [&'a Label; 2]>) {
+        self.repeat(pairs, |room, [left, right]| {
+            put(room, left);
+            room[left.length.saturating_sub(1)] = middle;
+            put(&mut room[left.length..], right);
+            left.length + right.length
+        });
+    }
+
+    /// Lets `write` append every item, of up to two labels, and say how many bytes that is. What is written so far is
+    /// counted in a register, because every copy waits for it.
+    #[inline]
+    fn repeat<T>(&mut self, items: impl Iterator<Item = T>, write: impl Fn(&mut [u8; 2 * WIDTH], T) -> usize) {
+        let mut length = self.length;
+        items.for_each(|item| {
+            let end = length + 2 * WIDTH;
+            if end > self.bytes.len() {
+                grow(&mut self.bytes, end);
+            }
+            if let Some(room) = self.bytes[length..].first_chunk_mut() {
+                length += write(room, item);
+            }
+        });
+        self.length = length;
     }
 
     /// Appends a piece of text.
+    #[inline]
     pub fn text(&mut self, text: &str) {
         self.room(text.len()).copy_from_slice(text.as_bytes());
         self.length += text.len();
@@ -90,13 +134,22 @@ impl Text {
     fn room(&mut self, count: usize) -> &mut [u8] {
         let end = self.length + count;
         if end > self.bytes.len() {
-            self.grow(end);
+            grow(&mut self.bytes, end);
         }
         &mut self.bytes[self.length..end]
     }
+}
 
-    #[cold]
-    fn grow(&mut self, end: usize) {
-        self.bytes.resize(2 * end, 0);
+/// Puts a label at the start of `room`, if there is room for it.
+#[inline]
+fn put(room: &mut [u8], label: &Label) {
+    if let Some(room) = room.first_chunk_mut() {
+        *room = label.bytes;
     }
+}
+
+/// Makes room for more than `end` bytes. It does not see the length, which stays in a register.
+#[cold]
+fn grow(bytes: &mut Vec<u8>, end: usize) {
+    bytes.resize(2 * end, 0);
 }

@@ -1,6 +1,6 @@
 //! The per-token columns: their declarations and what fills them.
 
-use haltbench_sdk::nodes::{Names, shared};
+use haltbench_sdk::nodes::{LONGEST, Names, shared};
 use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureKind, FeatureSpec};
 
 use crate::graph::Graph;
@@ -176,35 +176,42 @@ fn nearest_leaf(graph: &Graph, steps: &[Step], search: &Search) -> f32 {
 }
 
 /// Fills the column of [`SPELLING`].
-///
-/// Nodes are numbered in the order of their names, so those that share a prefix with a node are next to each other
-/// among the nodes of the frontier, which is kept ascending.
 fn spell(graph: &Graph, names: &Names, steps: &[Step], start: usize, complexities: &mut Columns) {
-    let mut missing = vec![u8::MAX; graph.size()];
-    let mut frontier: Vec<u16> = Vec::with_capacity(graph.size());
+    let key = |node: u16| names.get(graph.node(node).name).key;
+    let mut missing = vec![u16::MAX; graph.size() + 1];
+    let mut frontier: Vec<u128> = vec![0; steps.len() + 1];
+    let mut count = 0;
     for step in steps {
-        missing[usize::from(step.node)] = graph.node(step.node).predecessors.nodes().len() as u8;
+        let left = graph.node(step.node).predecessors.count();
+        missing[usize::from(step.node)] = left as u16;
+        frontier[count] = key(step.node);
+        count += usize::from(left == 0);
     }
-    frontier.extend((0..).zip(&missing).filter(|(_, left)| **left == 0).map(|(node, _)| node));
     let mut token = start;
     for step in steps {
         let own = names.get(graph.node(step.node).name);
-        let place = frontier.partition_point(|node| *node < step.node);
-        for printed in 1..own.length {
-            let shares = |node: &&u16| shared(own.key, names.get(graph.node(**node).name).key) >= printed;
-            let before = frontier[..place].iter().rev().take_while(shares).count();
-            let after = frontier[place..].iter().take_while(shares).count();
-            complexities.write(token + printed, COMPLEXITIES.len(), &[(before + after) as f32]);
+        // How many names of the frontier share a number of tokens with this one, and where this one is.
+        let (mut sharing, mut place) = ([0_u16; LONGEST + 1], 0);
+        for (other, key) in frontier[..count].iter().enumerate() {
+            let tokens = shared(own.key, *key);
+            sharing[tokens] += 1;
+            place = if tokens == LONGEST { other } else { place };
+        }
+        let mut all = sharing[own.length..].iter().sum::<u16>();
+        for printed in (1..own.length).rev() {
+            all += sharing[printed];
+            complexities.write(token + printed, COMPLEXITIES.len(), &[f32::from(all)]);
         }
         token += own.length;
-        frontier.remove(place);
-        for dependent in graph.node(step.node).dependents.nodes() {
-            let left = &mut missing[usize::from(*dependent)];
-            *left -= 1;
+        count -= 1;
+        frontier[place] = frontier[count];
+        for dependent in graph.node(step.node).dependents.padded() {
             // Nodes outside the answer never count down to 0.
+            let left = &mut missing[dependent];
+            *left -= 1;
             if *left == 0 {
-                let place = frontier.partition_point(|node| node < dependent);
-                frontier.insert(place, *dependent);
+                frontier[count] = key(dependent as u16);
+                count += 1;
             }
         }
     }

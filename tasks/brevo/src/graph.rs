@@ -9,21 +9,32 @@ pub const DEGREE: usize = 4;
 /// Up to four neighbours of a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Neighbours {
-    /// The neighbours, then `u16::MAX`.
+    /// The neighbours, then the size of the graph, which stands for none.
     nodes: [u16; DEGREE],
     length: u8,
 }
 
-impl Default for Neighbours {
-    fn default() -> Self {
-        Self { nodes: [u16::MAX; DEGREE], length: 0 }
-    }
-}
-
 impl Neighbours {
+    /// No neighbours, in a graph of `size` nodes.
+    pub fn none(size: usize) -> Self {
+        Self { nodes: [size as u16; DEGREE], length: 0 }
+    }
+
     /// The neighbours.
     pub fn nodes(&self) -> &[u16] {
         &self.nodes[..usize::from(self.length)]
+    }
+
+    /// The neighbours, then the size of the graph for those that are lacking. A loop over all of these, into memory with
+    /// one entry more than there are nodes, takes less than one over as many as there are: their number cannot be
+    /// predicted.
+    pub fn padded(&self) -> [usize; DEGREE] {
+        self.nodes.map(usize::from)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        usize::from(self.length)
     }
 
     /// Puts the neighbours in ascending order. Loops over as many as there are would be mispredicted for every node.
@@ -57,6 +68,8 @@ pub struct Node {
     pub name: u32,
     /// Nodes that it depends on.
     pub predecessors: Neighbours,
+    /// The same nodes in the order of the prompt.
+    pub printed: Neighbours,
     /// Nodes that depend on it.
     pub dependents: Neighbours,
 }
@@ -85,30 +98,29 @@ impl Graph {
             }
         };
         draws.shuffle(&mut edges);
-        // Names in the upper bits, so that the numbers ascend with them.
-        let number = |(node, name): (u64, &u32)| u64::from(*name) << 16 | node;
-        let mut order: Vec<u64> = (0..).zip(&drawn).map(number).collect();
-        order.sort_unstable();
-        let mut places = vec![0; size];
-        for (place, node) in (0..).zip(&order) {
-            places[(node & 0xffff) as usize] = place;
+        let places = ranks(&drawn);
+        let mut ascending = vec![0; size];
+        for (name, place) in drawn.iter().zip(&places) {
+            ascending[usize::from(*place)] = *name;
         }
         for edge in &mut edges {
             *edge = edge.map(|node| places[usize::from(node)]);
         }
         query = usize::from(places[query]);
-        Self::new(order.into_iter().map(|node| (node >> 16) as u32), edges, query as u16)
+        Self::new(ascending.into_iter(), edges, query as u16)
     }
 
     /// A graph of given names, ascending, and edges; no node may have more than four neighbours of a kind.
-    pub fn new(names: impl Iterator<Item = u32>, edges: Vec<[u16; 2]>, query: u16) -> Self {
-        let unconnected = |name| Node { name, predecessors: Neighbours::default(), dependents: Neighbours::default() };
-        let mut nodes: Vec<Node> = names.map(unconnected).collect();
+    pub fn new(names: impl ExactSizeIterator<Item = u32>, edges: Vec<[u16; 2]>, query: u16) -> Self {
+        let mut nodes: Vec<Node> = Vec::with_capacity(names.len());
+        let none = Neighbours::none(names.len());
+        nodes.extend(names.map(|name| Node { name, predecessors: none, printed: none, dependents: none }));
         for [from, to] in &edges {
-            nodes[usize::from(*to)].predecessors.push(*from);
+            nodes[usize::from(*to)].printed.push(*from);
             nodes[usize::from(*from)].dependents.push(*to);
         }
         for node in &mut nodes {
+            node.predecessors = node.printed;
             node.predecessors.sort();
             node.dependents.sort();
         }
@@ -120,10 +132,43 @@ impl Graph {
         &self.nodes[usize::from(number)]
     }
 
+    /// The edges, ascending.
+    pub fn sorted(&self) -> Vec<[u16; 2]> {
+        // Each node writes four, of which the next one overwrites those that it does not have.
+        let mut edges = vec![[0; 2]; self.edges.len() + DEGREE];
+        let mut length = 0;
+        for (from, node) in (0..).zip(&self.nodes) {
+            if let Some(room) = edges[length..].first_chunk_mut() {
+                *room = node.dependents.nodes.map(|to| [from, to]);
+            }
+            length += usize::from(node.dependents.length);
+        }
+        edges.truncate(length);
+        edges
+    }
+
     /// Number of nodes.
     pub fn size(&self) -> usize {
         self.nodes.len()
     }
+}
+
+/// How many of `names`, which are distinct, are smaller than each of them. Sorting them would take longer.
+fn ranks(names: &[u32]) -> Vec<u16> {
+    let largest = names.iter().fold(0, |largest, name| *name.max(&largest));
+    // A bit for each name, and with every 64 of them how many come before.
+    let mut words = vec![(0_u64, 0_u16); largest as usize / 64 + 1];
+    names.iter().for_each(|name| words[*name as usize / 64].0 |= 1 << (name % 64));
+    let mut count = 0;
+    for (bits, before) in &mut words {
+        *before = count;
+        count += bits.count_ones() as u16;
+    }
+    let rank = |name: &u32| {
+        let (bits, before) = words[*name as usize / 64];
+        before + (bits & ((1 << (name % 64)) - 1)).count_ones() as u16
+    };
+    names.iter().map(rank).collect()
 }
 
 /// The edges of a graph of `size` nodes, ordered by their dependents; every edge leads from a lower to a higher number.

@@ -18,37 +18,35 @@ pub struct Step {
 }
 
 /// Progress of a node.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Progress {
-    /// Whether the node belongs to the answer.
-    is_wanted: bool,
-    /// Predecessors already printed.
-    printed: u8,
-    /// Place of the last of them, from 1 on.
-    last: u32,
+    /// Predecessors not yet printed, if the node belongs to the answer.
+    missing: u16,
+    /// Place of the predecessor printed last, from 1 on; 0 if there is none.
+    last: u16,
 }
 
 /// Follows `answer`, which lists the nodes of the answer in a topological order.
 pub fn steps(graph: &Graph, answer: &[u16]) -> Vec<Step> {
-    let mut progress = vec![Progress::default(); graph.size()];
+    // Others, and the entry for no node, never count down to 0.
+    let mut progress = vec![Progress { missing: u16::MAX, last: 0 }; graph.size() + 1];
     let mut newly = 0;
     for node in answer {
-        progress[usize::from(*node)].is_wanted = true;
-        newly += u32::from(graph.node(*node).predecessors.nodes().is_empty());
+        let missing = graph.node(*node).predecessors.count();
+        progress[usize::from(*node)].missing = missing as u16;
+        newly += u32::from(missing == 0);
     }
     let mut frontier = newly;
     let mut steps = Vec::with_capacity(answer.len());
     for (place, node) in (1..).zip(answer) {
         let mut unlocks = 0;
-        for dependent in graph.node(*node).dependents.nodes() {
-            let state = &mut progress[usize::from(*dependent)];
-            state.printed += 1;
-            state.last = place;
-            let is_enabled = usize::from(state.printed) == graph.node(*dependent).predecessors.nodes().len();
-            unlocks += u32::from(is_enabled && state.is_wanted);
+        for dependent in graph.node(*node).dependents.padded() {
+            let state = &mut progress[dependent];
+            *state = Progress { missing: state.missing - 1, last: place };
+            unlocks += u32::from(state.missing == 0);
         }
         let last = progress[usize::from(*node)].last;
-        let lag = if last > 0 { place - last } else { 0 };
+        let lag = if last > 0 { u32::from(place - last) } else { 0 };
         steps.push(Step { node: *node, frontier, newly, unlocks, lag });
         frontier = frontier - 1 + unlocks;
         newly = unlocks;

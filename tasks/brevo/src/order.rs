@@ -30,7 +30,7 @@ pub struct Found {
 pub struct Search {
     /// The query's ancestors in post-order; the query is the last.
     pub post_order: Vec<u16>,
-    /// About every node of the graph.
+    /// About every node of the graph, then an entry for no node.
     pub nodes: Vec<Found>,
 }
 
@@ -39,23 +39,17 @@ impl Search {
     /// order of the prompt.
     pub fn new(graph: &Graph, order: OrderRule) -> Self {
         let post_order = Vec::with_capacity(graph.size());
-        let mut search = Self { post_order, nodes: vec![Found::default(); graph.size()] };
+        let mut search = Self { post_order, nodes: vec![Found::default(); graph.size() + 1] };
         match order {
             OrderRule::Canonical => search.descend(graph, |node| graph.node(node).predecessors),
-            OrderRule::Any => {
-                let mut predecessors = vec![Neighbours::default(); graph.size()];
-                for [from, to] in &graph.edges {
-                    predecessors[usize::from(*to)].push(*from);
-                }
-                search.descend(graph, |node| predecessors[usize::from(node)]);
-            }
+            OrderRule::Any => search.descend(graph, |node| graph.node(node).printed),
         }
         // Against the order, every dependent of a node has its final distance before the node is asked for its own.
         for node in search.post_order.iter().rev() {
             let next = search.nodes[usize::from(*node)].distance + 1;
-            for predecessor in graph.node(*node).predecessors.nodes() {
-                let distance = &mut search.nodes[usize::from(*predecessor)].distance;
-                *distance = next.min(*distance);
+            for predecessor in graph.node(*node).predecessors.padded() {
+                let found = &mut search.nodes[predecessor];
+                found.distance = next.min(found.distance);
             }
         }
         search
@@ -90,24 +84,30 @@ impl Search {
     /// The released order: from the query backwards, a uniformly random node all of whose dependents among the
     /// ancestors are out, then reversed.
     pub fn random_backward(&self, graph: &Graph, draws: &mut Draws) -> Vec<u16> {
-        let mut waiting = vec![0_u8; graph.size()];
+        // One entry more, for no node, which never counts down to 0.
+        let mut waiting = vec![0_u16; graph.size() + 1];
         for node in &self.post_order {
-            for predecessor in graph.node(*node).predecessors.nodes() {
-                waiting[usize::from(*predecessor)] += 1;
+            for predecessor in graph.node(*node).predecessors.padded() {
+                waiting[predecessor] += 1;
             }
         }
+        waiting[graph.size()] = u16::MAX;
         let mut order = Vec::with_capacity(self.post_order.len());
-        let mut ready = Vec::with_capacity(self.post_order.len());
-        ready.push(graph.query);
-        while !ready.is_empty() {
-            let node = ready.swap_remove(draws.below(ready.len()));
+        let mut ready = vec![0; self.post_order.len() + 1];
+        ready[0] = graph.query;
+        let mut count = 1;
+        while count > 0 {
+            let chosen = draws.below(count);
+            let node = ready[chosen];
+            count -= 1;
+            ready[chosen] = ready[count];
             order.push(node);
-            for predecessor in graph.node(node).predecessors.nodes() {
-                let left = &mut waiting[usize::from(*predecessor)];
+            for predecessor in graph.node(node).predecessors.padded() {
+                let left = &mut waiting[predecessor];
                 *left -= 1;
-                if *left == 0 {
-                    ready.push(*predecessor);
-                }
+                // Written in any case: whether it counts cannot be predicted.
+                ready[count] = predecessor as u16;
+                count += usize::from(*left == 0);
             }
         }
         order.reverse();

@@ -1,11 +1,11 @@
 //! The task `brevo`: a graph and a query, then what the query depends on.
 
-use haltbench_sdk::nodes::{Names, Sequence};
+use haltbench_sdk::nodes::{Name, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
-use haltbench_sdk::text::{Label, Text};
+use haltbench_sdk::text::Text;
 use haltbench_sdk::{Error, Result};
 
 use crate::baseline::random_enabled;
@@ -166,67 +166,52 @@ impl Brevo {
 
     fn instance(&self, graph: &Graph, search: &Search, answer: &[u16], paired: Option<usize>) -> Instance {
         let names = &self.settings.nodes.names;
-        let (tokens, start) = sequence(graph, names, answer);
-        let mut loss_mask = vec![false; tokens.len()];
-        loss_mask[start..].fill(true);
+        let named: Vec<&Name> = graph.nodes.iter().map(|node| names.get(node.name)).collect();
+        let (tokens, start) = sequence(graph, &named, names.longest(), answer);
+        let mut loss_mask = Vec::with_capacity(tokens.len());
+        loss_mask.resize(start, false);
+        loss_mask.resize(tokens.len(), true);
         let layout = Layout { answer, length: tokens.len(), start, paired };
         let [complexities, features] = fill(graph, names, search, &layout);
-        // Side by side, because each is written several times.
-        let labels: Vec<Label> = graph.nodes.iter().map(|node| names.get(node.name).label).collect();
         let mut text = Text::with_capacity(answer.len() * names.longest());
-        for node in answer {
-            text.label(&labels[usize::from(*node)]);
-        }
+        text.labels(answer.iter().map(|node| &named[usize::from(*node)].label));
         Instance {
             targets: tokens.clone(),
             loss_mask,
             complexities,
             features,
-            question: question(graph, &labels, names.longest(), graph.edges.iter().copied()),
+            question: question(graph, &named, names.longest(), &graph.edges),
             answer: text.finish(),
             // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
             // exchanged: answers consist of them, and their order decides which answer is right.
-            canonical: question(graph, &labels, names.longest(), sorted(graph)),
+            canonical: question(graph, &named, names.longest(), &graph.sorted()),
             tokens,
         }
     }
 }
 
-/// The tokens, and the place of the answer's first.
-fn sequence(graph: &Graph, names: &Names, answer: &[u16]) -> (Vec<u32>, usize) {
+/// The tokens, and the place of the answer's first. `named` are the names of the nodes, of up to `longest` tokens.
+fn sequence(graph: &Graph, named: &[&Name], longest: usize, answer: &[u16]) -> (Vec<u32>, usize) {
     let count = 2 * graph.edges.len() + 1 + answer.len();
-    let mut tokens = Sequence::with_capacity(count * names.longest() + MARKERS.len());
-    let name = |node: &u16| names.get(graph.node(*node).name);
+    let mut tokens = Sequence::with_capacity(count * longest + MARKERS.len());
+    let name = |node: &u16| named[usize::from(*node)];
     tokens.push(BOS);
-    for [from, to] in &graph.edges {
-        tokens.name(name(from));
-        tokens.name(name(to));
-    }
+    tokens.names(graph.edges.as_flattened().iter().map(name));
     tokens.push(QUERY);
     tokens.name(name(&graph.query));
     tokens.push(ANS);
     let start = tokens.length();
-    for node in answer {
-        tokens.name(name(node));
-    }
+    tokens.names(answer.iter().map(name));
     tokens.push(EOS);
     (tokens.finish(), start)
 }
 
-/// The text of a question with its edges in a given order; `labels` are those of the nodes, of up to `longest` tokens.
-fn question(graph: &Graph, labels: &[Label], longest: usize, edges: impl Iterator<Item = [u16; 2]>) -> String {
-    let label = |node: u16| &labels[usize::from(node)];
-    let mut text = Text::with_capacity((2 * graph.edges.len() + 1) * longest);
-    for [from, to] in edges {
-        text.label_with(label(from), b'>');
-        text.label(label(to));
-    }
+/// The text of a question with its edges in a given order. `named` are the names of the nodes, of up to `longest` tokens.
+fn question(graph: &Graph, named: &[&Name], longest: usize, edges: &[[u16; 2]]) -> String {
+    let label = |node: u16| &named[usize::from(node)].label;
+    let mut text = Text::with_capacity((2 * edges.len() + 1) * longest);
+    text.pairs(b'>', edges.iter().map(|edge| edge.map(label)));
     text.text("? ");
     text.label(label(graph.query));
     text.finish()
-}
-
-/// The edges, ascending.
-fn sorted(graph: &Graph) -> impl Iterator<Item = [u16; 2]> {
-    (0..).zip(&graph.nodes).flat_map(|(from, node)| node.dependents.nodes().iter().map(move |to| [from, *to]))
 }

@@ -1,7 +1,7 @@
 //! The task `depo`: a cycle in pieces, then questions for k-th successors.
 
 use haltbench_sdk::Result;
-use haltbench_sdk::nodes::{NodeSettings, Sequence};
+use haltbench_sdk::nodes::{Name, NodeSettings, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
@@ -100,14 +100,13 @@ impl Task for Depo {
 impl Depo {
     fn instance(&self, cycle: &Cycle) -> Instance {
         let names = &self.settings.nodes.names;
-        let (tokens, loss_mask, layout) = self.sequence(cycle);
+        // In the order of the cycle, the first once more at the end, so that every edge is one name and the next.
+        let named: Vec<&Name> = cycle.nodes.iter().chain(cycle.nodes.first()).map(|name| names.get(*name)).collect();
+        let edges = || cycle.printed.iter().map(|start| *start as usize).map(|start| [named[start], named[start + 1]]);
+        let (tokens, loss_mask, layout) = self.sequence(cycle, edges().flatten());
         let [complexities, features] = fill(cycle, names, &layout);
         let mut question = Text::with_capacity(2 * cycle.size() * names.longest() + self.query_room(cycle));
-        for start in &cycle.printed {
-            let start = *start as usize;
-            question.label_with(&names.get(cycle.nodes[start]).label, b'>');
-            question.label(&names.get(cycle.nodes[(start + 1) % cycle.size()]).label);
-        }
+        question.pairs(b'>', edges().map(|edge| edge.map(|name| &name.label)));
         self.ask(cycle, &mut question);
         let mut answer = Text::with_capacity(cycle.queries.len() * names.longest());
         for query in &cycle.queries {
@@ -125,19 +124,16 @@ impl Depo {
         }
     }
 
-    /// The tokens, which of them are under the loss, and where the answers stand.
-    fn sequence(&self, cycle: &Cycle) -> (Vec<u32>, Vec<bool>, Layout) {
+    /// The tokens, which of them are under the loss, and where the answers stand; `edges` are the names that the printed
+    /// edges consist of.
+    fn sequence<'a>(&self, cycle: &Cycle, edges: impl Iterator<Item = &'a Name>) -> (Vec<u32>, Vec<bool>, Layout) {
         let Settings { nodes: NodeSettings { names, .. }, hops, .. } = &self.settings;
         let longest = names.longest();
         let room = 2 * cycle.size() * longest + cycle.queries.len() * (2 * longest + hops.longest() + 1);
         let mut tokens = Sequence::with_capacity(room + 1);
         let name = |place: usize| names.get(cycle.nodes[place]);
         tokens.push(BOS);
-        for start in &cycle.printed {
-            let start = *start as usize;
-            tokens.name(name(start));
-            tokens.name(name((start + 1) % cycle.size()));
-        }
+        tokens.names(edges);
         let edges = tokens.length() - 1;
         let mut answers = Vec::with_capacity(cycle.queries.len());
         let mut loss_mask = Vec::with_capacity(room + 1);
@@ -160,9 +156,7 @@ impl Depo {
         let mut text = Text::with_capacity(cycle.size() * names.longest() + self.query_room(cycle));
         let first = cycle.nodes.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(place, _)| place);
         let (before, after) = cycle.nodes.split_at(first);
-        for name in after.iter().chain(before) {
-            text.label_with(&names.get(*name).label, b'>');
-        }
+        text.labels_with(b'>', after.iter().chain(before).map(|name| &names.get(*name).label));
         self.ask(cycle, &mut text);
         text.finish()
     }

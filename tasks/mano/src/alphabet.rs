@@ -35,10 +35,12 @@ impl Operator {
 
     /// `left` operator `right` modulo `modulus`; both are residues already.
     pub fn apply(self, left: u32, right: u32, modulus: u32) -> u32 {
-        // Residues are below 1000, so none of these overflows. Looked up rather than branched on: which of a few random
+        // Residues are below 1000, so none of these overflows. Chosen by masks rather than branched on: which of a few random
         // operators comes next cannot be predicted.
-        let values = [left + right, left + modulus - right, left * right];
-        values[self as usize] % modulus
+        let [sum, difference, product] = [left + right, left + modulus - right, left * right];
+        let mask = |operator: Self| u32::from(self == operator).wrapping_neg();
+        let value = sum & mask(Self::Add) | difference & mask(Self::Subtract) | product & mask(Self::Multiply);
+        value % modulus
     }
 }
 
@@ -51,7 +53,17 @@ pub enum Symbol {
     Operand(u32),
 }
 
-/// Which symbols a task uses, and which token each of them is.
+impl Symbol {
+    /// Its place among the operators, in use or not, and then the residues, all of which are below 1000.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Operator(operator) => operator.index() as u16,
+            Self::Operand(value) => Operator::ALL.len() as u16 + value as u16,
+        }
+    }
+}
+
+/// Which symbols a task uses. Tokens are the markers, then the symbols by their numbers.
 #[derive(Debug, Clone)]
 pub struct Alphabet {
     /// Values are residues modulo this number.
@@ -66,14 +78,6 @@ impl Alphabet {
         let operators = Operator::ALL.into_iter().map(Operator::word);
         let words = markers.iter().copied().chain(operators).map(str::to_owned);
         words.chain((0..self.modulus).map(|value| value.to_string())).collect()
-    }
-
-    /// The token of `symbol` in a vocabulary that starts with `markers` markers.
-    pub fn token(&self, symbol: Symbol, markers: u32) -> u32 {
-        match symbol {
-            Symbol::Operator(operator) => markers + operator.index(),
-            Symbol::Operand(value) => markers + Operator::ALL.len() as u32 + value,
-        }
     }
 
     /// The residue that `word` writes, if it writes one the way the vocabulary does (no sign, no leading zero).
@@ -119,6 +123,6 @@ fn number(word: &str) -> Option<u64> {
 /// The words of `tokens`, separated by spaces; `labels` are those of the vocabulary.
 pub fn render(tokens: &[u32], labels: &[Label]) -> String {
     let mut text = Text::with_capacity(tokens.len());
-    tokens.iter().for_each(|token| text.label(&labels[*token as usize]));
+    text.labels(tokens.iter().map(|token| &labels[*token as usize]));
     text.finish()
 }

@@ -9,9 +9,9 @@ use haltbench_sdk::task::{
 };
 use haltbench_sdk::text::Label;
 
-use crate::alphabet::{Symbol, render};
+use crate::alphabet::{Operator, Symbol, render};
 use crate::settings::{Settings, parameters};
-use crate::tree::Tree;
+use crate::tree::{Place, Tree};
 use crate::{check, solve};
 
 const NAME: &str = "mano";
@@ -162,19 +162,20 @@ impl Task for Mano {
 
 impl Mano {
     fn instance(&self, tree: &Tree) -> Instance {
-        let token = |symbol| self.settings.alphabet.token(symbol, MARKERS.len() as u32);
+        let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let root = tree.root();
         let mut tokens = Vec::with_capacity(tree.nodes.len() + 4);
         tokens.push(BOS);
-        tokens.extend(self.lengths.map(|before| before + root.operators));
+        tokens.extend(self.lengths.map(|before| before + u32::from(root.operators)));
         let start = tokens.len();
         tokens.extend(tree.nodes.iter().map(|node| token(node.symbol)));
         let question = render(&tokens[start..], &self.labels);
-        tokens.extend([ANS, token(Symbol::Operand(root.value))]);
+        tokens.extend([ANS, token(Symbol::Operand(u32::from(root.value)).number())]);
         let value = tokens.len() - 1;
-        let complexities = vec![[root.operators as f32, root.height as f32, root.lazy as f32]];
-        let mut loss_mask = vec![false; tokens.len()];
-        loss_mask[value] = true;
+        let complexities = vec![[root.operators, root.height, root.lazy].map(f32::from)];
+        let mut loss_mask = Vec::with_capacity(tokens.len());
+        loss_mask.resize(value, false);
+        loss_mask.push(true);
         Instance {
             targets: tokens.clone(),
             loss_mask,
@@ -190,28 +191,27 @@ impl Mano {
 
 /// The columns of [`FEATURES`] for the `length` tokens of an instance whose expression starts at `start`.
 fn features(tree: &Tree, start: usize, length: usize) -> Columns {
-    let (expression, size) = (tree.nodes.len() as f32, tree.root().operators as f32);
+    let (expression, size) = (tree.nodes.len() as f32, f32::from(tree.root().operators));
     let mut rows: Vec<[f32; FEATURES.len()]> = Vec::with_capacity(length);
     let counted = |token: usize| {
         let none = f32::NAN;
         [expression, size, token as f32, none, none, none, none, none, none]
     };
     rows.extend((0..start).map(counted));
-    let mut zeros = 0;
-    for (token, node) in (start..).zip(&tree.nodes) {
-        let operator = match node.symbol {
-            Symbol::Operator(operator) => operator.index() as f32,
-            Symbol::Operand(_) => f32::NAN,
-        };
+    // Looked up by the symbol's number: whether it is an operator cannot be predicted.
+    let operators = [0.0, 1.0, 2.0, f32::NAN];
+    rows.extend((start as u16..).zip(&tree.nodes).map(|(token, node)| {
+        let operator = operators[usize::from(node.symbol).min(Operator::ALL.len())];
         // A parser has all operators above a node on its stack.
-        let [depth, lacks, completed] = [node.depth, node.lacks, node.completed].map(|count| count as f32);
-        rows.push([expression, size, token as f32, operator, depth, lacks, completed, f32::NAN, f32::NAN]);
-        zeros += u32::from(node.measure.zero_factor);
-    }
+        let Place { depth, lacks, completed } = node.place;
+        let [token, depth, lacks, completed] = [token, depth, lacks, completed].map(f32::from);
+        [expression, size, token, operator, depth, lacks, completed, f32::NAN, f32::NAN]
+    }));
     rows.extend((rows.len()..length).map(counted));
     // It has the most of them at the operand under the longest chain.
     if let Some([.., peak_depth, zero_products]) = rows.last_mut() {
-        [*peak_depth, *zero_products] = [tree.root().height as f32, zeros as f32];
+        let zeros = tree.operators.iter().map(|place| tree.nodes[usize::from(*place)].measure.zero_factor);
+        [*peak_depth, *zero_products] = [tree.root().height, zeros.map(u16::from).sum()].map(f32::from);
     }
     Columns::of_rows(0, rows)
 }

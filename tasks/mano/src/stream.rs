@@ -136,7 +136,7 @@ impl Task for ManoStream {
 
 impl ManoStream {
     fn instance(&self, tree: &Tree) -> Instance {
-        let token = |symbol| self.settings.alphabet.token(symbol, MARKERS.len() as u32);
+        let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let order = tree.postfix();
         let mut tokens = Vec::with_capacity(order.len() + 1);
         tokens.push(BOS);
@@ -147,12 +147,12 @@ impl ManoStream {
         let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens.len());
         for (place, index) in order.iter().enumerate() {
             let node = tree.nodes[*index];
-            if let Symbol::Operator(_) = node.symbol {
+            if node.operator().is_some() {
                 let Measure { value, operators, height, lazy, .. } = node.measure;
-                targets[place + 1] = token(Symbol::Operand(value));
+                targets[place + 1] = token(Symbol::Operand(u32::from(value)).number());
                 loss_mask[place + 1] = true;
                 answer.push(targets[place + 1]);
-                complexities.write(place + 1, 0, &[operators as f32, height as f32, lazy as f32]);
+                complexities.write(place + 1, 0, &[operators, height, lazy].map(f32::from));
             }
         }
         let question = render(&tokens[1..], &self.labels);
@@ -173,22 +173,22 @@ impl ManoStream {
 fn features(tree: &Tree, order: &[usize]) -> Columns {
     let length = order.len() + 1;
     let mut columns = Columns::undefined(FEATURES.len(), 0..length);
-    let (expression, size) = (order.len() as f32, tree.root().operators as f32);
+    let (expression, size) = (order.len() as f32, f32::from(tree.root().operators));
     (0..length).for_each(|token| columns.write(token, 0, &[expression, size, token as f32]));
     let mut values = 0;
     for (place, index) in order.iter().enumerate() {
         let (token, node) = (place + 1, tree.nodes[*index]);
         // In postfix order the preceding token is the root of what it completed.
         let completed = if place == 0 { 0 } else { tree.nodes[order[place - 1]].measure.operators };
-        columns.write(token, 4, &[values as f32, completed as f32]);
-        match node.symbol {
-            Symbol::Operand(_) => values += 1,
-            Symbol::Operator(identity) => {
+        columns.write(token, 4, &[values, completed].map(f32::from));
+        match node.operator() {
+            None => values += 1,
+            Some(identity) => {
                 values -= 1;
                 columns.write(token, 3, &[identity.index() as f32]);
                 // The right operand, of 2n + 1 tokens for n operators, lies between the left one and the operator.
-                let distance = 2 * tree.nodes[node.right as usize].measure.operators + 2;
-                columns.write(token, 6, &[distance as f32, f32::from(u8::from(node.measure.zero_factor))]);
+                let distance = 2 * tree.nodes[usize::from(node.right)].measure.operators + 2;
+                columns.write(token, 6, &[distance, u16::from(node.measure.zero_factor)].map(f32::from));
             }
         }
     }

@@ -8,32 +8,47 @@ use crate::alphabet::{Alphabet, Operator, Symbol};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measure {
     /// Its value.
-    pub value: u32,
+    pub value: u16,
     /// Its operators.
-    pub operators: u32,
+    pub operators: u16,
     /// Operators on the longest path to an operand.
-    pub height: u32,
+    pub height: u16,
     /// Fewest operators whose values settle it, when a product is settled by a factor that is 0.
-    pub lazy: u32,
+    pub lazy: u16,
     /// Whether it is a product with a factor that is 0.
     pub zero_factor: bool,
+}
+
+/// Where a node stands in its expression.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// Operators above the node.
+    pub depth: u16,
+    /// Operands that the operator right above still lacks before this node; 0 for the root.
+    pub lacks: u16,
+    /// Operators of the left operand that ends just before this node; 0 if none does.
+    pub completed: u16,
 }
 
 /// One node.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
-    /// Operator or operand.
-    pub symbol: Symbol,
+    /// The [number](Symbol::number) of its symbol.
+    pub symbol: u16,
     /// Where an operator's right operand is; 0 for operands. The left one is the next node.
-    pub right: u32,
-    /// Operators above the node.
-    pub depth: u32,
-    /// Operands that the operator right above still lacks before this node; 0 for the root.
-    pub lacks: u32,
-    /// Operators of the left operand that ends just before this node; 0 if none does.
-    pub completed: u32,
+    pub right: u16,
+    /// Where it stands.
+    pub place: Place,
     /// What the sub-expression under this node costs.
     pub measure: Measure,
+}
+
+impl Node {
+    /// The operator; `None` for operands.
+    #[inline]
+    pub fn operator(&self) -> Option<Operator> {
+        Operator::ALL.get(usize::from(self.symbol)).copied()
+    }
 }
 
 /// An expression: its nodes in prefix order.
@@ -41,41 +56,38 @@ pub struct Node {
 pub struct Tree {
     /// The nodes; every operand follows its operator.
     pub nodes: Vec<Node>,
+    /// Where the operators are among them. Loops over these need no branch on what a node is, which cannot be predicted.
+    pub operators: Vec<u16>,
 }
 
 impl Tree {
     /// Draws a tree of exactly `size` operators: the operator is uniform, so is the size of the left operand.
-    ///
-    /// A tree of n operators has 2n + 1 nodes, so the places of both operands are known before they are drawn: what they
-    /// are told waits there.
     pub fn grow(size: usize, alphabet: &Alphabet, stream: &mut Stream) -> Self {
-        let node = |size: usize, depth, lacks, completed| Node {
-            symbol: Symbol::Operand(0),
-            right: 0,
-            depth,
-            lacks,
-            completed,
-            measure: Measure { operators: size as u32, ..Measure::default() },
-        };
-        let mut nodes = vec![node(size, 0, 0, 0); 2 * size + 1];
-        for place in 0..nodes.len() {
-            let Node { depth, measure: Measure { operators: size, .. }, .. } = nodes[place];
-            let size = size as usize;
+        let mut nodes = Vec::with_capacity(2 * size + 1);
+        let mut operators: Vec<u16> = Vec::with_capacity(size);
+        // Sizes and places of right operands whose left neighbours are not complete.
+        let mut waiting = Vec::with_capacity(size);
+        let mut next = Some((size as u16, Place::default()));
+        while let Some((size, place)) = next {
+            let measure = Measure { operators: size, ..Measure::default() };
             if size == 0 {
-                let value = stream.below(u64::from(alphabet.modulus)) as u32;
-                nodes[place].symbol = Symbol::Operand(value);
-                nodes[place].measure.value = value;
+                let value = stream.below(u64::from(alphabet.modulus)) as u16;
+                let symbol = Symbol::Operand(u32::from(value)).number();
+                nodes.push(Node { symbol, right: 0, place, measure: Measure { value, ..measure } });
+                next = waiting.pop();
             } else {
                 let operator = *stream.choose(&alphabet.operators);
-                let left = stream.below(size as u64) as usize;
-                let right = place + 2 * left + 2;
-                nodes[place].symbol = Symbol::Operator(operator);
-                nodes[place].right = right as u32;
-                nodes[place + 1] = node(left, depth + 1, 2, 0);
-                nodes[right] = node(size - 1 - left, depth + 1, 1, left as u32);
+                let left = stream.below(u64::from(size)) as u16;
+                // A tree of n operators has 2n + 1 nodes.
+                let right = nodes.len() as u16 + 2 * left + 2;
+                operators.push(nodes.len() as u16);
+                nodes.push(Node { symbol: Symbol::Operator(operator).number(), right, place, measure });
+                let depth = place.depth + 1;
+                waiting.push((size - 1 - left, Place { depth, lacks: 1, completed: left }));
+                next = Some((left, Place { depth, lacks: 2, completed: 0 }));
             }
         }
-        let mut tree = Self { nodes };
+        let mut tree = Self { nodes, operators };
         tree.measure(alphabet.modulus);
         tree
     }
@@ -92,8 +104,8 @@ impl Tree {
         // Operator, right, left is the mirror image of left, right, operator.
         while let Some(index) = pending.pop() {
             order.push(index);
-            if let Symbol::Operator(_) = self.nodes[index].symbol {
-                pending.extend([index + 1, self.nodes[index].right as usize]);
+            if self.nodes[index].operator().is_some() {
+                pending.extend([index + 1, usize::from(self.nodes[index].right)]);
             }
         }
         order.reverse();
@@ -102,10 +114,11 @@ impl Tree {
 
     /// Operands come after their operators, so one pass from the end finds both operands measured.
     fn measure(&mut self, modulus: u32) {
-        for index in (0..self.nodes.len()).rev() {
-            let Node { symbol, right, .. } = self.nodes[index];
-            if let Symbol::Operator(operator) = symbol {
-                let [left, right] = [index + 1, right as usize].map(|operand| self.nodes[operand].measure);
+        for index in self.operators.iter().rev() {
+            let index = usize::from(*index);
+            let node = self.nodes[index];
+            if let Some(operator) = node.operator() {
+                let [left, right] = [index + 1, usize::from(node.right)].map(|operand| self.nodes[operand].measure);
                 self.nodes[index].measure = combine(operator, left, right, modulus);
             }
         }
@@ -123,7 +136,7 @@ fn combine(operator: Operator, left: Measure, right: Measure, modulus: u32) -> M
         (false, false) => left.lazy + right.lazy,
     };
     Measure {
-        value: operator.apply(left.value, right.value, modulus),
+        value: operator.apply(u32::from(left.value), u32::from(right.value), modulus) as u16,
         operators: 1 + left.operators + right.operators,
         height: 1 + left.height.max(right.height),
         lazy: 1 + lazy,

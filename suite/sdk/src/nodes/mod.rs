@@ -4,7 +4,7 @@ mod names;
 mod sequence;
 mod settings;
 
-pub use names::{Name, Names, shared};
+pub use names::{LONGEST, Name, Names, shared};
 pub use sequence::Sequence;
 pub use settings::{
     LARGEST_NODES, LONGEST_NAME, MAXIMUM_NODES, MINIMUM_NODES, NodeSettings, SHORTEST_NAME, SIZE_LAW, SKIP,

@@ -149,15 +149,15 @@ impl Names {
             return pool;
         }
         let mut drawn = vec![0_u64; self.all.len().div_ceil(64)];
-        let mut numbers = Vec::with_capacity(count);
-        while numbers.len() < count {
+        let (mut numbers, mut length) = (vec![0; count], 0);
+        while length < count {
             let names = &self.of_length[draws.below(self.of_length.len())];
             let number = names[draws.below(names.len())];
             let (bits, bit) = (&mut drawn[number as usize / 64], 1 << (number % 64));
-            if *bits & bit == 0 {
-                *bits |= bit;
-                numbers.push(number);
-            }
+            // Written in any case: whether it is new cannot be predicted.
+            numbers[length] = number;
+            length += usize::from(*bits & bit == 0);
+            *bits |= bit;
         }
         numbers
     }

@@ -18,8 +18,28 @@ impl Sequence {
     /// Appends the tokens of a name. A copy of fixed length takes a few instructions; the next one overwrites the surplus.
     #[inline]
     pub fn name(&mut self, name: &Name) {
-        self.room(LONGEST).copy_from_slice(&name.tokens);
+        if let Some(room) = self.room(LONGEST).first_chunk_mut() {
+            *room = name.tokens;
+        }
         self.length += name.length;
+    }
+
+    /// Appends the tokens of names. What has been written so far is counted in a register, because every copy waits for
+    /// it.
+    #[inline]
+    pub fn names<'a>(&mut self, names: impl Iterator<Item = &'a Name>) {
+        let mut length = self.length;
+        names.for_each(|name| {
+            let end = length + LONGEST;
+            if end > self.tokens.len() {
+                grow(&mut self.tokens, end);
+            }
+            if let Some(room) = self.tokens[length..end].first_chunk_mut() {
+                *room = name.tokens;
+            }
+            length += name.length;
+        });
+        self.length = length;
     }
 
     /// Appends a token.
@@ -30,6 +50,7 @@ impl Sequence {
     }
 
     /// Number of tokens.
+    #[inline]
     pub fn length(&self) -> usize {
         self.length
     }
@@ -45,13 +66,14 @@ impl Sequence {
     fn room(&mut self, count: usize) -> &mut [u32] {
         let end = self.length + count;
         if end > self.tokens.len() {
-            self.grow(end);
+            grow(&mut self.tokens, end);
         }
         &mut self.tokens[self.length..end]
     }
+}
 
-    #[cold]
-    fn grow(&mut self, end: usize) {
-        self.tokens.resize(2 * end, 0);
-    }
+/// Makes room for more than `end` tokens. It does not see the length, which stays in a register.
+#[cold]
+fn grow(tokens: &mut Vec<u32>, end: usize) {
+    tokens.resize(2 * end, 0);
 }

@@ -5,7 +5,7 @@ use super::Stream;
 /// Small uniform integers from a stream.
 pub struct Draws<'a> {
     stream: &'a mut Stream,
-    /// The upper half of the last 64 bits, until it is used.
+    /// The upper half of 64 bits that were begun before the last uniform number, until it is used.
     rest: Option<u32>,
 }
 
@@ -31,9 +31,12 @@ impl<'a> Draws<'a> {
         (product >> 32) as usize
     }
 
-    /// A uniform number in the open interval (0, 1).
+    /// A uniform number in the open interval (0, 1), from 64 bits of its own.
     #[inline]
     pub fn uniform(&mut self) -> f64 {
+        if self.stream.is_begun() {
+            self.rest = Some(self.stream.half());
+        }
         self.stream.uniform()
     }
 
@@ -46,11 +49,38 @@ impl<'a> Draws<'a> {
 
     #[inline]
     fn bits(&mut self) -> u32 {
-        if let Some(bits) = self.rest.take() {
-            return bits;
+        match self.rest.take() {
+            Some(rest) => rest,
+            None => self.stream.half(),
         }
-        let bits = self.stream.integer();
-        self.rest = Some((bits >> 32) as u32);
-        bits as u32
+    }
+}
+
+impl Drop for Draws<'_> {
+    /// Leaves the stream where 64 bits begin.
+    fn drop(&mut self) {
+        if self.stream.is_begun() {
+            self.stream.half();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Draws, Stream};
+
+    /// Every 64 bits of a stream are used in halves, the lower one first; uniform numbers take 64 bits at once.
+    #[test]
+    fn halves_are_used_in_order() {
+        let mut whole = Stream::new(1, "halves", &[]);
+        let [first, second, third, fourth] = [(); 4].map(|()| whole.integer());
+        let mut halved = Stream::new(1, "halves", &[]);
+        let mut draws = Draws::new(&mut halved);
+        assert_eq!(draws.bits(), first as u32);
+        // That of the second 64 bits, although half of the first ones is left.
+        assert_eq!(draws.uniform(), ((second >> 12) as f64 + 0.5) * 2f64.powi(-52));
+        assert_eq!([draws.bits(), draws.bits()], [(first >> 32) as u32, third as u32]);
+        drop(draws);
+        assert_eq!(halved.integer(), fourth);
     }
 }

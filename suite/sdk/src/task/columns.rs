@@ -55,10 +55,14 @@ impl Columns {
         (0..self.tokens.end).map(move |token| self.get(column, token))
     }
 
-    /// Writes entries of a token, those of the columns from `first` on.
+    /// Writes entries of a token, those of the columns from `first` on. One by one: a copy of memory that was just written
+    /// in other pieces has to wait for it.
     #[inline]
-    pub fn write(&mut self, token: usize, first: usize, entries: &[f32]) {
+    pub fn write<const COUNT: usize>(&mut self, token: usize, first: usize, entries: &[f32; COUNT]) {
         let row = (token - self.tokens.start) * self.columns;
-        self.entries[row..row + self.columns][first..first + entries.len()].copy_from_slice(entries);
+        let room = &mut self.entries[row..row + self.columns][first..first + COUNT];
+        for (room, entry) in room.iter_mut().zip(entries) {
+            *room = *entry;
+        }
     }
 }

@@ -87,7 +87,7 @@ fn a_token_is_the_place_of_its_word() {
     assert_eq!(vocabulary.join(" "), "<bos> + - * 0 1 2 3 4 5 6");
     let symbols = Operator::ALL.into_iter().map(Symbol::Operator).chain((0..7).map(Symbol::Operand));
     for symbol in symbols {
-        let word = &vocabulary[alphabet.token(symbol, 1) as usize];
+        let word = &vocabulary[1 + usize::from(symbol.number())];
         assert_eq!(alphabet.read(word, 1).unwrap(), symbol);
     }
 }
