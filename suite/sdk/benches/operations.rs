@@ -12,7 +12,8 @@ use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::{
-    self, AdamWStep, AttentionPlan, Backward, KeyValueEntries, LayerPass, LayerWeights, RopeTable,
+    self, AdamWStep, AttentionPlan, Backward, DeciderWeights, KeyValueEntries, LayerPass, LayerWeights,
+    RopeTable,
 };
 use haltbench_sdk::random::Stream;
 
@@ -68,6 +69,22 @@ fn operations(criterion: &mut Criterion) {
     let some: &[usize] = &[third.len(), WIDTH];
     time(criterion, "gather_rows", &[x], |t| ops::gather_rows(&t[0], &third));
     time(criterion, "replace_rows", &[x, some], |t| ops::replace_rows(&t[0], &third, &t[1]));
+}
+
+/// Deciders of one score, as after every step, and of several, as before the first, beside what they are made of.
+fn decisions(criterion: &mut Criterion) {
+    for outputs in [1, 6] {
+        let (vector, down): (&[usize], &[usize]) = (&[WIDTH], &[outputs, HIDDEN]);
+        let shapes: [&[usize]; 6] = [&[ROWS, WIDTH], vector, vector, &[HIDDEN, WIDTH], down, &[outputs]];
+        time(criterion, &format!("decider of {outputs}"), &shapes, |t| {
+            let [scale, shift, up, down, bias] = [1, 2, 3, 4, 5].map(|which| t[which].clone());
+            ops::decider(&t[0], &DeciderWeights { scale, shift, up, down, bias }, 1e-5)
+        });
+        time(criterion, &format!("decider of {outputs}, composed"), &shapes, |t| {
+            let normed = ops::layer_norm(&t[0], &t[1], &t[2], 1e-5)?;
+            ops::linear(&ops::silu(&ops::linear(&normed, &t[3], None)?)?, &t[4], Some(&t[5]))
+        });
+    }
 }
 
 /// Every third row.
@@ -147,5 +164,5 @@ fn adamw(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, operations, layers, constants, adamw);
+criterion_group!(benches, operations, decisions, layers, constants, adamw);
 criterion_main!(benches);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haltbench_sdk::candle_core::{DType, Device, Result, Tensor};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, KeyValueEntries, RopeTable};
+use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, DeciderWeights, KeyValueEntries, RopeTable};
 
 fn ones(shape: &[usize]) -> Tensor {
     Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap()
@@ -68,6 +68,28 @@ fn layers_name_the_weight_that_does_not_fit() {
     refused(linear(&[4, 2], &[4]), "weight of linear: expected [4, 3] of f32, found [4, 2] of f32");
     refused(linear(&[4, 3], &[3]), "bias of linear: expected [4] of f32, found [3] of f32");
     refused(ops::linear(&x, &ones(&[3]), None), "weight of linear: expected rows and columns, found [3]");
+}
+
+#[test]
+fn deciders_name_the_weight_that_does_not_fit() {
+    let scores = |states: &Tensor, [scale, shift, up, down, bias]: [&[usize]; 5]| {
+        let [scale, shift, up, down, bias] = [scale, shift, up, down, bias].map(ones);
+        ops::decider(states, &DeciderWeights { scale, shift, up, down, bias }, 1e-5)
+    };
+    let (x, fit): (_, [&[usize]; 5]) = (ones(&[2, 3]), [&[3], &[3], &[5, 3], &[4, 5], &[4]]);
+    assert!(scores(&x, fit).is_ok());
+    let message = "scale of decider: expected [3] of f64, found [3] of f32";
+    refused(scores(&doubles(&[2, 3]), fit), message);
+    let names = ["scale", "shift", "up", "down", "bias"];
+    let wrong: [(&[usize], &str); 5] =
+        [(&[2], "[3]"), (&[4], "[3]"), (&[5, 2], "[5, 3]"), (&[4, 6], "[4, 5]"), (&[1], "[4]")];
+    for (which, (shape, expected)) in wrong.into_iter().enumerate() {
+        let mut shapes = fit;
+        shapes[which] = shape;
+        let message = format!("{} of decider: expected {expected} of f32, found {shape:?} of f32", names[which]);
+        refused(scores(&x, shapes), &message);
+    }
+    refused(scores(&ones(&[3]), fit), "states of decider: expected rows and columns, found [3]");
 }
 
 #[test]
