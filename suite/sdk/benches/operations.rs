@@ -85,6 +85,8 @@ fn decisions(criterion: &mut Criterion) {
             ops::linear(&ops::silu(&ops::linear(&normed, &t[3], None)?)?, &t[4], Some(&t[5]))
         });
     }
+    let prior: Arc<[f64]> = (1..=6).map(|depth| -0.2 * f64::from(depth)).collect();
+    time(criterion, "kl_from_prior", &[&[ROWS, 6]], |t| ops::kl_from_prior(&t[0], &prior, 0.1));
 }
 
 /// Every third row.

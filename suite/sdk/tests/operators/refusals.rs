@@ -93,6 +93,12 @@ fn deciders_name_the_weight_that_does_not_fit() {
 }
 
 #[test]
+fn a_prior_has_as_many_outcomes_as_a_row() {
+    let divergence = ops::kl_from_prior(&ones(&[2, 3]), &[0.0; 2].into(), 1.0);
+    refused(divergence, "log prior of kl_from_prior: expected one for each of 3 outcomes, found 2");
+}
+
+#[test]
 fn losses_need_a_target_in_the_vocabulary_for_each_row() {
     let loss = |targets: &[u32]| ops::cross_entropy(&ones(&[2, 3]), &Arc::new(targets.to_vec()));
     refused(loss(&[0]), "targets of cross_entropy: expected one for each of 2 rows, found 1");
