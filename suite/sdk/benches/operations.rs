@@ -12,7 +12,7 @@ use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::{
-    self, AdamWStep, AttentionPlan, Backward, DeciderWeights, KeyValueEntries, LayerPass, LayerWeights,
+    self, AdamWStep, AttentionPlan, Backward, DeciderWeights, KeyValueEntries, LayerPass, LayerWeights, Moments,
     RopeTable,
 };
 use haltbench_sdk::random::Stream;
@@ -150,7 +150,7 @@ fn constants(criterion: &mut Criterion) {
 /// A step of the optimiser over a million weights.
 fn adamw(criterion: &mut Criterion) {
     let [weight, gradient] = [1, 2].map(|seed| values(&[1 << 20], seed).as_detached_tensor());
-    let (mut first, mut second) = (weight.zeros_like().unwrap(), weight.zeros_like().unwrap());
+    let mut moments = Moments::new(vec![weight]).unwrap();
     let step = AdamWStep {
         rate: 1e-3,
         beta1: 0.9,
@@ -162,7 +162,7 @@ fn adamw(criterion: &mut Criterion) {
         scale: 1.0,
     };
     criterion.bench_function("adamw", |bencher| {
-        bencher.iter(|| ops::adamw(&weight, &mut first, &mut second, Some(&gradient), &step).unwrap());
+        bencher.iter(|| moments.step(&[Some(&gradient)], |_| step).unwrap());
     });
 }
 

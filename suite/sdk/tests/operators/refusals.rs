@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haltbench_sdk::candle_core::{DType, Device, Result, Tensor};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, DeciderWeights, KeyValueEntries, RopeTable};
+use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, DeciderWeights, KeyValueEntries, Moments, RopeTable};
 
 fn ones(shape: &[usize]) -> Tensor {
     Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap()
@@ -169,10 +169,14 @@ fn moments_and_gradient_are_like_the_weight() {
         scale: 1.0,
     };
     let moved = |[first, second, gradient]: [&[usize]; 3]| {
-        ops::adamw(&ones(&[2, 3]), &mut ones(first), &mut ones(second), Some(&ones(gradient)), &step)
+        let mut moments = Moments::new(vec![ones(&[2, 3])])?;
+        moments.set(0, [&ones(first), &ones(second)])?;
+        moments.step(&[Some(&ones(gradient))], |_| step)
     };
     let message = |operand: &str| format!("{operand} of adamw: expected [2, 3] of f32, found [3, 2] of f32");
     refused(moved([&[3, 2], &[2, 3], &[2, 3]]), &message("first"));
     refused(moved([&[2, 3], &[3, 2], &[2, 3]]), &message("second"));
     refused(moved([&[2, 3], &[2, 3], &[3, 2]]), &message("gradient"));
+    let step = Moments::new(vec![ones(&[1]); 2]).unwrap().step(&[None], |_| step);
+    refused(step, "gradients of adamw: expected one for each of 2 weights, found 1");
 }
