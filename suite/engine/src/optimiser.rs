@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use haltbench_sdk::candle_core::backprop::GradStore;
 use haltbench_sdk::candle_core::{Tensor, Var};
 use haltbench_sdk::initialise::Variables;
-use haltbench_sdk::ops::{AdamWStep, adamw, square_sum};
+use haltbench_sdk::ops::{AdamWStep, Moments, square_sum};
 
 use crate::error::{Error, Result};
 use crate::plan::TrainingSettings;
@@ -13,15 +13,9 @@ use crate::plan::TrainingSettings;
 /// The optimiser with its moments, in the order of the variables' names.
 pub struct AdamW {
     settings: TrainingSettings,
-    entries: Vec<Entry>,
+    variables: Vec<(String, Var)>,
+    moments: Moments,
     step: u64,
-}
-
-struct Entry {
-    name: String,
-    variable: Var,
-    first: Tensor,
-    second: Tensor,
 }
 
 impl AdamW {
@@ -30,11 +24,9 @@ impl AdamW {
     /// # Errors
     /// If the device refuses the memory.
     pub fn new(variables: &Variables, settings: &TrainingSettings) -> Result<Self> {
-        let entry = |(name, variable): (String, Var)| -> Result<Entry> {
-            Ok(Entry { first: variable.zeros_like()?, second: variable.zeros_like()?, name, variable })
-        };
-        let entries = variables.all().into_iter().map(entry).collect::<Result<_>>()?;
-        Ok(Self { settings: settings.clone(), entries, step: 0 })
+        let variables = variables.all();
+        let weights = variables.iter().map(|(_, variable)| variable.as_tensor().clone()).collect();
+        Ok(Self { settings: settings.clone(), variables, moments: Moments::new(weights)?, step: 0 })
     }
 
     /// Steps taken so far.
@@ -53,12 +45,14 @@ impl AdamW {
     /// # Errors
     /// [`Error::Cell`] naming the variable if a gradient is not finite.
     pub fn step(&mut self, gradients: &GradStore) -> Result<f64> {
+        let gradients: Vec<Option<&Tensor>> =
+            self.variables.iter().map(|(_, variable)| gradients.get(variable)).collect();
         let mut squares = 0.0;
-        for entry in &self.entries {
-            if let Some(gradient) = gradients.get(&entry.variable) {
+        for ((name, _), gradient) in self.variables.iter().zip(&gradients) {
+            if let Some(gradient) = gradient {
                 let square = square_sum(gradient)?;
                 if !square.is_finite() {
-                    return Err(Error::Cell(format!("the gradient of {} is not finite", entry.name)));
+                    return Err(Error::Cell(format!("the gradient of {name} is not finite")));
                 }
                 squares += square;
             }
@@ -77,23 +71,23 @@ impl AdamW {
             correction2: 1.0 - beta2.powf(self.step as f64),
             scale: if clip > 0.0 && norm > clip { clip / norm } else { 1.0 },
         };
-        for Entry { variable, first, second, .. } in &mut self.entries {
-            let decay = if variable.rank() >= 2 { rate * weight_decay } else { 0.0 };
-            let gradient = gradients.get(variable);
-            adamw(variable.as_tensor(), first, second, gradient, &AdamWStep { decay, ..step })?;
-        }
+        let decay = |weight: &Tensor| if weight.rank() >= 2 { rate * weight_decay } else { 0.0 };
+        self.moments.step(&gradients, |weight| AdamWStep { decay: decay(weight), ..step })?;
         Ok(norm)
     }
 
     /// The moments by name, `first.NAME` and `second.NAME`.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
-        let moments = |entry: &Entry| {
-            [
-                (format!("first.{}", entry.name), entry.first.clone()),
-                (format!("second.{}", entry.name), entry.second.clone()),
-            ]
-        };
-        self.entries.iter().flat_map(moments).collect()
+    ///
+    /// # Errors
+    /// If the device refuses the memory.
+    pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut state = BTreeMap::new();
+        for (which, (name, _)) in self.variables.iter().enumerate() {
+            let [first, second] = self.moments.get(which)?;
+            state.insert(format!("first.{name}"), first);
+            state.insert(format!("second.{name}"), second);
+        }
+        Ok(state)
     }
 
     /// Puts back what [`state`](Self::state) returned after `step` steps.
@@ -101,17 +95,13 @@ impl AdamW {
     /// # Errors
     /// [`Error::Cell`] naming a moment that is missing or of another shape.
     pub fn restore(&mut self, step: u64, state: &BTreeMap<String, Tensor>) -> Result<()> {
-        for entry in &mut self.entries {
-            for (kind, moment) in [("first", &mut entry.first), ("second", &mut entry.second)] {
-                let name = format!("{kind}.{}", entry.name);
-                match state.get(&name) {
-                    // A copy, since moments are moved in place.
-                    Some(stored) if stored.dims() == moment.dims() => {
-                        *moment = stored.to_device(moment.device())?.copy()?;
-                    }
-                    _ => return Err(Error::Cell(format!("the checkpoint lacks {name}"))),
-                }
-            }
+        for (which, (name, variable)) in self.variables.iter().enumerate() {
+            let stored = |kind: &str| {
+                let name = format!("{kind}.{name}");
+                let stored = state.get(&name).filter(|stored| stored.dims() == variable.dims());
+                stored.ok_or_else(|| Error::Cell(format!("the checkpoint lacks {name}")))
+            };
+            self.moments.set(which, [stored("first")?, stored("second")?])?;
         }
         self.step = step;
         Ok(())

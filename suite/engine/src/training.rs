@@ -184,7 +184,7 @@ fn complete(checkpoint: Option<Checkpoint>, metrics: &Path, settings: &TrainingS
 }
 
 fn save(model: &Model, optimiser: &AdamW, path: &Path) -> Result<()> {
-    let mut tensors = optimiser.state();
+    let mut tensors = optimiser.state()?;
     let weights = model.variables.weights()?;
     tensors.extend(weights.into_iter().map(|(name, tensor)| (format!("weight.{name}"), tensor)));
     write_checkpoint(path, &Checkpoint { step: optimiser.steps(), tensors })

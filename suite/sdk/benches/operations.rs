@@ -12,7 +12,8 @@ use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::{
-    self, AdamWStep, AttentionPlan, Backward, KeyValueEntries, LayerPass, LayerWeights, RopeTable,
+    self, AdamWStep, AttentionPlan, Backward, DeciderWeights, KeyValueEntries, LayerPass, LayerWeights, Moments,
+    RopeTable,
 };
 use haltbench_sdk::random::Stream;
 
@@ -68,6 +69,24 @@ fn operations(criterion: &mut Criterion) {
     let some: &[usize] = &[third.len(), WIDTH];
     time(criterion, "gather_rows", &[x], |t| ops::gather_rows(&t[0], &third));
     time(criterion, "replace_rows", &[x, some], |t| ops::replace_rows(&t[0], &third, &t[1]));
+}
+
+/// Deciders of one score, as after every step, and of several, as before the first, beside what they are made of.
+fn decisions(criterion: &mut Criterion) {
+    for outputs in [1, 6] {
+        let (vector, down): (&[usize], &[usize]) = (&[WIDTH], &[outputs, HIDDEN]);
+        let shapes: [&[usize]; 6] = [&[ROWS, WIDTH], vector, vector, &[HIDDEN, WIDTH], down, &[outputs]];
+        time(criterion, &format!("decider of {outputs}"), &shapes, |t| {
+            let [scale, shift, up, down, bias] = [1, 2, 3, 4, 5].map(|which| t[which].clone());
+            ops::decider(&t[0], &DeciderWeights { scale, shift, up, down, bias }, 1e-5)
+        });
+        time(criterion, &format!("decider of {outputs}, composed"), &shapes, |t| {
+            let normed = ops::layer_norm(&t[0], &t[1], &t[2], 1e-5)?;
+            ops::linear(&ops::silu(&ops::linear(&normed, &t[3], None)?)?, &t[4], Some(&t[5]))
+        });
+    }
+    let prior: Arc<[f64]> = (1..=6).map(|depth| -0.2 * f64::from(depth)).collect();
+    time(criterion, "kl_from_prior", &[&[ROWS, 6]], |t| ops::kl_from_prior(&t[0], &prior, 0.1));
 }
 
 /// Every third row.
@@ -131,7 +150,7 @@ fn constants(criterion: &mut Criterion) {
 /// A step of the optimiser over a million weights.
 fn adamw(criterion: &mut Criterion) {
     let [weight, gradient] = [1, 2].map(|seed| values(&[1 << 20], seed).as_detached_tensor());
-    let (mut first, mut second) = (weight.zeros_like().unwrap(), weight.zeros_like().unwrap());
+    let mut moments = Moments::new(vec![weight]).unwrap();
     let step = AdamWStep {
         rate: 1e-3,
         beta1: 0.9,
@@ -143,9 +162,9 @@ fn adamw(criterion: &mut Criterion) {
         scale: 1.0,
     };
     criterion.bench_function("adamw", |bencher| {
-        bencher.iter(|| ops::adamw(&weight, &mut first, &mut second, Some(&gradient), &step).unwrap());
+        bencher.iter(|| moments.step(&[Some(&gradient)], |_| step).unwrap());
     });
 }
 
-criterion_group!(benches, operations, layers, constants, adamw);
+criterion_group!(benches, operations, decisions, layers, constants, adamw);
 criterion_main!(benches);

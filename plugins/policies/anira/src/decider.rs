@@ -3,7 +3,7 @@
 use haltbench_sdk::candle_core::{Result, Tensor};
 use haltbench_sdk::candle_nn::Init;
 use haltbench_sdk::layers::Linear;
-use haltbench_sdk::ops::{layer_norm, silu};
+use haltbench_sdk::ops::{DeciderWeights, decider};
 use haltbench_sdk::prelude::{ParameterSpec, PolicyContext};
 
 /// Added to the variance before the root.
@@ -25,10 +25,7 @@ pub const WIDTH: ParameterSpec = ParameterSpec::real(
 
 /// Scores a token state.
 pub struct Decider {
-    scale: Tensor,
-    shift: Tensor,
-    up: Linear,
-    down: Linear,
+    weights: DeciderWeights,
     width: usize,
     outputs: usize,
 }
@@ -38,22 +35,20 @@ impl Decider {
     pub fn new(context: &PolicyContext, outputs: usize) -> haltbench_sdk::Result<Self> {
         let width = (context.parameters.real("decider_width")? * context.d_model as f64).round().max(1.0) as usize;
         let variables = &context.variables;
-        let norm = variables.pp("norm");
-        Ok(Self {
+        let (norm, down) = (variables.pp("norm"), variables.pp("down"));
+        let weights = DeciderWeights {
             scale: norm.get_with_hints(context.d_model, "weight", Init::Const(1.0))?,
             shift: norm.get_with_hints(context.d_model, "bias", Init::Const(0.0))?,
-            up: Linear::new(context.d_model, width, variables.pp("up"))?,
-            down: Linear::with_bias(width, outputs, variables.pp("down"))?,
-            width,
-            outputs,
-        })
+            up: Linear::new(context.d_model, width, variables.pp("up"))?.weight().clone(),
+            bias: down.get_with_hints(outputs, "bias", Init::Const(0.0))?,
+            down: Linear::new(width, outputs, down)?.weight().clone(),
+        };
+        Ok(Self { weights, width, outputs })
     }
 
     /// Scores of each row, `[rows, d_model]` to `[rows, outputs]`.
     pub fn scores(&self, states: &Tensor) -> Result<Tensor> {
-        let normed = layer_norm(states, &self.scale, &self.shift, LAYER_NORM_EPSILON)?;
-        let hidden = silu(&self.up.forward(&normed)?)?;
-        self.down.forward(&hidden)
+        decider(states, &self.weights, LAYER_NORM_EPSILON)
     }
 
     /// Floating-point operations of scoring one token.

@@ -1,13 +1,12 @@
 //! L_C of §3.2.1: KL(q || p) of each token's distribution over depths and the prior p(d) ∝ b^-d.
 
+use haltbench_sdk::ops::kl_from_prior;
 use haltbench_sdk::prelude::*;
 
 /// gamma · KL(q || p) per token, in nats, from log q `[rows, D]`: `[rows]`.
 pub fn weighted_divergence(record: &HaltingRecord, gamma: f64, base: f64) -> Result<Option<Tensor>> {
     let Some(log_q) = &record.log_distribution else { return Ok(None) };
-    let log_p = Tensor::new(log_prior(record.max_depth, base), log_q.device())?.to_dtype(log_q.dtype())?;
-    let divergence = (log_q.exp()? * log_q.broadcast_sub(&log_p)?)?.sum(1)?;
-    Ok(Some((divergence * gamma)?))
+    Ok(Some(kl_from_prior(log_q, &log_prior(record.max_depth, base).into(), gamma)?))
 }
 
 /// log p(d) for d = 1..=D.

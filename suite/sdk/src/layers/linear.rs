@@ -32,6 +32,11 @@ impl Linear {
         Ok(Self { bias: Some(bias), ..Self::new(inputs, outputs, variables)? })
     }
 
+    /// The matrix, `[outputs, inputs]`, for operations that have it for an operand.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
     /// `[rows, inputs]` to `[rows, outputs]`.
     ///
     /// # Errors

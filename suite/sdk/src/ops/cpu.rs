@@ -219,8 +219,19 @@ pub(super) fn gradient<T: Real>(values: Vec<T>, like: &Tensor) -> Result<Option<
     Ok(Some(Tensor::from_vec(values, like.shape(), like.device())?))
 }
 
-/// Rows are worked on in chunks of this many, whatever the number of threads.
+/// Rows are worked on in chunks of this many, whatever the number of threads: enough for efficient products, few enough for
+/// the cache of one thread.
 pub(super) const ROWS: usize = 64;
+
+/// Fewest rows that a thread works on for itself; fewer are shared by the columns of the weights.
+pub(super) const LEAST: usize = 24;
+
+/// Adds `share` to `total`.
+pub(super) fn accumulate<T: Real>(total: &mut [T], share: &[T]) {
+    for (total, share) in total.iter_mut().zip(share) {
+        *total += *share;
+    }
+}
 
 /// A number of the type at hand.
 #[inline(always)]

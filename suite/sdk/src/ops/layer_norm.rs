@@ -46,7 +46,8 @@ fn normalise<T: Real>(x: &[T], ones: &[T], normed: &mut [T], epsilon: T) -> T {
     inverse
 }
 
-fn forward<T: Real>(x: &[T], w: &[T], b: &[T], epsilon: T) -> Vec<T> {
+/// LayerNorm of the rows of `x`, as wide as `w`.
+pub(super) fn forward<T: Real>(x: &[T], w: &[T], b: &[T], epsilon: T) -> Vec<T> {
     // Rows of no numbers have nothing to divide into chunks.
     let width = w.len().max(1);
     let mut y = vec![T::zero(); x.len()];
@@ -68,7 +69,7 @@ fn forward<T: Real>(x: &[T], w: &[T], b: &[T], epsilon: T) -> Vec<T> {
 }
 
 /// Gradients of x, weight and bias.
-fn backward<T: Real>(x: &[T], w: &[T], grad: &[T], epsilon: T) -> [Vec<T>; 3] {
+pub(super) fn backward<T: Real>(x: &[T], w: &[T], grad: &[T], epsilon: T) -> [Vec<T>; 3] {
     let width = w.len().max(1);
     let mut dx = vec![T::zero(); x.len()];
     let ones = vec![T::one(); width];

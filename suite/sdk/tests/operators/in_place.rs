@@ -1,7 +1,7 @@
 //! Operations that write to the memory of an operand, and sums over all of one.
 
 use haltbench_sdk::candle_core::{Device, Result, Tensor};
-use haltbench_sdk::ops::{self, AdamWStep};
+use haltbench_sdk::ops::{self, AdamWStep, Moments};
 
 use crate::agreement::{Gradients, Operation, Size, agree, numbers};
 
@@ -68,8 +68,11 @@ const OPERATIONS: [Operation; 4] = [
 
 /// Weight and moments after a step, side by side.
 fn moved(t: &[Tensor], _: Size) -> Result<Tensor> {
-    let (weight, mut first, mut second) = (t[0].detach(), t[1].detach(), t[2].detach());
-    ops::adamw(&weight, &mut first, &mut second, Some(&t[3]), &STEP)?;
+    let weight = t[0].detach();
+    let mut moments = Moments::new(vec![weight.clone()])?;
+    moments.set(0, [&t[1], &t[2]])?;
+    moments.step(&[Some(&t[3])], |_| STEP)?;
+    let [first, second] = moments.get(0)?;
     Tensor::stack(&[weight, first, second], 0)?.flatten_all()
 }
 
@@ -104,8 +107,9 @@ fn writing_in_place_changes_nothing_else() {
     for (dimension, first, count, inside) in parts {
         let whole = memory();
         let weight = whole.narrow(dimension, first, count).unwrap();
-        let (mut mean, mut square) = (weight.ones_like().unwrap(), weight.ones_like().unwrap());
-        ops::adamw(&weight, &mut mean, &mut square, None, &STEP).unwrap();
+        let mut moments = Moments::new(vec![weight.clone()]).unwrap();
+        moments.set(0, [&weight.ones_like().unwrap(), &weight.ones_like().unwrap()]).unwrap();
+        moments.step(&[None], |_| STEP).unwrap();
         for (n, number) in numbers(&whole).into_iter().enumerate() {
             assert_eq!(number != n as f64, inside(n), "number {n} is {number}");
         }

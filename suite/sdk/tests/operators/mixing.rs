@@ -5,7 +5,7 @@ use std::sync::Arc;
 use haltbench_sdk::candle_core::{D, Result, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{self, AttentionPlan, KeyValueEntries, NO_ENTRY};
+use haltbench_sdk::ops::{self, AttentionPlan, DeciderWeights, KeyValueEntries, NO_ENTRY};
 
 use crate::agreement::{Gradients, Operation, Size, agree};
 
@@ -15,7 +15,15 @@ const PRODUCTS: [Size; 7] = [[0, 3, 4], [1, 1, 1], [5, 3, 4], [70, 9, 3], [3, 0,
 /// Tokens, width, heads.
 const SEQUENCES: [Size; 6] = [[0, 4, 2], [1, 1, 1], [9, 8, 2], [40, 6, 3], [5, 0, 1], [7, 2, 2]];
 
-const OPERATIONS: [Operation; 6] = [
+/// Rows, width of the states, scores; hidden numbers are [`HIDDEN`]. Few scores, many, and more rows than one thread works on
+/// at a time.
+const DECISIONS: [Size; 7] = [[0, 3, 4], [1, 2, 1], [5, 3, 4], [70, 9, 1], [130, 4, 3], [3, 0, 2], [3, 2, 0]];
+
+const HIDDEN: usize = 19;
+
+const EPSILON: f64 = 1e-5;
+
+const OPERATIONS: [Operation; 7] = [
     Operation {
         name: "linear with a bias",
         sizes: &PRODUCTS,
@@ -30,6 +38,26 @@ const OPERATIONS: [Operation; 6] = [
         operands: |[rows, inputs, outputs]| vec![vec![rows, inputs], vec![outputs, inputs]],
         fused: |t, _| ops::linear(&t[0], &t[1], None),
         composed: |t, _| product(&t[0], &t[1]),
+        gradients: Gradients::Exact,
+    },
+    Operation {
+        name: "decider",
+        sizes: &DECISIONS,
+        operands: |[rows, width, scores]| {
+            vec![vec![rows, width], vec![width], vec![width], vec![HIDDEN, width], vec![scores, HIDDEN], vec![scores]]
+        },
+        fused: |t, _| {
+            let [scale, shift, up, down, bias] = [1, 2, 3, 4, 5].map(|which| t[which].clone());
+            ops::decider(&t[0], &DeciderWeights { scale, shift, up, down, bias }, EPSILON)
+        },
+        composed: |t, _| {
+            let centred = t[0].broadcast_sub(&t[0].mean_keepdim(D::Minus1)?)?;
+            let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + EPSILON)?.sqrt()?;
+            let normed = centred.broadcast_div(&deviation)?.broadcast_mul(&t[1])?.broadcast_add(&t[2])?;
+            let hidden = product(&normed, &t[3])?;
+            let hidden = (&hidden / (hidden.neg()?.exp()? + 1.0)?)?;
+            product(&hidden, &t[4])?.broadcast_add(&t[5])
+        },
         gradients: Gradients::Exact,
     },
     Operation {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haltbench_sdk::candle_core::{DType, Device, Result, Tensor};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, KeyValueEntries, RopeTable};
+use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, DeciderWeights, KeyValueEntries, Moments, RopeTable};
 
 fn ones(shape: &[usize]) -> Tensor {
     Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap()
@@ -68,6 +68,34 @@ fn layers_name_the_weight_that_does_not_fit() {
     refused(linear(&[4, 2], &[4]), "weight of linear: expected [4, 3] of f32, found [4, 2] of f32");
     refused(linear(&[4, 3], &[3]), "bias of linear: expected [4] of f32, found [3] of f32");
     refused(ops::linear(&x, &ones(&[3]), None), "weight of linear: expected rows and columns, found [3]");
+}
+
+#[test]
+fn deciders_name_the_weight_that_does_not_fit() {
+    let scores = |states: &Tensor, [scale, shift, up, down, bias]: [&[usize]; 5]| {
+        let [scale, shift, up, down, bias] = [scale, shift, up, down, bias].map(ones);
+        ops::decider(states, &DeciderWeights { scale, shift, up, down, bias }, 1e-5)
+    };
+    let (x, fit): (_, [&[usize]; 5]) = (ones(&[2, 3]), [&[3], &[3], &[5, 3], &[4, 5], &[4]]);
+    assert!(scores(&x, fit).is_ok());
+    let message = "scale of decider: expected [3] of f64, found [3] of f32";
+    refused(scores(&doubles(&[2, 3]), fit), message);
+    let names = ["scale", "shift", "up", "down", "bias"];
+    let wrong: [(&[usize], &str); 5] =
+        [(&[2], "[3]"), (&[4], "[3]"), (&[5, 2], "[5, 3]"), (&[4, 6], "[4, 5]"), (&[1], "[4]")];
+    for (which, (shape, expected)) in wrong.into_iter().enumerate() {
+        let mut shapes = fit;
+        shapes[which] = shape;
+        let message = format!("{} of decider: expected {expected} of f32, found {shape:?} of f32", names[which]);
+        refused(scores(&x, shapes), &message);
+    }
+    refused(scores(&ones(&[3]), fit), "states of decider: expected rows and columns, found [3]");
+}
+
+#[test]
+fn a_prior_has_as_many_outcomes_as_a_row() {
+    let divergence = ops::kl_from_prior(&ones(&[2, 3]), &[0.0; 2].into(), 1.0);
+    refused(divergence, "log prior of kl_from_prior: expected one for each of 3 outcomes, found 2");
 }
 
 #[test]
@@ -141,10 +169,14 @@ fn moments_and_gradient_are_like_the_weight() {
         scale: 1.0,
     };
     let moved = |[first, second, gradient]: [&[usize]; 3]| {
-        ops::adamw(&ones(&[2, 3]), &mut ones(first), &mut ones(second), Some(&ones(gradient)), &step)
+        let mut moments = Moments::new(vec![ones(&[2, 3])])?;
+        moments.set(0, [&ones(first), &ones(second)])?;
+        moments.step(&[Some(&ones(gradient))], |_| step)
     };
     let message = |operand: &str| format!("{operand} of adamw: expected [2, 3] of f32, found [3, 2] of f32");
     refused(moved([&[3, 2], &[2, 3], &[2, 3]]), &message("first"));
     refused(moved([&[2, 3], &[3, 2], &[2, 3]]), &message("second"));
     refused(moved([&[2, 3], &[2, 3], &[3, 2]]), &message("gradient"));
+    let step = Moments::new(vec![ones(&[1]); 2]).unwrap().step(&[None], |_| step);
+    refused(step, "gradients of adamw: expected one for each of 2 weights, found 1");
 }

@@ -13,7 +13,7 @@ const THETA: f64 = 10_000.0;
 /// Down to one number, no rows, rows of no numbers, and more rows than one thread works on at a time.
 const MATRICES: [Size; 6] = [[0, 5, 0], [1, 1, 0], [3, 5, 0], [130, 16, 0], [3, 0, 0], [0, 0, 0]];
 
-const OPERATIONS: [Operation; 8] = [
+const OPERATIONS: [Operation; 9] = [
     Operation {
         name: "rms_norm",
         sizes: &MATRICES,
@@ -71,6 +71,17 @@ const OPERATIONS: [Operation; 8] = [
         gradients: Gradients::Exact,
     },
     Operation {
+        name: "kl_from_prior",
+        sizes: &MATRICES,
+        operands: |[rows, outcomes, _]| vec![vec![rows, outcomes]],
+        fused: |t, [_, outcomes, _]| ops::kl_from_prior(&t[0], &log_prior(outcomes).into(), 0.3),
+        composed: |t, [_, outcomes, _]| {
+            let log_p = Tensor::new(log_prior(outcomes), t[0].device())?.to_dtype(t[0].dtype())?;
+            (t[0].exp()? * t[0].broadcast_sub(&log_p)?)?.sum(1)? * 0.3
+        },
+        gradients: Gradients::Exact,
+    },
+    Operation {
         name: "passthrough",
         sizes: &MATRICES,
         operands: |[rows, width, _]| vec![vec![rows, width], vec![rows, width], vec![rows]],
@@ -95,6 +106,11 @@ const OPERATIONS: [Operation; 8] = [
 
 fn silu(x: &Tensor) -> Result<Tensor> {
     x / (x.neg()?.exp()? + 1.0)?
+}
+
+/// Of no distribution: a prior is taken as it is.
+fn log_prior(outcomes: usize) -> Vec<f64> {
+    (1..=outcomes).map(|outcome| -0.2 * outcome as f64).collect()
 }
 
 /// Rows that run.

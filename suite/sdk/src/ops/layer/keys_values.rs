@@ -6,8 +6,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::packed::Way;
-use super::{LEAST, Layer, LayerPass, PART, accumulate};
-use crate::ops::cpu::{self, Real, dispatch};
+use super::{LEAST, Layer, LayerPass, PART};
+use crate::ops::cpu::{self, Real, accumulate, dispatch};
 use crate::ops::product::{OuterProducts, Panels, TALL, Term, add_outer_products, multiplied, multiply};
 use crate::ops::rms_norm;
 use crate::ops::rope::{self, Rotation, Turn};

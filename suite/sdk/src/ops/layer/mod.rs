@@ -8,7 +8,6 @@ mod cached;
 mod keys_values;
 mod packed;
 mod part;
-mod sums;
 mod waiting;
 
 use std::ops::Range;
@@ -17,9 +16,9 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 
 use self::packed::PackedWeights;
-use self::sums::{Collect, Sums};
 use self::waiting::Waiting;
-use super::cpu::{self, Real};
+use super::cpu::{self, LEAST, ROWS as PART};
+use super::sums::{self, Sums};
 use super::{AttentionPlan, KeyValueEntries, RopeTable};
 
 /// The weights of a layer.
@@ -47,12 +46,6 @@ impl LayerWeights {
     }
 }
 
-/// Rows that one thread works on at a time: enough for efficient products, few enough for its cache.
-const PART: usize = 64;
-
-/// Fewest rows that a thread works on for itself; fewer are shared by the columns of the weights.
-const LEAST: usize = 24;
-
 /// The rows of `values` that each of `ranges` names, which ascend without meeting; rows are `width` numbers wide.
 fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width: usize) -> Vec<&mut [T]> {
     let (mut rest, mut taken) = (values, 0);
@@ -64,13 +57,6 @@ fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width:
         parts.push(part);
     }
     parts
-}
-
-/// Adds `share` to `total`.
-fn accumulate<T: Real>(total: &mut [T], share: &[T]) {
-    for (total, share) in total.iter_mut().zip(share) {
-        *total += *share;
-    }
 }
 
 /// How a use of a layer is differentiated.
@@ -97,7 +83,7 @@ struct Layer {
     epsilon: f64,
     rope: Arc<RopeTable>,
     packed: PackedWeights,
-    sums: Arc<Sums>,
+    sums: Arc<Sums<6>>,
     waiting: Arc<Waiting>,
     d_model: usize,
     d_ff: usize,
@@ -124,15 +110,7 @@ impl LayerPass {
         }
         let (sums, waiting) = (Arc::new(Sums::default()), Arc::new(Waiting::default()));
         let token = if cpu::fused(&weights.down) {
-            let collect = |first: usize, [a, b, c]: [&Tensor; 3]| {
-                a.contiguous()?.apply_op3(
-                    &b.contiguous()?,
-                    &c.contiguous()?,
-                    Collect { sums: sums.clone(), waiting: waiting.clone(), first },
-                )
-            };
-            let [a, b, c, d, e, f] = weights.in_order();
-            (collect(0, [a, b, c])? + collect(3, [d, e, f])?)?
+            sums::token(weights.in_order(), &sums, &waiting)?
         } else {
             weights.down.zeros_like()?
         };

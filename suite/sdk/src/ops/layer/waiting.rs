@@ -1,9 +1,12 @@
 //! Gradients of keys and values that steps have copied, until the step that computed them.
 
 use std::any::Any;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::Result;
 
 use crate::ops::cpu::Real;
+use crate::ops::sums::Complete;
 
 /// For every row the sum of the gradients of its keys and values over later steps, before the rotation of the keys. A row
 /// that has halted has the same ones in all of them, so that the sum meets the other operand of the weights' gradient once.
@@ -21,11 +24,16 @@ impl Waiting {
         let found = sums.as_mut().and_then(|sums| sums.downcast_mut::<Vec<T>>());
         work(found.map_or(&mut [], Vec::as_mut_slice))
     }
+}
 
-    /// Whether a gradient still waits for the step that computed its keys and values; the sums are dropped.
-    pub fn ends_with_some<T: Real>(&self) -> bool {
+impl Complete for Arc<Waiting> {
+    /// Refuses a gradient that still waits for the step that computed its keys and values; the sums are dropped.
+    fn check<T: Real>(&self) -> Result<()> {
         let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let sums = sums.and_then(|sums| sums.downcast::<Vec<T>>().ok());
-        sums.is_some_and(|sums| sums.iter().any(|sum| *sum != T::zero()))
+        if sums.is_some_and(|sums| sums.iter().any(|sum| *sum != T::zero())) {
+            candle_core::bail!("layer: known keys and values are not those of an earlier step of the same graph");
+        }
+        Ok(())
     }
 }
