@@ -1,9 +1,6 @@
 //! Answers that a model writes itself: those that a pass over everything written so far would write, token by token.
 
-use std::sync::Arc;
-
 use haltbench_analysis::Split;
-use haltbench_engine::batch::Batch;
 use haltbench_engine::data::EvaluationInstance;
 use haltbench_engine::generation::acceptance;
 use haltbench_engine::model::Model;
@@ -11,7 +8,7 @@ use haltbench_engine::recurrence::{Execution, evaluate};
 use haltbench_sdk::prelude::*;
 use haltbench_sdk::task::{Columns, Instance, Supervision, TaskSpec, Verdict};
 
-use crate::bench::{Bench, subjects};
+use crate::bench::{Bench, read_out, subjects};
 
 const END: u32 = 3;
 
@@ -68,16 +65,8 @@ fn instance(bench: &Bench, number: u64, prompt: usize) -> EvaluationInstance {
 fn written(model: &Model, number: u64, tokens: &[u32], most: usize) -> Option<Vec<u32>> {
     let mut read = tokens.to_vec();
     while read.len() < tokens.len() + most {
-        let layout = Arc::new(TokenLayout::new(&[read.len()], &[number]).unwrap());
         let last: Vec<bool> = (1..=read.len()).map(|place| place == read.len()).collect();
-        let batch = Batch {
-            tokens: Tensor::new(read.as_slice(), &Device::Cpu).unwrap(),
-            targets: Arc::new(Vec::new()),
-            target_index: (0..read.len() as u32).collect(),
-            complexity: vec![f32::NAN; read.len()],
-            readout: RowSet::from_mask(&last),
-            layout,
-        };
+        let batch = read_out(number, &read, &last);
         let token = evaluate(model, &batch, Execution::Dense, None).unwrap().predicted[0];
         if token == END {
             return Some(read.split_off(tokens.len()));

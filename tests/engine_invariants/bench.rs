@@ -113,6 +113,19 @@ impl Bench {
     }
 }
 
+/// One sequence without targets, of which the positions in `mask` are read out.
+pub fn read_out(identity: u64, tokens: &[u32], mask: &[bool]) -> Batch {
+    let layout = Arc::new(TokenLayout::new(&[tokens.len()], &[identity]).unwrap());
+    Batch {
+        tokens: Tensor::new(tokens, &Device::Cpu).unwrap(),
+        targets: Arc::new(Vec::new()),
+        target_index: (0..tokens.len() as u32).collect(),
+        complexity: vec![f32::NAN; tokens.len()],
+        readout: RowSet::from_mask(mask),
+        layout,
+    }
+}
+
 /// A policy with values of its parameters.
 #[derive(Debug, Clone)]
 pub struct Subject {

@@ -1,8 +1,5 @@
 //! Strings that a model draws: what it expected on the way is what one pass over the finished string expects.
 
-use std::sync::Arc;
-
-use haltbench_engine::batch::Batch;
 use haltbench_engine::decoding::has_cached_form;
 use haltbench_engine::generation::{distributions, generate, rows};
 use haltbench_engine::recurrence::{Execution, evaluate};
@@ -11,7 +8,7 @@ use haltbench_sdk::prelude::*;
 use haltbench_sdk::task::Columns;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 
-use crate::bench::{Bench, close, subjects};
+use crate::bench::{Bench, close, read_out, subjects};
 use crate::processes::in_one_thread;
 
 const END: u32 = 3;
@@ -52,16 +49,8 @@ impl Generation for Strings {
 fn in_one_pass(model: &haltbench_engine::model::Model, number: u64, string: &PredictedString) -> Vec<Vec<f64>> {
     let prompt = Strings.prompt();
     let read = [&prompt[..], &string.tokens[..string.tokens.len() - 1]].concat();
-    let layout = Arc::new(TokenLayout::new(&[read.len()], &[number]).unwrap());
     let mask: Vec<bool> = (0..read.len()).map(|position| position + 1 >= prompt.len()).collect();
-    let batch = Batch {
-        tokens: Tensor::new(read.as_slice(), &Device::Cpu).unwrap(),
-        targets: Arc::new(Vec::new()),
-        target_index: (0..read.len() as u32).collect(),
-        complexity: vec![f32::NAN; read.len()],
-        readout: RowSet::from_mask(&mask),
-        layout,
-    };
+    let batch = read_out(number, &read, &mask);
     distributions(&evaluate(model, &batch, Execution::Compacted, None).unwrap().logits).unwrap()
 }
 

@@ -4,10 +4,9 @@
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::task::Task;
 
-use super::reading::Reading;
-use super::refusal;
+use super::{reading, refusal};
 use crate::data::EvaluationInstance;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimate;
 use crate::model::Model;
 use crate::store::MetricRow;
@@ -19,7 +18,7 @@ const NAME: &str = "generated_accepted";
 /// checker accepts; `batch` questions at a time. Nothing for tasks with one right answer.
 ///
 /// # Errors
-/// If a pass fails, or [`Error::Interrupted`].
+/// If a pass fails, or [`Error::Interrupted`](crate::Error::Interrupted).
 pub fn measure(
     model: &Model,
     task: &dyn Task,
@@ -68,39 +67,18 @@ fn answers(
         instance.tokens[..first].to_vec()
     };
     let identities: Vec<u64> = chunk.iter().map(|entry| entry.number).collect();
-    let mut reading = Reading::new(model, &identities)?;
     let mut written: Vec<Vec<u32>> = vec![Vec::new(); chunk.len()];
     let mut answers: Vec<Option<Vec<u32>>> = vec![None; chunk.len()];
-    let mut running: Vec<usize> = (0..chunk.len()).collect();
-    let mut new: Vec<Vec<u32>> = chunk.iter().map(prompt).collect();
-    while !running.is_empty() {
-        if let Some(signal) = interrupted() {
-            return Err(Error::Interrupted(signal));
+    let prompts = chunk.iter().map(prompt).collect();
+    reading::grow(model, &identities, prompts, interrupted, |place, distribution| {
+        let (token, tokens) = (likeliest(&distribution), &chunk[place].instance.tokens);
+        if tokens.last() == Some(&token) {
+            answers[place] = Some(std::mem::take(&mut written[place]));
+            return None;
         }
-        let distributions = reading.read(&new)?;
-        new.clear();
-        let mut kept = Vec::with_capacity(running.len());
-        for (place, distribution) in running.iter().zip(distributions) {
-            let token = likeliest(&distribution);
-            let tokens = &chunk[*place].instance.tokens;
-            let ends = tokens.last() == Some(&token);
-            if ends {
-                answers[*place] = Some(std::mem::take(&mut written[*place]));
-            } else {
-                written[*place].push(token);
-            }
-            let goes_on = !ends && written[*place].len() < 2 * tokens.len();
-            kept.push(goes_on);
-            if goes_on {
-                new.push(vec![token]);
-            }
-        }
-        let mut flags = kept.iter();
-        running.retain(|_| flags.next().copied().unwrap_or(false));
-        if !running.is_empty() {
-            reading.keep(&kept)?;
-        }
-    }
+        written[place].push(token);
+        (written[place].len() < 2 * tokens.len()).then_some(token)
+    })?;
     Ok(answers)
 }
 

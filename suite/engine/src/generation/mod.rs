@@ -12,9 +12,8 @@ use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 use haltbench_sdk::task::{Columns, Instance, Task};
 
-use self::reading::Reading;
 use crate::data::EvaluationInstance;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimate;
 use crate::model::Model;
 use crate::store::MetricRow;
@@ -23,7 +22,7 @@ use crate::store::MetricRow;
 /// strings that it draws under `seed`; and those strings.
 ///
 /// # Errors
-/// If a pass fails or the task refuses what the model gives, or [`Error::Interrupted`].
+/// If a pass fails or the task refuses what the model gives, or [`Error::Interrupted`](crate::Error::Interrupted).
 pub fn measure(
     model: &Model,
     task: &dyn Task,
@@ -86,7 +85,7 @@ pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<Evaluat
 /// that asks to stop, if one does.
 ///
 /// # Errors
-/// If a pass fails, or [`Error::Interrupted`].
+/// If a pass fails, or [`Error::Interrupted`](crate::Error::Interrupted).
 pub fn generate(
     model: &Model,
     generation: &dyn Generation,
@@ -96,31 +95,15 @@ pub fn generate(
     let prompt = generation.prompt();
     let mut strings = vec![PredictedString::default(); count];
     let mut streams: Vec<Stream> = (0..count as u64).map(|number| Stream::new(seed, "generation", &[number])).collect();
-    let mut running: Vec<usize> = (0..count).collect();
-    let mut reading = Reading::new(model, &(0..count as u64).collect::<Vec<u64>>())?;
-    let mut new = vec![prompt; count];
-    while !running.is_empty() {
-        if let Some(signal) = interrupted() {
-            return Err(Error::Interrupted(signal));
-        }
-        let distributions = reading.read(&new)?;
-        for (number, distribution) in running.iter().zip(distributions) {
-            let string = &mut strings[*number];
-            string.tokens.push(draw(&distribution, &mut streams[*number]));
-            string.distributions.push(distribution);
-        }
+    let identities: Vec<u64> = (0..count as u64).collect();
+    reading::grow(model, &identities, vec![prompt; count], interrupted, |number, distribution| {
+        let token = draw(&distribution, &mut streams[number]);
+        let string = &mut strings[number];
+        string.tokens.push(token);
+        string.distributions.push(distribution);
         // One token more than the longest string has shows that a string is too long.
-        let goes_on = |number: &usize| {
-            let tokens = &strings[*number].tokens;
-            tokens.last() != Some(&generation.end()) && tokens.len() <= generation.longest()
-        };
-        let kept: Vec<bool> = running.iter().map(goes_on).collect();
-        running.retain(goes_on);
-        if !running.is_empty() {
-            reading.keep(&kept)?;
-        }
-        new = running.iter().filter_map(|number| strings[*number].tokens.last()).map(|token| vec![*token]).collect();
-    }
+        (token != generation.end() && string.tokens.len() <= generation.longest()).then_some(token)
+    })?;
     Ok(strings)
 }
 

@@ -8,12 +8,12 @@ use haltbench_sdk::layout::{RowSet, TokenLayout};
 use super::distributions;
 use crate::batch::Batch;
 use crate::decoding::{Decoder, has_cached_form};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::recurrence::{Execution, evaluate};
 
 /// Strings on their way.
-pub(super) enum Reading<'a> {
+enum Reading<'a> {
     /// With keys and values of what was read in a cache.
     Cached(Box<Decoder<'a>>),
     /// Every string anew for every token, by policies that have no cached form: each with its lasting name.
@@ -25,7 +25,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// If there is no cache for them.
-    pub fn new(model: &'a Model, identities: &[u64]) -> Result<Self> {
+    fn new(model: &'a Model, identities: &[u64]) -> Result<Self> {
         if has_cached_form(model) {
             return Ok(Self::Cached(Box::new(Decoder::new(model, identities)?)));
         }
@@ -36,7 +36,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// If a pass fails.
-    pub fn read(&mut self, new: &[Vec<u32>]) -> Result<Vec<Vec<f64>>> {
+    fn read(&mut self, new: &[Vec<u32>]) -> Result<Vec<Vec<f64>>> {
         match self {
             Self::Cached(decoder) => {
                 let new: Vec<&[u32]> = new.iter().map(Vec::as_slice).collect();
@@ -53,7 +53,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn keep(&mut self, kept: &[bool]) -> Result<()> {
+    fn keep(&mut self, kept: &[bool]) -> Result<()> {
         match self {
             Self::Cached(decoder) => decoder.keep(kept),
             Self::Anew(_, strings) => {
@@ -63,6 +63,39 @@ impl<'a> Reading<'a> {
             }
         }
     }
+}
+
+/// Lets strings grow, each with a lasting name and the tokens that it starts with, until none goes on. `next` is told the
+/// place of a string and the distribution of the token that follows, and gives the token that the string goes on with, if it
+/// does. `interrupted` tells the signal that asks to stop, if one does.
+///
+/// # Errors
+/// If a pass fails, or [`Error::Interrupted`].
+pub(super) fn grow(
+    model: &Model,
+    identities: &[u64],
+    starts: Vec<Vec<u32>>,
+    interrupted: &dyn Fn() -> Option<i32>,
+    mut next: impl FnMut(usize, Vec<f64>) -> Option<u32>,
+) -> Result<()> {
+    let mut reading = Reading::new(model, identities)?;
+    let mut running: Vec<usize> = (0..starts.len()).collect();
+    let mut new = starts;
+    while !running.is_empty() {
+        if let Some(signal) = interrupted() {
+            return Err(Error::Interrupted(signal));
+        }
+        let distributions = reading.read(&new)?;
+        let tokens: Vec<Option<u32>> =
+            running.iter().zip(distributions).map(|(place, distribution)| next(*place, distribution)).collect();
+        running =
+            running.into_iter().zip(&tokens).filter(|(_, token)| token.is_some()).map(|(place, _)| place).collect();
+        if !running.is_empty() {
+            reading.keep(&tokens.iter().map(Option::is_some).collect::<Vec<bool>>())?;
+        }
+        new = tokens.into_iter().flatten().map(|token| vec![token]).collect();
+    }
+    Ok(())
 }
 
 fn anew(model: &Model, strings: &[(u64, Vec<u32>)]) -> Result<Vec<Vec<f64>>> {
