@@ -1,5 +1,6 @@
 //! Keys and values: RMSNorm, projection, rotation of the keys.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::backend::BackendStorage;
@@ -107,32 +108,30 @@ impl KeysValues {
         let meets = self.meets();
         self.with_weights(Way::Backward, |norm: &[T], weight: &Panels<T>| {
             waiting.with(grad.len(), meets.contains(&false), |waiting: &mut [T]| {
-                let waiting = waiting.chunks_mut(PART * 2 * d_model).map(Some).chain(std::iter::repeat_with(|| None));
-                let work = parts
-                    .iter_mut()
-                    .zip(dstates.chunks_mut(PART * d_model))
-                    .zip(states.chunks(PART * d_model).zip(grad.chunks(PART * 2 * d_model)))
-                    .zip(self.positions.chunks(PART).zip(meets.chunks(PART)).zip(waiting))
-                    .collect();
-                type Rows<'w, T> = ((&'w [u32], &'w [bool]), Option<&'w mut [T]>);
-                type Gradients<'w, T> = (&'w mut Option<Cotangents<T>>, &'w mut [T]);
-                type Work<'w, T> = ((Gradients<'w, T>, (&'w [T], &'w [T])), Rows<'w, T>);
-                threads::for_each(
-                    work,
-                    |(((part, dstates), (states, grad)), ((positions, meets), waiting)): Work<T>| {
-                        let mut outputs = grad.to_vec();
-                        rope::rotate(&mut outputs, (2 * d_model, d_model), positions, &self.rotation, Turn::Backward);
-                        let mut normed = rms_norm::forward(states, norm, epsilon);
-                        let dnormed = multiplied(&outputs, weight);
-                        let mut dnorm = vec![T::zero(); d_model];
-                        rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
-                        if let Some(waiting) = waiting {
-                            settle([&mut outputs, &mut normed], waiting, meets, d_model);
-                        }
-                        let (outputs, normed) = (Panels::of(&outputs, 2 * d_model), Panels::of(&normed, d_model));
-                        *part = Some(Cotangents { outputs, normed, dnorm });
-                    },
-                );
+                let mut waiting = waiting.chunks_mut(PART * 2 * d_model);
+                let mut work = Vec::with_capacity(parts.len());
+                for (number, (cotangents, dstates)) in
+                    parts.iter_mut().zip(dstates.chunks_mut(PART * d_model)).enumerate()
+                {
+                    let rows = number * PART..(number * PART + PART).min(self.positions.len());
+                    work.push((rows, cotangents, dstates, waiting.next()));
+                }
+                type Work<'w, T> = (Range<usize>, &'w mut Option<Cotangents<T>>, &'w mut [T], Option<&'w mut [T]>);
+                threads::for_each(work, |(rows, cotangents, dstates, waiting): Work<T>| {
+                    let states = &states[rows.start * d_model..rows.end * d_model];
+                    let mut outputs = grad[rows.start * 2 * d_model..rows.end * 2 * d_model].to_vec();
+                    let positions = &self.positions[rows.clone()];
+                    rope::rotate(&mut outputs, (2 * d_model, d_model), positions, &self.rotation, Turn::Backward);
+                    let mut normed = rms_norm::forward(states, norm, epsilon);
+                    let dnormed = multiplied(&outputs, weight);
+                    let mut dnorm = vec![T::zero(); d_model];
+                    rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
+                    if let Some(waiting) = waiting {
+                        settle([&mut outputs, &mut normed], waiting, &meets[rows], d_model);
+                    }
+                    let (outputs, normed) = (Panels::of(&outputs, 2 * d_model), Panels::of(&normed, d_model));
+                    *cotangents = Some(Cotangents { outputs, normed, dnorm });
+                });
             });
         })?;
         let parts: Vec<Cotangents<T>> = parts.into_iter().flatten().collect();
