@@ -210,7 +210,9 @@ impl CustomOp2 for Attention {
         let width = ql.dims()[1];
         dispatch!("causal-attention", candle_core::backend::BackendStorage::dtype(q), T => {
             let (q, kv) = (cpu::slice::<T>(q, ql)?, cpu::slice::<T>(kv, kvl)?);
-            Ok(cpu::stored(forward(&self.plan, self.heads, q, kv, width), ql.shape().clone()))
+            let mut result = vec![0 as T; q.len()];
+            forward(&mut result, &self.plan, self.heads, (q, kv), width);
+            Ok(cpu::stored(result, ql.shape().clone()))
         })
     }
 
@@ -218,8 +220,8 @@ impl CustomOp2 for Attention {
         let width = q.dim(1)?;
         dispatch!("causal-attention", q.dtype(), T => {
             let (dq, dkv) = cpu::with_all::<T, _, 3>([q, kv, grad], |[q, kv, grad]| {
-                let mut dkv = vec![0 as T; kv.len()];
-                let dq = backward(&self.plan, self.heads, (q, kv, grad), (&mut dkv, 0), width);
+                let (mut dq, mut dkv) = (vec![0 as T; q.len()], vec![0 as T; kv.len()]);
+                backward(&mut dq, &self.plan, self.heads, (q, kv, grad), (&mut dkv, 0), width);
                 Ok((dq, dkv))
             })?;
             Ok((cpu::gradient(dq, q)?, cpu::gradient(dkv, kv)?))

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::attention::AttentionPlan;
 use super::cpu::{self, LANES, Real, number};
 use super::product::copy_up_to;
-use super::product::kernel::{Into, Left, Right, TALL, WIDE, by_tiles, places, tile};
+use super::product::kernel::{Into, Left, Right, TALL, WIDE, by_tiles, column, places};
 use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
@@ -72,13 +72,16 @@ fn products<T: Real, const N: usize>(
     for panels in by_tiles(instructions, 0..columns.div_ceil(N)) {
         let first = panels.start * N;
         let right = Right { panels: &right.panels[panels.start * right.rows..], ..right };
-        for row in (0..rows).step_by(TALL) {
-            let left = Left { values: &left.values[row * left.row_stride..], ..left };
-            let places = places(&mut into[row * stride + first..]);
-            let into = Into { places, stride, panel_stride: N, columns: (columns - first).min(panels.len() * N), add };
-            tile(instructions, (rows - row).min(TALL), panels.len(), left, right, into);
-        }
+        let columns = (columns - first).min(panels.len() * N);
+        let into = Into { places: places(&mut into[first..]), stride, panel_stride: N, columns, add };
+        column(instructions, rows, panels.len(), left, right, into);
     }
+}
+
+/// Rows of numbers that begin `stride` apart as the left operand of a product.
+#[inline(always)]
+fn operand<T>(values: &[T], stride: usize) -> Left<'_, T> {
+    Left { values, row_stride: stride, step: 1, tile_stride: TALL * stride }
 }
 
 impl<T: Real> Sequence<'_, T> {
@@ -157,16 +160,16 @@ impl<T: Real> Sequence<'_, T> {
             pack_rows::<T, N>(self.memory(), width + head.start..width + head.end, &mut values);
             for (block, seen) in self.blocks() {
                 let padded = seen.next_multiple_of(WIDE);
-                let queries = Left { values: &q[block.start * width + head.start..], row_stride: width, step: 1 };
-                let panels = Right { panels: &keys, inner: head.len(), rows: head.len() };
+                let queries = operand(&q[block.start * width + head.start..], width);
+                let panels = Right { panels: &keys, inner: head.len(), rows: head.len(), next: None };
                 products::<T, WIDE>(instructions, block.len(), queries, panels, (&mut scores, stride, padded), false);
                 let mut inverses = [T::zero(); BLOCK];
                 for ((place, scores), inverse) in block.clone().zip(scores.chunks_mut(stride)).zip(&mut inverses) {
                     *inverse = self.softmax(instructions, self.plan.rows[place] as usize, scale, &mut scores[..padded]);
                 }
                 let result = &mut result[(block.start - self.queries.start) * width + head.start..];
-                let weights = Left { values: &scores, row_stride: stride, step: 1 };
-                let values = Right { panels: &values, inner: seen, rows: count };
+                let weights = operand(&scores, stride);
+                let values = Right { panels: &values, inner: seen, rows: count, next: None };
                 let into = (&mut *result, width, head.len());
                 products::<T, N>(instructions, block.len(), weights, values, into, false);
                 for (row, inverse) in result.chunks_mut(width).zip(&inverses[..block.len()]) {
@@ -200,15 +203,14 @@ impl<T: Real> Sequence<'_, T> {
                 let (padded, some) = (seen.next_multiple_of(WIDE), block.start * width..block.end * width);
                 pack_rows::<T, N>(q[some.clone()].chunks_exact(width), head.clone(), &mut query_rows);
                 pack_rows::<T, N>(grad[some].chunks_exact(width), head.clone(), &mut grad_rows);
-                let operand = |values| Left { values, row_stride: width, step: 1 };
                 let start = block.start * width + head.start;
-                let keys = Right { panels: &key_columns, inner: head.len(), rows: head.len() };
+                let keys = Right { panels: &key_columns, inner: head.len(), rows: head.len(), next: None };
                 let into = (&mut *scores, stride, padded);
-                products::<T, WIDE>(instructions, block.len(), operand(&q[start..]), keys, into, false);
+                products::<T, WIDE>(instructions, block.len(), operand(&q[start..], width), keys, into, false);
                 // dp_j = <grad, v_j>
                 let values = Right { panels: &value_columns, ..keys };
                 let into = (&mut *slopes, stride, padded);
-                products::<T, WIDE>(instructions, block.len(), operand(&grad[start..]), values, into, false);
+                products::<T, WIDE>(instructions, block.len(), operand(&grad[start..], width), values, into, false);
                 let rows = scores.chunks_mut(stride).zip(slopes.chunks_mut(stride));
                 for (place, (scores, slopes)) in block.clone().zip(rows) {
                     let (scores, slopes) = (&mut scores[..padded], &mut slopes[..padded]);
@@ -223,13 +225,13 @@ impl<T: Real> Sequence<'_, T> {
                     }
                 }
                 let dq = &mut dq[(block.start - self.queries.start) * width + head.start..];
-                let weights = Left { values: &slopes, row_stride: stride, step: 1 };
-                let keys = Right { panels: &key_rows, inner: seen, rows: count };
+                let weights = operand(&slopes, stride);
+                let keys = Right { panels: &key_rows, inner: seen, rows: count, next: None };
                 products::<T, N>(instructions, block.len(), weights, keys, (dq, width, head.len()), false);
-                let transposed = |values| Left { values, row_stride: 1, step: stride };
+                let transposed = |values| Left { values, row_stride: 1, step: stride, tile_stride: TALL };
                 let row = 2 * width;
                 let into = (&mut dkv[head.start..], row, head.len());
-                let queries = Right { panels: &query_rows, inner: block.len(), rows: block.len() };
+                let queries = Right { panels: &query_rows, inner: block.len(), rows: block.len(), next: None };
                 products::<T, N>(instructions, seen, transposed(&slopes), queries, into, true);
                 let into = (&mut dkv[second.start..], row, head.len());
                 let grads = Right { panels: &grad_rows, ..queries };
@@ -255,10 +257,15 @@ macro_rules! with_constants {
     };
 }
 
-/// The attended values of every query, `[queries, width]`, from `q` like it and `kv` `[rows, 2 * width]`.
-pub(super) fn forward<T: Real>(plan: &AttentionPlan, heads: usize, q: &[T], kv: &[T], width: usize) -> Vec<T> {
-    let mut result = vec![T::zero(); q.len()];
-    let mut rest = result.as_mut_slice();
+/// Writes the attended values of every query, `[queries, width]`, from `q` like it and `kv` `[rows, 2 * width]`.
+pub(super) fn forward<T: Real>(
+    result: &mut [T],
+    plan: &AttentionPlan,
+    heads: usize,
+    (q, kv): (&[T], &[T]),
+    width: usize,
+) {
+    let mut rest = result;
     let mut work = Vec::with_capacity(plan.groups.len());
     for (queries, keys) in &plan.groups {
         let (mine, others) = rest.split_at_mut(queries.len() * width);
@@ -272,20 +279,19 @@ pub(super) fn forward<T: Real>(plan: &AttentionPlan, heads: usize, q: &[T], kv: 
         #[inline(always)]
         |(sequence, result): (Sequence<T>, &mut [T])| sequence.forward::<N>(instructions, q, result),
     ));
-    result
 }
 
-/// Gradient of `q` from that of the attended values; the gradients of the keys and values that queries see are written to
-/// `dkv`, whose first row is that of `first_key`.
+/// Writes the gradient of `q`, from that of the attended values, to `dq`; the gradients of the keys and values that queries
+/// see are added to `dkv`, whose first row is that of `first_key`.
 pub(super) fn backward<T: Real>(
+    dq: &mut [T],
     plan: &AttentionPlan,
     heads: usize,
     (q, kv, grad): (&[T], &[T], &[T]),
     (dkv, first_key): (&mut [T], usize),
     width: usize,
-) -> Vec<T> {
-    let mut dq = vec![T::zero(); q.len()];
-    let (mut rest_q, mut rest_kv) = (dq.as_mut_slice(), dkv);
+) {
+    let (mut rest_q, mut rest_kv) = (dq, dkv);
     let mut taken = first_key;
     let mut work = Vec::with_capacity(plan.groups.len());
     for (queries, keys) in &plan.groups {
@@ -302,5 +308,4 @@ pub(super) fn backward<T: Real>(
         #[inline(always)]
         |(sequence, dq, dkv): (Sequence<T>, &mut [T], &mut [T])| sequence.backward::<N>(instructions, [q, grad], [dq, dkv]),
     ));
-    dq
 }

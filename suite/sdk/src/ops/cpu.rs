@@ -1,9 +1,12 @@
 //! Access to the numbers of CPU tensors for fused operations.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
+use super::lines::Lines;
+use super::scratch::Pool;
 use crate::instructions::Instructions;
 
 /// Numbers that are worked on at once.
@@ -33,9 +36,15 @@ pub(super) trait Real:
     fn add_products<I: Instructions, const N: usize>(self, instructions: I, factors: &[Self; N], sums: &mut [Self; N]);
     /// The numbers of a storage of this type, to be changed.
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]>;
+    /// This thread's memory for a moment's numbers.
+    fn pool() -> &'static Pool<Self>;
 }
 
 impl Real for f32 {
+    fn pool() -> &'static Pool<Self> {
+        thread_local!(static POOL: RefCell<Vec<Lines<f32>>> = const { RefCell::new(Vec::new()) });
+        &POOL
+    }
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]> {
         match storage {
             CpuStorage::F32(numbers) => Ok(numbers),
@@ -108,6 +117,10 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    fn pool() -> &'static Pool<Self> {
+        thread_local!(static POOL: RefCell<Vec<Lines<f64>>> = const { RefCell::new(Vec::new()) });
+        &POOL
+    }
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]> {
         match storage {
             CpuStorage::F64(numbers) => Ok(numbers),

@@ -116,7 +116,7 @@ impl Decider {
                 #[inline(always)]
                 |(scores, states): (&mut [T], &[T])| {
                     let mut hidden = multiplied(&layer_norm::forward(states, scale, shift, epsilon), &up);
-                    for x in &mut hidden {
+                    for x in &mut *hidden {
                         *x *= sigmoid(instructions, *x);
                     }
                     multiply(scores, &hidden, &down, false);

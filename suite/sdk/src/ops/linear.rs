@@ -4,7 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, ROWS, Real, dispatch};
-use super::product::{OuterProducts, Panels, Term, add_outer_products, multiplied, project};
+use super::product::{OuterProducts, Panels, Term, add_outer_products, multiply};
 use crate::threads;
 
 /// x wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]`. A row's result does not depend on how
@@ -43,8 +43,10 @@ type Sizes = (usize, usize, usize);
 
 /// A sum over no inputs is zero, and `rows` says how many there are.
 fn forward<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, (rows, inputs, outputs): Sizes) -> Vec<T> {
-    let sums = inputs > 0 && outputs > 0;
-    let mut y = if sums { project(x, weight, inputs) } else { vec![T::zero(); rows * outputs] };
+    let mut y = threads::zeros(rows * outputs);
+    if inputs > 0 && outputs > 0 {
+        multiply(&mut y, x, &Panels::of_transposed(weight, inputs), false);
+    }
     if let Some(bias) = bias.filter(|bias| !bias.is_empty()) {
         for row in y.chunks_exact_mut(bias.len()) {
             for (y, bias) in row.iter_mut().zip(bias) {
@@ -73,7 +75,9 @@ fn backward(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Option<Tensor
             });
             let terms = operands.iter().flatten().map(|(left, right)| Term { left, right }).collect();
             add_outer_products(vec![OuterProducts { into: &mut dweight, terms }]);
-            Ok((multiplied(grad, &Panels::of(weight, inputs)), dweight))
+            let mut dx = threads::zeros(x.len());
+            multiply(&mut dx, grad, &Panels::of(weight, inputs), false);
+            Ok((dx, dweight))
         })?;
         Ok((cpu::gradient(dx, x)?, cpu::gradient(dweight, weight)?))
     })

@@ -32,11 +32,10 @@ fn inverse_root<T: Real>(row: &[T], epsilon: T) -> T {
     number::<T>(1.0) / (cpu::dot(row, row) / number(row.len() as f64) + epsilon).sqrt()
 }
 
-/// RMSNorm of the rows of `x`, as wide as `w`.
-pub(super) fn forward<T: Real>(x: &[T], w: &[T], epsilon: T) -> Vec<T> {
+/// Writes the RMSNorm of the rows of `x`, as wide as `w`, to `y`.
+pub(super) fn forward<T: Real>(y: &mut [T], x: &[T], w: &[T], epsilon: T) {
     // Rows of no numbers have nothing to divide into chunks.
     let width = w.len().max(1);
-    let mut y = vec![T::zero(); x.len()];
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).collect();
     threads::for_each(
         chunks,
@@ -50,7 +49,6 @@ pub(super) fn forward<T: Real>(x: &[T], w: &[T], epsilon: T) -> Vec<T> {
             }
         },
     );
-    y
 }
 
 impl CustomOp2 for RmsNorm {
@@ -60,7 +58,9 @@ impl CustomOp2 for RmsNorm {
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, w: &CpuStorage, wl: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!("rms-norm", candle_core::backend::BackendStorage::dtype(x), T => {
-            let y = forward(cpu::slice::<T>(x, xl)?, cpu::slice::<T>(w, wl)?, self.epsilon as T);
+            let x = cpu::slice::<T>(x, xl)?;
+            let mut y = vec![0 as T; x.len()];
+            forward(&mut y, x, cpu::slice::<T>(w, wl)?, self.epsilon as T);
             Ok(cpu::stored(y, xl.shape().clone()))
         })
     }

@@ -31,11 +31,10 @@ fn composed(x: &Tensor) -> Result<Tensor> {
 /// Rows of a chunk: few enough that a chunk stays in the cache nearest to the core.
 const ROWS: usize = 8;
 
-/// The forward pass over rows of `2 * width` numbers.
-pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
+/// The forward pass over rows of `2 * width` numbers, into rows of `width`.
+pub(super) fn forward<T: Real>(y: &mut [T], x: &[T], width: usize) {
     // Rows of no numbers have nothing to divide into chunks.
     let width = width.max(1);
-    let mut y = vec![T::zero(); x.len() / 2];
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * 2 * width)).collect();
     with_instructions!(instructions => threads::for_each_with(
         instructions,
@@ -50,7 +49,6 @@ pub(super) fn forward<T: Real>(x: &[T], width: usize) -> Vec<T> {
             }
         },
     ));
-    y
 }
 
 /// Turns `x` into its gradient, and the gradient of the result into the result of the forward pass.
@@ -105,7 +103,9 @@ impl CustomOp1 for SwiGlu {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, width) = (layout.dims()[0], layout.dims()[1] / 2);
         dispatch!("swiglu", candle_core::backend::BackendStorage::dtype(storage), T => {
-            Ok(cpu::stored(forward(cpu::slice::<T>(storage, layout)?, width), (rows, width)))
+            let mut y = vec![0 as T; rows * width];
+            forward(&mut y, cpu::slice::<T>(storage, layout)?, width);
+            Ok(cpu::stored(y, (rows, width)))
         })
     }
 

@@ -11,6 +11,7 @@ use crate::ops::cpu::{self, dispatch};
 use crate::ops::lane_sums::LaneSums;
 use crate::ops::product::{multiplied, multiply};
 use crate::ops::rope::{self, Turn};
+use crate::ops::scratch::Scratch;
 use crate::ops::{KeyValueEntries, rms_norm, swiglu};
 
 pub(super) fn apply(
@@ -68,15 +69,17 @@ fn forward<T: LaneSums>(
     let Layer { d_model, d_ff, weights, .. } = layer;
     let (d_model, epsilon, matrices) = (*d_model, T::from_f64(layer.epsilon), layer.matrices(Way::Forward)?);
     cpu::with_all::<T, _, 2>([&weights.input_norm, &weights.feed_forward_norm], |[input_norm, norm]| {
-        let normed = rms_norm::forward(states, input_norm, epsilon);
+        let mut normed = Scratch::of(states.len());
+        rms_norm::forward(&mut normed, states, input_norm, epsilon);
         let mut query = multiplied(&normed, &matrices.query);
         let rotation = layer.rope.rotation(positions);
         rope::rotate(&mut query, (d_model, d_model), positions, &rotation, Turn::Forward);
         let attended = cached_attention::forward(&query, entries, seen)?;
         let mut result = states.to_vec();
         multiply(&mut result, &attended, &matrices.output, true);
-        let normed = rms_norm::forward(&result, norm, epsilon);
-        let hidden = swiglu::forward(&multiplied(&normed, &matrices.gate_up), *d_ff);
+        rms_norm::forward(&mut normed, &result, norm, epsilon);
+        let mut hidden = Scratch::of(seen.len() * d_ff);
+        swiglu::forward(&mut hidden, &multiplied(&normed, &matrices.gate_up), *d_ff);
         multiply(&mut result, &hidden, &matrices.down, true);
         Ok(result)
     })

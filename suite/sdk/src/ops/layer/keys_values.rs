@@ -9,10 +9,11 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use super::packed::Way;
 use super::{LEAST, Layer, LayerPass, PART};
 use crate::ops::cpu::{self, Real, accumulate, dispatch};
-use crate::ops::product::{OuterProducts, Panels, TALL, Term, add_outer_products, multiplied, multiply};
+use crate::ops::product::{OuterProducts, Panels, TALL, Term, add_outer_products, multiplied};
 use crate::ops::rms_norm;
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
+use crate::ops::scratch::Scratch;
 use crate::threads;
 
 pub(super) fn apply(
@@ -72,9 +73,11 @@ impl KeysValues {
             .collect();
         self.with_weights(Way::Forward, |norm: &[T], weight: &Panels<T>| {
             threads::for_each(work, |(result, (states, positions)): (&mut [T], (&[T], &[u32]))| {
-                let normed = rms_norm::forward(states, norm, T::from_f64(self.layer.epsilon));
-                multiply(result, &normed, weight, false);
-                rope::rotate(result, (2 * d_model, d_model), positions, &self.rotation, Turn::Forward);
+                let mut normed = Scratch::of(states.len());
+                rms_norm::forward(&mut normed, states, norm, T::from_f64(self.layer.epsilon));
+                let mut both = multiplied(&normed, weight);
+                rope::rotate(&mut both, (2 * d_model, d_model), positions, &self.rotation, Turn::Forward);
+                result.copy_from_slice(&both);
             });
         })?;
         Ok(result)
@@ -119,17 +122,20 @@ impl KeysValues {
                 type Work<'w, T> = (Range<usize>, &'w mut Option<Cotangents<T>>, &'w mut [T], Option<&'w mut [T]>);
                 threads::for_each(work, |(rows, cotangents, dstates, waiting): Work<T>| {
                     let states = &states[rows.start * d_model..rows.end * d_model];
-                    let mut outputs = grad[rows.start * 2 * d_model..rows.end * 2 * d_model].to_vec();
+                    let mut outputs = Scratch::copy(&grad[rows.start * 2 * d_model..rows.end * 2 * d_model]);
                     let positions = &self.positions[rows.clone()];
                     rope::rotate(&mut outputs, (2 * d_model, d_model), positions, &self.rotation, Turn::Backward);
-                    let mut normed = rms_norm::forward(states, norm, epsilon);
+                    let mut normed = Scratch::of(states.len());
+                    rms_norm::forward(&mut normed, states, norm, epsilon);
                     let dnormed = multiplied(&outputs, weight);
                     let mut dnorm = vec![T::zero(); d_model];
                     rms_norm::backward_onto(dstates, &mut dnorm, states, norm, &dnormed, epsilon);
-                    if let Some(waiting) = waiting {
-                        settle([&mut outputs, &mut normed], waiting, &meets[rows], d_model);
-                    }
-                    let (outputs, normed) = (Panels::of(&outputs, 2 * d_model), Panels::of(&normed, d_model));
+                    let kept = match waiting {
+                        Some(waiting) => settle([&mut outputs, &mut normed], waiting, &meets[rows], d_model),
+                        None => rows.len(),
+                    };
+                    let outputs = Panels::of(&outputs[..kept * 2 * d_model], 2 * d_model);
+                    let normed = Panels::of(&normed[..kept * d_model], d_model);
                     *cotangents = Some(Cotangents { outputs, normed, dnorm });
                 });
             });
@@ -147,8 +153,9 @@ impl KeysValues {
     }
 }
 
-/// Keeps of `outputs` and `normed` the rows that meet, each with what has waited for it; what the others have waits.
-fn settle<T: Real>([outputs, normed]: [&mut Vec<T>; 2], waiting: &mut [T], meets: &[bool], d_model: usize) {
+/// Moves the rows of `outputs` and `normed` that meet to their start, each with what has waited for it, and counts them; what
+/// the others have waits.
+fn settle<T: Real>([outputs, normed]: [&mut [T]; 2], waiting: &mut [T], meets: &[bool], d_model: usize) -> usize {
     let mut kept = 0;
     for (row, meets) in meets.iter().enumerate() {
         let range = row * 2 * d_model..(row + 1) * 2 * d_model;
@@ -163,8 +170,7 @@ fn settle<T: Real>([outputs, normed]: [&mut Vec<T>; 2], waiting: &mut [T], meets
             accumulate(waiting, own);
         }
     }
-    outputs.truncate(kept * 2 * d_model);
-    normed.truncate(kept * d_model);
+    kept
 }
 
 /// Gradient by the projections of some rows, with the other operand, and their share of the norm's gradient.

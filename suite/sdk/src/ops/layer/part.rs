@@ -7,6 +7,7 @@ use crate::ops::cpu::Real;
 use crate::ops::product::{Panels, TALL, multiplied, multiply};
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
+use crate::ops::scratch::Scratch;
 use crate::ops::{attention_kernel, rms_norm, swiglu};
 
 /// What the backward pass of a part cannot cheaply compute again, for the rows that it works on.
@@ -64,29 +65,33 @@ impl<T: Real> Computation<'_, T> {
     ) -> Option<Kept<T>> {
         let Layer { d_model, d_ff, heads, .. } = *self.layer;
         let (matrices, [input_norm, norm], epsilon) = (self.matrices, self.norms, self.epsilon());
-        let normed = rms_norm::forward(states, input_norm, epsilon);
+        let mut normed = Scratch::of(states.len());
+        rms_norm::forward(&mut normed, states, input_norm, epsilon);
         let mut query = multiplied(&normed, &matrices.query);
         rope::rotate(&mut query, (d_model, d_model), positions, self.rotation, Turn::Forward);
-        let attended = attention_kernel::forward(&part.plan, heads, &query, self.keys_values, d_model);
-        let mut middle = states.to_vec();
+        let mut attended = Scratch::of(states.len());
+        attention_kernel::forward(&mut attended, &part.plan, heads, (&query, self.keys_values), d_model);
+        let mut middle = Scratch::copy(states);
         multiply(&mut middle, &attended, &matrices.output, true);
-        let normed = rms_norm::forward(&middle, norm, epsilon);
+        rms_norm::forward(&mut normed, &middle, norm, epsilon);
         let gate_up = multiplied(&normed, &matrices.gate_up);
-        let hidden = swiglu::forward(&gate_up, d_ff);
-        result.copy_from_slice(&middle);
-        multiply(result, &hidden, &matrices.down, true);
+        let mut hidden = Scratch::of(positions.len() * d_ff);
+        swiglu::forward(&mut hidden, &gate_up, d_ff);
+        let mut sum = Scratch::copy(&middle);
+        multiply(&mut sum, &hidden, &matrices.down, true);
+        result.copy_from_slice(&sum);
         if !tracked || places.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
-        let some = |values: Vec<T>, width: usize| match &places {
-            Some(places) => gathered(&values, places, width),
-            None => values,
+        let some = |values: &[T], width: usize| match &places {
+            Some(places) => gathered(values, places, width),
+            None => values.to_vec(),
         };
         Some(Kept {
-            query: some(query, d_model),
-            attended: some(attended, d_model),
-            middle: some(middle, d_model),
-            gate_up: some(gate_up, 2 * d_ff),
+            query: some(&query, d_model),
+            attended: some(&attended, d_model),
+            middle: some(&middle, d_model),
+            gate_up: some(&gate_up, 2 * d_ff),
             positions: match &places {
                 Some(places) => places.iter().map(|place| positions[*place as usize]).collect(),
                 None => positions.to_vec(),
@@ -116,25 +121,29 @@ impl<T: Real> Computation<'_, T> {
         let (dresult, states) = (some_grad.as_deref().unwrap_or(grad), some_states.as_deref().unwrap_or(states));
         let mut norms = [vec![T::zero(); d_model], vec![T::zero(); d_model]];
         // result = middle + hidden downᵀ
-        let (mut gate_up, mut dhidden) = (kept.gate_up, multiplied(dresult, &matrices.down));
-        swiglu::backward(&mut gate_up, &mut dhidden, d_ff);
-        let (dgate_up, hidden) = (gate_up, Panels::of(&dhidden, d_ff));
-        drop(dhidden);
+        let (mut dgate_up, mut hidden) = (Scratch::copy(&kept.gate_up), multiplied(dresult, &matrices.down));
+        drop(kept.gate_up);
+        swiglu::backward(&mut dgate_up, &mut hidden, d_ff);
+        let hidden = Panels::of(&hidden, d_ff);
         // gate_up = norm(middle) gate_upᵀ
-        let middle_normed = Panels::of(&rms_norm::forward(&kept.middle, norm, epsilon), d_model);
+        let mut normed = Scratch::of(kept.middle.len());
+        rms_norm::forward(&mut normed, &kept.middle, norm, epsilon);
+        let middle_normed = Panels::of(&normed, d_model);
         let dnormed = multiplied(&dgate_up, &matrices.gate_up);
         let dgate_up = Panels::of(&dgate_up, 2 * d_ff);
-        let mut dmiddle = dresult.to_vec();
+        let mut dmiddle = Scratch::copy(dresult);
         rms_norm::backward_onto(&mut dmiddle, &mut norms[1], &kept.middle, norm, &dnormed, epsilon);
         // middle = states + attended outputᵀ
         let dattended = multiplied(&dmiddle, &matrices.output);
         let operands = (&*kept.query, self.keys_values, &*dattended);
-        let mut dquery = attention_kernel::backward(&kept.plan, heads, operands, (dkeys_values, first_key), d_model);
+        let mut dquery = Scratch::of(kept.query.len());
+        attention_kernel::backward(&mut dquery, &kept.plan, heads, operands, (dkeys_values, first_key), d_model);
         rope::rotate(&mut dquery, (d_model, d_model), &kept.positions, self.rotation, Turn::Backward);
         // query = norm(states) query_weightᵀ
-        let states_normed = Panels::of(&rms_norm::forward(states, input_norm, epsilon), d_model);
+        rms_norm::forward(&mut normed, states, input_norm, epsilon);
+        let states_normed = Panels::of(&normed, d_model);
         let dnormed = multiplied(&dquery, &matrices.query);
-        let mut dsome = dmiddle.clone();
+        let mut dsome = Scratch::copy(&dmiddle);
         rms_norm::backward_onto(&mut dsome, &mut norms[0], states, input_norm, &dnormed, epsilon);
         match &kept.places {
             Some(places) => scatter(dstates, places, &dsome, d_model),

@@ -20,12 +20,14 @@ pub(in crate::ops) const WIDE: usize = 16;
 /// Most panels that a tile spans where registers are as wide as a panel and twice as many: six rows of sums fill 24 of 32.
 pub(in crate::ops) const BROAD: usize = 4;
 
-/// The left operand of a tile: number `k` of row `r` is `values[r * row_stride + k * step]`.
+/// The left operand of a column of tiles: number `k` of row `r` is `values[r * row_stride + k * step]`, and that of the next
+/// tile begins `tile_stride` after it.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct Left<'a, T> {
     pub values: &'a [T],
     pub row_stride: usize,
     pub step: usize,
+    pub tile_stride: usize,
 }
 
 /// The right operand of a product: the first `inner` rows of panels `[panel][row][N]`, each of `rows` rows.
@@ -34,10 +36,13 @@ pub(in crate::ops) struct Right<'a, T, const N: usize> {
     pub panels: &'a [[T; N]],
     pub inner: usize,
     pub rows: usize,
+    /// What the next product has in the place of `panels`, if that is known: it is fetched on the way.
+    pub next: Option<&'a [[T; N]]>,
 }
 
 /// Where the results go: `columns` of each row, rows `stride` apart; the columns of a panel follow each other, and those of
 /// the next begin `panel_stride` after.
+#[derive(Clone, Copy)]
 pub(in crate::ops) struct Into<'a, T> {
     pub places: &'a [Place<T>],
     pub stride: usize,
@@ -63,13 +68,6 @@ pub(in crate::ops) fn places<T: Real>(values: &mut [T]) -> &[Place<T>] {
     unsafe { &*(std::ptr::from_mut(values) as *const [Place<T>]) }
 }
 
-/// The places of numbers that need not be initialised.
-#[inline(always)]
-pub(in crate::ops) fn places_of_memory<T: Real>(memory: &mut [MaybeUninit<T>]) -> &[Place<T>] {
-    // SAFETY: as above.
-    unsafe { &*(std::ptr::from_mut(memory) as *const [Place<T>]) }
-}
-
 /// `panels` by tiles: as many at a time as a tile spans. Every number is a case of its own in the program, so not all are.
 #[inline(always)]
 pub(in crate::ops) fn by_tiles<I: Instructions>(_: I, mut panels: Range<usize>) -> impl Iterator<Item = Range<usize>> {
@@ -85,10 +83,10 @@ pub(in crate::ops) fn by_tiles<I: Instructions>(_: I, mut panels: Range<usize>) 
     })
 }
 
-/// The products of `rows` rows, at most [`TALL`], with `panels` panels, as many as [`by_tiles`] gives. A function of its
+/// The products of `rows` rows, in tiles of [`TALL`], with `panels` panels, as many as [`by_tiles`] gives. A function of its
 /// own for every type: products are many, and each would have all sizes of tiles in its code.
 #[inline(never)]
-pub(in crate::ops) fn tile<T: Real, I: Instructions, const N: usize>(
+pub(in crate::ops) fn column<T: Real, I: Instructions, const N: usize>(
     instructions: I,
     rows: usize,
     panels: usize,
@@ -99,28 +97,36 @@ pub(in crate::ops) fn tile<T: Real, I: Instructions, const N: usize>(
     instructions.run(
         #[inline(always)]
         || match panels {
-            BROAD if I::REGISTERS_OF_512_BITS => tall::<T, I, N, BROAD>(instructions, rows, left, right, into),
-            2 if I::REGISTERS_OF_512_BITS => tall::<T, I, N, 2>(instructions, rows, left, right, into),
-            _ => tall::<T, I, N, 1>(instructions, rows, left, right, into),
+            BROAD if I::REGISTERS_OF_512_BITS => tiles::<T, I, N, BROAD>(instructions, rows, left, right, into),
+            2 if I::REGISTERS_OF_512_BITS => tiles::<T, I, N, 2>(instructions, rows, left, right, into),
+            _ => tiles::<T, I, N, 1>(instructions, rows, left, right, into),
         },
     );
 }
 
 #[inline(always)]
-fn tall<T: Real, I: Instructions, const N: usize, const P: usize>(
+fn tiles<T: Real, I: Instructions, const N: usize, const P: usize>(
     instructions: I,
     rows: usize,
-    left: Left<T>,
+    mut left: Left<T>,
     right: Right<T, N>,
-    into: Into<T>,
+    mut into: Into<T>,
 ) {
-    match rows {
+    // Each tile fetches a panel.
+    let mut next = right.next.into_iter().flat_map(|next| next.chunks(right.rows)).take(P);
+    for _ in 0..rows / TALL {
+        let right = Right { next: next.next(), ..right };
+        sized::<T, I, N, P, TALL>(instructions, left, right, into);
+        left.values = left.values.get(left.tile_stride..).unwrap_or_default();
+        into.places = into.places.get(TALL * into.stride..).unwrap_or_default();
+    }
+    match rows % TALL {
+        0 => {}
         1 => sized::<T, I, N, P, 1>(instructions, left, right, into),
         2 => sized::<T, I, N, P, 2>(instructions, left, right, into),
         3 => sized::<T, I, N, P, 3>(instructions, left, right, into),
         4 => sized::<T, I, N, P, 4>(instructions, left, right, into),
-        5 => sized::<T, I, N, P, 5>(instructions, left, right, into),
-        _ => sized::<T, I, N, P, TALL>(instructions, left, right, into),
+        _ => sized::<T, I, N, P, 5>(instructions, left, right, into),
     }
 }
 
@@ -132,8 +138,9 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
     right: Right<T, N>,
     into: Into<T>,
 ) {
-    let Left { values, row_stride, step } = left;
-    let Right { panels, inner, rows } = right;
+    let Left { values, row_stride, step, .. } = left;
+    let Right { panels, inner, rows, next } = right;
+    let next = next.unwrap_or(panels).as_ptr();
     let last = (R - 1) * row_stride + inner.saturating_sub(1) * step;
     assert!(inner == 0 || (last < values.len() && (P - 1) * rows + inner <= panels.len()));
     // A whole tile goes from memory to registers and back. Only a part of one, whose width the compiler does not know, is
@@ -156,6 +163,7 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
         }
     }
     for k in 0..inner {
+        prefetch(next.wrapping_add(k));
         for row in 0..R {
             // SAFETY: row < R and k < inner, so the index is at most `last`, which the assertion above holds inside.
             let value = unsafe { *values.get_unchecked(row * row_stride + k * step) };
@@ -179,6 +187,18 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
         let sums = sums;
         write_some(&into, sums.as_flattened());
     }
+}
+
+/// Asks for memory that will be read soon; for any address, since nothing is read.
+#[inline(always)]
+fn prefetch<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint that may name any address, and that every processor of the family takes.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
 }
 
 /// What is there of a tile's numbers; zeros otherwise.

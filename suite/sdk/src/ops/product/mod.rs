@@ -7,9 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(super) use self::kernel::TALL;
-use self::kernel::{Into, Left, Place, WIDE, by_tiles, places, places_of_memory, tile};
+use self::kernel::{Into, Left, Place, WIDE, by_tiles, column, places};
 pub(super) use self::panels::{Panels, copy_up_to};
 use super::cpu::Real;
+use super::scratch::Scratch;
 use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
@@ -26,7 +27,7 @@ const SHARE: usize = 8;
 const FEW: usize = 4 * TALL;
 
 /// Numbers of the inner dimension that are worked on at once.
-const DEEP: usize = 384;
+const DEEP: usize = 128;
 
 /// Some columns of a product: `left`, rows of as many numbers as `right` has, times some panels of `right`.
 struct Product<'a, T> {
@@ -50,18 +51,19 @@ impl<T: Real> Product<'_, T> {
             let add = self.add || depth > 0;
             for panels in by_tiles(instructions, self.panels.clone()) {
                 let first = panels.start * WIDE;
-                let right = self.right.from(panels.start, depth, DEEP);
-                for which in 0..tiles {
-                    let (row, end) = match rows {
-                        // A tile of a single row would wait for each of its sums.
-                        0..FEW => (rows * which / tiles, rows * (which + 1) / tiles),
-                        _ => (which * TALL, (which * TALL + TALL).min(rows)),
-                    };
-                    let left = Left { values: &self.left[row * inner + depth..], row_stride: inner, step: 1 };
-                    let places = &self.into[row * columns + first..];
-                    let columns = (columns - first).min(panels.len() * WIDE);
-                    let into = Into { places, stride: self.right.columns, panel_stride: WIDE, columns, add };
-                    tile(instructions, end - row, panels.len(), left, right, into);
+                let right = self.right.from(panels.start, panels.len(), depth, DEEP);
+                let some = (columns - first).min(panels.len() * WIDE);
+                let compute = |rows: Range<usize>| {
+                    let values = &self.left[rows.start * inner + depth..];
+                    let left = Left { values, row_stride: inner, step: 1, tile_stride: TALL * inner };
+                    let places = &self.into[rows.start * columns + first..];
+                    let into = Into { places, stride: columns, panel_stride: WIDE, columns: some, add };
+                    column(instructions, rows.len(), panels.len(), left, right, into);
+                };
+                match rows {
+                    // A tile of a single row would wait for each of its sums.
+                    0..FEW => (0..tiles).for_each(|tile| compute(rows * tile / tiles..rows * (tile + 1) / tiles)),
+                    _ => compute(0..rows),
                 }
             }
         }
@@ -73,11 +75,7 @@ pub(super) fn multiply<T: Real>(into: &mut [T], left: &[T], right: &Panels<T>, a
     if right.inner == 0 && !add {
         into.fill(T::zero());
     }
-    multiply_into(places(into), left, right, add);
-}
-
-/// Writes all of `into`, or adds to it; what is added to is initialised. No other thread may use these places.
-fn multiply_into<T: Real>(into: &[Place<T>], left: &[T], right: &Panels<T>, add: bool) {
+    let into = places(into);
     let Panels { inner, columns, .. } = *right;
     let rows = into.len() / columns.max(1);
     assert!(into.len() == rows * columns && left.len() == rows * inner);
@@ -105,19 +103,11 @@ fn compute<T: Real>(products: Vec<Product<T>>) {
     ));
 }
 
-/// left · right as a new vector.
-pub(super) fn multiplied<T: Real>(left: &[T], right: &Panels<T>) -> Vec<T> {
-    let rows = left.len() / right.inner.max(1);
-    let mut result = Vec::with_capacity(rows * right.columns);
-    multiply_into(places_of_memory(&mut result.spare_capacity_mut()[..rows * right.columns]), left, right, false);
-    // SAFETY: as many numbers have been written.
-    unsafe { result.set_len(rows * right.columns) };
+/// left · right for a moment.
+pub(super) fn multiplied<T: Real>(left: &[T], right: &Panels<T>) -> Scratch<T> {
+    let mut result = Scratch::of(left.len() / right.inner.max(1) * right.columns);
+    multiply(&mut result, left, right, false);
     result
-}
-
-/// x wᵀ for `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows, outputs]`.
-pub(super) fn project<T: Real>(x: &[T], weight: &[T], inputs: usize) -> Vec<T> {
-    multiplied(x, &Panels::of_transposed(weight, inputs))
 }
 
 /// Panels of the left operands that one thread works on at a time: rows of the sums.
@@ -154,28 +144,27 @@ impl<T: Real> Block<'_, T> {
         let (columns, rows) = (self.columns, self.into.len() / self.columns);
         let panels = columns.div_ceil(WIDE);
         // Sums of some columns, side by side: in place, their rows are far apart, each in a page of its own.
-        let mut sums: Vec<[T; WIDE]> = Vec::new();
+        let mut sums = Scratch::of(ACROSS.min(panels) * rows * WIDE);
+        let sums = sums.as_chunks_mut::<WIDE>().0;
         for first in (0..panels).step_by(ACROSS) {
             let some = first..(first + ACROSS).min(panels);
-            sums.clear();
-            sums.resize(some.len() * rows, [T::zero(); WIDE]);
             let ranges = some.clone().map(|panel| panel * WIDE..(panel * WIDE + WIDE).min(columns));
             for (range, sums) in ranges.clone().zip(sums.chunks_exact_mut(rows)) {
                 for (sum, row) in sums.iter_mut().zip(self.into.chunks_exact(columns)) {
+                    // Columns that are not there are computed with the others, and then left out.
+                    sum[range.len()..].fill(T::zero());
                     copy_up_to(sum, &row[range.clone()]);
                 }
             }
             for Term { left, right } in self.terms.iter() {
                 for panels in by_tiles(instructions, some.clone()) {
-                    let right = right.from(panels.start, 0, right.inner);
-                    let first = (panels.start - some.start) * rows;
-                    for (row, left) in left.panels(self.panels.clone()) {
-                        let left = Left { values: left.as_flattened(), row_stride: 1, step: TALL };
-                        let places = places(sums[first + row..].as_flattened_mut());
-                        let columns = panels.len() * WIDE;
-                        let into = Into { places, stride: WIDE, panel_stride: rows * WIDE, columns, add: true };
-                        tile(instructions, (rows - row).min(TALL), panels.len(), left, right, into);
-                    }
+                    let right = right.from(panels.start, panels.len(), 0, right.inner);
+                    let values = left.panels(self.panels.clone());
+                    let left = Left { values, row_stride: 1, step: TALL, tile_stride: TALL * right.inner };
+                    let places = places(sums[(panels.start - some.start) * rows..].as_flattened_mut());
+                    let columns = panels.len() * WIDE;
+                    let into = Into { places, stride: WIDE, panel_stride: rows * WIDE, columns, add: true };
+                    column(instructions, rows, panels.len(), left, right, into);
                 }
             }
             for (range, sums) in ranges.zip(sums.chunks_exact(rows)) {

@@ -1,9 +1,11 @@
 //! Matrices laid out for the products that they are used in.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::kernel::{Right, WIDE};
 use crate::ops::cpu::Real;
+use crate::ops::lines::Lines;
 
 /// Copies `from`, at most `N` numbers, to the start of `to`.
 #[inline(always)]
@@ -23,10 +25,9 @@ fn copy_some<T: Copy>(to: &mut [T], from: &[T]) {
 }
 
 /// An operand of a product, `inner` times `columns`, in panels of `N` columns: `[panel][inner][N]`. On the right they are
-/// [`WIDE`]; the left operand of an outer product has panels as wide as a tile is tall.
-#[derive(Debug, Clone)]
+/// [`WIDE`], which is a cache line of f32; the left operand of an outer product has panels as wide as a tile is tall.
 pub(in crate::ops) struct Panels<T, const N: usize = WIDE> {
-    pub(super) values: Vec<[T; N]>,
+    values: Lines<T>,
     pub(super) inner: usize,
     pub(super) columns: usize,
 }
@@ -35,45 +36,59 @@ impl<T: Real, const N: usize> Panels<T, N> {
     /// `values` as rows of `columns` numbers.
     pub fn of(values: &[T], columns: usize) -> Self {
         let inner = values.len() / columns.max(1);
-        let count = columns.div_ceil(N) * inner;
-        let mut panels: Vec<[T; N]> = Vec::with_capacity(count);
-        let places = &mut panels.spare_capacity_mut()[..count];
-        // Rows are read in their order and groups written far apart: a processor waits for what it reads.
-        for (k, row) in values.chunks_exact(columns.max(1)).enumerate() {
-            for (panel, some) in row.chunks(N).enumerate() {
-                let mut group = [T::zero(); N];
-                copy_up_to(&mut group, some);
-                places[panel * inner + k].write(group);
+        let write = |places: &mut [MaybeUninit<T>]| {
+            // Memory is written in its order: what is read is still in the cache, and this is not.
+            let (whole, rest) = places.split_at_mut(columns / N * inner * N);
+            let rows = || values.chunks_exact(columns.max(1));
+            for (panel, places) in whole.as_chunks_mut::<N>().0.chunks_exact_mut(inner.max(1)).enumerate() {
+                for (place, row) in places.iter_mut().zip(rows()) {
+                    if let Some(group) = row[panel * N..].first_chunk::<N>() {
+                        *place = group.map(MaybeUninit::new);
+                    }
+                }
             }
-        }
-        // SAFETY: every one of `inner` rows has written a group to each of the panels.
-        unsafe { panels.set_len(count) };
-        Self { values: panels, inner, columns }
+            for (place, row) in rest.as_chunks_mut::<N>().0.iter_mut().zip(rows()) {
+                let mut group = [T::zero(); N];
+                copy_up_to(&mut group, &row[columns / N * N..]);
+                *place = group.map(MaybeUninit::new);
+            }
+        };
+        // SAFETY: each of the panels has as many groups as there are rows, and all are written.
+        let values = unsafe { Lines::written(columns.div_ceil(N) * inner * N, write) };
+        Self { values, inner, columns }
     }
 
     /// The transpose of `values`, which are rows of `inner` numbers.
     pub fn of_transposed(values: &[T], inner: usize) -> Self {
         let columns = values.len() / inner.max(1);
-        let mut panels = vec![[T::zero(); N]; columns.div_ceil(N) * inner];
-        for (panel, rows) in panels.chunks_mut(inner.max(1)).zip(values.chunks(N * inner.max(1))) {
+        let mut panels = Lines::zeros(columns.div_ceil(N) * inner * N);
+        let groups = panels.as_chunks_mut::<N>().0;
+        for (panel, rows) in groups.chunks_mut(inner.max(1)).zip(values.chunks(N * inner.max(1))) {
             for (lane, row) in rows.chunks_exact(inner.max(1)).enumerate() {
-                for (panel, value) in panel.iter_mut().zip(row) {
-                    panel[lane] = *value;
+                for (group, value) in panel.iter_mut().zip(row) {
+                    group[lane] = *value;
                 }
             }
         }
         Self { values: panels, inner, columns }
     }
 
-    /// The panels from `panel` on as the right operand of a product, at most `depth` of their rows from `first` on.
-    pub(super) fn from(&self, panel: usize, first: usize, depth: usize) -> Right<'_, T, N> {
-        let panels = &self.values[panel * self.inner + first..];
-        Right { panels, inner: depth.min(self.inner - first), rows: self.inner }
+    pub(super) fn groups(&self) -> &[[T; N]] {
+        self.values.as_chunks().0
     }
 
-    /// Some panels, each with the place of its first column among theirs.
-    pub(super) fn panels(&self, which: Range<usize>) -> impl Iterator<Item = (usize, &[[T; N]])> {
-        let some = &self.values[which.start * self.inner..which.end * self.inner];
-        some.chunks(self.inner.max(1)).enumerate().map(|(number, panel)| (number * N, panel))
+    /// The panels from `panel` on as the right operand of a product, at most `depth` of their rows from `first` on. Those of
+    /// `span` panels later, or of deeper rows, are next.
+    pub(super) fn from(&self, panel: usize, span: usize, first: usize, depth: usize) -> Right<'_, T, N> {
+        let groups = self.groups();
+        let start = panel * self.inner + first;
+        let next = groups.get(start + span * self.inner..).filter(|next| !next.is_empty());
+        let next = next.or_else(|| groups.get(first + depth..));
+        Right { panels: &groups[start..], inner: depth.min(self.inner - first), rows: self.inner, next }
+    }
+
+    /// The numbers of some panels.
+    pub(super) fn panels(&self, which: Range<usize>) -> &[T] {
+        &self.values[which.start * self.inner * N..which.end * self.inner * N]
     }
 }

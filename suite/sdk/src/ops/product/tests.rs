@@ -72,7 +72,7 @@ fn invariant_7_a_row_does_not_depend_on_how_many_rows_there_are() {
         multiply(&mut all_added, &x, &weight, true);
         for rows in [1, 2, 3, 5, 8, 9, 17, 64, 65, 200, 257, 299] {
             let from = 300 - rows;
-            assert_eq!(multiplied(&x[from * inputs..], &weight), all[from * outputs..], "{rows} rows");
+            assert_eq!(*multiplied(&x[from * inputs..], &weight), all[from * outputs..], "{rows} rows");
             let mut added = start[from * outputs..].to_vec();
             multiply(&mut added, &x[from * inputs..], &weight, true);
             assert_eq!(added, all_added[from * outputs..], "{rows} rows added to");
@@ -113,7 +113,7 @@ fn wide_registers_change_no_bit() {
         with(Best::new());
         let by_definition = |fused: bool| {
             let step = |sum: f32, (x, y): (f32, f32)| if fused { x.mul_add(y, sum) } else { x * y + sum };
-            let right = |k: usize, column: usize| right.values[column / WIDE * inner + k][column % WIDE];
+            let right = |k: usize, column: usize| right.groups()[column / WIDE * inner + k][column % WIDE];
             let product = (0..rows * columns).map(|at| {
                 let (row, column) = (at / columns, at % columns);
                 (0..inner).fold(start[at], |sum, k| step(sum, (left[row * inner + k], right(k, column))))
