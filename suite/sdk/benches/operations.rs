@@ -63,7 +63,9 @@ fn operations(criterion: &mut Criterion) {
     let targets: Arc<Vec<u32>> = Arc::new((0..ROWS as u32).map(|row| row % 32).collect());
     time(criterion, "cross_entropy", &[&[ROWS, 32]], |t| ops::cross_entropy(&t[0], &targets));
     let open: Arc<Vec<bool>> = Arc::new((0..ROWS).map(|row| row % 3 == 0).collect());
-    time(criterion, "passthrough", &[x, x, &[ROWS]], |t| ops::passthrough(&t[0], &t[1], &t[2], &open));
+    time(criterion, "passthrough", &[x, x, &[ROWS]], |t| {
+        ops::passthrough(&ops::Candidates::of_all(&t[0]), &t[1], &t[2], &open)
+    });
     time(criterion, "straight_through", &[x, x], |t| ops::straight_through(&t[0], &t[1]));
     let third = thirds();
     let some: &[usize] = &[third.len(), WIDTH];

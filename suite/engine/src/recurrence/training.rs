@@ -7,7 +7,7 @@ use haltbench_sdk::candle_core::{D, Tensor};
 use haltbench_sdk::candle_nn::ops::{log_softmax, softmax};
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{log_sigmoid, passthrough};
+use haltbench_sdk::ops::{Candidates, EarlierCandidates, gather_rows, log_sigmoid, passthrough, update_rows};
 use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, HaltingRecord, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged, RowMemory,
     Training,
@@ -78,8 +78,35 @@ pub(super) struct Walk<'a> {
     pub all: RowSet,
     pub key_values: KeyValues,
     pub step: usize,
-    /// The last candidates of all rows and the rows that had halted before they were computed.
-    last: Option<(Tensor, Vec<bool>)>,
+    last: Option<LastCandidates>,
+}
+
+/// The candidates of the last gated step, without gradients.
+struct LastCandidates {
+    rows: RowSet,
+    /// Those of `rows`.
+    computed: Tensor,
+    /// Those of all other rows, which no step will change: `[rows, d_model]`.
+    earlier: Option<Tensor>,
+    /// The rows that had halted before they were computed.
+    halted: Vec<bool>,
+}
+
+impl LastCandidates {
+    /// The candidates of all rows but those that the next step computes, some of `rows`. `states` has a row for each.
+    fn but(&self, next: &RowSet, states: &Tensor) -> Result<Tensor> {
+        let earlier = match &self.earlier {
+            Some(earlier) => earlier.clone(),
+            None => states.zeros_like()?,
+        };
+        let mut leaves = vec![false; next.total()];
+        self.rows.iter().for_each(|row| leaves[row] = true);
+        next.iter().for_each(|row| leaves[row] = false);
+        let leaving = RowSet::from_mask(&leaves);
+        // Earlier steps share this memory: they read other rows of it.
+        let last = gather_rows(&self.computed, &leaving.places_in(&self.rows))?;
+        Ok(update_rows(&earlier, leaving.shared(), &last)?)
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -97,23 +124,26 @@ impl<'a> Walk<'a> {
 
     /// R(h) of every row, where those of halted rows are wanted for their gates alone: they have no backward pass, and
     /// where nothing that a row can see has moved since the last step, its candidate is the last one.
-    fn gated_candidate(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Tensor> {
+    fn gated_candidates(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Candidates> {
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
-        let candidate = match self.last.take() {
-            None => self.compute(states, &halted, &self.all.clone(), Some(&running))?,
-            Some((last, halted_before)) => {
-                let moved = sees_movement(&self.batch.layout, &halted_before);
-                if moved.is_empty() {
-                    self.step += 1;
-                    last
-                } else {
-                    let new = self.compute(states, &halted, &moved, Some(&running))?;
-                    replace_rows(&last, &moved, &new)?
-                }
+        let (rows, earlier) = match self.last.take() {
+            None => (self.all.clone(), None),
+            Some(last) => {
+                let moved = sees_movement(&self.batch.layout, &last.halted);
+                let earlier = if moved.is_all() { None } else { Some(last.but(&moved, states)?) };
+                (moved, earlier)
             }
         };
-        self.last = Some((candidate.detach(), halted));
-        Ok(candidate)
+        let computed = if rows.is_empty() {
+            self.step += 1;
+            states.narrow(0, 0, 0)?.detach()
+        } else {
+            self.compute(states, &halted, &rows, Some(&running))?
+        };
+        self.last =
+            Some(LastCandidates { rows: rows.clone(), computed: computed.detach(), earlier: earlier.clone(), halted });
+        let earlier = earlier.map(|candidates| EarlierCandidates { computed: rows.shared().clone(), candidates });
+        Ok(Candidates { computed, earlier })
     }
 
     /// R(h) of `rows`; `halted` are the rows of all that halted before it.
@@ -254,8 +284,8 @@ fn advance(walk: &mut Walk, states: Tensor, open: Vec<bool>, soft: Option<Tensor
     }
     match soft {
         // Every token takes the first step, whatever its gate would say.
-        Some(_) if walk.step == 0 => walk.gated_candidate(&states, halted),
-        Some(soft) => Ok(passthrough(&walk.gated_candidate(&states, halted)?, &states, &soft, &Arc::new(open))?),
+        Some(_) if walk.step == 0 => Ok(walk.gated_candidates(&states, halted)?.computed),
+        Some(soft) => Ok(passthrough(&walk.gated_candidates(&states, halted)?, &states, &soft, &Arc::new(open))?),
         None => {
             let running = RowSet::from_mask(&open);
             let new = walk.compute(&states, &halted, &running, None)?;

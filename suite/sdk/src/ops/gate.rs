@@ -1,10 +1,13 @@
 //! Gates of the paper's unroll (§3.2.2-3): what decides is hard forward and soft backward.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, ROWS, Real, dispatch};
+use super::rows::{replace_rows, split};
 use crate::threads;
 
 /// The straight-through estimator: `hard` forward, the gradient of `soft` backward. Both of one shape.
@@ -40,25 +43,74 @@ impl CustomOp1 for StraightThrough {
     }
 }
 
+/// Candidates of a step, of which some may be those of earlier steps.
+#[derive(Debug, Clone)]
+pub struct Candidates {
+    /// R(h(d-1)) of the rows that this step computed, `[computed, d_model]`.
+    pub computed: Tensor,
+    /// Of the others, if there are some.
+    pub earlier: Option<EarlierCandidates>,
+}
+
+impl Candidates {
+    /// Those of a step that computed all rows.
+    pub fn of_all(computed: &Tensor) -> Self {
+        Self { computed: computed.clone(), earlier: None }
+    }
+}
+
+/// Candidates that no later step changes.
+#[derive(Debug, Clone)]
+pub struct EarlierCandidates {
+    /// The rows that the step computed nevertheless, which ascend.
+    pub computed: Arc<[u32]>,
+    /// `[rows, d_model]`, right in all other rows, now and at the time of the backward pass. Receives no gradient.
+    pub candidates: Tensor,
+}
+
 /// Passthrough: h(d) = a R(h(d-1)) + (1 - a) h(d-1), row by row.
 ///
-/// Forward the gate is `open` (the rows that run); backward its gradient is that of `soft` `[rows]`:
-/// dL/da = <dL/dh(d), R(h(d-1)) - h(d-1)>. `candidate` and `previous` are `[rows, d_model]`.
+/// Forward the gate is `open` (the rows that run, all of which are computed); backward its gradient is that of `soft`
+/// `[rows]`: dL/da = <dL/dh(d), R(h(d-1)) - h(d-1)>. `previous` is h(d-1), `[rows, d_model]`.
 ///
 /// # Errors
-/// If shapes or types do not agree.
-pub fn passthrough(candidate: &Tensor, previous: &Tensor, soft: &Tensor, open: &Arc<Vec<bool>>) -> Result<Tensor> {
-    let (rows, width) = super::matrix("candidate of passthrough", candidate)?;
-    super::expect("previous of passthrough", previous, &[rows, width], candidate.dtype())?;
-    super::expect("soft of passthrough", soft, &[rows], candidate.dtype())?;
+/// If shapes or types do not agree, or a row runs that was not computed.
+pub fn passthrough(candidates: &Candidates, previous: &Tensor, soft: &Tensor, open: &Arc<Vec<bool>>) -> Result<Tensor> {
+    let Candidates { computed, earlier } = candidates;
+    let (rows, width) = super::matrix("previous of passthrough", previous)?;
+    let count = earlier.as_ref().map_or(rows, |earlier| earlier.computed.len());
+    super::expect("candidates of passthrough", computed, &[count, width], previous.dtype())?;
+    super::expect("soft of passthrough", soft, &[rows], previous.dtype())?;
     if open.len() != rows {
         return Err(super::unfit("open of passthrough", format!("one for each of {rows} rows"), open.len()));
     }
-    if cpu::fused(candidate) {
-        let gate = Passthrough { open: open.clone() };
-        return candidate.contiguous()?.apply_op3(&previous.contiguous()?, &soft.contiguous()?, gate);
+    if let Some(earlier) = earlier {
+        super::expect("earlier candidates of passthrough", &earlier.candidates, &[rows, width], previous.dtype())?;
+        check(&earlier.computed, open)?;
     }
-    composed(candidate, previous, soft, open)
+    if cpu::fused(previous) {
+        let gate = Passthrough { open: open.clone(), earlier: earlier.clone() };
+        return computed.contiguous()?.apply_op3(&previous.contiguous()?, &soft.contiguous()?, gate);
+    }
+    let candidate = match earlier {
+        Some(earlier) => replace_rows(&earlier.candidates.detach(), &earlier.computed, computed)?,
+        None => computed.clone(),
+    };
+    composed(&candidate, previous, soft, open)
+}
+
+/// Refuses `computed` rows that do not ascend, are not there, or lack one of those that run.
+fn check(computed: &[u32], open: &[bool]) -> Result<()> {
+    let ascend = computed.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascend || computed.last().is_some_and(|last| *last as usize >= open.len()) {
+        let expected = format!("numbers below {} that ascend", open.len());
+        return Err(super::unfit("computed rows of passthrough", expected, format!("{computed:?}")));
+    }
+    let run = |rows: &mut dyn Iterator<Item = usize>| rows.filter(|row| open[*row]).count();
+    if run(&mut (0..open.len())) > run(&mut computed.iter().map(|row| *row as usize)) {
+        return Err(super::unfit("computed rows of passthrough", "all rows that run", "some of them"));
+    }
+    Ok(())
 }
 
 fn composed(candidate: &Tensor, previous: &Tensor, soft: &Tensor, open: &[bool]) -> Result<Tensor> {
@@ -71,6 +123,63 @@ fn composed(candidate: &Tensor, previous: &Tensor, soft: &Tensor, open: &[bool])
 
 struct Passthrough {
     open: Arc<Vec<bool>>,
+    earlier: Option<EarlierCandidates>,
+}
+
+impl Passthrough {
+    /// The rows that were computed.
+    fn computed(&self) -> Cow<'_, [u32]> {
+        match &self.earlier {
+            Some(earlier) => Cow::Borrowed(&earlier.computed),
+            None => Cow::Owned((0..self.open.len() as u32).collect()),
+        }
+    }
+
+    /// Gradients of the computed candidates, of the states before, and of the soft gates.
+    fn backward<T: Real>(&self, [candidates, earlier, previous, grad]: [&[T]; 4]) -> [Vec<T>; 3] {
+        let rows = self.open.len();
+        let width = previous.len().checked_div(rows).unwrap_or_default();
+        let (mut dcandidates, mut dprevious) = (threads::zeros(candidates.len()), threads::zeros(previous.len()));
+        let mut dsoft = vec![T::zero(); rows];
+        let computed = self.computed();
+        let chunk = |start: usize| start..(start + ROWS).min(rows);
+        let place = |row: usize| computed.partition_point(|computed| (*computed as usize) < row);
+        let places = |rows: Range<usize>| place(rows.start)..place(rows.end);
+        let starts = || (0..rows).step_by(ROWS);
+        let of_candidates = split(&mut dcandidates, starts().map(|start| places(chunk(start))), width);
+        let of_previous = split(&mut dprevious, starts().map(chunk), width);
+        let gradients = of_candidates.into_iter().zip(of_previous).zip(dsoft.chunks_mut(ROWS));
+        let chunks: Vec<_> = starts().zip(gradients).collect();
+        threads::for_each(
+            chunks,
+            #[inline(always)]
+            |(start, ((dcandidates, dprevious), dsoft))| {
+                let rows = chunk(start);
+                let mut places = places(rows.clone()).peekable();
+                let first = places.peek().copied().unwrap_or_default();
+                let mut moved = vec![T::zero(); width];
+                for (row, dsoft) in rows.clone().zip(dsoft) {
+                    let range = row * width..(row + 1) * width;
+                    let grad = &grad[range.clone()];
+                    let place = places.next_if(|place| computed[*place] as usize == row);
+                    let kept = match place.filter(|_| self.open[row]) {
+                        Some(place) => &mut dcandidates[(place - first) * width..][..width],
+                        None => &mut dprevious[(row - start) * width..][..width],
+                    };
+                    kept.copy_from_slice(grad);
+                    let candidate = match place {
+                        Some(place) => &candidates[place * width..][..width],
+                        None => &earlier[range.clone()],
+                    };
+                    for ((moved, candidate), previous) in moved.iter_mut().zip(candidate).zip(&previous[range]) {
+                        *moved = *candidate - *previous;
+                    }
+                    *dsoft = cpu::dot(grad, &moved);
+                }
+            },
+        );
+        [dcandidates, dprevious, dsoft]
+    }
 }
 
 impl CustomOp3 for Passthrough {
@@ -88,14 +197,16 @@ impl CustomOp3 for Passthrough {
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         dispatch!("passthrough", candle_core::backend::BackendStorage::dtype(c), T => {
-            let (candidate, previous) = (cpu::slice::<T>(c, cl)?, cpu::slice::<T>(p, pl)?);
-            let width = candidate.len() / self.open.len().max(1);
-            let row = |row: usize| row * width..(row + 1) * width;
-            let mut y = Vec::with_capacity(candidate.len());
-            for (index, open) in self.open.iter().enumerate() {
-                y.extend_from_slice(if *open { &candidate[row(index)] } else { &previous[row(index)] });
+            let (candidates, previous) = (cpu::slice::<T>(c, cl)?, cpu::slice::<T>(p, pl)?);
+            let mut y = previous.to_vec();
+            let width = pl.dims()[1];
+            for (place, row) in self.computed().iter().enumerate() {
+                let row = *row as usize;
+                if self.open[row] {
+                    y[row * width..][..width].copy_from_slice(&candidates[place * width..][..width]);
+                }
             }
-            Ok(cpu::stored(y, cl.shape().clone()))
+            Ok(cpu::stored(y, pl.shape().clone()))
         })
     }
 
@@ -107,42 +218,14 @@ impl CustomOp3 for Passthrough {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let earlier = self.earlier.as_ref().map_or(p, |earlier| &earlier.candidates);
         dispatch!("passthrough", c.dtype(), T => {
-            let [dc, dp, ds] = cpu::with_all::<T, _, 3>([c, p, grad], |[candidate, previous, grad]| {
-                Ok(backward(candidate, previous, grad, &self.open))
+            let [dc, dp, ds] = cpu::with_all::<T, _, 4>([c, earlier, p, grad], |operands| {
+                Ok(self.backward(operands))
             })?;
             Ok((cpu::gradient(dc, c)?, cpu::gradient(dp, p)?, cpu::gradient(ds, s)?))
         })
     }
-}
-
-fn backward<T: Real>(candidate: &[T], previous: &[T], grad: &[T], open: &[bool]) -> [Vec<T>; 3] {
-    let width = (candidate.len() / open.len().max(1)).max(1);
-    let mut dcandidate: Vec<T> = threads::zeros(candidate.len());
-    let mut dprevious: Vec<T> = threads::zeros(candidate.len());
-    let mut dsoft = vec![T::zero(); open.len()];
-    let gradients = dcandidate.chunks_mut(ROWS * width).zip(dprevious.chunks_mut(ROWS * width));
-    let inputs = candidate.chunks(ROWS * width).zip(previous.chunks(ROWS * width)).zip(grad.chunks(ROWS * width));
-    let chunks: Vec<_> = gradients.zip(inputs).zip(dsoft.chunks_mut(ROWS).zip(open.chunks(ROWS))).collect();
-    threads::for_each(
-        chunks,
-        #[inline(always)]
-        |(((dcandidate, dprevious), ((candidate, previous), grad)), (dsoft, open))| {
-            let mut moved = vec![T::zero(); width];
-            for (row, (dsoft, open)) in dsoft.iter_mut().zip(open).enumerate() {
-                let range = row * width..(row + 1) * width;
-                let kept: &mut [T] = if *open { dcandidate } else { dprevious };
-                kept[range.clone()].copy_from_slice(&grad[range.clone()]);
-                for ((moved, candidate), previous) in
-                    moved.iter_mut().zip(&candidate[range.clone()]).zip(&previous[range.clone()])
-                {
-                    *moved = *candidate - *previous;
-                }
-                *dsoft = cpu::dot(&grad[range], &moved);
-            }
-        },
-    );
-    [dcandidate, dprevious, dsoft]
 }
 
 #[cfg(test)]
@@ -151,7 +234,7 @@ mod tests {
 
     use candle_core::{Device, Tensor, Var};
 
-    use super::{composed, passthrough, straight_through};
+    use super::{Candidates, EarlierCandidates, composed, passthrough, straight_through};
     use crate::ops::tests::{agree_without_differences, values};
 
     #[test]
@@ -160,8 +243,34 @@ mod tests {
         let inputs = [values(&[5, 7], 5), values(&[5, 7], 6), values(&[5], 7)];
         agree_without_differences(
             &inputs,
-            |x| passthrough(&x[0], &x[1], &x[2], &open),
+            |x| passthrough(&Candidates::of_all(&x[0]), &x[1], &x[2], &open),
             |x| composed(&x[0], &x[1], &x[2], &open),
+        );
+    }
+
+    #[test]
+    fn rows_that_were_not_computed_have_the_gradients_of_their_earlier_candidates() {
+        // More rows than a chunk has, so that chunks begin and end between computed rows.
+        let rows = 150;
+        let computed: Arc<[u32]> = (0..rows as u32).filter(|row| row % 7 < 3 || (64..80).contains(row)).collect();
+        let open: Vec<bool> = (0..rows).map(|row| computed.contains(&(row as u32)) && row % 2 == 0).collect();
+        let (open, candidates) = (Arc::new(open), values(&[rows, 7], 4));
+        let inputs = [values(&[computed.len(), 7], 5), values(&[rows, 7], 6), values(&[rows], 7)];
+        agree_without_differences(
+            &inputs,
+            |x| {
+                let candidates = candidates.to_dtype(x[0].dtype())?;
+                let earlier = Some(EarlierCandidates { computed: computed.clone(), candidates });
+                passthrough(&Candidates { computed: x[0].clone(), earlier }, &x[1], &x[2], &open)
+            },
+            |x| {
+                let places = |row| computed.iter().position(|computed| *computed == row);
+                let index: Vec<u32> =
+                    (0..rows as u32).map(|row| places(row).unwrap_or(computed.len() + row as usize) as u32).collect();
+                let index = Tensor::from_vec(index, rows, x[0].device())?;
+                let candidates = candidates.to_dtype(x[0].dtype())?;
+                composed(&Tensor::cat(&[&x[0], &candidates], 0)?.index_select(&index, 0)?, &x[1], &x[2], &open)
+            },
         );
     }
 
@@ -171,7 +280,7 @@ mod tests {
         let open = [true, false, true];
         let (c, p, w) = (values(&[3, 4], 8), values(&[3, 4], 9), values(&[3, 4], 10));
         let soft = Var::new(&open.map(|open| f64::from(u8::from(open))), &Device::Cpu).unwrap();
-        let out = passthrough(&c, &p, soft.as_tensor(), &Arc::new(open.to_vec())).unwrap();
+        let out = passthrough(&Candidates::of_all(&c), &p, soft.as_tensor(), &Arc::new(open.to_vec())).unwrap();
         let gradient = (out * &w).unwrap().sum_all().unwrap().backward().unwrap();
         let found: Vec<f64> = gradient.get(&soft).unwrap().to_vec1().unwrap();
         let loss = |gate: &Tensor| -> f64 {

@@ -35,7 +35,7 @@ pub use cached_attention::{NO_ENTRY, cached_attention};
 pub use cross_entropy::cross_entropy;
 pub use decider::{DeciderWeights, decider};
 pub use entries::KeyValueEntries;
-pub use gate::{passthrough, straight_through};
+pub use gate::{Candidates, EarlierCandidates, passthrough, straight_through};
 pub use kl_from_prior::kl_from_prior;
 pub use layer::{Backward, LayerPass, LayerWeights};
 pub use layer_norm::layer_norm;

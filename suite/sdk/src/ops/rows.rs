@@ -1,5 +1,6 @@
 //! Rows of a matrix taken out and put back.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp2, Layout, Result, Shape, Tensor};
@@ -80,6 +81,19 @@ fn check(rows: &[u32], total: usize) -> Result<()> {
         Some(row) => Err(super::unfit("rows", "each row once", format!("{row} twice"))),
         None => Ok(()),
     }
+}
+
+/// The rows of `values` that each of `ranges` names, which ascend without meeting; rows are `width` numbers wide.
+pub(super) fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width: usize) -> Vec<&mut [T]> {
+    let (mut rest, mut taken) = (values, 0);
+    let mut parts = Vec::new();
+    for range in ranges {
+        let (_, from_here) = rest.split_at_mut((range.start - taken) * width);
+        let (part, others) = from_here.split_at_mut(range.len() * width);
+        (rest, taken) = (others, range.end);
+        parts.push(part);
+    }
+    parts
 }
 
 /// The rows of `values` that `rows` names, as wide as `width`.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use haltbench_sdk::candle_core::{DType, Device, Result, Tensor};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{self, AdamWStep, AttentionPlan, DeciderWeights, KeyValueEntries, Moments, RopeTable};
+use haltbench_sdk::ops::{
+    self, AdamWStep, AttentionPlan, Candidates, DeciderWeights, EarlierCandidates, KeyValueEntries, Moments, RopeTable,
+};
 
 fn ones(shape: &[usize]) -> Tensor {
     Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap()
@@ -49,11 +51,21 @@ fn rope_takes_whole_heads_of_an_even_width_and_a_position_for_each_row() {
 fn gates_take_operands_of_one_shape() {
     let open = |rows: usize| Arc::new(vec![true; rows]);
     let gate = |previous: &[usize], soft: &[usize], rows: usize| {
-        ops::passthrough(&ones(&[2, 3]), &ones(previous), &ones(soft), &open(rows))
+        ops::passthrough(&Candidates::of_all(&ones(&[2, 3])), &ones(previous), &ones(soft), &open(rows))
     };
-    refused(gate(&[2, 2], &[2], 2), "previous of passthrough: expected [2, 3] of f32, found [2, 2] of f32");
+    refused(gate(&[2, 2], &[2], 2), "candidates of passthrough: expected [2, 2] of f32, found [2, 3] of f32");
     refused(gate(&[2, 3], &[3], 2), "soft of passthrough: expected [2] of f32, found [3] of f32");
     refused(gate(&[2, 3], &[2], 3), "open of passthrough: expected one for each of 2 rows, found 3");
+    let gate = |computed: &[u32], earlier: &[usize]| {
+        let earlier = EarlierCandidates { computed: computed.into(), candidates: ones(earlier) };
+        let candidates = Candidates { computed: ones(&[computed.len(), 3]), earlier: Some(earlier) };
+        ops::passthrough(&candidates, &ones(&[2, 3]), &ones(&[2]), &Arc::new(vec![true, false]))
+    };
+    assert!(gate(&[0], &[2, 3]).is_ok());
+    refused(gate(&[0], &[3, 3]), "earlier candidates of passthrough: expected [2, 3] of f32, found [3, 3] of f32");
+    refused(gate(&[2], &[2, 3]), "computed rows of passthrough: expected numbers below 2 that ascend, found [2]");
+    refused(gate(&[1, 0], &[2, 3]), "computed rows of passthrough: expected numbers below 2 that ascend, found [1, 0]");
+    refused(gate(&[1], &[2, 3]), "computed rows of passthrough: expected all rows that run, found some of them");
     let straight = ops::straight_through(&ones(&[2]), &ones(&[3]));
     refused(straight, "hard of straight_through: expected [3] of f32, found [2] of f32");
     let straight = ops::straight_through(&doubles(&[3]), &ones(&[3]));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use haltbench_sdk::candle_core::{D, DType, Device, Result, Tensor};
-use haltbench_sdk::ops::{self, RopeTable};
+use haltbench_sdk::ops::{self, Candidates, RopeTable};
 
 use crate::agreement::{Gradients, Operation, Size, agree};
 
@@ -85,7 +85,7 @@ const OPERATIONS: [Operation; 9] = [
         name: "passthrough",
         sizes: &MATRICES,
         operands: |[rows, width, _]| vec![vec![rows, width], vec![rows, width], vec![rows]],
-        fused: |t, [rows, ..]| ops::passthrough(&t[0], &t[1], &t[2], &Arc::new(open(rows))),
+        fused: |t, [rows, ..]| ops::passthrough(&Candidates::of_all(&t[0]), &t[1], &t[2], &Arc::new(open(rows))),
         composed: |t, [rows, ..]| {
             let hard: Vec<f64> = open(rows).into_iter().map(|open| f64::from(u8::from(open))).collect();
             let hard = Tensor::from_vec(hard, rows, t[2].device())?.to_dtype(t[2].dtype())?;

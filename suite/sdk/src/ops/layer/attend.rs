@@ -9,11 +9,12 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::packed::Way;
 use super::part::{Computation, Cotangents, Kept};
-use super::{Backward, LEAST, Layer, LayerPass, PART, split};
+use super::{Backward, LEAST, Layer, LayerPass, PART};
 use crate::ops::attention::{AttentionPlan, Part, causal_attention};
 use crate::ops::cpu::{self, Real, accumulate, dispatch};
 use crate::ops::product::{OuterProducts, Term, add_outer_products};
 use crate::ops::rope::{self, Rotation};
+use crate::ops::rows::split;
 use crate::ops::{rms_norm, swiglu};
 use crate::threads;
 

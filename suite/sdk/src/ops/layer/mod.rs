@@ -10,7 +10,6 @@ mod packed;
 mod part;
 mod waiting;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
@@ -44,19 +43,6 @@ impl LayerWeights {
         let Self { input_norm, query_key_value, output, feed_forward_norm, gate_up, down } = self;
         [input_norm, query_key_value, output, feed_forward_norm, gate_up, down]
     }
-}
-
-/// The rows of `values` that each of `ranges` names, which ascend without meeting; rows are `width` numbers wide.
-fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width: usize) -> Vec<&mut [T]> {
-    let (mut rest, mut taken) = (values, 0);
-    let mut parts = Vec::new();
-    for range in ranges {
-        let (_, from_here) = rest.split_at_mut((range.start - taken) * width);
-        let (part, others) = from_here.split_at_mut(range.len() * width);
-        (rest, taken) = (others, range.end);
-        parts.push(part);
-    }
-    parts
 }
 
 /// How a use of a layer is differentiated.
