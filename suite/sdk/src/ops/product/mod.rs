@@ -21,7 +21,7 @@ const ROWS: usize = 192;
 const WORTH_SHARING: usize = 1 << 17;
 
 /// Panels of a share of such a product.
-const SHARE: usize = 8;
+const SHARE: usize = 4;
 
 /// Fewer rows than this are put into tiles of nearly the same height.
 const FEW: usize = 4 * TALL;
