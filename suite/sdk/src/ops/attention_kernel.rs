@@ -9,6 +9,7 @@ use super::attention::AttentionPlan;
 use super::cpu::{self, LANES, Real, number};
 use super::product::copy_up_to;
 use super::product::kernel::{Into, Left, Right, TALL, WIDE, by_tiles, column, places};
+use super::scratch::Scratch;
 use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
@@ -30,31 +31,36 @@ struct Sequence<'a, T> {
 fn pack_rows<'a, T: Real, const N: usize>(
     rows: impl ExactSizeIterator<Item = &'a [T]>,
     head: Range<usize>,
-    into: &mut Vec<[T; N]>,
+    into: &mut [[T; N]],
 ) {
     let count = rows.len();
-    into.clear();
-    into.resize(head.len().div_ceil(N) * count, [T::zero(); N]);
     for (place, row) in rows.enumerate() {
-        for (panel, some) in row[head.clone()].chunks(N).enumerate() {
-            copy_up_to(&mut into[panel * count + place], some);
+        let (whole, rest) = row[head.clone()].as_chunks::<N>();
+        for (panel, some) in whole.iter().enumerate() {
+            into[panel * count + place] = *some;
+        }
+        if !rest.is_empty() {
+            let mut group = [T::zero(); N];
+            copy_up_to(&mut group, rest);
+            into[whole.len() * count + place] = group;
         }
     }
 }
 
 /// The transpose of some rows as the right operand of a product: `[panel][column of head][WIDE rows]`.
 #[inline(always)]
-fn pack_columns<'a, T: Real>(
-    rows: impl ExactSizeIterator<Item = &'a [T]>,
-    head: Range<usize>,
-    into: &mut Vec<[T; WIDE]>,
-) {
-    into.clear();
-    into.resize(rows.len().div_ceil(WIDE) * head.len(), [T::zero(); WIDE]);
-    for (place, row) in rows.enumerate() {
-        let panel = &mut into[place / WIDE * head.len()..][..head.len()];
-        for (column, value) in panel.iter_mut().zip(&row[head.clone()]) {
-            column[place % WIDE] = *value;
+fn pack_columns<T: Real>((rows, row_length): (&[T], usize), head: Range<usize>, into: &mut [[T; WIDE]]) {
+    let rows = rows.chunks(WIDE * row_length.max(1));
+    for (panel, rows) in into.chunks_exact_mut(head.len()).zip(rows) {
+        let count = rows.len() / row_length;
+        for (lane, row) in rows.chunks_exact(row_length).enumerate() {
+            for (column, value) in panel.iter_mut().zip(&row[head.clone()]) {
+                column[lane] = *value;
+            }
+        }
+        if count < WIDE {
+            // Keys that are not there have products that are finite.
+            panel.iter_mut().for_each(|column| column[count..].fill(T::zero()));
         }
     }
 }
@@ -85,11 +91,24 @@ fn operand<T>(values: &[T], stride: usize) -> Left<'_, T> {
 }
 
 impl<T: Real> Sequence<'_, T> {
+    /// Keys and values, and the length of their rows.
+    #[inline(always)]
+    fn memory(&self) -> (&[T], usize) {
+        let row = 2 * self.width;
+        (&self.keys_values[self.keys.start * row..self.keys.end * row], row)
+    }
+
     /// Rows of keys and values.
     #[inline(always)]
-    fn memory(&self) -> impl ExactSizeIterator<Item = &[T]> {
-        let row = 2 * self.width;
-        self.keys_values[self.keys.start * row..self.keys.end * row].chunks_exact(row)
+    fn rows(&self) -> impl ExactSizeIterator<Item = &[T]> {
+        let (rows, length) = self.memory();
+        rows.chunks_exact(length)
+    }
+
+    /// Memory for columns of one head's keys or values, and for its rows.
+    fn panels<const N: usize>(&self) -> [Scratch<T>; 2] {
+        let (count, head_dim) = (self.keys.len(), self.width / self.heads);
+        [count.div_ceil(WIDE) * head_dim * WIDE, head_dim.div_ceil(N) * count * N].map(Scratch::of)
     }
 
     /// Columns of each head.
@@ -153,15 +172,16 @@ impl<T: Real> Sequence<'_, T> {
     #[inline(always)]
     fn forward<const N: usize>(&self, instructions: impl Instructions, q: &[T], result: &mut [T]) {
         let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
-        let (mut keys, mut values) = (Vec::new(), Vec::new());
-        let mut scores = vec![T::zero(); BLOCK * stride];
+        let [mut keys, mut values] = self.panels::<N>();
+        let (keys, values) = (keys.as_chunks_mut().0, values.as_chunks_mut().0);
+        let mut scores = Scratch::of(BLOCK * stride);
         for head in self.head_columns() {
-            pack_columns(self.memory(), head.clone(), &mut keys);
-            pack_rows::<T, N>(self.memory(), width + head.start..width + head.end, &mut values);
+            pack_columns(self.memory(), head.clone(), keys);
+            pack_rows::<T, N>(self.rows(), width + head.start..width + head.end, values);
             for (block, seen) in self.blocks() {
                 let padded = seen.next_multiple_of(WIDE);
                 let queries = operand(&q[block.start * width + head.start..], width);
-                let panels = Right { panels: &keys, inner: head.len(), rows: head.len(), next: None };
+                let panels = Right { panels: keys, inner: head.len(), rows: head.len(), next: None };
                 products::<T, WIDE>(instructions, block.len(), queries, panels, (&mut scores, stride, padded), false);
                 let mut inverses = [T::zero(); BLOCK];
                 for ((place, scores), inverse) in block.clone().zip(scores.chunks_mut(stride)).zip(&mut inverses) {
@@ -169,7 +189,7 @@ impl<T: Real> Sequence<'_, T> {
                 }
                 let result = &mut result[(block.start - self.queries.start) * width + head.start..];
                 let weights = operand(&scores, stride);
-                let values = Right { panels: &values, inner: seen, rows: count, next: None };
+                let values = Right { panels: values, inner: seen, rows: count, next: None };
                 let into = (&mut *result, width, head.len());
                 products::<T, N>(instructions, block.len(), weights, values, into, false);
                 for (row, inverse) in result.chunks_mut(width).zip(&inverses[..block.len()]) {
@@ -190,25 +210,29 @@ impl<T: Real> Sequence<'_, T> {
         [dq, dkv]: [&mut [T]; 2],
     ) {
         let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
-        let (mut key_columns, mut value_columns, mut key_rows) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut query_rows, mut grad_rows) = (Vec::new(), Vec::new());
-        let mut scores = vec![T::zero(); BLOCK * stride];
-        let mut slopes = scores.clone();
+        let [mut key_columns, mut key_rows] = self.panels::<N>();
+        let mut value_columns = Scratch::of(key_columns.len());
+        let rows = || Scratch::of((width / self.heads).div_ceil(N) * BLOCK * N);
+        let (mut query_rows, mut grad_rows) = (rows(), rows());
+        let (query_rows, grad_rows) = (query_rows.as_chunks_mut().0, grad_rows.as_chunks_mut().0);
+        let (key_columns, value_columns) = (key_columns.as_chunks_mut().0, value_columns.as_chunks_mut().0);
+        let key_rows = key_rows.as_chunks_mut().0;
+        let (mut scores, mut slopes) = (Scratch::of(BLOCK * stride), Scratch::of(BLOCK * stride));
         for head in self.head_columns() {
             let second = width + head.start..width + head.end;
-            pack_columns(self.memory(), head.clone(), &mut key_columns);
-            pack_columns(self.memory(), second.clone(), &mut value_columns);
-            pack_rows::<T, N>(self.memory(), head.clone(), &mut key_rows);
+            pack_columns(self.memory(), head.clone(), key_columns);
+            pack_columns(self.memory(), second.clone(), value_columns);
+            pack_rows::<T, N>(self.rows(), head.clone(), key_rows);
             for (block, seen) in self.blocks() {
                 let (padded, some) = (seen.next_multiple_of(WIDE), block.start * width..block.end * width);
-                pack_rows::<T, N>(q[some.clone()].chunks_exact(width), head.clone(), &mut query_rows);
-                pack_rows::<T, N>(grad[some].chunks_exact(width), head.clone(), &mut grad_rows);
+                pack_rows::<T, N>(q[some.clone()].chunks_exact(width), head.clone(), query_rows);
+                pack_rows::<T, N>(grad[some].chunks_exact(width), head.clone(), grad_rows);
                 let start = block.start * width + head.start;
-                let keys = Right { panels: &key_columns, inner: head.len(), rows: head.len(), next: None };
+                let keys = Right { panels: key_columns, inner: head.len(), rows: head.len(), next: None };
                 let into = (&mut *scores, stride, padded);
                 products::<T, WIDE>(instructions, block.len(), operand(&q[start..], width), keys, into, false);
                 // dp_j = <grad, v_j>
-                let values = Right { panels: &value_columns, ..keys };
+                let values = Right { panels: value_columns, ..keys };
                 let into = (&mut *slopes, stride, padded);
                 products::<T, WIDE>(instructions, block.len(), operand(&grad[start..], width), values, into, false);
                 let rows = scores.chunks_mut(stride).zip(slopes.chunks_mut(stride));
@@ -226,15 +250,15 @@ impl<T: Real> Sequence<'_, T> {
                 }
                 let dq = &mut dq[(block.start - self.queries.start) * width + head.start..];
                 let weights = operand(&slopes, stride);
-                let keys = Right { panels: &key_rows, inner: seen, rows: count, next: None };
+                let keys = Right { panels: key_rows, inner: seen, rows: count, next: None };
                 products::<T, N>(instructions, block.len(), weights, keys, (dq, width, head.len()), false);
                 let transposed = |values| Left { values, row_stride: 1, step: stride, tile_stride: TALL };
                 let row = 2 * width;
                 let into = (&mut dkv[head.start..], row, head.len());
-                let queries = Right { panels: &query_rows, inner: block.len(), rows: block.len(), next: None };
+                let queries = Right { panels: query_rows, inner: block.len(), rows: block.len(), next: None };
                 products::<T, N>(instructions, seen, transposed(&slopes), queries, into, true);
                 let into = (&mut dkv[second.start..], row, head.len());
-                let grads = Right { panels: &grad_rows, ..queries };
+                let grads = Right { panels: grad_rows, ..queries };
                 products::<T, N>(instructions, seen, transposed(&scores), grads, into, true);
             }
         }
