@@ -77,15 +77,16 @@ pub struct EarlierCandidates {
 /// If shapes or types do not agree, or a row runs that was not computed.
 pub fn passthrough(candidates: &Candidates, previous: &Tensor, soft: &Tensor, open: &Arc<Vec<bool>>) -> Result<Tensor> {
     let Candidates { computed, earlier } = candidates;
-    let (rows, width) = super::matrix("previous of passthrough", previous)?;
-    let count = earlier.as_ref().map_or(rows, |earlier| earlier.computed.len());
-    super::expect("candidates of passthrough", computed, &[count, width], previous.dtype())?;
-    super::expect("soft of passthrough", soft, &[rows], previous.dtype())?;
+    let (count, width) = super::matrix("candidates of passthrough", computed)?;
+    let rows = earlier.as_ref().map_or(count, |_| open.len());
+    super::expect("previous of passthrough", previous, &[rows, width], computed.dtype())?;
+    super::expect("soft of passthrough", soft, &[rows], computed.dtype())?;
     if open.len() != rows {
         return Err(super::unfit("open of passthrough", format!("one for each of {rows} rows"), open.len()));
     }
     if let Some(earlier) = earlier {
-        super::expect("earlier candidates of passthrough", &earlier.candidates, &[rows, width], previous.dtype())?;
+        super::expect("candidates of passthrough", computed, &[earlier.computed.len(), width], computed.dtype())?;
+        super::expect("earlier candidates of passthrough", &earlier.candidates, &[rows, width], computed.dtype())?;
         check(&earlier.computed, open)?;
     }
     if cpu::fused(previous) {
@@ -106,8 +107,9 @@ fn check(computed: &[u32], open: &[bool]) -> Result<()> {
         let expected = format!("numbers below {} that ascend", open.len());
         return Err(super::unfit("computed rows of passthrough", expected, format!("{computed:?}")));
     }
-    let run = |rows: &mut dyn Iterator<Item = usize>| rows.filter(|row| open[*row]).count();
-    if run(&mut (0..open.len())) > run(&mut computed.iter().map(|row| *row as usize)) {
+    let mut lacking = open.to_vec();
+    computed.iter().for_each(|row| lacking[*row as usize] = false);
+    if lacking.contains(&true) {
         return Err(super::unfit("computed rows of passthrough", "all rows that run", "some of them"));
     }
     Ok(())

@@ -53,7 +53,7 @@ fn gates_take_operands_of_one_shape() {
     let gate = |previous: &[usize], soft: &[usize], rows: usize| {
         ops::passthrough(&Candidates::of_all(&ones(&[2, 3])), &ones(previous), &ones(soft), &open(rows))
     };
-    refused(gate(&[2, 2], &[2], 2), "candidates of passthrough: expected [2, 2] of f32, found [2, 3] of f32");
+    refused(gate(&[2, 2], &[2], 2), "previous of passthrough: expected [2, 3] of f32, found [2, 2] of f32");
     refused(gate(&[2, 3], &[3], 2), "soft of passthrough: expected [2] of f32, found [3] of f32");
     refused(gate(&[2, 3], &[2], 3), "open of passthrough: expected one for each of 2 rows, found 3");
     let gate = |computed: &[u32], earlier: &[usize]| {

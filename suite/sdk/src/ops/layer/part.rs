@@ -121,6 +121,7 @@ impl<T: Real> Computation<'_, T> {
         let (dresult, states) = (some_grad.as_deref().unwrap_or(grad), some_states.as_deref().unwrap_or(states));
         let mut norms = [vec![T::zero(); d_model], vec![T::zero(); d_model]];
         // result = middle + hidden downᵀ
+        // What is kept is far away: it is read once, and what is made of it stays near.
         let (mut dgate_up, mut hidden) = (Scratch::copy(&kept.gate_up), multiplied(dresult, &matrices.down));
         drop(kept.gate_up);
         swiglu::backward(&mut dgate_up, &mut hidden, d_ff);

@@ -26,7 +26,8 @@ const SHARE: usize = 4;
 /// Fewer rows than this are put into tiles of nearly the same height.
 const FEW: usize = 4 * TALL;
 
-/// Numbers of the inner dimension that are worked on at once.
+/// Numbers of the inner dimension that are worked on at once: as many rows of the widest tile's panels stay in the cache
+/// nearest to the core.
 const DEEP: usize = 128;
 
 /// Some columns of a product: `left`, rows of as many numbers as `right` has, times some panels of `right`.
