@@ -8,13 +8,17 @@ use std::ops::Range;
 use super::attention::AttentionPlan;
 use super::cpu::{self, LANES, Real, number};
 use super::product::copy_up_to;
-use super::product::kernel::{Into, Left, Right, TALL, WIDE, by_tiles, column, places};
+use super::product::kernel::{Into, Left, Right, WIDE, by_tiles, column, places};
 use super::scratch::Scratch;
 use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
-/// Queries that are worked on at once: those of a block compute the scores of all keys that the last of them sees.
-const BLOCK: usize = 4 * TALL;
+/// Queries that are worked on at once, side by side: what concerns a query is a column, and a sum over its keys a sum of
+/// rows, which never has to add the numbers of one register.
+const BLOCK: usize = WIDE;
+
+/// Numbers that belong to a key or a column of a head, one for each query of a block.
+type Lanes<T> = [T; BLOCK];
 
 /// A sequence's part of the work: its queries and its keys.
 struct Sequence<'a, T> {
@@ -24,6 +28,19 @@ struct Sequence<'a, T> {
     width: usize,
     heads: usize,
     keys_values: &'a [T],
+}
+
+/// Some queries of a sequence.
+struct Block<T> {
+    /// Their places in the plan.
+    places: Range<usize>,
+    /// The number of the last key that each sees, counted from the sequence's first, and a half. Lanes without a query see
+    /// all.
+    limits: Lanes<T>,
+    /// The last key that all of them see.
+    all_see: usize,
+    /// How many keys the last query sees.
+    seen: usize,
 }
 
 /// Some rows of numbers as the right operand of a product: `[panel][row][N]` for as many columns as `head` has.
@@ -47,32 +64,50 @@ fn pack_rows<'a, T: Real, const N: usize>(
     }
 }
 
-/// The transpose of some rows as the right operand of a product: `[panel][column of head][WIDE rows]`.
+/// Some columns of rows, at most [`BLOCK`], side by side.
 #[inline(always)]
-fn pack_columns<T: Real>((rows, row_length): (&[T], usize), head: Range<usize>, into: &mut [[T; WIDE]]) {
-    let rows = rows.chunks(WIDE * row_length.max(1));
-    for (panel, rows) in into.chunks_exact_mut(head.len()).zip(rows) {
-        let count = rows.len() / row_length;
-        for (lane, row) in rows.chunks_exact(row_length).enumerate() {
-            for (column, value) in panel.iter_mut().zip(&row[head.clone()]) {
-                column[lane] = *value;
-            }
+fn to_lanes<T: Real>(rows: &[T], width: usize, head: Range<usize>, lanes: &mut [Lanes<T>]) {
+    for (group, lanes) in lanes.chunks_mut(LANES).enumerate() {
+        let columns = head.start + group * LANES..head.end.min(head.start + (group + 1) * LANES);
+        // Lanes without a query have products that are finite.
+        let mut square = [[T::zero(); LANES]; BLOCK];
+        for (some, row) in square.iter_mut().zip(rows.chunks_exact(width)) {
+            copy_up_to(some, &row[columns.clone()]);
         }
-        if count < WIDE {
-            // Keys that are not there have products that are finite.
-            panel.iter_mut().for_each(|column| column[count..].fill(T::zero()));
+        for (column, lanes) in lanes.iter_mut().enumerate() {
+            *lanes = std::array::from_fn(|lane| square[lane][column]);
         }
     }
 }
 
-/// Products of rows with panels of `columns` columns, `into` rows that are `stride` apart.
+/// The products of rows of `head_dim` numbers with the queries of a block.
 #[inline(always)]
-fn products<T: Real, const N: usize>(
+fn scores_of<T: Real>(
+    instructions: impl Instructions,
+    (rows, head_dim): (&[T], usize),
+    query: &[Lanes<T>],
+    scores: &mut [Lanes<T>],
+) {
+    let left = Left { values: rows, row_stride: head_dim, step: 1, tile_stride: None };
+    let right = Right { panels: query, inner: head_dim, rows: head_dim, next: None };
+    let count = scores.len();
+    let places = places(scores.as_flattened_mut());
+    let into = Into { places, stride: BLOCK, panel_stride: BLOCK, columns: BLOCK, add: false };
+    column(instructions, count, 1, &left, &right, &into);
+}
+
+/// Rows of numbers: where they are, how far apart, and how many numbers of each.
+type Rows<'a, T> = (&'a mut [T], usize, usize);
+
+/// Writes to as many rows as `rows` says, or adds to them, sums of rows that are laid out as `panels` of `right`, weighted by
+/// what `left` says.
+#[inline(always)]
+fn mix<T: Real, const N: usize>(
     instructions: impl Instructions,
     rows: usize,
     left: Left<T>,
     right: Right<T, N>,
-    (into, stride, columns): (&mut [T], usize, usize),
+    (into, stride, columns): Rows<T>,
     add: bool,
 ) {
     for panels in by_tiles(instructions, 0..columns.div_ceil(N)) {
@@ -80,120 +115,148 @@ fn products<T: Real, const N: usize>(
         let right = Right { panels: &right.panels[panels.start * right.rows..], ..right };
         let columns = (columns - first).min(panels.len() * N);
         let into = Into { places: places(&mut into[first..]), stride, panel_stride: N, columns, add };
-        column(instructions, rows, panels.len(), left, right, into);
+        column(instructions, rows, panels.len(), &left, &right, &into);
     }
 }
 
-/// Rows of numbers that begin `stride` apart as the left operand of a product.
+/// What belongs to each key, as weights of the keys for each query of a block.
 #[inline(always)]
-fn operand<T>(values: &[T], stride: usize) -> Left<'_, T> {
-    Left { values, row_stride: stride, step: 1, tile_stride: TALL * stride }
+fn by_query<T: Real>(lanes: &[Lanes<T>]) -> Left<'_, T> {
+    Left { values: lanes.as_flattened(), row_stride: 1, step: BLOCK, tile_stride: None }
+}
+
+/// The same as weights of the queries for each key.
+#[inline(always)]
+fn by_key<T: Real>(lanes: &[Lanes<T>]) -> Left<'_, T> {
+    Left { values: lanes.as_flattened(), row_stride: BLOCK, step: 1, tile_stride: None }
 }
 
 impl<T: Real> Sequence<'_, T> {
-    /// Keys and values, and the length of their rows.
-    #[inline(always)]
-    fn memory(&self) -> (&[T], usize) {
-        let row = 2 * self.width;
-        (&self.keys_values[self.keys.start * row..self.keys.end * row], row)
+    fn head_dim(&self) -> usize {
+        self.width / self.heads
+    }
+
+    /// Columns of each head.
+    fn head_columns(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let head_dim = self.head_dim();
+        (0..self.heads).map(move |head| head * head_dim..(head + 1) * head_dim)
     }
 
     /// Rows of keys and values.
     #[inline(always)]
     fn rows(&self) -> impl ExactSizeIterator<Item = &[T]> {
-        let (rows, length) = self.memory();
-        rows.chunks_exact(length)
+        let row = 2 * self.width;
+        self.keys_values[self.keys.start * row..self.keys.end * row].chunks_exact(row)
     }
 
-    /// Memory for columns of one head's keys or values, and for its rows.
-    fn panels<const N: usize>(&self) -> [Scratch<T>; 2] {
-        let (count, head_dim) = (self.keys.len(), self.width / self.heads);
-        [count.div_ceil(WIDE) * head_dim * WIDE, head_dim.div_ceil(N) * count * N].map(Scratch::of)
+    /// Copies some columns of the sequence's keys and values, near to each other.
+    #[inline(always)]
+    fn copy_columns(&self, columns: Range<usize>, into: &mut [T]) {
+        for (into, row) in into.chunks_exact_mut(columns.len()).zip(self.rows()) {
+            into.copy_from_slice(&row[columns.clone()]);
+        }
     }
 
-    /// Columns of each head.
-    fn head_columns(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let head_dim = self.width / self.heads;
-        (0..self.heads).map(move |head| head * head_dim..(head + 1) * head_dim)
-    }
-
-    /// Places of the queries, block by block, each with the keys that its last query sees.
-    fn blocks(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
+    fn blocks(&self) -> impl Iterator<Item = Block<T>> {
         self.queries.clone().step_by(BLOCK).map(|start| {
-            let end = (start + BLOCK).min(self.queries.end);
-            (start..end, self.plan.rows[end - 1] as usize + 1 - self.keys.start)
+            let places = start..(start + BLOCK).min(self.queries.end);
+            let key = |place: usize| self.plan.rows[place] as usize - self.keys.start;
+            let mut limits = [number(f64::INFINITY); BLOCK];
+            for (limit, place) in limits.iter_mut().zip(places.clone()) {
+                *limit = number(key(place) as f64 + 0.5);
+            }
+            Block { all_see: key(start), seen: key(places.end - 1) + 1, places, limits }
         })
     }
 
-    /// Numbers between the scores of one query and those of the next.
-    fn stride(&self) -> usize {
-        self.keys.len().next_multiple_of(WIDE)
-    }
-
-    /// Turns products with keys into numerators of the softmax over the keys that the query at `row` sees; one over
-    /// their sum.
+    /// Turns products of keys with queries into numerators of the softmax over the keys that a query sees; one over their
+    /// sums.
     #[inline(always)]
-    fn softmax(&self, instructions: impl Instructions, row: usize, scale: T, scores: &mut [T]) -> T {
-        let hidden = number::<T>(f64::NEG_INFINITY);
-        let (lanes, _) = scores.as_chunks_mut::<LANES>();
-        for lane in lanes.as_flattened_mut() {
-            *lane *= scale;
+    fn softmax(
+        &self,
+        instructions: impl Instructions,
+        block: &Block<T>,
+        scale: T,
+        scores: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        // Whole rows of numbers as values, which the compiler keeps in registers.
+        let limits = block.limits;
+        for (key, scores) in scores.iter_mut().enumerate().skip(block.all_see + 1) {
+            let key = number::<T>(key as f64);
+            // Infinite, of the sign of the difference: a minimum needs no branch.
+            let bounds = limits.map(|limit| (limit - key) * number(f64::INFINITY));
+            *scores = minima(*scores, bounds);
         }
-        lanes.as_flattened_mut()[row + 1 - self.keys.start..].fill(hidden);
         if self.plan.visible.is_some() {
-            for (score, key) in lanes.as_flattened_mut().iter_mut().zip(self.keys.start..row) {
-                if !self.plan.sees(row, key) {
-                    *score = hidden;
+            self.hide(block, scores);
+        }
+        let mut largest = [number::<T>(f64::NEG_INFINITY); BLOCK];
+        for scores in scores.iter_mut() {
+            *scores = scores.map(|score| score * scale);
+            largest = maxima(*scores, largest);
+        }
+        // Eight sums, each of every eighth key.
+        let mut sums = [[T::zero(); BLOCK]; LANES];
+        for scores in scores.chunks_mut(LANES) {
+            for (scores, sums) in scores.iter_mut().zip(&mut sums) {
+                for ((score, largest), sum) in scores.iter_mut().zip(&largest).zip(sums) {
+                    *score = (*score - *largest).exp(instructions);
+                    *sum += *score;
                 }
             }
         }
-        let mut largest = [hidden; LANES];
-        for scores in lanes.iter() {
-            for (largest, score) in largest.iter_mut().zip(scores) {
-                *largest = if *score > *largest { *score } else { *largest };
+        let mut total = [T::zero(); BLOCK];
+        for sums in &sums {
+            cpu::accumulate(&mut total, sums);
+        }
+        total.map(|total| number::<T>(1.0) / total)
+    }
+
+    /// Hides the keys that are not visible, but to themselves.
+    #[inline(never)]
+    fn hide(&self, block: &Block<T>, scores: &mut [Lanes<T>]) {
+        for (scores, key) in scores.iter_mut().zip(self.keys.start..) {
+            for (score, place) in scores.iter_mut().zip(block.places.clone()) {
+                if !self.plan.sees(self.plan.rows[place] as usize, key) {
+                    *score = number(f64::NEG_INFINITY);
+                }
             }
         }
-        let largest = largest.into_iter().fold(hidden, |left, right| if right > left { right } else { left });
-        let mut sums = [T::zero(); LANES];
-        for scores in lanes.iter_mut() {
-            for (sum, score) in sums.iter_mut().zip(scores) {
-                *score = (*score - largest).exp(instructions);
-                *sum += *score;
-            }
-        }
-        number::<T>(1.0) / sums.into_iter().sum::<T>()
     }
 
     fn scale(&self) -> T {
-        number(((self.width / self.heads) as f64).sqrt().recip())
+        number((self.head_dim() as f64).sqrt().recip())
+    }
+
+    /// Memory for one head's keys or values as rows and as panels.
+    fn head_memory<const N: usize>(&self) -> [Scratch<T>; 2] {
+        let (count, head_dim) = (self.keys.len(), self.head_dim());
+        [count * head_dim, head_dim.div_ceil(N) * count * N].map(Scratch::of)
     }
 
     /// `result` are the rows of the sequence's queries.
     #[inline(always)]
     fn forward<const N: usize>(&self, instructions: impl Instructions, q: &[T], result: &mut [T]) {
-        let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
-        let [mut keys, mut values] = self.panels::<N>();
-        let (keys, values) = (keys.as_chunks_mut().0, values.as_chunks_mut().0);
-        let mut scores = Scratch::of(BLOCK * stride);
+        let (width, head_dim, scale, count) = (self.width, self.head_dim(), self.scale(), self.keys.len());
+        let [mut keys, mut values] = self.head_memory::<N>();
+        let values = values.as_chunks_mut().0;
+        let mut query = Scratch::of(head_dim * BLOCK);
+        let query = query.as_chunks_mut().0;
+        let mut scores = Scratch::of(count * BLOCK);
         for head in self.head_columns() {
-            pack_columns(self.memory(), head.clone(), keys);
+            self.copy_columns(head.clone(), &mut keys);
             pack_rows::<T, N>(self.rows(), width + head.start..width + head.end, values);
-            for (block, seen) in self.blocks() {
-                let padded = seen.next_multiple_of(WIDE);
-                let queries = operand(&q[block.start * width + head.start..], width);
-                let panels = Right { panels: keys, inner: head.len(), rows: head.len(), next: None };
-                products::<T, WIDE>(instructions, block.len(), queries, panels, (&mut scores, stride, padded), false);
-                let mut inverses = [T::zero(); BLOCK];
-                for ((place, scores), inverse) in block.clone().zip(scores.chunks_mut(stride)).zip(&mut inverses) {
-                    *inverse = self.softmax(instructions, self.plan.rows[place] as usize, scale, &mut scores[..padded]);
-                }
-                let result = &mut result[(block.start - self.queries.start) * width + head.start..];
-                let weights = operand(&scores, stride);
-                let values = Right { panels: values, inner: seen, rows: count, next: None };
-                let into = (&mut *result, width, head.len());
-                products::<T, N>(instructions, block.len(), weights, values, into, false);
-                for (row, inverse) in result.chunks_mut(width).zip(&inverses[..block.len()]) {
-                    for value in &mut row[..head.len()] {
+            for block in self.blocks() {
+                let scores = &mut scores.as_chunks_mut().0[..block.seen];
+                to_lanes(&q[block.places.start * width..block.places.end * width], width, head.clone(), query);
+                scores_of(instructions, (&keys, head_dim), query, scores);
+                let inverses = self.softmax(instructions, &block, scale, scores);
+                let result = &mut result[(block.places.start - self.queries.start) * width + head.start..];
+                let values = Right { panels: values, inner: block.seen, rows: count, next: None };
+                let into = (&mut *result, width, head_dim);
+                mix::<T, N>(instructions, block.places.len(), by_query(scores), values, into, false);
+                for (row, inverse) in result.chunks_mut(width).zip(&inverses[..block.places.len()]) {
+                    for value in &mut row[..head_dim] {
                         *value *= *inverse;
                     }
                 }
@@ -209,58 +272,88 @@ impl<T: Real> Sequence<'_, T> {
         [q, grad]: [&[T]; 2],
         [dq, dkv]: [&mut [T]; 2],
     ) {
-        let (width, stride, count, scale) = (self.width, self.stride(), self.keys.len(), self.scale());
-        let [mut key_columns, mut key_rows] = self.panels::<N>();
-        let mut value_columns = Scratch::of(key_columns.len());
-        let rows = || Scratch::of((width / self.heads).div_ceil(N) * BLOCK * N);
-        let (mut query_rows, mut grad_rows) = (rows(), rows());
+        let (width, head_dim, scale, count) = (self.width, self.head_dim(), self.scale(), self.keys.len());
+        let [mut keys, mut key_panels] = self.head_memory::<N>();
+        let mut values = Scratch::of(keys.len());
+        let key_panels = key_panels.as_chunks_mut().0;
+        let [mut query, mut slope] = [(); 2].map(|()| Scratch::of(head_dim * BLOCK));
+        let (query, slope) = (query.as_chunks_mut().0, slope.as_chunks_mut().0);
+        let [mut query_rows, mut grad_rows] = [(); 2].map(|()| Scratch::of(head_dim.div_ceil(N) * BLOCK * N));
         let (query_rows, grad_rows) = (query_rows.as_chunks_mut().0, grad_rows.as_chunks_mut().0);
-        let (key_columns, value_columns) = (key_columns.as_chunks_mut().0, value_columns.as_chunks_mut().0);
-        let key_rows = key_rows.as_chunks_mut().0;
-        let (mut scores, mut slopes) = (Scratch::of(BLOCK * stride), Scratch::of(BLOCK * stride));
+        let [mut scores, mut slopes] = [(); 2].map(|()| Scratch::of(count * BLOCK));
         for head in self.head_columns() {
             let second = width + head.start..width + head.end;
-            pack_columns(self.memory(), head.clone(), key_columns);
-            pack_columns(self.memory(), second.clone(), value_columns);
-            pack_rows::<T, N>(self.rows(), head.clone(), key_rows);
-            for (block, seen) in self.blocks() {
-                let (padded, some) = (seen.next_multiple_of(WIDE), block.start * width..block.end * width);
-                pack_rows::<T, N>(q[some.clone()].chunks_exact(width), head.clone(), query_rows);
-                pack_rows::<T, N>(grad[some].chunks_exact(width), head.clone(), grad_rows);
-                let start = block.start * width + head.start;
-                let keys = Right { panels: key_columns, inner: head.len(), rows: head.len(), next: None };
-                let into = (&mut *scores, stride, padded);
-                products::<T, WIDE>(instructions, block.len(), operand(&q[start..], width), keys, into, false);
+            self.copy_columns(head.clone(), &mut keys);
+            self.copy_columns(second.clone(), &mut values);
+            pack_rows::<T, N>(self.rows(), head.clone(), key_panels);
+            for block in self.blocks() {
+                let queries = block.places.len();
+                let scores = &mut scores.as_chunks_mut().0[..block.seen];
+                let slopes = &mut slopes.as_chunks_mut().0[..block.seen];
+                let some = block.places.start * width..block.places.end * width;
+                let (q, grad) = (&q[some.clone()], &grad[some]);
+                to_lanes(q, width, head.clone(), query);
+                to_lanes(grad, width, head.clone(), slope);
+                pack_rows::<T, N>(q.chunks_exact(width), head.clone(), query_rows);
+                pack_rows::<T, N>(grad.chunks_exact(width), head.clone(), grad_rows);
+                scores_of(instructions, (&keys, head_dim), query, scores);
                 // dp_j = <grad, v_j>
-                let values = Right { panels: value_columns, ..keys };
-                let into = (&mut *slopes, stride, padded);
-                products::<T, WIDE>(instructions, block.len(), operand(&grad[start..], width), values, into, false);
-                let rows = scores.chunks_mut(stride).zip(slopes.chunks_mut(stride));
-                for (place, (scores, slopes)) in block.clone().zip(rows) {
-                    let (scores, slopes) = (&mut scores[..padded], &mut slopes[..padded]);
-                    let inverse = self.softmax(instructions, self.plan.rows[place] as usize, scale, scores);
-                    for score in scores.iter_mut() {
-                        *score *= inverse;
-                    }
-                    // ds_j = p_j (dp_j - sum_i p_i dp_i)
-                    let mean = cpu::dot(scores, slopes);
-                    for (slope, score) in slopes.iter_mut().zip(scores.iter()) {
-                        *slope = *score * (*slope - mean) * scale;
-                    }
-                }
-                let dq = &mut dq[(block.start - self.queries.start) * width + head.start..];
-                let weights = operand(&slopes, stride);
-                let keys = Right { panels: key_rows, inner: seen, rows: count, next: None };
-                products::<T, N>(instructions, block.len(), weights, keys, (dq, width, head.len()), false);
-                let transposed = |values| Left { values, row_stride: 1, step: stride, tile_stride: TALL };
-                let row = 2 * width;
-                let into = (&mut dkv[head.start..], row, head.len());
-                let queries = Right { panels: query_rows, inner: block.len(), rows: block.len(), next: None };
-                products::<T, N>(instructions, seen, transposed(&slopes), queries, into, true);
-                let into = (&mut dkv[second.start..], row, head.len());
-                let grads = Right { panels: grad_rows, ..queries };
-                products::<T, N>(instructions, seen, transposed(&scores), grads, into, true);
+                scores_of(instructions, (&values, head_dim), slope, slopes);
+                let inverses = self.softmax(instructions, &block, scale, scores);
+                slopes_of_scores(scores, slopes, &inverses, scale);
+                let dq = &mut dq[(block.places.start - self.queries.start) * width + head.start..];
+                let keys = Right { panels: key_panels, inner: block.seen, rows: count, next: None };
+                mix::<T, N>(instructions, queries, by_query(slopes), keys, (dq, width, head_dim), false);
+                let rows = Right { panels: query_rows, inner: queries, rows: queries, next: None };
+                let into = (&mut dkv[head.start..], 2 * width, head_dim);
+                mix::<T, N>(instructions, block.seen, by_key(slopes), rows, into, true);
+                let rows = Right { panels: grad_rows, ..rows };
+                let into = (&mut dkv[second.start..], 2 * width, head_dim);
+                mix::<T, N>(instructions, block.seen, by_key(scores), rows, into, true);
             }
+        }
+    }
+}
+
+/// The smaller of each two numbers. If only one can be NaN it must be the first, and is the result.
+#[inline(always)]
+fn minima<T: Real>(left: Lanes<T>, right: Lanes<T>) -> Lanes<T> {
+    std::array::from_fn(|lane| if right[lane] < left[lane] { right[lane] } else { left[lane] })
+}
+
+/// The larger of each two numbers; the second where the first is NaN.
+#[inline(always)]
+fn maxima<T: Real>(left: Lanes<T>, right: Lanes<T>) -> Lanes<T> {
+    std::array::from_fn(|lane| if left[lane] > right[lane] { left[lane] } else { right[lane] })
+}
+
+/// Turns numerators of the softmax into probabilities p and slopes by them, dp, into slopes by the scores:
+/// ds_j = p_j (dp_j - sum_i p_i dp_i).
+#[inline(always)]
+fn slopes_of_scores<T: Real>(scores: &mut [Lanes<T>], slopes: &mut [Lanes<T>], inverses: &Lanes<T>, scale: T) {
+    /// Every sixteenth key has a sum of its own.
+    const SUMS: usize = 16;
+    let mut sums = [[T::zero(); BLOCK]; SUMS];
+    for (scores, slopes) in scores.chunks_mut(SUMS).zip(slopes.chunks(SUMS)) {
+        for ((scores, slopes), sums) in scores.iter_mut().zip(slopes).zip(&mut sums) {
+            for (((score, slope), inverse), sum) in scores.iter_mut().zip(slopes).zip(inverses).zip(sums) {
+                *score *= *inverse;
+                *sum += *score * *slope;
+            }
+        }
+    }
+    let mut width = SUMS / 2;
+    while width > 0 {
+        let (low, high) = sums.split_at_mut(width);
+        for (low, high) in low.iter_mut().zip(high) {
+            cpu::accumulate(low, high);
+        }
+        width /= 2;
+    }
+    let [mean, ..] = sums;
+    for (scores, slopes) in scores.iter().zip(slopes) {
+        for ((score, slope), mean) in scores.iter().zip(slopes).zip(&mean) {
+            *slope = *score * (*slope - *mean) * scale;
         }
     }
 }

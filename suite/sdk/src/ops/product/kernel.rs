@@ -14,20 +14,23 @@ use crate::ops::cpu::Real;
 /// Rows of the largest tile.
 pub(in crate::ops) const TALL: usize = 6;
 
+/// Rows of a tile of one panel where registers are as wide as a panel: enough sums that none has to wait for the one before.
+const TALLEST: usize = 8;
+
 /// Columns of the widest tile: two registers of eight f32 each, so that six rows of sums fill twelve of sixteen.
 pub(in crate::ops) const WIDE: usize = 16;
 
 /// Most panels that a tile spans where registers are as wide as a panel and twice as many: six rows of sums fill 24 of 32.
 pub(in crate::ops) const BROAD: usize = 4;
 
-/// The left operand of a column of tiles: number `k` of row `r` is `values[r * row_stride + k * step]`, and that of the next
-/// tile begins `tile_stride` after it.
+/// The left operand of a column of tiles: number `k` of row `r` is `values[r * row_stride + k * step]`, unless the rows of the
+/// next tile, of [`TALL`] rows each then, begin `tile_stride` after those of one.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct Left<'a, T> {
     pub values: &'a [T],
     pub row_stride: usize,
     pub step: usize,
-    pub tile_stride: usize,
+    pub tile_stride: Option<usize>,
 }
 
 /// The right operand of a product: the first `inner` rows of panels `[panel][row][N]`, each of `rows` rows.
@@ -83,50 +86,57 @@ pub(in crate::ops) fn by_tiles<I: Instructions>(_: I, mut panels: Range<usize>) 
     })
 }
 
-/// The products of `rows` rows, in tiles of [`TALL`], with `panels` panels, as many as [`by_tiles`] gives. A function of its
+/// The products of `rows` rows, tile by tile, with `panels` panels, as many as [`by_tiles`] gives. A function of its
 /// own for every type: products are many, and each would have all sizes of tiles in its code.
 #[inline(never)]
 pub(in crate::ops) fn column<T: Real, I: Instructions, const N: usize>(
     instructions: I,
     rows: usize,
     panels: usize,
-    left: Left<T>,
-    right: Right<T, N>,
-    into: Into<T>,
+    left: &Left<T>,
+    right: &Right<T, N>,
+    into: &Into<T>,
 ) {
     instructions.run(
         #[inline(always)]
         || match panels {
-            BROAD if I::REGISTERS_OF_512_BITS => tiles::<T, I, N, BROAD>(instructions, rows, left, right, into),
-            2 if I::REGISTERS_OF_512_BITS => tiles::<T, I, N, 2>(instructions, rows, left, right, into),
-            _ => tiles::<T, I, N, 1>(instructions, rows, left, right, into),
+            BROAD if I::REGISTERS_OF_512_BITS => tiles::<T, I, N, BROAD, TALL>(instructions, rows, left, right, into),
+            2 if I::REGISTERS_OF_512_BITS => tiles::<T, I, N, 2, TALL>(instructions, rows, left, right, into),
+            _ if I::REGISTERS_OF_512_BITS && left.tile_stride.is_none() => {
+                tiles::<T, I, N, 1, TALLEST>(instructions, rows, left, right, into);
+            }
+            _ => tiles::<T, I, N, 1, TALL>(instructions, rows, left, right, into),
         },
     );
 }
 
 #[inline(always)]
-fn tiles<T: Real, I: Instructions, const N: usize, const P: usize>(
+fn tiles<T: Real, I: Instructions, const N: usize, const P: usize, const R: usize>(
     instructions: I,
     rows: usize,
-    mut left: Left<T>,
-    right: Right<T, N>,
-    mut into: Into<T>,
+    left: &Left<T>,
+    right: &Right<T, N>,
+    into: &Into<T>,
 ) {
+    let (mut left, right, mut into) = (*left, *right, *into);
     // Each tile fetches a panel.
     let mut next = right.next.into_iter().flat_map(|next| next.chunks(right.rows)).take(P);
-    for _ in 0..rows / TALL {
+    for _ in 0..rows / R {
         let right = Right { next: next.next(), ..right };
-        sized::<T, I, N, P, TALL>(instructions, left, right, into);
-        left.values = left.values.get(left.tile_stride..).unwrap_or_default();
-        into.places = into.places.get(TALL * into.stride..).unwrap_or_default();
+        sized::<T, I, N, P, R>(instructions, left, right, into);
+        left.values = left.values.get(left.tile_stride.unwrap_or(R * left.row_stride)..).unwrap_or_default();
+        into.places = into.places.get(R * into.stride..).unwrap_or_default();
     }
-    match rows % TALL {
+    match rows % R {
         0 => {}
         1 => sized::<T, I, N, P, 1>(instructions, left, right, into),
         2 => sized::<T, I, N, P, 2>(instructions, left, right, into),
         3 => sized::<T, I, N, P, 3>(instructions, left, right, into),
         4 => sized::<T, I, N, P, 4>(instructions, left, right, into),
-        _ => sized::<T, I, N, P, 5>(instructions, left, right, into),
+        5 => sized::<T, I, N, P, 5>(instructions, left, right, into),
+        6 if R > TALL => sized::<T, I, N, P, 6>(instructions, left, right, into),
+        _ if R > TALL => sized::<T, I, N, P, 7>(instructions, left, right, into),
+        _ => unreachable!("fewer rows are left than a tile has"),
     }
 }
 
@@ -157,8 +167,9 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
                 }
             }
         } else {
-            // A copy: numbers that are referred to would not live in registers.
-            let found = some_numbers(&into);
+            // A copy: numbers that are referred to would not live in registers. The same goes for `into`.
+            let copy = into;
+            let found = some_numbers(&copy);
             sums = found;
         }
     }
@@ -183,9 +194,9 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
             }
         }
     } else {
-        // A copy, as above.
-        let sums = sums;
-        write_some(&into, sums.as_flattened());
+        // Copies, as above.
+        let (sums, copy) = (sums, into);
+        write_some(&copy, sums.as_flattened());
     }
 }
 

@@ -56,10 +56,10 @@ impl<T: Real> Product<'_, T> {
                 let some = (columns - first).min(panels.len() * WIDE);
                 let compute = |rows: Range<usize>| {
                     let values = &self.left[rows.start * inner + depth..];
-                    let left = Left { values, row_stride: inner, step: 1, tile_stride: TALL * inner };
+                    let left = Left { values, row_stride: inner, step: 1, tile_stride: None };
                     let places = &self.into[rows.start * columns + first..];
                     let into = Into { places, stride: columns, panel_stride: WIDE, columns: some, add };
-                    column(instructions, rows.len(), panels.len(), left, right, into);
+                    column(instructions, rows.len(), panels.len(), &left, &right, &into);
                 };
                 match rows {
                     // A tile of a single row would wait for each of its sums.
@@ -161,11 +161,11 @@ impl<T: Real> Block<'_, T> {
                 for panels in by_tiles(instructions, some.clone()) {
                     let right = right.from(panels.start, panels.len(), 0, right.inner);
                     let values = left.panels(self.panels.clone());
-                    let left = Left { values, row_stride: 1, step: TALL, tile_stride: TALL * right.inner };
+                    let left = Left { values, row_stride: 1, step: TALL, tile_stride: Some(TALL * right.inner) };
                     let places = places(sums[(panels.start - some.start) * rows..].as_flattened_mut());
                     let columns = panels.len() * WIDE;
                     let into = Into { places, stride: WIDE, panel_stride: rows * WIDE, columns, add: true };
-                    column(instructions, rows, panels.len(), left, right, into);
+                    column(instructions, rows, panels.len(), &left, &right, &into);
                 }
             }
             for (range, sums) in ranges.zip(sums.chunks_exact(rows)) {
