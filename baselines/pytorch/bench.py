@@ -41,11 +41,19 @@ def forward_flops(sizes: Sizes, rows: int, pairs: int) -> float:
     return (sizes.depth + 2) * layer + head + rows * decisions * decision_flops(sizes)
 
 
+def wait() -> None:
+    """For what a GPU has been given to do."""
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.synchronize()
+
+
 def seconds(work: Callable[[], object], repetitions: int) -> list[float]:
     times = []
+    wait()
     for _ in range(repetitions):
         start = time.perf_counter()
         work()
+        wait()
         times.append(time.perf_counter() - start)
     return times
 
@@ -144,6 +152,7 @@ def fastest_attention(options: argparse.Namespace, sizes: Sizes) -> str:
 def measure(options: argparse.Namespace) -> dict:
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
+    torch.set_default_device(options.device)
     sizes = Sizes(
         options.vocabulary, options.d_model, options.d_ff, options.heads, options.depth, options.policy,
         max(1, int(options.decider_width * options.d_model + 0.5)), capacity=options.length + options.new_tokens,
@@ -176,6 +185,7 @@ def measure(options: argparse.Namespace) -> dict:
         "matmul_peak_flops_per_second": peak,
         "share_of_matmul_peak": flops / median / peak,
         "threads": options.threads,
+        "device": options.device,
         "compiled": options.compile,
         "torch": torch.__version__,
         "sizes": asdict(sizes),
@@ -196,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--decider-width", type=float, default=4.0, help="as a multiple of d_model")
     parser.add_argument("--new-tokens", type=int, default=32, help="decode: tokens after a prompt of --length")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:0")
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--attention", choices=("auto", SDPA, EXPLICIT), default="auto")

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use haltbench_engine::batch::Batch;
+use haltbench_engine::device;
 use haltbench_engine::model::{Model, ModelParts};
 use haltbench_engine::plugins::{self, Catalogue};
 use haltbench_engine::recurrence::{Evaluated, Execution, evaluate};
@@ -102,7 +103,7 @@ impl Bench {
         let readout = RowSet::from_mask(&mask);
         let targets = readout.iter().map(|row| (tokens[row] * 7 + row as u32) % self.vocabulary as u32).collect();
         let batch = Batch {
-            tokens: Tensor::new(tokens, &Device::Cpu).unwrap(),
+            tokens: Tensor::new(tokens, &device()).unwrap(),
             targets: Arc::new(targets),
             target_index: (0..layout.rows()).map(|row| layout.position(row) as u32).collect(),
             complexity: complexity.clone(),
@@ -113,11 +114,16 @@ impl Bench {
     }
 }
 
+/// Where the models compute: on the CPU, or what `HALTBENCH_TEST_DEVICE` says.
+pub fn device() -> Device {
+    device::open(&std::env::var("HALTBENCH_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned())).unwrap()
+}
+
 /// One sequence without targets, of which the positions in `mask` are read out.
 pub fn read_out(identity: u64, tokens: &[u32], mask: &[bool]) -> Batch {
     let layout = Arc::new(TokenLayout::new(&[tokens.len()], &[identity]).unwrap());
     Batch {
-        tokens: Tensor::new(tokens, &Device::Cpu).unwrap(),
+        tokens: Tensor::new(tokens, &device()).unwrap(),
         targets: Arc::new(Vec::new()),
         target_index: (0..tokens.len() as u32).collect(),
         complexity: vec![f32::NAN; tokens.len()],
@@ -158,7 +164,7 @@ impl Subject {
             if name.starts_with("decider.") {
                 let mut stream = Stream::new(bench.seed, &name, &[]);
                 let noise: Vec<f64> = (0..variable.elem_count()).map(|_| PERTURBATION * stream.normal()).collect();
-                let noise = Tensor::from_vec(noise, variable.shape(), &Device::Cpu).unwrap();
+                let noise = Tensor::from_vec(noise, variable.shape(), &device()).unwrap();
                 let moved = (variable.to_dtype(DType::F64).unwrap() + noise).unwrap();
                 model.variables.set(&name, &moved).unwrap();
             }
@@ -192,7 +198,7 @@ impl Subject {
             recompute: bench.recompute,
             seed: bench.seed,
         };
-        Model::new(parts, bench.dtype, &Device::Cpu)
+        Model::new(parts, bench.dtype, &device())
     }
 
     /// The same with one parameter at a value where depths differ, if there is one.

@@ -5,7 +5,7 @@ use haltbench_sdk::conformance::{self, Settings};
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, close, for_all, numbers, subjects, tolerance};
+use crate::bench::{Bench, LENGTHS, Subject, close, device, for_all, numbers, subjects, tolerance};
 use crate::processes::in_one_thread;
 
 fn differ(depths: &[u32]) -> bool {
@@ -38,8 +38,7 @@ fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
     let sequences = bench.sequences(&LENGTHS);
     let (batch, privileged) = bench.pack(&sequences);
     let found = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
-    let batch_of_reference =
-        conformance::Batch::new(&sequences, subject.declaration.uses_labels, &Device::Cpu).unwrap();
+    let batch_of_reference = conformance::Batch::new(&sequences, subject.declaration.uses_labels, &device()).unwrap();
     let settings = Settings { max_depth: bench.max_depth, halted: bench.halted, seed: bench.seed };
     let expected = conformance::run(model.backbone.as_ref(), &model.policy, &batch_of_reference, &settings).unwrap();
     assert_eq!(found.depths, expected.depths, "{what}");

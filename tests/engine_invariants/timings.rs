@@ -5,7 +5,7 @@
 use haltbench_engine::bench::{BenchModel, Workload, step};
 use haltbench_sdk::candle_core::{Device, safetensors};
 
-use crate::bench::catalogue;
+use crate::bench::{catalogue, device};
 
 fn workload(policy: &str, mean_depth: Option<f64>) -> Workload {
     Workload {
@@ -25,7 +25,7 @@ fn workload(policy: &str, mean_depth: Option<f64>) -> Workload {
 }
 
 fn model(policy: &str, mean_depth: Option<f64>) -> BenchModel {
-    BenchModel::new(workload(policy, mean_depth), catalogue(), &Device::Cpu).unwrap()
+    BenchModel::new(workload(policy, mean_depth), catalogue(), &device()).unwrap()
 }
 
 /// A dump whose random numbers did not lead to the depths is refused, so that the writing is the test; the losses tell

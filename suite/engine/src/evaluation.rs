@@ -100,6 +100,8 @@ impl Evaluator<'_> {
                 for (batch, privileged) in &batches {
                     evaluate(model, batch, execution, Some(privileged))?;
                 }
+                // An accelerator may still be computing.
+                model.device.synchronize()?;
                 seconds[slot].push(started.elapsed().as_secs_f64());
             }
         }

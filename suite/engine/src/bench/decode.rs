@@ -69,7 +69,9 @@ pub fn measure(bench: &BenchModel, new: usize, repetitions: usize) -> Result<Dec
     let full = |_: u64, _: usize| depth as u32;
     let run = |dense: bool| -> Result<Decoding> {
         let depths: ForcedDepths = if dense { &full } else { &drawn };
-        decode_at(&bench.constant, &prompts, &until, Choice::Greedy, depths)
+        let decoding = decode_at(&bench.constant, &prompts, &until, Choice::Greedy, depths)?;
+        bench.constant.device.synchronize()?;
+        Ok(decoding)
     };
     let (sparse_run, dense_run) = (run(false)?, run(true)?);
     let [time, dense] = Spread::of_both(repetitions, [false, true], |dense| run(dense).map(|_| ()))?;

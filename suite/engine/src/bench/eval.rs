@@ -48,7 +48,11 @@ pub struct EvalReport {
 /// # Errors
 /// If a pass fails.
 pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
-    let pass = |execution: Execution| evaluate_at(&bench.constant, &bench.batch, execution, &bench.depths);
+    let pass = |execution: Execution| {
+        let evaluated = evaluate_at(&bench.constant, &bench.batch, execution, &bench.depths)?;
+        bench.constant.device.synchronize()?;
+        Ok(evaluated)
+    };
     let ledger = pass(Execution::Compacted)?.ledger;
     pass(Execution::Dense)?;
     let both = [Execution::Compacted, Execution::Dense];

@@ -61,7 +61,7 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
     let time = Spread::of(repetitions, || {
         let loss = loss(model, &bench.batch, &noise, None)?;
         optimiser.step(&loss.total.backward()?)?;
-        Ok(())
+        Ok(model.device.synchronize()?)
     })?;
     // Before the matrix products, whose operands would count.
     let peak_memory_bytes = crate::worker::peak_memory();

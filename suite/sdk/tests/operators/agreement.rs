@@ -87,7 +87,7 @@ impl Arrival {
     fn loss(self, result: &Tensor) -> Result<Tensor> {
         let weighted = |result: &Tensor| {
             let weights = numbers_of(result.dims(), 99, false);
-            (result * Tensor::from_vec(weights, result.shape(), &Device::Cpu)?.to_dtype(result.dtype())?)?.sum_all()
+            (result * Tensor::from_vec(weights, result.shape(), result.device())?.to_dtype(result.dtype())?)?.sum_all()
         };
         match self {
             Self::Repeated => result.sum_all(),
@@ -101,6 +101,15 @@ fn numbers_of(shape: &[usize], seed: u64, positive: bool) -> Vec<f64> {
     let mut stream = Stream::new(seed, "operators", &[]);
     let mut draw = || if positive { stream.normal().abs() } else { stream.normal() };
     (0..shape.iter().product()).map(|_| draw()).collect()
+}
+
+/// Where the operands lie: on the CPU, or on the first GPU if `HALTBENCH_TEST_DEVICE` is `cuda:0`.
+pub fn device() -> Device {
+    match std::env::var("HALTBENCH_TEST_DEVICE").as_deref() {
+        Ok("cuda:0") => Device::new_cuda(0).unwrap(),
+        Ok(other) => panic!("HALTBENCH_TEST_DEVICE: expected cuda:0, found {other}"),
+        Err(_) => Device::Cpu,
+    }
 }
 
 pub fn numbers(tensor: &Tensor) -> Vec<f64> {
@@ -150,7 +159,7 @@ impl Replay<'_> {
     ) -> Outcome {
         let shapes = (self.operation.operands)(self.size);
         let variable = |(shape, numbers): &(Vec<usize>, Vec<f64>)| {
-            let leaf = Tensor::from_slice(numbers, shape.as_slice(), &Device::Cpu).unwrap();
+            let leaf = Tensor::from_slice(numbers, shape.as_slice(), &device()).unwrap();
             Var::from_tensor(&leaf.to_dtype(self.dtype).unwrap()).unwrap()
         };
         let variables: Vec<Var> = leaves.iter().map(variable).collect();

@@ -1,9 +1,9 @@
 //! Operations that write to the memory of an operand, and sums over all of one.
 
-use haltbench_sdk::candle_core::{Device, Result, Tensor};
+use haltbench_sdk::candle_core::{Result, Tensor};
 use haltbench_sdk::ops::{self, AdamWStep, Moments};
 
-use crate::agreement::{Gradients, Operation, Size, agree, numbers};
+use crate::agreement::{Gradients, Operation, Size, agree, device, numbers};
 
 const STEP: AdamWStep = AdamWStep {
     rate: 0.1,
@@ -97,8 +97,8 @@ type Part = (usize, usize, usize, fn(usize) -> bool);
 /// What lies around the operand in its memory belongs to others.
 #[test]
 fn writing_in_place_changes_nothing_else() {
-    let memory = || Tensor::arange(0f64, 30.0, &Device::Cpu).unwrap().reshape((6, 5)).unwrap();
-    let new = Tensor::full(100.0, (1, 5), &Device::Cpu).unwrap();
+    let memory = || Tensor::arange(0f64, 30.0, &device()).unwrap().reshape((6, 5)).unwrap();
+    let new = Tensor::full(100.0, (1, 5), &device()).unwrap();
     let whole = memory();
     ops::update_rows(&whole.narrow(0, 2, 3).unwrap(), &[1u32].into(), &new).unwrap();
     let expected: Vec<f64> = (0..30).map(|n| if (15..20).contains(&n) { 100.0 } else { f64::from(n) }).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haltbench_sdk::candle_core::{D, Device, Result, Tensor};
+use haltbench_sdk::candle_core::{D, Result, Tensor};
 use haltbench_sdk::candle_nn::ops::log_softmax;
 use haltbench_sdk::ops;
 
@@ -70,7 +70,7 @@ fn named([rows, _, count]: Size) -> Vec<u32> {
 }
 
 fn taken(x: &Tensor, rows: &[u32]) -> Result<Tensor> {
-    x.contiguous()?.index_select(&Tensor::from_slice(rows, rows.len(), &Device::Cpu)?, 0)
+    x.contiguous()?.index_select(&Tensor::from_slice(rows, rows.len(), x.device())?, 0)
 }
 
 fn replaced(t: &[Tensor], size: Size) -> Result<Tensor> {

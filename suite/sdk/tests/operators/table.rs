@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use haltbench_sdk::candle_core::{D, DType, Device, Result, Tensor};
+use haltbench_sdk::candle_core::{D, DType, Result, Tensor};
 use haltbench_sdk::ops::{self, Candidates, RopeTable};
 
-use crate::agreement::{Gradients, Operation, Size, agree};
+use crate::agreement::{Gradients, Operation, Size, agree, device};
 
 const EPSILON: f64 = 1e-5;
 const THETA: f64 = 10_000.0;
@@ -140,8 +140,8 @@ fn rotated(t: &[Tensor], [rows, width, head]: Size) -> Result<Tensor> {
 /// candle's narrowed views of nothing may begin behind the end of their memory.
 #[test]
 fn nothing_may_lie_anywhere() {
-    let nothing = Tensor::zeros((0, 8), DType::F32, &Device::Cpu).unwrap().narrow(1, 2, 4).unwrap();
-    let weight = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
+    let nothing = Tensor::zeros((0, 8), DType::F32, &device()).unwrap().narrow(1, 2, 4).unwrap();
+    let weight = Tensor::ones(4, DType::F32, &device()).unwrap();
     assert_eq!(ops::rms_norm(&nothing, &weight, EPSILON).unwrap().dims(), [0, 4]);
     assert_eq!(ops::swiglu(&nothing).unwrap().dims(), [0, 2]);
     assert_eq!(ops::update_rows(&nothing, &[].into(), &nothing.copy().unwrap()).unwrap().dims(), [0, 4]);
