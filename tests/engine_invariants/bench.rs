@@ -355,6 +355,16 @@ pub fn tolerance(dtype: DType) -> f64 {
     if dtype == DType::F64 { 1e-10 } else { 1e-5 }
 }
 
+/// Demands that a depth and logits, if they are known, are those expected: bit for bit on the CPU, and nearly on a GPU, where
+/// the kernel of a product depends on how many rows there are.
+#[track_caller]
+pub fn same(what: &str, (depth, logits): (u32, Option<&[f64]>), (expected_depth, expected): (u32, Option<&[f64]>)) {
+    assert_eq!((depth, logits.is_some()), (expected_depth, expected.is_some()), "{what}");
+    let exact = device().is_cpu();
+    assert!(!exact || logits == expected, "{what}: {logits:?} against {expected:?}");
+    close(what, logits.unwrap_or_default(), expected.unwrap_or_default(), tolerance(DType::F32));
+}
+
 /// Demands that every number of `found` is near that of `expected`.
 #[track_caller]
 pub fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {

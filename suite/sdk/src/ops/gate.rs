@@ -19,6 +19,9 @@ pub fn straight_through(hard: &Tensor, soft: &Tensor) -> Result<Tensor> {
     if cpu::fused(soft) {
         return soft.contiguous()?.apply_op1(StraightThrough { hard: hard.contiguous()?.detach() });
     }
+    if soft.elem_count() == 0 {
+        return super::nothing(soft, soft.shape());
+    }
     (hard - soft)?.detach() + soft
 }
 
@@ -92,6 +95,9 @@ pub fn passthrough(candidates: &Candidates, previous: &Tensor, soft: &Tensor, op
     if cpu::fused(previous) {
         let gate = Passthrough { open: open.clone(), earlier: earlier.clone() };
         return computed.contiguous()?.apply_op3(&previous.contiguous()?, &soft.contiguous()?, gate);
+    }
+    if rows * width == 0 {
+        return super::nothing(previous, previous.shape());
     }
     let candidate = match earlier {
         Some(earlier) => replace_rows(&earlier.candidates.detach(), &earlier.computed, computed)?,

@@ -19,13 +19,16 @@ struct KlFromPrior {
 /// # Errors
 /// If there are not as many outcomes in the prior.
 pub fn kl_from_prior(log_q: &Tensor, log_prior: &Arc<[f64]>, gamma: f64) -> Result<Tensor> {
-    let (_, outcomes) = super::matrix("log q of kl_from_prior", log_q)?;
+    let (rows, outcomes) = super::matrix("log q of kl_from_prior", log_q)?;
     if log_prior.len() != outcomes {
         let expected = format!("one for each of {outcomes} outcomes");
         return Err(super::unfit("log prior of kl_from_prior", expected, log_prior.len()));
     }
     if cpu::fused(log_q) {
         return log_q.contiguous()?.apply_op1(KlFromPrior { log_prior: log_prior.clone(), gamma });
+    }
+    if rows * outcomes == 0 {
+        return super::nothing(log_q, rows);
     }
     composed(log_q, log_prior, gamma)
 }

@@ -47,7 +47,7 @@ pub use rows::{gather_rows, replace_rows, update_rows};
 pub use silu::silu;
 pub use swiglu::swiglu;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Result, Shape, Tensor};
 
 /// The error for an operand that does not fit: fused operations walk over plain memory, where a wrong shape would be a
 /// wrong result and not a refusal.
@@ -62,6 +62,11 @@ fn expect(operand: &str, found: &Tensor, shape: &[usize], dtype: DType) -> Resul
     }
     let described = |shape: &[usize], dtype: DType| format!("{shape:?} of {}", dtype.as_str());
     Err(unfit(operand, described(shape, dtype), described(found.dims(), found.dtype())))
+}
+
+/// A result without elements. Compositions may not run for one: a GPU launches no kernel over nothing.
+fn nothing(like: &Tensor, shape: impl Into<Shape>) -> Result<Tensor> {
+    Tensor::zeros(shape, like.dtype(), like.device())
 }
 
 /// Rows and columns of an operand that must be a matrix.

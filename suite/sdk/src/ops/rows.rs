@@ -16,7 +16,11 @@ pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
     if cpu::fused(x) && x.rank() == 2 {
         return x.contiguous()?.apply_op1(Gather { rows: rows.clone() });
     }
-    x.index_select(&Tensor::from_slice(rows, rows.len(), x.device())?, 0)
+    let shape = [&[rows.len()], &x.dims()[1..]].concat();
+    if shape.contains(&0) {
+        return super::nothing(x, shape);
+    }
+    x.contiguous()?.index_select(&Tensor::from_slice(rows, rows.len(), x.device())?, 0)
 }
 
 /// `base` `[total, width]` with its rows `rows` replaced by those of `new` `[rows.len(), width]`, in that order. No row
@@ -28,6 +32,9 @@ pub fn replace_rows(base: &Tensor, rows: &Arc<[u32]>, new: &Tensor) -> Result<Te
     let total = check_replacement(base, rows, new)?;
     if cpu::fused(base) && base.rank() == 2 {
         return base.contiguous()?.apply_op2(&new.contiguous()?, Replace { rows: rows.clone() });
+    }
+    if new.elem_count() == 0 {
+        return Ok(base.clone());
     }
     let mut places: Vec<u32> = (0..total as u32).collect();
     for (place, row) in rows.iter().enumerate() {

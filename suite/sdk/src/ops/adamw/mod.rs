@@ -210,6 +210,9 @@ fn composed(weight: &Tensor, moments: &mut [Tensor; 2], gradient: Option<&Tensor
 /// # Errors
 /// If a tensor operation fails.
 pub fn square_sum(x: &Tensor) -> Result<f64> {
+    if x.elem_count() == 0 {
+        return Ok(0.0);
+    }
     if !cpu::fused(x) {
         return x.detach().sqr()?.sum_all()?.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar();
     }

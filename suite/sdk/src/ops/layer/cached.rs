@@ -12,7 +12,7 @@ use crate::ops::lane_sums::LaneSums;
 use crate::ops::product::{multiplied, multiply};
 use crate::ops::rope::{self, Turn};
 use crate::ops::scratch::Scratch;
-use crate::ops::{KeyValueEntries, rms_norm, swiglu};
+use crate::ops::{KeyValueEntries, nothing, rms_norm, swiglu};
 
 pub(super) fn apply(
     pass: &LayerPass,
@@ -31,6 +31,9 @@ pub(super) fn apply(
             positions.len(),
             entries.width()
         );
+    }
+    if !cpu::fused(states) && seen.is_empty() {
+        return nothing(states, states.shape());
     }
     if !cpu::fused(states) {
         return composed(layer, states, positions, entries, seen);

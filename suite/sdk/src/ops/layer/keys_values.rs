@@ -10,10 +10,10 @@ use super::packed::Way;
 use super::{LEAST, Layer, LayerPass, PART};
 use crate::ops::cpu::{self, Real, accumulate, dispatch};
 use crate::ops::product::{OuterProducts, Panels, TALL, Term, add_outer_products, multiplied};
-use crate::ops::rms_norm;
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
 use crate::ops::scratch::Scratch;
+use crate::ops::{nothing, rms_norm};
 use crate::threads;
 
 pub(super) fn apply(
@@ -27,7 +27,11 @@ pub(super) fn apply(
         candle_core::bail!("layer: {} positions for states {:?}", positions.len(), states.dims());
     }
     if !cpu::fused(states) {
-        return composed(layer, states, positions);
+        return if positions.is_empty() {
+            nothing(states, (0, 2 * layer.d_model))
+        } else {
+            composed(layer, states, positions)
+        };
     }
     let operation = KeysValues {
         layer: layer.clone(),
