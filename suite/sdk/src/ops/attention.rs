@@ -71,11 +71,25 @@ impl AttentionPlan {
 
     /// The plan in parts of whole sequences with at least `rows` queries each, if there are as many.
     pub(super) fn parts(&self, rows: usize) -> Vec<Part> {
+        self.parts_that_end(|queries| queries.len() >= rows)
+    }
+
+    /// The plan in up to `count` parts of whole sequences with about as many queries each.
+    pub(super) fn even_parts(&self, count: usize) -> Vec<Part> {
+        let mut ended = 0;
+        self.parts_that_end(|queries| {
+            let reached = queries.end * count / self.queries().max(1);
+            std::mem::replace(&mut ended, reached) < reached
+        })
+    }
+
+    /// The plan in parts of whole sequences. `ends` is told of the queries of a part so far, sequence by sequence.
+    fn parts_that_end(&self, mut ends: impl FnMut(&Range<usize>) -> bool) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut first = 0;
         for last in 0..self.groups.len() {
             let queries = self.groups[first].0.start..self.groups[last].0.end;
-            if queries.len() < rows && last + 1 < self.groups.len() {
+            if !ends(&queries) && last + 1 < self.groups.len() {
                 continue;
             }
             let groups = &self.groups[first..=last];
@@ -283,6 +297,21 @@ mod tests {
             let (subset, direct) = (all.subset(rows.as_slice()), AttentionPlan::new(&layout, &rows, None));
             assert_eq!((&subset.rows, &subset.groups), (&direct.rows, &direct.groups));
         }
+    }
+
+    #[test]
+    fn parts_are_whole_sequences() {
+        let layout = TokenLayout::new(&[3; 8], &[0, 1, 2, 3, 4, 5, 6, 7]).unwrap();
+        let plan = AttentionPlan::new(&layout, &RowSet::all(24), None);
+        let lengths = |parts: Vec<super::Part>| parts.iter().map(|part| part.queries.len()).collect::<Vec<usize>>();
+        assert_eq!(lengths(plan.parts(4)), [6, 6, 6, 6]);
+        assert_eq!(lengths(plan.parts(7)), [9, 9, 6]);
+        assert_eq!(lengths(plan.even_parts(3)), [9, 9, 6]);
+        assert_eq!(lengths(plan.even_parts(4)), [6, 6, 6, 6]);
+        // Not three of nine and a rest, as those of at least five would be.
+        assert_eq!(lengths(plan.even_parts(5)), [6, 6, 3, 6, 3]);
+        assert_eq!(lengths(plan.even_parts(100)), [3; 8]);
+        assert!(AttentionPlan::new(&layout, &RowSet::from_mask(&[false; 24]), None).even_parts(2).is_empty());
     }
 
     #[test]

@@ -130,8 +130,12 @@ impl Attend {
         let d_model = self.layer.d_model;
         let mut result = threads::zeros(states.len());
         // What is kept is summed over the parts later, so that those must not depend on the threads.
-        let share = if keeps { PART } else { threads::even_share(self.positions.len(), LEAST, PART) };
-        let parts = self.plan.parts(share);
+        let parts = if keeps {
+            self.plan.parts(PART)
+        } else {
+            let rows = self.positions.len();
+            self.plan.even_parts(rows.div_ceil(threads::even_share(rows, LEAST, PART)))
+        };
         let mut saved: Vec<Saved<T>> = parts
             .iter()
             .map(|part| Saved { queries: part.queries.clone(), keys: part.keys.clone(), kept: None })
