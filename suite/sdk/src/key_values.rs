@@ -164,6 +164,12 @@ impl KeyValues {
         Ok(())
     }
 
+    /// Lets the next step project the keys and values of all rows again, those that no longer change too: what a step costs
+    /// in which nothing has halted.
+    pub fn forget(&mut self) {
+        self.settled = None;
+    }
+
     /// Prepares a step that computes only `running`. `settled` are the rows that halted one step ago, `states` the
     /// states of all rows, `[rows, d_model]`, `halted` all rows that have halted before this step.
     ///

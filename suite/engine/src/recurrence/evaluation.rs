@@ -134,15 +134,17 @@ impl<'a> Pass<'a> {
         let (model, batch) = (self.model, self.batch);
         let logits = model.backbone.coda(&states, &batch.layout, &batch.readout, None)?;
         let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
-        let rows = probabilities.to_vec2::<f32>()?;
-        let best = |row: &Vec<f32>| {
+        let vocabulary = probabilities.dim(1)?.max(1);
+        let probabilities = probabilities.flatten_all()?.to_vec1::<f32>()?;
+        let best = |row: &[f32]| {
             let largest = row.iter().copied().fold(f32::MIN, f32::max);
             (row.iter().position(|value| *value == largest).unwrap_or(0) as u32, largest)
         };
-        if let Some(row) = rows.iter().position(|row| row.iter().any(|value| value.is_nan())) {
+        if let Some(place) = probabilities.iter().position(|value| value.is_nan()) {
+            let row = place / vocabulary;
             return Err(crate::Error::Cell(format!("evaluation: the logits of answer row {row} are NaN")));
         }
-        let (predicted, confidence) = rows.iter().map(best).unzip();
+        let (predicted, confidence) = probabilities.chunks_exact(vocabulary).map(best).unzip();
         Ok(Evaluated { depths, expected_depths: expected, logits, predicted, confidence, ledger: self.ledger })
     }
 
@@ -180,6 +182,7 @@ impl halting::Pass for Pass<'_> {
             _ => states.clone(),
         };
         if dense {
+            self.key_values.forget();
             self.key_values.begin_dense(&all, &halted, &source)?;
         } else {
             let settled = still_seen(&self.batch.layout, settled, running);

@@ -14,8 +14,12 @@ use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
 /// Queries that are worked on at once, side by side: what concerns a query is a column, and a sum over its keys a sum of
-/// rows, which never has to add the numbers of one register.
+/// rows, which never has to add the numbers of one register. Where a sequence has few, those of several heads.
 const BLOCK: usize = WIDE;
+
+/// Most numbers of a query's heads side by side: products of one head's keys with the others' queries are with zeros, and as
+/// many as these.
+const MOST: usize = 256;
 
 /// Numbers that belong to a key or a column of a head, one for each query of a block.
 type Lanes<T> = [T; BLOCK];
@@ -34,6 +38,8 @@ struct Sequence<'a, T> {
 struct Block<T> {
     /// Their places in the plan.
     places: Range<usize>,
+    /// Lanes that each head has.
+    lanes: usize,
     /// The number of the last key that each sees, counted from the sequence's first, and a half. Lanes without a query see
     /// all.
     limits: Lanes<T>,
@@ -64,14 +70,14 @@ fn pack_rows<'a, T: Real, const N: usize>(
     }
 }
 
-/// Some columns of rows, at most [`BLOCK`], side by side.
+/// Some columns of rows side by side, from a lane on.
 #[inline(always)]
-fn to_lanes<T: Real>(rows: &[T], width: usize, head: Range<usize>, lanes: &mut [Lanes<T>]) {
+fn to_lanes<T: Real>(rows: &[T], width: usize, head: Range<usize>, first: usize, lanes: &mut [Lanes<T>]) {
     for (group, lanes) in lanes.chunks_mut(LANES).enumerate() {
         let columns = head.start + group * LANES..head.end.min(head.start + (group + 1) * LANES);
         // Lanes without a query have products that are finite.
         let mut square = [[T::zero(); LANES]; BLOCK];
-        for (some, row) in square.iter_mut().zip(rows.chunks_exact(width)) {
+        for (some, row) in square[first..].iter_mut().zip(rows.chunks_exact(width)) {
             copy_up_to(some, &row[columns.clone()]);
         }
         for (column, lanes) in lanes.iter_mut().enumerate() {
@@ -80,16 +86,16 @@ fn to_lanes<T: Real>(rows: &[T], width: usize, head: Range<usize>, lanes: &mut [
     }
 }
 
-/// The products of rows of `head_dim` numbers with the queries of a block.
+/// The products of rows, `stride` numbers apart, with the queries of a block.
 #[inline(always)]
 fn scores_of<T: Real>(
     instructions: impl Instructions,
-    (rows, head_dim): (&[T], usize),
+    (rows, stride): (&[T], usize),
     query: &[Lanes<T>],
     scores: &mut [Lanes<T>],
 ) {
-    let left = Left { values: rows, row_stride: head_dim, step: 1, tile_stride: None };
-    let right = Right { panels: query, inner: head_dim, rows: head_dim, next: None };
+    let left = Left { values: rows, row_stride: stride, step: 1, tile_stride: None };
+    let right = Right { panels: query, inner: query.len(), rows: query.len(), next: None };
     let count = scores.len();
     let places = places(scores.as_flattened_mut());
     let into = Into { places, stride: BLOCK, panel_stride: BLOCK, columns: BLOCK, add: false };
@@ -119,16 +125,16 @@ fn mix<T: Real, const N: usize>(
     }
 }
 
-/// What belongs to each key, as weights of the keys for each query of a block.
+/// What belongs to each key, as weights of the keys for each query of a block from the lane `first` on.
 #[inline(always)]
-fn by_query<T: Real>(lanes: &[Lanes<T>]) -> Left<'_, T> {
-    Left { values: lanes.as_flattened(), row_stride: 1, step: BLOCK, tile_stride: None }
+fn by_query<T: Real>(lanes: &[Lanes<T>], first: usize) -> Left<'_, T> {
+    Left { values: &lanes.as_flattened()[first..], row_stride: 1, step: BLOCK, tile_stride: None }
 }
 
 /// The same as weights of the queries for each key.
 #[inline(always)]
-fn by_key<T: Real>(lanes: &[Lanes<T>]) -> Left<'_, T> {
-    Left { values: lanes.as_flattened(), row_stride: BLOCK, step: 1, tile_stride: None }
+fn by_key<T: Real>(lanes: &[Lanes<T>], first: usize) -> Left<'_, T> {
+    Left { values: &lanes.as_flattened()[first..], row_stride: BLOCK, step: 1, tile_stride: None }
 }
 
 impl<T: Real> Sequence<'_, T> {
@@ -136,10 +142,26 @@ impl<T: Real> Sequence<'_, T> {
         self.width / self.heads
     }
 
-    /// Columns of each head.
-    fn head_columns(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let head_dim = self.head_dim();
-        (0..self.heads).map(move |head| head * head_dim..(head + 1) * head_dim)
+    /// How many heads of so few queries fit side by side.
+    fn heads_beside(&self, queries: usize) -> usize {
+        let fit = (BLOCK / queries.next_power_of_two()).min(MOST / self.head_dim()).min(self.heads).max(1);
+        1 << fit.ilog2()
+    }
+
+    /// The heads by as many as the last block holds.
+    fn head_groups(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let (heads, beside) = (self.heads, self.most_beside());
+        (0..heads).step_by(beside).map(move |first| first..(first + beside).min(heads))
+    }
+
+    /// Heads that the last block holds; all before it are full.
+    fn most_beside(&self) -> usize {
+        self.heads_beside((self.queries.len() - 1) % BLOCK + 1)
+    }
+
+    /// Columns of some heads.
+    fn columns(&self, heads: Range<usize>) -> Range<usize> {
+        heads.start * self.head_dim()..heads.end * self.head_dim()
     }
 
     /// Rows of keys and values.
@@ -161,11 +183,14 @@ impl<T: Real> Sequence<'_, T> {
         self.queries.clone().step_by(BLOCK).map(|start| {
             let places = start..(start + BLOCK).min(self.queries.end);
             let key = |place: usize| self.plan.rows[place] as usize - self.keys.start;
+            let lanes = BLOCK / self.heads_beside(places.len());
             let mut limits = [number(f64::INFINITY); BLOCK];
-            for (limit, place) in limits.iter_mut().zip(places.clone()) {
-                *limit = number(key(place) as f64 + 0.5);
+            for limits in limits.chunks_mut(lanes) {
+                for (limit, place) in limits.iter_mut().zip(places.clone()) {
+                    *limit = number(key(place) as f64 + 0.5);
+                }
             }
-            Block { all_see: key(start), seen: key(places.end - 1) + 1, places, limits }
+            Block { all_see: key(start), seen: key(places.end - 1) + 1, places, lanes, limits }
         })
     }
 
@@ -216,9 +241,11 @@ impl<T: Real> Sequence<'_, T> {
     #[inline(never)]
     fn hide(&self, block: &Block<T>, scores: &mut [Lanes<T>]) {
         for (scores, key) in scores.iter_mut().zip(self.keys.start..) {
-            for (score, place) in scores.iter_mut().zip(block.places.clone()) {
-                if !self.plan.sees(self.plan.rows[place] as usize, key) {
-                    *score = number(f64::NEG_INFINITY);
+            for scores in scores.chunks_mut(block.lanes) {
+                for (score, place) in scores.iter_mut().zip(block.places.clone()) {
+                    if !self.plan.sees(self.plan.rows[place] as usize, key) {
+                        *score = number(f64::NEG_INFINITY);
+                    }
                 }
             }
         }
@@ -228,36 +255,54 @@ impl<T: Real> Sequence<'_, T> {
         number((self.head_dim() as f64).sqrt().recip())
     }
 
-    /// Memory for one head's keys or values as rows and as panels.
-    fn head_memory<const N: usize>(&self) -> [Scratch<T>; 2] {
-        let (count, head_dim) = (self.keys.len(), self.head_dim());
-        [count * head_dim, head_dim.div_ceil(N) * count * N].map(Scratch::of)
+    /// Memory for the keys or values of a group of heads as rows and as panels.
+    fn group_memory<const N: usize>(&self) -> [Scratch<T>; 2] {
+        let (count, heads) = (self.keys.len() * self.most_beside(), self.head_dim());
+        [count * heads, heads.div_ceil(N) * count * N].map(Scratch::of)
     }
 
     /// `result` are the rows of the sequence's queries.
     #[inline(always)]
     fn forward<const N: usize>(&self, instructions: impl Instructions, q: &[T], result: &mut [T]) {
         let (width, head_dim, scale, count) = (self.width, self.head_dim(), self.scale(), self.keys.len());
-        let [mut keys, mut values] = self.head_memory::<N>();
-        let values = values.as_chunks_mut().0;
-        let mut query = Scratch::of(head_dim * BLOCK);
-        let query = query.as_chunks_mut().0;
+        let [mut keys, mut values] = self.group_memory::<N>();
+        let values: &mut [[T; N]] = values.as_chunks_mut().0;
+        let panels = head_dim.div_ceil(N) * count;
+        let mut query = Scratch::of(self.most_beside() * head_dim * BLOCK);
+        let query: &mut [Lanes<T>] = query.as_chunks_mut().0;
         let mut scores = Scratch::of(count * BLOCK);
-        for head in self.head_columns() {
-            self.copy_columns(head.clone(), &mut keys);
-            pack_rows::<T, N>(self.rows(), width + head.start..width + head.end, values);
+        for group in self.head_groups() {
+            let stride = self.columns(group.clone()).len();
+            self.copy_columns(self.columns(group.clone()), &mut keys[..count * stride]);
+            for (head, values) in group.clone().zip(values.chunks_mut(panels)) {
+                let columns = self.columns(head..head + 1);
+                pack_rows::<T, N>(self.rows(), width + columns.start..width + columns.end, values);
+            }
             for block in self.blocks() {
                 let scores = &mut scores.as_chunks_mut().0[..block.seen];
-                to_lanes(&q[block.places.start * width..block.places.end * width], width, head.clone(), query);
-                scores_of(instructions, (&keys, head_dim), query, scores);
-                let inverses = self.softmax(instructions, &block, scale, scores);
-                let result = &mut result[(block.places.start - self.queries.start) * width + head.start..];
-                let values = Right { panels: values, inner: block.seen, rows: count, next: None };
-                let into = (&mut *result, width, head_dim);
-                mix::<T, N>(instructions, block.places.len(), by_query(scores), values, into, false);
-                for (row, inverse) in result.chunks_mut(width).zip(&inverses[..block.places.len()]) {
-                    for value in &mut row[..head_dim] {
-                        *value *= *inverse;
+                let q = &q[block.places.start * width..block.places.end * width];
+                for heads in block.heads(group.clone()) {
+                    let query = &mut query[..heads.len() * head_dim];
+                    for ((head, query), lane) in
+                        heads.clone().zip(query.chunks_mut(head_dim)).zip((0..).step_by(block.lanes))
+                    {
+                        to_lanes(q, width, self.columns(head..head + 1), lane, query);
+                    }
+                    let first = heads.start - group.start;
+                    scores_of(instructions, (&keys[first * head_dim..], stride), query, scores);
+                    let inverses = self.softmax(instructions, &block, scale, scores);
+                    for (head, lane) in heads.clone().zip((0..).step_by(block.lanes)) {
+                        let from = (block.places.start - self.queries.start) * width + head * head_dim;
+                        let result = &mut result[from..];
+                        let panels = &values[(head - group.start) * panels..][..panels];
+                        let values = Right { panels, inner: block.seen, rows: count, next: None };
+                        let into = (&mut *result, width, head_dim);
+                        mix::<T, N>(instructions, block.places.len(), by_query(scores, lane), values, into, false);
+                        for (row, inverse) in result.chunks_mut(width).zip(&inverses[lane..][..block.places.len()]) {
+                            for value in &mut row[..head_dim] {
+                                *value *= *inverse;
+                            }
+                        }
                     }
                 }
             }
@@ -273,45 +318,69 @@ impl<T: Real> Sequence<'_, T> {
         [dq, dkv]: [&mut [T]; 2],
     ) {
         let (width, head_dim, scale, count) = (self.width, self.head_dim(), self.scale(), self.keys.len());
-        let [mut keys, mut key_panels] = self.head_memory::<N>();
+        let [mut keys, mut key_panels] = self.group_memory::<N>();
         let mut values = Scratch::of(keys.len());
-        let key_panels = key_panels.as_chunks_mut().0;
-        let [mut query, mut slope] = [(); 2].map(|()| Scratch::of(head_dim * BLOCK));
-        let (query, slope) = (query.as_chunks_mut().0, slope.as_chunks_mut().0);
+        let key_panels: &mut [[T; N]] = key_panels.as_chunks_mut().0;
+        let panels = head_dim.div_ceil(N) * count;
+        let [mut query, mut slope] = [(); 2].map(|()| Scratch::of(self.most_beside() * head_dim * BLOCK));
+        let [query, slope]: [&mut [Lanes<T>]; 2] = [&mut query, &mut slope].map(|lanes| lanes.as_chunks_mut().0);
         let [mut query_rows, mut grad_rows] = [(); 2].map(|()| Scratch::of(head_dim.div_ceil(N) * BLOCK * N));
         let (query_rows, grad_rows) = (query_rows.as_chunks_mut().0, grad_rows.as_chunks_mut().0);
         let [mut scores, mut slopes] = [(); 2].map(|()| Scratch::of(count * BLOCK));
-        for head in self.head_columns() {
-            let second = width + head.start..width + head.end;
-            self.copy_columns(head.clone(), &mut keys);
-            self.copy_columns(second.clone(), &mut values);
-            pack_rows::<T, N>(self.rows(), head.clone(), key_panels);
+        for group in self.head_groups() {
+            let columns = self.columns(group.clone());
+            let stride = columns.len();
+            self.copy_columns(columns.clone(), &mut keys[..count * stride]);
+            self.copy_columns(width + columns.start..width + columns.end, &mut values[..count * stride]);
+            for (head, panels) in group.clone().zip(key_panels.chunks_mut(panels)) {
+                pack_rows::<T, N>(self.rows(), self.columns(head..head + 1), panels);
+            }
             for block in self.blocks() {
                 let queries = block.places.len();
                 let scores = &mut scores.as_chunks_mut().0[..block.seen];
                 let slopes = &mut slopes.as_chunks_mut().0[..block.seen];
                 let some = block.places.start * width..block.places.end * width;
                 let (q, grad) = (&q[some.clone()], &grad[some]);
-                to_lanes(q, width, head.clone(), query);
-                to_lanes(grad, width, head.clone(), slope);
-                pack_rows::<T, N>(q.chunks_exact(width), head.clone(), query_rows);
-                pack_rows::<T, N>(grad.chunks_exact(width), head.clone(), grad_rows);
-                scores_of(instructions, (&keys, head_dim), query, scores);
-                // dp_j = <grad, v_j>
-                scores_of(instructions, (&values, head_dim), slope, slopes);
-                let inverses = self.softmax(instructions, &block, scale, scores);
-                slopes_of_scores(scores, slopes, &inverses, scale);
-                let dq = &mut dq[(block.places.start - self.queries.start) * width + head.start..];
-                let keys = Right { panels: key_panels, inner: block.seen, rows: count, next: None };
-                mix::<T, N>(instructions, queries, by_query(slopes), keys, (dq, width, head_dim), false);
-                let rows = Right { panels: query_rows, inner: queries, rows: queries, next: None };
-                let into = (&mut dkv[head.start..], 2 * width, head_dim);
-                mix::<T, N>(instructions, block.seen, by_key(slopes), rows, into, true);
-                let rows = Right { panels: grad_rows, ..rows };
-                let into = (&mut dkv[second.start..], 2 * width, head_dim);
-                mix::<T, N>(instructions, block.seen, by_key(scores), rows, into, true);
+                for heads in block.heads(group.clone()) {
+                    let (query, slope) = (&mut query[..heads.len() * head_dim], &mut slope[..heads.len() * head_dim]);
+                    let both = query.chunks_mut(head_dim).zip(slope.chunks_mut(head_dim));
+                    for ((head, (query, slope)), lane) in heads.clone().zip(both).zip((0..).step_by(block.lanes)) {
+                        to_lanes(q, width, self.columns(head..head + 1), lane, query);
+                        to_lanes(grad, width, self.columns(head..head + 1), lane, slope);
+                    }
+                    let first = (heads.start - group.start) * head_dim;
+                    scores_of(instructions, (&keys[first..], stride), query, scores);
+                    // dp_j = <grad, v_j>
+                    scores_of(instructions, (&values[first..], stride), slope, slopes);
+                    let inverses = self.softmax(instructions, &block, scale, scores);
+                    slopes_of_scores(scores, slopes, &inverses, scale);
+                    for (head, lane) in heads.clone().zip((0..).step_by(block.lanes)) {
+                        let own = self.columns(head..head + 1);
+                        pack_rows::<T, N>(q.chunks_exact(width), own.clone(), query_rows);
+                        pack_rows::<T, N>(grad.chunks_exact(width), own.clone(), grad_rows);
+                        let dq = &mut dq[(block.places.start - self.queries.start) * width + own.start..];
+                        let panels = &key_panels[(head - group.start) * panels..][..panels];
+                        let keys = Right { panels, inner: block.seen, rows: count, next: None };
+                        let into = (dq, width, head_dim);
+                        mix::<T, N>(instructions, queries, by_query(slopes, lane), keys, into, false);
+                        let rows = Right { panels: query_rows, inner: queries, rows: queries, next: None };
+                        let into = (&mut dkv[own.start..], 2 * width, head_dim);
+                        mix::<T, N>(instructions, block.seen, by_key(slopes, lane), rows, into, true);
+                        let rows = Right { panels: grad_rows, ..rows };
+                        let into = (&mut dkv[width + own.start..], 2 * width, head_dim);
+                        mix::<T, N>(instructions, block.seen, by_key(scores, lane), rows, into, true);
+                    }
+                }
             }
         }
+    }
+}
+
+impl<T> Block<T> {
+    /// The heads of a group by as many as the block holds.
+    fn heads(&self, group: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let beside = BLOCK / self.lanes;
+        group.clone().step_by(beside).map(move |first| first..(first + beside).min(group.end))
     }
 }
 
