@@ -124,17 +124,31 @@ pub(super) fn rotate<T: Real>(
                 for ((cosine, sine), angle) in cosines.iter_mut().zip(&mut sines).zip(angles) {
                     (*cosine, *sine) = (number(angle.0), number(angle.1 * sign));
                 }
-                for head in row[..width].chunks_exact_mut(rotation.head_dim) {
-                    let (low, high) = head.split_at_mut(half);
-                    for ((low, high), (cosine, sine)) in low.iter_mut().zip(high).zip(cosines.iter().zip(&sines)) {
-                        let (x, y) = (*low, *high);
-                        *low = x * *cosine - y * *sine;
-                        *high = y * *cosine + x * *sine;
-                    }
+                // Loops over so few numbers are worth a case of their own, in which the compiler knows how many.
+                let (row, angles) = (&mut row[..width], (&*cosines, &*sines));
+                match half {
+                    4 => rotate_heads(row, 4, angles),
+                    8 => rotate_heads(row, 8, angles),
+                    16 => rotate_heads(row, 16, angles),
+                    _ => rotate_heads(row, half, angles),
                 }
             }
         },
     );
+}
+
+/// Rotates the heads of a row, of twice `half` numbers.
+#[inline(always)]
+fn rotate_heads<T: Real>(row: &mut [T], half: usize, (cosines, sines): (&[T], &[T])) {
+    let (cosines, sines) = (&cosines[..half], &sines[..half]);
+    for head in row.chunks_exact_mut(2 * half) {
+        let (low, high) = head.split_at_mut(half);
+        for ((low, high), (cosine, sine)) in low.iter_mut().zip(high).zip(cosines.iter().zip(sines)) {
+            let (x, y) = (*low, *high);
+            *low = x * *cosine - y * *sine;
+            *high = y * *cosine + x * *sine;
+        }
+    }
 }
 
 /// Angles for positions up to some bound.
