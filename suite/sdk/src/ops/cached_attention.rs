@@ -101,8 +101,8 @@ struct Chunk<'a, T> {
     seen: &'a [&'a [u32]],
 }
 
-/// Room for one query's work, used again by the next.
-struct Scratch<'a, T> {
+/// Memory for one query's work, used again by the next.
+struct Room<'a, T> {
     query: Vec<[T; LANES]>,
     /// Of each key, `period` groups of lanes.
     scores: Vec<[T; LANES]>,
@@ -136,9 +136,9 @@ pub(super) fn attend<T: LaneSums>(q: &[T], rows: Rows<T>, entries: &KeyValueEntr
         #[inline(always)]
         |Chunk { result, q, seen }| {
             let zeros = || vec![[T::zero(); LANES]; padded / LANES];
-            let mut scratch = Scratch { query: zeros(), scores: Vec::new(), keys: Vec::new(), mixed: zeros() };
+            let mut room = Room { query: zeros(), scores: Vec::new(), keys: Vec::new(), mixed: zeros() };
             for ((result, q), seen) in result.chunks_exact_mut(width).zip(q.chunks_exact(width)).zip(seen) {
-                shape.attend(instructions, q, rows, seen, &mut scratch, result);
+                shape.attend(instructions, q, rows, seen, &mut room, result);
             }
         },
     ));
@@ -153,10 +153,10 @@ impl Heads {
         q: &[T],
         rows: Rows<'a, T>,
         seen: &[u32],
-        scratch: &mut Scratch<'a, T>,
+        room: &mut Room<'a, T>,
         result: &mut [T],
     ) {
-        let Scratch { query, scores, keys, mixed } = scratch;
+        let Room { query, scores, keys, mixed } = room;
         let scale = number::<T>(((self.width / self.heads) as f64).sqrt().recip());
         interleave(q, self.heads, query.as_flattened_mut());
         keys.clear();
