@@ -288,6 +288,26 @@ mod tests {
         }
     }
 
+    /// Sequences of one to seventeen queries hold as many heads side by side as fit, and what is left of them; some keys are
+    /// hidden.
+    #[test]
+    fn few_queries_of_several_heads_equal_the_composition() {
+        let layout = TokenLayout::new(&[1, 2, 3, 5, 9, 17, 30], &[0, 1, 2, 3, 4, 5, 6]).unwrap();
+        let rows = RowSet::from_mask(&(0..67).map(|row| row < 37 || row % 7 == 0).collect::<Vec<bool>>());
+        let hidden = Arc::new((0..67).map(|row| row % 5 != 1).collect::<Vec<bool>>());
+        for (heads, head_dim) in [(1, 8), (3, 10), (6, 4), (7, 16), (8, 8), (12, 2), (5, 33), (2, 130), (3, 300)] {
+            for visible in [None, Some(&hidden)] {
+                let plan = AttentionPlan::new(&layout, &rows, visible);
+                let width = heads * head_dim;
+                agree_without_differences(
+                    &[values(&[rows.len(), width], 25), values(&[67, 2 * width], 26)],
+                    |x| causal_attention(&x[0], &x[1], heads, &plan),
+                    |x| composed(&x[0], &x[1], heads, &plan),
+                );
+            }
+        }
+    }
+
     #[test]
     fn a_subset_of_its_queries_is_the_plan_of_their_rows() {
         let layout = TokenLayout::new(&[3, 1, 5], &[0, 1, 2]).unwrap();
