@@ -116,7 +116,10 @@ impl Bench {
 
 /// Where the models compute: on the CPU, or what `HALTBENCH_TEST_DEVICE` says.
 pub fn device() -> Device {
-    device::open(&std::env::var("HALTBENCH_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned())).unwrap()
+    // Tensors of a GPU that was opened twice would not mix.
+    static OPENED: OnceLock<Device> = OnceLock::new();
+    let open = || device::open(&std::env::var("HALTBENCH_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned())).unwrap();
+    OPENED.get_or_init(open).clone()
 }
 
 /// One sequence without targets, of which the positions in `mask` are read out.

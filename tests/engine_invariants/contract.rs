@@ -9,7 +9,7 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::Combine;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject};
+use crate::bench::{Bench, LENGTHS, Subject, device};
 
 const FAULT: [ParameterSpec; 1] = [ParameterSpec::text("fault", "", "what it does wrong")];
 
@@ -78,7 +78,7 @@ impl Faulty {
     fn costs(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
         let rows = record.depths.len();
         let shape = if self.is("wide cost") { vec![rows, 1] } else { vec![rows + usize::from(self.is("long cost"))] };
-        Ok(Some(Tensor::zeros(shape, DType::F64, &Device::Cpu)?))
+        Ok(Some(Tensor::zeros(shape, DType::F64, &device())?))
     }
 }
 

@@ -255,7 +255,9 @@ impl KeyValues {
                 } else {
                     replace_rows(frozen, running.shared(), &gather(states, &running.places_in(&self.rows))?)?
                 };
-                let known = self.memory[layer].clone().map(|known| (known, moved.clone()));
+                // To copy what is known and then to overwrite all of it would be work for nothing.
+                let known = self.memory[layer].clone().filter(|_| moved.len() < self.rows.total());
+                let known = known.map(|known| (known, moved.clone()));
                 Ok(Sources { states, rows: all(), known })
             }
             Plan::Running { running, settled, projected } => {

@@ -257,8 +257,16 @@ impl<T: Real> Sequence<'_, T> {
 
     /// Memory for the keys or values of a group of heads as rows and as panels.
     fn group_memory<const N: usize>(&self) -> [Scratch<T>; 2] {
-        let (count, heads) = (self.keys.len() * self.most_beside(), self.head_dim());
-        [count * heads, heads.div_ceil(N) * count * N].map(Scratch::of)
+        let (count, head_dim) = (self.keys.len() * self.most_beside(), self.head_dim());
+        [count * head_dim, head_dim.div_ceil(N) * count * N].map(Scratch::of)
+    }
+
+    /// Lays the numbers of some heads in `rows`, one for each query of the block, side by side: each head has lanes of its own.
+    #[inline(always)]
+    fn lay_heads(&self, block: &Block<T>, heads: Range<usize>, rows: &[T], into: &mut [Lanes<T>]) {
+        for ((head, lane), into) in block.first_lanes(heads).zip(into.chunks_mut(self.head_dim())) {
+            to_lanes(rows, self.width, self.columns(head..head + 1), lane, into);
+        }
     }
 
     /// `result` are the rows of the sequence's queries.
@@ -283,15 +291,11 @@ impl<T: Real> Sequence<'_, T> {
                 let q = &q[block.places.start * width..block.places.end * width];
                 for heads in block.heads(group.clone()) {
                     let query = &mut query[..heads.len() * head_dim];
-                    for ((head, query), lane) in
-                        heads.clone().zip(query.chunks_mut(head_dim)).zip((0..).step_by(block.lanes))
-                    {
-                        to_lanes(q, width, self.columns(head..head + 1), lane, query);
-                    }
+                    self.lay_heads(&block, heads.clone(), q, query);
                     let first = heads.start - group.start;
                     scores_of(instructions, (&keys[first * head_dim..], stride), query, scores);
                     let inverses = self.softmax(instructions, &block, scale, scores);
-                    for (head, lane) in heads.clone().zip((0..).step_by(block.lanes)) {
+                    for (head, lane) in block.first_lanes(heads) {
                         let from = (block.places.start - self.queries.start) * width + head * head_dim;
                         let result = &mut result[from..];
                         let panels = &values[(head - group.start) * panels..][..panels];
@@ -343,18 +347,15 @@ impl<T: Real> Sequence<'_, T> {
                 let (q, grad) = (&q[some.clone()], &grad[some]);
                 for heads in block.heads(group.clone()) {
                     let (query, slope) = (&mut query[..heads.len() * head_dim], &mut slope[..heads.len() * head_dim]);
-                    let both = query.chunks_mut(head_dim).zip(slope.chunks_mut(head_dim));
-                    for ((head, (query, slope)), lane) in heads.clone().zip(both).zip((0..).step_by(block.lanes)) {
-                        to_lanes(q, width, self.columns(head..head + 1), lane, query);
-                        to_lanes(grad, width, self.columns(head..head + 1), lane, slope);
-                    }
+                    self.lay_heads(&block, heads.clone(), q, query);
+                    self.lay_heads(&block, heads.clone(), grad, slope);
                     let first = (heads.start - group.start) * head_dim;
                     scores_of(instructions, (&keys[first..], stride), query, scores);
                     // dp_j = <grad, v_j>
                     scores_of(instructions, (&values[first..], stride), slope, slopes);
                     let inverses = self.softmax(instructions, &block, scale, scores);
                     slopes_of_scores(scores, slopes, &inverses, scale);
-                    for (head, lane) in heads.clone().zip((0..).step_by(block.lanes)) {
+                    for (head, lane) in block.first_lanes(heads) {
                         let own = self.columns(head..head + 1);
                         pack_rows::<T, N>(q.chunks_exact(width), own.clone(), query_rows);
                         pack_rows::<T, N>(grad.chunks_exact(width), own.clone(), grad_rows);
@@ -381,6 +382,11 @@ impl<T> Block<T> {
     fn heads(&self, group: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
         let beside = BLOCK / self.lanes;
         group.clone().step_by(beside).map(move |first| first..(first + beside).min(group.end))
+    }
+
+    /// Heads that the block holds at once, with the first lane of each.
+    fn first_lanes(&self, heads: Range<usize>) -> impl Iterator<Item = (usize, usize)> + use<T> {
+        heads.zip((0..).step_by(self.lanes))
     }
 }
 

@@ -27,10 +27,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Arc<Vec<u32>>) -> Result<Tensor>
     if cpu::fused(logits) {
         return logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.clone() });
     }
-    if rows == 0 {
-        return super::nothing(logits, 0);
-    }
-    composed(logits, targets)
+    super::unless_empty(logits, rows, || composed(logits, targets))
 }
 
 fn composed(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {

@@ -19,10 +19,7 @@ pub fn straight_through(hard: &Tensor, soft: &Tensor) -> Result<Tensor> {
     if cpu::fused(soft) {
         return soft.contiguous()?.apply_op1(StraightThrough { hard: hard.contiguous()?.detach() });
     }
-    if soft.elem_count() == 0 {
-        return super::nothing(soft, soft.shape());
-    }
-    (hard - soft)?.detach() + soft
+    super::unless_empty(soft, soft.shape(), || (hard - soft)?.detach() + soft)
 }
 
 struct StraightThrough {
@@ -96,14 +93,13 @@ pub fn passthrough(candidates: &Candidates, previous: &Tensor, soft: &Tensor, op
         let gate = Passthrough { open: open.clone(), earlier: earlier.clone() };
         return computed.contiguous()?.apply_op3(&previous.contiguous()?, &soft.contiguous()?, gate);
     }
-    if rows * width == 0 {
-        return super::nothing(previous, previous.shape());
-    }
-    let candidate = match earlier {
-        Some(earlier) => replace_rows(&earlier.candidates.detach(), &earlier.computed, computed)?,
-        None => computed.clone(),
-    };
-    composed(&candidate, previous, soft, open)
+    super::unless_empty(previous, previous.shape(), || {
+        let candidate = match earlier {
+            Some(earlier) => replace_rows(&earlier.candidates.detach(), &earlier.computed, computed)?,
+            None => computed.clone(),
+        };
+        composed(&candidate, previous, soft, open)
+    })
 }
 
 /// Refuses `computed` rows that do not ascend, are not there, or lack one of those that run.

@@ -27,10 +27,7 @@ pub fn kl_from_prior(log_q: &Tensor, log_prior: &Arc<[f64]>, gamma: f64) -> Resu
     if cpu::fused(log_q) {
         return log_q.contiguous()?.apply_op1(KlFromPrior { log_prior: log_prior.clone(), gamma });
     }
-    if rows * outcomes == 0 {
-        return super::nothing(log_q, rows);
-    }
-    composed(log_q, log_prior, gamma)
+    super::unless_empty(log_q, rows, || composed(log_q, log_prior, gamma))
 }
 
 fn composed(log_q: &Tensor, log_prior: &[f64], gamma: f64) -> Result<Tensor> {

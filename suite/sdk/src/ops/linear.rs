@@ -13,17 +13,13 @@ use crate::threads;
 /// # Errors
 /// If shapes or types do not agree.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let ((rows, inputs), (outputs, _)) = (super::matrix("x of linear", x)?, super::matrix("weight of linear", weight)?);
+    let ((_, inputs), (outputs, _)) = (super::matrix("x of linear", x)?, super::matrix("weight of linear", weight)?);
     super::expect("weight of linear", weight, &[outputs, inputs], x.dtype())?;
     if let Some(bias) = bias {
         super::expect("bias of linear", bias, &[outputs], x.dtype())?;
     }
     if !cpu::fused(x) {
-        return if rows * inputs * outputs == 0 {
-            without_products(x, bias, (rows, outputs))
-        } else {
-            composed(x, weight, bias)
-        };
+        return composed(x, weight, bias);
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
@@ -32,18 +28,11 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
 }
 
-/// The result where there is nothing to multiply: a sum over no inputs is zero.
-fn without_products(x: &Tensor, bias: Option<&Tensor>, shape: (usize, usize)) -> Result<Tensor> {
-    let sums = super::nothing(x, shape)?;
-    match bias.filter(|_| sums.elem_count() > 0) {
-        Some(bias) => sums.broadcast_add(bias),
-        None => Ok(sums),
-    }
-}
-
 fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let y = x.matmul(&weight.t()?)?;
-    match bias {
+    // A GPU's product reads no matrix with gaps.
+    let products = || x.contiguous()?.matmul(&weight.contiguous()?.t()?);
+    let y = super::unless_empty(x, (x.dim(0)?, weight.dim(0)?), products)?;
+    match bias.filter(|_| y.elem_count() > 0) {
         Some(bias) => y.broadcast_add(bias),
         None => Ok(y),
     }

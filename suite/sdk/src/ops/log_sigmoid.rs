@@ -15,10 +15,7 @@ pub fn log_sigmoid(x: &Tensor) -> Result<Tensor> {
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(LogSigmoid);
     }
-    if x.elem_count() == 0 {
-        return super::nothing(x, x.shape());
-    }
-    composed(x)
+    super::unless_empty(x, x.shape(), || composed(x))
 }
 
 fn composed(x: &Tensor) -> Result<Tensor> {

@@ -64,9 +64,14 @@ fn expect(operand: &str, found: &Tensor, shape: &[usize], dtype: DType) -> Resul
     Err(unfit(operand, described(shape, dtype), described(found.dims(), found.dtype())))
 }
 
-/// A result without elements. Compositions may not run for one: a GPU launches no kernel over nothing.
-fn nothing(like: &Tensor, shape: impl Into<Shape>) -> Result<Tensor> {
-    Tensor::zeros(shape, like.dtype(), like.device())
+/// What `compose` makes of `operand`, of shape `shape`; zeros where one of both has no elements, since a GPU launches no
+/// kernel over nothing, and a sum over nothing is zero.
+fn unless_empty(operand: &Tensor, shape: impl Into<Shape>, compose: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+    let shape = shape.into();
+    if operand.elem_count() == 0 || shape.elem_count() == 0 {
+        return Tensor::zeros(shape, operand.dtype(), operand.device());
+    }
+    compose()
 }
 
 /// Rows and columns of an operand that must be a matrix.

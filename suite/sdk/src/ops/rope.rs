@@ -71,10 +71,7 @@ pub fn rope(x: &Tensor, positions: &Arc<Vec<u32>>, table: &RopeTable) -> Result<
         let rotation = Rotation { angles, head_dim };
         return x.contiguous()?.apply_op1(Rope { positions: positions.clone(), rotation });
     }
-    if x.elem_count() == 0 {
-        return super::nothing(x, x.shape());
-    }
-    composed(x, positions, &angles, head_dim)
+    super::unless_empty(x, x.shape(), || composed(x, positions, &angles, head_dim))
 }
 
 fn composed(x: &Tensor, positions: &[u32], angles: &Angles, head_dim: usize) -> Result<Tensor> {

@@ -17,10 +17,9 @@ pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
         return x.contiguous()?.apply_op1(Gather { rows: rows.clone() });
     }
     let shape = [&[rows.len()], &x.dims()[1..]].concat();
-    if shape.contains(&0) {
-        return super::nothing(x, shape);
-    }
-    x.contiguous()?.index_select(&Tensor::from_slice(rows, rows.len(), x.device())?, 0)
+    super::unless_empty(x, shape, || {
+        x.contiguous()?.index_select(&Tensor::from_slice(rows, rows.len(), x.device())?, 0)
+    })
 }
 
 /// `base` `[total, width]` with its rows `rows` replaced by those of `new` `[rows.len(), width]`, in that order. No row

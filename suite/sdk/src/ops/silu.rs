@@ -17,10 +17,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(Silu);
     }
-    if x.elem_count() == 0 {
-        return super::nothing(x, x.shape());
-    }
-    x.silu()
+    super::unless_empty(x, x.shape(), || x.silu())
 }
 
 /// Numbers of a chunk: few enough that a chunk stays in the cache nearest to the core.

@@ -13,17 +13,14 @@ struct SwiGlu;
 /// # Errors
 /// If the rows cannot be halved.
 pub fn swiglu(x: &Tensor) -> Result<Tensor> {
-    let (_, width) = super::matrix("x of swiglu", x)?;
+    let (rows, width) = super::matrix("x of swiglu", x)?;
     if !width.is_multiple_of(2) {
         return Err(super::unfit("x of swiglu", "rows of gate and up side by side, an even width", width));
     }
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(SwiGlu);
     }
-    if x.elem_count() == 0 {
-        return super::nothing(x, (x.dim(0)?, width / 2));
-    }
-    composed(x)
+    super::unless_empty(x, (rows, width / 2), || composed(x))
 }
 
 fn composed(x: &Tensor) -> Result<Tensor> {

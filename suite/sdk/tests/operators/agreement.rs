@@ -1,5 +1,7 @@
 //! Replays an operation on operands in every layout, beside its composition.
 
+use std::sync::OnceLock;
+
 use haltbench_sdk::candle_core::{DType, Device, Result, Tensor, Var};
 use haltbench_sdk::random::Stream;
 
@@ -110,11 +112,14 @@ fn numbers_of(shape: &[usize], seed: u64, positive: bool) -> Vec<f64> {
 /// Where operations run that are held against compositions on the CPU: there too, or on the first GPU if
 /// `HALTBENCH_TEST_DEVICE` is `cuda:0`.
 pub fn device() -> Device {
-    match std::env::var("HALTBENCH_TEST_DEVICE").as_deref() {
+    // Tensors of a GPU that was opened twice would not mix.
+    static OPENED: OnceLock<Device> = OnceLock::new();
+    let open = || match std::env::var("HALTBENCH_TEST_DEVICE").as_deref() {
         Ok("cuda:0") => Device::new_cuda(0).unwrap(),
         Ok(other) => panic!("HALTBENCH_TEST_DEVICE: expected cuda:0, found {other}"),
         Err(_) => Device::Cpu,
-    }
+    };
+    OPENED.get_or_init(open).clone()
 }
 
 pub fn numbers(tensor: &Tensor) -> Vec<f64> {

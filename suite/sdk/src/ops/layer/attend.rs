@@ -15,7 +15,7 @@ use crate::ops::cpu::{self, Real, accumulate, dispatch};
 use crate::ops::product::{OuterProducts, Term, add_outer_products};
 use crate::ops::rope::{self, Rotation};
 use crate::ops::rows::split;
-use crate::ops::{nothing, rms_norm, swiglu};
+use crate::ops::{rms_norm, swiglu, unless_empty};
 use crate::threads;
 
 pub(super) fn apply(
@@ -38,11 +38,7 @@ pub(super) fn apply(
         );
     }
     if !cpu::fused(states) {
-        return if positions.is_empty() {
-            nothing(states, states.shape())
-        } else {
-            composed(layer, states, keys_values, positions, plan)
-        };
+        return unless_empty(states, states.shape(), || composed(layer, states, keys_values, positions, plan));
     }
     let tracked = states.track_op() || keys_values.track_op() || pass.token.track_op();
     let operation = Attend {

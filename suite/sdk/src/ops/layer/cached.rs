@@ -12,7 +12,7 @@ use crate::ops::lane_sums::LaneSums;
 use crate::ops::product::{multiplied, multiply};
 use crate::ops::rope::{self, Turn};
 use crate::ops::scratch::Scratch;
-use crate::ops::{KeyValueEntries, nothing, rms_norm, swiglu};
+use crate::ops::{KeyValueEntries, rms_norm, swiglu, unless_empty};
 
 pub(super) fn apply(
     pass: &LayerPass,
@@ -32,11 +32,8 @@ pub(super) fn apply(
             entries.width()
         );
     }
-    if !cpu::fused(states) && seen.is_empty() {
-        return nothing(states, states.shape());
-    }
     if !cpu::fused(states) {
-        return composed(layer, states, positions, entries, seen);
+        return unless_empty(states, states.shape(), || composed(layer, states, positions, entries, seen));
     }
     dispatch!("layer-attend-cached", states.dtype(), T => {
         let result = cpu::with::<T, _>(states, |states| forward::<T>(layer, states, positions, entries, seen))?;

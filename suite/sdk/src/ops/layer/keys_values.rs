@@ -13,7 +13,7 @@ use crate::ops::product::{OuterProducts, Panels, TALL, Term, add_outer_products,
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
 use crate::ops::scratch::Scratch;
-use crate::ops::{nothing, rms_norm};
+use crate::ops::{rms_norm, unless_empty};
 use crate::threads;
 
 pub(super) fn apply(
@@ -27,11 +27,8 @@ pub(super) fn apply(
         candle_core::bail!("layer: {} positions for states {:?}", positions.len(), states.dims());
     }
     if !cpu::fused(states) {
-        return if positions.is_empty() {
-            nothing(states, (0, 2 * layer.d_model))
-        } else {
-            composed(layer, states, positions)
-        };
+        let shape = (positions.len(), 2 * layer.d_model);
+        return unless_empty(states, shape, || composed(layer, states, positions));
     }
     let operation = KeysValues {
         layer: layer.clone(),
