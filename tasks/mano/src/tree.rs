@@ -31,7 +31,7 @@ pub struct Place {
 }
 
 /// One node.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Node {
     /// The [number](Symbol::number) of its symbol.
     pub symbol: u16,
@@ -63,28 +63,28 @@ pub struct Tree {
 impl Tree {
     /// Draws a tree of exactly `size` operators: the operator is uniform, so is the size of the left operand.
     pub fn grow(size: usize, alphabet: &Alphabet, stream: &mut Stream) -> Self {
-        let mut nodes = Vec::with_capacity(2 * size + 1);
+        // A tree of n operators has 2n + 1 nodes.
+        let mut nodes = vec![Node::default(); 2 * size + 1];
         let mut operators: Vec<u16> = Vec::with_capacity(size);
-        // Sizes and places of right operands whose left neighbours are not complete.
-        let mut waiting = Vec::with_capacity(size);
-        let mut next = Some((size as u16, Place::default()));
-        while let Some((size, place)) = next {
-            let measure = Measure { operators: size, ..Measure::default() };
+        nodes[0].measure.operators = size as u16;
+        for index in 0..nodes.len() {
+            let Node { place, measure: Measure { operators: size, .. }, .. } = nodes[index];
             if size == 0 {
                 let value = stream.below(u64::from(alphabet.modulus)) as u16;
-                let symbol = Symbol::Operand(u32::from(value)).number();
-                nodes.push(Node { symbol, right: 0, place, measure: Measure { value, ..measure } });
-                next = waiting.pop();
-            } else {
-                let operator = *stream.choose(&alphabet.operators);
-                let left = stream.below(u64::from(size)) as u16;
-                // A tree of n operators has 2n + 1 nodes.
-                let right = nodes.len() as u16 + 2 * left + 2;
-                operators.push(nodes.len() as u16);
-                nodes.push(Node { symbol: Symbol::Operator(operator).number(), right, place, measure });
-                let depth = place.depth + 1;
-                waiting.push((size - 1 - left, Place { depth, lacks: 1, completed: left }));
-                next = Some((left, Place { depth, lacks: 2, completed: 0 }));
+                nodes[index].symbol = Symbol::Operand(u32::from(value)).number();
+                nodes[index].measure.value = value;
+                continue;
+            }
+            let operator = *stream.choose(&alphabet.operators);
+            let left = stream.below(u64::from(size)) as u16;
+            let (depth, right) = (place.depth + 1, index as u16 + 2 * left + 2);
+            operators.push(index as u16);
+            nodes[index].symbol = Symbol::Operator(operator).number();
+            nodes[index].right = right;
+            let operands = [(index + 1, left, 2, 0), (usize::from(right), size - 1 - left, 1, left)];
+            for (operand, operators, lacks, completed) in operands {
+                nodes[operand].measure.operators = operators;
+                nodes[operand].place = Place { depth, lacks, completed };
             }
         }
         let mut tree = Self { nodes, operators };

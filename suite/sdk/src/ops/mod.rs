@@ -6,7 +6,6 @@
 
 mod adamw;
 mod attention;
-mod attention_kernel;
 mod cached_attention;
 mod cpu;
 mod cross_entropy;

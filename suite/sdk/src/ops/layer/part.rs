@@ -8,7 +8,7 @@ use crate::ops::product::{Panels, TALL, multiplied, multiply};
 use crate::ops::rope::{self, Rotation, Turn};
 use crate::ops::rows::{gathered, scatter};
 use crate::ops::scratch::Scratch;
-use crate::ops::{attention_kernel, rms_norm, swiglu};
+use crate::ops::{attention, rms_norm, swiglu};
 
 /// What the backward pass of a part cannot cheaply compute again, for the rows that it works on.
 pub(super) struct Kept<T> {
@@ -70,7 +70,7 @@ impl<T: Real> Computation<'_, T> {
         let mut query = multiplied(&normed, &matrices.query);
         rope::rotate(&mut query, (d_model, d_model), positions, self.rotation, Turn::Forward);
         let mut attended = Scratch::of(states.len());
-        attention_kernel::forward(&mut attended, &part.plan, heads, (&query, self.keys_values), d_model);
+        attention::kernel::forward(&mut attended, &part.plan, heads, (&query, self.keys_values), d_model);
         let mut middle = Scratch::copy(states);
         multiply(&mut middle, &attended, &matrices.output, true);
         rms_norm::forward(&mut normed, &middle, norm, epsilon);
@@ -138,7 +138,7 @@ impl<T: Real> Computation<'_, T> {
         let dattended = multiplied(&dmiddle, &matrices.output);
         let operands = (&*kept.query, self.keys_values, &*dattended);
         let mut dquery = Scratch::of(kept.query.len());
-        attention_kernel::backward(&mut dquery, &kept.plan, heads, operands, (dkeys_values, first_key), d_model);
+        attention::kernel::backward(&mut dquery, &kept.plan, heads, operands, (dkeys_values, first_key), d_model);
         rope::rotate(&mut dquery, (d_model, d_model), &kept.positions, self.rotation, Turn::Backward);
         // query = norm(states) query_weightᵀ
         rms_norm::forward(&mut normed, states, input_norm, epsilon);

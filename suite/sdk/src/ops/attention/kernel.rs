@@ -5,24 +5,18 @@
 
 use std::ops::Range;
 
-use super::attention::AttentionPlan;
-use super::cpu::{self, LANES, Real, number};
-use super::product::copy_up_to;
-use super::product::kernel::{Into, Left, Right, WIDE, by_tiles, column, places};
-use super::scratch::Scratch;
+use super::AttentionPlan;
+use super::softmax::{self, BLOCK, Lanes};
 use crate::instructions::{Instructions, with_instructions};
+use crate::ops::cpu::{LANES, Real, number};
+use crate::ops::product::copy_up_to;
+use crate::ops::product::kernel::{Into, Left, Right, by_tiles, column, places};
+use crate::ops::scratch::Scratch;
 use crate::threads;
-
-/// Queries that are worked on at once, side by side: what concerns a query is a column, and a sum over its keys a sum of
-/// rows, which never has to add the numbers of one register. Where a sequence has few, those of several heads.
-const BLOCK: usize = WIDE;
 
 /// Most numbers of a query's heads side by side: products of one head's keys with the others' queries are with zeros, and as
 /// many as these.
 const MOST: usize = 256;
-
-/// Numbers that belong to a key or a column of a head, one for each query of a block.
-type Lanes<T> = [T; BLOCK];
 
 /// A sequence's part of the work: its queries and its keys.
 struct Sequence<'a, T> {
@@ -210,31 +204,12 @@ impl<T: Real> Sequence<'_, T> {
             let key = number::<T>(key as f64);
             // Infinite, of the sign of the difference: a minimum needs no branch.
             let bounds = limits.map(|limit| (limit - key) * number(f64::INFINITY));
-            *scores = minima(*scores, bounds);
+            *scores = softmax::minima(*scores, bounds);
         }
         if self.plan.visible.is_some() {
             self.hide(block, scores);
         }
-        let mut largest = [number::<T>(f64::NEG_INFINITY); BLOCK];
-        for scores in scores.iter_mut() {
-            *scores = scores.map(|score| score * scale);
-            largest = maxima(*scores, largest);
-        }
-        // Eight sums, each of every eighth key.
-        let mut sums = [[T::zero(); BLOCK]; LANES];
-        for scores in scores.chunks_mut(LANES) {
-            for (scores, sums) in scores.iter_mut().zip(&mut sums) {
-                for ((score, largest), sum) in scores.iter_mut().zip(&largest).zip(sums) {
-                    *score = (*score - *largest).exp(instructions);
-                    *sum += *score;
-                }
-            }
-        }
-        let mut total = [T::zero(); BLOCK];
-        for sums in &sums {
-            cpu::accumulate(&mut total, sums);
-        }
-        total.map(|total| number::<T>(1.0) / total)
+        softmax::numerators(instructions, scale, scores)
     }
 
     /// Hides the keys that are not visible, but to themselves.
@@ -354,7 +329,7 @@ impl<T: Real> Sequence<'_, T> {
                     // dp_j = <grad, v_j>
                     scores_of(instructions, (&values[first..], stride), slope, slopes);
                     let inverses = self.softmax(instructions, &block, scale, scores);
-                    slopes_of_scores(scores, slopes, &inverses, scale);
+                    softmax::slopes_of_scores(scores, slopes, &inverses, scale);
                     for (head, lane) in block.first_lanes(heads) {
                         let own = self.columns(head..head + 1);
                         pack_rows::<T, N>(q.chunks_exact(width), own.clone(), query_rows);
@@ -390,49 +365,6 @@ impl<T> Block<T> {
     }
 }
 
-/// The smaller of each two numbers. If only one can be NaN it must be the first, and is the result.
-#[inline(always)]
-fn minima<T: Real>(left: Lanes<T>, right: Lanes<T>) -> Lanes<T> {
-    std::array::from_fn(|lane| if right[lane] < left[lane] { right[lane] } else { left[lane] })
-}
-
-/// The larger of each two numbers; the second where the first is NaN.
-#[inline(always)]
-fn maxima<T: Real>(left: Lanes<T>, right: Lanes<T>) -> Lanes<T> {
-    std::array::from_fn(|lane| if left[lane] > right[lane] { left[lane] } else { right[lane] })
-}
-
-/// Turns numerators of the softmax into probabilities p and slopes by them, dp, into slopes by the scores:
-/// ds_j = p_j (dp_j - sum_i p_i dp_i).
-#[inline(always)]
-fn slopes_of_scores<T: Real>(scores: &mut [Lanes<T>], slopes: &mut [Lanes<T>], inverses: &Lanes<T>, scale: T) {
-    /// Every sixteenth key has a sum of its own.
-    const SUMS: usize = 16;
-    let mut sums = [[T::zero(); BLOCK]; SUMS];
-    for (scores, slopes) in scores.chunks_mut(SUMS).zip(slopes.chunks(SUMS)) {
-        for ((scores, slopes), sums) in scores.iter_mut().zip(slopes).zip(&mut sums) {
-            for (((score, slope), inverse), sum) in scores.iter_mut().zip(slopes).zip(inverses).zip(sums) {
-                *score *= *inverse;
-                *sum += *score * *slope;
-            }
-        }
-    }
-    let mut width = SUMS / 2;
-    while width > 0 {
-        let (low, high) = sums.split_at_mut(width);
-        for (low, high) in low.iter_mut().zip(high) {
-            cpu::accumulate(low, high);
-        }
-        width /= 2;
-    }
-    let [mean, ..] = sums;
-    for (scores, slopes) in scores.iter().zip(slopes) {
-        for ((score, slope), mean) in scores.iter().zip(slopes).zip(&mean) {
-            *slope = *score * (*slope - *mean) * scale;
-        }
-    }
-}
-
 /// Evaluates an expression with the best instructions and with how wide the panels of a head are.
 macro_rules! with_constants {
     ($head_dim:expr, $instructions:ident, $narrow:ident => $body:expr) => {
@@ -450,13 +382,7 @@ macro_rules! with_constants {
 }
 
 /// Writes the attended values of every query, `[queries, width]`, from `q` like it and `kv` `[rows, 2 * width]`.
-pub(super) fn forward<T: Real>(
-    result: &mut [T],
-    plan: &AttentionPlan,
-    heads: usize,
-    (q, kv): (&[T], &[T]),
-    width: usize,
-) {
+pub fn forward<T: Real>(result: &mut [T], plan: &AttentionPlan, heads: usize, (q, kv): (&[T], &[T]), width: usize) {
     let mut rest = result;
     let mut work = Vec::with_capacity(plan.groups.len());
     for (queries, keys) in &plan.groups {
@@ -475,7 +401,7 @@ pub(super) fn forward<T: Real>(
 
 /// Writes the gradient of `q`, from that of the attended values, to `dq`; the gradients of the keys and values that queries
 /// see are added to `dkv`, whose first row is that of `first_key`.
-pub(super) fn backward<T: Real>(
+pub fn backward<T: Real>(
     dq: &mut [T],
     plan: &AttentionPlan,
     heads: usize,

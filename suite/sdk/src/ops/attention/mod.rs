@@ -1,11 +1,14 @@
 //! Causal attention of any subset of queries over packed sequences.
 
+pub(super) mod kernel;
+mod softmax;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor};
 
-use super::attention_kernel::{backward, forward};
+use self::kernel::{backward, forward};
 use super::cpu::{self, dispatch};
 use crate::layout::{RowSet, TokenLayout};
 
