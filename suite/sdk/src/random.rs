@@ -15,25 +15,10 @@ pub struct Stream(ChaCha8Rng);
 
 impl Stream {
     /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
+    #[inline]
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
-        // Memory of the stack holds the key of an instance.
-        let (mut short, mut long) = ([0; 128], Vec::new());
-        let length = 16 + purpose.len() + 8 * index.len();
-        let key = match short.get_mut(..length) {
-            Some(short) => short,
-            None => {
-                long.resize(length, 0);
-                &mut long[..]
-            }
-        };
-        let (head, tail) = key.split_at_mut(16 + purpose.len());
-        head[..8].copy_from_slice(&seed.to_le_bytes());
-        head[8..16].copy_from_slice(&(purpose.len() as u64).to_le_bytes());
-        head[16..].copy_from_slice(purpose.as_bytes());
-        for (bytes, part) in tail.chunks_exact_mut(8).zip(index) {
-            bytes.copy_from_slice(&part.to_le_bytes());
-        }
-        Self(ChaCha8Rng::from_seed(*blake3::hash(key).as_bytes()))
+        // The state is large: it is made where it stays.
+        Self(ChaCha8Rng::from_seed(key(seed, purpose, index)))
     }
 
     /// A uniform 64-bit integer.
@@ -97,6 +82,28 @@ impl Stream {
             items.swap(last, self.below(last as u64 + 1) as usize);
         }
     }
+}
+
+/// What the stream of `purpose` at `index` under `seed` starts from.
+fn key(seed: u64, purpose: &str, index: &[u64]) -> [u8; 32] {
+    // Memory of the stack holds the name of an instance.
+    let (mut short, mut long) = ([0; 128], Vec::new());
+    let length = 16 + purpose.len() + 8 * index.len();
+    let name = match short.get_mut(..length) {
+        Some(short) => short,
+        None => {
+            long.resize(length, 0);
+            &mut long[..]
+        }
+    };
+    let (head, tail) = name.split_at_mut(16 + purpose.len());
+    head[..8].copy_from_slice(&seed.to_le_bytes());
+    head[8..16].copy_from_slice(&(purpose.len() as u64).to_le_bytes());
+    head[16..].copy_from_slice(purpose.as_bytes());
+    for (bytes, part) in tail.chunks_exact_mut(8).zip(index) {
+        bytes.copy_from_slice(&part.to_le_bytes());
+    }
+    *blake3::hash(name).as_bytes()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub mod baselines;
 mod chart;
 mod check;
 mod columns;
-mod derivation;
+pub mod derivation;
 mod earley;
 pub mod evaluation;
 pub mod grammar;
