@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use haltbench_sdk::candle_core::backprop::GradStore;
 use haltbench_sdk::candle_core::{Tensor, Var};
 use haltbench_sdk::initialise::Variables;
-use haltbench_sdk::ops::{AdamWStep, Moments, square_sum};
+use haltbench_sdk::ops::{AdamWStep, Moments, square_sums};
 
 use crate::error::{Error, Result};
 use crate::plan::TrainingSettings;
@@ -47,17 +47,15 @@ impl AdamW {
     pub fn step(&mut self, gradients: &GradStore) -> Result<f64> {
         let gradients: Vec<Option<&Tensor>> =
             self.variables.iter().map(|(_, variable)| gradients.get(variable)).collect();
-        let mut squares = 0.0;
-        for ((name, _), gradient) in self.variables.iter().zip(&gradients) {
-            if let Some(gradient) = gradient {
-                let square = square_sum(gradient)?;
-                if !square.is_finite() {
-                    return Err(Error::Cell(format!("the gradient of {name} is not finite")));
-                }
-                squares += square;
+        let given: Vec<&Tensor> = gradients.iter().flatten().copied().collect();
+        let squares = square_sums(&given)?;
+        let names = self.variables.iter().zip(&gradients).filter(|(_, gradient)| gradient.is_some());
+        for (((name, _), _), square) in names.zip(&squares) {
+            if !square.is_finite() {
+                return Err(Error::Cell(format!("the gradient of {name} is not finite")));
             }
         }
-        let norm = squares.sqrt();
+        let norm = squares.iter().sum::<f64>().sqrt();
         let TrainingSettings { beta1, beta2, epsilon, weight_decay, clip, .. } = self.settings;
         self.step += 1;
         let rate = Self::rate(&self.settings, self.step);

@@ -133,7 +133,7 @@ fn constants(criterion: &mut Criterion) {
     let third = thirds();
     let [x, new] = [(1, ROWS), (2, third.len())].map(|(seed, rows)| values(&[rows, WIDTH], seed).as_detached_tensor());
     criterion.bench_function("update_rows", |bencher| bencher.iter(|| ops::update_rows(&x, &third, &new).unwrap()));
-    criterion.bench_function("square_sum", |bencher| bencher.iter(|| ops::square_sum(&x).unwrap()));
+    criterion.bench_function("square_sums", |bencher| bencher.iter(|| ops::square_sums(&[&x]).unwrap()));
     // One new token of every sequence over all tokens that it has had.
     let mut entries = KeyValueEntries::new(HEADS, WIDTH, x.dtype(), x.device()).unwrap();
     let numbers: Vec<u32> = (0..ROWS as u32).collect();

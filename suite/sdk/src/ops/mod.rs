@@ -28,7 +28,7 @@ mod silu;
 mod sums;
 mod swiglu;
 
-pub use adamw::{AdamWStep, Moments, square_sum};
+pub use adamw::{AdamWStep, Moments, square_sums};
 pub use attention::{AttentionPlan, causal_attention};
 pub use cached_attention::{NO_ENTRY, cached_attention};
 pub use cross_entropy::cross_entropy;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, ROWS, Real, dispatch, number};
 use crate::threads;
@@ -13,21 +13,24 @@ pub struct RopeTable {
     head_dim: usize,
     theta: f64,
     rows: RwLock<Arc<Angles>>,
+    copied: RwLock<Option<Copied>>,
 }
 
 /// For each position, head_dim / 2 pairs of cosine and sine.
 type Angles = Vec<(f64, f64)>;
 
+/// Cosines and sines `[positions, head_dim / 2]` on a device.
+type Copied = [Tensor; 2];
+
 impl RopeTable {
     /// Angles for heads of `head_dim` with the base `theta`.
     pub fn new(head_dim: usize, theta: f64) -> Self {
-        Self { head_dim, theta, rows: RwLock::default() }
+        Self { head_dim, theta, rows: RwLock::default(), copied: RwLock::default() }
     }
 
     /// Angles for every position in `positions`.
     pub(super) fn rotation(&self, positions: &[u32]) -> Rotation {
-        let most = positions.iter().max().map_or(0, |most| *most as usize + 1);
-        Rotation { angles: self.angles(most), head_dim: self.head_dim }
+        Rotation { angles: self.angles(most(positions)), head_dim: self.head_dim }
     }
 
     fn angles(&self, positions: usize) -> Arc<Angles> {
@@ -47,6 +50,30 @@ impl RopeTable {
         *self.rows.write().unwrap_or_else(PoisonError::into_inner) = made.clone();
         made
     }
+
+    /// The angles of as many positions on `device`. They stay there: a copy waits for all that the device has to do.
+    fn copied(&self, positions: usize, dtype: DType, device: &Device) -> Result<Copied> {
+        let fits = |[cosines, _]: &Copied| {
+            cosines.dim(0).is_ok_and(|known| known >= positions)
+                && cosines.dtype() == dtype
+                && cosines.device().same_device(device)
+        };
+        let known = self.copied.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(fits) {
+            return Ok(known);
+        }
+        let (angles, half) = (self.angles(positions), self.head_dim / 2);
+        let copy = |numbers: Vec<f64>| Tensor::from_vec(numbers, (angles.len() / half, half), device)?.to_dtype(dtype);
+        let (cosines, sines) = angles.iter().copied().unzip();
+        let made = [copy(cosines)?, copy(sines)?];
+        *self.copied.write().unwrap_or_else(PoisonError::into_inner) = Some(made.clone());
+        Ok(made)
+    }
+}
+
+/// How many positions there are up to the last of these.
+fn most(positions: &[u32]) -> usize {
+    positions.iter().max().map_or(0, |most| *most as usize + 1)
 }
 
 /// Rotates every head of `x` `[rows, heads * head_dim]` by the angles of `positions` `[rows]`.
@@ -65,26 +92,20 @@ pub fn rope(x: &Tensor, positions: &Arc<Vec<u32>>, table: &RopeTable) -> Result<
     if positions.len() != rows {
         return Err(super::unfit("positions of rope", format!("one for each of {rows} rows"), positions.len()));
     }
-    let most = positions.iter().max().map_or(0, |most| *most as usize + 1);
-    let angles = table.angles(most);
     if cpu::fused(x) {
-        let rotation = Rotation { angles, head_dim };
+        let rotation = table.rotation(positions);
         return x.contiguous()?.apply_op1(Rope { positions: positions.clone(), rotation });
     }
-    super::unless_empty(x, x.shape(), || composed(x, positions, &angles, head_dim))
+    super::unless_empty(x, x.shape(), || composed(x, positions, table))
 }
 
-fn composed(x: &Tensor, positions: &[u32], angles: &Angles, head_dim: usize) -> Result<Tensor> {
+fn composed(x: &Tensor, positions: &[u32], table: &RopeTable) -> Result<Tensor> {
     let (rows, width) = x.dims2()?;
-    let half = head_dim / 2;
-    let pick = |take: fn(&(f64, f64)) -> f64| -> Result<Tensor> {
-        let values: Vec<f64> = positions
-            .iter()
-            .flat_map(|position| angles[*position as usize * half..][..half].iter().map(take))
-            .collect();
-        Tensor::from_vec(values, (rows, 1, half), x.device())?.to_dtype(x.dtype())
-    };
-    let (cosine, sine) = (pick(|angle| angle.0)?, pick(|angle| angle.1)?);
+    let (head_dim, half) = (table.head_dim, table.head_dim / 2);
+    let angles = table.copied(most(positions), x.dtype(), x.device())?;
+    let index = Tensor::from_slice(positions, rows, x.device())?;
+    let pick = |angles: &Tensor| angles.index_select(&index, 0)?.unsqueeze(1);
+    let (cosine, sine) = (pick(&angles[0])?, pick(&angles[1])?);
     let heads = x.reshape((rows, width / head_dim, head_dim))?;
     let (low, high) = (heads.narrow(2, 0, half)?, heads.narrow(2, half, half)?);
     let rotated_low = (low.broadcast_mul(&cosine)? - high.broadcast_mul(&sine)?)?;
@@ -202,12 +223,7 @@ mod tests {
     fn equals_its_composition_and_finite_differences() {
         let table = RopeTable::new(6, 10_000.0);
         let positions = Arc::new(vec![0, 3, 1, 7]);
-        let angles = table.angles(8);
-        agree(
-            &[values(&[4, 12], 12)],
-            |x| rope(&x[0], &positions, &table),
-            |x| composed(&x[0], &positions, &angles, 6),
-        );
+        agree(&[values(&[4, 12], 12)], |x| rope(&x[0], &positions, &table), |x| composed(&x[0], &positions, &table));
     }
 
     #[test]

@@ -57,10 +57,10 @@ const OPERATIONS: [Operation; 4] = [
         gradients: Gradients::None,
     },
     Operation {
-        name: "square_sum",
+        name: "square_sums",
         sizes: &MATRICES,
         operands: |[rows, width, _]| vec![vec![rows, width]],
-        fused: |t, _| Tensor::new(ops::square_sum(&t[0])?, t[0].device())?.to_dtype(t[0].dtype()),
+        fused: |t, _| Tensor::new(ops::square_sums(&[&t[0]])?, t[0].device())?.squeeze(0)?.to_dtype(t[0].dtype()),
         composed: |t, _| t[0].sqr()?.sum_all(),
         gradients: Gradients::None,
     },

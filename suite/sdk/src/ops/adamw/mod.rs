@@ -205,16 +205,26 @@ fn composed(weight: &Tensor, moments: &mut [Tensor; 2], gradient: Option<&Tensor
     weight.flatten_all()?.slice_set(&moved.flatten_all()?, 0, 0)
 }
 
-/// Sum of the squares of a tensor's numbers.
+/// Sums of the squares of the numbers of some tensors on one device.
 ///
 /// # Errors
 /// If a tensor operation fails.
-pub fn square_sum(x: &Tensor) -> Result<f64> {
+pub fn square_sums(tensors: &[&Tensor]) -> Result<Vec<f64>> {
+    if tensors.iter().all(|x| cpu::fused(x)) {
+        return tensors.iter().map(|x| square_sum(x)).collect();
+    }
+    let sum = |x: &&Tensor| {
+        let squares = super::unless_empty(x, 1, || x.detach().sqr()?.sum_all()?.reshape(1))?;
+        squares.to_dtype(DType::F64)
+    };
+    // In one copy, which waits for all that the device has to do.
+    let sums = tensors.iter().map(sum).collect::<Result<Vec<Tensor>>>()?;
+    Tensor::cat(&sums, 0)?.to_device(&Device::Cpu)?.to_vec1()
+}
+
+fn square_sum(x: &Tensor) -> Result<f64> {
     if x.elem_count() == 0 {
         return Ok(0.0);
-    }
-    if !cpu::fused(x) {
-        return x.detach().sqr()?.sum_all()?.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar();
     }
     dispatch!("square-sum", x.dtype(), T => cpu::with::<T, _>(x, |x| {
         let mut sums = vec![0.0; x.len().div_ceil(CHUNK)];

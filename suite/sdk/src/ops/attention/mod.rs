@@ -1,13 +1,15 @@
 //! Causal attention of any subset of queries over packed sequences.
 
+mod grid;
 pub(super) mod kernel;
 mod softmax;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
+use self::grid::composed;
 use self::kernel::{backward, forward};
 use super::cpu::{self, dispatch};
 use crate::layout::{RowSet, TokenLayout};
@@ -164,53 +166,6 @@ pub fn causal_attention(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &A
         return q.contiguous()?.apply_op2(&keys_values.contiguous()?, attention);
     }
     composed(q, keys_values, heads, plan)
-}
-
-/// Attention over a padded grid `[sequences, heads, queries, keys]`.
-fn composed(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &AttentionPlan) -> Result<Tensor> {
-    let width = q.dim(1)?;
-    let half = |first: usize| keys_values.narrow(1, first, width)?.contiguous();
-    let (k, v) = (half(0)?, half(width)?);
-    let groups = plan.groups.len();
-    let most_queries = plan.groups.iter().map(|(queries, _)| queries.len()).max().unwrap_or(0);
-    let most_keys = plan.groups.iter().map(|(_, keys)| keys.len()).max().unwrap_or(0);
-    if groups == 0 {
-        return Ok(q.clone());
-    }
-    let mut query_index = vec![0u32; groups * most_queries];
-    let mut key_index = vec![0u32; groups * most_keys];
-    let mut mask = vec![-1e30f32; groups * most_queries * most_keys];
-    let mut back = vec![0u32; plan.rows.len()];
-    for (group, (queries, keys)) in plan.groups.iter().enumerate() {
-        for (place, key) in keys.clone().enumerate() {
-            key_index[group * most_keys + place] = key as u32;
-        }
-        for (place, query) in queries.clone().enumerate() {
-            let slot = group * most_queries + place;
-            let row = plan.rows[query] as usize;
-            query_index[slot] = query as u32;
-            back[query] = slot as u32;
-            for key in keys.start..=row {
-                if plan.sees(row, key) {
-                    mask[slot * most_keys + key - keys.start] = 0.0;
-                }
-            }
-        }
-    }
-    let grid = |x: &Tensor, index: Vec<u32>, most: usize| {
-        let index = Tensor::from_vec(index, groups * most, x.device())?;
-        let rows = x.index_select(&index, 0)?;
-        rows.reshape((groups, most, heads, width / heads))?.transpose(1, 2)?.contiguous()
-    };
-    let q = grid(q, query_index, most_queries)?;
-    let k = grid(&k, key_index.clone(), most_keys)?;
-    let v = grid(&v, key_index, most_keys)?;
-    let mask = Tensor::from_vec(mask, (groups, 1, most_queries, most_keys), q.device())?.to_dtype(q.dtype())?;
-    let scale = ((width / heads) as f64).sqrt().recip();
-    let scores = (q.matmul(&k.t()?)? * scale)?.broadcast_add(&mask)?;
-    let mixed = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)?;
-    let flat = mixed.transpose(1, 2)?.reshape((groups * most_queries, width))?;
-    flat.index_select(&Tensor::from_vec(back, plan.rows.len(), flat.device())?, 0)
 }
 
 struct Attention {
