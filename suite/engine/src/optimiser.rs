@@ -47,13 +47,12 @@ impl AdamW {
     pub fn step(&mut self, gradients: &GradStore) -> Result<f64> {
         let gradients: Vec<Option<&Tensor>> =
             self.variables.iter().map(|(_, variable)| gradients.get(variable)).collect();
-        let given: Vec<&Tensor> = gradients.iter().flatten().copied().collect();
+        let names = self.variables.iter().map(|(name, _)| name).zip(&gradients);
+        let (names, given): (Vec<&String>, Vec<&Tensor>) =
+            names.filter_map(|(name, given)| Some((name, (*given)?))).unzip();
         let squares = square_sums(&given)?;
-        let names = self.variables.iter().zip(&gradients).filter(|(_, gradient)| gradient.is_some());
-        for (((name, _), _), square) in names.zip(&squares) {
-            if !square.is_finite() {
-                return Err(Error::Cell(format!("the gradient of {name} is not finite")));
-            }
+        if let Some((name, _)) = names.iter().zip(&squares).find(|(_, square)| !square.is_finite()) {
+            return Err(Error::Cell(format!("the gradient of {name} is not finite")));
         }
         let norm = squares.iter().sum::<f64>().sqrt();
         let TrainingSettings { beta1, beta2, epsilon, weight_decay, clip, .. } = self.settings;
