@@ -5,37 +5,65 @@
 
 mod draws;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Core;
+use rand_core::SeedableRng;
+use rand_core::block::Generator;
 
 pub use draws::Draws;
 
+/// Words of 32 bits that are computed at a time.
+const WORDS: usize = 64;
+
 /// One stream of random numbers.
-pub struct Stream(ChaCha8Rng);
+pub struct Stream {
+    core: ChaCha8Core,
+    /// Those that were computed last.
+    words: [u32; WORDS],
+    /// How many of them are used.
+    used: usize,
+}
 
 impl Stream {
     /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
     #[inline]
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
         // The state is large: it is made where it stays.
-        Self(ChaCha8Rng::from_seed(key(seed, purpose, index)))
+        Self { core: ChaCha8Core::from_seed(key(seed, purpose, index)), words: [0; WORDS], used: WORDS }
     }
 
     /// A uniform 64-bit integer.
     #[inline]
     pub fn integer(&mut self) -> u64 {
-        self.0.next_u64()
+        if self.used >= WORDS {
+            self.compute();
+        }
+        let [low, high] = self.words.as_chunks().0[self.used / 2 % (WORDS / 2)];
+        self.used += 2;
+        u64::from(high) << 32 | u64::from(low)
     }
 
     /// Half of the next 64 bits: the lower one, or the upper one if they [are begun](Self::is_begun).
     #[inline]
     fn half(&mut self) -> u32 {
-        self.0.next_u32()
+        if self.used >= WORDS {
+            self.compute();
+        }
+        let half = self.words[self.used % WORDS];
+        self.used += 1;
+        half
     }
 
     /// Whether half of 64 bits is used.
+    #[inline]
     fn is_begun(&self) -> bool {
-        !self.0.get_word_pos().is_multiple_of(2)
+        !self.used.is_multiple_of(2)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn compute(&mut self) {
+        self.core.generate(&mut self.words);
+        self.used = 0;
     }
 
     /// A uniform integer in `0..bound`, without bias. `bound` 0 counts as 1.
@@ -44,14 +72,20 @@ impl Stream {
         let bound = bound.max(1);
         // Lemire's method: reject the draws that would make some results more likely. The remainder is smaller than the
         // bound, so most draws never need it.
-        let mut product = u128::from(self.integer()) * u128::from(bound);
-        if (product as u64) < bound {
-            let threshold = bound.wrapping_neg() % bound;
-            while (product as u64) < threshold {
-                product = u128::from(self.integer()) * u128::from(bound);
-            }
-        }
+        let product = u128::from(self.integer()) * u128::from(bound);
+        let product = if (product as u64) < bound { self.fair(product, bound) } else { product };
         (product >> 64) as u64
+    }
+
+    /// `product`, of a number and `bound`, or that of the first number after it that is not rejected.
+    #[cold]
+    #[inline(never)]
+    fn fair(&mut self, mut product: u128, bound: u64) -> u128 {
+        let threshold = bound.wrapping_neg() % bound;
+        while (product as u64) < threshold {
+            product = u128::from(self.integer()) * u128::from(bound);
+        }
+        product
     }
 
     /// A uniform element of `items`, which must not be empty.
