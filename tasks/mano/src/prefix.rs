@@ -210,8 +210,7 @@ fn features(tree: &Tree, start: usize, length: usize) -> Columns {
     rows.extend((rows.len()..length).map(counted));
     // It has the most of them at the operand under the longest chain.
     if let Some([.., peak_depth, zero_products]) = rows.last_mut() {
-        let zeros = tree.operators.iter().map(|place| tree.nodes[usize::from(*place)].measure.zero_factor);
-        [*peak_depth, *zero_products] = [tree.root().height, zeros.map(u16::from).sum()].map(f32::from);
+        [*peak_depth, *zero_products] = [tree.root().height, tree.root().zero_products].map(f32::from);
     }
     Columns::of_rows(0, rows)
 }

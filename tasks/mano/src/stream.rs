@@ -186,9 +186,11 @@ fn features(tree: &Tree, order: &[usize]) -> Columns {
             Some(identity) => {
                 values -= 1;
                 columns.write(token, 3, &[identity.index() as f32]);
+                let [left, right] = tree.operands(*index).map(|operand| tree.nodes[operand].measure);
                 // The right operand, of 2n + 1 tokens for n operators, lies between the left one and the operator.
-                let distance = 2 * tree.nodes[usize::from(node.right)].measure.operators + 2;
-                columns.write(token, 6, &[distance, u16::from(node.measure.zero_factor)].map(f32::from));
+                let distance = 2 * right.operators + 2;
+                let zero_factor = node.measure.zero_products - left.zero_products - right.zero_products;
+                columns.write(token, 6, &[distance, zero_factor].map(f32::from));
             }
         }
     }

@@ -15,8 +15,8 @@ pub struct Measure {
     pub height: u16,
     /// Fewest operators whose values settle it, when a product is settled by a factor that is 0.
     pub lazy: u16,
-    /// Whether it is a product with a factor that is 0.
-    pub zero_factor: bool,
+    /// Its products with a factor that is 0.
+    pub zero_products: u16,
 }
 
 /// Where a node stands in its expression.
@@ -35,8 +35,8 @@ pub struct Place {
 pub struct Node {
     /// The [number](Symbol::number) of its symbol.
     pub symbol: u16,
-    /// Where an operator's right operand is; 0 for operands. The left one is the next node.
-    pub right: u16,
+    /// Where operator number `k` of the expression is, in node `k`.
+    pub operator: u16,
     /// Where it stands.
     pub place: Place,
     /// What the sub-expression under this node costs.
@@ -56,8 +56,6 @@ impl Node {
 pub struct Tree {
     /// The nodes; every operand follows its operator.
     pub nodes: Vec<Node>,
-    /// Where the operators are among them. Loops over these need no branch on what a node is, which cannot be predicted.
-    pub operators: Vec<u16>,
 }
 
 impl Tree {
@@ -65,7 +63,7 @@ impl Tree {
     pub fn grow(size: usize, alphabet: &Alphabet, stream: &mut Stream) -> Self {
         // A tree of n operators has 2n + 1 nodes.
         let mut nodes = vec![Node::default(); 2 * size + 1];
-        let mut operators: Vec<u16> = Vec::with_capacity(size);
+        let mut count = 0;
         nodes[0].measure.operators = size as u16;
         for index in 0..nodes.len() {
             let Node { place, measure: Measure { operators: size, .. }, .. } = nodes[index];
@@ -78,16 +76,16 @@ impl Tree {
             let operator = *stream.choose(&alphabet.operators);
             let left = stream.below(u64::from(size)) as u16;
             let (depth, right) = (place.depth + 1, index as u16 + 2 * left + 2);
-            operators.push(index as u16);
+            nodes[count].operator = index as u16;
+            count += 1;
             nodes[index].symbol = Symbol::Operator(operator).number();
-            nodes[index].right = right;
             let operands = [(index + 1, left, 2, 0), (usize::from(right), size - 1 - left, 1, left)];
             for (operand, operators, lacks, completed) in operands {
                 nodes[operand].measure.operators = operators;
                 nodes[operand].place = Place { depth, lacks, completed };
             }
         }
-        let mut tree = Self { nodes, operators };
+        let mut tree = Self { nodes };
         tree.measure(alphabet.modulus);
         tree
     }
@@ -95,6 +93,14 @@ impl Tree {
     /// The whole expression's measure.
     pub fn root(&self) -> Measure {
         self.nodes.first().map(|node| node.measure).unwrap_or_default()
+    }
+
+    /// The operands of the operator at `index`, left and right.
+    #[inline]
+    pub fn operands(&self, index: usize) -> [usize; 2] {
+        // The left one is the next node; one of n operators has 2n + 1 nodes.
+        let left = index + 1;
+        [left, left + 1 + 2 * usize::from(self.nodes[left].measure.operators)]
     }
 
     /// The nodes in postfix order.
@@ -105,7 +111,7 @@ impl Tree {
         while let Some(index) = pending.pop() {
             order.push(index);
             if self.nodes[index].operator().is_some() {
-                pending.extend([index + 1, usize::from(self.nodes[index].right)]);
+                pending.extend(self.operands(index));
             }
         }
         order.reverse();
@@ -114,11 +120,11 @@ impl Tree {
 
     /// Operands come after their operators, so one pass from the end finds both operands measured.
     fn measure(&mut self, modulus: u32) {
-        for index in self.operators.iter().rev() {
-            let index = usize::from(*index);
+        for number in (0..usize::from(self.nodes[0].measure.operators)).rev() {
+            let index = usize::from(self.nodes[number].operator);
             let node = self.nodes[index];
             if let Some(operator) = node.operator() {
-                let [left, right] = [index + 1, usize::from(node.right)].map(|operand| self.nodes[operand].measure);
+                let [left, right] = self.operands(index).map(|operand| self.nodes[operand].measure);
                 self.nodes[index].measure = combine(operator, left, right, modulus);
             }
         }
@@ -140,6 +146,6 @@ fn combine(operator: Operator, left: Measure, right: Measure, modulus: u32) -> M
         operators: 1 + left.operators + right.operators,
         height: 1 + left.height.max(right.height),
         lazy: 1 + lazy,
-        zero_factor: zeros.0 || zeros.1,
+        zero_products: u16::from(zeros.0 | zeros.1) + left.zero_products + right.zero_products,
     }
 }
