@@ -54,7 +54,7 @@ fn instance(bench: &Bench, number: u64, prompt: usize) -> EvaluationInstance {
         features: Columns::undefined(0, 0..length),
         question: prompt.to_string(),
         answer: String::new(),
-        canonical: number.to_string(),
+        canonical: Some(number.to_string()),
         tokens,
     };
     let split = if number.is_multiple_of(3) { Split::Beyond } else { Split::InRange };

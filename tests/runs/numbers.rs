@@ -115,11 +115,12 @@ fn training_and_evaluation_share_no_instance() {
     let mut trained = BTreeSet::new();
     for step in 0..plan.training.steps {
         for place in 0..plan.training.batch as u64 {
-            trained.insert(training_instance(task.as_ref(), name, plan.seed, step, place).unwrap().canonical);
+            trained
+                .insert(training_instance(task.as_ref(), name, plan.seed, step, place).unwrap().canonical().to_owned());
         }
     }
     let evaluated = evaluation_instances(task.as_ref(), name, &plan.evaluation, &|| None).unwrap();
-    let shared: Vec<&str> = evaluated.iter().map(|entry| entry.instance.canonical.as_str()).collect();
+    let shared: Vec<&str> = evaluated.iter().map(|entry| entry.instance.canonical()).collect();
     let shared: Vec<&str> = shared.into_iter().filter(|canonical| trained.contains(*canonical)).collect();
     assert!(trained.len() > 100 && evaluated.len() > 50, "{} and {}", trained.len(), evaluated.len());
     assert!(shared.is_empty(), "trained on what is evaluated: {shared:?}");
@@ -127,7 +128,7 @@ fn training_and_evaluation_share_no_instance() {
     // The expressions are few enough for a split that does not hold anything out to share some.
     let (_, size) = sizes(task.as_ref(), &plan.evaluation)[0];
     let drawn = (0..60).map(|index| instance(task.as_ref(), name, (1, size, index), Part::Any).unwrap());
-    assert!(drawn.filter(|drawn| trained.contains(&drawn.canonical)).count() > 0, "the comparison has no power");
+    assert!(drawn.filter(|drawn| trained.contains(drawn.canonical())).count() > 0, "the comparison has no power");
 
     // What the file holds is the evaluation that was compared.
     let rows = rows(&cell.join("tokens.parquet"));

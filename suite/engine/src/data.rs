@@ -128,7 +128,7 @@ pub fn evaluation_instances(
                 return Err(Error::Interrupted(signal));
             }
             let instance = instance(task, name, (EVALUATION_SEED, size, index), Part::HeldOut)?;
-            if seen.insert(instance.canonical.clone()) {
+            if seen.insert(instance.canonical().to_owned()) {
                 let split = task.standing(size, &instance).map_or(split, split_of);
                 all.push(EvaluationInstance { number: all.len() as u64, size, split, instance });
             }

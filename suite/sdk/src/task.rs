@@ -148,17 +148,22 @@ pub struct Instance {
     pub question: String,
     /// The right answer as text.
     pub answer: String,
-    /// A text that is equal for instances that are the same problem: splits are made by its hash.
-    pub canonical: String,
+    /// A text that is equal for instances that are the same problem; `None` where the question is that.
+    pub canonical: Option<String>,
 }
 
 /// One in this many canonical instances is held out for evaluation.
 pub const HELD_OUT_SHARE: u64 = 8;
 
 impl Instance {
+    /// A text that is equal for instances that are the same problem: splits are made by its hash.
+    pub fn canonical(&self) -> &str {
+        self.canonical.as_deref().unwrap_or(&self.question)
+    }
+
     /// Whether the instance belongs to the evaluation split. Training never sees one that does.
     pub fn is_held_out(&self) -> bool {
-        let hash = blake3::hash(self.canonical.as_bytes());
+        let hash = blake3::hash(self.canonical().as_bytes());
         let mut head = [0; 8];
         head.copy_from_slice(&hash.as_bytes()[..8]);
         u64::from_le_bytes(head).is_multiple_of(HELD_OUT_SHARE)

@@ -4,6 +4,9 @@
 /// ones.
 const WIDTH: usize = 16;
 
+/// The bits of an ASCII character.
+const ASCII: u8 = 0x7f;
+
 /// A short ASCII text that ends with a space, copied as a whole.
 #[derive(Debug, Clone, Copy)]
 pub struct Label {
@@ -23,18 +26,18 @@ impl Label {
         label
     }
 
-    /// Appends as much of `text` as there is room for.
+    /// Appends as much of `text` as there is room for, with `?` for every byte that is not ASCII.
     pub fn append(&mut self, text: &str) {
-        let room = &mut self.bytes[self.length..];
-        let length = text.len().min(room.len());
-        room[..length].copy_from_slice(&text.as_bytes()[..length]);
-        self.length += length;
+        for (place, byte) in self.bytes[self.length..].iter_mut().zip(text.bytes()) {
+            *place = if byte.is_ascii() { byte } else { b'?' };
+            self.length += 1;
+        }
     }
 }
 
 /// A text in the making.
 pub struct Text {
-    /// What is written, then room.
+    /// What is written, ASCII or whole pieces of text, then room.
     bytes: Vec<u8>,
     length: usize,
 }
@@ -66,22 +69,22 @@ impl Text {
         });
     }
 
-    /// Appends labels, each with `end` in the place of its space.
+    /// Appends labels, each with `end`, which is ASCII, in the place of its space.
     #[inline]
     pub fn labels_with<'a>(&mut self, end: u8, labels: impl Iterator<Item = &'a Label>) {
         self.repeat(labels, |room, label| {
             put(room, label);
-            room[label.length.saturating_sub(1)] = end;
+            room[label.length.saturating_sub(1)] = end & ASCII;
             label.length
         });
     }
 
-    /// Appends pairs of labels, with `middle` in the place of each first one's space.
+    /// Appends pairs of labels, with `middle`, which is ASCII, in the place of each first one's space.
     #[inline]
     pub fn pairs<'a>(&mut self, middle: u8, pairs: impl Iterator<Item = [&'a Label; 2]>) {
         self.repeat(pairs, |room, [left, right]| {
             put(room, left);
-            room[left.length.saturating_sub(1)] = middle;
+            room[left.length.saturating_sub(1)] = middle & ASCII;
             put(&mut room[left.length..], right);
             left.length + right.length
         });
@@ -125,8 +128,9 @@ impl Text {
     pub fn finish(mut self) -> String {
         let length = if self.bytes[..self.length].ends_with(b" ") { self.length - 1 } else { self.length };
         self.bytes.truncate(length);
-        // Labels and texts are UTF-8 as a whole, so nothing is ever replaced.
-        String::from_utf8(self.bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        // SAFETY: the first `length` bytes are labels, what replaced the ends of labels, digits and spaces, all of which are
+        // ASCII, and pieces of text that were copied as a whole. Labels overwrite only what is behind those.
+        unsafe { String::from_utf8_unchecked(self.bytes) }
     }
 
     /// The next `count` bytes.
@@ -152,4 +156,22 @@ fn put(room: &mut [u8], label: &Label) {
 #[cold]
 fn grow(bytes: &mut Vec<u8>, end: usize) {
     bytes.resize(2 * end, 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Label, Text};
+
+    #[test]
+    fn pieces_follow_each_other() {
+        let [short, long, foreign] = ["ab", "a word of more than sixteen characters", "é"].map(Label::of);
+        let mut text = Text::with_capacity(0);
+        text.labels([&short, &long].into_iter());
+        text.labels_with(b'>', [&short, &foreign].into_iter());
+        text.pairs(b'=', [[&short, &short]].into_iter());
+        text.text("é ");
+        text.number(0);
+        text.number(1203);
+        assert_eq!(text.finish(), "ab a word of more tab>??>ab=ab é 0 1203");
+    }
 }

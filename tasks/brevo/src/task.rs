@@ -184,7 +184,7 @@ impl Brevo {
             answer: text.finish(),
             // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
             // exchanged: answers consist of them, and their order decides which answer is right.
-            canonical: question(graph, &named, names.longest(), &graph.sorted()),
+            canonical: Some(question(graph, &named, names.longest(), &graph.sorted())),
             tokens,
         }
     }

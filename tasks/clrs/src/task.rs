@@ -140,7 +140,7 @@ fn instance(row: &Row, size: u32, stream: &mut Stream) -> Result<Instance> {
         loss_mask: (0..tokens.len()).map(|place| place > question).collect(),
         complexities: measured.complexities(),
         features: measured.features(),
-        canonical: format!("{}{given}", row.merged),
+        canonical: Some(format!("{}{given}", row.merged)),
         question: text,
         answer,
         tokens,

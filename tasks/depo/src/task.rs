@@ -119,7 +119,7 @@ impl Depo {
             features,
             question: question.finish(),
             answer: answer.finish(),
-            canonical: self.canonical(cycle),
+            canonical: Some(self.canonical(cycle)),
             tokens,
         }
     }

@@ -172,7 +172,7 @@ impl Lano {
             complexities,
             features,
             answer: Judgement::Valid { ln_probability }.write(),
-            canonical: question.clone(),
+            canonical: None,
             question,
             tokens,
         }

@@ -181,7 +181,7 @@ impl Mano {
             loss_mask,
             complexities: Columns::of_rows(value, complexities),
             features: features(tree, start, tokens.len()),
-            canonical: question.clone(),
+            canonical: None,
             question,
             answer: self.spec.vocabulary[tokens[value] as usize].clone(),
             tokens,

@@ -161,7 +161,7 @@ impl ManoStream {
             loss_mask,
             complexities,
             features: features(tree, &order),
-            canonical: question.clone(),
+            canonical: None,
             question,
             answer: render(&answer, &self.labels),
             tokens,

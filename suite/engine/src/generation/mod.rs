@@ -70,7 +70,7 @@ pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<Evaluat
             features: Columns::undefined(task.spec().features.len(), 0..length),
             question: String::new(),
             answer: String::new(),
-            canonical: String::new(),
+            canonical: None,
             tokens,
         }
     };

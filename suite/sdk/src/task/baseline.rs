@@ -132,7 +132,7 @@ mod tests {
             features: Columns::undefined(0, 0..tokens.len()),
             question: String::new(),
             answer: String::new(),
-            canonical: String::new(),
+            canonical: None,
             tokens,
         }
     }

@@ -32,7 +32,7 @@ fn pairs_differ_in_their_state_alone() {
 
 /// The columns that differ at the node that the pair shares.
 fn compare(task: &dyn Task, [one, other]: &[Instance; 2]) -> BTreeSet<String> {
-    assert_eq!((&one.question, &one.canonical), (&other.question, &other.canonical));
+    assert_eq!((&one.question, one.canonical()), (&other.question, other.canonical()));
     let marks = [one, other].map(|instance| {
         let marks = column(task, instance, "paired");
         assert_eq!(super::values(&marks).iter().sum::<f64>(), 1.0);

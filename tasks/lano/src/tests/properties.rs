@@ -103,8 +103,8 @@ fn static_features_need_no_grammar() {
 #[test]
 fn a_key_names_one_instance() {
     let task = lano("cfg3b");
-    assert_eq!(instance(&*task, 5).canonical, instance(&*task, 5).canonical);
-    assert_ne!(instance(&*task, 5).canonical, instance(&*task, 6).canonical);
+    assert_eq!(instance(&*task, 5).canonical(), instance(&*task, 5).canonical());
+    assert_ne!(instance(&*task, 5).canonical(), instance(&*task, 6).canonical());
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn sequences_are_laid_out_as_documented() {
     let without = draw(&*plain, 5, 1);
     let text = without.text(&plain.spec().vocabulary);
     assert_eq!(text, format!("<bos> {} <ans> {}", instance.question, instance.answer));
-    assert_eq!((&without.question, &without.canonical), (&instance.question, &instance.canonical));
+    assert_eq!((&without.question, without.canonical()), (&instance.question, instance.canonical()));
     let task = stream();
     assert_eq!(task.spec().supervision, Supervision::AtToken);
     assert_eq!(task.spec().vocabulary.len(), 27);

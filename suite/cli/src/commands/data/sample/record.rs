@@ -101,7 +101,7 @@ mod tests {
             features,
             question: "a".to_owned(),
             answer: "b".to_owned(),
-            canonical: "a".to_owned(),
+            canonical: None,
         };
         let record = Record { task: "t", size: 0, seed: 1, index: 2, text: "a b", spec: &spec, instance: &instance };
         let split = if instance.is_held_out() { "held_out" } else { "train" };
