@@ -137,7 +137,7 @@ fn training_and_evaluation_share_no_instance() {
     for row in &rows {
         let instance = &evaluated[number(row, "instance") as usize];
         assert_eq!(instance.size, number(row, "size") as u32);
-        assert_eq!(instance.instance.targets[number(row, "position") as usize], number(row, "target") as u32);
+        assert_eq!(instance.instance.targets()[number(row, "position") as usize], number(row, "target") as u32);
     }
 }
 

@@ -49,7 +49,7 @@ impl Batch {
                 complexity.push(instance.complexities.get(headline, index));
                 mask.push(instance.loss_mask[index]);
                 if instance.loss_mask[index] {
-                    targets.push(instance.targets[index]);
+                    targets.push(instance.targets()[index]);
                 }
                 length += 1;
             }

@@ -141,7 +141,7 @@ fn record(chunk: &[EvaluationInstance], batch: &Batch, evaluated: &Evaluated, to
                 is_answer: answers[row].is_some(),
                 depth: evaluated.depths[row],
                 expected_depth: evaluated.expected_depths.as_ref().map(|expected| expected[row] as f32),
-                target: entry.instance.targets[target],
+                target: entry.instance.targets()[target],
                 predicted: answers[row].map(|place| evaluated.predicted[place]),
                 confidence: answers[row].map(|place| evaluated.confidence[place]),
                 complexities: entries(&entry.instance.complexities),

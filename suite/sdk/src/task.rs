@@ -136,8 +136,8 @@ pub struct TaskSpec {
 pub struct Instance {
     /// Token ids.
     pub tokens: Vec<u32>,
-    /// What is to be predicted for each token; equal to `tokens` when tokens are predicted from their predecessors.
-    pub targets: Vec<u32>,
+    /// What is to be predicted for each token; `None` where that is the token itself, from its predecessors.
+    pub targets: Option<Vec<u32>>,
     /// Which targets are under the loss.
     pub loss_mask: Vec<bool>,
     /// One column for each complexity of the task.
@@ -156,6 +156,11 @@ pub struct Instance {
 pub const HELD_OUT_SHARE: u64 = 8;
 
 impl Instance {
+    /// What is to be predicted for each token.
+    pub fn targets(&self) -> &[u32] {
+        self.targets.as_deref().unwrap_or(&self.tokens)
+    }
+
     /// A text that is equal for instances that are the same problem: splits are made by its hash.
     pub fn canonical(&self) -> &str {
         self.canonical.as_deref().unwrap_or(&self.question)
@@ -171,7 +176,7 @@ impl Instance {
 
     /// The targets under the loss, in order.
     pub fn answers(&self) -> impl Iterator<Item = u32> + '_ {
-        self.targets.iter().zip(&self.loss_mask).filter(|(_, loss)| **loss).map(|(target, _)| *target)
+        self.targets().iter().zip(&self.loss_mask).filter(|(_, loss)| **loss).map(|(target, _)| *target)
     }
 
     /// The tokens as text, separated by spaces.
@@ -186,7 +191,7 @@ impl Instance {
     /// [`Error::Contract`] saying what differs.
     pub fn validate(&self, task: &str, spec: &TaskSpec) -> Result<()> {
         let length = self.tokens.len();
-        let lengths = [("targets", self.targets.len()), ("loss_mask", self.loss_mask.len())];
+        let lengths = [("targets", self.targets().len()), ("loss_mask", self.loss_mask.len())];
         let columns = [("complexities", &self.complexities), ("features", &self.features)];
         let columns = columns.map(|(name, columns)| (name, columns.tokens()));
         for (name, found) in lengths.into_iter().chain(columns) {
@@ -198,10 +203,9 @@ impl Instance {
             return Err(Error::contract(task, "an instance lacks a declared complexity or feature"));
         }
         let vocabulary = spec.vocabulary.len() as u32;
-        let is_within = |tokens: &[u32]| within(tokens, vocabulary);
-        // Targets mostly are the tokens.
-        if !is_within(&self.tokens) || (self.targets != self.tokens && !is_within(&self.targets)) {
-            let token = self.tokens.iter().chain(&self.targets).max().copied().unwrap_or_default();
+        let targets = self.targets.as_deref().unwrap_or_default();
+        if !within(&self.tokens, vocabulary) || !within(targets, vocabulary) {
+            let token = self.tokens.iter().chain(targets).max().copied().unwrap_or_default();
             return Err(Error::contract(task, format!("token {token} is outside the vocabulary of {vocabulary}")));
         }
         let unread = (0..length).take_while(|index| spec.supervision.reads_at(*index).is_none());

@@ -176,7 +176,7 @@ impl Brevo {
         let mut text = Text::with_capacity(answer.len() * names.longest());
         text.labels(answer.iter().map(|node| &named[usize::from(*node)].label));
         Instance {
-            targets: tokens.clone(),
+            targets: None,
             loss_mask,
             complexities,
             features,

@@ -113,7 +113,7 @@ impl Depo {
             answer.label(&names.get(cycle.nodes[cycle.answer(query)]).label);
         }
         Instance {
-            targets: tokens.clone(),
+            targets: None,
             loss_mask,
             complexities,
             features,

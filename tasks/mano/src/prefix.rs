@@ -177,7 +177,7 @@ impl Mano {
         loss_mask.resize(value, false);
         loss_mask.push(true);
         Instance {
-            targets: tokens.clone(),
+            targets: None,
             loss_mask,
             complexities: Columns::of_rows(value, complexities),
             features: features(tree, start, tokens.len()),

@@ -157,7 +157,7 @@ impl ManoStream {
         }
         let question = render(&tokens[1..], &self.labels);
         Instance {
-            targets,
+            targets: Some(targets),
             loss_mask,
             complexities,
             features: features(tree, &order),

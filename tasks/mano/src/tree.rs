@@ -124,15 +124,15 @@ impl Tree {
             let index = usize::from(self.nodes[number].operator);
             let node = self.nodes[index];
             if let Some(operator) = node.operator() {
-                let [left, right] = self.operands(index).map(|operand| self.nodes[operand].measure);
-                self.nodes[index].measure = combine(operator, left, right, modulus);
+                let operands = self.operands(index).map(|operand| self.nodes[operand].measure);
+                self.nodes[index].measure = combine((operator, node.measure.operators), operands, modulus);
             }
         }
     }
 }
 
-/// The measure of `left` operator `right`.
-fn combine(operator: Operator, left: Measure, right: Measure, modulus: u32) -> Measure {
+/// The measure of `left` operator `right`, which are `operators` operators.
+fn combine((operator, operators): (Operator, u16), [left, right]: [Measure; 2], modulus: u32) -> Measure {
     let is_product = operator == Operator::Multiply;
     let zeros = (is_product & (left.value == 0), is_product & (right.value == 0));
     let lazy = match zeros {
@@ -143,7 +143,7 @@ fn combine(operator: Operator, left: Measure, right: Measure, modulus: u32) -> M
     };
     Measure {
         value: operator.apply(u32::from(left.value), u32::from(right.value), modulus) as u16,
-        operators: 1 + left.operators + right.operators,
+        operators,
         height: 1 + left.height.max(right.height),
         lazy: 1 + lazy,
         zero_products: u16::from(zeros.0 | zeros.1) + left.zero_products + right.zero_products,

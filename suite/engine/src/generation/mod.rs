@@ -64,7 +64,7 @@ pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<Evaluat
         let tokens = [&prompt[..], &string.tokens].concat();
         let length = tokens.len();
         Instance {
-            targets: tokens.clone(),
+            targets: None,
             loss_mask: (0..length).map(|place| place >= prompt.len()).collect(),
             complexities: generation.complexities(&tokens),
             features: Columns::undefined(task.spec().features.len(), 0..length),

@@ -29,7 +29,7 @@ fn answered(instance: &Instance, answer: &str) -> Instance {
     let asked = instance.question.len();
     Instance {
         loss_mask: (0..tokens.len()).map(|place| place > asked).collect(),
-        targets: tokens.clone(),
+        targets: None,
         answer: answer.to_owned(),
         tokens,
         ..instance.clone()

@@ -72,9 +72,9 @@ fn sequences_are_laid_out_as_documented() {
     for (index, loss) in instance.loss_mask.iter().enumerate() {
         assert_eq!(*loss, !operator[index].is_nan());
         if *loss {
-            answer.push(task.spec().vocabulary[instance.targets[index] as usize].as_str());
+            answer.push(task.spec().vocabulary[instance.targets()[index] as usize].as_str());
         } else {
-            assert_eq!(instance.targets[index], instance.tokens[index]);
+            assert_eq!(instance.targets()[index], instance.tokens[index]);
         }
     }
     assert_eq!(answer.join(" "), instance.answer);

@@ -61,7 +61,7 @@ impl Serialize for Record<'_> {
         map.serialize_entry("question", &instance.question)?;
         map.serialize_entry("answer", &instance.answer)?;
         map.serialize_entry("tokens", &instance.tokens)?;
-        map.serialize_entry("targets", &instance.targets)?;
+        map.serialize_entry("targets", instance.targets())?;
         map.serialize_entry("loss_mask", &instance.loss_mask)?;
         // NaN, which stands for undefined, is null in JSON.
         map.serialize_entry("complexity", &Named(complexities))?;
@@ -95,7 +95,7 @@ mod tests {
         (0..2).for_each(|token| features.write(token, 0, &[2.0]));
         let instance = Instance {
             tokens: vec![0, 1],
-            targets: vec![0, 1],
+            targets: None,
             loss_mask: vec![false, true],
             complexities,
             features,
