@@ -191,10 +191,13 @@ impl Instance {
     /// [`Error::Contract`] saying what differs.
     pub fn validate(&self, task: &str, spec: &TaskSpec) -> Result<()> {
         let length = self.tokens.len();
-        let lengths = [("targets", self.targets().len()), ("loss_mask", self.loss_mask.len())];
-        let columns = [("complexities", &self.complexities), ("features", &self.features)];
-        let columns = columns.map(|(name, columns)| (name, columns.tokens()));
-        for (name, found) in lengths.into_iter().chain(columns) {
+        let lengths = [
+            ("targets", self.targets().len()),
+            ("loss_mask", self.loss_mask.len()),
+            ("complexities", self.complexities.tokens()),
+            ("features", self.features.tokens()),
+        ];
+        for (name, found) in lengths {
             if found != length {
                 return Err(Error::contract(task, format!("{name} has {found} entries for {length} tokens")));
             }
