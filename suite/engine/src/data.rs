@@ -30,18 +30,24 @@ pub enum Part {
 pub fn instance(task: &dyn Task, name: &str, (seed, size, index): (u64, u32, u64), part: Part) -> Result<Instance> {
     for attempt in 0..ATTEMPTS {
         let mut stream = Stream::new(seed, "instance", &[u64::from(size), index, attempt]);
-        let instance = match part {
-            Part::Train => task.sample_training(size, &mut stream)?,
-            Part::HeldOut | Part::Any => task.sample(size, &mut stream)?,
+        let drawn = match part {
+            Part::Train => task.sample_training(size, &mut stream),
+            Part::HeldOut | Part::Any => task.sample(size, &mut stream),
         };
-        instance.validate(name, task.spec())?;
-        let wanted = match part {
-            Part::Any => true,
-            Part::Train => !instance.is_held_out(),
-            Part::HeldOut => instance.is_held_out(),
+        // It stays where it was drawn until it is given out: an instance is large.
+        let is_wanted = match &drawn {
+            Err(_) => true,
+            Ok(instance) => {
+                instance.validate(name, task.spec())?;
+                match part {
+                    Part::Any => true,
+                    Part::Train => !instance.is_held_out(),
+                    Part::HeldOut => instance.is_held_out(),
+                }
+            }
         };
-        if wanted {
-            return Ok(instance);
+        if is_wanted {
+            return Ok(drawn?);
         }
     }
     let part = if part == Part::Train { "training" } else { "evaluation" };
