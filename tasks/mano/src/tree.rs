@@ -35,8 +35,9 @@ pub struct Place {
 pub struct Node {
     /// The [number](Symbol::number) of its symbol.
     pub symbol: u16,
-    /// Where operator number `k` of the expression is, in node `k`.
-    pub operator: u16,
+    /// In node `k`, whatever it is: where operator number `k` of the expression is. A loop over these needs no branch on
+    /// what a node is, which cannot be predicted.
+    operator_at: u16,
     /// Where it stands.
     pub place: Place,
     /// What the sub-expression under this node costs.
@@ -76,7 +77,7 @@ impl Tree {
             let operator = *stream.choose(&alphabet.operators);
             let left = stream.below(u64::from(size)) as u16;
             let (depth, right) = (place.depth + 1, index as u16 + 2 * left + 2);
-            nodes[count].operator = index as u16;
+            nodes[count].operator_at = index as u16;
             count += 1;
             nodes[index].symbol = Symbol::Operator(operator).number();
             let operands = [(index + 1, left, 2, 0), (usize::from(right), size - 1 - left, 1, left)];
@@ -120,8 +121,8 @@ impl Tree {
 
     /// Operands come after their operators, so one pass from the end finds both operands measured.
     fn measure(&mut self, modulus: u32) {
-        for number in (0..usize::from(self.nodes[0].measure.operators)).rev() {
-            let index = usize::from(self.nodes[number].operator);
+        for number in (0..usize::from(self.root().operators)).rev() {
+            let index = usize::from(self.nodes[number].operator_at);
             let node = self.nodes[index];
             if let Some(operator) = node.operator() {
                 let operands = self.operands(index).map(|operand| self.nodes[operand].measure);
