@@ -15,6 +15,7 @@ authors publish them (github.com/facebookresearch/PhysicsLM4).
 import argparse
 import json
 import random
+import statistics
 import subprocess
 import time
 from collections import deque
@@ -120,36 +121,38 @@ def mano(generator: random.Random, size: int) -> tuple[list[int], list[int]]:
     return tokens, [1] * len(tokens)
 
 
-# Name, what Python draws, arguments of `haltbench bench data`.
+# Name, what Python draws, arguments of `haltbench bench data`: the sizes, all equally likely, are drawn one after the other.
 CASES = [
-    ("Mano l = 10", lambda g: mano(g, 10), "mano", 10, []),
-    ("Mano l = 16", lambda g: mano(g, 16), "mano", 16, []),
+    ("Mano l = 10", lambda g: mano(g, 10), "mano", [10], []),
+    ("Mano l = 16", lambda g: mano(g, 16), "mano", [16], []),
+    ("Mano l = 1 to 10", lambda g: mano(g, g.randint(1, 10)), "mano", range(1, 11), []),
+    ("Mano l = 1 to 16", lambda g: mano(g, g.randint(1, 16)), "mano", range(1, 17), []),
     (
         "Brevo1 n = N = 110",
         lambda g: brevo(g, 110, None),
         "brevo",
-        110,
+        [110],
         ["maximum_nodes=110", "order=any", "spare_vocabulary=false"],
     ),
     (
         "Brevo2 n = N = 50",
         lambda g: brevo(g, 50, (4, 2, 4)),
         "brevo",
-        50,
+        [50],
         ["maximum_nodes=50", "order=any", "spare_vocabulary=false", "vocabulary=4", "shortest_name=2", "longest_name=4"],
     ),
     (
         "Depo1 n = N = 375",
         lambda g: depo(g, 375, (50, 1, 2), 8),
         "depo",
-        375,
+        [375],
         ["maximum_nodes=375", "spare_vocabulary=false", "vocabulary=50", "shortest_name=1", "longest_name=2"],
     ),
     (
         "Depo2 n = N = 125",
         lambda g: depo(g, 125, (3, 5, 7), 16),
         "depo",
-        125,
+        [125],
         [
             "maximum_nodes=125",
             "spare_vocabulary=false",
@@ -172,16 +175,18 @@ def released(folder: Path) -> dict:
         exec(compile(path.read_text(), path, "exec", optimize=1), functions[name])
     graph, depo, mano = functions["brevo"]["TopoSortDepthStats"], functions["depo"], functions["mano"]
 
-    def expression(generator: random.Random, size: int) -> list[list[int]]:
-        return [mano["encode_pure_arithmetic"](generator, [size], [size], mano["ops"])]
+    def expression(generator: random.Random, sizes: list[int]) -> list[list[int]]:
+        return [mano["encode_pure_arithmetic"](generator, sizes, sizes, mano["ops"])]
 
     def cycle(generator: random.Random, *arguments, **options) -> dict:
         depo["rng"] = generator
         return depo["depo_data"](*arguments, QA=True, **options)
 
     return {
-        "Mano l = 10": lambda g: expression(g, 10),
-        "Mano l = 16": lambda g: expression(g, 16),
+        "Mano l = 10": lambda g: expression(g, [10]),
+        "Mano l = 16": lambda g: expression(g, [16]),
+        "Mano l = 1 to 10": lambda g, sizes=list(range(1, 11)): expression(g, sizes),
+        "Mano l = 1 to 16": lambda g, sizes=list(range(1, 17)): expression(g, sizes),
         "Brevo1 n = N = 110": lambda g: graph(110, vocab_size=110).generate_tokens(g),
         "Brevo2 n = N = 50": lambda g: graph(50, vocab_size=50).generate_tokens(g, multi=True),
         "Depo1 n = N = 375": lambda g: cycle(g, 375, 8, mini_vocab=50, min_tlen=1, max_tlen=2),
@@ -204,12 +209,18 @@ def python_rate(draw, seed: int, seconds: float) -> tuple[float, float]:
     return fastest, length / total
 
 
-def our_rate(program: Path, task: str, size: int, settings: list[str]) -> tuple[float, float]:
-    command = [program, "bench", "data", "--json", "--threads=1", "--repetitions=30", f"--task={task}", f"--size={size}"]
+def our_rate(program: Path, task: str, sizes: list[int], settings: list[str]) -> tuple[float, float]:
+    command = [program, "bench", "data", "--json", "--threads=1", "--repetitions=30", f"--task={task}"]
     for setting in settings:
         command += ["--set", setting]
-    report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return 1000 * report["instances"] / report["fastest_ms"], report["mean_length"]
+    milliseconds, instances, lengths = 0.0, 0, []
+    for size in sizes:
+        output = subprocess.run([*command, f"--size={size}"], check=True, capture_output=True, text=True).stdout
+        report = json.loads(output)
+        milliseconds += report["fastest_ms"]
+        instances += report["instances"]
+        lengths.append(report["mean_length"])
+    return 1000 * instances / milliseconds, statistics.mean(lengths)
 
 
 def main() -> None:
@@ -222,11 +233,11 @@ def main() -> None:
     programs = released(options.released) if options.released else {}
     print("| instances of | tokens, Python and ours | Python, 1/s | ours, 1/s | ours / Python | lowest to highest |")
     print("|---|---|---|---|---|---|")
-    for name, draw, task, size, settings in CASES:
+    for name, draw, task, sizes, settings in CASES:
         theirs, ours, ratios = [], [], []
         for seed in range(options.rounds):
             rate, length = python_rate(programs.get(name, draw), seed, options.seconds)
-            our, our_length = our_rate(options.program, task, size, settings)
+            our, our_length = our_rate(options.program, task, sizes, settings)
             theirs.append(rate)
             ours.append(our)
             ratios.append(our / rate)

@@ -31,7 +31,7 @@ impl Stream {
         Self { core: ChaCha8Core::from_seed(key(seed, purpose, index)), words: [0; WORDS], used: WORDS }
     }
 
-    /// A uniform 64-bit integer.
+    /// A uniform 64-bit integer. [`Draws`] leaves no half of one behind.
     #[inline]
     pub fn integer(&mut self) -> u64 {
         if self.used >= WORDS {
@@ -142,7 +142,16 @@ fn key(seed: u64, purpose: &str, index: &[u64]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::Stream;
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+
+    use super::{Stream, WORDS, key};
+
+    #[test]
+    fn numbers_are_those_of_the_published_generator() {
+        let (mut stream, mut published) = (Stream::new(3, "a", &[5]), ChaCha8Rng::from_seed(key(3, "a", &[5])));
+        (0..3 * WORDS).for_each(|_| assert_eq!(stream.integer(), published.next_u64()));
+    }
 
     #[test]
     fn a_key_names_one_stream() {
