@@ -4,12 +4,14 @@
 //! on the batch a token happens to be in, or on the number of threads.
 
 mod draws;
+mod name;
 
 use rand_chacha::ChaCha8Core;
 use rand_core::SeedableRng;
 use rand_core::block::Generator;
 
 pub use draws::Draws;
+pub use name::{Key, Keys};
 
 /// Words of 32 bits that are computed at a time.
 const WORDS: usize = 64;
@@ -27,8 +29,14 @@ impl Stream {
     /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
     #[inline]
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
+        Self::of(Key::new(seed, purpose, index))
+    }
+
+    /// The stream of a key.
+    #[inline]
+    pub fn of(Key(key): Key) -> Self {
         // The state is large: it is made where it stays.
-        Self { core: ChaCha8Core::from_seed(key(seed, purpose, index)), words: [0; WORDS], used: WORDS }
+        Self { core: ChaCha8Core::from_seed(key), words: [0; WORDS], used: WORDS }
     }
 
     /// A uniform 64-bit integer. [`Draws`] leaves no half of one behind.
@@ -118,38 +126,17 @@ impl Stream {
     }
 }
 
-/// What the stream of `purpose` at `index` under `seed` starts from.
-fn key(seed: u64, purpose: &str, index: &[u64]) -> [u8; 32] {
-    // Memory of the stack holds the name of an instance.
-    let (mut short, mut long) = ([0; 128], Vec::new());
-    let length = 16 + purpose.len() + 8 * index.len();
-    let name = match short.get_mut(..length) {
-        Some(short) => short,
-        None => {
-            long.resize(length, 0);
-            &mut long[..]
-        }
-    };
-    let (head, tail) = name.split_at_mut(16 + purpose.len());
-    head[..8].copy_from_slice(&seed.to_le_bytes());
-    head[8..16].copy_from_slice(&(purpose.len() as u64).to_le_bytes());
-    head[16..].copy_from_slice(purpose.as_bytes());
-    for (bytes, part) in tail.chunks_exact_mut(8).zip(index) {
-        bytes.copy_from_slice(&part.to_le_bytes());
-    }
-    *blake3::hash(name).as_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_core::{Rng, SeedableRng};
 
-    use super::{Stream, WORDS, key};
+    use super::{Key, Stream, WORDS};
 
     #[test]
     fn numbers_are_those_of_the_published_generator() {
-        let (mut stream, mut published) = (Stream::new(3, "a", &[5]), ChaCha8Rng::from_seed(key(3, "a", &[5])));
+        let Key(key) = Key::new(3, "a", &[5]);
+        let (mut stream, mut published) = (Stream::new(3, "a", &[5]), ChaCha8Rng::from_seed(key));
         (0..3 * WORDS).for_each(|_| assert_eq!(stream.integer(), published.next_u64()));
     }
 
