@@ -22,7 +22,7 @@ impl Task for Even {
         &self.spec
     }
 
-    fn sample(&self, _: u32, _: &mut Stream) -> Result<Instance> {
+    fn draw(&self, _: u32, _: &mut Stream, _: &mut Instance) -> Result<()> {
         Err(Error::invalid("size", "none", 0))
     }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 
-use haltbench_engine::data::{Part, evaluation_instances, instance, sizes, training_instance};
+use haltbench_engine::data::{Part, evaluation_instances, instance, sizes, training_batch};
 use haltbench_engine::plan::CellPlan;
 use haltbench_engine::plugins;
+use haltbench_sdk::task::Instance;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
@@ -113,11 +114,10 @@ fn training_and_evaluation_share_no_instance() {
     let task = (catalogue.task(name).unwrap().build)(&plan.task.parameters).unwrap();
 
     let mut trained = BTreeSet::new();
+    let mut batch = vec![Instance::default(); plan.training.batch];
     for step in 0..plan.training.steps {
-        for place in 0..plan.training.batch as u64 {
-            trained
-                .insert(training_instance(task.as_ref(), name, plan.seed, step, place).unwrap().canonical().to_owned());
-        }
+        training_batch(task.as_ref(), name, plan.seed, step, &mut batch).unwrap();
+        trained.extend(batch.iter().map(|instance| instance.canonical().to_owned()));
     }
     let evaluated = evaluation_instances(task.as_ref(), name, &plan.evaluation, &|| None).unwrap();
     let shared: Vec<&str> = evaluated.iter().map(|entry| entry.instance.canonical()).collect();

@@ -12,16 +12,14 @@ use crate::estimate;
 use crate::store::{BaselineResult, MetricRow};
 
 /// Training instances that baselines learn frequencies from.
-const TRAINING_INSTANCES: u64 = 1000;
+const TRAINING_INSTANCES: usize = 1000;
 
 /// Token accuracy and exact match of every baseline, for each split that has instances.
 ///
 /// # Errors
 /// If no training instance can be drawn, or a baseline does not guess a token for each target.
 pub fn measure(task: &dyn Task, name: &str, instances: &[EvaluationInstance]) -> Result<Vec<BaselineResult>> {
-    let training = (0..TRAINING_INSTANCES)
-        .map(|place| data::training_instance(task, name, EVALUATION_SEED, 0, place))
-        .collect::<Result<Vec<_>>>()?;
+    let training = data::training_instances(task, name, TRAINING_INSTANCES)?;
     task.baselines(&training).iter().map(|baseline| score(baseline.as_ref(), name, instances)).collect()
 }
 

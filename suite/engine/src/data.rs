@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use haltbench_analysis::Split;
-use haltbench_sdk::random::Stream;
+use haltbench_sdk::random::{Key, Keys, Stream};
 use haltbench_sdk::task::{Instance, Standing, Task};
 
 use crate::error::{Error, Result};
@@ -23,47 +23,89 @@ pub enum Part {
     Any,
 }
 
-/// Instance `index` of a size under `seed`, of the part wanted: one seed and index name the same instance for ever.
+/// What names an instance for ever: the seed, the size, and the index among those.
+pub type Identity = (u64, u32, u64);
+
+/// What the streams are for that instances are drawn from.
+const PURPOSE: &str = "instance";
+
+/// The index of the stream of an attempt.
+fn attempt_of((_, size, index): Identity, attempt: u64) -> [u64; 3] {
+    [u64::from(size), index, attempt]
+}
+
+/// Identities with the keys of their first attempts, which are found many at a time.
+pub fn with_keys(identities: impl Iterator<Item = Identity>) -> impl Iterator<Item = (Identity, Key)> {
+    Keys::new(PURPOSE, identities.map(|identity| (identity, identity.0, attempt_of(identity, 0))))
+}
+
+/// Draws the instance of an identity, of the part wanted, into `instance`; `first` is the key of its first attempt.
 ///
 /// # Errors
 /// If the task cannot express the size or the part is empty.
-pub fn instance(task: &dyn Task, name: &str, (seed, size, index): (u64, u32, u64), part: Part) -> Result<Instance> {
-    for attempt in 0..ATTEMPTS {
-        let mut stream = Stream::new(seed, "instance", &[u64::from(size), index, attempt]);
-        let drawn = match part {
-            Part::Train => task.sample_training(size, &mut stream),
-            Part::HeldOut | Part::Any => task.sample(size, &mut stream),
-        };
-        // It stays where it was drawn until it is given out: an instance is large.
-        let is_wanted = match &drawn {
-            Err(_) => true,
-            Ok(instance) => {
-                instance.validate(name, task.spec())?;
-                match part {
-                    Part::Any => true,
-                    Part::Train => !instance.is_held_out(),
-                    Part::HeldOut => instance.is_held_out(),
-                }
-            }
+pub fn draw(
+    task: &dyn Task,
+    name: &str,
+    (identity, first): (Identity, Key),
+    part: Part,
+    instance: &mut Instance,
+) -> Result<()> {
+    let (seed, size, _) = identity;
+    let mut stream = Stream::of(first);
+    for attempt in 1..=ATTEMPTS {
+        match part {
+            Part::Train => task.draw_training(size, &mut stream, instance)?,
+            Part::HeldOut | Part::Any => task.draw(size, &mut stream, instance)?,
+        }
+        instance.validate(name, task.spec())?;
+        let is_wanted = match part {
+            Part::Any => true,
+            Part::Train => !instance.is_held_out(),
+            Part::HeldOut => instance.is_held_out(),
         };
         if is_wanted {
-            return Ok(drawn?);
+            return Ok(());
         }
+        stream = Stream::new(seed, PURPOSE, &attempt_of(identity, attempt));
     }
     let part = if part == Part::Train { "training" } else { "evaluation" };
     Err(Error::Usage(format!("task {name}: size {size} has no instance in the {part} split; choose a larger size")))
 }
 
-/// The training instance of a training step's place in the batch.
+/// The instance of an identity, of the part wanted.
 ///
 /// # Errors
-/// Like [`instance`].
-pub fn training_instance(task: &dyn Task, name: &str, seed: u64, step: u64, place: u64) -> Result<Instance> {
-    let key = [step, place];
-    let mut stream = Stream::new(seed, "training-size", &key);
-    let size = task.training_size(&mut stream);
+/// Like [`draw`].
+pub fn instance(task: &dyn Task, name: &str, identity: Identity, part: Part) -> Result<Instance> {
+    let mut instance = Instance::default();
+    let first = Key::new(identity.0, PURPOSE, &attempt_of(identity, 0));
+    draw(task, name, (identity, first), part, &mut instance)?;
+    Ok(instance)
+}
+
+/// Draws the training instances of a step into `batch`, one for each of its places.
+///
+/// # Errors
+/// Like [`draw`].
+pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: &mut [Instance]) -> Result<()> {
+    let places = 0..batch.len() as u64;
     // Training and evaluation instances come from streams with other keys and from disjoint halves of the hash.
-    instance(task, name, (stream.integer(), size, 0), Part::Train)
+    let identities = Keys::new("training-size", places.map(|place| ((), seed, [step, place]))).map(|((), key)| {
+        let mut stream = Stream::of(key);
+        let size = task.training_size(&mut stream);
+        (stream.integer(), size, 0)
+    });
+    with_keys(identities).zip(batch).try_for_each(|(named, instance)| draw(task, name, named, Part::Train, instance))
+}
+
+/// The first `count` training instances of a run with [`EVALUATION_SEED`].
+///
+/// # Errors
+/// Like [`draw`].
+pub fn training_instances(task: &dyn Task, name: &str, count: usize) -> Result<Vec<Instance>> {
+    let mut instances = vec![Instance::default(); count];
+    training_batch(task, name, EVALUATION_SEED, 0, &mut instances)?;
+    Ok(instances)
 }
 
 /// An instance of the evaluation.
@@ -98,7 +140,7 @@ pub fn sizes(task: &dyn Task, evaluation: &Evaluation) -> Vec<(Split, u32)> {
 /// Makes sure that every size has instances in the split that wants them, before anything is trained.
 ///
 /// # Errors
-/// Like [`instance`].
+/// Like [`draw`].
 pub fn check_splits(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Result<()> {
     if let Some(knob) = &task.spec().size {
         for size in &knob.training {
@@ -115,7 +157,7 @@ pub fn check_splits(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Res
 /// signal that asks to stop, if one does.
 ///
 /// # Errors
-/// Like [`instance`], and [`Error::Interrupted`].
+/// Like [`draw`], and [`Error::Interrupted`].
 pub fn evaluation_instances(
     task: &dyn Task,
     name: &str,
@@ -154,11 +196,10 @@ fn split_of(standing: Standing) -> Split {
 /// Smallest and largest headline complexity over training instances, for oracles.
 ///
 /// # Errors
-/// Like [`instance`].
+/// Like [`draw`].
 pub fn complexity_range(task: &dyn Task, name: &str, headline: usize) -> Result<(f32, f32)> {
     let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
-    for place in 0..256 {
-        let instance = training_instance(task, name, EVALUATION_SEED, 0, place)?;
+    for instance in training_instances(task, name, 256)? {
         for value in instance.complexities.column(headline).filter(|value| !value.is_nan()) {
             least = least.min(value);
             most = most.max(value);

@@ -81,14 +81,9 @@ pub enum Progress {
 }
 
 impl Trainer<'_> {
-    /// The batch of training step `step`, 0-based.
-    ///
-    /// # Errors
-    /// If the task cannot make an instance.
-    pub fn batch(&self, step: u64, device: &Device) -> Result<Batch> {
-        let instances = (0..self.plan.training.batch as u64)
-            .map(|place| data::training_instance(self.task, &self.plan.task.name, self.plan.seed, step, place))
-            .collect::<Result<Vec<Instance>>>()?;
+    /// The batch of training step `step`, 0-based, from instances that are drawn in the place of `instances`.
+    fn batch(&self, step: u64, instances: &mut [Instance], device: &Device) -> Result<Batch> {
+        data::training_batch(self.task, &self.plan.task.name, self.plan.seed, step, instances)?;
         let references: Vec<&Instance> = instances.iter().collect();
         let identities: Vec<u64> = (0..references.len() as u64).collect();
         Batch::new(&references, &identities, self.task.spec().supervision, self.headline, device)
@@ -111,10 +106,12 @@ impl Trainer<'_> {
             Err(error) => return Err(error),
         }
         let first = optimiser.steps();
+        let mut instances = vec![Instance::default(); settings.batch];
         let mut log = MetricsLog::open(&metrics, first);
         let started = Instant::now();
         for step in first..settings.steps {
-            let line = self.step(model, &mut optimiser, step)?;
+            let batch = self.batch(step, &mut instances, &model.device)?;
+            let line = self.step(model, &mut optimiser, &batch, step)?;
             let made = step + 1;
             monitor.progress(Stage::Training, made, settings.steps, Some(&line));
             let last = made == settings.steps;
@@ -133,10 +130,9 @@ impl Trainer<'_> {
         Ok(Progress::Finished(started.elapsed().as_secs_f64(), settings.steps - first))
     }
 
-    fn step(&self, model: &Model, optimiser: &mut AdamW, step: u64) -> Result<TrainingLine> {
-        let batch = self.batch(step, &model.device)?;
+    fn step(&self, model: &Model, optimiser: &mut AdamW, batch: &Batch, step: u64) -> Result<TrainingLine> {
         let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
-        let loss = loss(model, &batch, &Noise::Seeded(step), Some(&privileged)).map_err(|error| match error {
+        let loss = loss(model, batch, &Noise::Seeded(step), Some(&privileged)).map_err(|error| match error {
             Error::Contract(_) | Error::Cell(_) => Error::Cell(format!("training step {}: {error}", step + 1)),
             error => error,
         })?;

@@ -131,8 +131,8 @@ pub struct TaskSpec {
     pub headline: &'static str,
 }
 
-/// One instance. All per-token arrays are as long as `tokens` and indexed by the target token.
-#[derive(Debug, Clone, PartialEq)]
+/// One instance. All per-token arrays are as long as `tokens` and indexed by the target token. The default is none yet.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Instance {
     /// Token ids.
     pub tokens: Vec<u32>,
@@ -253,24 +253,36 @@ pub trait Task: Send + Sync {
     /// Vocabulary, size grids, features and complexities.
     fn spec(&self) -> &TaskSpec;
 
-    /// Draws an instance of the given size (0 for tasks without a size knob).
+    /// Draws an instance of the given size (0 for tasks without a size knob) and leaves it in `instance`, with nothing in it
+    /// of the instance that was there before. That one's memory can be used again: to find other memory is a fifth of the
+    /// cost of a small instance.
     ///
     /// # Errors
     /// If the task cannot express the size.
-    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance>;
+    fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()>;
+
+    /// [`draw`](Self::draw), into memory of its own.
+    ///
+    /// # Errors
+    /// Like [`draw`](Self::draw).
+    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        let mut instance = Instance::default();
+        self.draw(size, stream, &mut instance)?;
+        Ok(instance)
+    }
 
     /// Draws a size to train at: one of the knob's training sizes, all equally likely unless the task has another law.
     fn training_size(&self, stream: &mut Stream) -> u32 {
         self.spec().size.as_ref().map_or(0, |knob| *stream.choose(&knob.training))
     }
 
-    /// [`sample`](Self::sample) for training. A mixture, whose parts are trained at sizes of their own, leaves out those
+    /// [`draw`](Self::draw) for training. A mixture, whose parts are trained at sizes of their own, leaves out those
     /// that are not trained at `size`.
     ///
     /// # Errors
-    /// Like [`sample`](Self::sample).
-    fn sample_training(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
-        self.sample(size, stream)
+    /// Like [`draw`](Self::draw).
+    fn draw_training(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
+        self.draw(size, stream, instance)
     }
 
     /// How an instance's size stands to those that instances of its kind are trained at, where kinds differ in that;

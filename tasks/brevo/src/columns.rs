@@ -128,11 +128,17 @@ pub struct Layout<'a> {
     pub paired: Option<usize>,
 }
 
-/// The complexities and the features of a sequence.
-pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [Columns; 2] {
-    let columns = |count| Columns::undefined(count, layout.start..layout.length);
-    let mut complexities = columns(COMPLEXITIES.len() + usize::from(names.longest() > 1));
-    let mut features = columns(FEATURES.len() + usize::from(layout.paired.is_some()));
+/// Fills the complexities and the features of a sequence.
+pub fn fill(
+    graph: &Graph,
+    names: &Names,
+    search: &Search,
+    layout: &Layout,
+    [complexities, features]: [&mut Columns; 2],
+) {
+    let tokens = layout.start..layout.length;
+    complexities.reset(COMPLEXITIES.len() + usize::from(names.longest() > 1), tokens.clone());
+    features.reset(FEATURES.len() + usize::from(layout.paired.is_some()), tokens);
     let steps = steps(graph, layout.answer);
     let degrees = |node: u16| {
         let node = graph.node(node);
@@ -164,9 +170,8 @@ pub fn fill(graph: &Graph, names: &Names, search: &Search, layout: &Layout) -> [
     let place = (steps.len() + 1) as f32;
     features.write(token, 0, &[size, edges, place, f32::NAN, f32::NAN, previous[0], previous[1]]);
     if names.longest() > 1 {
-        spell(graph, names, &steps, layout.start, &mut complexities);
+        spell(graph, names, &steps, layout.start, complexities);
     }
-    [complexities, features]
 }
 
 /// Fewest edges from the query to a node of the answer without predecessors.

@@ -1,11 +1,13 @@
 //! The task `brevo`: a graph and a query, then what the query depends on.
 
+use std::mem;
+
 use haltbench_sdk::nodes::{Name, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::baseline::{self, Baseline};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
-use haltbench_sdk::text::Text;
+use haltbench_sdk::text::{Label, Text};
 use haltbench_sdk::{Error, Result};
 
 use crate::baseline::random_enabled;
@@ -89,7 +91,7 @@ impl Task for Brevo {
         &self.spec
     }
 
-    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+    fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         admit_size(NAME, &self.settings.nodes.knob, size)?;
         let mut draws = Draws::new(stream);
         let size = size as usize;
@@ -101,13 +103,14 @@ impl Task for Brevo {
                     OrderRule::Canonical => {
                         // The query is the last of all.
                         let answer = &search.post_order[..search.post_order.len() - 1];
-                        Ok(self.instance(&graph, &search, answer, None))
+                        self.write(&graph, &search, (answer, None), instance);
                     }
                     OrderRule::Any => {
                         let answer = search.random_backward(&graph, &mut draws);
-                        Ok(self.instance(&graph, &search, &answer, None))
+                        self.write(&graph, &search, (&answer, None), instance);
                     }
                 }
+                Ok(())
             }
             Some(member) => {
                 for _ in 0..ATTEMPTS {
@@ -115,7 +118,8 @@ impl Task for Brevo {
                     let search = Search::new(&graph, self.settings.order);
                     if let Some(Pair { answers: [first, second], place }) = pair::draw(&graph, &search, &mut draws) {
                         let answer = if member == Member::First { first } else { second };
-                        return Ok(self.instance(&graph, &search, &answer, Some(place)));
+                        self.write(&graph, &search, (&answer, Some(place)), instance);
+                        return Ok(());
                     }
                 }
                 let operand = format!("size of {NAME}");
@@ -164,54 +168,80 @@ impl Brevo {
         Graph::draw(size, &self.settings.nodes.names, self.settings.query, draws)
     }
 
-    fn instance(&self, graph: &Graph, search: &Search, answer: &[u16], paired: Option<usize>) -> Instance {
+    /// Writes the instance that asks about `graph` and is answered by `order`, in which a pair shares the place `paired`.
+    fn write(
+        &self,
+        graph: &Graph,
+        search: &Search,
+        (order, paired): (&[u16], Option<usize>),
+        Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical }: &mut Instance,
+    ) {
         let names = &self.settings.nodes.names;
-        let named: Vec<&Name> = graph.nodes.iter().map(|node| names.get(node.name)).collect();
-        let (tokens, start) = sequence(graph, &named, names.longest(), answer);
-        let mut loss_mask = Vec::with_capacity(tokens.len());
+        let named = graph.nodes.iter().map(|node| names.get(node.name)).collect();
+        let words = Words { query: graph.query, named, longest: names.longest() };
+        let start = words.sequence(&graph.edges, order, tokens);
+        *targets = None;
+        loss_mask.clear();
         loss_mask.resize(start, false);
         loss_mask.resize(tokens.len(), true);
-        let layout = Layout { answer, length: tokens.len(), start, paired };
-        let [complexities, features] = fill(graph, names, search, &layout);
-        let mut text = Text::with_capacity(answer.len() * names.longest());
-        text.labels(answer.iter().map(|node| &named[usize::from(*node)].label));
-        Instance {
-            targets: None,
-            loss_mask,
-            complexities,
-            features,
-            question: question(graph, &named, names.longest(), &graph.edges),
-            answer: text.finish(),
-            // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be
-            // exchanged: answers consist of them, and their order decides which answer is right.
-            canonical: Some(question(graph, &named, names.longest(), &graph.sorted())),
-            tokens,
-        }
+        let layout = Layout { answer: order, length: tokens.len(), start, paired };
+        fill(graph, names, search, &layout, [complexities, features]);
+        words.question(&graph.edges, question);
+        words.answer(order, answer);
+        // Graphs are the same problem whatever the order of their edges. Names are not of the kind that could be exchanged:
+        // answers consist of them, and their order decides which answer is right.
+        words.question(&graph.sorted(), canonical.get_or_insert_default());
     }
 }
 
-/// The tokens, and the place of the answer's first. `named` are the names of the nodes, of up to `longest` tokens.
-fn sequence(graph: &Graph, named: &[&Name], longest: usize, answer: &[u16]) -> (Vec<u32>, usize) {
-    let count = 2 * graph.edges.len() + 1 + answer.len();
-    let mut tokens = Sequence::with_capacity(count * longest + MARKERS.len());
-    let name = |node: &u16| named[usize::from(*node)];
-    tokens.push(BOS);
-    tokens.names(graph.edges.as_flattened().iter().map(name));
-    tokens.push(QUERY);
-    tokens.name(name(&graph.query));
-    tokens.push(ANS);
-    let start = tokens.length();
-    tokens.names(answer.iter().map(name));
-    tokens.push(EOS);
-    (tokens.finish(), start)
+/// Writes what an instance says, each into the memory of what it replaces.
+struct Words<'a> {
+    /// The node that is asked about.
+    query: u16,
+    /// The names of the nodes.
+    named: Vec<&'a Name>,
+    /// Tokens of the longest name that there could be.
+    longest: usize,
 }
 
-/// The text of a question with its edges in a given order. `named` are the names of the nodes, of up to `longest` tokens.
-fn question(graph: &Graph, named: &[&Name], longest: usize, edges: &[[u16; 2]]) -> String {
-    let label = |node: u16| &named[usize::from(node)].label;
-    let mut text = Text::with_capacity((2 * edges.len() + 1) * longest);
-    text.pairs(b'>', edges.iter().map(|edge| edge.map(label)));
-    text.text("? ");
-    text.label(label(graph.query));
-    text.finish()
+impl Words<'_> {
+    fn name(&self, node: u16) -> &Name {
+        self.named[usize::from(node)]
+    }
+
+    fn label(&self, node: u16) -> &Label {
+        &self.name(node).label
+    }
+
+    /// The tokens; the place of the answer's first is what it returns.
+    fn sequence(&self, edges: &[[u16; 2]], answer: &[u16], tokens: &mut Vec<u32>) -> usize {
+        let count = 2 * edges.len() + 1 + answer.len();
+        let mut sequence = Sequence::over(mem::take(tokens), count * self.longest + MARKERS.len());
+        sequence.push(BOS);
+        sequence.names(edges.as_flattened().iter().map(|node| self.name(*node)));
+        sequence.push(QUERY);
+        sequence.name(self.name(self.query));
+        sequence.push(ANS);
+        let start = sequence.length();
+        sequence.names(answer.iter().map(|node| self.name(*node)));
+        sequence.push(EOS);
+        *tokens = sequence.finish();
+        start
+    }
+
+    /// A question with its edges in a given order.
+    fn question(&self, edges: &[[u16; 2]], question: &mut String) {
+        let mut text = Text::over(mem::take(question), (2 * edges.len() + 1) * self.longest);
+        text.pairs(b'>', edges.iter().map(|edge| edge.map(|node| self.label(node))));
+        text.text("? ");
+        text.label(self.label(self.query));
+        *question = text.finish();
+    }
+
+    /// An answer.
+    fn answer(&self, nodes: &[u16], answer: &mut String) {
+        let mut text = Text::over(mem::take(answer), nodes.len() * self.longest);
+        text.labels(nodes.iter().map(|node| self.label(*node)));
+        *answer = text.finish();
+    }
 }

@@ -71,20 +71,20 @@ impl Task for Clrs {
         &self.spec
     }
 
-    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+    fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         admit_size(NAME, &self.settings.knob, size)?;
         let row = *stream.choose(self.settings.at(size)?);
-        instance(row, size, stream)
+        write(row, size, stream, instance)
     }
 
     fn training_size(&self, stream: &mut Stream) -> u32 {
         self.settings.training_size(stream)
     }
 
-    fn sample_training(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+    fn draw_training(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         admit_size(NAME, &self.settings.knob, size)?;
         let row = *stream.choose(self.settings.trained_at(size)?);
-        instance(row, size, stream)
+        write(row, size, stream, instance)
     }
 
     fn standing(&self, size: u32, instance: &Instance) -> Option<Standing> {
@@ -120,7 +120,7 @@ fn after_name(error: Error, row: &Row) -> Error {
     }
 }
 
-fn instance(row: &Row, size: u32, stream: &mut Stream) -> Result<Instance> {
+fn write(row: &Row, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
     let input = sample(row.algorithm, size as usize, stream)?;
     let trace = solve(row.algorithm, &input)?;
     let mut text = String::with_capacity(crate::limits::longest(row, size as usize));
@@ -135,7 +135,7 @@ fn instance(row: &Row, size: u32, stream: &mut Stream) -> Result<Instance> {
     let answer = text.split_off(question);
     // Variants that the paper merges ask for the same, so that one must not be trained on what another is tested on.
     let given = text.strip_prefix(row.name).unwrap_or(&text);
-    Ok(Instance {
+    *instance = Instance {
         targets: None,
         loss_mask: (0..tokens.len()).map(|place| place > question).collect(),
         complexities: measured.complexities(),
@@ -144,5 +144,6 @@ fn instance(row: &Row, size: u32, stream: &mut Stream) -> Result<Instance> {
         question: text,
         answer,
         tokens,
-    })
+    };
+    Ok(())
 }

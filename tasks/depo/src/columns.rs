@@ -90,13 +90,12 @@ pub struct Layout {
     pub answers: Vec<usize>,
 }
 
-/// The complexities and the features of a sequence; features stand at the first tokens of answers.
-pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Columns; 2] {
+/// Fills the complexities and the features of a sequence; features stand at the first tokens of answers.
+pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout, [complexities, features]: [&mut Columns; 2]) {
     let is_spelled = names.longest() > 1;
     let first = layout.answers.first().copied().unwrap_or(layout.length);
-    let columns = |count| Columns::undefined(count, first..layout.length);
-    let mut complexities = columns(COMPLEXITIES.len() + usize::from(is_spelled));
-    let mut features = columns(FEATURES.len());
+    complexities.reset(COMPLEXITIES.len() + usize::from(is_spelled), first..layout.length);
+    features.reset(FEATURES.len(), first..layout.length);
     let mut positions = vec![0; cycle.size()];
     for (position, start) in (1..).zip(&cycle.printed) {
         positions[*start as usize] = position;
@@ -125,7 +124,6 @@ pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout) -> [Columns; 2] {
             }
         }
     }
-    [complexities, features]
 }
 
 /// The values of [`COMPLEXITIES`] for a number of hops on a cycle.

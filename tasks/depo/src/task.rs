@@ -1,5 +1,7 @@
 //! The task `depo`: a cycle in pieces, then questions for k-th successors.
 
+use std::mem;
+
 use haltbench_sdk::Result;
 use haltbench_sdk::nodes::{Name, NodeSettings, Sequence};
 use haltbench_sdk::parameters::Parameters;
@@ -71,11 +73,12 @@ impl Task for Depo {
         &self.spec
     }
 
-    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+    fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         let Settings { nodes, hops, queries } = &self.settings;
         admit_size(NAME, &nodes.knob, size)?;
         let mut draws = Draws::new(stream);
-        Ok(self.instance(&Cycle::draw(size as usize, *queries, &nodes.names, hops, &mut draws)))
+        self.write(&Cycle::draw(size as usize, *queries, &nodes.names, hops, &mut draws), instance);
+        Ok(())
     }
 
     fn training_size(&self, stream: &mut Stream) -> u32 {
@@ -98,45 +101,47 @@ impl Task for Depo {
 }
 
 impl Depo {
-    fn instance(&self, cycle: &Cycle) -> Instance {
+    fn write(&self, cycle: &Cycle, instance: &mut Instance) {
         let names = &self.settings.nodes.names;
         // In the order of the cycle, the first once more at the end, so that every edge is one name and the next.
         let named: Vec<&Name> = cycle.nodes.iter().chain(cycle.nodes.first()).map(|name| names.get(*name)).collect();
         let edges = || cycle.printed.iter().map(|start| *start as usize).map(|start| [named[start], named[start + 1]]);
-        let (tokens, loss_mask, layout) = self.sequence(cycle, edges().flatten());
-        let [complexities, features] = fill(cycle, names, &layout);
-        let mut question = Text::with_capacity(2 * cycle.size() * names.longest() + self.query_room(cycle));
-        question.pairs(b'>', edges().map(|edge| edge.map(|name| &name.label)));
-        self.ask(cycle, &mut question);
-        let mut answer = Text::with_capacity(cycle.queries.len() * names.longest());
+        let layout = self.sequence(cycle, edges().flatten(), instance);
+        let Instance { targets, complexities, features, question, answer, canonical, .. } = instance;
+        *targets = None;
+        fill(cycle, names, &layout, [complexities, features]);
+        let words = 2 * cycle.size() * names.longest() + self.query_room(cycle);
+        let mut text = Text::over(mem::take(question), words);
+        text.pairs(b'>', edges().map(|edge| edge.map(|name| &name.label)));
+        self.ask(cycle, &mut text);
+        *question = text.finish();
+        let mut text = Text::over(mem::take(answer), cycle.queries.len() * names.longest());
         for query in &cycle.queries {
-            answer.label(&names.get(cycle.nodes[cycle.answer(query)]).label);
+            text.label(&names.get(cycle.nodes[cycle.answer(query)]).label);
         }
-        Instance {
-            targets: None,
-            loss_mask,
-            complexities,
-            features,
-            question: question.finish(),
-            answer: answer.finish(),
-            canonical: Some(self.canonical(cycle)),
-            tokens,
-        }
+        *answer = text.finish();
+        *canonical = Some(self.canonical(cycle, canonical.take().unwrap_or_default()));
     }
 
-    /// The tokens, which of them are under the loss, and where the answers stand; `edges` are the names that the printed
-    /// edges consist of.
-    fn sequence<'a>(&self, cycle: &Cycle, edges: impl Iterator<Item = &'a Name>) -> (Vec<u32>, Vec<bool>, Layout) {
+    /// Writes the tokens and which of them are under the loss, and says where the answers stand; `edges` are the names that
+    /// the printed edges consist of.
+    fn sequence<'a>(
+        &self,
+        cycle: &Cycle,
+        edges: impl Iterator<Item = &'a Name>,
+        Instance { tokens: sequence, loss_mask, .. }: &mut Instance,
+    ) -> Layout {
         let Settings { nodes: NodeSettings { names, .. }, hops, .. } = &self.settings;
         let longest = names.longest();
         let room = 2 * cycle.size() * longest + cycle.queries.len() * (2 * longest + hops.longest() + 1);
-        let mut tokens = Sequence::with_capacity(room + 1);
+        let mut tokens = Sequence::over(mem::take(sequence), room + 1);
         let name = |place: usize| names.get(cycle.nodes[place]);
         tokens.push(BOS);
         tokens.names(edges);
         let edges = tokens.length() - 1;
         let mut answers = Vec::with_capacity(cycle.queries.len());
-        let mut loss_mask = Vec::with_capacity(room + 1);
+        loss_mask.clear();
+        loss_mask.reserve(room + 1);
         for query in &cycle.queries {
             hops.print(query.hops, MARKERS.len() as u32, &mut tokens);
             tokens.name(name(query.start as usize));
@@ -147,13 +152,15 @@ impl Depo {
             loss_mask.resize(tokens.length(), true);
         }
         let layout = Layout { length: tokens.length(), edges, answers };
-        (tokens.finish(), loss_mask, layout)
+        *sequence = tokens.finish();
+        layout
     }
 
-    /// A text for the problem whatever the order of its edges: the cycle from its first name on, and the questions.
-    fn canonical(&self, cycle: &Cycle) -> String {
+    /// A text for the problem whatever the order of its edges: the cycle from its first name on, and the questions. In the
+    /// memory of `old`.
+    fn canonical(&self, cycle: &Cycle, old: String) -> String {
         let names = &self.settings.nodes.names;
-        let mut text = Text::with_capacity(cycle.size() * names.longest() + self.query_room(cycle));
+        let mut text = Text::over(old, cycle.size() * names.longest() + self.query_room(cycle));
         let first = cycle.nodes.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(place, _)| place);
         let (before, after) = cycle.nodes.split_at(first);
         text.labels_with(b'>', after.iter().chain(before).map(|name| &names.get(*name).label));

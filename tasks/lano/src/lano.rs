@@ -88,11 +88,12 @@ impl Task for Lano {
         &self.spec
     }
 
-    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+    fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         if size != 0 {
             return Err(Error::invalid(format!("size of {NAME}"), "none or 0, it has no size", size));
         }
-        Ok(self.instance(&Derivation::draw(&self.language.grammar, stream)))
+        *instance = self.instance(&Derivation::draw(&self.language.grammar, stream));
+        Ok(())
     }
 
     fn answer(&self, question: &str) -> Result<String> {

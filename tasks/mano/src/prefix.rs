@@ -1,10 +1,12 @@
 //! The task `mano`: a prefix expression, then its value.
 
+use std::mem;
+
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{
-    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
+    ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
     admit_size,
 };
 use haltbench_sdk::text::Label;
@@ -145,10 +147,11 @@ impl Task for Mano {
         &self.spec
     }
 
-    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+    fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         admit_size(NAME, &self.settings.knob, size)?;
         let tree = Tree::grow(size as usize, &self.settings.alphabet, stream);
-        Ok(self.instance(&tree))
+        self.write(&tree, instance);
+        Ok(())
     }
 
     fn answer(&self, question: &str) -> Result<String> {
@@ -161,56 +164,52 @@ impl Task for Mano {
 }
 
 impl Mano {
-    fn instance(&self, tree: &Tree) -> Instance {
+    fn write(&self, tree: &Tree, instance: &mut Instance) {
         let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let root = tree.root();
-        let mut tokens = Vec::with_capacity(tree.nodes.len() + 4);
+        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical } = instance;
+        (*targets, *canonical) = (None, None);
+        tokens.clear();
+        tokens.reserve(tree.nodes.len() + 4);
         tokens.push(BOS);
         tokens.extend(self.lengths.map(|before| before + u32::from(root.operators)));
         let start = tokens.len();
         tokens.extend(tree.nodes.iter().map(|node| token(node.symbol)));
-        let question = render(&tokens[start..], &self.labels);
+        *question = render(mem::take(question), &tokens[start..], &self.labels);
         tokens.extend([ANS, token(Symbol::Operand(u32::from(root.value)).number())]);
         let value = tokens.len() - 1;
-        let complexities = vec![[root.operators, root.height, root.lazy].map(f32::from)];
-        let mut loss_mask = Vec::with_capacity(tokens.len());
+        loss_mask.clear();
         loss_mask.resize(value, false);
         loss_mask.push(true);
-        Instance {
-            targets: None,
-            loss_mask,
-            complexities: Columns::of_rows(value, complexities),
-            features: features(tree, start, tokens.len()),
-            canonical: None,
-            question,
-            answer: self.spec.vocabulary[tokens[value] as usize].clone(),
-            tokens,
-        }
+        complexities.rows(value..value + 1).fill([root.operators, root.height, root.lazy].map(f32::from));
+        write_features(tree, start, features.rows(0..tokens.len()));
+        answer.clear();
+        answer.push_str(&self.spec.vocabulary[tokens[value] as usize]);
     }
 }
 
-/// The columns of [`FEATURES`] for the `length` tokens of an instance whose expression starts at `start`.
-fn features(tree: &Tree, start: usize, length: usize) -> Columns {
+/// Writes the rows of [`FEATURES`] of the tokens of an instance whose expression starts at `start`.
+fn write_features(tree: &Tree, start: usize, rows: &mut [[f32; FEATURES.len()]]) {
     let (expression, size) = (tree.nodes.len() as f32, f32::from(tree.root().operators));
-    let mut rows: Vec<[f32; FEATURES.len()]> = Vec::with_capacity(length);
     let counted = |token: usize| {
         let none = f32::NAN;
         [expression, size, token as f32, none, none, none, none, none, none]
     };
-    rows.extend((0..start).map(counted));
+    let expressed = start..start + tree.nodes.len();
+    for token in (0..start).chain(expressed.end..rows.len()) {
+        rows[token] = counted(token);
+    }
     // Looked up by the symbol's number: whether it is an operator cannot be predicted.
     let operators = [0.0, 1.0, 2.0, f32::NAN];
-    rows.extend((start as u16..).zip(&tree.nodes).map(|(token, node)| {
+    for ((row, token), node) in rows[expressed].iter_mut().zip(start as u16..).zip(&tree.nodes) {
         let operator = operators[usize::from(node.symbol).min(Operator::ALL.len())];
         // A parser has all operators above a node on its stack.
         let Place { depth, lacks, completed } = node.place;
         let [token, depth, lacks, completed] = [token, depth, lacks, completed].map(f32::from);
-        [expression, size, token, operator, depth, lacks, completed, f32::NAN, f32::NAN]
-    }));
-    rows.extend((rows.len()..length).map(counted));
+        *row = [expression, size, token, operator, depth, lacks, completed, f32::NAN, f32::NAN];
+    }
     // It has the most of them at the operand under the longest chain.
     if let Some([.., peak_depth, zero_products]) = rows.last_mut() {
         [*peak_depth, *zero_products] = [tree.root().height, tree.root().zero_products].map(f32::from);
     }
-    Columns::of_rows(0, rows)
 }

@@ -1,5 +1,7 @@
 //! The task `mano-stream`: a postfix expression whose every operator is supervised.
 
+use std::mem;
+
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
@@ -118,10 +120,11 @@ impl Task for ManoStream {
         &self.spec
     }
 
-    fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+    fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         admit_size(NAME, &self.settings.knob, size)?;
         let tree = Tree::grow(size as usize, &self.settings.alphabet, stream);
-        Ok(self.instance(&tree))
+        self.write(&tree, instance);
+        Ok(())
     }
 
     fn answer(&self, question: &str) -> Result<String> {
@@ -135,44 +138,40 @@ impl Task for ManoStream {
 }
 
 impl ManoStream {
-    fn instance(&self, tree: &Tree) -> Instance {
+    fn write(&self, tree: &Tree, instance: &mut Instance) {
+        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical } = instance;
         let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let order = tree.postfix();
-        let mut tokens = Vec::with_capacity(order.len() + 1);
+        tokens.clear();
         tokens.push(BOS);
         tokens.extend(order.iter().map(|index| token(tree.nodes[*index].symbol)));
-        let mut targets = tokens.clone();
-        let mut loss_mask = vec![false; tokens.len()];
-        let mut answer = Vec::new();
-        let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens.len());
+        let targets = targets.get_or_insert_default();
+        targets.clone_from(tokens);
+        loss_mask.clear();
+        loss_mask.resize(tokens.len(), false);
+        let mut values = Vec::new();
+        complexities.reset(COMPLEXITIES.len(), 0..tokens.len());
         for (place, index) in order.iter().enumerate() {
             let node = tree.nodes[*index];
             if node.operator().is_some() {
                 let Measure { value, operators, height, lazy, .. } = node.measure;
                 targets[place + 1] = token(Symbol::Operand(u32::from(value)).number());
                 loss_mask[place + 1] = true;
-                answer.push(targets[place + 1]);
+                values.push(targets[place + 1]);
                 complexities.write(place + 1, 0, &[operators, height, lazy].map(f32::from));
             }
         }
-        let question = render(&tokens[1..], &self.labels);
-        Instance {
-            targets: Some(targets),
-            loss_mask,
-            complexities,
-            features: features(tree, &order),
-            canonical: None,
-            question,
-            answer: render(&answer, &self.labels),
-            tokens,
-        }
+        write_features(tree, &order, features);
+        *question = render(mem::take(question), &tokens[1..], &self.labels);
+        *answer = render(mem::take(answer), &values, &self.labels);
+        *canonical = None;
     }
 }
 
 /// The columns of [`FEATURES`] for `<bos>` and the nodes in postfix `order`.
-fn features(tree: &Tree, order: &[usize]) -> Columns {
+fn write_features(tree: &Tree, order: &[usize], columns: &mut Columns) {
     let length = order.len() + 1;
-    let mut columns = Columns::undefined(FEATURES.len(), 0..length);
+    columns.reset(FEATURES.len(), 0..length);
     let (expression, size) = (order.len() as f32, f32::from(tree.root().operators));
     (0..length).for_each(|token| columns.write(token, 0, &[expression, size, token as f32]));
     let mut values = 0;
@@ -194,5 +193,4 @@ fn features(tree: &Tree, order: &[usize]) -> Columns {
             }
         }
     }
-    columns
 }

@@ -65,26 +65,29 @@ impl Tree {
         // A tree of n operators has 2n + 1 nodes.
         let mut nodes = vec![Node::default(); 2 * size + 1];
         let mut count = 0;
-        nodes[0].measure.operators = size as u16;
+        // The node at hand, which a left operand never has to be read for.
+        let (mut place, mut size) = (Place::default(), size as u16);
         for index in 0..nodes.len() {
-            let Node { place, measure: Measure { operators: size, .. }, .. } = nodes[index];
+            nodes[index].place = place;
+            nodes[index].measure.operators = size;
             if size == 0 {
                 let value = stream.below(u64::from(alphabet.modulus)) as u16;
                 nodes[index].symbol = Symbol::Operand(u32::from(value)).number();
                 nodes[index].measure.value = value;
+                // A right operand, if there is one: it waits there.
+                let next = nodes.get(index + 1).copied().unwrap_or_default();
+                (place, size) = (next.place, next.measure.operators);
                 continue;
             }
             let operator = *stream.choose(&alphabet.operators);
             let left = stream.below(u64::from(size)) as u16;
-            let (depth, right) = (place.depth + 1, index as u16 + 2 * left + 2);
             nodes[count].operator_at = index as u16;
             count += 1;
             nodes[index].symbol = Symbol::Operator(operator).number();
-            let operands = [(index + 1, left, 2, 0), (usize::from(right), size - 1 - left, 1, left)];
-            for (operand, operators, lacks, completed) in operands {
-                nodes[operand].measure.operators = operators;
-                nodes[operand].place = Place { depth, lacks, completed };
-            }
+            let (depth, right) = (place.depth + 1, index + 2 * usize::from(left) + 2);
+            nodes[right].place = Place { depth, lacks: 1, completed: left };
+            nodes[right].measure.operators = size - 1 - left;
+            (place, size) = (Place { depth, lacks: 2, completed: 0 }, left);
         }
         let mut tree = Self { nodes };
         tree.measure(alphabet.modulus);

@@ -55,7 +55,7 @@ pub struct DataReport {
 /// # Errors
 /// If the task cannot express the size.
 pub fn measure(task: &dyn Task, workload: DataWorkload, threads: usize, repetitions: usize) -> Result<DataReport> {
-    let drawn = draw(task, &workload, threads, |instance| (instance.tokens.len(), hash(&instance)))?;
+    let drawn = draw(task, &workload, threads, |instance| (instance.tokens.len(), hash(instance)))?;
     let mut hasher = blake3::Hasher::new();
     drawn.iter().for_each(|(_, hash)| {
         hasher.update(hash.as_bytes());
@@ -85,13 +85,18 @@ fn draw<T: Send>(
     task: &dyn Task,
     workload: &DataWorkload,
     threads: usize,
-    of: impl Fn(Instance) -> T + Sync,
+    of: impl Fn(&Instance) -> T + Sync,
 ) -> Result<Vec<T>> {
     let share = INSTANCES.div_ceil(threads.max(1) as u64);
     let part = |first: u64| -> Result<Vec<T>> {
-        let key = |index| (workload.seed, workload.size, index);
-        let indices = first..(first + share).min(INSTANCES);
-        indices.map(|index| data::instance(task, &workload.task, key(index), Part::Any).map(&of)).collect()
+        let identities = (first..(first + share).min(INSTANCES)).map(|index| (workload.seed, workload.size, index));
+        // Each takes the place of the one before, as in training.
+        let mut instance = Instance::default();
+        let draw = |named| {
+            data::draw(task, &workload.task, named, Part::Any, &mut instance)?;
+            Ok(of(&instance))
+        };
+        data::with_keys(identities).map(draw).collect()
     };
     if threads < 2 {
         return part(0);

@@ -156,16 +156,19 @@ macro_rules! bench_generator {
             $({
                 let given: &[(&str, Value)] = $given;
                 let task = configured(declaration, given).unwrap();
-                let instance = |index| {
-                    task.sample($size, &mut $crate::random::Stream::new(0, "bench", &[index])).unwrap()
+                let mut instance = $crate::task::Instance::default();
+                let mut draw = |index| {
+                    let mut stream = $crate::random::Stream::new(0, "bench", &[index]);
+                    task.draw($size, &mut stream, &mut instance).unwrap();
+                    instance.tokens.len()
                 };
-                let tokens: usize = (0..100).map(|index| instance(index).tokens.len()).sum();
+                let tokens: usize = (0..100).map(&mut draw).sum();
                 group.throughput(criterion::Throughput::Elements(tokens as u64 / 100));
                 let mut index = 0;
                 group.bench_function($name, |bencher| {
                     bencher.iter(|| {
                         index += 1;
-                        instance(index)
+                        draw(index)
                     });
                 });
             })+

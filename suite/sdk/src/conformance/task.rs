@@ -43,9 +43,11 @@ pub fn check_task(declaration: &'static TaskDeclaration) {
     let build = || subject.expect("it builds with its defaults", (declaration.build)(&parameters));
     let task = build();
     check_spec(subject, task.spec());
+    // Drawn into again and again, at larger and smaller sizes.
+    let mut reused = Instance::default();
     for size in sizes(task.spec()) {
         // The second copy draws each instance afresh, so state kept between draws shows.
-        Trial { subject, task: &*task, copy: &*build(), size }.run();
+        Trial { subject, task: &*task, copy: &*build(), size }.run(&mut reused);
     }
     if let Some(knob) = &task.spec().size {
         check_refused_sizes(subject, &*task, knob);
@@ -133,15 +135,19 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn run(&self) {
+    fn run(&self, reused: &mut Instance) {
         let mut questions = BTreeSet::new();
         let training: Vec<Instance> = (SEEDS..SEEDS + 4).map(|seed| self.draw(self.task, seed)).collect();
         let baselines = self.task.baselines(&training);
         for seed in 0..SEEDS {
             let instance = self.draw(self.task, seed);
             // Undefined entries are NaN, which equals nothing: compare what is printed.
-            let same = format!("{instance:?}") == format!("{:?}", self.draw(self.copy, seed));
+            let printed = format!("{instance:?}");
+            let same = printed == format!("{:?}", self.draw(self.copy, seed));
             self.subject.demand("one key names one instance", same, || self.place(seed));
+            self.draw_into(self.copy, seed, reused);
+            let same = printed == format!("{reused:?}");
+            self.subject.demand("nothing is left of the instance before", same, || self.place(seed));
             self.check_instance(&instance, seed);
             self.check_answers(&instance, seed);
             self.check_malformed(&instance, seed);
@@ -153,9 +159,15 @@ impl Trial<'_> {
     }
 
     fn draw(&self, task: &dyn Task, seed: u64) -> Instance {
+        let mut instance = Instance::default();
+        self.draw_into(task, seed, &mut instance);
+        instance
+    }
+
+    fn draw_into(&self, task: &dyn Task, seed: u64, instance: &mut Instance) {
         let mut stream = Stream::new(seed, "conformance", &[u64::from(self.size)]);
-        let drawn = contained(self.subject, "sampling", || task.sample(self.size, &mut stream));
-        self.subject.expect(&format!("it can be sampled at size {}", self.size), drawn)
+        let drawn = contained(self.subject, "sampling", || task.draw(self.size, &mut stream, instance));
+        self.subject.expect(&format!("it can be sampled at size {}", self.size), drawn);
     }
 
     fn place(&self, seed: u64) -> String {
@@ -286,6 +298,7 @@ mod tests {
     const OVERLAPPING: u8 = 3;
     const PANICKING: u8 = 4;
     const UNMEASURED: u8 = 5;
+    const LINGERING: u8 = 6;
 
     /// Copies its bits; `FLAW` says which promise it breaks.
     struct Copying<const FLAW: u8>(TaskSpec);
@@ -320,7 +333,7 @@ mod tests {
             &self.0
         }
 
-        fn sample(&self, size: u32, stream: &mut Stream) -> Result<Instance> {
+        fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
             if let Some(knob) = &self.0.size {
                 admit_size("copying", knob, size)?;
             }
@@ -331,16 +344,17 @@ mod tests {
             if FLAW != UNMEASURED {
                 (0..size as usize).for_each(|place| complexities.write(size as usize + place, 0, &[place as f32]));
             }
-            Ok(Instance {
+            *instance = Instance {
                 tokens: bits.repeat(2),
                 targets: None,
                 loss_mask: (0..2 * size).map(|index| index >= size).collect(),
                 complexities,
                 features: Columns::undefined(0, 0..length),
                 question: text.clone(),
-                answer: text,
-                canonical: None,
-            })
+                answer: text.clone(),
+                canonical: if FLAW == LINGERING { instance.canonical.take().or(Some(text)) } else { None },
+            };
+            Ok(())
         }
 
         fn answer(&self, question: &str) -> Result<String> {
@@ -395,6 +409,12 @@ mod tests {
     #[should_panic(expected = "answering never panics")]
     fn finds_a_panic() {
         check_task(&const { copying::<PANICKING>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing is left of the instance before")]
+    fn finds_what_is_left_of_another_instance() {
+        check_task(&const { copying::<LINGERING>() });
     }
 
     #[test]

@@ -10,9 +10,11 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// An empty sequence with room for `tokens` tokens.
-    pub fn with_capacity(tokens: usize) -> Self {
-        Self { tokens: vec![0; tokens + LONGEST], length: 0 }
+    /// An empty sequence in the memory of `old`, with room for `tokens` tokens.
+    pub fn over(mut old: Vec<u32>, tokens: usize) -> Self {
+        // What is still in it is room like any other.
+        old.resize(tokens + LONGEST, 0);
+        Self { tokens: old, length: 0 }
     }
 
     /// Appends the tokens of a name. A copy of fixed length takes a few instructions; the next one overwrites the surplus.

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// A row of entries for every token of a sequence, one for each declared complexity or feature; NaN where undefined.
 ///
 /// Tokens of a prompt often have no entry, so rows are kept from a first token on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Columns {
     /// The rows, one after the other.
     entries: Vec<f32>,
@@ -18,13 +18,25 @@ impl Columns {
     /// Columns for a sequence that ends with `tokens`, without a defined entry. Those of tokens before the range cannot be
     /// written.
     pub fn undefined(columns: usize, tokens: Range<usize>) -> Self {
-        Self { entries: vec![f32::NAN; columns * tokens.len()], columns, tokens }
+        let mut all = Self::default();
+        all.reset(columns, tokens);
+        all
     }
 
-    /// Columns for a sequence that ends with the last of `rows`; the first of them is that of the token `first`.
-    pub fn of_rows<const COLUMNS: usize>(first: usize, rows: Vec<[f32; COLUMNS]>) -> Self {
-        let tokens = first..first + rows.len();
-        Self { entries: rows.into_flattened(), columns: COLUMNS, tokens }
+    /// Makes these columns [`undefined`](Self::undefined) ones, in the same memory.
+    pub fn reset(&mut self, columns: usize, tokens: Range<usize>) {
+        self.entries.clear();
+        self.entries.resize(columns * tokens.len(), f32::NAN);
+        (self.columns, self.tokens) = (columns, tokens);
+    }
+
+    /// The rows of `tokens`, with which the sequence ends, in the same memory. All entries of each are to be written: they
+    /// hold whatever was there before.
+    #[inline]
+    pub fn rows<const COLUMNS: usize>(&mut self, tokens: Range<usize>) -> &mut [[f32; COLUMNS]] {
+        self.entries.resize(COLUMNS * tokens.len(), f32::NAN);
+        (self.columns, self.tokens) = (COLUMNS, tokens);
+        self.entries.as_chunks_mut().0
     }
 
     /// Number of columns.

@@ -1,6 +1,7 @@
 //! Worked examples of the released task, and the layout of sequences.
 
 use haltbench_sdk::nodes::Names;
+use haltbench_sdk::task::Columns;
 
 use super::{canonical, configured, draw, every, spelled, text};
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, fill};
@@ -26,7 +27,8 @@ fn columns(question: &str, answer: &str, wanted: &[(&str, &str)]) {
     let graph = Graph::new(list, edges, number(read.query.word));
     let answer: Vec<u16> = answer.split(' ').map(number).collect();
     let layout = Layout { answer: &answer, length: answer.len() + 1, start: 0, paired: None };
-    let [complexities, features] = fill(&graph, &names, &Search::new(&graph, OrderRule::Any), &layout);
+    let [mut complexities, mut features] = <[Columns; 2]>::default();
+    fill(&graph, &names, &Search::new(&graph, OrderRule::Any), &layout, [&mut complexities, &mut features]);
     let declared = COMPLEXITIES.iter().map(|column| column.name).chain(FEATURES.iter().map(|column| column.name));
     let all: Vec<_> = declared.zip(every(&complexities).chain(every(&features))).collect();
     for (name, expected) in wanted {

@@ -1,6 +1,7 @@
 //! A worked example with names of several tokens, in which depth of the search and distance to the query differ.
 
 use haltbench_sdk::nodes::Names;
+use haltbench_sdk::task::Columns;
 
 use super::every;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, fill};
@@ -26,7 +27,8 @@ fn six_spelled_nodes_have_the_columns_found_by_hand() {
     let lengths: Vec<usize> = words.iter().map(|word| word.split('.').count()).collect();
     let length: usize = lengths.iter().sum();
     let layout = Layout { answer: &answer, length: length + 1, start: 0, paired: None };
-    let [complexities, features] = fill(&graph, &names, &Search::new(&graph, OrderRule::Any), &layout);
+    let [mut complexities, mut features] = <[Columns; 2]>::default();
+    fill(&graph, &names, &Search::new(&graph, OrderRule::Any), &layout, [&mut complexities, &mut features]);
     let printed = |value: &f32| if value.is_nan() { "-".to_owned() } else { value.to_string() };
     let at_names = |column: &[f32]| {
         let starts = lengths.iter().scan(0, |next, length| Some(std::mem::replace(next, *next + length)));

@@ -102,12 +102,13 @@ fn a_mixture_trains_on_every_algorithm_and_size_equally_often() {
     let mixture = clrs();
     let mut counts: BTreeMap<(String, u32), f64> = BTreeMap::new();
     let count = 20_000;
+    let mut instance = Instance::default();
     for seed in 0..count {
         let mut stream = Stream::new(seed, "training", &[]);
         let size = mixture.training_size(&mut stream);
         // Larger instances take long to solve.
         if size <= 12 {
-            let instance = mixture.sample_training(size, &mut stream).unwrap();
+            mixture.draw_training(size, &mut stream, &mut instance).unwrap();
             *counts.entry((name(&instance), size)).or_default() += 1.0;
         }
     }

@@ -1,6 +1,7 @@
 //! Worked examples of the released task, and the layout of sequences.
 
 use haltbench_sdk::parameters::Value;
+use haltbench_sdk::task::Columns;
 
 use super::{configured, depo, draw, released};
 
@@ -120,7 +121,8 @@ fn the_released_example_shares_its_prefixes_as_known() {
         queries: vec![Query { start: 2, hops: 8 }],
     };
     let layout = Layout { length: 7, edges: 0, answers: vec![1] };
-    let [complexities, features] = fill(&cycle, &names, &layout);
+    let [mut complexities, mut features] = <[Columns; 2]>::default();
+    fill(&cycle, &names, &layout, [&mut complexities, &mut features]);
     let column = |column| complexities.column(column).skip(1).take(5).collect::<Vec<_>>();
     assert_eq!(column(4), [5.0, 3.0, 2.0, 2.0, 1.0]);
     assert_eq!(column(0), [8.0, 8.0, 8.0, 8.0, 1.0]);
