@@ -2,28 +2,34 @@
 
     python3 generators.py [--program ../target/debug/haltbench] [--seconds 2] [--rounds 3] [--released FOLDER]
 
-The laws of Brevo, Depo and Mano (Physics of Language Models 4.1, arXiv 2512.17351, section 2.1), written here as one would
-write them in Python: tokens, labels and the answer, no complexities and no features, whereas our side draws all of them.
-Brevo's tuple also has its breadth-first depth, as the published program has. Prints instances per second of each and their
-ratio, both at their fastest, since other programs only ever slow them down, and the lowest and the highest ratio of a
-round. Needs Python alone.
+The laws of Brevo, Depo, Lano and Mano (Physics of Language Models 4.1, arXiv 2512.17351, section 2.1), written here as one
+would write them in Python: tokens, labels and the answer, no complexities and no features, whereas our side draws all of
+them; of Lano both draw a string with its derivation. Brevo's tuple also has its breadth-first depth, as the published
+program has. Prints instances per second of each and their ratio, both at their fastest, since other programs only ever slow
+them down, and the lowest and the highest ratio of a round. Needs Python alone, and cargo for Lano, which is a bench.
 
-With `--released`, the programs themselves are timed instead: FOLDER holds `brevo.py`, `depo.py` and `mano.py` as the
-authors publish them (github.com/facebookresearch/PhysicsLM4).
+With `--released`, the programs themselves are timed instead: FOLDER holds `brevo.py`, `depo.py`, `mano.py` and Lano's
+`data_cfg.py` as the authors publish them (github.com/facebookresearch/PhysicsLM4).
 """
 
 import argparse
+import itertools
 import json
 import random
+import re
 import statistics
 import subprocess
+import sys
 import time
 from collections import deque
 from pathlib import Path
+from unittest.mock import MagicMock
 
+GRAMMARS = ["cfg3b", "cfg3f", "cfg3j", "cfg3k"]
 # Seconds of the pieces of which the fastest counts; ours are of 1,000 instances.
 WINDOW = 0.05
-PROGRAM = Path(__file__).resolve().parents[1] / "target" / "debug" / "haltbench"
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROGRAM = REPOSITORY / "target" / "debug" / "haltbench"
 
 
 def names(generator: random.Random, count: int, vocabulary: int, shortest: int, longest: int) -> list[list[int]]:
@@ -121,66 +127,138 @@ def mano(generator: random.Random, size: int) -> tuple[list[int], list[int]]:
     return tokens, [1] * len(tokens)
 
 
+def grammar(name: str) -> dict[str, list[list[str]]]:
+    """The alternatives of every symbol."""
+    rules = {}
+    for line in (REPOSITORY / "tasks" / "lano" / "grammars" / f"{name}.txt").read_text().splitlines():
+        if "->" in line:
+            symbol, alternatives = line.split("->")
+            rules[symbol.strip()] = [alternative.split() for alternative in alternatives.split("|")]
+    return rules
+
+
+def levels_of(rules: dict[str, list[list[str]]]) -> list[list[str]]:
+    """The symbols of every level, from the root's to the terminals."""
+    levels = [["S"]]
+    while levels[-1][0] in rules:
+        alternatives = itertools.chain.from_iterable(rules[symbol] for symbol in levels[-1])
+        levels.append(sorted(set(itertools.chain.from_iterable(alternatives))))
+    return levels
+
+
+def derive(generator: random.Random, rules: dict, symbol: str, above: list, numbers: list) -> list[list]:
+    """The terminals under a symbol, each with the symbols above it and their numbers within their levels."""
+    number = next(numbers[len(above) // 2])
+    if symbol not in rules:
+        return [[symbol, number, *above]]
+    tokens, path = [], [symbol, number, *above]
+    for child in generator.choice(rules[symbol]):
+        tokens += derive(generator, rules, child, path, numbers)
+    return tokens
+
+
+def lano(generator: random.Random, rules: dict) -> list[list[list]]:
+    return [derive(generator, rules, "S", [], [itertools.count() for _ in range(9)])]
+
+
+def law(largest: int) -> tuple[range, list[float]]:
+    """The sizes of Brevo and Depo in training, and the weight of each."""
+    sizes = range(3, largest + 1)
+    return sizes, [1 / (size + largest**0.5) for size in sizes]
+
+
+def typical(largest: int, count: int = 24) -> list[int]:
+    """The middle sizes of so many equally likely stretches of sizes in training."""
+    sizes, weights = law(largest)
+    below = list(itertools.accumulate(weights))
+    middles = [(place + 0.5) / count * below[-1] for place in range(count)]
+    return [next(size for size, total in zip(sizes, below) if total >= middle) for middle in middles]
+
+
+def trained(draw, largest: int):
+    """Draws at sizes of training; `draw` takes a generator and a size."""
+    sizes, weights = law(largest)
+    below = list(itertools.accumulate(weights))
+    return lambda g: draw(g, g.choices(sizes, cum_weights=below)[0])
+
+
+BREVO1 = ["maximum_nodes=110", "order=any", "spare_vocabulary=false"]
+BREVO2 = ["maximum_nodes=50", "order=any", "spare_vocabulary=false", "vocabulary=4", "shortest_name=2", "longest_name=4"]
+DEPO1 = ["maximum_nodes=375", "spare_vocabulary=false", "vocabulary=50", "shortest_name=1", "longest_name=2"]
+DEPO2 = ["maximum_nodes=125", "spare_vocabulary=false", "vocabulary=3", "shortest_name=5", "longest_name=7", "maximum_hops=16"]
+
+
+def brevo1(generator: random.Random, size: int):
+    return brevo(generator, size, None)
+
+
+def brevo2(generator: random.Random, size: int):
+    return brevo(generator, size, (4, 2, 4))
+
+
+def depo1(generator: random.Random, size: int):
+    return depo(generator, size, (50, 1, 2), 8)
+
+
+def depo2(generator: random.Random, size: int):
+    return depo(generator, size, (3, 5, 7), 16)
+
+
 # Name, what Python draws, arguments of `haltbench bench data`: the sizes, all equally likely, are drawn one after the other.
 CASES = [
     ("Mano l = 10", lambda g: mano(g, 10), "mano", [10], []),
     ("Mano l = 16", lambda g: mano(g, 16), "mano", [16], []),
     ("Mano l = 1 to 10", lambda g: mano(g, g.randint(1, 10)), "mano", range(1, 11), []),
     ("Mano l = 1 to 16", lambda g: mano(g, g.randint(1, 16)), "mano", range(1, 17), []),
-    (
-        "Brevo1 n = N = 110",
-        lambda g: brevo(g, 110, None),
-        "brevo",
-        [110],
-        ["maximum_nodes=110", "order=any", "spare_vocabulary=false"],
-    ),
-    (
-        "Brevo2 n = N = 50",
-        lambda g: brevo(g, 50, (4, 2, 4)),
-        "brevo",
-        [50],
-        ["maximum_nodes=50", "order=any", "spare_vocabulary=false", "vocabulary=4", "shortest_name=2", "longest_name=4"],
-    ),
-    (
-        "Depo1 n = N = 375",
-        lambda g: depo(g, 375, (50, 1, 2), 8),
-        "depo",
-        [375],
-        ["maximum_nodes=375", "spare_vocabulary=false", "vocabulary=50", "shortest_name=1", "longest_name=2"],
-    ),
-    (
-        "Depo2 n = N = 125",
-        lambda g: depo(g, 125, (3, 5, 7), 16),
-        "depo",
-        [125],
-        [
-            "maximum_nodes=125",
-            "spare_vocabulary=false",
-            "vocabulary=3",
-            "shortest_name=5",
-            "longest_name=7",
-            "maximum_hops=16",
-        ],
-    ),
+    ("Brevo1 n = N = 110", lambda g: brevo1(g, 110), "brevo", [110], BREVO1),
+    ("Brevo1 training, N = 110", trained(brevo1, 110), "brevo", typical(110), BREVO1),
+    ("Brevo2 n = N = 50", lambda g: brevo2(g, 50), "brevo", [50], BREVO2),
+    ("Brevo2 training, N = 50", trained(brevo2, 50), "brevo", typical(50), BREVO2),
+    ("Depo1 n = N = 375", lambda g: depo1(g, 375), "depo", [375], DEPO1),
+    ("Depo1 training, N = 375", trained(depo1, 375), "depo", typical(375), DEPO1),
+    ("Depo2 n = N = 125", lambda g: depo2(g, 125), "depo", [125], DEPO2),
+    ("Depo2 training, N = 125", trained(depo2, 125), "depo", typical(125), DEPO2),
+    # Of Lano, a bench draws what published programs draw.
+    *((f"Lano {name}", lambda g, rules=grammar(name): lano(g, rules), "lano", [name], []) for name in GRAMMARS),
 ]
 
 
 def released(folder: Path) -> dict:
     """How the published programs draw each case."""
     functions = {}
-    for name in ["brevo", "depo", "mano"]:
+    # Lano's imports them for what is not timed here.
+    sys.modules.update({name: MagicMock() for name in ["torch", "torch.nn", "numpy", "xlsxwriter", "tqdm"]})
+    for name in ["brevo", "depo", "mano", "data_cfg"]:
         # As published, they print examples, use names that they never define, and assert one of those.
         functions[name] = {"random": random, "print": lambda *_: None, "bos_token_id": 9999, "eos_token_id": 9996}
+        functions[name]["__name__"] = name
         path = folder / f"{name}.py"
         exec(compile(path.read_text(), path, "exec", optimize=1), functions[name])
-    graph, depo, mano = functions["brevo"]["TopoSortDepthStats"], functions["depo"], functions["mano"]
+    brevo, depo, mano = functions["brevo"], functions["depo"], functions["mano"]
+    graph = brevo["TopoSortDepthStats"]
 
     def expression(generator: random.Random, sizes: list[int]) -> list[list[int]]:
         return [mano["encode_pure_arithmetic"](generator, sizes, sizes, mano["ops"])]
 
+    def order(generator: random.Random, *arguments, **options) -> dict:
+        brevo["rng"] = generator
+        return brevo["topsort_data"](*arguments, **options)
+
     def cycle(generator: random.Random, *arguments, **options) -> dict:
         depo["rng"] = generator
-        return depo["depo_data"](*arguments, QA=True, **options)
+        return depo["depo_data"](*arguments, **options)
+
+    def strings(name: str):
+        node, language = functions["data_cfg"]["CFG_Node"], functions["data_cfg"]["CFG_Config"]()
+        levels = levels_of(grammar(name))
+        language.all = [[node(language, depth, 0, symbol) for symbol in level] for depth, level in enumerate(levels)]
+        for level, below in zip(language.all, levels[1:]):
+            for symbol in level:
+                alternatives = grammar(name)[symbol.name]
+                symbol.children = [[below.index(child) for child in alternative] for alternative in alternatives]
+        return lambda g: [language.generate_onedata(g)]
+
+    short = {"mini_vocab": 50, "min_tlen": 1, "max_tlen": 2}
 
     return {
         "Mano l = 10": lambda g: expression(g, [10]),
@@ -189,8 +267,13 @@ def released(folder: Path) -> dict:
         "Mano l = 1 to 16": lambda g, sizes=list(range(1, 17)): expression(g, sizes),
         "Brevo1 n = N = 110": lambda g: graph(110, vocab_size=110).generate_tokens(g),
         "Brevo2 n = N = 50": lambda g: graph(50, vocab_size=50).generate_tokens(g, multi=True),
-        "Depo1 n = N = 375": lambda g: cycle(g, 375, 8, mini_vocab=50, min_tlen=1, max_tlen=2),
-        "Depo2 n = N = 125": lambda g: cycle(g, 125, 16),
+        "Brevo1 training, N = 110": lambda g: order(g, 110),
+        "Brevo2 training, N = 50": lambda g: order(g, 50, multi=True),
+        "Depo1 n = N = 375": lambda g: cycle(g, 375, 8, QA=True, **short),
+        "Depo1 training, N = 375": lambda g: cycle(g, 375, 8, **short),
+        "Depo2 n = N = 125": lambda g: cycle(g, 125, 16, QA=True),
+        "Depo2 training, N = 125": lambda g: cycle(g, 125, 16),
+        **{f"Lano {name}": strings(name) for name in GRAMMARS},
     }
 
 
@@ -209,7 +292,10 @@ def python_rate(draw, seed: int, seconds: float) -> tuple[float, float]:
     return fastest, length / total
 
 
-def our_rate(program: Path, task: str, sizes: list[int], settings: list[str]) -> tuple[float, float]:
+def our_rate(program: Path, task: str, sizes: list, settings: list[str]) -> tuple[float, float | None]:
+    """Instances per second, and their mean length where it is told."""
+    if task == "lano":
+        return derivations_rate(sizes[0]), None
     command = [program, "bench", "data", "--json", "--threads=1", "--repetitions=30", f"--task={task}"]
     for setting in settings:
         command += ["--set", setting]
@@ -221,6 +307,14 @@ def our_rate(program: Path, task: str, sizes: list[int], settings: list[str]) ->
         instances += report["instances"]
         lengths.append(report["mean_length"])
     return 1000 * instances / milliseconds, statistics.mean(lengths)
+
+
+def derivations_rate(name: str) -> float:
+    """Strings of a grammar per second with their derivations."""
+    command = "cargo bench --profile dev -p haltbench_task_lano --bench derivation -- --output-format bencher".split()
+    command += ["--warm-up-time", "0.5", "--measurement-time", "1", name]
+    run = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    return 1e9 / int(re.search(r"bench: +([0-9,]+) ns/iter", run.stdout)[1].replace(",", ""))
 
 
 def main() -> None:
@@ -242,7 +336,7 @@ def main() -> None:
             ours.append(our)
             ratios.append(our / rate)
         figures = f"{max(theirs):.0f} | {max(ours):.0f} | {max(ours) / max(theirs):.0f}"
-        lengths = f"{length:.0f}, {our_length:.0f}"
+        lengths = f"{length:.0f}, {our_length:.0f}" if our_length else f"{length:.0f}"
         print(f"| {name} | {lengths} | {figures} | {min(ratios):.0f} to {max(ratios):.0f} |", flush=True)
 
 
