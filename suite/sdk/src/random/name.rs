@@ -90,7 +90,7 @@ where
             }
             count += 1;
         }
-        if is_short {
+        if is_short && count > 0 {
             for (found, hash) in self.found.iter_mut().zip(hash(&blocks, length)) {
                 found.1 = Key(hash);
             }
@@ -192,6 +192,7 @@ fn compress<S: Simd>(simd: S, mut words: [S::u32s; WORDS], length: u32) -> [S::u
         mix(simd, &mut state, [1, 6, 11, 12], [w10, w11]);
         mix(simd, &mut state, [2, 7, 8, 13], [w12, w13]);
         mix(simd, &mut state, [3, 4, 9, 14], [w14, w15]);
+        // Where each word of the next round comes from.
         words = [w2, w6, w3, w10, w7, w0, w4, w13, w1, w11, w12, w5, w9, w14, w15, w8];
     }
     let mut hash = [simd.splat_u32s(0); 8];
