@@ -230,8 +230,8 @@ def released(folder: Path) -> dict:
     sys.modules.update({name: MagicMock() for name in ["torch", "torch.nn", "numpy", "xlsxwriter", "tqdm"]})
     for name in ["brevo", "depo", "mano", "data_cfg"]:
         # As published, they print examples, use names that they never define, and assert one of those.
-        functions[name] = {"random": random, "print": lambda *_: None, "bos_token_id": 9999, "eos_token_id": 9996}
-        functions[name]["__name__"] = name
+        functions[name] = {"__name__": name, "random": random, "print": lambda *_: None}
+        functions[name] |= {"bos_token_id": 9999, "eos_token_id": 9996}
         path = folder / f"{name}.py"
         exec(compile(path.read_text(), path, "exec", optimize=1), functions[name])
     brevo, depo, mano = functions["brevo"], functions["depo"], functions["mano"]
@@ -250,12 +250,12 @@ def released(folder: Path) -> dict:
 
     def strings(name: str):
         node, language = functions["data_cfg"]["CFG_Node"], functions["data_cfg"]["CFG_Config"]()
-        levels = levels_of(grammar(name))
+        rules = grammar(name)
+        levels = levels_of(rules)
         language.all = [[node(language, depth, 0, symbol) for symbol in level] for depth, level in enumerate(levels)]
         for level, below in zip(language.all, levels[1:]):
             for symbol in level:
-                alternatives = grammar(name)[symbol.name]
-                symbol.children = [[below.index(child) for child in alternative] for alternative in alternatives]
+                symbol.children = [[below.index(child) for child in alternative] for alternative in rules[symbol.name]]
         return lambda g: [language.generate_onedata(g)]
 
     short = {"mini_vocab": 50, "min_tlen": 1, "max_tlen": 2}
@@ -266,8 +266,8 @@ def released(folder: Path) -> dict:
         "Mano l = 1 to 10": lambda g, sizes=list(range(1, 11)): expression(g, sizes),
         "Mano l = 1 to 16": lambda g, sizes=list(range(1, 17)): expression(g, sizes),
         "Brevo1 n = N = 110": lambda g: graph(110, vocab_size=110).generate_tokens(g),
-        "Brevo2 n = N = 50": lambda g: graph(50, vocab_size=50).generate_tokens(g, multi=True),
         "Brevo1 training, N = 110": lambda g: order(g, 110),
+        "Brevo2 n = N = 50": lambda g: graph(50, vocab_size=50).generate_tokens(g, multi=True),
         "Brevo2 training, N = 50": lambda g: order(g, 50, multi=True),
         "Depo1 n = N = 375": lambda g: cycle(g, 375, 8, QA=True, **short),
         "Depo1 training, N = 375": lambda g: cycle(g, 375, 8, **short),

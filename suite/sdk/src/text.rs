@@ -1,5 +1,7 @@
 //! Texts of questions and answers, written word by word without an allocation for each.
 
+use std::mem;
+
 /// Longest label, the space included: eight numbers of one digit with points. There are too few names for eight larger
 /// ones.
 const WIDTH: usize = 16;
@@ -43,12 +45,12 @@ pub struct Text {
 }
 
 impl Text {
-    /// An empty text in the memory of `old`, with room for `tokens` tokens, each with a word of up to four characters and
-    /// another one after it.
-    pub fn over(old: String, tokens: usize) -> Self {
+    /// An empty text in the memory of `old`, which it takes, with room for `tokens` tokens, each with a word of up to four
+    /// characters and another one after it.
+    pub fn over(old: &mut String, tokens: usize) -> Self {
         let size = 5 * tokens + 2 * WIDTH;
         // What is still in it is room like any other.
-        let mut bytes = old.into_bytes();
+        let mut bytes = mem::take(old).into_bytes();
         // Memory that need not be zero is found faster.
         bytes.resize(size, b' ');
         Self { bytes, length: 0 }
@@ -167,7 +169,7 @@ mod tests {
     #[test]
     fn pieces_follow_each_other() {
         let [short, long, foreign] = ["ab", "a word of more than sixteen characters", "é"].map(Label::of);
-        let mut text = Text::over("é".repeat(7), 0);
+        let mut text = Text::over(&mut "é".repeat(7), 0);
         text.labels([&short, &long].into_iter());
         text.labels_with(b'>', [&short, &foreign].into_iter());
         text.pairs(b'=', [[&short, &short]].into_iter());

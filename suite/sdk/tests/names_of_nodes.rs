@@ -19,7 +19,7 @@ fn names_are_read_as_they_are_written() {
         assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), 50);
         for number in numbers {
             let name = names.get(number);
-            let mut text = Text::over(String::new(), 8);
+            let mut text = Text::over(&mut String::new(), 8);
             text.label(&name.label);
             let text = text.finish();
             assert_eq!(names.read(&text), Some(number), "{text}");

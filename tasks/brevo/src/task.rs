@@ -1,7 +1,5 @@
 //! The task `brevo`: a graph and a query, then what the query depends on.
 
-use std::mem;
-
 use haltbench_sdk::nodes::{Name, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
@@ -216,7 +214,7 @@ impl Words<'_> {
     /// The tokens; the place of the answer's first is what it returns.
     fn sequence(&self, edges: &[[u16; 2]], answer: &[u16], tokens: &mut Vec<u32>) -> usize {
         let count = 2 * edges.len() + 1 + answer.len();
-        let mut sequence = Sequence::over(mem::take(tokens), count * self.longest + MARKERS.len());
+        let mut sequence = Sequence::over(tokens, count * self.longest + MARKERS.len());
         sequence.push(BOS);
         sequence.names(edges.as_flattened().iter().map(|node| self.name(*node)));
         sequence.push(QUERY);
@@ -231,7 +229,7 @@ impl Words<'_> {
 
     /// A question with its edges in a given order.
     fn question(&self, edges: &[[u16; 2]], question: &mut String) {
-        let mut text = Text::over(mem::take(question), (2 * edges.len() + 1) * self.longest);
+        let mut text = Text::over(question, (2 * edges.len() + 1) * self.longest);
         text.pairs(b'>', edges.iter().map(|edge| edge.map(|node| self.label(node))));
         text.text("? ");
         text.label(self.label(self.query));
@@ -240,7 +238,7 @@ impl Words<'_> {
 
     /// An answer.
     fn answer(&self, nodes: &[u16], answer: &mut String) {
-        let mut text = Text::over(mem::take(answer), nodes.len() * self.longest);
+        let mut text = Text::over(answer, nodes.len() * self.longest);
         text.labels(nodes.iter().map(|node| self.label(*node)));
         *answer = text.finish();
     }

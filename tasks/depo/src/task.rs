@@ -1,7 +1,5 @@
 //! The task `depo`: a cycle in pieces, then questions for k-th successors.
 
-use std::mem;
-
 use haltbench_sdk::Result;
 use haltbench_sdk::nodes::{Name, NodeSettings, Sequence};
 use haltbench_sdk::parameters::Parameters;
@@ -110,17 +108,16 @@ impl Depo {
         let Instance { targets, complexities, features, question, answer, canonical, .. } = instance;
         *targets = None;
         fill(cycle, names, &layout, [complexities, features]);
-        let words = 2 * cycle.size() * names.longest() + self.query_room(cycle);
-        let mut text = Text::over(mem::take(question), words);
+        let mut text = Text::over(question, 2 * cycle.size() * names.longest() + self.query_room(cycle));
         text.pairs(b'>', edges().map(|edge| edge.map(|name| &name.label)));
         self.ask(cycle, &mut text);
         *question = text.finish();
-        let mut text = Text::over(mem::take(answer), cycle.queries.len() * names.longest());
+        let mut text = Text::over(answer, cycle.queries.len() * names.longest());
         for query in &cycle.queries {
             text.label(&names.get(cycle.nodes[cycle.answer(query)]).label);
         }
         *answer = text.finish();
-        *canonical = Some(self.canonical(cycle, canonical.take().unwrap_or_default()));
+        self.canonical(cycle, canonical.get_or_insert_default());
     }
 
     /// Writes the tokens and which of them are under the loss, and says where the answers stand; `edges` are the names that
@@ -134,7 +131,7 @@ impl Depo {
         let Settings { nodes: NodeSettings { names, .. }, hops, .. } = &self.settings;
         let longest = names.longest();
         let room = 2 * cycle.size() * longest + cycle.queries.len() * (2 * longest + hops.longest() + 1);
-        let mut tokens = Sequence::over(mem::take(sequence), room + 1);
+        let mut tokens = Sequence::over(sequence, room + 1);
         let name = |place: usize| names.get(cycle.nodes[place]);
         tokens.push(BOS);
         tokens.names(edges);
@@ -156,16 +153,15 @@ impl Depo {
         layout
     }
 
-    /// A text for the problem whatever the order of its edges: the cycle from its first name on, and the questions. In the
-    /// memory of `old`.
-    fn canonical(&self, cycle: &Cycle, old: String) -> String {
+    /// Writes a text for the problem whatever the order of its edges: the cycle from its first name on, and the questions.
+    fn canonical(&self, cycle: &Cycle, canonical: &mut String) {
         let names = &self.settings.nodes.names;
-        let mut text = Text::over(old, cycle.size() * names.longest() + self.query_room(cycle));
+        let mut text = Text::over(canonical, cycle.size() * names.longest() + self.query_room(cycle));
         let first = cycle.nodes.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(place, _)| place);
         let (before, after) = cycle.nodes.split_at(first);
         text.labels_with(b'>', after.iter().chain(before).map(|name| &names.get(*name).label));
         self.ask(cycle, &mut text);
-        text.finish()
+        *canonical = text.finish();
     }
 
     /// Room for the text of the questions, in words.

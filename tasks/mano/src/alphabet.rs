@@ -120,9 +120,9 @@ fn number(word: &str) -> Option<u64> {
     (plain && !padded).then(|| word.parse().unwrap_or(u64::MAX))
 }
 
-/// The words of `tokens`, separated by spaces, in the memory of `old`; `labels` are those of the vocabulary.
-pub fn render(old: String, tokens: &[u32], labels: &[Label]) -> String {
-    let mut text = Text::over(old, tokens.len());
+/// Writes the words of `tokens` in the place of `words`, separated by spaces; `labels` are those of the vocabulary.
+pub fn render(tokens: &[u32], labels: &[Label], words: &mut String) {
+    let mut text = Text::over(words, tokens.len());
     text.labels(tokens.iter().map(|token| &labels[*token as usize]));
-    text.finish()
+    *words = text.finish();
 }

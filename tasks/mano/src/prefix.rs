@@ -1,7 +1,5 @@
 //! The task `mano`: a prefix expression, then its value.
 
-use std::mem;
-
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
@@ -175,14 +173,14 @@ impl Mano {
         tokens.extend(self.lengths.map(|before| before + u32::from(root.operators)));
         let start = tokens.len();
         tokens.extend(tree.nodes.iter().map(|node| token(node.symbol)));
-        *question = render(mem::take(question), &tokens[start..], &self.labels);
+        render(&tokens[start..], &self.labels, question);
         tokens.extend([ANS, token(Symbol::Operand(u32::from(root.value)).number())]);
         let value = tokens.len() - 1;
         loss_mask.clear();
         loss_mask.resize(value, false);
         loss_mask.push(true);
-        complexities.rows(value..value + 1).fill([root.operators, root.height, root.lazy].map(f32::from));
-        write_features(tree, start, features.rows(0..tokens.len()));
+        complexities.reset_rows(value..value + 1).fill([root.operators, root.height, root.lazy].map(f32::from));
+        write_features(tree, start, features.reset_rows(0..tokens.len()));
         answer.clear();
         answer.push_str(&self.spec.vocabulary[tokens[value] as usize]);
     }

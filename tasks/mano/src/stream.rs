@@ -1,7 +1,5 @@
 //! The task `mano-stream`: a postfix expression whose every operator is supervised.
 
-use std::mem;
-
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
@@ -162,13 +160,13 @@ impl ManoStream {
             }
         }
         write_features(tree, &order, features);
-        *question = render(mem::take(question), &tokens[1..], &self.labels);
-        *answer = render(mem::take(answer), &values, &self.labels);
+        render(&tokens[1..], &self.labels, question);
+        render(&values, &self.labels, answer);
         *canonical = None;
     }
 }
 
-/// The columns of [`FEATURES`] for `<bos>` and the nodes in postfix `order`.
+/// Fills the columns of [`FEATURES`] for `<bos>` and the nodes in postfix `order`.
 fn write_features(tree: &Tree, order: &[usize], columns: &mut Columns) {
     let length = order.len() + 1;
     columns.reset(FEATURES.len(), 0..length);

@@ -1,5 +1,7 @@
 //! Sequences of tokens, written name by name.
 
+use std::mem;
+
 use super::names::{LONGEST, Name};
 
 /// A sequence of tokens in the making.
@@ -10,11 +12,12 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// An empty sequence in the memory of `old`, with room for `tokens` tokens.
-    pub fn over(mut old: Vec<u32>, tokens: usize) -> Self {
+    /// An empty sequence in the memory of `old`, which it takes, with room for `tokens` tokens.
+    pub fn over(old: &mut Vec<u32>, tokens: usize) -> Self {
         // What is still in it is room like any other.
-        old.resize(tokens + LONGEST, 0);
-        Self { tokens: old, length: 0 }
+        let mut room = mem::take(old);
+        room.resize(tokens + LONGEST, 0);
+        Self { tokens: room, length: 0 }
     }
 
     /// Appends the tokens of a name. A copy of fixed length takes a few instructions; the next one overwrites the surplus.

@@ -33,7 +33,7 @@ impl Columns {
     /// The rows of `tokens`, with which the sequence ends, in the same memory. All entries of each are to be written: they
     /// hold whatever was there before.
     #[inline]
-    pub fn rows<const COLUMNS: usize>(&mut self, tokens: Range<usize>) -> &mut [[f32; COLUMNS]] {
+    pub fn reset_rows<const COLUMNS: usize>(&mut self, tokens: Range<usize>) -> &mut [[f32; COLUMNS]] {
         self.entries.resize(COLUMNS * tokens.len(), f32::NAN);
         (self.columns, self.tokens) = (COLUMNS, tokens);
         self.entries.as_chunks_mut().0
