@@ -109,15 +109,17 @@ impl PartialRanks {
                 codes.iter().map(|&code| by_level[code] as f64).collect()
             })
             .collect();
-        let product =
-            |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).zip(&weights).map(|((a, b), &w)| a * b * w as f64).sum() };
-        let squares = ranks.iter().map(|own| product(own, own)).collect();
+        let times: Vec<f64> = weights.iter().map(|&w| w as f64).collect();
+        let weighted = |a: &[f64]| -> Vec<f64> { a.iter().zip(&times).map(|(a, w)| a * w).collect() };
+        let product = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let squares = ranks.iter().map(|own| product(&weighted(own), own)).collect();
         let classes = self.take_out_classes(&mut ranks, &weights);
         let width = ranks.len();
         let mut matrix = vec![vec![0.0; width]; width];
         for i in 0..width {
+            let own = weighted(&ranks[i]);
             for j in 0..=i {
-                let sum = product(&ranks[i], &ranks[j]);
+                let sum = product(&own, &ranks[j]);
                 matrix[i][j] = sum;
                 matrix[j][i] = sum;
             }

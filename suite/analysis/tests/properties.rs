@@ -149,7 +149,9 @@ proptest! {
 
     /// The jackknife of a mean is the table of that mean.
     #[test]
-    fn the_jackknife_of_a_mean_has_its_interval(values in prop::collection::vec(prop::collection::vec(-3.0..3.0_f64, 9), 1..4)) {
+    fn the_jackknife_of_a_mean_has_its_interval(
+        values in prop::collection::vec(prop::collection::vec(-3.0..3.0_f64, 9), 1..4)
+    ) {
         let mean = |seed: usize, without: Option<usize>| {
             let kept: Vec<f64> = (0..9).filter(|&i| without != Some(i)).map(|i| values[seed][i]).collect();
             Ok(kept.iter().sum::<f64>() / kept.len() as f64)
@@ -178,15 +180,20 @@ proptest! {
     /// Letters against their definition: a set of items is a column if and only if no two of it differ and none can
     /// join.
     #[test]
-    fn letters_are_the_maximal_sets_of_what_is_alike(bits in prop::collection::vec(any::<bool>(), 21), items in 1_usize..7) {
+    fn letters_are_the_maximal_sets_of_what_is_alike(
+        bits in prop::collection::vec(any::<bool>(), 21),
+        items in 1_usize..7
+    ) {
         let mut different = vec![vec![false; items]; items];
         let pairs = (0..items).flat_map(|i| (0..i).map(move |j| (i, j)));
         for ((i, j), apart) in pairs.zip(bits) {
             (different[i][j], different[j][i]) = (apart, apart);
         }
-        let alike = |set: u32| (0..items).all(|i| (0..items).all(|j| set >> i & 1 == 0 || set >> j & 1 == 0 || !different[i][j]));
-        let maximal = (1..1_u32 << items).filter(|&set| alike(set) && (0..items).all(|i| set >> i & 1 == 1 || !alike(set | 1 << i)));
-        let mut expected: Vec<Vec<usize>> = maximal.map(|set| (0..items).filter(|i| set >> i & 1 == 1).collect()).collect();
+        let members = |set: u32| (0..items).filter(move |i| set >> i & 1 == 1);
+        let alike = |set: u32| members(set).all(|i| members(set).all(|j| !different[i][j]));
+        let is_maximal = |set: u32| alike(set) && (0..items).all(|i| set >> i & 1 == 1 || !alike(set | 1 << i));
+        let mut expected: Vec<Vec<usize>> =
+            (1..1_u32 << items).filter(|&set| is_maximal(set)).map(|set| members(set).collect()).collect();
         expected.sort();
         prop_assert_eq!(columns(&different), expected);
     }
