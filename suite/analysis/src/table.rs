@@ -13,6 +13,8 @@ use crate::design::Design;
 pub enum Split {
     /// A size that was trained on.
     InRange,
+    /// An answer of a size that was trained on, inside an instance of a larger size.
+    Embedded,
     /// A size that was not trained on, between sizes that were.
     Between,
     /// A size beyond all that were trained on.
@@ -21,13 +23,14 @@ pub enum Split {
 
 impl Split {
     /// All splits, in order of difficulty.
-    pub const ALL: [Split; 3] = [Split::InRange, Split::Between, Split::Beyond];
+    pub const ALL: [Split; 4] = [Split::InRange, Split::Embedded, Split::Between, Split::Beyond];
 }
 
 impl fmt::Display for Split {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Split::InRange => "in range",
+            Split::Embedded => "embedded",
             Split::Between => "between",
             Split::Beyond => "beyond",
         })
@@ -44,6 +47,18 @@ pub struct TokenColumns {
     pub split: Vec<Split>,
     /// Size of the problem, in the units of the task's size knob.
     pub size: Vec<u32>,
+    /// Size of the token's own problem.
+    pub own_size: Vec<u32>,
+    /// Token read at the position that made the prediction.
+    pub input_token: Vec<u32>,
+    /// Steps executed at the token's own position.
+    pub depth_at_token: Vec<Option<u32>>,
+    /// Expected depth there.
+    pub expected_depth_at_token: Vec<Option<f32>>,
+    /// Operations executed.
+    pub flops: Vec<f64>,
+    /// Operations of all D steps.
+    pub dense_flops: Vec<f64>,
     /// Position of the token in the sequence, from 0.
     pub position: Vec<u32>,
     /// Whether the token is part of the answer.

@@ -120,6 +120,11 @@ impl RowSet {
         Self { rows: (0..total as u32).collect(), total }
     }
 
+    /// None of `total` rows.
+    pub fn none(total: usize) -> Self {
+        Self { rows: Arc::new([]), total }
+    }
+
     /// The rows where `mask` is true.
     pub fn from_mask(mask: &[bool]) -> Self {
         let rows = mask.iter().enumerate().filter(|(_, set)| **set).map(|(row, _)| row as u32);
