@@ -13,6 +13,8 @@ use crate::design::Design;
 pub enum Split {
     /// A size that was trained on.
     InRange,
+    /// A size that was trained on, inside an instance of a size that was not.
+    Embedded,
     /// A size that was not trained on, between sizes that were.
     Between,
     /// A size beyond all that were trained on.
@@ -21,13 +23,14 @@ pub enum Split {
 
 impl Split {
     /// All splits, in order of difficulty.
-    pub const ALL: [Split; 3] = [Split::InRange, Split::Between, Split::Beyond];
+    pub const ALL: [Split; 4] = [Split::InRange, Split::Embedded, Split::Between, Split::Beyond];
 }
 
 impl fmt::Display for Split {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Split::InRange => "in range",
+            Split::Embedded => "embedded",
             Split::Between => "between",
             Split::Beyond => "beyond",
         })

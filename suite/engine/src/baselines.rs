@@ -30,7 +30,7 @@ fn score(baseline: &dyn Baseline, task: &str, instances: &[EvaluationInstance]) 
         for entry in instances.iter().filter(|entry| entry.split == split) {
             let right = hits(baseline, task, entry)?;
             let count = right.len() as f64;
-            identities.push(entry.number);
+            identities.push(entry.id);
             tokens.push(ClusterSum { sum: right.iter().filter(|right| **right).count() as f64, count });
             // Like a model's, an instance without answers is no exact match and no failure.
             let exact = f64::from(u8::from(right.iter().all(|right| *right)));
@@ -47,7 +47,7 @@ fn score(baseline: &dyn Baseline, task: &str, instances: &[EvaluationInstance]) 
 
 /// Which targets of an instance the baseline guesses.
 fn hits(baseline: &dyn Baseline, task: &str, entry: &EvaluationInstance) -> Result<Vec<bool>> {
-    let mut stream = Stream::new(EVALUATION_SEED, baseline.name(), &[entry.number]);
+    let mut stream = Stream::new(EVALUATION_SEED, baseline.name(), &[entry.id]);
     let guesses = baseline.guess(&entry.instance, &mut stream);
     let answers: Vec<u32> = entry.instance.answers().collect();
     if guesses.len() != answers.len() {

@@ -1,4 +1,4 @@
-//! Instances for training and evaluation, from seeded streams and disjoint by the hash of the canonical instance.
+//! Instances for training and evaluation, from seeded streams and disjoint by the hash of their problems.
 
 use std::collections::BTreeSet;
 
@@ -110,11 +110,11 @@ pub fn training_instances(task: &dyn Task, name: &str, count: usize) -> Result<V
 
 /// An instance of the evaluation.
 pub struct EvaluationInstance {
-    /// Number within the evaluation; the instance's lasting name.
-    pub number: u64,
+    /// The instance's lasting name, whatever else is evaluated: its size, then the index of its stream, in 32 bits each.
+    pub id: u64,
     /// Size.
     pub size: u32,
-    /// Where the size stands.
+    /// The hardest split of its graded tokens.
     pub split: Split,
     /// The instance.
     pub instance: Instance,
@@ -166,28 +166,62 @@ pub fn evaluation_instances(
 ) -> Result<Vec<EvaluationInstance>> {
     let mut all = Vec::new();
     for (split, size) in sizes(task, evaluation) {
-        let mut seen = BTreeSet::new();
-        let most = 4 * evaluation.instances as u64 + 64;
-        for index in 0..most {
-            if seen.len() == evaluation.instances {
-                break;
-            }
+        let mut search = Search::new(evaluation.instances);
+        while let Some(index) = search.next() {
             if let Some(signal) = interrupted() {
                 return Err(Error::Interrupted(signal));
             }
             let instance = instance(task, name, (EVALUATION_SEED, size, index), Part::HeldOut)?;
-            if seen.insert(instance.canonical().to_owned()) {
-                let split = task.standing(size, &instance).map_or(split, split_of);
-                all.push(EvaluationInstance { number: all.len() as u64, size, split, instance });
+            if search.found(instance.canonical()) {
+                let standings = instance.graded().map(|token| task.token_size(size, &instance, token).standing);
+                let split = standings.max().map_or(split, split_of);
+                all.push(EvaluationInstance { id: u64::from(size) << 32 | index, size, split, instance });
             }
         }
     }
     Ok(all)
 }
 
-fn split_of(standing: Standing) -> Split {
+/// A search for distinct instances of a size.
+struct Search {
+    wanted: usize,
+    /// The canonical texts found.
+    seen: BTreeSet<String>,
+    draws: u64,
+    /// Draws since the last one that was new.
+    repeats: u64,
+}
+
+impl Search {
+    fn new(wanted: usize) -> Self {
+        Self { wanted, seen: BTreeSet::new(), draws: 0, repeats: 0 }
+    }
+
+    /// The index of the next draw; `None` where the search is over.
+    ///
+    /// If n instances are found and a further one is as likely as they are, 16 (n + 4) draws miss it with a probability
+    /// below e^-16: after so many repeats in a row there is taken to be none. Where some are much rarer than others, the
+    /// search ends after 64 draws for each that is wanted and 4096 more.
+    fn next(&self) -> Option<u64> {
+        let (wanted, found) = (self.wanted as u64, self.seen.len() as u64);
+        let is_over = found >= wanted || self.repeats >= 16 * (found + 4) || self.draws >= 64 * wanted + 4096;
+        (!is_over).then_some(self.draws)
+    }
+
+    /// Whether the instance of the index that was given last is new.
+    fn found(&mut self, canonical: &str) -> bool {
+        let is_new = self.seen.insert(canonical.to_owned());
+        self.draws += 1;
+        self.repeats = if is_new { 0 } else { self.repeats + 1 };
+        is_new
+    }
+}
+
+/// The split of tokens that stand so.
+pub fn split_of(standing: Standing) -> Split {
     match standing {
         Standing::Trained => Split::InRange,
+        Standing::Embedded => Split::Embedded,
         Standing::Between => Split::Between,
         Standing::Beyond => Split::Beyond,
     }

@@ -55,7 +55,7 @@ impl Evaluator<'_> {
 
     fn pack(&self, chunk: &[EvaluationInstance], model: &Model) -> Result<(Batch, Privileged)> {
         let instances: Vec<&Instance> = chunk.iter().map(|entry| &entry.instance).collect();
-        let identities: Vec<u64> = chunk.iter().map(|entry| entry.number).collect();
+        let identities: Vec<u64> = chunk.iter().map(|entry| entry.id).collect();
         let batch = Batch::new(&instances, &identities, self.task.spec().supervision, self.headline, &model.device)?;
         let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
         Ok((batch, privileged))
@@ -134,7 +134,7 @@ fn record(chunk: &[EvaluationInstance], batch: &Batch, evaluated: &Evaluated, to
             let target = batch.target_index[row] as usize;
             let entries = |columns: &Columns| (0..columns.count()).map(|column| columns.get(column, target)).collect();
             tokens.push(TokenRecord {
-                instance: entry.number,
+                instance: entry.id,
                 size: entry.size,
                 split: entry.split,
                 position: target as u32,

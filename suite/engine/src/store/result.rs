@@ -133,6 +133,7 @@ impl MetricRow {
 pub(super) fn split_name(split: Split) -> &'static str {
     match split {
         Split::InRange => "in_range",
+        Split::Embedded => "embedded",
         Split::Between => "between",
         Split::Beyond => "beyond",
     }

@@ -182,6 +182,7 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
                 ("instance", Field::Long(value)) => columns.instance.push(*value as u64),
                 ("size", Field::Int(value)) => columns.size.push(*value as u32),
                 ("split", Field::Str(value)) => columns.split.push(match value.as_str() {
+                    "embedded" => Split::Embedded,
                     "between" => Split::Between,
                     "beyond" => Split::Beyond,
                     _ => Split::InRange,
