@@ -13,7 +13,7 @@ use crate::design::Design;
 pub enum Split {
     /// A size that was trained on.
     InRange,
-    /// An answer of a size that was trained on, inside an instance of a larger size.
+    /// A size that was trained on, inside an instance of a size that was not.
     Embedded,
     /// A size that was not trained on, between sizes that were.
     Between,

@@ -24,6 +24,7 @@ pub(crate) struct Context<'a> {
 pub(crate) fn split_name(split: Split) -> &'static str {
     match split {
         Split::InRange => "in_range",
+        Split::Embedded => "embedded",
         Split::Between => "between",
         Split::Beyond => "beyond",
     }

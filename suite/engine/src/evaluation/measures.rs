@@ -1,7 +1,7 @@
 //! The measures of a cell as tidy rows, from its table of tokens.
 
 use haltbench_analysis::measures::{self, Quantity};
-use haltbench_analysis::{Estimate, Filter, Population, Reason, Split, TokenTable};
+use haltbench_analysis::{Bootstrap, Estimate, Filter, Population, Reason, Split, TokenTable};
 
 use crate::store::MetricRow;
 
