@@ -125,11 +125,11 @@ fn the_list_is_as_recorded() {
         assert!(fingerprint.contains(&format!("  {field} ")), "{fingerprint}");
     }
     for item in serde_json::from_str::<Vec<Value>>(&success(&["list", "policies", "--json"])).unwrap() {
-        for key in ["name", "kind", "plugin", "provider", "summary", "policy_kind"] {
+        for key in ["name", "kind", "plugin", "provider", "summary", "policy_kind", "role"] {
             assert!(item[key].is_string(), "{key}: {item}");
         }
         assert!(item["fingerprint"]["sdk"].is_string(), "{item}");
-        for key in ["causal", "uses_labels", "needs_training", "control", "stochastic"] {
+        for key in ["causal", "uses_labels", "needs_training", "stochastic"] {
             assert!(item[key].is_boolean(), "{key}: {item}");
         }
     }

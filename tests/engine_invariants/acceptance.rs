@@ -48,17 +48,16 @@ fn instance(bench: &Bench, number: u64, prompt: usize) -> EvaluationInstance {
     tokens[prompt + 1] = END;
     let length = tokens.len();
     let instance = Instance {
-        targets: None,
         loss_mask: (0..length).map(|place| place >= prompt).collect(),
         complexities: Columns::undefined(0, 0..length),
         features: Columns::undefined(0, 0..length),
         question: prompt.to_string(),
-        answer: String::new(),
         canonical: Some(number.to_string()),
         tokens,
+        ..Instance::default()
     };
     let split = if number.is_multiple_of(3) { Split::Beyond } else { Split::InRange };
-    EvaluationInstance { number, size: 1, split, instance }
+    EvaluationInstance { id: number, size: 1, split, instance }
 }
 
 /// What the model writes after `tokens`, by a pass over all of them for every token.
@@ -100,7 +99,7 @@ fn what_a_model_writes_is_judged_and_counted() {
                 let some: Vec<&EvaluationInstance> = instances.iter().filter(|entry| entry.split == split).collect();
                 let accepted = some.iter().filter(|entry| {
                     let tokens = &entry.instance.tokens;
-                    let answer = written(&model, entry.number, &tokens[..tokens.len() - 2], 2 * tokens.len());
+                    let answer = written(&model, entry.id, &tokens[..tokens.len() - 2], 2 * tokens.len());
                     let text = answer.map(|answer| task.written(&answer).unwrap());
                     text.is_some_and(|text| task.check(&entry.instance.question, &text).unwrap().valid)
                 });

@@ -172,8 +172,8 @@ impl Subject {
                 model.variables.set(&name, &moved).unwrap();
             }
         }
-        if let (Training::Borrowed, Policy::Early(policy)) = (self.declaration.training, &mut model.policy) {
-            policy.prepare(&borrowed(bench.max_depth), bench.seed).unwrap();
+        if let (true, Policy::Early(policy)) = (self.declaration.training.has_source(), &mut model.policy) {
+            policy.prepare(&source(bench.max_depth), bench.seed).unwrap();
         }
         model
     }
@@ -231,15 +231,17 @@ impl Subject {
     }
 }
 
-/// Depths of another cell, for policies that borrow them.
-fn borrowed(max_depth: usize) -> Vec<EvaluatedToken> {
+/// Depths of another cell, for policies with a source.
+fn source(max_depth: usize) -> SourceDepths {
     let token = |place: u64| {
         let (identity, position) = (place / 64, (place % 64) as u32);
         let size = 1 + (identity % 4) as u32;
         let depth = 1 + (3 * identity + 5 * u64::from(position)) as u32 % max_depth as u32;
-        EvaluatedToken { identity, position, size, part: size % 3, is_answer: position % 3 != 1, depth }
+        let (input_token, split, is_answer) = (position % 5, size % 3, position % 3 != 1);
+        SourceToken { identity, position, input_token, size, split, is_answer, depth }
     };
-    (0..1024).map(token).collect()
+    let evaluation: Vec<SourceToken> = (0..1024).map(token).collect();
+    SourceDepths { training: evaluation.clone(), evaluation }
 }
 
 /// Everything that is registered.
@@ -263,7 +265,7 @@ pub fn subjects() -> &'static [Subject] {
         assert!(declarations.len() > MINIATURES.len(), "no policy is registered");
         let subjects: Vec<Subject> = declarations.into_iter().flat_map(variants).map(Subject::enlivened).collect();
         for subject in &subjects {
-            assert!(subject.varies || subject.declaration.control, "{}: all depths are equal", subject.label());
+            assert!(subject.varies || subject.declaration.role != Role::Policy, "{}: all depths are equal", subject.label());
         }
         subjects
     })
@@ -327,7 +329,7 @@ fn by_name(batch: &Batch, evaluated: &Evaluated) -> Tokens {
     assert_eq!(logits.len(), batch.readout.len());
     let mut tokens: Tokens = (0..batch.rows())
         .map(|row| {
-            let expected_depth = evaluated.expected_depths.as_ref().map(|expected| expected[row]);
+            let expected_depth = evaluated.beliefs.as_ref().map(|beliefs| beliefs.expected[row]);
             let token = Token { depth: evaluated.depths[row], expected_depth, answer: None };
             ((batch.layout.identity(row), batch.layout.position(row)), token)
         })

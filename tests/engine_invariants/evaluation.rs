@@ -21,8 +21,8 @@ fn compacted_equals_dense(subject: &Subject, bench: &Bench) -> bool {
     assert_eq!(compacted.depths, dense.depths, "{what}");
     assert_eq!(compacted.predicted, dense.predicted, "{what}");
     close(&what, &numbers(&compacted.logits), &numbers(&dense.logits), tolerance(bench.dtype));
-    if let (Some(compacted), Some(dense)) = (&compacted.expected_depths, &dense.expected_depths) {
-        close(&what, compacted, dense, tolerance(bench.dtype));
+    if let (Some(compacted), Some(dense)) = (&compacted.beliefs, &dense.beliefs) {
+        close(&what, &compacted.expected, &dense.expected, tolerance(bench.dtype));
     }
     differ(&compacted.depths)
 }
@@ -44,8 +44,16 @@ fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
     assert_eq!(found.depths, expected.depths, "{what}");
     let expected_logits = batch.readout.select(&expected.logits).unwrap();
     close(&what, &numbers(&found.logits), &numbers(&expected_logits), tolerance(bench.dtype));
-    if let (Some(found), Some(expected)) = (&found.expected_depths, &expected.expected_depths) {
-        close(&what, found, expected, tolerance(bench.dtype));
+    if let (Some(found), Some(expected)) = (&found.beliefs, &expected.expected_depths) {
+        close(&what, &found.expected, expected, tolerance(bench.dtype));
+        for (distribution, mean) in found.distributions.iter().zip(&found.expected) {
+            // Weights of policies that mix begin with the state before the first step.
+            let first = bench.max_depth + 1 - distribution.len();
+            let terms = distribution.iter().enumerate();
+            let again: f64 = terms.map(|(place, mass)| f64::from(*mass) * (place + 1 - first) as f64).sum();
+            assert!((again - mean).abs() < 1e-5, "{what}: {distribution:?}");
+            assert!((distribution.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{what}: {distribution:?}");
+        }
     }
     let monotone = matches!(subject.declaration.kind, PolicyKind::Early | PolicyKind::Online);
     if monotone && bench.halted != HaltedKeysValues::RunOn {

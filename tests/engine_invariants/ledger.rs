@@ -83,6 +83,11 @@ fn operations_of_a_tiny_case_by_hand() {
             dense_flops: around + 3.0 * full_step,
         };
         assert_eq!(found.ledger, expected, "{halted:?}");
+        // The last row stands alone in its sequence: every step of its two sees one key, and it is read out.
+        let alone = layer(&bench, 1, 1) * (2.0 + 2.0 * layers) + product(1, d, bench.vocabulary);
+        let computed_for_nothing = if halted == HaltedKeysValues::RunOn { layers * layer(&bench, 1, 1) } else { 0.0 };
+        assert_eq!(found.costs.executed[3], alone + computed_for_nothing + 7.0 * d as f64, "{halted:?}");
+        assert_eq!(found.costs.dense[3], alone + layers * layer(&bench, 1, 1), "{halted:?}");
         let dense = evaluate(&model, &batch, Execution::Dense, None).unwrap().ledger;
         assert_eq!((dense.token_steps_executed, dense.decisions), (12, 4), "{halted:?}");
         // A token that has halted still sees itself when it is computed for nothing.
@@ -129,7 +134,29 @@ fn counts_what_is_done(subject: &Subject, bench: &Bench) -> bool {
     assert_eq!((dense.dense_flops, dense.decisions), (ledger.dense_flops, ledger.decisions), "{what}");
     assert_eq!(dense.token_steps_executed, ledger.token_steps_scheduled, "{what}");
     assert!(dense.flops >= ledger.flops && dense.flops <= dense.dense_flops, "{what}");
+    assert_rows_pay_for_themselves(&what, &found, subject, bench);
     found.depths.iter().any(|depth| *depth != found.depths[0])
+}
+
+/// What rows pay sums to what the ledger counts, and a sequence pays the same in any batch.
+fn assert_rows_pay_for_themselves(what: &str, found: &Evaluated, subject: &Subject, bench: &Bench) {
+    let (ledger, costs) = (found.ledger, &found.costs);
+    assert_eq!(costs.executed.iter().sum::<f64>(), ledger.flops + ledger.decision_flops, "{what}");
+    assert_eq!(costs.dense.iter().sum::<f64>(), ledger.dense_flops, "{what}");
+    // A mixture that runs on computes rows until the last of the batch has stopped.
+    if bench.halted == HaltedKeysValues::RunOn {
+        return;
+    }
+    let model = subject.model(bench);
+    let mut first = 0;
+    for sequence in bench.sequences(&LENGTHS) {
+        let (batch, privileged) = bench.pack(&[sequence]);
+        let alone = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
+        let own = first..first + batch.rows();
+        assert_eq!(alone.costs.executed, costs.executed[own.clone()], "{what}");
+        assert_eq!(alone.costs.dense, costs.dense[own], "{what}");
+        first += batch.rows();
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::bench::{Bench, Subject};
 const MAX_DEPTH: usize = 7;
 
 /// Sequences of sizes that belong to three parts of an evaluation: prompts, then answers.
-fn source() -> Vec<EvaluatedToken> {
+fn source() -> Vec<SourceToken> {
     let mut stream = Stream::new(5, "source", &[]);
     let mut tokens = Vec::new();
     for identity in 0..30 {
@@ -19,20 +19,20 @@ fn source() -> Vec<EvaluatedToken> {
         for position in 0..4 + 2 * size {
             let is_answer = position >= 2 + size;
             // Depths tell the groups apart, so that a token that changed its group would be seen.
-            let part = size % 3;
-            let depth = 1 + (part + 2 * u32::from(is_answer) + stream.below(3) as u32) % MAX_DEPTH as u32;
-            tokens.push(EvaluatedToken { identity, position, size, part, is_answer, depth });
+            let split = size % 3;
+            let depth = 1 + (split + 2 * u32::from(is_answer) + stream.below(3) as u32) % MAX_DEPTH as u32;
+            tokens.push(SourceToken { identity, position, input_token: 0, size, split, is_answer, depth });
         }
     }
     tokens
 }
 
 /// The tokens with the depths that the prepared policy gives them, evaluated in batches of seven sequences.
-fn shuffled(within: &str, source: &[EvaluatedToken], seed: u64) -> Vec<EvaluatedToken> {
+fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken> {
     let subject = Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]);
     let bench = Bench { max_depth: MAX_DEPTH, ..Bench::PLAIN };
     let Policy::Early(mut policy) = subject.fresh(&bench).unwrap().policy else { panic!("an early policy") };
-    policy.prepare(source, seed).unwrap();
+    policy.prepare(&SourceDepths { evaluation: source.to_vec(), training: vec![] }, seed).unwrap();
     let identities: Vec<u64> = (0..=source.iter().map(|token| token.identity).max().unwrap()).collect();
     let mut result = Vec::new();
     for names in identities.chunks(7) {
@@ -48,15 +48,15 @@ fn shuffled(within: &str, source: &[EvaluatedToken], seed: u64) -> Vec<Evaluated
         let view = View::new(0, MAX_DEPTH, &layout, &rows, &states, &logits, Phase::Evaluation, seed, None);
         let EarlyDecision::Depths(depths) = policy.decide(&view).unwrap() else { panic!("depths") };
         let tokens = names.iter().flat_map(of).zip(depths);
-        result.extend(tokens.map(|(token, depth)| EvaluatedToken { depth, ..*token }));
+        result.extend(tokens.map(|(token, depth)| SourceToken { depth, ..*token }));
     }
     result
 }
 
 /// How often each depth occurs in each group.
 fn histograms<K: Ord>(
-    tokens: &[EvaluatedToken],
-    group: impl Fn(&EvaluatedToken) -> K,
+    tokens: &[SourceToken],
+    group: impl Fn(&SourceToken) -> K,
 ) -> BTreeMap<K, BTreeMap<u32, usize>> {
     let mut histograms: BTreeMap<K, BTreeMap<u32, usize>> = BTreeMap::new();
     for token in tokens {
@@ -66,7 +66,7 @@ fn histograms<K: Ord>(
 }
 
 /// What stays fixed besides the depths within a part.
-type Group = fn(&EvaluatedToken) -> (bool, u64, u32);
+type Group = fn(&SourceToken) -> (bool, u64, u32);
 
 const GROUPS: [(&str, Group); 4] = [
     ("all", |_| (false, 0, 0)),
@@ -82,7 +82,7 @@ fn random_matched_keeps_the_histogram_of_depths_in_every_group() {
         let mut moved = 0;
         for seed in 1..=5 {
             let found = shuffled(within, &source, seed);
-            let group = |token: &EvaluatedToken| (token.part, group(token));
+            let group = |token: &SourceToken| (token.split, group(token));
             assert_eq!(histograms(&found, group), histograms(&source, group), "within {within}, seed {seed}");
             moved += found.iter().zip(&source).filter(|(found, source)| found.depth != source.depth).count();
             assert_eq!(found, shuffled(within, &source, seed), "within {within}: not repeatable");
@@ -109,8 +109,8 @@ fn random_matched_does_not_claim_to_be_causal() {
 /// What `explain random-matched` says of `within = "sequence"`.
 #[test]
 fn a_lone_answer_keeps_its_depth_within_its_sequence() {
-    let source: Vec<EvaluatedToken> = source().into_iter().filter(|token| token.position <= 2 + token.size).collect();
-    let answers = |tokens: &[EvaluatedToken]| -> Vec<u32> {
+    let source: Vec<SourceToken> = source().into_iter().filter(|token| token.position <= 2 + token.size).collect();
+    let answers = |tokens: &[SourceToken]| -> Vec<u32> {
         tokens.iter().filter(|token| token.is_answer).map(|token| token.depth).collect()
     };
     let found = shuffled("sequence", &source, 1);
@@ -125,12 +125,12 @@ fn random_matched_mixes_across_what_it_need_not_keep() {
     let source = source();
     for (coarse, fine) in [("all", "role"), ("role", "sequence"), ("role", "position")] {
         let group = GROUPS.iter().find(|(name, _)| *name == fine).unwrap().1;
-        let group = |token: &EvaluatedToken| (token.part, group(token));
+        let group = |token: &SourceToken| (token.split, group(token));
         assert_ne!(histograms(&shuffled(coarse, &source, 1), group), histograms(&source, group), "{coarse} {fine}");
     }
     let by_default = Subject::registered("random-matched", &[]).fresh(&Bench::PLAIN).unwrap();
     let Policy::Early(mut policy) = by_default.policy else { panic!("an early policy") };
-    policy.prepare(&source, 1).unwrap();
+    policy.prepare(&SourceDepths { evaluation: source.clone(), training: vec![] }, 1).unwrap();
     let layout = TokenLayout::new(&[source.iter().filter(|token| token.identity == 3).count()], &[3]).unwrap();
     let rows = RowSet::all(layout.rows());
     let states = Tensor::zeros((layout.rows(), 2), DType::F64, &Device::Cpu).unwrap();
@@ -139,4 +139,56 @@ fn random_matched_mixes_across_what_it_need_not_keep() {
     let EarlyDecision::Depths(found) = policy.decide(&view).unwrap() else { panic!("depths") };
     let role = shuffled("role", &source, 1);
     assert_eq!(found, role.iter().filter(|token| token.identity == 3).map(|token| token.depth).collect::<Vec<u32>>());
+}
+
+/// Numbers made elsewhere: groups, histograms, and exact moments of the depth that each token is given.
+#[derive(serde::Deserialize)]
+struct Permutations {
+    lengths: Vec<u32>,
+    split: Vec<u32>,
+    role: Vec<u32>,
+    depth: Vec<u32>,
+    groupings: BTreeMap<String, Grouping>,
+}
+
+#[derive(serde::Deserialize)]
+struct Grouping {
+    group: Vec<usize>,
+    histogram: Vec<Vec<usize>>,
+    mean_depth: Vec<f64>,
+    variance: Vec<f64>,
+}
+
+#[test]
+fn random_matched_is_a_uniform_permutation_within_its_groups() {
+    const SEEDS: u64 = 600;
+    let text = include_str!("../fixtures/random_matched/permutations.json");
+    let given: Permutations = serde_json::from_str(text).unwrap();
+    let places = given.lengths.iter().zip(0..).flat_map(|(length, sequence)| (0..*length).map(move |at| (sequence, at)));
+    let tokens = places.zip(given.role.iter().zip(&given.depth)).map(|((sequence, position), (role, depth))| SourceToken {
+        identity: sequence,
+        position,
+        input_token: 0,
+        size: 1,
+        split: given.split[sequence as usize],
+        is_answer: *role == 1,
+        depth: *depth,
+    });
+    let source: Vec<SourceToken> = tokens.collect();
+    for (within, expected) in &given.groupings {
+        let mut sums = vec![0.0; source.len()];
+        for seed in 0..SEEDS {
+            let found = shuffled(within, &source, seed);
+            let mut histogram: Vec<Vec<usize>> = expected.histogram.iter().map(|row| vec![0; row.len()]).collect();
+            for ((token, group), sum) in found.iter().zip(&expected.group).zip(&mut sums) {
+                histogram[*group][token.depth as usize - 1] += 1;
+                *sum += f64::from(token.depth);
+            }
+            assert_eq!(histogram, expected.histogram, "{within}, seed {seed}");
+        }
+        for ((sum, mean), variance) in sums.iter().zip(&expected.mean_depth).zip(&expected.variance) {
+            let error = 4.5 * (variance / SEEDS as f64).sqrt() + 1e-9;
+            assert!((sum / SEEDS as f64 - mean).abs() < error, "{within}: {} instead of {mean}", sum / SEEDS as f64);
+        }
+    }
 }

@@ -133,7 +133,7 @@ fn training_and_evaluation_share_no_instance() {
     // What the file holds is the evaluation that was compared.
     let rows = rows(&cell.join("tokens.parquet"));
     let distinct: BTreeSet<u64> = rows.iter().map(|row| number(row, "instance") as u64).collect();
-    assert_eq!(distinct, evaluated.iter().map(|entry| entry.number).collect());
+    assert_eq!(distinct, evaluated.iter().map(|entry| entry.id).collect());
     for row in &rows {
         let instance = &evaluated[number(row, "instance") as usize];
         assert_eq!(instance.size, number(row, "size") as u32);

@@ -18,7 +18,7 @@ After `depth` steps. Trained once for every depth, it gives the frontier that an
 
 No decisions.",
     reference: "control",
-    control: true,
+    role: Role::FixedDepth,
     parameters: &[ParameterSpec::integer("depth", 1, (1, i64::MAX), "steps of every token, at most max_depth")],
     ..PolicyDeclaration::new("fixed", PolicyKind::Early, build)
 };
@@ -30,12 +30,17 @@ struct Fixed {
 }
 
 fn build(context: &PolicyContext) -> Result<Policy> {
+    Ok(Policy::early(Fixed { depth: admitted("fixed", context)? }))
+}
+
+/// The parameter `depth` of a policy, which is at most D.
+pub fn admitted(policy: &str, context: &PolicyContext) -> Result<u32> {
     let depth = context.parameters.integer("depth")?;
     if depth > context.max_depth {
         let expected = format!("a whole number from 1 to max_depth = {}", context.max_depth);
-        return Err(Error::invalid("parameter `depth` of fixed", expected, depth));
+        return Err(Error::invalid(format!("parameter `depth` of {policy}"), expected, depth));
     }
-    Ok(Policy::early(Fixed { depth: depth as u32 }))
+    Ok(depth as u32)
 }
 
 impl EarlyPolicy for Fixed {

@@ -1,12 +1,26 @@
 //! Control policies: without them a leaderboard means nothing.
 //!
-//! `fixed` gives the frontier of fixed depth, `random` and `random-matched` destroy the alignment of depth with
-//! difficulty, `oracle-complexity` reads the complexity itself and is never ranked.
+//! | control | what it tests |
+//! |---|---|
+//! | `fixed` | the frontier of fixed depths, which an adaptive policy must beat |
+//! | `fixed-answers` | the same without paying for prompts |
+//! | `token-role`, `local-context`, `position` | whether a policy reads more than the surface |
+//! | `random` | depth without any choice |
+//! | `random-matched` | what misplacing a policy's depths costs its weights |
+//! | `random-trained` | what choosing the tokens is worth, to weights trained at such depths |
+//! | `oracle-complexity` | what perfect alignment would be worth; never ranked |
 
+mod cue;
 mod fixed;
+mod fixed_answers;
+mod local_context;
 mod oracle_complexity;
+mod position;
 mod random;
 mod random_matched;
+mod random_trained;
+mod recorded;
+mod token_role;
 
 use haltbench_sdk_dylib as _;
 
@@ -19,7 +33,12 @@ mod tests {
     fn conform() {
         check_policy(&crate::fixed::DECLARATION);
         check_policy_with(&crate::fixed::DECLARATION, &[("depth", Value::Integer(3))]);
+        check_policy(&crate::fixed_answers::DECLARATION);
+        check_policy(&crate::token_role::DECLARATION);
+        check_policy(&crate::local_context::DECLARATION);
+        check_policy(&crate::position::DECLARATION);
         check_policy(&crate::random::DECLARATION);
+        check_policy(&crate::random_trained::DECLARATION);
         check_policy(&crate::oracle_complexity::DECLARATION);
         for within in ["role", "all", "sequence", "position"] {
             let within = Value::Text(within.to_owned());

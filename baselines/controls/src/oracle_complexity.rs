@@ -19,7 +19,7 @@ After d steps; tokens without a complexity (the prompt) take one step.
 
 No decisions. It reads what a policy cannot know and shows what perfect alignment would be worth.",
     reference: "control; Elbayad et al. 2020, arXiv 1910.10073, uses oracle depths in the same spirit",
-    control: true,
+    role: Role::Control,
     uses_labels: true,
     causal: false,
     ..PolicyDeclaration::new("oracle-complexity", PolicyKind::Early, build)

@@ -18,7 +18,7 @@ After the depth drawn. Depth carries no information about difficulty by construc
 
 No decisions.",
     reference: "control",
-    control: true,
+    role: Role::Control,
     stochastic: true,
     ..PolicyDeclaration::new("random", PolicyKind::Early, build)
 };

@@ -65,6 +65,8 @@ impl Display {
                     State::Pending | State::Running => self.say(&format!("stopped  {} (can be resumed)", plan.title())),
                 }
             }
+            Event::Timed(done, total) => self.timed(*done, *total),
+            Event::Untimed(plan, cause) => self.say(&format!("not timed  {}: {cause}", plan.title())),
             Event::Idle => self.overall.tick(),
         }
     }
@@ -93,6 +95,7 @@ impl Display {
             Stage::Training => "training",
             Stage::Evaluating => "evaluating",
             Stage::Measuring => "measuring",
+            Stage::Timing => "timing",
         };
         let numbers = line.line.as_ref().map(|line| {
             format!(", loss {:.3}, mean depth {:.2} (answers {:.2})", line.loss, line.depth, line.answer_depth)
@@ -114,6 +117,17 @@ impl Display {
                 self.say(&format!("{message}, step {} of {}, about {left:.0} s left", line.done, line.total));
             }
             None => {}
+        }
+    }
+
+    /// Cells are timed one at a time; without a terminal the first and the last are enough.
+    fn timed(&mut self, done: usize, total: usize) {
+        if self.bars.is_some() {
+            self.overall.set_style(style("{bar:20} {pos}/{len} cells timed · {elapsed}"));
+            self.overall.set_length(total as u64);
+            self.overall.set_position(done as u64);
+        } else if done == 1 || done == total {
+            self.say(&format!("timed {done} of {total} cells, one at a time"));
         }
     }
 

@@ -3,13 +3,13 @@
 
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::Task;
+use haltbench_sdk::task::{Instance, Task};
 use haltbench_sdk::task::baseline::Baseline;
 
-use crate::data::{self, EVALUATION_SEED, EvaluationInstance};
+use crate::data::{self, EVALUATION_SEED, EvaluationInstance, split_of};
 use crate::error::Result;
 use crate::estimate;
-use crate::store::{BaselineResult, MetricRow};
+use crate::store::BaselineResult;
 
 /// Training instances that baselines learn frequencies from.
 const TRAINING_INSTANCES: usize = 1000;
@@ -19,41 +19,58 @@ const TRAINING_INSTANCES: usize = 1000;
 /// # Errors
 /// If no training instance can be drawn, or a baseline does not guess a token for each target.
 pub fn measure(task: &dyn Task, name: &str, instances: &[EvaluationInstance]) -> Result<Vec<BaselineResult>> {
-    let training = data::training_instances(task, name, TRAINING_INSTANCES)?;
-    task.baselines(&training).iter().map(|baseline| score(baseline.as_ref(), name, instances)).collect()
+    let training: Vec<Instance> =
+        data::training_instances(task, name, TRAINING_INSTANCES)?.into_iter().map(|entry| entry.instance).collect();
+    task.baselines(&training).iter().map(|baseline| score(baseline.as_ref(), (task, name), instances)).collect()
 }
 
-fn score(baseline: &dyn Baseline, task: &str, instances: &[EvaluationInstance]) -> Result<BaselineResult> {
+fn score(
+    baseline: &dyn Baseline,
+    (task, name): (&dyn Task, &str),
+    instances: &[EvaluationInstance],
+) -> Result<BaselineResult> {
+    let graded = instances.iter().map(|entry| graded(baseline, (task, name), entry)).collect::<Result<Vec<_>>>()?;
     let mut metrics = Vec::new();
     for split in Split::ALL {
         let (mut identities, mut tokens, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in instances.iter().filter(|entry| entry.split == split) {
-            let right = hits(baseline, task, entry)?;
-            let count = right.len() as f64;
-            identities.push(entry.number);
-            tokens.push(ClusterSum { sum: right.iter().filter(|right| **right).count() as f64, count });
-            // Like a model's, an instance without answers is no exact match and no failure.
-            let exact = f64::from(u8::from(right.iter().all(|right| *right)));
-            sequences.push(ClusterSum { sum: if count > 0.0 { exact } else { 0.0 }, count: count.min(1.0) });
+        for (entry, graded) in instances.iter().zip(&graded) {
+            // Tokens stand where their own sizes do, a sequence where the hardest of its tokens does.
+            let right: Vec<bool> = graded.iter().filter(|(own, _)| *own == split).map(|(_, right)| *right).collect();
+            let is_exact = graded.iter().all(|(_, right)| *right);
+            let is_counted = entry.split == split && !graded.is_empty();
+            identities.push(entry.id);
+            let sum = right.iter().filter(|right| **right).count() as f64;
+            tokens.push(ClusterSum { sum, count: right.len() as f64 });
+            let count = f64::from(u8::from(is_counted));
+            sequences.push(ClusterSum { sum: if is_exact { count } else { 0.0 }, count });
         }
-        if !identities.is_empty() {
-            let row = |metric: &str, sums| -> MetricRow { estimate::row(metric, split, &identities, sums) };
-            metrics.push(row("token_accuracy", tokens));
-            metrics.push(row("exact_match", sequences));
+        for (metric, sums) in [("token_accuracy", tokens), ("exact_match", sequences)] {
+            if sums.iter().any(|sum| sum.count > 0.0) {
+                metrics.push(estimate::row(metric, split, &identities, sums));
+            }
         }
     }
     Ok(BaselineResult { name: baseline.name().to_owned(), documentation: baseline.documentation().to_owned(), metrics })
 }
 
-/// Which targets of an instance the baseline guesses.
-fn hits(baseline: &dyn Baseline, task: &str, entry: &EvaluationInstance) -> Result<Vec<bool>> {
-    let mut stream = Stream::new(EVALUATION_SEED, baseline.name(), &[entry.number]);
-    let guesses = baseline.guess(&entry.instance, &mut stream);
-    let answers: Vec<u32> = entry.instance.answers().collect();
-    if guesses.len() != answers.len() {
+/// The split of every graded target of an instance, and whether the baseline guesses it.
+fn graded(
+    baseline: &dyn Baseline,
+    (task, name): (&dyn Task, &str),
+    entry: &EvaluationInstance,
+) -> Result<Vec<(Split, bool)>> {
+    let instance = &entry.instance;
+    let mut stream = Stream::new(EVALUATION_SEED, baseline.name(), &[entry.id]);
+    let guesses = baseline.guess(instance, &mut stream);
+    let supervised = (0..instance.tokens.len()).filter(|token| instance.loss_mask[*token]);
+    let answers = supervised.clone().count();
+    if guesses.len() != answers {
         let message =
-            format!("its baseline {} guesses {} of {} answer tokens", baseline.name(), guesses.len(), answers.len());
-        return Err(haltbench_sdk::Error::contract(task, message).into());
+            format!("its baseline {} guesses {} of {answers} answer tokens", baseline.name(), guesses.len());
+        return Err(haltbench_sdk::Error::contract(name, message).into());
     }
-    Ok(answers.iter().zip(&guesses).map(|(answer, guess)| answer == guess).collect())
+    let targets = instance.targets();
+    let graded = supervised.zip(guesses).filter(|(token, _)| instance.is_graded(*token));
+    let of = |token: usize| split_of(task.token_size(entry.size, instance, token).standing);
+    Ok(graded.map(|(token, guess)| (of(token), targets[token] == guess)).collect())
 }

@@ -55,12 +55,13 @@ impl Batch {
             }
             lengths.push(length);
         }
-        let layout = Arc::new(TokenLayout::new(&lengths, identities)?);
+        let readout = RowSet::from_mask(&mask);
+        let layout = Arc::new(TokenLayout::new(&lengths, identities)?.with_answers(&readout));
         let tokens = Tensor::from_vec(tokens, layout.rows(), device)?;
         Ok(Self {
             layout,
             tokens,
-            readout: RowSet::from_mask(&mask),
+            readout,
             targets: Arc::new(targets),
             target_index,
             complexity,

@@ -1,4 +1,4 @@
-//! Instances for training and evaluation, from seeded streams and disjoint by the hash of the canonical instance.
+//! Instances for training and evaluation, from seeded streams and disjoint by the hash of their problems.
 
 use std::collections::BTreeSet;
 
@@ -83,11 +83,17 @@ pub fn instance(task: &dyn Task, name: &str, identity: Identity, part: Part) -> 
     Ok(instance)
 }
 
-/// Draws the training instances of a step into `batch`, one for each of its places.
+/// Draws the training instances of a step into `batch`, one for each of its places, and returns their sizes.
 ///
 /// # Errors
 /// Like [`draw`].
-pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: &mut [Instance]) -> Result<()> {
+pub fn training_batch(
+    task: &dyn Task,
+    name: &str,
+    seed: u64,
+    step: u64,
+    batch: &mut [Instance],
+) -> Result<Vec<u32>> {
     let places = 0..batch.len() as u64;
     // Training and evaluation instances come from streams with other keys and from disjoint halves of the hash.
     let identities = Keys::new("training-size", places.map(|place| ((), seed, [step, place]))).map(|((), key)| {
@@ -95,26 +101,31 @@ pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: 
         let size = task.training_size(&mut stream);
         (stream.integer(), size, 0)
     });
-    with_keys(identities).zip(batch).try_for_each(|(named, instance)| draw(task, name, named, Part::Train, instance))
+    let drawn = with_keys(identities).zip(batch).map(|(named, instance)| {
+        let (_, size, _) = named.0;
+        draw(task, name, named, Part::Train, instance).map(|()| size)
+    });
+    drawn.collect()
 }
 
-/// The first `count` training instances of a run with [`EVALUATION_SEED`].
+/// The first `count` training instances of a run with [`EVALUATION_SEED`], with ids of their own.
 ///
 /// # Errors
 /// Like [`draw`].
-pub fn training_instances(task: &dyn Task, name: &str, count: usize) -> Result<Vec<Instance>> {
+pub fn training_instances(task: &dyn Task, name: &str, count: usize) -> Result<Vec<EvaluationInstance>> {
     let mut instances = vec![Instance::default(); count];
-    training_batch(task, name, EVALUATION_SEED, 0, &mut instances)?;
-    Ok(instances)
+    let sizes = training_batch(task, name, EVALUATION_SEED, 0, &mut instances)?;
+    let entry = |((id, size), instance)| EvaluationInstance { id, size, split: Split::InRange, instance };
+    Ok((0..).zip(sizes).zip(instances).map(entry).collect())
 }
 
-/// An instance of the evaluation.
+/// An instance that is evaluated.
 pub struct EvaluationInstance {
-    /// Number within the evaluation; the instance's lasting name.
-    pub number: u64,
+    /// The instance's lasting name, whatever else is evaluated: its size, then the index of its stream, in 32 bits each.
+    pub id: u64,
     /// Size.
     pub size: u32,
-    /// Where the size stands.
+    /// The hardest split of its graded tokens.
     pub split: Split,
     /// The instance.
     pub instance: Instance,
@@ -166,28 +177,62 @@ pub fn evaluation_instances(
 ) -> Result<Vec<EvaluationInstance>> {
     let mut all = Vec::new();
     for (split, size) in sizes(task, evaluation) {
-        let mut seen = BTreeSet::new();
-        let most = 4 * evaluation.instances as u64 + 64;
-        for index in 0..most {
-            if seen.len() == evaluation.instances {
-                break;
-            }
+        let mut search = Search::new(evaluation.instances);
+        while let Some(index) = search.next() {
             if let Some(signal) = interrupted() {
                 return Err(Error::Interrupted(signal));
             }
             let instance = instance(task, name, (EVALUATION_SEED, size, index), Part::HeldOut)?;
-            if seen.insert(instance.canonical().to_owned()) {
-                let split = task.standing(size, &instance).map_or(split, split_of);
-                all.push(EvaluationInstance { number: all.len() as u64, size, split, instance });
+            if search.found(instance.canonical()) {
+                let standings = instance.graded().map(|token| task.token_size(size, &instance, token).standing);
+                let split = standings.max().map_or(split, split_of);
+                all.push(EvaluationInstance { id: u64::from(size) << 32 | index, size, split, instance });
             }
         }
     }
     Ok(all)
 }
 
-fn split_of(standing: Standing) -> Split {
+/// A search for distinct instances of a size.
+struct Search {
+    wanted: usize,
+    /// The canonical texts found.
+    seen: BTreeSet<String>,
+    draws: u64,
+    /// Draws since the last one that was new.
+    repeats: u64,
+}
+
+impl Search {
+    fn new(wanted: usize) -> Self {
+        Self { wanted, seen: BTreeSet::new(), draws: 0, repeats: 0 }
+    }
+
+    /// The index of the next draw; `None` where the search is over.
+    ///
+    /// If n instances are found and a further one is as likely as they are, 16 (n + 4) draws miss it with a probability
+    /// below e^-16: after so many repeats in a row there is taken to be none. Where some are much rarer than others, the
+    /// search ends after 64 draws for each that is wanted and 4096 more.
+    fn next(&self) -> Option<u64> {
+        let (wanted, found) = (self.wanted as u64, self.seen.len() as u64);
+        let is_over = found >= wanted || self.repeats >= 16 * (found + 4) || self.draws >= 64 * wanted + 4096;
+        (!is_over).then_some(self.draws)
+    }
+
+    /// Whether the instance of the index that was given last is new.
+    fn found(&mut self, canonical: &str) -> bool {
+        let is_new = self.seen.insert(canonical.to_owned());
+        self.draws += 1;
+        self.repeats = if is_new { 0 } else { self.repeats + 1 };
+        is_new
+    }
+}
+
+/// The split of tokens that stand so.
+pub fn split_of(standing: Standing) -> Split {
     match standing {
         Standing::Trained => Split::InRange,
+        Standing::Embedded => Split::Embedded,
         Standing::Between => Split::Between,
         Standing::Beyond => Split::Beyond,
     }
@@ -199,8 +244,8 @@ fn split_of(standing: Standing) -> Split {
 /// Like [`draw`].
 pub fn complexity_range(task: &dyn Task, name: &str, headline: usize) -> Result<(f32, f32)> {
     let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
-    for instance in training_instances(task, name, 256)? {
-        for value in instance.complexities.column(headline).filter(|value| !value.is_nan()) {
+    for entry in training_instances(task, name, 256)? {
+        for value in entry.instance.complexities.column(headline).filter(|value| !value.is_nan()) {
             least = least.min(value);
             most = most.max(value);
         }

@@ -2,6 +2,7 @@
 
 use haltbench_sdk::backbone::PartCost;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::ops::AttentionPlan;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Model;
@@ -78,6 +79,86 @@ impl Ledger {
         self.decision_flops += other.decision_flops;
         self.dense_flops += other.dense_flops;
     }
+}
+
+/// Operations that each row of a pass is charged with: together what the [`Ledger`] counts.
+///
+/// What a part computes for all rows, each pays for itself; a read-out is paid by the rows that are read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RowCosts {
+    /// Executed, decisions included.
+    pub executed: Vec<f64>,
+    /// Of all D steps without decisions.
+    pub dense: Vec<f64>,
+}
+
+/// The cost of an evaluation pass, in all and row by row.
+pub(crate) struct Bill<'a> {
+    model: &'a Model,
+    layout: &'a TokenLayout,
+    /// In all.
+    pub ledger: Ledger,
+    /// Row by row.
+    pub rows: RowCosts,
+}
+
+impl<'a> Bill<'a> {
+    /// Charges prelude, coda and head; `readout` are the rows that are read out in the end.
+    pub fn begin(model: &'a Model, layout: &'a TokenLayout, readout: &RowSet) -> Self {
+        let mut ledger = Ledger::default();
+        ledger.begin(model, layout, readout);
+        let cost = model.backbone.cost();
+        let seen = |row: usize| (layout.position(row) + 1) as f64;
+        let around = |row| of_row(cost.prelude, seen(row)) + of_row(cost.coda, seen(row));
+        let mut executed: Vec<f64> = (0..layout.rows()).map(around).collect();
+        readout.iter().for_each(|row| executed[row] += of_row(cost.readout, seen(row)));
+        let steps = |row| model.max_depth as f64 * of_row(cost.step, seen(row));
+        let dense = executed.iter().enumerate().map(|(row, around)| around + steps(row)).collect();
+        Self { model, layout, ledger, rows: RowCosts { executed, dense } }
+    }
+
+    /// Charges a step of the queries of `plan`, and the projection of keys and values of `projected` without a step.
+    pub fn step(&mut self, plan: &AttentionPlan, projected: &[u32]) {
+        let cost = self.model.backbone.cost().step;
+        let mut rows = 0;
+        let mut pairs = 0;
+        for (row, keys) in plan.visible_keys() {
+            self.rows.executed[row] += of_row(cost, keys as f64);
+            rows += 1;
+            pairs += keys;
+        }
+        projected.iter().for_each(|row| self.rows.executed[*row as usize] += cost.per_key_value);
+        self.ledger.step(self.model, rows, pairs, projected.len());
+    }
+
+    /// Charges `times` decisions about each row.
+    pub fn decide(&mut self, times: impl Iterator<Item = (usize, usize)>) {
+        let flops = self.model.policy.decision_flops(self.model.backbone.dimensions().d_model);
+        let mut decisions = 0;
+        for (row, times) in times {
+            self.rows.executed[row] += flops * times as f64;
+            decisions += times;
+        }
+        self.ledger.decide_about(self.model, decisions);
+    }
+
+    /// Charges a read-out of the logits of `rows` for a decision.
+    pub fn read_out(&mut self, rows: &RowSet) {
+        if rows.is_empty() {
+            return;
+        }
+        let cost = self.model.backbone.cost();
+        let seen = |row: usize| (self.layout.position(row) + 1) as f64;
+        let executed = self.rows.executed.iter_mut().enumerate();
+        executed.for_each(|(row, executed)| *executed += of_row(cost.coda, seen(row)));
+        rows.iter().for_each(|row| self.rows.executed[row] += of_row(cost.readout, seen(row)));
+        self.ledger.read_out(self.model, self.layout, rows);
+    }
+}
+
+/// Operations of a part for one row that sees `keys` keys.
+fn of_row(part: PartCost, keys: f64) -> f64 {
+    part.per_row + part.per_key * keys
 }
 
 /// Operations of a coda that is read out for `rows`.

@@ -43,6 +43,10 @@ pub enum Event<'a> {
     Progress(&'a str, &'a ProgressLine),
     /// A cell has ended: done, or failed for a reason, or stopped in order to be resumed.
     Ended(&'a str, &'a CellPlan, &'a Status),
+    /// Cells that are done have been timed, out of those that are to be.
+    Timed(usize, usize),
+    /// A cell that is done could not be timed, for this reason.
+    Untimed(&'a CellPlan, String),
     /// Nothing happened for a moment.
     Idle,
 }
@@ -82,6 +86,15 @@ struct Worker {
     _leash: Option<std::process::ChildStdin>,
 }
 
+/// What a worker is started for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Errand {
+    /// Computing a cell.
+    Compute,
+    /// Timing a cell that is done.
+    Time,
+}
+
 enum Message {
     Line(String, ProgressLine),
     Closed(String),
@@ -105,6 +118,7 @@ pub fn run(
         schedule.admit(id, plan, report)?;
     }
     schedule.work(signal, report)?;
+    schedule.time(signal, report)?;
     Ok(schedule.summary)
 }
 
@@ -115,6 +129,8 @@ struct Schedule<'a> {
     waiting: Vec<&'a str>,
     working: BTreeMap<String, Worker>,
     messages: (Sender<Message>, Receiver<Message>),
+    /// Cells that are done.
+    done: Vec<&'a str>,
     summary: Summary,
 }
 
@@ -127,6 +143,7 @@ impl<'a> Schedule<'a> {
             waiting: Vec::new(),
             working: BTreeMap::new(),
             messages: channel(),
+            done: Vec::new(),
             summary: Summary::default(),
         }
     }
@@ -140,6 +157,7 @@ impl<'a> Schedule<'a> {
         match cell.result() {
             Ok(Some(_)) => {
                 self.summary.done += 1;
+                self.done.push(id);
                 report(Event::Kept(id, plan));
                 return Ok(());
             }
@@ -175,7 +193,8 @@ impl<'a> Schedule<'a> {
             }
             while self.working.len() < self.options.jobs.max(1) {
                 let Some(id) = self.next(report)? else { break };
-                self.start(id, report)?;
+                self.start(id, Errand::Compute)?;
+                report(Event::Started(id, self.plans[id]));
             }
             if self.working.is_empty() {
                 return Ok(());
@@ -217,7 +236,47 @@ impl<'a> Schedule<'a> {
         Ok(None)
     }
 
-    fn start(&mut self, id: &'a str, report: &mut dyn FnMut(Event)) -> Result<()> {
+    /// Times the cells that are done and have not been timed, one after the other: nothing else of the run is at work, so
+    /// that a time depends on no other cell. A cell that cannot be timed stays done.
+    fn time(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {
+        if self.summary.interrupted.is_some() {
+            return Ok(());
+        }
+        let untimed = |id: &&str| self.folder.cell(id).timings().is_none_or(|timings| timings.speed.is_none());
+        let due: Vec<&str> = self.done.iter().copied().filter(untimed).collect();
+        for (place, id) in due.iter().enumerate() {
+            self.start(id, Errand::Time)?;
+            let failure = loop {
+                if let (None, Some(number)) = (self.summary.interrupted, signal()) {
+                    self.summary.interrupted = Some(number);
+                    self.working.values_mut().for_each(|worker| worker._leash = None);
+                }
+                match self.messages.1.recv_timeout(Duration::from_millis(100)) {
+                    Ok(Message::Line(..)) => {}
+                    Ok(Message::Closed(id)) => break self.timed(&id)?,
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => report(Event::Idle),
+                }
+            };
+            if self.summary.interrupted.is_some() {
+                return Ok(());
+            }
+            if let Some(cause) = failure {
+                report(Event::Untimed(self.plans[id], cause));
+            }
+            report(Event::Timed(place + 1, due.len()));
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of a worker that timed a cell; why it did not, if so.
+    fn timed(&mut self, id: &str) -> Result<Option<String>> {
+        let Some(mut worker) = self.working.remove(id) else { return Ok(None) };
+        worker._leash = None;
+        let exit = worker.child.wait().map_err(Error::file(self.folder.path(), "worker cannot be waited for"))?;
+        Ok((!exit.success()).then(|| cause_of(exit, self.last_error(id, worker.logged))))
+    }
+
+    fn start(&mut self, id: &'a str, errand: Errand) -> Result<()> {
         let log = self.folder.cell(id).file("log.txt");
         let log =
             OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file(&log, "cannot be opened"))?;
@@ -227,6 +286,9 @@ impl<'a> Schedule<'a> {
         let mut command = Command::new(program);
         command.args(arguments).arg("--run").arg(self.folder.path()).arg("--cell").arg(id);
         command.arg("--device").arg(&self.options.device);
+        if errand == Errand::Time {
+            command.arg("--time");
+        }
         for plugin in &self.options.plugins {
             command.arg("--plugin").arg(plugin);
         }
@@ -247,7 +309,6 @@ impl<'a> Schedule<'a> {
         });
         let leash = child.stdin.take();
         self.working.insert(id.to_owned(), Worker { child, logged, _leash: leash });
-        report(Event::Started(id, self.plans[id]));
         Ok(())
     }
 
@@ -282,7 +343,10 @@ impl<'a> Schedule<'a> {
             cell.set_status(status)?;
         }
         match status.state {
-            State::Done => self.summary.done += 1,
+            State::Done => {
+                self.summary.done += 1;
+                self.done.push(id);
+            }
             State::Failed => self.summary.failed += 1,
             State::Pending | State::Running => {}
         }

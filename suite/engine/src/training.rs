@@ -1,9 +1,10 @@
 //! Training: loss over answer tokens, the policy's regulariser over all tokens, checkpoints that resume exactly.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use haltbench_sdk::candle_core::{DType, Device, Tensor};
+use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::ops::cross_entropy;
 use haltbench_sdk::policy::Privileged;
 use haltbench_sdk::task::{Instance, Task};
@@ -28,6 +29,22 @@ pub struct Loss {
     pub regulariser: f64,
     /// Steps executed per row.
     pub depths: Vec<u32>,
+    /// Logits of the rows under the loss, without gradients: at the halted states, or after each of D steps.
+    pub logits: Vec<Tensor>,
+}
+
+impl Loss {
+    /// Which rows under the loss are predicted rightly at the depths taken.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn right(&self, batch: &Batch) -> Result<Vec<bool>> {
+        let predicted = |logits: &Tensor| logits.argmax(D::Minus1)?.to_device(&Device::Cpu)?.to_vec1::<u32>();
+        let predicted = self.logits.iter().map(predicted).collect::<Result<Vec<_>, _>>()?;
+        let at = |row: usize| if predicted.len() == 1 { 0 } else { self.depths[row] as usize - 1 };
+        let rows = batch.readout.iter().zip(batch.targets.iter()).enumerate();
+        Ok(rows.map(|(place, (row, target))| predicted[at(row)][place] == *target).collect())
+    }
 }
 
 /// L = mean cross-entropy over answer tokens + mean of the policy's regulariser over all tokens, prompt included.
@@ -53,7 +70,8 @@ pub fn loss(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Pri
         regulariser = scalar(&mean)?;
         total = (total + mean)?;
     }
-    Ok(Loss { total, cross_entropy: scalar(&answers)?, regulariser, depths: record.depths })
+    let logits = logits.iter().map(Tensor::detach).collect();
+    Ok(Loss { total, cross_entropy: scalar(&answers)?, regulariser, depths: record.depths, logits })
 }
 
 fn scalar(tensor: &Tensor) -> Result<f64> {
@@ -81,12 +99,14 @@ pub enum Progress {
 }
 
 impl Trainer<'_> {
-    /// The batch of training step `step`, 0-based, from instances that are drawn in the place of `instances`.
-    fn batch(&self, step: u64, instances: &mut [Instance], device: &Device) -> Result<Batch> {
-        data::training_batch(self.task, &self.plan.task.name, self.plan.seed, step, instances)?;
+    /// The batch of training step `step`, 0-based, and the sizes of its instances, which are drawn in the place of
+    /// `instances`.
+    fn batch(&self, step: u64, instances: &mut [Instance], device: &Device) -> Result<(Batch, Vec<u32>)> {
+        let sizes = data::training_batch(self.task, &self.plan.task.name, self.plan.seed, step, instances)?;
         let references: Vec<&Instance> = instances.iter().collect();
         let identities: Vec<u64> = (0..references.len() as u64).collect();
-        Batch::new(&references, &identities, self.task.spec().supervision, self.headline, device)
+        let batch = Batch::new(&references, &identities, self.task.spec().supervision, self.headline, device)?;
+        Ok((batch, sizes))
     }
 
     /// Trains `model` from the folder's checkpoint, or from the start, to the end.
@@ -110,8 +130,8 @@ impl Trainer<'_> {
         let mut log = MetricsLog::open(&metrics, first);
         let started = Instant::now();
         for step in first..settings.steps {
-            let batch = self.batch(step, &mut instances, &model.device)?;
-            let line = self.step(model, &mut optimiser, &batch, step)?;
+            let (batch, sizes) = self.batch(step, &mut instances, &model.device)?;
+            let line = self.step(model, &mut optimiser, (&batch, &sizes), step)?;
             let made = step + 1;
             monitor.progress(Stage::Training, made, settings.steps, Some(&line));
             let last = made == settings.steps;
@@ -130,7 +150,13 @@ impl Trainer<'_> {
         Ok(Progress::Finished(started.elapsed().as_secs_f64(), settings.steps - first))
     }
 
-    fn step(&self, model: &Model, optimiser: &mut AdamW, batch: &Batch, step: u64) -> Result<TrainingLine> {
+    fn step(
+        &self,
+        model: &Model,
+        optimiser: &mut AdamW,
+        (batch, sizes): (&Batch, &[u32]),
+        step: u64,
+    ) -> Result<TrainingLine> {
         let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
         let loss = loss(model, batch, &Noise::Seeded(step), Some(&privileged)).map_err(|error| match error {
             Error::Contract(_) | Error::Cell(_) => Error::Cell(format!("training step {}: {error}", step + 1)),
@@ -151,7 +177,17 @@ impl Trainer<'_> {
         let mean = |depths: &mut dyn Iterator<Item = u32>, count: usize| {
             depths.map(f64::from).sum::<f64>() / count.max(1) as f64
         };
+        let mut by_size: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        for (row, right) in batch.readout.iter().zip(loss.right(batch)?) {
+            let (hits, count) = by_size.entry(sizes[batch.layout.sequence(row)]).or_default();
+            *hits += u32::from(right);
+            *count += 1;
+        }
+        let share = |(hits, count): (u32, u32)| f64::from(hits) / f64::from(count.max(1));
+        let all = by_size.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         Ok(TrainingLine {
+            accuracy: share(all),
+            accuracy_by_size: by_size.into_iter().map(|(size, counts)| (size, share(counts))).collect(),
             step: step + 1,
             loss: value,
             cross_entropy: loss.cross_entropy,

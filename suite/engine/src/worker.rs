@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use haltbench_analysis::{Estimate, Population, Reason, Split};
 use haltbench_sdk::candle_core::DType;
 use haltbench_sdk::fingerprint;
-use haltbench_sdk::policy::{Policy, Training};
-use haltbench_sdk::task::Task;
+use haltbench_sdk::policy::{Policy, SourceDepths, Training};
+use haltbench_sdk::task::{FeatureKind, Task};
 use haltbench_sdk::threads;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ use crate::panics;
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
 use crate::store::{
-    BaselineResult, CellFolder, CellResult, MetricRow, RESULT_SCHEMA, RunFolder, State, Status, Timings, TrainingLine,
+    BaselineResult, CellFolder, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, RunFolder, State, Status, Timings, TrainingLine,
     read_checkpoint, read_tokens, write_atomic, write_model, write_tokens,
 };
 use crate::training::{Progress, Trainer};
@@ -39,8 +40,10 @@ pub enum Stage {
     Training,
     /// Batches of the evaluation.
     Evaluating,
-    /// Timing and measures.
+    /// Measures and files.
     Measuring,
+    /// Passes against the clock.
+    Timing,
 }
 
 /// Who watches a worker, and can stop it.
@@ -62,6 +65,9 @@ impl Monitor for Unseen<'_> {
         self.0.interrupted()
     }
 }
+
+/// Training instances that policies with a source are shown.
+const FITTED_ON: usize = 1000;
 
 /// How long a worker waits for another process that still holds the cell, such as a worker of a run that was killed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -116,6 +122,31 @@ fn wait_for_lock(folder: &CellFolder) -> Result<File> {
     }
 }
 
+/// Times a finished cell on a thread with a large stack, and records it in `timings.json`.
+///
+/// # Errors
+/// If the cell is not done or cannot be timed, or [`Error::Interrupted`].
+pub fn time_cell(
+    run: &RunFolder,
+    id: &str,
+    catalogue: &Catalogue,
+    device: &str,
+    monitor: &(dyn Monitor + Sync),
+) -> Result<()> {
+    memory::keep_freed();
+    let folder = run.cell(id);
+    let _lock = wait_for_lock(&folder)?;
+    if folder.result()?.is_none() {
+        return Err(Error::Cell(format!("{}: this cell is not done", folder.path().display())));
+    }
+    let work = || Cell::open(run, id, catalogue, device)?.time(monitor);
+    match threads::in_pool(|| catch_unwind(AssertUnwindSafe(work))) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// A cell with everything its plan names.
 struct Cell<'a> {
     run: &'a RunFolder,
@@ -127,6 +158,8 @@ struct Cell<'a> {
     headline: usize,
     range: (f32, f32),
     model: Model,
+    /// What the policy reads of another cell, if it has a source.
+    source: Option<SourceDepths>,
 }
 
 impl<'a> Cell<'a> {
@@ -146,15 +179,14 @@ impl<'a> Cell<'a> {
         } else {
             (0.0, 0.0)
         };
-        Ok(Self { run, id, folder, plan, catalogue, task, headline, range, model })
+        Ok(Self { run, id, folder, plan, catalogue, task, headline, range, model, source: None })
     }
 
     fn run(mut self, monitor: &dyn Monitor) -> Result<()> {
         let mut timings = self.timings();
-        if self.model.declaration.training == Training::Borrowed {
-            self.keep_weights()?;
-            self.borrow()?;
-        } else {
+        let instances = self.instances(monitor)?;
+        self.read_source(&instances)?;
+        if self.model.declaration.training != Training::Borrowed {
             let trainer =
                 Trainer { plan: &self.plan, task: self.task.as_ref(), headline: self.headline, range: self.range };
             let started = Instant::now();
@@ -165,83 +197,97 @@ impl<'a> Cell<'a> {
                 return Err(Error::Interrupted(signal));
             }
             timings.training_steps = self.plan.training.steps;
-            self.keep_weights()?;
         }
-        self.finish(timings, monitor)
+        self.keep_weights()?;
+        self.finish(&instances, timings, monitor)
+    }
+
+    /// Times the policy on the weights that were recorded.
+    fn time(mut self, monitor: &dyn Monitor) -> Result<()> {
+        let instances = self.instances(monitor)?;
+        self.read_source(&instances)?;
+        load(&self.model, &self.folder, "the cell")?;
+        self.keep_weights()?;
+        let speed = self.evaluator(&instances).time(&self.model, monitor)?;
+        self.write_json("timings.json", &Timings { speed: Some(speed), ..self.timings() })
+    }
+
+    fn instances(&self, monitor: &dyn Monitor) -> Result<Vec<EvaluationInstance>> {
+        let (task, plan) = (self.task.as_ref(), &self.plan);
+        data::evaluation_instances(task, &plan.task.name, &plan.evaluation, &|| monitor.interrupted())
+    }
+
+    fn evaluator<'b>(&'b self, instances: &'b [EvaluationInstance]) -> Evaluator<'b> {
+        let (headline, range, batch) = (self.headline, self.range, self.plan.evaluation.batch);
+        Evaluator { task: self.task.as_ref(), instances, headline, range, batch }
     }
 
     /// From here on the weights are constants: an evaluation keeps no graph.
     fn keep_weights(&mut self) -> Result<()> {
         let parts = self.plan.model_parts(self.catalogue, self.task.spec().vocabulary.len())?;
         self.model = self.model.constant(parts)?;
-        Ok(())
+        self.prepare()
     }
 
-    /// What earlier processes spent on this cell.
+    /// What earlier processes recorded about this cell.
     fn timings(&self) -> Timings {
-        let text = fs::read_to_string(self.folder.file("timings.json")).unwrap_or_default();
-        let earlier: Timings = serde_json::from_str(&text).unwrap_or_default();
-        Timings { training_seconds: earlier.training_seconds, ..Timings::default() }
+        self.folder.timings().unwrap_or_default()
     }
 
-    /// Takes weights and depths from the source cell.
-    fn borrow(&mut self) -> Result<()> {
+    /// Reads the source's depths, if the policy has one, and takes its weights if it borrows them.
+    fn read_source(&mut self, instances: &[EvaluationInstance]) -> Result<()> {
+        if !self.model.declaration.training.has_source() {
+            return Ok(());
+        }
         let Some(source) = &self.plan.source else {
             return Err(Error::Usage(format!("policy {}: its plan names no source", self.plan.policy.name)));
         };
         let folder = self.run.cell(&source.cell);
+        let title = format!("its source {} ({})", source.label, source.cell);
         let state = folder.status().state;
         if state != State::Done {
-            return Err(Error::Cell(format!(
-                "its source {} ({}) is not done but {state:?}",
-                source.label, source.cell
-            )));
+            return Err(Error::Cell(format!("{title} is not done but {state:?}")));
         }
         folder.result()?;
-        let path = folder.file("checkpoint/model.safetensors");
-        let checkpoint = read_checkpoint(&path)?;
-        let checkpoint = checkpoint
-            .ok_or_else(|| Error::Damaged { path: path.clone(), message: "the file is missing".to_owned() })?;
-        for name in self.model.variables.weights()?.into_keys() {
-            match checkpoint.tensors.get(&name) {
-                Some(tensor) => self.model.variables.set(&name, tensor)?,
-                None => return Err(Error::Cell(format!("its source {} has no weight {name}", source.label))),
-            }
+        if self.model.declaration.training == Training::Borrowed {
+            load(&self.model, &folder, &title)?;
         }
-        let table = read_tokens(&folder.file("tokens.parquet"))?;
-        let tokens = evaluation::as_source(&table, self.task.spec().supervision);
-        if let Policy::Early(policy) = &mut self.model.policy {
-            policy.prepare(&tokens, self.plan.seed)?;
+        let plan = folder.plan()?;
+        let parts = plan.model_parts(self.catalogue, self.task.spec().vocabulary.len())?;
+        let model = Model::new(parts, DType::F32, &self.model.device)?;
+        load(&model, &folder, &title)?;
+        let model = model.constant(parts)?;
+        let fitted_on = data::training_instances(self.task.as_ref(), &self.plan.task.name, FITTED_ON)?;
+        let depths = |instances: &[EvaluationInstance]| self.evaluator(instances).depths(&model);
+        self.source = Some(SourceDepths { evaluation: depths(instances)?, training: depths(&fitted_on)? });
+        self.prepare()
+    }
+
+    /// Shows the policy what its source did.
+    fn prepare(&mut self) -> Result<()> {
+        if let (Some(source), Policy::Early(policy)) = (&self.source, &mut self.model.policy) {
+            policy.prepare(source, self.plan.seed)?;
         }
         Ok(())
     }
 
     /// Evaluates, measures and records.
-    fn finish(&self, mut timings: Timings, monitor: &dyn Monitor) -> Result<()> {
+    fn finish(&self, instances: &[EvaluationInstance], mut timings: Timings, monitor: &dyn Monitor) -> Result<()> {
         let (task, plan) = (self.task.as_ref(), &self.plan);
-        let instances = data::evaluation_instances(task, &plan.task.name, &plan.evaluation, &|| monitor.interrupted())?;
-        let evaluator = Evaluator {
-            task,
-            instances: &instances,
-            headline: self.headline,
-            range: self.range,
-            batch: plan.evaluation.batch,
-        };
         let started = Instant::now();
-        let found = evaluator.run(&self.model, monitor)?;
+        let found = self.evaluator(instances).run(&self.model, monitor)?;
         timings.evaluation_seconds = started.elapsed().as_secs_f64();
-        monitor.progress(Stage::Measuring, 0, 2, None);
-        let (compacted, dense) = evaluator.time(&self.model)?;
-        (timings.compacted_seconds, timings.dense_seconds) = (Some(compacted), Some(dense));
-        monitor.progress(Stage::Measuring, 1, 2, None);
+        monitor.progress(Stage::Measuring, 0, 1, None);
         let path = self.folder.file("tokens.parquet");
         write_tokens(&path, task.spec(), &found.tokens)?;
+        self.write_json("vocabulary.json", &task.spec().vocabulary)?;
         let configuration = self.configuration();
-        let step = if plan.source.is_some() { 0 } else { plan.training.steps };
+        let step = if self.is_trained() { plan.training.steps } else { 0 };
         write_model(&self.folder.file("checkpoint"), step, &self.model.variables.weights()?, &configuration)?;
         // The measures come from the file as it can be read back, as anybody else would compute them.
         let table = read_tokens(&path)?;
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.recurrence.max_depth);
+        metrics.extend(self.measure_training());
         let key = (plan.seed, plan.evaluation.generated_strings);
         let (of_strings, drawn) =
             generation::measure(&self.model, task, &found.strings, key, &|| monitor.interrupted())?;
@@ -249,8 +295,8 @@ impl<'a> Cell<'a> {
         metrics.extend(self.measure_generated(&generation::as_instances(task, &drawn), monitor)?);
         let interrupted = || monitor.interrupted();
         let batch = plan.evaluation.batch;
-        metrics.extend(acceptance::measure(&self.model, task, &instances, batch, &interrupted)?);
-        let baselines = baselines::measure(task, &plan.task.name, &instances)?;
+        metrics.extend(acceptance::measure(&self.model, task, instances, batch, &interrupted)?);
+        let baselines = baselines::measure(task, &plan.task.name, instances)?;
         self.write_result(metrics, baselines, found.ledger)?;
         let training = self.folder.file("checkpoint/training.safetensors");
         if training.exists() {
@@ -261,8 +307,31 @@ impl<'a> Cell<'a> {
         timings.finished_unix_seconds =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         self.write_json("timings.json", &timings)?;
-        monitor.progress(Stage::Measuring, 2, 2, None);
+        monitor.progress(Stage::Measuring, 1, 1, None);
         Ok(())
+    }
+
+    fn is_trained(&self) -> bool {
+        self.model.declaration.training != Training::Borrowed
+    }
+
+    /// Depths and accuracy at the end of training, where depths may be sampled: means over the last tenth of its log.
+    fn measure_training(&self) -> Vec<MetricRow> {
+        let steps = self.plan.training.steps;
+        let log = MetricsLog::open(&self.folder.file("metrics.jsonl"), steps);
+        let last: Vec<TrainingLine> = log.lines().filter(|line| 10 * line.step > 9 * steps).collect();
+        let mean = |of: &dyn Fn(&TrainingLine) -> f64| match last.len() {
+            0 => Estimate::missing(Reason::NotApplicable, 0),
+            count => Estimate::point(last.iter().map(of).sum::<f64>() / count as f64, count),
+        };
+        let row = |name: &str, estimate: Estimate| {
+            MetricRow::new(name, Some(Split::InRange), Population::All, &estimate)
+        };
+        vec![
+            row("trained_accuracy", mean(&|line| line.accuracy)),
+            row("trained_answer_depth", mean(&|line| line.answer_depth)),
+            row("trained_depth", mean(&|line| line.depth)),
+        ]
     }
 
     /// Depths along strings that the model drew itself, which are written down, against their complexities.
@@ -270,9 +339,7 @@ impl<'a> Cell<'a> {
         if strings.is_empty() {
             return Ok(Vec::new());
         }
-        let (headline, range, batch) = (self.headline, self.range, self.plan.evaluation.batch);
-        let evaluator = Evaluator { task: self.task.as_ref(), instances: strings, headline, range, batch };
-        let found = evaluator.run(&self.model, &Unseen(monitor))?;
+        let found = self.evaluator(strings).run(&self.model, &Unseen(monitor))?;
         let path = self.folder.file("generated.parquet");
         write_tokens(&path, self.task.spec(), &found.tokens)?;
         let complexities = self.task.spec().complexities.iter().map(|complexity| complexity.name);
@@ -299,6 +366,7 @@ impl<'a> Cell<'a> {
             "metrics.jsonl",
             "tokens.parquet",
             "generated.parquet",
+            "vocabulary.json",
             "checkpoint/model.safetensors",
             "checkpoint/config.json",
         ];
@@ -321,12 +389,13 @@ impl<'a> Cell<'a> {
             kind: declaration.kind.name().to_owned(),
             causal: declaration.causal,
             uses_labels: declaration.uses_labels,
-            control: declaration.control,
+            role: declaration.role.name().to_owned(),
             seed: plan.seed,
             device: plan.device.clone(),
             max_depth: plan.recurrence.max_depth,
             halted_keys_values: plan.recurrence.halted_keys_values.clone(),
             headline: self.task.spec().headline.to_owned(),
+            static_features: self.static_features(),
             weights: self.weight_counts(),
             ledger,
             metrics,
@@ -335,6 +404,11 @@ impl<'a> Cell<'a> {
             files,
         };
         self.write_json("result.json", &result)
+    }
+
+    fn static_features(&self) -> Vec<String> {
+        let features = self.task.spec().features.iter();
+        features.filter(|feature| feature.kind == FeatureKind::Static).map(|feature| feature.name.to_owned()).collect()
     }
 
     /// Number of weights by the first part of their names.
@@ -364,6 +438,21 @@ impl<'a> Cell<'a> {
         let text = serde_json::to_string_pretty(value).map_err(|error| Error::Cell(format!("{name}: {error}")))?;
         write_atomic(&self.folder.file(name), format!("{text}\n").as_bytes())
     }
+}
+
+/// Gives a model the weights that a finished cell has recorded; `title` names that cell.
+fn load(model: &Model, folder: &CellFolder, title: &str) -> Result<()> {
+    let path = folder.file("checkpoint/model.safetensors");
+    let checkpoint = read_checkpoint(&path)?;
+    let checkpoint =
+        checkpoint.ok_or_else(|| Error::Damaged { path: path.clone(), message: "the file is missing".to_owned() })?;
+    for name in model.variables.weights()?.into_keys() {
+        match checkpoint.tensors.get(&name) {
+            Some(tensor) => model.variables.set(&name, tensor)?,
+            None => return Err(Error::Cell(format!("{title} has no weight {name}"))),
+        }
+    }
+    Ok(())
 }
 
 /// Largest resident memory of this process so far, in bytes, where the system tells.

@@ -24,6 +24,7 @@ pub(crate) struct Context<'a> {
 pub(crate) fn split_name(split: Split) -> &'static str {
     match split {
         Split::InRange => "in_range",
+        Split::Embedded => "embedded",
         Split::Between => "between",
         Split::Beyond => "beyond",
     }
@@ -84,7 +85,7 @@ fn cost(row: &Evidence, context: &Context) -> Vec<MetricRow> {
 fn speed_up(row: &Evidence) -> MetricRow {
     let measured = |timings: &Option<Timings>| {
         let timings = timings.as_ref()?;
-        let (dense, compacted) = (timings.dense_seconds?, timings.compacted_seconds?);
+        let [compacted, dense] = *timings.speed.as_ref()?.pairs.first()?;
         (compacted > 0.0 && dense > 0.0).then(|| dense / compacted)
     };
     let values: Option<Vec<f64>> = row.timings.iter().map(measured).collect();

@@ -232,11 +232,11 @@ impl KeyValues {
         self.visible = hides.then(|| Arc::new(halted.iter().map(|halted| !halted).collect()));
     }
 
-    /// Number of rows whose keys and values alone are projected in a compacted step, without being computed.
-    pub fn extra_projections(&self) -> usize {
+    /// The rows whose keys and values alone are projected in a compacted step, without being computed.
+    pub fn projected_alone(&self) -> &[u32] {
         match &self.plan {
-            Plan::Running { settled: Some((rows, _)), .. } => rows.len(),
-            _ => 0,
+            Plan::Running { settled: Some((rows, _)), .. } => rows.as_slice(),
+            _ => &[],
         }
     }
 

@@ -17,6 +17,8 @@ pub struct TokenLayout {
     sequence: Vec<u32>,
     position: Vec<u32>,
     identity: Vec<u64>,
+    /// Whether a row's prediction is part of an answer.
+    answer: Vec<bool>,
 }
 
 impl TokenLayout {
@@ -43,13 +45,25 @@ impl TokenLayout {
             return Err(Error::invalid(format!("sequence {sequence}"), "at least one token", 0));
         }
         let mut layout =
-            Self { starts: vec![0], sequence: Vec::new(), position: Vec::new(), identity: identities.to_vec() };
+            Self { starts: vec![0], sequence: vec![], position: vec![], identity: identities.to_vec(), answer: vec![] };
         for (sequence, (before, length)) in before.iter().zip(lengths).enumerate() {
             layout.sequence.extend(std::iter::repeat_n(sequence as u32, *length));
             layout.position.extend(*before as u32..(*before + *length) as u32);
             layout.starts.push(layout.sequence.len() as u32);
         }
+        layout.answer = vec![false; layout.rows()];
         Ok(layout)
+    }
+
+    /// The same layout, where the predictions of `rows` are part of an answer.
+    ///
+    /// Where an answer stands is part of a task's format. Policies that claim to learn where to compute should not read
+    /// it; controls do.
+    #[must_use]
+    pub fn with_answers(mut self, rows: &RowSet) -> Self {
+        self.answer.fill(false);
+        rows.iter().for_each(|row| self.answer[row] = true);
+        self
     }
 
     /// Number of tokens.
@@ -82,6 +96,11 @@ impl TokenLayout {
         self.position[row] as usize
     }
 
+    /// Whether the prediction of `row` is part of an answer; false for all rows of a layout that was not told.
+    pub fn is_answer(&self, row: usize) -> bool {
+        self.answer[row]
+    }
+
     /// The lasting name of the sequence that `row` belongs to.
     pub fn identity(&self, row: usize) -> u64 {
         self.identity[self.sequence(row)]
@@ -99,6 +118,11 @@ impl RowSet {
     /// All of `total` rows.
     pub fn all(total: usize) -> Self {
         Self { rows: (0..total as u32).collect(), total }
+    }
+
+    /// None of `total` rows.
+    pub fn none(total: usize) -> Self {
+        Self { rows: Arc::new([]), total }
     }
 
     /// The rows where `mask` is true.

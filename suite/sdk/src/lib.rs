@@ -55,9 +55,9 @@ pub mod prelude {
     pub use crate::layout::{RowSet, TokenLayout};
     pub use crate::parameters::{ParameterSpec, Parameters};
     pub use crate::policy::{
-        EarlyDecision, EarlyPolicy, EvaluatedToken, Example, HaltingRecord, HaltingRule, HazardHistory, OnlineDecision,
-        OnlinePolicy, Policy, PolicyContext, PolicyDeclaration, PolicyKind, RowMemory, SelectPolicy, Selection,
-        SoftDecision, SoftPolicy, Training, View,
+        EarlyDecision, EarlyPolicy, Example, HaltingRecord, HaltingRule, HazardHistory, OnlineDecision, OnlinePolicy,
+        Policy, PolicyContext, PolicyDeclaration, PolicyKind, Role, RowMemory, SelectPolicy, Selection, SoftDecision,
+        SoftPolicy, SourceDepths, SourceToken, Training, View,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

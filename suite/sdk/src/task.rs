@@ -3,10 +3,23 @@
 //! Per-token arrays are indexed by the **target** token. The steps that predict token i are spent at position i-1
 //! when tokens are predicted from their predecessors ([`Supervision::NextToken`]), and at position i when a label is
 //! supervised at the token itself ([`Supervision::AtToken`]). [`Supervision::reads_at`] is the one place that shifts.
+//!
+//! # Training and evaluation
+//!
+//! Instances are split by their [problem](Instance::problem): a hash of its text holds out one problem in
+//! [`HELD_OUT_SHARE`], and instances of one problem are never on both sides. A causal model answers a target from its
+//! context alone, so this keeps training apart from evaluation if the context of every [graded](Instance::is_graded)
+//! target determines the problem. Tasks promise that, and the conformance kit checks it:
+//!
+//! * a question that comes before all answers may be the problem as a whole;
+//! * where answers stand inside the question, the problem is what comes before the first answer;
+//! * where every token is an answer, the problem is the start of the sequence, and grading begins after it.
 
 pub mod baseline;
 mod columns;
 pub mod generation;
+
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,15 +116,49 @@ pub struct SizeKnob {
     pub beyond: Vec<u32>,
 }
 
-/// How a size stands to those that a task trains at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl SizeKnob {
+    /// How a size stands to the training sizes, whether or not the other lists name it.
+    pub fn standing(&self, size: u32) -> Standing {
+        Standing::among(size, self.training.iter().copied())
+    }
+}
+
+/// How the size of what a token answers stands to the sizes trained on, in order of difficulty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// It is one of them.
+    /// Trained on.
     Trained,
-    /// It is none of them, but inside their range.
+    /// Trained on, but inside an instance of a size that was not.
+    Embedded,
+    /// Not trained on, but inside the range of training sizes.
     Between,
-    /// It is outside their range.
+    /// Outside that range.
     Beyond,
+}
+
+impl Standing {
+    /// How `size` stands to the sizes in `training`.
+    pub fn among(size: u32, training: impl IntoIterator<Item = u32>) -> Self {
+        let (mut above, mut below) = (false, false);
+        for trained in training {
+            match size.cmp(&trained) {
+                Ordering::Equal => return Self::Trained,
+                Ordering::Greater => above = true,
+                Ordering::Less => below = true,
+            }
+        }
+        if above && below { Self::Between } else { Self::Beyond }
+    }
+}
+
+/// The size of what a single target answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenSize {
+    /// Size in the units of the knob; 0 where a token answers nothing of a size.
+    pub size: u32,
+    /// How that size stands to the sizes trained on.
+    pub standing: Standing,
 }
 
 /// What a configured task is.
@@ -148,11 +195,17 @@ pub struct Instance {
     pub question: String,
     /// The right answer as text.
     pub answer: String,
-    /// A text that is equal for instances that are the same problem; `None` where the question is that.
+    /// A text that tells instances apart: equal for those that differ in nothing that matters, such as the order of edges.
+    /// `None` where the question is that.
     pub canonical: Option<String>,
+    /// How many bytes of the canonical text, from its start, name the problem; `None` for all of it.
+    pub problem: Option<usize>,
+    /// First token that is graded. Targets before it may be under the loss, but training sees their contexts whatever is
+    /// held out.
+    pub graded_from: usize,
 }
 
-/// One in this many canonical instances is held out for evaluation.
+/// One in this many problems is held out for evaluation.
 pub const HELD_OUT_SHARE: u64 = 8;
 
 impl Instance {
@@ -161,17 +214,33 @@ impl Instance {
         self.targets.as_deref().unwrap_or(&self.tokens)
     }
 
-    /// A text that is equal for instances that are the same problem: splits are made by its hash.
+    /// A text that tells instances apart: an evaluation has no two instances with the same one.
     pub fn canonical(&self) -> &str {
         self.canonical.as_deref().unwrap_or(&self.question)
     }
 
-    /// Whether the instance belongs to the evaluation split. Training never sees one that does.
+    /// The text of the problem, by whose hash instances are split. The context of every graded target determines it.
+    pub fn problem(&self) -> &str {
+        let canonical = self.canonical();
+        self.problem.and_then(|end| canonical.get(..end)).unwrap_or(canonical)
+    }
+
+    /// Whether the instance belongs to the evaluation split. Training never sees an instance of the same problem.
     pub fn is_held_out(&self) -> bool {
-        let hash = blake3::hash(self.canonical().as_bytes());
+        let hash = blake3::hash(self.problem().as_bytes());
         let mut head = [0; 8];
         head.copy_from_slice(&hash.as_bytes()[..8]);
         u64::from_le_bytes(head).is_multiple_of(HELD_OUT_SHARE)
+    }
+
+    /// Whether the evaluation grades what is predicted for a token.
+    pub fn is_graded(&self, token: usize) -> bool {
+        token >= self.graded_from && self.loss_mask.get(token) == Some(&true)
+    }
+
+    /// The tokens whose predictions are graded, in order.
+    pub fn graded(&self) -> impl Iterator<Item = usize> + '_ {
+        (self.graded_from..self.tokens.len()).filter(|token| self.is_graded(*token))
     }
 
     /// The targets under the loss, in order.
@@ -214,6 +283,9 @@ impl Instance {
         let unread = (0..length).take_while(|index| spec.supervision.reads_at(*index).is_none());
         if self.loss_mask[..unread.count()].contains(&true) {
             return Err(Error::contract(task, "the first token is under the loss but has no predecessor"));
+        }
+        if self.problem.is_some_and(|end| self.canonical().get(..end).is_none()) {
+            return Err(Error::contract(task, "the problem is no part of the canonical text"));
         }
         Ok(())
     }
@@ -285,10 +357,11 @@ pub trait Task: Send + Sync {
         self.draw(size, stream, instance)
     }
 
-    /// How an instance's size stands to those that instances of its kind are trained at, where kinds differ in that;
-    /// `None` where the size knob tells.
-    fn standing(&self, _size: u32, _instance: &Instance) -> Option<Standing> {
-        None
+    /// The size of what a target answers. The default is the instance's size as it stands in the size knob; a task whose
+    /// targets answer parts of an instance, or whose instances are trained at sizes of their own, knows better.
+    fn token_size(&self, size: u32, _instance: &Instance, _token: usize) -> TokenSize {
+        let knob = self.spec().size.as_ref();
+        TokenSize { size, standing: knob.map_or(Standing::Trained, |knob| knob.standing(size)) }
     }
 
     /// Solves a question written by somebody else.

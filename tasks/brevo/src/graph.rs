@@ -74,6 +74,13 @@ pub struct Node {
     pub dependents: Neighbours,
 }
 
+impl Node {
+    /// Whether an edge touches the node.
+    pub fn is_printed(&self) -> bool {
+        self.predecessors.length + self.dependents.length > 0
+    }
+}
+
 /// A DAG with the order in which its edges are printed. A node's number is the place of its name among all names.
 #[derive(Debug, Clone)]
 pub struct Graph {
@@ -145,6 +152,17 @@ impl Graph {
         }
         edges.truncate(length);
         edges
+    }
+
+    /// For every node how many printed ones have smaller names.
+    pub fn printed_ranks(&self) -> Vec<u16> {
+        let mut count = 0;
+        let rank = |node: &Node| {
+            let rank = count;
+            count += u16::from(node.is_printed());
+            rank
+        };
+        self.nodes.iter().map(rank).collect()
     }
 
     /// Number of nodes.

@@ -2,11 +2,11 @@
 
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{SizeKnob, Standing};
+use haltbench_sdk::task::{SizeKnob, Standing, TokenSize};
 use haltbench_sdk::{Error, Result};
 
 use crate::limits::longest;
-use crate::published::{LARGEST, Row, SMALLEST, TABLE};
+use crate::published::{Algorithm, LARGEST, Row, SMALLEST, TABLE};
 
 /// Stands for all algorithms.
 const MIXTURE: &str = "mixture";
@@ -161,18 +161,22 @@ impl Settings {
         }
     }
 
-    /// How a size stands to those that an algorithm of a mixture is trained at.
-    pub fn standing(&self, size: u32, name: &str) -> Option<Standing> {
-        let Algorithms::Mixture(sizes) = &self.algorithms else { return None };
+    /// The size of an instance of the algorithm `name`, as it stands to those that this algorithm is trained at.
+    pub fn token_size(&self, size: u32, name: &str) -> TokenSize {
         let is_trained = |of_size: &OfSize| of_size.trained.iter().any(|row| row.name == name);
-        let mut trained = (0..).zip(sizes).filter(|(_, of_size)| is_trained(of_size)).map(|(size, _)| size);
-        let first: u32 = trained.clone().next()?;
-        let last = trained.clone().last()?;
-        Some(match size {
-            size if trained.any(|trained| trained == size) => Standing::Trained,
-            size if (first..last).contains(&size) => Standing::Between,
-            _ => Standing::Beyond,
-        })
+        let trained: Vec<u32> = match &self.algorithms {
+            Algorithms::One(_) => self.knob.training.clone(),
+            Algorithms::Mixture(sizes) => {
+                (0..).zip(sizes).filter(|(_, of_size)| is_trained(of_size)).map(|(size, _)| size).collect()
+            }
+        };
+        match trained.first() {
+            // They are the same at every size.
+            Some(first) if name == Algorithm::SegmentsIntersect.row().name => {
+                TokenSize { size: *first, standing: Standing::Trained }
+            }
+            _ => TokenSize { size, standing: Standing::among(size, trained) },
+        }
     }
 
     fn some(&self, size: u32, of: impl Fn(&OfSize) -> &Vec<&'static Row>) -> Result<&[&'static Row]> {

@@ -18,6 +18,9 @@ const MARKERS: [&str; 2] = ["<bos>", "<ans>"];
 const BOS: u32 = 0;
 const ANS: u32 = 1;
 
+/// Begins a question about a cycle.
+const QUERY: &str = "? ";
+
 /// Declaration of the task.
 pub const DECLARATION: TaskDeclaration = TaskDeclaration {
     name: NAME,
@@ -32,6 +35,9 @@ because it is deterministic. Questions have different starts, and each has its o
 On a small cycle a walk comes back to its start: `hops_mod` is what has to be walked. A model may double the successor \
 function instead of following it, so depth is to be compared with `parallel` as well. The number of hops is printed, so \
 a depth that follows it may follow a cue in the prompt; only hops beyond N tell the two apart.
+
+What is held out: cycles, whatever is asked about them. Single edges of a held-out cycle occur in training, and so does \
+the same cycle under other names: all cycles of N nodes are alike but for their names.
 
 Guessing among the nodes of the cycle is right once in N answers.
 
@@ -105,7 +111,7 @@ impl Depo {
         let named: Vec<&Name> = cycle.nodes.iter().chain(cycle.nodes.first()).map(|name| names.get(*name)).collect();
         let edges = || cycle.printed.iter().map(|start| *start as usize).map(|start| [named[start], named[start + 1]]);
         let layout = self.sequence(cycle, edges().flatten(), instance);
-        let Instance { targets, complexities, features, question, answer, canonical, .. } = instance;
+        let Instance { targets, complexities, features, question, answer, canonical, problem, .. } = instance;
         *targets = None;
         fill(cycle, names, &layout, [complexities, features]);
         let mut text = Text::over(question, 2 * cycle.size() * names.longest() + self.query_room(cycle));
@@ -117,7 +123,9 @@ impl Depo {
             text.label(&names.get(cycle.nodes[cycle.answer(query)]).label);
         }
         *answer = text.finish();
-        self.canonical(cycle, canonical.get_or_insert_default());
+        let canonical = canonical.get_or_insert_default();
+        self.canonical(cycle, canonical);
+        *problem = canonical.find(QUERY);
     }
 
     /// Writes the tokens and which of them are under the loss, and says where the answers stand; `edges` are the names that
@@ -153,7 +161,8 @@ impl Depo {
         layout
     }
 
-    /// Writes a text for the problem whatever the order of its edges: the cycle from its first name on, and the questions.
+    /// Writes the problem, which is the cycle from its first name on, and then the questions: whatever is asked about a
+    /// cycle, and in whatever order its edges are printed, training knows it or does not.
     fn canonical(&self, cycle: &Cycle, canonical: &mut String) {
         let names = &self.settings.nodes.names;
         let mut text = Text::over(canonical, cycle.size() * names.longest() + self.query_room(cycle));
@@ -172,7 +181,7 @@ impl Depo {
     /// Appends the questions.
     fn ask(&self, cycle: &Cycle, text: &mut Text) {
         for Query { start, hops } in &cycle.queries {
-            text.text("? ");
+            text.text(QUERY);
             text.label(&self.settings.nodes.names.get(cycle.nodes[*start as usize]).label);
             text.number(*hops);
         }

@@ -15,7 +15,7 @@ use crate::grammar::Terminal;
 use crate::judge::Judgement;
 use crate::language::Language;
 use crate::settings::{PARAMETERS, grammar};
-use crate::{check, judge, words};
+use crate::{check, judge, start, words};
 
 const NAME: &str = "lano";
 const MARKERS: [&str; 2] = ["<bos>", "<eos>"];
@@ -36,6 +36,11 @@ equally likely and independent. There is no size: a string is as long as its der
 Next tokens are drawn, not computed, so no model predicts all of them: compare the loss with the mean of `surprisal`. \
 With cfg3b the most frequent token alone is right at 33 % of all places, a random one of those that are possible at \
 68 %, the most probable one at 75 %, which no model can expect to exceed.
+
+What is held out: starts of strings. A string's first k terminals name its problem, where k is the smallest number such \
+that no k terminals begin more than one in 200 strings, at most the length of the shortest string: FIXME with cfg3b. \
+Predictions are graded from the token after these on, because training sees all contexts before. Of a string of k \
+terminals only `<eos>` is graded. Generated and teacher-forced measures are of whole strings.
 
 Besides tokens, strings are judged that a model generates at temperature 1: the share that is of the language, and the \
 exact Kullback-Leibler divergence of the model from the grammar for each token, along its own strings and along those \
@@ -63,6 +68,8 @@ continues like this, `invalid 4`; one past the end if the string breaks off. Que
 
 struct Lano {
     language: Language,
+    /// Terminals that name the problem of a string.
+    start: usize,
     /// The token of every outcome: the terminals, then the end.
     outcomes: Vec<usize>,
     spec: TaskSpec,
@@ -80,7 +87,8 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         headline: "expansion",
     };
     let terminals = MARKERS.len()..MARKERS.len() + language.end();
-    Ok(Box::new(Lano { outcomes: terminals.chain([EOS as usize]).collect(), language, spec }))
+    let outcomes = terminals.chain([EOS as usize]).collect();
+    Ok(Box::new(Lano { start: start::length(&language), outcomes, language, spec }))
 }
 
 impl Task for Lano {
@@ -167,6 +175,7 @@ impl Lano {
         tokens.push(EOS);
         let Measured { complexities, features, ln_probability } = measure(&self.language, derivation);
         let question = words::write(grammar, string);
+        let start = self.start.min(string.len());
         Instance {
             targets: None,
             loss_mask: (0..tokens.len()).map(|token| token > 0).collect(),
@@ -174,6 +183,9 @@ impl Lano {
             features,
             answer: Judgement::Valid { ln_probability }.write(),
             canonical: None,
+            problem: Some(words::write(grammar, &string[..start]).len()),
+            // The first target whose context has the whole start.
+            graded_from: start + 1,
             question,
             tokens,
         }

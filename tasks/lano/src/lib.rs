@@ -22,6 +22,7 @@ mod published;
 pub mod random_grammar;
 mod settings;
 mod spans;
+mod start;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -41,6 +41,9 @@ The state features `stack_depth`, `remaining_operands` and `completed_subtree` d
 just before it reads a token of the question. An operator is on its stack from its own token until both of its \
 operands are complete.
 
+What is held out: whole expressions. Sub-expressions of a held-out one occur in training, and so do expressions that \
+differ from it by the order of a sum.
+
 A question is the expression alone, as in `+ 3 * 4 17`; the answer is the value, `2`.",
     reference: "The paper's MANO (section 5); Physics of Language Models, part 4.1, arXiv 2512.17351, appendix A",
     licence: "generated; no restriction",
@@ -165,8 +168,9 @@ impl Mano {
     fn write(&self, tree: &Tree, instance: &mut Instance) {
         let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let root = tree.root();
-        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical } = instance;
-        (*targets, *canonical) = (None, None);
+        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, .. } =
+            instance;
+        (*targets, *canonical, *problem) = (None, None, None);
         tokens.clear();
         tokens.reserve(tree.nodes.len() + 4);
         tokens.push(BOS);

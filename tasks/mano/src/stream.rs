@@ -4,8 +4,8 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{
-    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
-    admit_size,
+    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Standing, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
+    TokenSize, admit_size,
 };
 use haltbench_sdk::text::Label;
 
@@ -31,6 +31,14 @@ the operator completes, and it is read at that operator's own position; all othe
 sequence holds L answers of graded difficulty, each with a complexity of its own. Expressions are drawn as in `mano`: \
 a size of L is exactly L operators.
 
+The size of an answer is that of its sub-expression. In an expression that is larger than those trained on, only \
+sub-expressions that are larger as well are beyond training; the others are embedded: their sizes were trained on. That \
+holds for sizes left out by `skip` too, because larger training expressions contain sub-expressions of these sizes.
+
+What is held out: beginnings of expressions, up to and with their first operator, so that no context in which an answer \
+is graded occurs in training. Single operations such as `1 2 *` cannot be held out where they stand later: with \
+modulus 3 there are 27 of them, and a model needs them all.
+
 The state features describe a stack machine that evaluates the expression: `stack_depth` and `completed_subtree` just \
 before it reads a token, `operand_distance` and `zero_factor` at an operator.
 
@@ -55,6 +63,9 @@ const COMPLEXITIES: [ComplexitySpec; 3] = [
                         operators.",
     },
 ];
+
+/// The column of `ops`.
+const OPS: usize = 0;
 
 const FEATURES: [FeatureSpec; 8] = [
     FeatureSpec { name: "length", kind: FeatureKind::Static, documentation: "Tokens of the expression, 2L + 1." },
@@ -125,6 +136,22 @@ impl Task for ManoStream {
         Ok(())
     }
 
+    fn token_size(&self, size: u32, instance: &Instance, token: usize) -> TokenSize {
+        let operators = instance.complexities.get(OPS, token);
+        // Those of a token that completes nothing are undefined.
+        let own = if operators.is_nan() { 0 } else { operators as u32 };
+        let training = &self.settings.knob.training;
+        let standing = if training.contains(&size) {
+            Standing::Trained
+        } else if training.last().is_some_and(|largest| own <= *largest) {
+            // Training has sub-expressions of every size up to its largest, those of sizes left out included.
+            Standing::Embedded
+        } else {
+            Standing::Beyond
+        };
+        TokenSize { size: own, standing }
+    }
+
     fn answer(&self, question: &str) -> Result<String> {
         let values = solve::postfix(question, &self.settings.alphabet)?;
         Ok(values.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))
@@ -137,7 +164,8 @@ impl Task for ManoStream {
 
 impl ManoStream {
     fn write(&self, tree: &Tree, instance: &mut Instance) {
-        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical } = instance;
+        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, .. } =
+            instance;
         let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let order = tree.postfix();
         tokens.clear();
@@ -163,6 +191,9 @@ impl ManoStream {
         render(&tokens[1..], &self.labels, question);
         render(&values, &self.labels, answer);
         *canonical = None;
+        // An answer stands at every operator, so whatever is held out has to show by the first one.
+        let first = question.bytes().position(|byte| !byte.is_ascii_digit() && byte != b' ');
+        *problem = first.map(|place| place + 1);
     }
 }
 

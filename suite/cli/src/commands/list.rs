@@ -23,7 +23,7 @@ pub struct ListArguments {
     /// What to list; everything when not given
     kind: Option<Kind>,
     /// Print one JSON array of objects with the keys name, kind, plugin, provider, fingerprint and summary, and for
-    /// policies also policy_kind, causal, uses_labels, needs_training, control and stochastic
+    /// policies also policy_kind, causal, uses_labels, needs_training, role and stochastic
     #[arg(long)]
     json: bool,
 }
@@ -75,7 +75,7 @@ struct PolicyProperties {
     causal: bool,
     uses_labels: bool,
     needs_training: bool,
-    control: bool,
+    role: &'static str,
     stochastic: bool,
 }
 
@@ -86,7 +86,7 @@ impl From<&PolicyDeclaration> for PolicyProperties {
             causal: policy.causal,
             uses_labels: policy.uses_labels,
             needs_training: policy.needs_training(),
-            control: policy.control,
+            role: policy.role.name(),
             stochastic: policy.stochastic,
         }
     }
@@ -193,7 +193,7 @@ fn policy_row(item: &Item) -> [String; 5] {
     };
     let role = match &item.policy {
         Some(policy) if policy.uses_labels => "oracle: ",
-        Some(policy) if policy.control => "control: ",
+        Some(policy) if policy.role != "policy" => "control: ",
         _ => "",
     };
     [item.name.clone(), kind.to_owned(), causal.to_owned(), training.to_owned(), format!("{role}{}", item.summary)]

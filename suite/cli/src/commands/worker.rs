@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use haltbench_engine::plugins;
 use haltbench_engine::scheduler::ProgressLine;
 use haltbench_engine::store::{RunFolder, TrainingLine};
-use haltbench_engine::worker::{Monitor, Stage, run_cell};
+use haltbench_engine::worker::{Monitor, Stage, run_cell, time_cell};
 
 use crate::failure::Failure;
 use crate::signals;
@@ -30,6 +30,9 @@ pub struct WorkerArguments {
     /// Where to compute: cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Time the cell, which is done, instead of computing it
+    #[arg(long)]
+    time: bool,
 }
 
 /// At most one line in this time, so that printing never costs what it reports.
@@ -80,6 +83,7 @@ pub fn run(arguments: &WorkerArguments, plugins: &[PathBuf]) -> Result<i32, Fail
     });
     let (catalogue, _) = plugins::catalogue(plugins)?;
     let reporter = Reporter { stop, said: Mutex::new(None) };
-    run_cell(&RunFolder::at(&arguments.run), &arguments.cell, &catalogue, &arguments.device, &reporter)?;
+    let work = if arguments.time { time_cell } else { run_cell };
+    work(&RunFolder::at(&arguments.run), &arguments.cell, &catalogue, &arguments.device, &reporter)?;
     Ok(0)
 }

@@ -115,7 +115,7 @@ fn draw<T: Send>(
 
 /// blake3 of everything in an instance.
 fn hash(instance: &Instance) -> blake3::Hash {
-    let Instance { tokens, loss_mask, complexities, features, question, answer, targets: _, canonical: _ } = instance;
+    let Instance { tokens, loss_mask, complexities, features, question, answer, graded_from, .. } = instance;
     let mut hasher = blake3::Hasher::new();
     for numbers in [tokens, instance.targets()] {
         hasher.update(&(numbers.len() as u64).to_le_bytes());
@@ -131,7 +131,8 @@ fn hash(instance: &Instance) -> blake3::Hash {
             hasher.update(&value.to_bits().to_le_bytes());
         });
     }
-    for text in [question, answer, instance.canonical()] {
+    hasher.update(&(*graded_from as u64).to_le_bytes());
+    for text in [question, answer, instance.canonical(), instance.problem()] {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }

@@ -80,7 +80,7 @@ impl<'a> Decoder<'a> {
         self.settle()?;
         let lengths: Vec<usize> = new.iter().map(|tokens| tokens.len()).collect();
         let (identities, before): (Vec<u64>, Vec<usize>) = self.sequences.iter().copied().unzip();
-        let layout = Arc::new(TokenLayout::after(&before, &lengths, &identities)?);
+        let layout = TokenLayout::after(&before, &lengths, &identities)?;
         let model = self.model;
         let tokens: Vec<u32> = new.iter().flat_map(|tokens| tokens.iter().copied()).collect();
         let tokens = Tensor::from_vec(tokens, layout.rows(), &model.device)?;
@@ -88,6 +88,7 @@ impl<'a> Decoder<'a> {
         let mut last = vec![false; layout.rows()];
         (0..layout.sequences()).for_each(|sequence| last[layout.rows_of(sequence).end - 1] = true);
         let last = RowSet::from_mask(&last);
+        let layout = Arc::new(layout.with_answers(&last));
         self.ledger.begin(model, &layout, &last);
 
         self.prelude.extend(&layout)?;

@@ -47,7 +47,7 @@ pub fn measure(
     }
     let row = |split| {
         let found = || instances.iter().zip(&accepted).filter(move |(entry, _)| entry.split == split);
-        let identities: Vec<u64> = found().map(|(entry, _)| entry.number).collect();
+        let identities: Vec<u64> = found().map(|(entry, _)| entry.id).collect();
         let sums = found().map(|(_, accepted)| ClusterSum { sum: *accepted, count: 1.0 }).collect();
         estimate::row(NAME, split, &identities, sums)
     };
@@ -66,7 +66,7 @@ fn answers(
         let first = instance.loss_mask.iter().position(|loss| *loss).unwrap_or(instance.tokens.len());
         instance.tokens[..first].to_vec()
     };
-    let identities: Vec<u64> = chunk.iter().map(|entry| entry.number).collect();
+    let identities: Vec<u64> = chunk.iter().map(|entry| entry.id).collect();
     let mut written: Vec<Vec<u32>> = vec![Vec::new(); chunk.len()];
     let mut answers: Vec<Option<Vec<u32>>> = vec![None; chunk.len()];
     let prompts = chunk.iter().map(prompt).collect();

@@ -64,19 +64,16 @@ pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<Evaluat
         let tokens = [&prompt[..], &string.tokens].concat();
         let length = tokens.len();
         Instance {
-            targets: None,
             loss_mask: (0..length).map(|place| place >= prompt.len()).collect(),
             complexities: generation.complexities(&tokens),
             features: Columns::undefined(task.spec().features.len(), 0..length),
-            question: String::new(),
-            answer: String::new(),
-            canonical: None,
             tokens,
+            ..Instance::default()
         }
     };
-    let entry = |(number, string)| {
+    let entry = |(id, string)| {
         let split = Split::InRange;
-        EvaluationInstance { number, size: 0, split, instance: instance(string) }
+        EvaluationInstance { id, size: 0, split, instance: instance(string) }
     };
     (0..).zip(strings).map(entry).collect()
 }

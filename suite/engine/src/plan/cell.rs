@@ -18,7 +18,7 @@ pub struct Choice {
     pub parameters: Parameters,
 }
 
-/// The cell that a borrowing policy takes its weights and depths from.
+/// The cell whose depths a policy reads, and whose weights it takes if it borrows them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// Identifier of that cell.
@@ -44,7 +44,7 @@ pub struct CellPlan {
     pub backbone: Choice,
     /// The policy.
     pub policy: Choice,
-    /// The cell whose weights and depths the policy borrows.
+    /// The cell whose depths the policy reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// The recurrence.

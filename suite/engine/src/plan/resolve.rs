@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
-use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Training};
+use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Role, Training};
 
 use super::cell::{CellPlan, Choice, Source};
 use super::suite::{Named, SuiteFile};
@@ -21,7 +21,7 @@ pub struct Suite {
 }
 
 /// The version of [`CellPlan`]'s schema.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Resolves a suite for `device` (`cpu` or `cuda:N`). Looks at declarations alone: nothing of a plugin runs.
 ///
@@ -55,7 +55,7 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
         for seed in &file.seeds {
             let (borrowing, training): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
-                catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training == Training::Borrowed)
+                catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training.has_source())
             });
             let mut siblings: BTreeMap<&str, (String, PolicyKind)> = BTreeMap::new();
             for policy in training.into_iter().chain(borrowing) {
@@ -138,7 +138,7 @@ fn choices(
                 name = format!("{name}({})", words.join(","));
             }
             if kind != "policy" && entry.of.is_some() {
-                return Err(Error::Usage(format!("{kind} {}: `of` is a key of borrowing policies", entry.name)));
+                return Err(Error::Usage(format!("{kind} {}: `of` is a key of policies with a source", entry.name)));
             }
             let choice = Choice { name: entry.name.clone(), parameters };
             all.push(Labelled { label: name, choice, of: entry.of.clone() });
@@ -167,9 +167,9 @@ fn source_of(
     catalogue: &Catalogue,
     siblings: &BTreeMap<&str, (String, PolicyKind)>,
 ) -> Result<Option<Source>> {
-    let borrows = catalogue.policy(&policy.choice.name)?.training == Training::Borrowed;
+    let has_source = catalogue.policy(&policy.choice.name)?.training.has_source();
     let name = &policy.choice.name;
-    match (&policy.of, borrows) {
+    match (&policy.of, has_source) {
         (None, false) => Ok(None),
         (Some(_), false) => {
             Err(Error::Usage(format!("policy {name}: `of` given, but it borrows from no other policy")))
@@ -188,15 +188,12 @@ fn source_of(
     }
 }
 
-/// The control whose tokens all halt in the same step.
-const FIXED: &str = "fixed";
-
 /// Refuses `run-on` for policies whose training halts some tokens before others, before anything is trained: the unroll
 /// of training keeps one state for each token, and a halted token that runs on has two.
 fn check_halted(file: &SuiteFile, policy: &PolicyDeclaration) -> Result<()> {
     let option = &file.recurrence.halted_keys_values;
-    let halts = matches!(policy.kind, PolicyKind::Early | PolicyKind::Online) && policy.training == Training::Sampled;
-    if !halts || policy.name == FIXED || HaltedKeysValues::from_name(option)? != HaltedKeysValues::RunOn {
+    let halts = matches!(policy.kind, PolicyKind::Early | PolicyKind::Online) && matches!(policy.training, Training::Sampled | Training::Matched);
+    if !halts || policy.role == Role::FixedDepth || HaltedKeysValues::from_name(option)? != HaltedKeysValues::RunOn {
         return Ok(());
     }
     Err(Error::Usage(format!(

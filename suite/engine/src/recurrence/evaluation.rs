@@ -11,10 +11,11 @@ use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::policy::{Phase, Policy, Privileged, View};
 
 use super::halting::{self, still_seen};
+use super::beliefs::Beliefs;
 use super::{Moving, decision, select, soft, with_view};
 use crate::Result;
 use crate::batch::Batch;
-use crate::ledger::Ledger;
+use crate::ledger::{Bill, Ledger, RowCosts};
 use crate::model::Model;
 
 /// How the steps of an evaluation are executed.
@@ -31,8 +32,8 @@ pub enum Execution {
 pub struct Evaluated {
     /// Steps executed per row.
     pub depths: Vec<u32>,
-    /// Expected depth per row, of policies that have a distribution.
-    pub expected_depths: Option<Vec<f64>>,
+    /// What the policy believed about depths, if it has a distribution.
+    pub beliefs: Option<Beliefs>,
     /// Logits of the rows under the loss, `[readout, vocabulary]`.
     pub logits: Tensor,
     /// The token predicted for each row under the loss.
@@ -41,6 +42,8 @@ pub struct Evaluated {
     pub confidence: Vec<f32>,
     /// What it cost.
     pub ledger: Ledger,
+    /// What each row cost.
+    pub costs: RowCosts,
 }
 
 /// Evaluates one batch.
@@ -55,27 +58,27 @@ pub fn evaluate(
 ) -> Result<Evaluated> {
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
     let mut pass = Pass::new(model, batch, execution, privileged);
-    pass.ledger.begin(model, &batch.layout, &batch.readout);
-    let (states, depths, expected) = match &model.policy {
+    let (states, depths, beliefs) = match &model.policy {
         Policy::Early(policy) => halting::early(&mut pass, policy.as_ref(), first)?,
         Policy::Online(policy) => halting::online(&mut pass, policy.as_ref(), first)?,
         // The ledger charges what is executed: of mixtures the rows that still run, of selections all, however executed.
         Policy::Soft(policy) => {
             let mixture = soft::mix(model, policy.as_ref(), batch, first, (Phase::Evaluation, execution), privileged)?;
-            let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1).sum();
-            pass.charge(&mixture.steps, decisions, &mixture.readouts);
-            (mixture.states, mixture.depths, Some(mixture.expected))
+            let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1);
+            pass.charge(&mixture.steps, decisions.enumerate(), &mixture.readouts);
+            let weights = mixture.weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec2()?;
+            (mixture.states, mixture.depths, Some(Beliefs { expected: mixture.expected, distributions: weights }))
         }
         Policy::Select(policy) => {
             let selected = select::pass(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
-            let decisions = batch.rows() * model.max_depth;
-            let work = StepWork { rows: RowSet::all(batch.rows()), visible: None, projections: 0 };
+            let decisions = (0..batch.rows()).map(|row| (row, model.max_depth));
+            let work = StepWork { rows: RowSet::all(batch.rows()), visible: None, projected: RowSet::none(batch.rows()) };
             let steps = vec![work; model.max_depth];
             pass.charge(&steps, decisions, &selected.readouts);
             (selected.states, selected.depths, None)
         }
     };
-    pass.finish(states, depths, expected)
+    pass.finish(states, depths, beliefs)
 }
 
 /// Evaluates one batch whose rows halt at `depths`, whatever the policy says: what an execution costs at given depths.
@@ -86,7 +89,6 @@ pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &
     let depths = decision::depths(model, depths.to_vec(), batch.rows())?;
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
     let mut pass = Pass::new(model, batch, execution, None);
-    pass.ledger.begin(model, &batch.layout, &batch.readout);
     let states = halting::run_to(&mut pass, &depths, first)?;
     pass.finish(states, depths, None)
 }
@@ -99,7 +101,7 @@ pub(super) struct StepWork {
     /// The rows that their attention might see; `None` means all.
     pub visible: Option<Arc<Vec<bool>>>,
     /// Rows whose keys and values alone were projected.
-    pub projections: usize,
+    pub projected: RowSet,
 }
 
 struct Pass<'a> {
@@ -108,7 +110,7 @@ struct Pass<'a> {
     execution: Execution,
     privileged: Option<&'a Privileged>,
     key_values: KeyValues,
-    ledger: Ledger,
+    bill: Bill<'a>,
     /// States that halted tokens go on with under run-on, for the sake of their keys and values.
     shadow: Option<Tensor>,
     moving: Moving,
@@ -123,14 +125,14 @@ impl<'a> Pass<'a> {
             execution,
             privileged,
             key_values: KeyValues::new(model.halted_keys_values, layers, batch.rows()),
-            ledger: Ledger::default(),
+            bill: Bill::begin(model, &batch.layout, &batch.readout),
             shadow: None,
             moving: Moving::default(),
         }
     }
 
     /// Reads the answers off the halted states.
-    fn finish(self, states: Tensor, depths: Vec<u32>, expected: Option<Vec<f64>>) -> Result<Evaluated> {
+    fn finish(self, states: Tensor, depths: Vec<u32>, beliefs: Option<Beliefs>) -> Result<Evaluated> {
         let (model, batch) = (self.model, self.batch);
         let logits = model.backbone.coda(&states, &batch.layout, &batch.readout, None)?;
         let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
@@ -145,19 +147,22 @@ impl<'a> Pass<'a> {
             return Err(crate::Error::Cell(format!("evaluation: the logits of answer row {row} are NaN")));
         }
         let (predicted, confidence) = probabilities.chunks_exact(vocabulary).map(best).unzip();
-        Ok(Evaluated { depths, expected_depths: expected, logits, predicted, confidence, ledger: self.ledger })
+        let (ledger, costs) = (self.bill.ledger, self.bill.rows);
+        Ok(Evaluated { depths, beliefs, logits, predicted, confidence, ledger, costs })
     }
 
     /// Charges steps and the decisions about them.
-    fn charge(&mut self, steps: &[StepWork], decisions: usize, readouts: &[RowSet]) {
-        for StepWork { rows, visible, projections } in steps {
-            let pairs = AttentionPlan::new(&self.batch.layout, rows, visible.as_ref()).pairs();
-            self.ledger.step(self.model, rows.len(), pairs, *projections);
+    fn charge(
+        &mut self,
+        steps: &[StepWork],
+        decisions: impl Iterator<Item = (usize, usize)>,
+        readouts: &[RowSet],
+    ) {
+        for StepWork { rows, visible, projected } in steps {
+            self.bill.step(&AttentionPlan::new(&self.batch.layout, rows, visible.as_ref()), projected.as_slice());
         }
-        self.ledger.decide_about(self.model, decisions);
-        for rows in readouts {
-            self.ledger.read_out(self.model, &self.batch.layout, rows);
-        }
+        self.bill.decide(decisions);
+        readouts.iter().for_each(|rows| self.bill.read_out(rows));
     }
 }
 
@@ -188,8 +193,8 @@ impl halting::Pass for Pass<'_> {
             let settled = still_seen(&self.batch.layout, settled, running);
             self.key_values.begin_compacted(running, &settled, &halted, &source)?;
         }
-        let pairs = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible()).pairs();
-        self.ledger.step(self.model, computed.len(), pairs, self.key_values.extra_projections());
+        let plan = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible());
+        self.bill.step(&plan, self.key_values.projected_alone());
         let mut context = StepContext::new(step, &self.batch.layout, computed, &mut self.key_values);
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
         if runs_on {
@@ -205,7 +210,7 @@ impl halting::Pass for Pass<'_> {
     /// A dense execution goes on after the last token has halted.
     fn idle(&mut self, done: usize, states: &Tensor) -> Result<()> {
         if self.execution == Execution::Dense {
-            let none = RowSet::from_mask(&vec![false; self.batch.rows()]);
+            let none = RowSet::none(self.batch.rows());
             for step in done + 1..=self.model.max_depth {
                 self.step(step, states, &none, &none)?;
             }
@@ -220,7 +225,10 @@ impl halting::Pass for Pass<'_> {
         ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
     ) -> Result<T> {
         let (answer, asked) = with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, ask)?;
-        self.ledger.decide(self.model, &self.batch.layout, view.0, asked);
+        self.bill.decide(view.0.iter().map(|row| (row, 1)));
+        if asked {
+            self.bill.read_out(view.0);
+        }
         Ok(answer)
     }
 }

@@ -8,6 +8,7 @@ use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, HazardHistory, OnlineDecision, OnlinePolicy, Policy, RowMemory, View,
 };
 
+use super::beliefs::Beliefs;
 use super::{decision, shrink};
 use crate::Result;
 use crate::model::Model;
@@ -35,26 +36,25 @@ pub(crate) trait Pass {
     ) -> Result<T>;
 }
 
-/// States after the last step, depths, expected depths.
-pub(crate) type Outcome = (Tensor, Vec<u32>, Option<Vec<f64>>);
+/// States after the last step, depths, what the policy believed.
+pub(crate) type Outcome = (Tensor, Vec<u32>, Option<Beliefs>);
 
 /// Halts every row where an early policy says, from the states `first`.
 pub(crate) fn early(pass: &mut impl Pass, policy: &dyn EarlyPolicy, first: Tensor) -> Result<Outcome> {
     let (rows, most) = (pass.layout().rows(), pass.model().max_depth);
     let all = RowSet::all(rows);
     let decision = pass.ask(0, (&all, &first, &first), |view| policy.decide(view))?;
-    let (depths, expected) = match decision {
+    let (depths, beliefs) = match decision {
         EarlyDecision::Depths(depths) => (decision::depths(pass.model(), depths, rows)?, None),
         EarlyDecision::Scores(scores) => {
             let values = decision::judged(pass.model(), "scores", &scores, &[rows, most], &first)?;
             let distributions: Vec<Vec<f64>> = values.chunks_exact(most).map(decision::softmax).collect();
-            let mean = |q: &Vec<f64>| q.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum();
             let depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
-            (depths, Some(distributions.iter().map(mean).collect()))
+            (depths, Some(Beliefs::new(&distributions)))
         }
     };
     let states = run_to(pass, &depths, first)?;
-    Ok((states, depths, expected))
+    Ok((states, depths, beliefs))
 }
 
 /// The states after every row has taken as many steps as `depths` says.
@@ -157,8 +157,8 @@ pub(crate) fn online(pass: &mut impl Pass, policy: &dyn OnlinePolicy, first: Ten
         (running, settled) = (still, RowSet::from_mask(&halted_now));
     }
     pass.idle(last, &states)?;
-    let expected = histories.iter().map(|history| history.expected_depth(most)).collect();
-    Ok((states, depths, has_distribution.then_some(expected)))
+    let distributions: Vec<Vec<f64>> = histories.iter().map(|history| history.distribution(most)).collect();
+    Ok((states, depths, has_distribution.then(|| Beliefs::new(&distributions))))
 }
 
 /// The rows of `settled` that a row of `running` can still see: later ones of the same sequence. No other needs keys and

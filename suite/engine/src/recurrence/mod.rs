@@ -1,6 +1,7 @@
 //! The loop that every model runs in. The engine owns it: the depth counter, the masks and the gates are here, and a
 //! policy is asked only what it is there to decide.
 
+mod beliefs;
 mod decision;
 mod evaluation;
 pub(crate) mod halting;
@@ -8,6 +9,7 @@ mod select;
 mod soft;
 mod training;
 
+pub use beliefs::Beliefs;
 pub use evaluation::{Evaluated, Execution, evaluate, evaluate_at};
 pub(crate) use training::sees_movement;
 pub use training::{Noise, Unrolled, unroll};

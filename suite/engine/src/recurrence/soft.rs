@@ -68,12 +68,12 @@ pub(super) fn mix(
                 new = computed.select(&new)?;
             }
             states = replace_rows(&states, &computed, &new)?;
-            let projections = if refreezes && execution == Execution::Compacted {
-                still_seen(&batch.layout, &settled, &computed).len()
+            let projected = if refreezes && execution == Execution::Compacted {
+                still_seen(&batch.layout, &settled, &computed)
             } else {
-                0
+                RowSet::none(rows)
             };
-            steps.push(StepWork { rows: executed, visible: walk.key_values.visible().cloned(), projections });
+            steps.push(StepWork { rows: executed, visible: walk.key_values.visible().cloned(), projected });
             for (depth, running) in depths.iter_mut().zip(&running) {
                 *depth += u32::from(*running);
             }
@@ -121,7 +121,8 @@ pub(super) fn mix(
                 for _ in step..model.max_depth {
                     let all = walk.all.clone();
                     walk.compute(&states, &vec![true; rows], &all, None)?;
-                    steps.push(StepWork { rows: all, visible: walk.key_values.visible().cloned(), projections: 0 });
+                    let projected = RowSet::none(rows);
+                    steps.push(StepWork { rows: all, visible: walk.key_values.visible().cloned(), projected });
                 }
             }
             break;

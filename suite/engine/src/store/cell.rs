@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomic;
-use super::result::CellResult;
+use super::result::{CellResult, Timings};
 use super::status::{State, Status};
 use crate::error::{Error, Result};
 use crate::plan::CellPlan;
@@ -140,6 +140,11 @@ impl CellFolder {
             std::io::ErrorKind::NotFound => Error::Damaged { path, message: "the file is missing".to_owned() },
             _ => Error::file(&path, "cannot be read")(error),
         })
+    }
+
+    /// What was timed; `None` where there is no such file or it cannot be read, since no result depends on it.
+    pub fn timings(&self) -> Option<Timings> {
+        serde_json::from_str(&fs::read_to_string(self.file("timings.json")).ok()?).ok()
     }
 
     /// Appends a line to `log.txt`.

@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: one line for each logged training step.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,10 @@ pub struct TrainingLine {
     pub cross_entropy: f64,
     /// The policy's regulariser, averaged over all tokens.
     pub regulariser: f64,
+    /// Share of answer tokens that are predicted rightly at the depths taken.
+    pub accuracy: f64,
+    /// The same for the instances of each size in the batch.
+    pub accuracy_by_size: BTreeMap<u32, f64>,
     /// Mean depth over answer tokens.
     pub answer_depth: f64,
     /// Mean depth over all tokens.
@@ -50,6 +55,11 @@ impl MetricsLog {
     /// The steps that have a line.
     pub fn steps(&self) -> impl Iterator<Item = u64> {
         self.lines.iter().map(|(step, _)| *step)
+    }
+
+    /// The lines, as they are parsed.
+    pub fn lines(&self) -> impl Iterator<Item = TrainingLine> {
+        self.lines.iter().filter_map(|(_, text)| serde_json::from_str(text).ok())
     }
 
     /// Adds a line.

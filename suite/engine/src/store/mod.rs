@@ -3,6 +3,7 @@
 mod atomic;
 mod cell;
 mod checkpoint;
+mod columns;
 mod metrics;
 mod result;
 mod status;
@@ -12,6 +13,6 @@ pub use atomic::write_atomic;
 pub use cell::{CellFolder, RunFolder};
 pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint, write_model};
 pub use metrics::{MetricsLog, TrainingLine};
-pub use result::{BaselineResult, CellResult, MetricRow, RESULT_SCHEMA, Timings, schema};
+pub use result::{BaselineResult, CellResult, MetricRow, RESULT_SCHEMA, Speed, Timings, schema};
 pub use status::{State, Status};
 pub use tokens::{TokenRecord, read_tokens, write_tokens};

@@ -10,7 +10,7 @@ use super::metrics::TrainingLine;
 use crate::ledger::Ledger;
 
 /// Version of [`CellResult`]'s schema.
-pub const RESULT_SCHEMA: u32 = 2;
+pub const RESULT_SCHEMA: u32 = 3;
 
 /// `result.json`: what a cell found. Nothing in it depends on the clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,8 +35,8 @@ pub struct CellResult {
     pub causal: bool,
     /// Whether it is an oracle.
     pub uses_labels: bool,
-    /// Whether it is a control.
-    pub control: bool,
+    /// What it is on a board for: policy, fixed-depth, fixed-answer-depth, cue or control.
+    pub role: String,
     /// Seed.
     pub seed: u64,
     /// cpu or cuda.
@@ -47,6 +47,8 @@ pub struct CellResult {
     pub halted_keys_values: String,
     /// The complexity that reports show first.
     pub headline: String,
+    /// The task's static features: countable from the prompt or the position.
+    pub static_features: Vec<String>,
     /// Number of weights by part, and in all under `total`.
     pub weights: BTreeMap<String, u64>,
     /// Cost of the evaluation.
@@ -81,7 +83,7 @@ pub struct BaselineResult {
 pub struct MetricRow {
     /// Name of the measure.
     pub metric: String,
-    /// in_range, between or beyond; null for all sizes together.
+    /// in_range, embedded, between or beyond; null for all sizes together.
     pub split: Option<String>,
     /// all, or correct_only.
     pub population: String,
@@ -133,6 +135,7 @@ impl MetricRow {
 pub(super) fn split_name(split: Split) -> &'static str {
     match split {
         Split::InRange => "in_range",
+        Split::Embedded => "embedded",
         Split::Between => "between",
         Split::Beyond => "beyond",
     }
@@ -149,14 +152,23 @@ pub struct Timings {
     pub training_steps: u64,
     /// Seconds spent evaluating, with halted tokens compacted out.
     pub evaluation_seconds: f64,
-    /// Seconds for some batches with halted tokens compacted out, median of several runs.
-    pub compacted_seconds: Option<f64>,
-    /// Seconds for the same batches with every token computed in all D steps, median of the same runs.
-    pub dense_seconds: Option<f64>,
-    /// Threads that computed.
+    /// What skipping halted tokens saves; measured once all cells of the run are done.
+    pub speed: Option<Speed>,
+    /// Threads that trained and evaluated.
     pub threads: usize,
     /// Largest resident memory of the process, in bytes.
     pub peak_memory_bytes: Option<u64>,
+}
+
+/// Time of the policy's pass and of a fixed depth of D without decisions: same weights, same batches of sizes trained on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Speed {
+    /// Seconds of the policy's pass and of the fixed depth's, measured in turn while nothing else of the run is at work.
+    pub pairs: Vec<[f64; 2]>,
+    /// Batches in a pass.
+    pub batches: usize,
+    /// Threads that computed.
+    pub threads: usize,
 }
 
 /// The published schemas by file name.

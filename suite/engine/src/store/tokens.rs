@@ -3,60 +3,60 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use haltbench_analysis::{Split, TokenColumns, TokenTable};
 use haltbench_sdk::task::TaskSpec;
-use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, FloatType, Int32Type, Int64Type};
-use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::record::Field;
-use parquet::schema::types::Type;
 
 use super::atomic::write_atomic;
+use super::columns::{Column, Values, encode};
 use super::result::split_name;
 use crate::error::{Error, Result};
 
-/// One evaluated token.
+/// One evaluated token. What depends on a place in the sequence stands at the token that is predicted, the *target*;
+/// the steps that predict it are spent one position earlier where tokens are predicted from their predecessors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenRecord {
-    /// Number of the instance within the evaluation.
+    /// Lasting id of the instance, the same for all seeds and policies.
     pub instance: u64,
     /// Size of the instance.
     pub size: u32,
-    /// Where the size stands.
+    /// Size of the token's own problem.
+    pub own_size: u32,
+    /// Where its own size stands.
     pub split: Split,
     /// Index of the target token in its sequence.
     pub position: u32,
-    /// Whether it is under the loss.
+    /// Whether it is under the loss and graded.
     pub is_answer: bool,
-    /// Steps spent on predicting it.
-    pub depth: u32,
-    /// Expected depth, of policies that have a distribution.
-    pub expected_depth: Option<f32>,
+    /// The token read at the position that made the prediction.
+    pub input_token: u32,
     /// The right token.
     pub target: u32,
     /// The predicted token, of answer tokens.
     pub predicted: Option<u32>,
     /// Probability of the predicted token, of answer tokens.
     pub confidence: Option<f32>,
-    /// Complexities in the task's order; NaN where undefined.
+    /// Steps spent on predicting the token.
+    pub depth: u32,
+    /// Steps spent at the token's own position; `None` at the last token where nothing is predicted from it.
+    pub depth_at_token: Option<u32>,
+    /// Expected depth of the prediction, of policies that have a distribution.
+    pub expected_depth: Option<f32>,
+    /// Expected depth at the token's own position.
+    pub expected_depth_at_token: Option<f32>,
+    /// That distribution: probabilities of the depths 1..=D, or weights of the states after 0..=D steps of policies that
+    /// mix.
+    pub distribution: Option<Vec<f32>>,
+    /// Operations executed for the row, decisions included.
+    pub flops: f64,
+    /// Operations of all D steps for it, without decisions.
+    pub dense_flops: f64,
+    /// Complexities of the target in the task's order; NaN where undefined.
     pub complexities: Vec<f32>,
-    /// Features in the task's order; NaN where undefined.
+    /// Features of the target in the task's order; NaN where undefined.
     pub features: Vec<f32>,
-}
-
-type ParquetResult<T> = parquet::errors::Result<T>;
-
-fn column(name: &str, physical: Physical, repetition: Repetition) -> ParquetResult<Arc<Type>> {
-    let builder = Type::primitive_type_builder(name, physical).with_repetition(repetition);
-    let builder = match physical {
-        Physical::BYTE_ARRAY => builder.with_logical_type(Some(LogicalType::String)),
-        _ => builder,
-    };
-    builder.build().map(Arc::new)
 }
 
 /// Writes the tokens of an evaluation.
@@ -64,100 +64,49 @@ fn column(name: &str, physical: Physical, repetition: Repetition) -> ParquetResu
 /// # Errors
 /// [`Error::File`] naming the path.
 pub fn write_tokens(path: &Path, spec: &TaskSpec, tokens: &[TokenRecord]) -> Result<()> {
-    let bytes = encode(spec, tokens)
+    let bytes = encode(&columns(spec, tokens))
         .map_err(|error| Error::file(path, "cannot be encoded")(std::io::Error::other(error.to_string())))?;
     write_atomic(path, &bytes)
 }
 
-fn encode(spec: &TaskSpec, tokens: &[TokenRecord]) -> ParquetResult<Vec<u8>> {
-    let (nullable, required) = (Repetition::OPTIONAL, Repetition::REQUIRED);
-    let mut fields = vec![
-        column("instance", Physical::INT64, required)?,
-        column("size", Physical::INT32, required)?,
-        column("split", Physical::BYTE_ARRAY, required)?,
-        column("position", Physical::INT32, required)?,
-        column("is_answer", Physical::BOOLEAN, required)?,
-        column("depth", Physical::INT32, required)?,
-        column("expected_depth", Physical::FLOAT, nullable)?,
-        column("target", Physical::INT32, required)?,
-        column("predicted", Physical::INT32, nullable)?,
-        column("correct", Physical::BOOLEAN, nullable)?,
-        column("confidence", Physical::FLOAT, nullable)?,
+fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
+    fn of<T>(tokens: &[TokenRecord], get: impl Fn(&TokenRecord) -> T) -> Vec<T> {
+        tokens.iter().map(get).collect()
+    }
+    let integer = |get: fn(&TokenRecord) -> u32| Values::Integer(of(tokens, |token| get(token) as i32));
+    let optional =
+        |get: fn(&TokenRecord) -> Option<u32>| Values::OptionalInteger(of(tokens, |token| Some(get(token)? as i32)));
+    let real = |get: fn(&TokenRecord) -> Option<f32>| Values::OptionalReal(of(tokens, get));
+    let mut columns = vec![
+        Column::new("instance", Values::Long(of(tokens, |token| token.instance as i64))),
+        Column::new("size", integer(|token| token.size)),
+        Column::new("own_size", integer(|token| token.own_size)),
+        Column::new("split", Values::Word(of(tokens, |token| split_name(token.split)))),
+        Column::new("position", integer(|token| token.position)),
+        Column::new("is_answer", Values::Flag(of(tokens, |token| token.is_answer))),
+        Column::new("input_token", integer(|token| token.input_token)),
+        Column::new("target", integer(|token| token.target)),
+        Column::new("predicted", optional(|token| token.predicted)),
+        Column::new("correct", Values::OptionalFlag(of(tokens, |token| Some(token.predicted? == token.target)))),
+        Column::new("confidence", real(|token| token.confidence)),
+        Column::new("depth", integer(|token| token.depth)),
+        Column::new("depth_at_token", optional(|token| token.depth_at_token)),
+        Column::new("expected_depth", real(|token| token.expected_depth)),
+        Column::new("expected_depth_at_token", real(|token| token.expected_depth_at_token)),
+        Column::new("distribution", Values::OptionalReals(of(tokens, |token| token.distribution.clone()))),
+        Column::new("flops", Values::Double(of(tokens, |token| token.flops))),
+        Column::new("dense_flops", Values::Double(of(tokens, |token| token.dense_flops))),
     ];
-    for complexity in &spec.complexities {
-        fields.push(column(&format!("complexity_{}", complexity.name), Physical::FLOAT, nullable)?);
-    }
-    for feature in &spec.features {
-        fields.push(column(&format!("feature_{}", feature.name), Physical::FLOAT, nullable)?);
-    }
-    let schema = Arc::new(Type::group_type_builder("token").with_fields(fields).build()?);
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut bytes = Vec::new();
-    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties))?;
-    let mut group = writer.next_row_group()?;
-    let mut next = |write: &dyn Fn(&mut SerializedColumnWriter) -> ParquetResult<()>| -> ParquetResult<()> {
-        let Some(mut column) = group.next_column()? else {
-            return Err(parquet::errors::ParquetError::General("more columns than the schema has".to_owned()));
-        };
-        write(&mut column)?;
-        column.close()
-    };
-    let integers = |get: &dyn Fn(&TokenRecord) -> i32, column: &mut SerializedColumnWriter| {
-        let values: Vec<i32> = tokens.iter().map(get).collect();
-        column.typed::<Int32Type>().write_batch(&values, None, None).map(|_| ())
-    };
-    let floats = |get: &dyn Fn(&TokenRecord) -> Option<f32>, column: &mut SerializedColumnWriter| {
-        let (levels, values) = optional(tokens.iter().map(get));
-        column.typed::<FloatType>().write_batch(&values, Some(&levels), None).map(|_| ())
-    };
-    next(&|column| {
-        let values: Vec<i64> = tokens.iter().map(|token| token.instance as i64).collect();
-        column.typed::<Int64Type>().write_batch(&values, None, None).map(|_| ())
-    })?;
-    next(&|column| integers(&|token| token.size as i32, column))?;
-    next(&|column| {
-        let values: Vec<ByteArray> = tokens.iter().map(|token| split_name(token.split).into()).collect();
-        column.typed::<ByteArrayType>().write_batch(&values, None, None).map(|_| ())
-    })?;
-    next(&|column| integers(&|token| token.position as i32, column))?;
-    next(&|column| {
-        let values: Vec<bool> = tokens.iter().map(|token| token.is_answer).collect();
-        column.typed::<BoolType>().write_batch(&values, None, None).map(|_| ())
-    })?;
-    next(&|column| integers(&|token| token.depth as i32, column))?;
-    next(&|column| floats(&|token| token.expected_depth, column))?;
-    next(&|column| integers(&|token| token.target as i32, column))?;
-    next(&|column| {
-        let (levels, values) = optional(tokens.iter().map(|token| token.predicted.map(|token| token as i32)));
-        column.typed::<Int32Type>().write_batch(&values, Some(&levels), None).map(|_| ())
-    })?;
-    next(&|column| {
-        let correct = |token: &TokenRecord| token.predicted.map(|predicted| predicted == token.target);
-        let (levels, values) = optional(tokens.iter().map(correct));
-        column.typed::<BoolType>().write_batch(&values, Some(&levels), None).map(|_| ())
-    })?;
-    next(&|column| floats(&|token| token.confidence, column))?;
     let defined = |value: f32| (!value.is_nan()).then_some(value);
-    for index in 0..spec.complexities.len() {
-        next(&|column| floats(&|token| defined(token.complexities[index]), column))?;
+    for (index, complexity) in spec.complexities.iter().enumerate() {
+        let values = of(tokens, |token| defined(token.complexities[index]));
+        columns.push(Column::new(format!("complexity_{}", complexity.name), Values::OptionalReal(values)));
     }
-    for index in 0..spec.features.len() {
-        next(&|column| floats(&|token| defined(token.features[index]), column))?;
+    for (index, feature) in spec.features.iter().enumerate() {
+        let values = of(tokens, |token| defined(token.features[index]));
+        columns.push(Column::new(format!("feature_{}", feature.name), Values::OptionalReal(values)));
     }
-    group.close()?;
-    writer.close()?;
-    Ok(bytes)
-}
-
-/// Definition levels and present values of an optional column.
-fn optional<T>(values: impl Iterator<Item = Option<T>>) -> (Vec<i16>, Vec<T>) {
-    let mut levels = Vec::new();
-    let present = values.filter_map(|value| {
-        levels.push(i16::from(value.is_some()));
-        value
-    });
-    let present = present.collect();
-    (levels, present)
+    columns
 }
 
 /// Reads the tokens of an evaluation as the table that measures are computed from.
@@ -178,21 +127,30 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
                 Field::Float(value) => Some(*value),
                 _ => None,
             };
+            let integer = || match field {
+                Field::Int(value) => Some(*value as u32),
+                _ => None,
+            };
             match (name.as_str(), field) {
                 ("instance", Field::Long(value)) => columns.instance.push(*value as u64),
                 ("size", Field::Int(value)) => columns.size.push(*value as u32),
-                ("split", Field::Str(value)) => columns.split.push(match value.as_str() {
-                    "between" => Split::Between,
-                    "beyond" => Split::Beyond,
-                    _ => Split::InRange,
-                }),
+                ("own_size", Field::Int(value)) => columns.own_size.push(*value as u32),
+                ("split", Field::Str(value)) => {
+                    let known = Split::ALL.into_iter().find(|split| split_name(*split) == value);
+                    columns.split.push(known.ok_or_else(|| damaged(format!("there is no split `{value}`")))?);
+                }
                 ("position", Field::Int(value)) => columns.position.push(*value as u32),
                 ("is_answer", Field::Bool(value)) => columns.is_answer.push(*value),
-                ("depth", Field::Int(value)) => columns.depth.push(*value as u32),
-                ("expected_depth", _) => columns.expected_depth.push(real()),
+                ("input_token", Field::Int(value)) => columns.input_token.push(*value as u32),
                 ("correct", Field::Bool(value)) => columns.correct.push(Some(*value)),
                 ("correct", _) => columns.correct.push(None),
                 ("confidence", _) => columns.confidence.push(real()),
+                ("depth", Field::Int(value)) => columns.depth.push(*value as u32),
+                ("depth_at_token", _) => columns.depth_at_token.push(integer()),
+                ("expected_depth", _) => columns.expected_depth.push(real()),
+                ("expected_depth_at_token", _) => columns.expected_depth_at_token.push(real()),
+                ("flops", Field::Double(value)) => columns.flops.push(*value),
+                ("dense_flops", Field::Double(value)) => columns.dense_flops.push(*value),
                 (name, _) => {
                     if let Some(name) = name.strip_prefix("complexity_") {
                         complexities.entry(name.to_owned()).or_default().push(real());

@@ -13,7 +13,7 @@ use crate::initialise::Variables;
 use crate::key_values::HaltedKeysValues;
 use crate::parameters::{Parameters, Value};
 use crate::policy::{
-    EarlyDecision, EarlyPolicy, EvaluatedToken, Policy, PolicyContext, PolicyDeclaration, Training, View,
+    EarlyDecision, EarlyPolicy, Policy, PolicyContext, PolicyDeclaration, SourceDepths, SourceToken, View,
 };
 use crate::random::Stream;
 
@@ -86,7 +86,7 @@ pub(super) struct Bench {
     /// The sequences it is tried on.
     pub sequences: Vec<Sequence>,
     parameters: BTreeMap<String, Value>,
-    source: Vec<EvaluatedToken>,
+    source: SourceDepths,
 }
 
 impl Bench {
@@ -103,7 +103,7 @@ impl Bench {
             settings: Settings { max_depth: MAX_DEPTH, halted: HaltedKeysValues::FreezeState, seed },
             sequences: sequences(100, seed),
             parameters: parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-            source: Vec::new(),
+            source: SourceDepths::default(),
         };
         bench.source = subject.expect("the reference depths can be computed", bench.reference_depths());
         bench.policy(&[]);
@@ -117,7 +117,7 @@ impl Bench {
         self.subject.demand("it is of the kind it declares", policy.kind() == self.declaration.kind, || {
             format!("declared {}, built {}", self.declaration.kind.name(), policy.kind().name())
         });
-        if let (Training::Borrowed, Policy::Early(policy)) = (self.declaration.training, &mut policy) {
+        if let (true, Policy::Early(policy)) = (self.declaration.training.has_source(), &mut policy) {
             let prepared = policy.prepare(&self.source, self.settings.seed);
             self.subject.expect("it can be prepared with another policy's depths", prepared);
         }
@@ -165,25 +165,28 @@ impl Bench {
         Ok(())
     }
 
-    /// Depths for policies that borrow them: those of [`Stairs`] on every sequence that the checks know.
-    fn reference_depths(&self) -> Result<Vec<EvaluatedToken>> {
+    /// Depths for policies with a source: those of [`Stairs`] on every sequence that the checks know.
+    fn reference_depths(&self) -> Result<SourceDepths> {
         let mut sequences = self.sequences.clone();
         sequences.extend(self.other_sequences());
         let batch = Batch::new(&sequences, false, &Device::Cpu)?;
         let outcome = run(self.backbone.as_ref(), &Policy::early(Stairs), &batch, &self.settings)?;
         let layout = &batch.layout;
+        let tokens: Vec<u32> = batch.tokens.to_vec1()?;
         let token = |(row, depth): (usize, &u32)| {
             let size = layout.rows_of(layout.sequence(row)).len();
-            EvaluatedToken {
+            SourceToken {
                 identity: layout.identity(row),
                 position: layout.position(row) as u32,
+                input_token: tokens[row],
                 size: size as u32,
-                part: 0,
+                split: 0,
                 is_answer: 2 * layout.position(row) >= size,
                 depth: *depth,
             }
         };
-        Ok(outcome.depths.iter().enumerate().map(token).collect())
+        let evaluation: Vec<SourceToken> = outcome.depths.iter().enumerate().map(token).collect();
+        Ok(SourceDepths { training: evaluation.clone(), evaluation })
     }
 }
 

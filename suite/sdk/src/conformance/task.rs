@@ -1,5 +1,7 @@
 //! Checks of a task: its declaration, its grids, its instances, and its answers against its checker.
 
+mod split;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -45,10 +47,12 @@ pub fn check_task(declaration: &'static TaskDeclaration) {
     check_spec(subject, task.spec());
     // Drawn into again and again, at larger and smaller sizes.
     let mut reused = Instance::default();
-    for size in sizes(task.spec()) {
+    let sizes = sizes(task.spec());
+    for size in sizes.iter().copied() {
         // The second copy draws each instance afresh, so state kept between draws shows.
         Trial { subject, task: &*task, copy: &*build(), size }.run(&mut reused);
     }
+    split::check_split(subject, &*task, &sizes);
     if let Some(knob) = &task.spec().size {
         check_refused_sizes(subject, &*task, knob);
     }
@@ -289,7 +293,8 @@ mod tests {
     use crate::parameters::Parameters;
     use crate::random::Stream;
     use crate::task::{
-        Columns, ComplexitySpec, Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size,
+        Columns, ComplexitySpec, Instance, SizeKnob, Standing, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize,
+        Verdict, admit_size,
     };
 
     const SOUND: u8 = 0;
@@ -299,6 +304,10 @@ mod tests {
     const PANICKING: u8 = 4;
     const UNMEASURED: u8 = 5;
     const LINGERING: u8 = 6;
+    const LEAKING: u8 = 7;
+    const UNGRADED: u8 = 8;
+    const OVERSIZED: u8 = 9;
+    const UNTRAINED: u8 = 10;
 
     /// Copies its bits; `FLAW` says which promise it breaks.
     struct Copying<const FLAW: u8>(TaskSpec);
@@ -307,7 +316,7 @@ mod tests {
         let beyond = if FLAW == OVERLAPPING { vec![4] } else { vec![8] };
         let knob = SizeKnob { name: "N", minimum: 2, maximum: 8, training: vec![3, 4], between: vec![], beyond };
         Ok(Box::new(Copying::<FLAW>(TaskSpec {
-            vocabulary: ["0", "1"].map(str::to_owned).to_vec(),
+            vocabulary: ["0", "1", "="].map(str::to_owned).to_vec(),
             size: Some(knob),
             supervision: Supervision::NextToken,
             features: vec![],
@@ -339,22 +348,35 @@ mod tests {
             }
             let bits: Vec<u32> = (0..size).map(|_| stream.below(2) as u32).collect();
             let text = bits.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
-            let length = 2 * size as usize;
-            let mut complexities = Columns::undefined(1, size as usize..length);
+            let answer = size as usize + 1;
+            let length = answer + size as usize;
+            let mut complexities = Columns::undefined(1, answer..length);
             if FLAW != UNMEASURED {
-                (0..size as usize).for_each(|place| complexities.write(size as usize + place, 0, &[place as f32]));
+                (0..size as usize).for_each(|place| complexities.write(answer + place, 0, &[place as f32]));
             }
             *instance = Instance {
-                tokens: bits.repeat(2),
+                tokens: [&bits[..], &[2], &bits].concat(),
                 targets: None,
-                loss_mask: (0..2 * size).map(|index| index >= size).collect(),
+                // The leaking one asks for bits that it has not shown all of.
+                loss_mask: (0..length).map(|index| index >= if FLAW == LEAKING { 1 } else { answer }).collect(),
                 complexities,
                 features: Columns::undefined(0, 0..length),
                 question: text.clone(),
                 answer: text.clone(),
                 canonical: if FLAW == LINGERING { instance.canonical.take().or(Some(text)) } else { None },
+                problem: None,
+                graded_from: if FLAW == UNGRADED { length } else { 0 },
             };
             Ok(())
+        }
+
+        fn token_size(&self, size: u32, _: &Instance, _: usize) -> TokenSize {
+            let standing = self.0.size.as_ref().map_or(Standing::Trained, |knob| knob.standing(size));
+            match FLAW {
+                OVERSIZED => TokenSize { size: size + 1, standing },
+                UNTRAINED => TokenSize { size, standing: Standing::Beyond },
+                _ => TokenSize { size, standing },
+            }
         }
 
         fn answer(&self, question: &str) -> Result<String> {
@@ -415,6 +437,30 @@ mod tests {
     #[should_panic(expected = "nothing is left of the instance before")]
     fn finds_what_is_left_of_another_instance() {
         check_task(&const { copying::<LINGERING>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "the context of a graded target determines the problem")]
+    fn finds_a_target_whose_context_training_may_share() {
+        check_task(&const { copying::<LEAKING>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "most instances have a target that is graded")]
+    fn finds_that_nothing_is_graded() {
+        check_task(&const { copying::<UNGRADED>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "no target is larger than its instance")]
+    fn finds_a_target_that_is_too_large() {
+        check_task(&const { copying::<OVERSIZED>() });
+    }
+
+    #[test]
+    #[should_panic(expected = "targets of training are of a size trained on")]
+    fn finds_training_that_is_called_beyond() {
+        check_task(&const { copying::<UNTRAINED>() });
     }
 
     #[test]

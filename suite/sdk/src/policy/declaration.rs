@@ -43,6 +43,8 @@ pub enum Training {
     EveryStep,
     /// At full depth; the policy acts in evaluation alone.
     FullDepth,
+    /// Together with the policy, which has read the depths of another cell first.
+    Matched,
     /// Not at all: the weights are those of another cell, whose depths the policy may read.
     Borrowed,
 }
@@ -54,7 +56,43 @@ impl Training {
             Self::Sampled => "sampled",
             Self::EveryStep => "every-step",
             Self::FullDepth => "full-depth",
+            Self::Matched => "matched",
             Self::Borrowed => "borrowed",
+        }
+    }
+
+    /// Whether the policy reads the depths of another cell, which suite files name with `of`.
+    pub const fn has_source(self) -> bool {
+        matches!(self, Self::Matched | Self::Borrowed)
+    }
+}
+
+/// What a policy is on a board for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A contender.
+    Policy,
+    /// A control in which every token takes the same number of steps: these make the frontier that adapt-gain compares with.
+    FixedDepth,
+    /// A control in which answers take a fixed number of steps and prompts one: the frontier that does not pay for prompts.
+    FixedAnswerDepth,
+    /// A control that repeats another policy's depths as far as a surface cue tells them: what a policy adds to the best of
+    /// these it did not read off the surface.
+    Cue,
+    /// Any other control.
+    Control,
+}
+
+impl Role {
+    /// The role's name in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::FixedDepth => "fixed-depth",
+            Self::FixedAnswerDepth => "fixed-answer-depth",
+            Self::Cue => "cue",
+            Self::Control => "control",
         }
     }
 }
@@ -91,8 +129,8 @@ pub struct PolicyDeclaration {
     pub uses_labels: bool,
     /// Whether it draws random numbers in evaluation.
     pub stochastic: bool,
-    /// Whether it is a control rather than a contender.
-    pub control: bool,
+    /// What it is on a board for: a contender, or one of the kinds of control.
+    pub role: Role,
     /// Parameters with defaults, ranges and documentation.
     pub parameters: &'static [ParameterSpec],
     /// Worked examples.
@@ -114,7 +152,7 @@ impl PolicyDeclaration {
             causal: true,
             uses_labels: false,
             stochastic: false,
-            control: false,
+            role: Role::Policy,
             parameters: &[],
             examples: &[],
             build,
@@ -123,7 +161,7 @@ impl PolicyDeclaration {
 
     /// Whether the policy needs a training run of its own.
     pub const fn needs_training(&self) -> bool {
-        matches!(self.training, Training::Sampled | Training::EveryStep)
+        matches!(self.training, Training::Sampled | Training::EveryStep | Training::Matched)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{EvaluatedToken, HaltingRecord, HaltingRule, View};
+use super::{HaltingRecord, HaltingRule, SourceDepths, View};
 use crate::error::Result;
 
 /// What an early policy says about each row.
@@ -40,12 +40,11 @@ pub trait EarlyPolicy: Send + Sync {
         Ok(None)
     }
 
-    /// Called before an evaluation of a policy that borrows another cell's weights, with that cell's tokens and the
-    /// run's seed.
+    /// Called before training and evaluation of a policy with a source, with that cell's depths and the run's seed.
     ///
     /// # Errors
-    /// If the tokens cannot serve.
-    fn prepare(&mut self, _source: &[EvaluatedToken], _seed: u64) -> Result<()> {
+    /// If the depths cannot serve.
+    fn prepare(&mut self, _source: &SourceDepths, _seed: u64) -> Result<()> {
         Ok(())
     }
 

@@ -64,10 +64,10 @@ mod select;
 mod soft;
 mod view;
 
-pub use declaration::{Example, PolicyContext, PolicyDeclaration, PolicyKind, Training};
+pub use declaration::{Example, PolicyContext, PolicyDeclaration, PolicyKind, Role, Training};
 pub use early::{EarlyDecision, EarlyPolicy};
 pub use online::{OnlineDecision, OnlinePolicy};
-pub use record::{EvaluatedToken, HaltingRecord};
+pub use record::{HaltingRecord, SourceDepths, SourceToken};
 pub use rule::{HaltingRule, HazardHistory};
 pub use select::{Combine, SelectPolicy, Selection};
 pub use soft::{SoftDecision, SoftPolicy};

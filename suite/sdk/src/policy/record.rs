@@ -25,20 +25,30 @@ impl HaltingRecord {
     }
 }
 
-/// A token of an evaluation that has already been made, with the depth it was given.
+/// A token of a pass that has already been made, with the depth it was given.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EvaluatedToken {
+pub struct SourceToken {
     /// Lasting name of the sequence.
     pub identity: u64,
     /// 0-based position in it.
     pub position: u32,
+    /// Token read at this position.
+    pub input_token: u32,
     /// Size of the instance.
     pub size: u32,
-    /// Which part of the evaluation the size is in: 0 seen in training, 1 between, 2 beyond. Measures are taken within
-    /// a part.
-    pub part: u32,
-    /// Whether the token is under the loss.
+    /// Split of the sequence: 0 for sizes seen in training, higher numbers for the others. Measures are taken within one.
+    pub split: u32,
+    /// Whether the prediction made here is part of an answer.
     pub is_answer: bool,
     /// Steps executed.
     pub depth: u32,
+}
+
+/// What another cell did, as a policy with a source reads it. Tokens stand in the order of sequences and positions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SourceDepths {
+    /// Tokens of the evaluation that is to be repeated.
+    pub evaluation: Vec<SourceToken>,
+    /// Tokens of instances that training may see: what a rule is fitted on.
+    pub training: Vec<SourceToken>,
 }

@@ -127,13 +127,10 @@ mod tests {
         let tokens: Vec<u32> = [9].iter().chain(targets).copied().collect();
         Instance {
             loss_mask: (0..tokens.len()).map(|token| token > 0).collect(),
-            targets: None,
             complexities: Columns::undefined(0, 0..tokens.len()),
             features: Columns::undefined(0, 0..tokens.len()),
-            question: String::new(),
-            answer: String::new(),
-            canonical: None,
             tokens,
+            ..Instance::default()
         }
     }
 

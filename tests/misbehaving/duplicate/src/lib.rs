@@ -6,7 +6,7 @@ use haltbench_sdk_dylib as _;
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     summary: "Another policy with the name of the control.",
-    control: true,
+    role: Role::Control,
     ..PolicyDeclaration::new("fixed", PolicyKind::Early, build)
 };
 

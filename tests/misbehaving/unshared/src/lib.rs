@@ -6,7 +6,7 @@ use haltbench_sdk::prelude::*;
 /// Declaration of the policy, which no host may ever see.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     summary: "Registered with a registry of its own.",
-    control: true,
+    role: Role::Control,
     ..PolicyDeclaration::new("unshared", PolicyKind::Early, build)
 };
 

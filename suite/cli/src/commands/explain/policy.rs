@@ -1,13 +1,13 @@
 //! The page of a halting policy.
 
 use haltbench_sdk::parameters::Domain;
-use haltbench_sdk::policy::{Example, PolicyDeclaration, PolicyKind, Training};
+use haltbench_sdk::policy::{Example, PolicyDeclaration, PolicyKind, Role, Training};
 
 use super::page::{Page, property};
 
 /// Documentation, properties, inference, parameters, worked examples and reference.
 pub fn page(declaration: &PolicyDeclaration) -> Page {
-    let kind = if declaration.control { "Control policy" } else { "Halting policy" };
+    let kind = if declaration.role == Role::Policy { "Halting policy" } else { "Control policy" };
     let examples: String = declaration.examples.iter().map(example).collect();
     Page::new(declaration.name, kind, declaration.summary)
         .block(declaration.documentation)
@@ -28,6 +28,7 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         Training::Sampled => "sampled: together with the model, at the depths that it samples or decides",
         Training::EveryStep => "every-step: together with the model, with a loss at every step",
         Training::FullDepth => "full-depth: the model alone, at full depth; the policy acts in evaluation",
+        Training::Matched => "matched: together with the model, after reading the depths of another cell",
         Training::Borrowed => "borrowed: none; the weights are those of another cell",
     };
     let causal = if declaration.causal {
@@ -35,13 +36,20 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     } else {
         "no: a decision may depend on later tokens"
     };
+    let role = match declaration.role {
+        Role::Policy => "policy: a contender",
+        Role::FixedDepth => "fixed-depth: a control; one number of steps for all tokens, a point of the frontier",
+        Role::FixedAnswerDepth => "fixed-answer-depth: a control; one number of steps for answers, one step for prompts",
+        Role::Cue => "cue: a control; what another policy's depths are to somebody who reads a surface cue alone",
+        Role::Control => "control: a yardstick rather than a contender",
+    };
     let labels = if declaration.uses_labels { "yes: an oracle, never ranked" } else { "no" };
     let mut rows = vec![
         property("kind", decides),
         property("training", training),
         property("causal", causal),
         property("uses labels or complexities", labels),
-        property("control", if declaration.control { "yes: a yardstick rather than a contender" } else { "no" }),
+        property("role", role),
     ];
     rows.push(property("inference", inference(declaration)));
     rows

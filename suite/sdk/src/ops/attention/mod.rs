@@ -50,18 +50,19 @@ impl AttentionPlan {
         Arc::new(Self { rows: rows.as_slice().to_vec(), groups, visible: visible.cloned(), total: layout.rows() })
     }
 
-    /// Number of (query, visible key) pairs: what attention costs.
+    /// The row of every query with the number of keys that it sees: what attention costs.
+    pub fn visible_keys(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.groups.iter().flat_map(move |(queries, keys)| {
+            self.rows[queries.clone()].iter().map(|row| *row as usize).map(move |row| match &self.visible {
+                None => (row, row + 1 - keys.start),
+                Some(_) => (row, (keys.start..=row).filter(|key| self.sees(row, *key)).count()),
+            })
+        })
+    }
+
+    /// Number of (query, visible key) pairs.
     pub fn pairs(&self) -> usize {
-        let mut pairs = 0;
-        for (queries, keys) in &self.groups {
-            for row in self.rows[queries.clone()].iter().map(|row| *row as usize) {
-                pairs += match &self.visible {
-                    None => row + 1 - keys.start,
-                    Some(_) => (keys.start..=row).filter(|key| self.sees(row, *key)).count(),
-                };
-            }
-        }
-        pairs
+        self.visible_keys().map(|(_, keys)| keys).sum()
     }
 
     /// Number of queries.

@@ -95,13 +95,12 @@ mod tests {
         (0..2).for_each(|token| features.write(token, 0, &[2.0]));
         let instance = Instance {
             tokens: vec![0, 1],
-            targets: None,
             loss_mask: vec![false, true],
             complexities,
             features,
             question: "a".to_owned(),
             answer: "b".to_owned(),
-            canonical: None,
+            ..Instance::default()
         };
         let record = Record { task: "t", size: 0, seed: 1, index: 2, text: "a b", spec: &spec, instance: &instance };
         let split = if instance.is_held_out() { "held_out" } else { "train" };

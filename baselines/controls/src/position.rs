@@ -1,0 +1,62 @@
+//! `position`: another policy's depths as far as size and position tell them.
+
+use haltbench_sdk::prelude::*;
+
+use crate::cue::{self, Cues};
+use crate::recorded::RecordedDepths;
+
+const NAME: &str = "position";
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "Another policy's weights; depth from size and position, fitted to that policy's depths.",
+    documentation: "\
+## What it computes
+
+The mean depth that the policy named by `of` gives to tokens of each size of the instance, position and role, over
+instances that training may see; rounded to a whole number. A size that was not trained on takes the mean of the
+position over all sizes, a position that training has fewer than five of the mean of its role.
+
+## When it halts
+
+After that depth, whatever the tokens are. A policy that is no better than this knows how long a problem is and how far
+it has come.
+
+## Cost
+
+No decisions; no training of its own.",
+    reference: "control",
+    role: Role::Cue,
+    training: Training::Borrowed,
+    ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+#[derive(Default)]
+struct Position(RecordedDepths);
+
+fn build(_: &PolicyContext) -> Result<Policy> {
+    Ok(Policy::early(Position::default()))
+}
+
+fn cues(prefix: &[SourceToken]) -> Cues {
+    let Some(token) = prefix.last() else { return vec![vec![]] };
+    let role = u32::from(token.is_answer);
+    vec![vec![role, token.position, token.size], vec![role, token.position], vec![role], vec![]]
+}
+
+impl EarlyPolicy for Position {
+    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
+        self.0 = cue::imitate(NAME, source, &cues)?;
+        Ok(())
+    }
+
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        self.0.decide(NAME, view)
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
+}

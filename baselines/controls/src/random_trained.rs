@@ -1,0 +1,97 @@
+//! `random-trained`: a model that was trained at another policy's depths, shuffled.
+
+use haltbench_sdk::prelude::*;
+
+const NAME: &str = "random-trained";
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "Trained at depths drawn from another policy's histogram; which token gets which depth is chance.",
+    documentation: "\
+## What it computes
+
+The histogram of the depths that the policy named by `of` gives to tokens of instances that training may see, apart for
+rows whose prediction is part of an answer. Every token draws its depth from the histogram of its role, in training and
+in evaluation.
+
+`random-matched` shuffles depths under weights that have never seen such depths, and so measures what misplacing them
+costs these weights. Here the weights have been trained at them: what a policy is better than this is what choosing the
+tokens is worth.
+
+## When it halts
+
+After the depth drawn, keyed in evaluation by the token.
+
+## Cost
+
+No decisions; a training run of its own.",
+    reference: "control",
+    role: Role::Control,
+    stochastic: true,
+    training: Training::Matched,
+    ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+/// How often each depth occurred, from 1 on, among prompts and among answers.
+#[derive(Default)]
+struct RandomTrained([Vec<u64>; 2]);
+
+fn build(context: &PolicyContext) -> Result<Policy> {
+    Ok(Policy::early(RandomTrained([(); 2].map(|()| vec![0; context.max_depth]))))
+}
+
+impl EarlyPolicy for RandomTrained {
+    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
+        self.0.iter_mut().for_each(|counts| counts.fill(0));
+        for token in &source.training {
+            let counts = &mut self.0[usize::from(token.is_answer)];
+            if let Some(count) = (token.depth as usize).checked_sub(1).and_then(|place| counts.get_mut(place)) {
+                *count += 1;
+            }
+        }
+        if self.0.iter().flatten().all(|count| *count == 0) {
+            return Err(Error::contract(NAME, "the source cell has no depths to draw from"));
+        }
+        Ok(())
+    }
+
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        let depth = |(row, uniform): (usize, f64)| {
+            let own = &self.0[usize::from(view.layout().is_answer(row))];
+            // A role that the source has no tokens of, such as the prompt of a task without one, takes the other's.
+            let counts = if own.iter().any(|count| *count > 0) { own } else { &self.0[usize::from(!view.layout().is_answer(row))] };
+            drawn(counts, uniform)
+        };
+        let uniform = view.uniform("random-trained");
+        Ok(EarlyDecision::Depths(view.rows().iter().zip(uniform).map(depth).collect()))
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
+}
+
+/// The depth at which the counts up to it reach the share `uniform` of all.
+fn drawn(counts: &[u64], uniform: f64) -> u32 {
+    let wanted = uniform * counts.iter().sum::<u64>() as f64;
+    let mut below = 0;
+    let reached = counts.iter().position(|count| {
+        below += count;
+        below as f64 > wanted
+    });
+    reached.unwrap_or(counts.len().saturating_sub(1)) as u32 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::drawn;
+
+    #[test]
+    fn draws_follow_the_histogram() {
+        let counts = [1, 0, 3, 0];
+        let depths: Vec<u32> = [0.0, 0.2, 0.3, 0.6, 0.99].map(|uniform| drawn(&counts, uniform)).into();
+        assert_eq!(depths, [1, 1, 3, 3, 3]);
+    }
+}

@@ -1,0 +1,61 @@
+//! `token-role`: another policy's depths as far as the token itself tells them.
+
+use haltbench_sdk::prelude::*;
+
+use crate::cue::{self, Cues};
+use crate::recorded::RecordedDepths;
+
+const NAME: &str = "token-role";
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "Another policy's weights; one depth for each token of the vocabulary and role, fitted to that policy's depths.",
+    documentation: "\
+## What it computes
+
+The mean depth that the policy named by `of` gives to each token of the vocabulary, apart for rows whose prediction is
+part of an answer, over instances that training may see; rounded to a whole number. A token that training has fewer than
+five of takes the mean of its role.
+
+## When it halts
+
+After that depth, whatever the token's context. A policy that is no better than this reads the token and nothing else.
+
+## Cost
+
+No decisions; no training of its own.",
+    reference: "control",
+    role: Role::Cue,
+    training: Training::Borrowed,
+    ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+#[derive(Default)]
+struct TokenRole(RecordedDepths);
+
+fn build(_: &PolicyContext) -> Result<Policy> {
+    Ok(Policy::early(TokenRole::default()))
+}
+
+fn cues(prefix: &[SourceToken]) -> Cues {
+    let Some(token) = prefix.last() else { return vec![vec![]] };
+    let role = u32::from(token.is_answer);
+    vec![vec![role, token.input_token], vec![role], vec![]]
+}
+
+impl EarlyPolicy for TokenRole {
+    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
+        self.0 = cue::imitate(NAME, source, &cues)?;
+        Ok(())
+    }
+
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        self.0.decide(NAME, view)
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
+}

@@ -1,0 +1,85 @@
+//! The measures of a cell as tidy rows, from its table of tokens.
+
+use haltbench_analysis::measures::{self, Quantity};
+use haltbench_analysis::{Bootstrap, Estimate, Filter, Population, Reason, Split, TokenTable};
+
+use crate::store::MetricRow;
+
+/// The measures of a cell as tidy rows.
+pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<MetricRow> {
+    let tables = std::slice::from_ref(table);
+    let bootstrap = Bootstrap::default();
+    let most = max_depth as u32;
+    let splits: Vec<Split> = Split::ALL.into_iter().filter(|split| !table.instances(Some(*split)).is_empty()).collect();
+    let mut rows = Vec::new();
+    let quantities = [
+        ("token_accuracy", Quantity::TokenAccuracy),
+        ("exact_match", Quantity::ExactMatch),
+        ("answer_depth", Quantity::AnswerDepth),
+        ("depth", Quantity::Depth),
+        ("saturation", Quantity::Saturation { max_depth: most }),
+    ];
+    for split in &splits {
+        for (name, quantity) in quantities {
+            let estimate = measures::estimate(tables, quantity, Some(*split), bootstrap);
+            rows.push(MetricRow::new(name, Some(*split), Population::All, &estimate));
+        }
+        for population in [Population::All, Population::CorrectOnly] {
+            let filter = Filter { split: Some(*split), population, ..Filter::default() };
+            let alignment = measures::alignment(tables, headline, filter, most, bootstrap);
+            let estimates = [
+                ("spearman", &alignment.spearman),
+                ("spearman_within_size", &alignment.within_size),
+                ("spearman_partial", &alignment.partial),
+                ("somers_d", &alignment.somers_d),
+                ("tau_b", &alignment.tau_b),
+            ];
+            for (name, estimate) in estimates {
+                let complexity = Some(headline.to_owned());
+                rows.push(MetricRow { complexity, ..MetricRow::new(name, Some(*split), population, estimate) });
+            }
+        }
+        rows.extend(by_level(tables, headline, *split, bootstrap));
+    }
+    rows
+}
+
+/// Spearman's correlation of depth with each complexity over the tokens of strings that the model drew.
+pub fn alignment_of_generated<'a>(
+    table: &TokenTable,
+    complexities: impl Iterator<Item = &'a str>,
+    max_depth: usize,
+) -> Vec<MetricRow> {
+    let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
+    let row = |complexity: &str| {
+        let tables = std::slice::from_ref(table);
+        let found = measures::alignment(tables, complexity, filter, max_depth as u32, Bootstrap::default());
+        let row = MetricRow::new("generated_spearman", filter.split, Population::All, &found.spearman);
+        MetricRow { complexity: Some(complexity.to_owned()), ..row }
+    };
+    complexities.map(row).collect()
+}
+
+fn by_level(tables: &[TokenTable], headline: &str, split: Split, bootstrap: Bootstrap) -> Vec<MetricRow> {
+    let missing = |reason: Reason| {
+        let estimate = Estimate::missing(reason, 0);
+        let row = MetricRow::new("token_accuracy_by_level", Some(split), Population::All, &estimate);
+        vec![MetricRow { complexity: Some(headline.to_owned()), ..row }]
+    };
+    let levels = match measures::by_level(tables, headline, Some(split), bootstrap) {
+        Ok(levels) => levels,
+        Err(reason) => return missing(reason),
+    };
+    let row = |name: &str, level: f64, estimate: &Estimate| MetricRow {
+        complexity: Some(headline.to_owned()),
+        level: Some(level),
+        ..MetricRow::new(name, Some(split), Population::All, estimate)
+    };
+    levels
+        .iter()
+        .flat_map(|level| {
+            let value = level.level;
+            [row("token_accuracy_by_level", value, &level.accuracy), row("answer_depth_by_level", value, &level.depth)]
+        })
+        .collect()
+}

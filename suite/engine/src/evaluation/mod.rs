@@ -1,0 +1,98 @@
+//! Evaluation of a cell: compacted passes over all instances, the table of tokens, the measures.
+
+mod measures;
+mod record;
+mod source;
+mod timing;
+
+use haltbench_analysis::Split;
+use haltbench_sdk::policy::Privileged;
+use haltbench_sdk::task::generation::PredictedString;
+use haltbench_sdk::task::{Instance, Task};
+
+use self::record::record;
+use crate::batch::Batch;
+use crate::data::EvaluationInstance;
+use crate::error::{Error, Result};
+use crate::generation;
+use crate::ledger::Ledger;
+use crate::model::Model;
+use crate::recurrence::{Evaluated, Execution, evaluate};
+use crate::store::TokenRecord;
+use crate::worker::{Monitor, Stage};
+
+pub use self::measures::{alignment_of_generated, measure};
+
+/// What an evaluation reads from.
+pub struct Evaluator<'a> {
+    /// The task.
+    pub task: &'a dyn Task,
+    /// All instances.
+    pub instances: &'a [EvaluationInstance],
+    /// Place of the headline complexity.
+    pub headline: usize,
+    /// Range of the headline complexity at training sizes, for oracles.
+    pub range: (f32, f32),
+    /// Instances in a batch.
+    pub batch: usize,
+}
+
+/// What an evaluation found.
+#[derive(Default)]
+pub struct Findings {
+    /// Every token.
+    pub tokens: Vec<TokenRecord>,
+    /// What it cost.
+    pub ledger: Ledger,
+    /// What the model expected at every target of sizes seen in training, of tasks that are languages.
+    pub strings: Vec<PredictedString>,
+}
+
+impl Evaluator<'_> {
+    /// The batches: instances in the order of their sizes, so that sequences of one batch are alike.
+    fn chunks(&self) -> impl Iterator<Item = &[EvaluationInstance]> {
+        self.instances.chunks(self.batch)
+    }
+
+    fn pack(&self, chunk: &[EvaluationInstance], model: &Model) -> Result<(Batch, Privileged)> {
+        let instances: Vec<&Instance> = chunk.iter().map(|entry| &entry.instance).collect();
+        let identities: Vec<u64> = chunk.iter().map(|entry| entry.id).collect();
+        let batch = Batch::new(&instances, &identities, self.task.spec().supervision, self.headline, &model.device)?;
+        let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
+        Ok((batch, privileged))
+    }
+
+    /// Evaluates every instance.
+    ///
+    /// # Errors
+    /// If a pass fails, or [`Error::Interrupted`].
+    pub fn run(&self, model: &Model, monitor: &dyn Monitor) -> Result<Findings> {
+        let mut found = Findings::default();
+        let total = self.instances.len().div_ceil(self.batch) as u64;
+        for (done, chunk) in (1..).zip(self.chunks()) {
+            let (batch, privileged) = self.pack(chunk, model)?;
+            let evaluated = evaluate(model, &batch, Execution::Compacted, Some(&privileged))?;
+            found.ledger.add(&evaluated.ledger);
+            record(self.task, chunk, &batch, &evaluated, &mut found.tokens);
+            if self.task.generation().is_some() {
+                found.strings.extend(predicted_strings(chunk, &evaluated)?);
+            }
+            monitor.progress(Stage::Evaluating, done, total, None);
+            if let Some(signal) = monitor.interrupted() {
+                return Err(Error::Interrupted(signal));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The answers of every instance of a size seen in training, with the distributions that predicted them.
+fn predicted_strings(chunk: &[EvaluationInstance], evaluated: &Evaluated) -> Result<Vec<PredictedString>> {
+    let mut distributions = generation::distributions(&evaluated.logits)?.into_iter();
+    let string = |entry: &EvaluationInstance| {
+        let tokens: Vec<u32> = entry.instance.answers().collect();
+        let string = PredictedString { distributions: distributions.by_ref().take(tokens.len()).collect(), tokens };
+        (entry.split == Split::InRange).then_some(string)
+    };
+    Ok(chunk.iter().filter_map(string).collect())
+}
