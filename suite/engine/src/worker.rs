@@ -27,8 +27,8 @@ use crate::panics;
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
 use crate::store::{
-    BaselineResult, CellFolder, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, RunFolder, State, Status, Timings, TrainingLine,
-    read_checkpoint, read_tokens, write_atomic, write_model, write_tokens,
+    BaselineResult, CellFolder, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, RunFolder, State, Status, Timings,
+    TrainingLine, read_checkpoint, read_tokens, write_atomic, write_model, write_tokens,
 };
 use crate::training::{Progress, Trainer};
 
@@ -324,9 +324,8 @@ impl<'a> Cell<'a> {
             0 => Estimate::missing(Reason::NotApplicable, 0),
             count => Estimate::point(last.iter().map(of).sum::<f64>() / count as f64, count),
         };
-        let row = |name: &str, estimate: Estimate| {
-            MetricRow::new(name, Some(Split::InRange), Population::All, &estimate)
-        };
+        let row =
+            |name: &str, estimate: Estimate| MetricRow::new(name, Some(Split::InRange), Population::All, &estimate);
         vec![
             row("trained_accuracy", mean(&|line| line.accuracy)),
             row("trained_answer_depth", mean(&|line| line.answer_depth)),
