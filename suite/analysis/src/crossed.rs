@@ -158,7 +158,7 @@ impl Crossed {
 
     /// The same estimate over more units, ascending: those that it lacks have its mean, and deviations grow so that the
     /// variance of the mean stays what it was.
-    pub(crate) fn over(&self, units: &[u64]) -> Self {
+    pub fn over(&self, units: &[u64]) -> Self {
         let scale = units.len() as f64 / self.units.len() as f64;
         let value = |seed: &Vec<f64>, unit: &u64| match self.units.binary_search(unit) {
             Ok(place) => self.mean + scale * (seed[place] - self.mean),
@@ -244,6 +244,15 @@ impl Crossed {
 /// The mean of one value for each seed with Student's t interval over seeds. [`Reason::Empty`] without values; of one
 /// seed, the interval is missing ([`Reason::TooFew`]).
 pub fn over_seeds(values: &[f64], count: usize) -> Estimate {
+    student(values, count, IntervalMethod::SeedsOnly)
+}
+
+/// The mean of repeated measurements of one seed with Student's t interval over them. Errors as for [`over_seeds`].
+pub fn over_repetitions(values: &[f64]) -> Estimate {
+    student(values, values.len(), IntervalMethod::RepetitionsOnly)
+}
+
+fn student(values: &[f64], count: usize, method: IntervalMethod) -> Estimate {
     if values.is_empty() {
         return Estimate::missing(Reason::Empty, count);
     }
@@ -255,5 +264,5 @@ pub fn over_seeds(values: &[f64], count: usize) -> Estimate {
     }
     let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0) / n;
     let width = student_t(LEVEL, values.len() - 1) * variance.sqrt();
-    point.with_interval((mean - width, mean + width), IntervalMethod::SeedsOnly)
+    point.with_interval((mean - width, mean + width), method)
 }

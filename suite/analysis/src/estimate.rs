@@ -18,6 +18,8 @@ pub enum IntervalMethod {
     SequencesOnly,
     /// Student's t over one value for each seed.
     SeedsOnly,
+    /// Student's t over repeated measurements of one seed. It says nothing about another training run.
+    RepetitionsOnly,
     /// No value differed from another, which is no proof that none ever does: what a share of sequences that differ, of
     /// which none was seen, could still move (Clopper and Pearson 1934). It says nothing about another training run.
     NoVariation,
@@ -29,6 +31,7 @@ impl fmt::Display for IntervalMethod {
             IntervalMethod::RandomEffects => "two-way random effects, seeds and sequences",
             IntervalMethod::SequencesOnly => "t over sequences; training is not in it",
             IntervalMethod::SeedsOnly => "t over seeds",
+            IntervalMethod::RepetitionsOnly => "t over repetitions; training is not in it",
             IntervalMethod::NoVariation => "Clopper-Pearson over sequences, of which none differed",
         })
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use haltbench_engine::store::{BaselineResult, MetricRow};
+use haltbench_sdk::policy::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of [`Leaderboard`]'s schema.
-pub const LEADERBOARD_SCHEMA: u32 = 2;
+pub const LEADERBOARD_SCHEMA: u32 = 3;
 
 /// The leaderboards of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,10 +21,6 @@ pub struct Leaderboard {
     pub order: Order,
     /// Level of every interval, 0.95.
     pub level: f64,
-    /// Resamples of every interval.
-    pub resamples: usize,
-    /// Key of the resamples' random stream.
-    pub resampling_seed: u64,
     /// One board for each task and backbone, in the order of the suite.
     pub boards: Vec<Board>,
 }
@@ -58,12 +55,20 @@ pub struct Board {
     pub seeds: Vec<u64>,
     /// The complexity that depth is compared with; null as long as no cell is done.
     pub complexity: Option<String>,
+    /// Sizes of problems that were trained on, ascending, of those that were evaluated.
+    pub trained_sizes: Vec<u32>,
+    /// Static features that `spearman_partial_static` takes out, besides the token that is read.
+    pub static_features: Vec<String>,
+    /// Static features that it does not, because they are not defined for all answer tokens.
+    pub static_features_left_out: Vec<String>,
     /// What the intervals account for, in words.
     pub intervals: String,
     /// What a reader should know before believing a number.
     pub warnings: Vec<String>,
     /// The policies: ranked ones first.
     pub rows: Vec<Row>,
+    /// All pairs of ranked policies, the better one first.
+    pub differences: Vec<PairDifference>,
     /// What guesses score on the same instances that do not solve the task; empty as long as no cell is done.
     pub baselines: Vec<BaselineResult>,
     /// Cells without a result, by policy and seed.
@@ -111,46 +116,76 @@ pub struct Row {
     pub kind: Option<String>,
     /// Whether it claims to be causal; null as long as no cell is done.
     pub causal: Option<bool>,
-    /// Whether it is a control; null as long as no cell is done.
-    pub control: Option<bool>,
+    /// What it is on the board for: policy, fixed-depth, fixed-answer-depth, cue or control; null as long as no cell is done.
+    pub role: Option<String>,
     /// Whether it is an oracle; null as long as no cell is done.
     pub oracle: Option<bool>,
     /// Seeds that the suite plans, ascending.
     pub seeds_planned: Vec<u64>,
     /// Seeds that are done and that the numbers are of, ascending.
     pub seeds_done: Vec<u64>,
-    /// The measures.
+    /// The surface cue that `beyond_cues` compares with: the best of those that borrow this policy's depths.
+    pub best_cue: Option<String>,
+    /// The measures, at sizes trained on unless it says otherwise. A token is of the size of its own problem, a sequence as
+    /// hard as its hardest token.
     ///
     /// * `token_accuracy`, `exact_match`: shares of answer tokens and of sequences, for each split that exists;
-    /// * `answer_depth`, `depth`: mean steps of answer tokens and of all tokens, at sizes trained on;
-    /// * `flops`: executed operations for each token, decisions included. For all sizes together it is what the ledger
-    ///   recorded; at sizes trained on, the ledger's cost is shared out over sequences by their token-steps;
-    /// * `flops_share`: the same for all sizes together, as a share of all D steps without decisions;
-    /// * `speed_up`: wall-clock of all D steps by that of skipping halted tokens, mean over seeds, no interval;
-    /// * `adapt_gain`: `token_accuracy` above that of fixed depths at the same `flops`, both at sizes trained on;
+    /// * `answer_depth`, `depth`: mean steps of answer tokens and of all tokens of the sequences;
+    /// * `trained_accuracy`, `trained_answer_depth`, `trained_depth`: the same at the end of training, where depths may be
+    ///   sampled; mean over seeds, and t over seeds;
+    /// * `flops`: executed operations for each token of the sequences, decisions included;
+    /// * `flops_share`: the same as a share of all D steps without decisions;
+    /// * `speed`: seconds of all D steps without decisions by seconds of the policy, geometric mean; null where its interval contains 1;
+    /// * `adapt_gain`: `token_accuracy` above the mixtures of fixed depths of the same `flops`. Below the cheapest fixed depth there is
+    ///   no such number, but `adapt_gain_lower`, accuracy above that depth's, and `adapt_gain_upper`, accuracy above the mixtures of
+    ///   fixed depths and the best guess at no cost;
+    /// * `adapt_gain_answers`, with the same bounds: above fixed depths of answers whose prompts take one step;
+    /// * `beyond_cues`: `adapt_gain` minus that of the best surface cue of this policy, [`Row::best_cue`];
     /// * `saturation`: share of answer tokens that ran to D;
-    /// * `spearman`, `spearman_within_size`, `spearman_partial`: alignment of depth with the complexity;
+    /// * `spearman`, `spearman_above_lowest` (without the lowest level), `spearman_within_size`, `spearman_partial` (on size and
+    ///   position), `spearman_partial_static` (on static features and the token that is read): depth against the complexity;
+    /// * `spearman_at_token`, `spearman_expected`, `spearman_expected_at_token`: the same of steps at the token's own position,
+    ///   and of the mean of the policy's distribution over depths at both places;
     /// * `token_accuracy_by_level`, `answer_depth_by_level`: both for each level of the complexity;
+    /// * `answer_depth_increment`: depth of the level minus that of the level below;
+    /// * `token_accuracy_by_size`, `answer_depth_by_size`: both for each size of tokens' own problems, over all splits; `level`
+    ///   is the size;
     /// * of tasks with several right answers, `generated_accepted`: the share of questions that the model, writing the
     ///   likeliest token each time, answers with what the checker accepts;
     /// * of tasks that are languages, everything that the task says about generated strings (`generated_…`, among them
     ///   `generated_spearman`: depth against each complexity, on strings of the language or not) and about
-    ///   expectations along the strings of the evaluation (`teacher_forced_…`): of several seeds the mean, without an
-    ///   interval.
+    ///   expectations along the strings of the evaluation (`teacher_forced_…`): of several seeds the mean, and t over seeds.
     pub metrics: Vec<MetricRow>,
 }
 
-/// Where a row stands. Ranks and groups count from 1, the best; all are null together, with a reason.
+/// Where a row stands. Ranks count from 1, the best; all three are null together, with a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
-    /// Best rank of the interval.
+    /// Best rank possible. All ranks lie within their intervals at once, at the level of the leaderboard.
     pub rank_low: Option<usize>,
-    /// Worst rank of the interval.
+    /// Worst rank possible.
     pub rank_high: Option<usize>,
-    /// Tie group: its members are not distinguishable from its first one.
-    pub group: Option<usize>,
+    /// Two policies share a letter if and only if they cannot be told apart.
+    pub letters: Option<String>,
     /// Why the row is unranked.
     pub reason: Option<String>,
+}
+
+/// The difference of two ranked policies in what the board is ranked by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairDifference {
+    /// The better policy, as in [`Row::policy`].
+    pub first: String,
+    /// The other one.
+    pub second: String,
+    /// By how much it is better, in the units of the measure; more is better, whatever the measure.
+    pub difference: Option<f64>,
+    /// Lower end of the interval. The intervals of all pairs hold at once, at the level of the leaderboard.
+    pub low: Option<f64>,
+    /// Upper end of the interval.
+    pub high: Option<f64>,
+    /// Whether the two can be told apart.
+    pub different: bool,
 }
 
 /// A cell without a result.
@@ -176,6 +211,11 @@ impl Board {
 }
 
 impl Row {
+    /// Whether it has this role.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.role.as_deref() == Some(role.name())
+    }
+
     /// Whether every seed is done.
     pub fn is_complete(&self) -> bool {
         self.seeds_done == self.seeds_planned

@@ -2,31 +2,27 @@
 
 use std::thread;
 
-use haltbench_analysis::{Bootstrap, LEVEL};
+use haltbench_analysis::LEVEL;
+use haltbench_analysis::measures::{Depth, beyond_static};
 use haltbench_engine::Result;
 use haltbench_engine::plan::Suite;
-use haltbench_engine::store::{MetricRow, RunFolder};
+use haltbench_engine::store::RunFolder;
+use haltbench_sdk::policy::Role;
 
 use crate::board::{Board, LEADERBOARD_SCHEMA, Leaderboard, Row, Settings};
 use crate::criterion::Criterion;
 use crate::describe;
 use crate::evidence::{Evidence, Group, groups};
-use crate::gain::gain;
-use crate::measure::{Context, measures};
-use crate::place::{self, Gains};
-
-/// Seeds below which a board warns.
-const ENOUGH_SEEDS: usize = 3;
-/// Share of tokens at D above which depth is censored so much that its alignment says little.
-const MUCH_SATURATION: f64 = 0.2;
+use crate::gain::{self, Gains};
+use crate::measure::{Context, IN_RANGE, Measured, measures, trained_sizes};
+use crate::place;
+use crate::warnings::warnings;
 
 /// How to make leaderboards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
     /// What to rank by.
     pub sort: Criterion,
-    /// How to resample.
-    pub bootstrap: Bootstrap,
 }
 
 /// The leaderboards of a suite from the finished cells in its run folder.
@@ -47,36 +43,39 @@ pub fn leaderboard(suite: &Suite, run: &RunFolder, options: Options) -> Result<L
         suite: suite.name.clone(),
         order: options.sort.order(),
         level: LEVEL,
-        resamples: options.bootstrap.resamples,
-        resampling_seed: options.bootstrap.seed,
         boards: groups.into_iter().zip(names).map(|(group, name)| board(name, group, options)).collect(),
     })
 }
 
 fn board(name: String, group: Group, options: Options) -> Board {
     let Group { plan, rows, missing } = group;
-    let complexity = rows.iter().flat_map(|row| &row.results).map(|result| result.headline.clone()).next();
+    let results = || rows.iter().flat_map(|row| &row.results);
+    let complexity = results().map(|result| result.headline.clone()).next();
     let headline = complexity.as_deref().unwrap_or_default();
     // The same for all cells: they are evaluated on the same instances.
-    let baselines = rows.iter().flat_map(|row| &row.results).map(|result| result.baselines.clone()).next();
+    let baselines = results().map(|result| result.baselines.clone()).next().unwrap_or_default();
+    let static_features = results().map(|result| result.static_features.clone()).next().unwrap_or_default();
     let splits = place::splits(&rows);
+    let gains = Gains::of(&rows, &baselines);
     let context = Context {
         complexity: headline,
         splits: &splits,
         max_depth: u32::try_from(plan.recurrence.max_depth).unwrap_or(u32::MAX),
-        bootstrap: options.bootstrap,
+        static_features: &static_features,
+        gains: &gains,
     };
-    let (gains, metrics): (Vec<Gains>, Vec<Vec<MetricRow>>) = in_parallel(&rows, |row| {
-        let (estimate, gains) = gain(row, &rows, options.bootstrap);
-        (gains, measures(row, &estimate, &context))
-    })
-    .into_iter()
-    .unzip();
-    let places = place::places(&rows, &gains, &metrics, headline, options);
+    let measured = in_parallel(&rows, |row| measures(row, &context));
+    let (places, differences) = place::places(&rows, &gains, headline, options.sort);
+    // Which features are defined does not depend on the policy.
+    let known = rows.iter().find(|row| !row.tables.is_empty());
+    let used = known.map(|row| beyond_static(&row.tables[..1], headline, Depth::Steps, IN_RANGE, &static_features));
+    let fixed: Vec<&Evidence> = rows.iter().filter(|row| row.has_role(Role::FixedDepth)).collect();
+    let fixed_depths: Vec<i64> = fixed.iter().filter_map(|row| gain::depth(row)).collect();
+    let trained_sizes = known.map(|row| trained_sizes(&row.tables)).unwrap_or_default();
     let mut seeds: Vec<u64> = rows.iter().flat_map(|row| row.planned.iter().copied()).collect();
     seeds.sort_unstable();
     seeds.dedup();
-    let of_row = |((row, metrics), place): ((&Evidence, Vec<MetricRow>), _)| {
+    let of_row = |((row, measured), place): ((&Evidence, Measured), _)| {
         let first = row.results.first();
         Row {
             place,
@@ -85,14 +84,15 @@ fn board(name: String, group: Group, options: Options) -> Board {
             of: row.plan.source.as_ref().map(|source| source.label.clone()),
             kind: first.map(|result| result.kind.clone()),
             causal: first.map(|result| result.causal),
-            control: first.map(|result| result.role != "policy"),
+            role: first.map(|result| result.role.clone()),
             oracle: first.map(|result| result.uses_labels),
             seeds_planned: row.planned.clone(),
             seeds_done: row.seeds.clone(),
-            metrics,
+            best_cue: measured.best_cue,
+            metrics: measured.metrics,
         }
     };
-    let mut rows: Vec<Row> = rows.iter().zip(metrics).zip(places).map(of_row).collect();
+    let mut rows: Vec<Row> = rows.iter().zip(measured).zip(places).map(of_row).collect();
     place::sort(&mut rows, &options.sort.order());
     Board {
         name,
@@ -105,12 +105,16 @@ fn board(name: String, group: Group, options: Options) -> Board {
             training_steps: plan.training.steps,
             instances: plan.evaluation.instances,
         },
-        intervals: intervals(seeds.len(), options.bootstrap),
-        warnings: warnings(&seeds, &rows),
+        intervals: intervals(seeds.len()),
+        warnings: warnings(&seeds, &rows, &fixed_depths, plan.recurrence.max_depth),
         seeds,
+        trained_sizes,
+        static_features: used.as_ref().map(|used| used.used.clone()).unwrap_or_default(),
+        static_features_left_out: used.map(|used| used.left_out).unwrap_or_default(),
         complexity,
         rows,
-        baselines: baselines.unwrap_or_default(),
+        differences,
+        baselines,
         missing,
     }
 }
@@ -139,40 +143,10 @@ fn in_parallel<T: Send>(rows: &[Evidence], work: impl Fn(&Evidence) -> T + Sync)
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn intervals(seeds: usize, bootstrap: Bootstrap) -> String {
-    let Bootstrap { resamples, seed } = bootstrap;
-    if resamples == 0 {
-        return "none: no resamples were asked for".to_owned();
-    }
-    let over = match seeds {
-        1 => "sequences of the one seed, so that they say nothing about another training run",
-        _ => "seeds and the sequences that they share",
-    };
+fn intervals(seeds: usize) -> String {
     let percent = LEVEL * 100.0;
-    format!(
-        "{percent} %, percentile bootstrap over {over}; {resamples} resamples (stream {seed}), the same for all rows"
-    )
-}
-
-fn warnings(seeds: &[u64], rows: &[Row]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if seeds.len() < ENOUGH_SEEDS {
-        let found = format!("{} seed{}", seeds.len(), if seeds.len() == 1 { "" } else { "s" });
-        warnings.push(format!(
-            "{found}: with fewer than {ENOUGH_SEEDS} the intervals say little about the next training run"
-        ));
+    match seeds {
+        1 => format!("{percent} %, t over the sequences of the one seed; another training run is not in them"),
+        _ => format!("{percent} %, two-way random effects of seeds and of the sequences that they share"),
     }
-    let of = |row: &Row, metric: &str| row.metric(metric, Some("in_range")).and_then(|metric| metric.value);
-    for row in rows {
-        if let (Some(saturation), Some(_)) = (of(row, "saturation"), of(row, "spearman"))
-            && saturation > MUCH_SATURATION
-        {
-            warnings.push(format!(
-                "{}: {:.0} % of its answer tokens ran to D; its depth is censored, and its alignment says little",
-                row.policy,
-                saturation * 100.0
-            ));
-        }
-    }
-    warnings
 }

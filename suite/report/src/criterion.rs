@@ -1,17 +1,16 @@
-//! What `--sort` can name, and the replicates that each criterion is ranked by.
+//! What `--sort` can name, and the tables that each criterion is ranked by.
 
-use haltbench_analysis::bootstrap::{for_each_resample, interval_method, mean_over_draws};
-use haltbench_analysis::means::mean_replicates;
-use haltbench_analysis::measures::{self, Quantity};
-use haltbench_analysis::strata::Strata;
-use haltbench_analysis::{Bootstrap, Filter, Reason, Split, TokenTable};
+use haltbench_analysis::measures::{Depth, Quantity, Statistic, correlation_table, quantity_table};
+use haltbench_analysis::{Crossed, Filter, Reason, Split};
 use haltbench_engine::{Error, Result};
 use haltbench_sdk::names::nearest;
 
 use crate::board::Order;
+use crate::evidence::Evidence;
+use crate::gain::{Against, Gains};
 
-/// What rows can be ranked by. Every criterion has paired bootstrap replicates; what has none, such as the measured
-/// speed-up, cannot be ranked by.
+/// What rows can be ranked by. Every criterion has a table of seeds by sequences; what has none, such as the measured
+/// speed, cannot be ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Criterion {
     /// Share of answer tokens that are right, at sizes trained on.
@@ -19,6 +18,8 @@ pub enum Criterion {
     Accuracy,
     /// Share of sequences that are right, at sizes trained on.
     ExactMatch,
+    /// Share of answer tokens that are right, of trained sizes inside larger instances.
+    Embedded,
     /// Share of answer tokens that are right, at unseen sizes between.
     Between,
     /// Share of answer tokens that are right, at unseen sizes beyond.
@@ -27,25 +28,29 @@ pub enum Criterion {
     AnswerDepth,
     /// Mean steps of all tokens, at sizes trained on; less is better.
     Depth,
-    /// Executed operations for each token, decisions included, over all sizes; less is better.
+    /// Executed operations for each token, decisions included, at sizes trained on; less is better.
     Flops,
-    /// Accuracy above fixed depths of the same cost, at sizes trained on.
+    /// Accuracy above fixed depths of the same cost, at sizes trained on; below the cheapest one, above its accuracy.
     AdaptGain,
+    /// The same above fixed depths of answers whose prompts take one step.
+    AdaptGainAnswers,
     /// Spearman's correlation of depth with complexity within a size, at sizes trained on.
     Alignment,
 }
 
 impl Criterion {
     /// All criteria.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Accuracy,
         Self::ExactMatch,
+        Self::Embedded,
         Self::Between,
         Self::Beyond,
         Self::AnswerDepth,
         Self::Depth,
         Self::Flops,
         Self::AdaptGain,
+        Self::AdaptGainAnswers,
         Self::Alignment,
     ];
 
@@ -76,6 +81,10 @@ impl Criterion {
             Self::ExactMatch => {
                 ("exact_match", "exact_match", in_range, false, "share of sequences that are right, in range")
             }
+            Self::Embedded => {
+                let words = "share of answer tokens that are right, of trained sizes inside larger instances";
+                ("embedded", "token_accuracy", Some(Split::Embedded), false, words)
+            }
             Self::Between => {
                 let words = "share of answer tokens that are right, at unseen sizes between";
                 ("between", "token_accuracy", between, false, words)
@@ -89,11 +98,15 @@ impl Criterion {
             }
             Self::Depth => ("depth", "depth", in_range, true, "mean steps of all tokens, in range"),
             Self::Flops => {
-                ("flops", "flops", None, true, "executed operations per token, decisions included, all sizes")
+                ("flops", "flops", in_range, true, "executed operations per token, decisions included, in range")
             }
             Self::AdaptGain => {
                 let words = "accuracy above fixed depths of the same cost, in range";
                 ("adapt_gain", "adapt_gain", in_range, false, words)
+            }
+            Self::AdaptGainAnswers => {
+                let words = "accuracy above fixed depths of answers, prompts with one step, of the same cost, in range";
+                ("adapt_gain_answers", "adapt_gain_answers", in_range, false, words)
             }
             Self::Alignment => {
                 let words = "Spearman's correlation of depth with complexity within a size, in range";
@@ -108,86 +121,30 @@ impl Criterion {
         Order {
             criterion: name.to_owned(),
             metric: metric.to_owned(),
-            split: split.map(|split| crate::measure::split_name(split).to_owned()),
+            split: split.map(|split| split.name().to_owned()),
             ascending,
             description: description.to_owned(),
         }
     }
 
-    /// Replicates of which more is better, or why there are none. `gains` are those of adapt-gain, which need the
-    /// other rows, and `costs` the operations of every sequence.
-    pub(crate) fn replicates(self, inputs: &Inputs, bootstrap: Bootstrap) -> Result<Vec<f64>, Reason> {
+    /// The table that rows are ranked by, of which more is better, or why a row has none.
+    pub(crate) fn score(self, row: &Evidence, gains: &Gains, complexity: &str) -> Result<Crossed, Reason> {
         let (.., split, ascending, _) = self.describe();
-        let of = |quantity| measures::replicates(inputs.tables, quantity, split, bootstrap);
-        let mut replicates = match self {
-            Self::Accuracy | Self::Between | Self::Beyond => of(Quantity::TokenAccuracy)?,
+        let of = |quantity| quantity_table(&row.tables, quantity, split);
+        let gain = |against| Ok(gains.gain(row, against)?.at_least().clone());
+        let table = match self {
+            Self::Accuracy | Self::Embedded | Self::Between | Self::Beyond => of(Quantity::TokenAccuracy)?,
             Self::ExactMatch => of(Quantity::ExactMatch)?,
             Self::AnswerDepth => of(Quantity::AnswerDepth)?,
             Self::Depth => of(Quantity::Depth)?,
-            Self::Flops => {
-                let design = TokenTable::design(inputs.tables, None);
-                interval_method(&design)?;
-                all_defined(mean_replicates(inputs.costs, &design, bootstrap))?
+            Self::Flops => of(Quantity::Flops)?,
+            Self::AdaptGain => gain(Against::FixedDepths)?,
+            Self::AdaptGainAnswers => gain(Against::FixedAnswerDepths)?,
+            Self::Alignment => {
+                let filter = Filter { split, ..Filter::default() };
+                correlation_table(&row.tables, complexity, Depth::Steps, filter, Statistic::WithinSize)?
             }
-            Self::AdaptGain => all_defined(inputs.gains.clone()?)?,
-            Self::Alignment => within_size(inputs.tables, inputs.complexity, bootstrap)?,
         };
-        if ascending {
-            replicates.iter_mut().for_each(|replicate| *replicate = -*replicate);
-        }
-        Ok(replicates)
+        Ok(if ascending { table.negated() } else { table })
     }
-}
-
-/// What replicates are made from.
-pub(crate) struct Inputs<'a> {
-    /// Tokens of every seed.
-    pub tables: &'a [TokenTable],
-    /// Operations of every sequence of all sizes, per seed.
-    pub costs: &'a [Vec<haltbench_analysis::ClusterSum>],
-    /// Replicates of adapt-gain.
-    pub gains: Result<Vec<Option<f64>>, Reason>,
-    /// The headline complexity.
-    pub complexity: &'a str,
-}
-
-/// Replicates for a ranking: a policy whose score is undefined in some resamples cannot be compared in them.
-fn all_defined(replicates: Vec<Option<f64>>) -> Result<Vec<f64>, Reason> {
-    let resamples = replicates.len();
-    let defined: Vec<f64> = replicates.into_iter().flatten().collect();
-    let undefined = resamples - defined.len();
-    if undefined > 0 { Err(Reason::Unstable { undefined, resamples }) } else { Ok(defined) }
-}
-
-/// Replicates of the mean over seeds of Spearman's correlation within sizes, of answer tokens at sizes trained on:
-/// those of which [`measures::alignment`] gives the interval.
-fn within_size(tables: &[TokenTable], complexity: &str, bootstrap: Bootstrap) -> Result<Vec<f64>, Reason> {
-    let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
-    let mut seeds = Vec::new();
-    for table in tables {
-        let columns = table.columns();
-        let values = columns.complexities.get(complexity).ok_or(Reason::NotApplicable)?;
-        let instances = table.instances(filter.split);
-        let (mut level, mut depth, mut size, mut cluster) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for row in table.rows(filter) {
-            if let (Some(value), Ok(instance)) = (values[row], instances.binary_search(&columns.instance[row])) {
-                level.push(f64::from(value));
-                depth.push(f64::from(columns.depth[row]));
-                size.push(f64::from(columns.size[row]));
-                cluster.push(instance);
-            }
-        }
-        seeds.push((Strata::of(&level, &depth, &size)?, cluster));
-    }
-    let design = TokenTable::design(tables, filter.split);
-    interval_method(&design)?;
-    let mut replicates = Vec::with_capacity(bootstrap.resamples);
-    for_each_resample(&design, bootstrap, |draws| {
-        let mean = mean_over_draws(draws, |seed, weights| {
-            let (strata, cluster) = &seeds[seed];
-            Ok(strata.spearman(|row| weights[cluster[row]])?.value)
-        });
-        replicates.push(mean.ok());
-    });
-    all_defined(replicates)
 }

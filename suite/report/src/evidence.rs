@@ -1,18 +1,14 @@
 //! What the run folder holds about the policies of a board.
 
-use std::fs;
-use std::io::ErrorKind;
-
-use haltbench_analysis::frontier::CostAccuracy;
-use haltbench_analysis::measures::{Quantity, cluster_sums};
-use haltbench_analysis::{ClusterSum, Design, Split, TokenTable};
+use haltbench_analysis::{CostAccuracy, Reason, TokenTable};
 use haltbench_engine::plan::{CellPlan, Suite};
 use haltbench_engine::store::{CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, read_tokens};
 use haltbench_engine::{Error, Result};
+use haltbench_sdk::policy::Role;
 
 use crate::board::MissingCell;
-use crate::cost::sequence_costs;
 use crate::describe;
+use crate::gain::cost_accuracy;
 
 /// The cells of one task and backbone.
 pub(crate) struct Group<'a> {
@@ -40,25 +36,25 @@ pub(crate) struct Evidence<'a> {
     pub timings: Vec<Option<Timings>>,
     /// Tokens of those.
     pub tables: Vec<TokenTable>,
-    /// Cost and accuracy of the sequences at sizes trained on.
-    pub in_range: CostAccuracy,
+    /// Cost and accuracy of those at sizes trained on.
+    pub in_range: std::result::Result<CostAccuracy, Reason>,
 }
 
 impl Evidence<'_> {
-    /// Executed operations of every sequence of a split, per seed.
-    pub fn costs(&self, split: Option<Split>) -> Vec<Vec<ClusterSum>> {
-        let seeds = self.tables.iter().zip(&self.results);
-        seeds.map(|(table, result)| sequence_costs(table, &result.ledger, &result.kind, split)).collect()
-    }
-
-    /// Seeds that are done and sequences of a split.
-    pub fn design(&self, split: Option<Split>) -> Design {
-        TokenTable::design(&self.tables, split)
-    }
-
     /// Whether all planned seeds are done.
     pub fn is_complete(&self) -> bool {
         self.seeds == self.planned
+    }
+
+    /// Whether it has this role; unknown as long as no cell is done.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.results.first().is_some_and(|result| result.role == role.name())
+    }
+
+    /// The tables of these seeds, if it has them all.
+    pub fn tables_of(&self, seeds: &[u64]) -> Option<Vec<TokenTable>> {
+        let table = |seed: &u64| self.tables.get(self.seeds.binary_search(seed).ok()?).cloned();
+        seeds.iter().map(table).collect()
     }
 
     /// Whether it reads labels.
@@ -125,7 +121,7 @@ fn evidence<'a>(
         results: Vec::new(),
         timings: Vec::new(),
         tables: Vec::new(),
-        in_range: CostAccuracy::default(),
+        in_range: Err(Reason::Empty),
     };
     for (id, plan) in cells {
         let folder = run.cell(id);
@@ -133,15 +129,13 @@ fn evidence<'a>(
             Some(result) => {
                 row.seeds.push(plan.seed);
                 row.results.push(result);
-                row.timings.push(timings(&folder)?);
+                row.timings.push(folder.timings());
                 row.tables.push(read_tokens(&folder.file("tokens.parquet"))?);
             }
             None => missing.push(missing_cell(id, &row.label, plan.seed, &folder.status())),
         }
     }
-    let split = Some(Split::InRange);
-    let accuracy = cluster_sums(&row.tables, Quantity::TokenAccuracy, split);
-    row.in_range = CostAccuracy { cost: row.costs(split), accuracy };
+    row.in_range = cost_accuracy(&row.tables);
     Ok(row)
 }
 
@@ -156,19 +150,6 @@ fn finished(folder: &CellFolder, id: &str) -> Result<Option<CellResult>> {
         return damaged(format!("it is the result of cell {}", result.cell));
     }
     Ok(Some(result))
-}
-
-/// What was timed. A cell may have no such file: nothing but the speed-up depends on it.
-fn timings(folder: &CellFolder) -> Result<Option<Timings>> {
-    let path = folder.file("timings.json");
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let parsed = serde_json::from_str(&text);
-            parsed.map(Some).map_err(|error| Error::Damaged { path, message: error.to_string() })
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::file(&path, "cannot be read")(error)),
-    }
 }
 
 fn missing_cell(id: &str, label: &str, seed: u64, status: &Status) -> MissingCell {

@@ -1,72 +1,126 @@
-//! Adapt-gain of a row over the fixed depths of its board.
+//! What the policies of a board gain over fixed depths, and over what a surface cue tells of their depths.
 
-use haltbench_analysis::bootstrap::cluster_bootstrap;
-use haltbench_analysis::frontier::{CostAccuracy, adapt_gain};
-use haltbench_analysis::means::mean_of;
-use haltbench_analysis::{Bootstrap, ClusterSum, Estimate, Frontier, Reason, Split};
+use haltbench_analysis::measures::{Quantity, quantity_table};
+use haltbench_analysis::{CostAccuracy, Crossed, Gain, Reason, Split, TokenTable, adapt_gain};
+use haltbench_engine::store::BaselineResult;
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::policy::Role;
 
+use crate::board::find;
 use crate::evidence::Evidence;
 
-/// Name of the policy whose rows make the frontier.
-pub(crate) const FIXED: &str = "fixed";
-
-/// The gain with its interval, and the replicates that the interval is of; `count` is the number of sequences.
-///
-/// The fixed depths are taken at the seeds of the policy, so that every comparison is a paired one.
-/// [`Reason::NotApplicable`] for a fixed depth itself, [`Reason::NoFrontier`] without fixed depths,
-/// [`Reason::MissingCells`] if one of them lacks a seed of the policy or was evaluated on other sequences.
-pub(crate) fn gain(
-    policy: &Evidence,
-    board: &[Evidence],
-    bootstrap: Bootstrap,
-) -> (Estimate, Result<Vec<Option<f64>>, Reason>) {
-    let own = &policy.in_range;
-    let design = policy.design(Some(Split::InRange));
-    let missing = |reason| (Estimate::missing(reason, design.clusters()), Err(reason));
-    let fixed = match frontier(policy, board) {
-        Ok(fixed) => fixed,
-        Err(reason) => return missing(reason),
-    };
-    let mut values = Vec::with_capacity(bootstrap.resamples + 1);
-    let estimate = cluster_bootstrap(&design, bootstrap, |draws| {
-        let point = |of: &CostAccuracy| Ok((mean_of(&of.cost, draws)?, mean_of(&of.accuracy, draws)?));
-        let points = fixed.iter().map(point).collect::<Result<Vec<_>, _>>();
-        let value = points.and_then(|points| {
-            let (cost, accuracy) = point(own)?;
-            adapt_gain(cost, accuracy, &Frontier::new(&points)?)
-        });
-        values.push(value.ok());
-        value
-    });
-    // The first value is that of the data themselves; without resamples nothing can be ranked.
-    let replicates = match (estimate.reason, values.split_first()) {
-        (_, Some((Some(_), replicates))) if !replicates.is_empty() => Ok(replicates.to_vec()),
-        (reason, _) => Err(reason.unwrap_or(Reason::Empty)),
-    };
-    (estimate, replicates)
+/// Which fixed depths a policy is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// Those that compute all tokens alike.
+    FixedDepths,
+    /// Those that compute prompts with one step, among them the fixed depth 1.
+    FixedAnswerDepths,
 }
 
-/// The fixed depths of the board at the seeds of the policy.
-fn frontier(policy: &Evidence, board: &[Evidence]) -> Result<Vec<CostAccuracy>, Reason> {
-    if policy.plan.policy.name == FIXED {
-        return Err(Reason::NotApplicable);
+impl Against {
+    fn holds(self, row: &Evidence) -> bool {
+        match self {
+            Against::FixedDepths => row.has_role(Role::FixedDepth),
+            Against::FixedAnswerDepths => {
+                row.has_role(Role::FixedAnswerDepth) || row.has_role(Role::FixedDepth) && depth(row) == Some(1)
+            }
+        }
     }
-    let fixed: Vec<&Evidence> = board.iter().filter(|row| row.plan.policy.name == FIXED).collect();
-    if fixed.is_empty() {
-        return Err(Reason::NoFrontier);
-    }
-    fixed.iter().map(|row| beside(row, policy)).collect::<Option<Vec<_>>>().ok_or(Reason::MissingCells)
 }
 
-/// Cost and accuracy of a row at the seeds of the policy only, if it has all of them, on the same sequences.
-fn beside(row: &Evidence, policy: &Evidence) -> Option<CostAccuracy> {
-    let places: Vec<usize> =
-        policy.seeds.iter().map(|seed| row.seeds.binary_search(seed).ok()).collect::<Option<_>>()?;
-    let sequences =
-        |of: &Evidence, place: usize| of.tables.get(place).map(|table| table.instances(Some(Split::InRange)));
-    if places.iter().enumerate().any(|(own, &place)| sequences(row, place) != sequences(policy, own)) {
-        return None;
+/// The number of steps of a fixed depth.
+pub(crate) fn depth(row: &Evidence) -> Option<i64> {
+    match row.plan.policy.parameters.values().get("depth") {
+        Some(Value::Integer(depth)) => Some(*depth),
+        _ => None,
     }
-    let pick = |sums: &[Vec<ClusterSum>]| places.iter().filter_map(|&place| sums.get(place).cloned()).collect();
-    Some(CostAccuracy { cost: pick(&row.in_range.cost), accuracy: pick(&row.in_range.accuracy) })
+}
+
+/// The rows of a board with what gains need of all of them.
+pub(crate) struct Gains<'a> {
+    /// The rows.
+    pub board: &'a [Evidence<'a>],
+    /// Accuracy of the best guess at sizes trained on.
+    pub guess: Option<f64>,
+}
+
+impl<'a> Gains<'a> {
+    /// Of a board with these baselines.
+    pub fn of(board: &'a [Evidence<'a>], baselines: &[BaselineResult]) -> Self {
+        let accuracy = |baseline: &BaselineResult| {
+            find(&baseline.metrics, "token_accuracy", Some(Split::InRange.name())).and_then(|metric| metric.value)
+        };
+        Gains { board, guess: baselines.iter().filter_map(accuracy).max_by(f64::total_cmp) }
+    }
+
+    /// What a policy gains, at its own seeds, so that every comparison is a paired one.
+    ///
+    /// [`Reason::NotApplicable`] for a fixed depth of the frontier itself, [`Reason::NoFrontier`] without fixed depths,
+    /// [`Reason::MissingCells`] if one of them lacks a seed of the policy or was evaluated on other sequences.
+    pub fn gain(&self, row: &Evidence, against: Against) -> Result<Gain, Reason> {
+        if against.holds(row) {
+            return Err(Reason::NotApplicable);
+        }
+        self.gain_at(row, &row.seeds, against)
+    }
+
+    fn gain_at(&self, row: &Evidence, seeds: &[u64], against: Against) -> Result<Gain, Reason> {
+        if seeds.is_empty() {
+            return Err(Reason::Empty);
+        }
+        let own = point(row, seeds)?;
+        let fixed = self.board.iter().filter(|other| against.holds(other));
+        adapt_gain(&own, &fixed.map(|other| point(other, seeds)).collect::<Result<Vec<_>, _>>()?, self.guess)
+    }
+
+    /// What a policy gains over fixed depths, minus what the best of its surface cues gains, and that cue. The interval is
+    /// that of the pair; that the data chose the best cue is not in it.
+    pub fn beyond_cues(&self, row: &Evidence) -> Result<(Crossed, String), String> {
+        let borrows =
+            |other: &&Evidence| other.plan.source.as_ref().is_some_and(|source| source.label == row.plan.label);
+        // What a policy is on a board for is known once one of its cells is done.
+        if self.board.iter().filter(borrows).any(|other| other.results.is_empty()) {
+            return Err("some cells of the controls that borrow its depths are missing".to_owned());
+        }
+        let cues: Vec<&Evidence> =
+            self.board.iter().filter(borrows).filter(|other| other.has_role(Role::Cue)).collect();
+        if cues.is_empty() {
+            return Err("the board has no surface cue of it".to_owned());
+        }
+        let exact = |gain: Result<Gain, Reason>, what: &str| match gain {
+            Ok(Gain::Exact(table)) => Ok(table),
+            Ok(Gain::Bounds { .. }) => Err(format!("{what} costs less than the cheapest fixed depth")),
+            Err(Reason::MissingCells) => Err(format!("some cells of the fixed depths or of {what} are missing")),
+            Err(reason) => Err(reason.to_string()),
+        };
+        let own = exact(self.gain(row, Against::FixedDepths), "it")?;
+        let mut least: Option<(Crossed, String)> = None;
+        for cue in cues {
+            let of_cue = exact(self.gain_at(cue, &row.seeds, Against::FixedDepths), &cue.label)?;
+            let difference = own.minus(&of_cue).map_err(|reason| reason.to_string())?;
+            if least.as_ref().is_none_or(|(known, _)| difference.mean() < known.mean()) {
+                least = Some((difference, cue.label.clone()));
+            }
+        }
+        least.ok_or_else(|| "the board has no surface cue of it".to_owned())
+    }
+}
+
+/// Cost and accuracy at sizes trained on, of the seeds given.
+fn point(row: &Evidence, seeds: &[u64]) -> Result<CostAccuracy, Reason> {
+    if seeds == row.seeds {
+        return row.in_range.clone();
+    }
+    cost_accuracy(&row.tables_of(seeds).ok_or(Reason::MissingCells)?)
+}
+
+/// Cost and accuracy at sizes trained on, over the same sequences.
+pub(crate) fn cost_accuracy(tables: &[TokenTable]) -> Result<CostAccuracy, Reason> {
+    let of = |quantity| quantity_table(tables, quantity, Some(Split::InRange));
+    let (cost, accuracy) = (of(Quantity::Flops)?, of(Quantity::TokenAccuracy)?);
+    let mut units: Vec<u64> = cost.units().iter().chain(accuracy.units()).copied().collect();
+    units.sort_unstable();
+    units.dedup();
+    Ok(CostAccuracy { cost: cost.over(&units), accuracy: accuracy.over(&units) })
 }

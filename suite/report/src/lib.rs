@@ -6,8 +6,8 @@
 //!
 //! What a board promises:
 //!
-//! * A rank is an interval, and policies that the data cannot tell apart share a tie group. Both come from bootstrap
-//!   resamples that are the same for all rows, so that every comparison is a paired one.
+//! * A rank is an interval, and policies that the data cannot tell apart share a letter. Both come from paired differences of
+//!   all policies, whose intervals hold at once.
 //! * A policy with missing cells is shown with the numbers of the seeds that are done, unranked, and its missing cells
 //!   are listed. Oracles are shown, unranked.
 //! * A number that cannot be computed is null and has a reason.
@@ -15,7 +15,6 @@
 
 mod board;
 mod build;
-mod cost;
 mod criterion;
 mod describe;
 mod evidence;
@@ -23,8 +22,12 @@ mod gain;
 mod measure;
 mod place;
 pub mod render;
+mod speed;
+mod warnings;
 
-pub use board::{Board, Implementation, LEADERBOARD_SCHEMA, Leaderboard, MissingCell, Order, Place, Row, Settings};
+pub use board::{
+    Board, Implementation, LEADERBOARD_SCHEMA, Leaderboard, MissingCell, Order, PairDifference, Place, Row, Settings,
+};
 pub use build::{Options, leaderboard};
 pub use criterion::Criterion;
 pub use render::Format;

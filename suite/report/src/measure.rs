@@ -1,47 +1,61 @@
 //! The measures of a row.
 
-use haltbench_analysis::means::mean_estimate;
-use haltbench_analysis::measures::{self, Quantity};
-use haltbench_analysis::{Bootstrap, Estimate, Filter, Population, Reason, Split};
-use haltbench_engine::store::{MetricRow, Timings};
+use haltbench_analysis::crossed::over_seeds;
+use haltbench_analysis::measures::{
+    self, Depth, Quantity, Statistic, beyond_static, by_level, by_size, correlation_table, increments,
+};
+use haltbench_analysis::{Estimate, Filter, Gain, Population, Reason, Split, TokenTable, Tokens};
+use haltbench_engine::store::MetricRow;
+use haltbench_sdk::policy::Role;
 
 use crate::evidence::Evidence;
-use crate::gain::FIXED;
+use crate::gain::{Against, Gains};
+use crate::speed::speed;
+
+/// Answer tokens at sizes trained on.
+pub(crate) const IN_RANGE: Filter =
+    Filter { split: Some(Split::InRange), tokens: Tokens::Answer, population: Population::All };
 
 /// What the measures of a row are computed with.
 pub(crate) struct Context<'a> {
     /// The complexity that depth is compared with.
     pub complexity: &'a str,
-    /// Splits that some row of the board has sequences of.
+    /// Splits that some row of the board has tokens of.
     pub splits: &'a [Split],
     /// Steps a token may take at most.
     pub max_depth: u32,
-    /// How to resample.
-    pub bootstrap: Bootstrap,
+    /// The task's static features.
+    pub static_features: &'a [String],
+    /// The other rows.
+    pub gains: &'a Gains<'a>,
 }
 
-/// A split's name in files.
-pub(crate) fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::InRange => "in_range",
-        Split::Embedded => "embedded",
-        Split::Between => "between",
-        Split::Beyond => "beyond",
-    }
+/// The measures of a row.
+pub(crate) struct Measured {
+    /// In the order of the documentation of [`Row::metrics`](crate::Row::metrics).
+    pub metrics: Vec<MetricRow>,
+    /// The cue that `beyond_cues` compares with.
+    pub best_cue: Option<String>,
 }
 
-/// All measures of a row, in the order of the documentation of [`Row::metrics`](crate::Row::metrics).
-pub(crate) fn measures(row: &Evidence, gain: &Estimate, context: &Context) -> Vec<MetricRow> {
+/// All measures of a row.
+pub(crate) fn measures(row: &Evidence, context: &Context) -> Measured {
     let mut metrics = quality(row, context);
-    metrics.extend(cost(row, context));
-    metrics.push(adapt_gain(row, gain));
+    metrics.extend(said_by_cells(row, |name| name.starts_with("trained_")));
+    metrics.extend(cost(row));
+    metrics.push(speed(row));
+    metrics.extend(gain(row, "adapt_gain", context.gains.gain(row, Against::FixedDepths)));
+    metrics.extend(gain(row, "adapt_gain_answers", context.gains.gain(row, Against::FixedAnswerDepths)));
+    let (beyond, best_cue) = beyond_cues(row, context);
+    metrics.push(beyond);
     metrics.extend(alignment(row, context));
-    metrics.extend(by_level(row, context));
-    metrics.extend(strings(row));
+    metrics.extend(levels(row, context));
+    metrics.extend(sizes(row));
+    metrics.extend(said_by_cells(row, |name| name.starts_with("generated_") || name.starts_with("teacher_forced_")));
     if row.seeds.is_empty() {
         metrics.iter_mut().for_each(|metric| metric.reason = Some("none of its cells is done".to_owned()));
     }
-    metrics
+    Measured { metrics, best_cue }
 }
 
 fn metric(name: &str, split: Option<Split>, estimate: &Estimate) -> MetricRow {
@@ -49,129 +63,162 @@ fn metric(name: &str, split: Option<Split>, estimate: &Estimate) -> MetricRow {
 }
 
 fn quality(row: &Evidence, context: &Context) -> Vec<MetricRow> {
-    let of = |name, quantity, split| {
-        metric(name, Some(split), &measures::estimate(&row.tables, quantity, Some(split), context.bootstrap))
-    };
+    let of = |name, quantity, split| metric(name, Some(split), &measures::estimate(&row.tables, quantity, Some(split)));
     let mut metrics = Vec::new();
     for &split in context.splits {
         metrics.push(of("token_accuracy", Quantity::TokenAccuracy, split));
-        metrics.push(of("exact_match", Quantity::ExactMatch, split));
+        // No sequence has embedded tokens alone: the larger problem that they stand in is its hardest.
+        if split != Split::Embedded {
+            metrics.push(of("exact_match", Quantity::ExactMatch, split));
+        }
     }
     metrics.push(of("answer_depth", Quantity::AnswerDepth, Split::InRange));
     metrics.push(of("depth", Quantity::Depth, Split::InRange));
     metrics
 }
 
-fn cost(row: &Evidence, context: &Context) -> Vec<MetricRow> {
-    let costs = row.costs(None);
-    let (all, in_range) = (row.design(None), row.design(Some(Split::InRange)));
-    let flops = mean_estimate(&costs, &all, context.bootstrap);
-    // A ratio of sums: every token is counted with what it would cost in all D steps.
-    let mut shares = costs;
-    for (seed, result) in shares.iter_mut().zip(&row.results) {
-        let tokens: f64 = seed.iter().map(|cluster| cluster.count).sum();
-        seed.iter_mut().for_each(|cluster| cluster.count *= result.ledger.dense_flops / tokens);
-    }
-    let share = Estimate { count: flops.count, ..mean_estimate(&shares, &all, context.bootstrap) };
-    vec![
-        metric("flops", None, &flops),
-        metric("flops", Some(Split::InRange), &mean_estimate(&row.in_range.cost, &in_range, context.bootstrap)),
-        metric("flops_share", None, &share),
-        speed_up(row),
-    ]
+fn cost(row: &Evidence) -> [MetricRow; 2] {
+    [("flops", Quantity::Flops), ("flops_share", Quantity::FlopsShare)].map(|(name, quantity)| {
+        metric(name, IN_RANGE.split, &measures::estimate(&row.tables, quantity, IN_RANGE.split))
+    })
 }
 
-/// Mean over seeds of what skipping halted tokens was measured to save. Timings are no sample that could be resampled.
-fn speed_up(row: &Evidence) -> MetricRow {
-    let measured = |timings: &Option<Timings>| {
-        let timings = timings.as_ref()?;
-        let [compacted, dense] = *timings.speed.as_ref()?.pairs.first()?;
-        (compacted > 0.0 && dense > 0.0).then(|| dense / compacted)
+/// The gain, and its bounds where there is no exact number.
+fn gain(row: &Evidence, name: &str, gain: Result<Gain, Reason>) -> Vec<MetricRow> {
+    let of = |name: &str, estimate: &Estimate| metric(name, IN_RANGE.split, estimate);
+    let count = row.in_range.as_ref().map_or(0, |point| point.cost.units().len());
+    let missing = |reason: Reason| of(name, &Estimate::missing(reason, count));
+    match gain {
+        Ok(Gain::Exact(table)) => vec![of(name, &table.estimate())],
+        Ok(Gain::Bounds { lower, upper }) => {
+            let upper = upper.map_or(Estimate::missing(Reason::NotApplicable, count), |upper| upper.estimate());
+            let upper = of(&format!("{name}_upper"), &upper);
+            let without_guess = upper.value.is_none().then(|| "there is no guess to mix in".to_owned());
+            vec![
+                missing(Reason::OutsideFrontier),
+                of(&format!("{name}_lower"), &lower.estimate()),
+                MetricRow { reason: without_guess.or(upper.reason.clone()), ..upper },
+            ]
+        }
+        Err(reason) => {
+            let words = match reason {
+                Reason::NotApplicable => Some("the frontier is made of fixed depths"),
+                Reason::MissingCells => Some("some cells of the fixed depths are missing"),
+                _ => None,
+            };
+            let missing = missing(reason);
+            vec![MetricRow { reason: words.map(str::to_owned).or(missing.reason.clone()), ..missing }]
+        }
+    }
+}
+
+fn beyond_cues(row: &Evidence, context: &Context) -> (MetricRow, Option<String>) {
+    let named = |estimate: &Estimate| metric("beyond_cues", IN_RANGE.split, estimate);
+    let difference = match row.has_role(Role::Policy) {
+        true => context.gains.beyond_cues(row),
+        false => Err("it is no contender".to_owned()),
     };
-    let values: Option<Vec<f64>> = row.timings.iter().map(measured).collect();
-    match values {
-        Some(values) if !values.is_empty() => {
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            metric("speed_up", None, &Estimate::point(mean, values.len()))
+    match difference {
+        Ok((table, cue)) => (named(&table.estimate()), Some(cue)),
+        Err(reason) => {
+            let missing = named(&Estimate::missing(Reason::NotApplicable, 0));
+            (MetricRow { reason: Some(reason), ..missing }, None)
         }
-        _ => {
-            let missing = metric("speed_up", None, &Estimate::missing(Reason::MissingCells, 0));
-            MetricRow { reason: Some("some of its seeds were not timed".to_owned()), ..missing }
-        }
-    }
-}
-
-fn adapt_gain(row: &Evidence, gain: &Estimate) -> MetricRow {
-    let metric = metric("adapt_gain", Some(Split::InRange), gain);
-    match gain.reason {
-        Some(Reason::NotApplicable) if row.plan.policy.name == FIXED => {
-            MetricRow { reason: Some("the frontier is made of fixed depths".to_owned()), ..metric }
-        }
-        Some(Reason::MissingCells) => {
-            MetricRow { reason: Some("some cells of the fixed depths are missing".to_owned()), ..metric }
-        }
-        _ => metric,
     }
 }
 
 fn alignment(row: &Evidence, context: &Context) -> Vec<MetricRow> {
-    let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
-    let alignment = measures::alignment(&row.tables, context.complexity, filter, context.max_depth, context.bootstrap);
+    let found = measures::alignment(&row.tables, context.complexity, IN_RANGE, context.max_depth);
+    let beyond =
+        beyond_static(&row.tables, context.complexity, Depth::Steps, IN_RANGE, context.static_features).estimate;
+    let other = |depth| {
+        let table = correlation_table(&row.tables, context.complexity, depth, IN_RANGE, Statistic::Spearman);
+        table.map_or_else(|reason| Estimate::missing(reason, 0), |table| table.estimate())
+    };
     let estimates = [
-        ("saturation", &alignment.saturation),
-        ("spearman", &alignment.spearman),
-        ("spearman_within_size", &alignment.within_size),
-        ("spearman_partial", &alignment.partial),
+        ("saturation", found.saturation),
+        ("spearman", found.spearman),
+        ("spearman_above_lowest", found.above_lowest),
+        ("spearman_within_size", found.within_size),
+        ("spearman_partial", found.partial),
+        ("spearman_partial_static", beyond),
+        ("spearman_at_token", other(Depth::StepsAtToken)),
+        ("spearman_expected", other(Depth::Expected)),
+        ("spearman_expected_at_token", other(Depth::ExpectedAtToken)),
     ];
-    let of = |(name, estimate): (&str, &Estimate)| {
+    let of = |(name, estimate): (&str, Estimate)| {
         let complexity = Some(context.complexity.to_owned());
-        MetricRow { complexity, ..metric(name, filter.split, estimate) }
+        MetricRow { complexity, ..metric(name, IN_RANGE.split, &estimate) }
     };
     estimates.into_iter().map(of).collect()
 }
 
-fn by_level(row: &Evidence, context: &Context) -> Vec<MetricRow> {
-    let split = Some(Split::InRange);
+fn levels(row: &Evidence, context: &Context) -> Vec<MetricRow> {
     let of = |name: &str, level: Option<f64>, estimate: &Estimate| {
         let complexity = Some(context.complexity.to_owned());
-        MetricRow { complexity, level, ..metric(name, split, estimate) }
+        MetricRow { complexity, level, ..metric(name, IN_RANGE.split, estimate) }
     };
     const NAMES: [&str; 2] = ["token_accuracy_by_level", "answer_depth_by_level"];
-    match measures::by_level(&row.tables, context.complexity, split, context.bootstrap) {
+    let mut metrics: Vec<MetricRow> = match by_level(&row.tables, context.complexity, IN_RANGE.split) {
         Ok(levels) => levels
             .iter()
             .flat_map(|level| NAMES.into_iter().zip([&level.accuracy, &level.depth]).map(|pair| (level.level, pair)))
             .map(|(level, (name, estimate))| of(name, Some(level), estimate))
             .collect(),
         Err(reason) => {
-            let missing = Estimate::missing(reason, row.design(split).clusters());
+            let missing = Estimate::missing(reason, 0);
             NAMES.into_iter().map(|name| of(name, None, &missing)).collect()
         }
+    };
+    let steps = increments(&row.tables, context.complexity, IN_RANGE.split).unwrap_or_default();
+    metrics.extend(steps.iter().map(|step| of("answer_depth_increment", Some(step.to), &step.depth)));
+    metrics
+}
+
+fn sizes(row: &Evidence) -> Vec<MetricRow> {
+    let of = |name: &str, size: Option<u32>, estimate: &Estimate| MetricRow {
+        level: size.map(f64::from),
+        ..metric(name, None, estimate)
+    };
+    const NAMES: [&str; 2] = ["token_accuracy_by_size", "answer_depth_by_size"];
+    match by_size(&row.tables) {
+        Ok(sizes) => sizes
+            .iter()
+            .flat_map(|own| NAMES.into_iter().zip([&own.accuracy, &own.depth]).map(|pair| (own.size, pair)))
+            .map(|(size, (name, estimate))| of(name, Some(size), estimate))
+            .collect(),
+        Err(reason) => NAMES.into_iter().map(|name| of(name, None, &Estimate::missing(reason, 0))).collect(),
     }
 }
 
-/// What a task that is a language said about every seed's strings: of one seed as it was found, of several the mean.
-fn strings(row: &Evidence) -> Vec<MetricRow> {
-    let is_of_strings =
-        |metric: &&MetricRow| ["generated_", "teacher_forced_"].iter().any(|kind| metric.metric.starts_with(kind));
-    let Some(first) = row.results.first() else { return Vec::new() };
-    first.metrics.iter().filter(is_of_strings).map(|metric| over_seeds(row, metric)).collect()
+/// Sizes of answers' own problems that were trained on, ascending.
+pub(crate) fn trained_sizes(tables: &[TokenTable]) -> Vec<u32> {
+    by_size(tables).unwrap_or_default().iter().filter(|own| own.trained).map(|own| own.size).collect()
 }
 
-fn over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
+/// What every cell says about itself under these names: of one seed as it was found, of several the mean.
+fn said_by_cells(row: &Evidence, is_wanted: impl Fn(&str) -> bool) -> Vec<MetricRow> {
+    let Some(first) = row.results.first() else { return Vec::new() };
+    first.metrics.iter().filter(|metric| is_wanted(&metric.metric)).map(|metric| mean_over_seeds(row, metric)).collect()
+}
+
+fn mean_over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
     let same = |metric: &&MetricRow| {
         (&metric.metric, &metric.split, &metric.complexity) == (&first.metric, &first.split, &first.complexity)
     };
-    let seeds: Vec<&MetricRow> = row.results.iter().filter_map(|result| result.metrics.iter().find(same)).collect();
-    let values: Vec<f64> = seeds.iter().filter_map(|metric| metric.value).collect();
-    if seeds.len() == 1 {
-        return first.clone();
+    let seeds: Vec<Option<&MetricRow>> = row.results.iter().map(|result| result.metrics.iter().find(same)).collect();
+    if let [Some(one)] = seeds.as_slice() {
+        return (*one).clone();
     }
-    if let Some(missing) = seeds.iter().find(|metric| metric.value.is_none()) {
-        return (*missing).clone();
-    }
-    let count = seeds.iter().map(|metric| metric.count).sum();
-    let mean = Estimate::point(values.iter().sum::<f64>() / values.len() as f64, count);
     let (split, complexity) = (first.split.clone(), first.complexity.clone());
-    MetricRow { split, complexity, ..metric(&first.metric, None, &mean) }
+    let of = |estimate: &Estimate| MetricRow {
+        split: split.clone(),
+        complexity: complexity.clone(),
+        ..metric(&first.metric, None, estimate)
+    };
+    if let Some(missing) = seeds.iter().find(|metric| metric.is_none_or(|metric| metric.value.is_none())) {
+        return missing.cloned().unwrap_or_else(|| of(&Estimate::missing(Reason::MissingCells, 0)));
+    }
+    let values: Vec<f64> = seeds.iter().filter_map(|metric| metric.and_then(|metric| metric.value)).collect();
+    of(&over_seeds(&values, seeds.iter().flatten().map(|metric| metric.count).sum()))
 }

@@ -1,27 +1,22 @@
 //! Ranks of the rows of a board, and their order.
 
-use haltbench_analysis::{Reason, Split, Standing, rank};
-use haltbench_engine::store::MetricRow;
+use haltbench_analysis::{Crossed, Difference, Reason, Split, Standing, rank};
 
-use crate::board::{Order, Place, Row, find};
-use crate::build::Options;
-use crate::criterion::Inputs;
+use crate::board::{Order, PairDifference, Place, Row};
+use crate::criterion::Criterion;
 use crate::evidence::Evidence;
+use crate::gain::Gains;
 
-/// Replicates of adapt-gain of one row.
-pub(crate) type Gains = Result<Vec<Option<f64>>, Reason>;
-
-/// Places of all rows. Incomplete rows and oracles have none, and do not count in the ranks of the others.
+/// Places of all rows, and the differences of those that are ranked. Incomplete rows and oracles have no place, and do
+/// not count in the ranks of the others.
 pub(crate) fn places(
     rows: &[Evidence],
-    gains: &[Gains],
-    metrics: &[Vec<MetricRow>],
+    gains: &Gains,
     complexity: &str,
-    options: Options,
-) -> Vec<Place> {
-    let order = options.sort.order();
+    criterion: Criterion,
+) -> (Vec<Place>, Vec<PairDifference>) {
     let reference = rows.iter().find(|row| row.is_complete());
-    let score = |((row, gains), metrics): ((&Evidence, &Gains), &Vec<MetricRow>)| -> Result<Vec<f64>, String> {
+    let score = |row: &Evidence| -> Result<Crossed, String> {
         if !row.is_complete() {
             let missing: Vec<u64> = row.planned.iter().copied().filter(|seed| !row.seeds.contains(seed)).collect();
             return Err(format!("{} {} missing", in_words(&missing), if missing.len() == 1 { "is" } else { "are" }));
@@ -29,30 +24,41 @@ pub(crate) fn places(
         if row.is_oracle() {
             return Err("oracles read what a policy cannot know".to_owned());
         }
-        if reference.is_some_and(|reference| !same_sequences(row, reference)) {
-            return Err("it was evaluated on other sequences or seeds than the others".to_owned());
+        if reference.is_some_and(|reference| row.seeds != reference.seeds) {
+            return Err("it was evaluated on other seeds than the others".to_owned());
         }
-        match find(metrics, &order.metric, order.split.as_deref()) {
-            None => return Err("the suite evaluates no such sizes".to_owned()),
-            Some(MetricRow { value: None, reason: Some(reason), .. }) => return Err(reason.clone()),
-            Some(_) => {}
-        }
-        let costs = row.costs(None);
-        let inputs = Inputs { tables: &row.tables, costs: &costs, gains: gains.clone(), complexity };
-        options.sort.replicates(&inputs, options.bootstrap).map_err(|reason| reason.to_string())
+        criterion.score(row, gains, complexity).map_err(|reason| match reason {
+            Reason::NotApplicable if matches!(criterion, Criterion::AdaptGain | Criterion::AdaptGainAnswers) => {
+                "the frontier is made of fixed depths".to_owned()
+            }
+            Reason::Empty => "the suite evaluates no such sizes".to_owned(),
+            reason => reason.to_string(),
+        })
     };
-    let scores: Vec<Result<Vec<f64>, String>> = rows.iter().zip(gains).zip(metrics).map(score).collect();
-    let standings = rank(&scores.iter().map(|score| score.as_ref().ok().cloned()).collect::<Vec<_>>());
-    let place = |(standing, score): (Standing, Result<Vec<f64>, String>)| Place {
+    let scores: Vec<Result<Crossed, String>> = rows.iter().map(score).collect();
+    let tables: Vec<Result<Crossed, Reason>> =
+        scores.iter().map(|score| score.clone().map_err(|_| Reason::NotApplicable)).collect();
+    let ranking = rank(&tables);
+    let place = |(standing, score): (Standing, &Result<Crossed, String>)| Place {
         rank_low: standing.rank_low,
         rank_high: standing.rank_high,
-        group: standing.group,
-        reason: score.err().or(standing.reason.map(|reason| match reason {
-            Reason::Empty => "there are no resamples to rank by".to_owned(),
+        letters: standing.letters,
+        reason: score.as_ref().err().cloned().or(standing.reason.map(|reason| match reason {
+            Reason::MissingCells => "it was evaluated on other sequences than the others".to_owned(),
             reason => reason.to_string(),
         })),
     };
-    standings.into_iter().zip(scores).map(place).collect()
+    let label = |place: usize| rows.get(place).map(|row| row.label.clone()).unwrap_or_default();
+    let pair = |pair: &Difference| PairDifference {
+        first: label(pair.first),
+        second: label(pair.second),
+        difference: pair.difference.value,
+        low: pair.difference.low,
+        high: pair.difference.high,
+        different: pair.different,
+    };
+    let differences = ranking.differences.iter().map(pair).collect();
+    (ranking.standings.into_iter().zip(&scores).map(place).collect(), differences)
 }
 
 /// `seed 3`, or `seeds 1, 2`.
@@ -61,29 +67,22 @@ fn in_words(seeds: &[u64]) -> String {
     format!("{} {}", if seeds.len() == 1 { "seed" } else { "seeds" }, list.join(", "))
 }
 
-/// Whether replicate r of both is of the same sequences.
-fn same_sequences(a: &Evidence, b: &Evidence) -> bool {
-    let same =
-        |split| a.tables.iter().zip(&b.tables).all(|(a, b)| a.instances(Some(split)) == b.instances(Some(split)));
-    a.seeds == b.seeds && Split::ALL.into_iter().all(same)
-}
-
-/// Puts ranked rows first, by tie group, rank and value. Rows without a rank keep the order of the suite.
+/// Puts ranked rows first, by value and then by rank. Rows without a rank keep the order of the suite.
 pub(crate) fn sort(rows: &mut [Row], order: &Order) {
     let value = |row: &Row| {
-        let value = row.metric(&order.metric, order.split.as_deref()).and_then(|metric| metric.value);
+        let of = |metric: &str| row.metric(metric, order.split.as_deref()).and_then(|metric| metric.value);
+        // Where only bounds exist, the lower one is ranked.
+        let value = of(&order.metric).or_else(|| of(&format!("{}_lower", order.metric)));
         let sign = if order.ascending { 1.0 } else { -1.0 };
         value.map_or(f64::INFINITY, |value| sign * value)
     };
-    rows.sort_by(|a, b| match (a.place.group, b.place.group) {
+    rows.sort_by(|a, b| match (a.place.rank_low, b.place.rank_low) {
         (None, None) => std::cmp::Ordering::Equal,
         (None, Some(_)) => std::cmp::Ordering::Greater,
         (Some(_), None) => std::cmp::Ordering::Less,
-        (one, other) => one
-            .cmp(&other)
-            .then(a.place.rank_low.cmp(&b.place.rank_low))
-            .then(a.place.rank_high.cmp(&b.place.rank_high))
-            .then(value(a).total_cmp(&value(b))),
+        (one, other) => {
+            value(a).total_cmp(&value(b)).then(one.cmp(&other)).then(a.place.rank_high.cmp(&b.place.rank_high))
+        }
     });
 }
 

@@ -1,37 +1,55 @@
 //! Tidy rows: one number a line, as RFC 4180 quotes them, with line feeds.
 //!
 //! A missing number is an empty field with a reason. Besides the measures of [`Row::metrics`] every policy has `rank`
-//! (its interval in `low` and `high`), `tie_group` and `seeds_done` (of `count` planned). Baselines are policies called
-//! `baseline:NAME` with their measures alone.
+//! (its interval in `low` and `high`), `letters` (in `text`) and `seeds_done` (of `count` planned), and for every pair of
+//! ranked policies the better one has `difference`, to the policy in `text`. `text` also names the cue of `beyond_cues`.
+//! Baselines are policies called `baseline:NAME` with their measures alone.
 
 use haltbench_engine::store::MetricRow;
 
-use crate::board::{Board, Leaderboard, Row};
+use crate::board::{Board, Leaderboard, PairDifference, Row};
 
-const COLUMNS: [&str; 12] =
-    ["board", "policy", "metric", "split", "complexity", "level", "value", "low", "high", "method", "count", "reason"];
+const COLUMNS: [&str; 13] = [
+    "board",
+    "policy",
+    "metric",
+    "split",
+    "complexity",
+    "level",
+    "value",
+    "low",
+    "high",
+    "method",
+    "count",
+    "reason",
+    "text",
+];
 
 pub(super) fn write(leaderboard: &Leaderboard) -> String {
     let mut text = line(&COLUMNS.map(str::to_owned));
     for board in &leaderboard.boards {
         for row in &board.rows {
-            standing(row)
-                .iter()
-                .chain(&row.metrics)
-                .for_each(|metric| text.push_str(&record(board, &row.policy, metric)));
+            for (metric, words) in standing(row) {
+                text.push_str(&record(board, &row.policy, &metric, &words));
+            }
+            for metric in &row.metrics {
+                let cue = row.best_cue.as_deref().filter(|_| metric.metric == "beyond_cues");
+                text.push_str(&record(board, &row.policy, metric, cue.unwrap_or_default()));
+            }
+            for pair in board.differences.iter().filter(|pair| pair.first == row.policy) {
+                text.push_str(&record(board, &row.policy, &difference(leaderboard, pair), &pair.second));
+            }
         }
         for baseline in &board.baselines {
             let name = format!("baseline:{}", baseline.name);
-            baseline.metrics.iter().for_each(|metric| text.push_str(&record(board, &name, metric)));
+            baseline.metrics.iter().for_each(|metric| text.push_str(&record(board, &name, metric, "")));
         }
     }
     text
 }
 
-/// What is known about a row besides its measures.
-fn standing(row: &Row) -> [MetricRow; 3] {
-    let real = |number: Option<usize>| number.map(|number| number as f64);
-    let blank = |metric: &str, reason: &Option<String>| MetricRow {
+fn blank(metric: &str) -> MetricRow {
+    MetricRow {
         metric: metric.to_owned(),
         split: None,
         population: "all".to_owned(),
@@ -41,18 +59,31 @@ fn standing(row: &Row) -> [MetricRow; 3] {
         low: None,
         high: None,
         method: None,
-        count: row.seeds_planned.len(),
-        reason: reason.clone(),
-    };
-    let place = &row.place;
-    [
-        MetricRow { low: real(place.rank_low), high: real(place.rank_high), ..blank("rank", &place.reason) },
-        MetricRow { value: real(place.group), ..blank("tie_group", &place.reason) },
-        MetricRow { value: Some(row.seeds_done.len() as f64), ..blank("seeds_done", &None) },
-    ]
+        count: 0,
+        reason: None,
+    }
 }
 
-fn record(board: &Board, policy: &str, metric: &MetricRow) -> String {
+/// What is known about a row besides its measures, with its text.
+fn standing(row: &Row) -> [(MetricRow, String); 3] {
+    let real = |number: Option<usize>| number.map(|number| number as f64);
+    let of = |metric: &str| MetricRow { count: row.seeds_planned.len(), ..blank(metric) };
+    let place = &row.place;
+    let placed = |metric: &str| MetricRow { reason: place.reason.clone(), ..of(metric) };
+    let rank = MetricRow { low: real(place.rank_low), high: real(place.rank_high), ..placed("rank") };
+    let done = MetricRow { value: Some(row.seeds_done.len() as f64), ..of("seeds_done") };
+    [(rank, String::new()), (placed("letters"), place.letters.clone().unwrap_or_default()), (done, String::new())]
+}
+
+/// The difference of two policies in what the board is ranked by.
+fn difference(leaderboard: &Leaderboard, pair: &PairDifference) -> MetricRow {
+    let PairDifference { difference, low, high, .. } = *pair;
+    let method = Some("simultaneous over all pairs".to_owned());
+    let split = leaderboard.order.split.clone();
+    MetricRow { split, value: difference, low, high, method, ..blank("difference") }
+}
+
+fn record(board: &Board, policy: &str, metric: &MetricRow, words: &str) -> String {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     // The shortest text that is read back as the same number.
     let real = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
@@ -69,10 +100,11 @@ fn record(board: &Board, policy: &str, metric: &MetricRow) -> String {
         text(&metric.method),
         metric.count.to_string(),
         text(&metric.reason),
+        words.to_owned(),
     ])
 }
 
-fn line(fields: &[String; 12]) -> String {
+fn line(fields: &[String; 13]) -> String {
     let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
     format!("{}\n", fields.join(","))
 }

@@ -1,10 +1,11 @@
 //! What the formats for people show of a board: lines, grids and notes. They differ only in how these are drawn.
 
 use haltbench_engine::store::BaselineResult;
+use haltbench_sdk::policy::Role;
 
 use crate::board::{Board, Implementation, Leaderboard, Place, Row, find};
 use crate::render::levels;
-use crate::render::number::{Notes, Unit, measure};
+use crate::render::number::{Notes, Unit, measure, value};
 
 /// One board.
 pub(super) struct Document {
@@ -40,25 +41,40 @@ type Measure = (&'static str, &'static str, Option<&'static str>, Unit);
 const IN_RANGE: Option<&str> = Some("in_range");
 const ACCURACY: [Measure; 2] =
     [("tokens %", "token_accuracy", IN_RANGE, Unit::Percent), ("sequences %", "exact_match", IN_RANGE, Unit::Percent)];
-const UNSEEN: [Measure; 2] = [
+const ACCEPTED: Measure = ("accepted %", "generated_accepted", IN_RANGE, Unit::Percent);
+const UNSEEN: [Measure; 3] = [
+    ("embedded %", "token_accuracy", Some("embedded"), Unit::Percent),
     ("between %", "token_accuracy", Some("between"), Unit::Percent),
     ("beyond %", "token_accuracy", Some("beyond"), Unit::Percent),
 ];
-const ACCEPTED: Measure = ("accepted %", "generated_accepted", IN_RANGE, Unit::Percent);
-const COST: [Measure; 5] = [
-    ("depth, answer", "answer_depth", IN_RANGE, Unit::Steps),
-    ("depth, all", "depth", IN_RANGE, Unit::Steps),
-    ("FLOPs", "flops", None, Unit::Operations),
-    ("of dense %", "flops_share", None, Unit::Percent),
-    ("speed", "speed_up", None, Unit::Times),
+const DEPTH: [Measure; 4] = [
+    ("answers", "answer_depth", IN_RANGE, Unit::Steps),
+    ("in training", "trained_answer_depth", IN_RANGE, Unit::Steps),
+    ("all tokens", "depth", IN_RANGE, Unit::Steps),
+    ("in training", "trained_depth", IN_RANGE, Unit::Steps),
 ];
-const ALLOCATION: [Measure; 4] = [
+const COST: [Measure; 3] = [
+    ("FLOPs", "flops", IN_RANGE, Unit::Operations),
+    ("of dense %", "flops_share", IN_RANGE, Unit::Percent),
+    ("speed", "speed", IN_RANGE, Unit::Times),
+];
+const GAIN: [Measure; 3] = [
     ("adapt-gain", "adapt_gain", IN_RANGE, Unit::Points),
+    ("answers alone", "adapt_gain_answers", IN_RANGE, Unit::Points),
+    ("beyond cues", "beyond_cues", IN_RANGE, Unit::Points),
+];
+const ALIGNMENT: [Measure; 4] = [
     ("ρ", "spearman", IN_RANGE, Unit::Correlation),
+    ("ρ above lowest", "spearman_above_lowest", IN_RANGE, Unit::Correlation),
     ("ρ within size", "spearman_within_size", IN_RANGE, Unit::Correlation),
     ("ρ partial", "spearman_partial", IN_RANGE, Unit::Correlation),
 ];
-
+const OTHER_ALIGNMENT: [Measure; 4] = [
+    ("ρ beyond static", "spearman_partial_static", IN_RANGE, Unit::Correlation),
+    ("ρ at token", "spearman_at_token", IN_RANGE, Unit::Correlation),
+    ("ρ expected", "spearman_expected", IN_RANGE, Unit::Correlation),
+    ("ρ exp. at token", "spearman_expected_at_token", IN_RANGE, Unit::Correlation),
+];
 const STRINGS: [Measure; 4] = [
     ("valid %", "generated_valid", IN_RANGE, Unit::Percent),
     ("KL, own", "generated_divergence", IN_RANGE, Unit::Nats),
@@ -66,61 +82,14 @@ const STRINGS: [Measure; 4] = [
     ("cross-entropy", "teacher_forced_cross_entropy", IN_RANGE, Unit::Nats),
 ];
 
-/// How exact the costs behind adapt-gain are.
-const APPORTIONED: &str =
-    "adapt-gain compares FLOPs in range: the total of all sizes, shared out by tokens and token-steps";
-
 /// What to show of a board. Grids of levels are at most `width` columns wide.
 pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -> Document {
     let mut notes = Notes::default();
-    let is_there = |measure: &&Measure| board.rows.iter().any(|row| row.metric(measure.1, measure.2).is_some());
-    let quality: Vec<Measure> = ACCURACY.iter().chain(UNSEEN.iter().filter(is_there)).copied().collect();
-    let accepted = [ACCEPTED].into_iter().filter(|measure| is_there(&measure));
-    let accuracy: Vec<Measure> = quality.iter().copied().chain(accepted).collect();
-    let mut title =
-        "Accuracy: answer tokens and whole sequences at sizes trained on (in range), answer tokens at unseen sizes"
-            .to_owned();
-    if accuracy.len() > quality.len() {
-        title += "; accepted: answers that the model writes itself and the checker takes, in range";
-    }
+    let mut grids = grids(board, &mut notes);
     let complexity = board.complexity.as_deref().unwrap_or("complexity");
-    let mut grids = vec![
-        grid(&title, ["rank", "tie", "policy", "seeds"], board, &accuracy, &mut notes, standing),
-        grid(
-            "Cost: steps in range; executed FLOPs per token with decisions, all sizes; measured speed-up over dense",
-            ["policy", "kind"],
-            board,
-            &COST,
-            &mut notes,
-            |row, _| [name(row), kind(row)],
-        ),
-        grid(
-            &format!(
-                "Allocation, in range: points of accuracy above fixed depths of the same FLOPs; Spearman's ρ of depth and {complexity}"
-            ),
-            ["policy"],
-            board,
-            &ALLOCATION,
-            &mut notes,
-            |row, _| [name(row)],
-        ),
-    ];
-    if !board.baselines.is_empty() {
-        grids.insert(1, baselines(board, &quality, &mut notes));
-    }
-    if board.rows.iter().any(|row| row.metric(STRINGS[2].1, STRINGS[2].2).is_some()) {
-        let title = "Strings: drawn at temperature 1, and those of the evaluation; divergence from the exact distribution \
-                     in nats per token";
-        grids.push(grid(title, ["policy"], board, &STRINGS, &mut notes, |row, _| [name(row)]));
-    }
     grids.extend(levels::grids(board, complexity, width, &mut notes));
-    let mut notes = notes.lines();
-    if board.rows.iter().any(|row| row.metric("adapt_gain", IN_RANGE).is_some_and(|gain| gain.value.is_some())) {
-        notes.insert(0, APPORTIONED.to_owned());
-    }
-    if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {
-        notes.insert(0, "* incomplete: the numbers are of the seeds that are done".to_owned());
-    }
+    let mut lines = explanations(board);
+    lines.extend(notes.lines());
     let missing = board
         .missing
         .iter()
@@ -130,9 +99,94 @@ pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -
         header: header(leaderboard, board),
         warnings: board.warnings.clone(),
         grids,
-        notes,
+        notes: lines,
         missing: missing.collect(),
     }
+}
+
+/// The tables with a line for each policy.
+fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
+    let row_has = |row: &Row, measure: &Measure| row.metric(measure.1, measure.2).is_some();
+    let is_there = |measure: &&Measure| board.rows.iter().any(|row| row_has(row, measure));
+    let has_value = |measure: &&Measure| {
+        board.rows.iter().any(|row| row.metric(measure.1, measure.2).is_some_and(|metric| metric.value.is_some()))
+    };
+    let there = |measures: &[Measure]| measures.iter().filter(is_there).copied().collect::<Vec<_>>();
+    let of_policy = |row: &Row, _: &mut Notes| [name(row)];
+    let complexity = board.complexity.as_deref().unwrap_or("complexity");
+    let mut grids = Vec::new();
+
+    let accepted = there(&[ACCEPTED]);
+    let accuracy: Vec<Measure> = ACCURACY.into_iter().chain(accepted.iter().copied()).collect();
+    let mut title = "Accuracy at sizes trained on (in range): answer tokens and whole sequences".to_owned();
+    if !accepted.is_empty() {
+        title += "; accepted: answers that the model writes itself and the checker takes";
+    }
+    grids.push(grid(&title, ["rank", "letters", "policy", "seeds"], board, &accuracy, notes, standing));
+    let unseen = there(&UNSEEN);
+    if !unseen.is_empty() {
+        let title = "Accuracy elsewhere, answer tokens; embedded: answers of a trained size inside larger instances; \
+                     between and beyond: of sizes that were not trained on";
+        grids.push(grid(title, ["policy"], board, &unseen, notes, of_policy));
+    }
+    if !board.baselines.is_empty() {
+        grids.push(baselines(board, &[&ACCURACY[..], &unseen[..]].concat(), notes));
+    }
+    let title = "Depth in range: mean steps of answer tokens and of all tokens; the same at the end of training, where \
+                 depths may be sampled";
+    grids.push(grid(title, ["policy"], board, &there(&DEPTH), notes, of_policy));
+    let title = "Cost in range: executed FLOPs per token with decisions; share of all D steps without decisions; time of \
+                 these by the policy's own";
+    grids.push(grid(title, ["policy", "kind"], board, &COST, notes, |row, _| [name(row), kind(row)]));
+    let title = "Gain in range, in points of accuracy at the same FLOPs: above mixtures of fixed depths; above those whose \
+                 prompts take one step; above the best surface cue of the policy's depths";
+    grids.push(grid(title, ["policy"], board, &GAIN, notes, of_policy));
+    let title = format!(
+        "Alignment in range: Spearman's ρ of depth and {complexity}; without its lowest level; within a size; with size \
+         and position taken out"
+    );
+    grids.push(grid(&title, ["policy"], board, &ALIGNMENT, notes, of_policy));
+    let others: Vec<Measure> = OTHER_ALIGNMENT.iter().filter(has_value).copied().collect();
+    if !others.is_empty() {
+        let title = "Further alignment in range: with static features and the token that is read taken out; of steps where \
+                     the token itself is read; of the mean of the policy's distribution over depths";
+        grids.push(grid(title, ["policy"], board, &others, notes, of_policy));
+    }
+    if is_there(&&STRINGS[2]) {
+        let title = "Strings: drawn at temperature 1, and those of the evaluation; divergence from the exact \
+                     distribution in nats per token";
+        grids.push(grid(title, ["policy"], board, &STRINGS, notes, of_policy));
+    }
+    grids
+}
+
+/// What is true of the whole board, and must be known to read it.
+fn explanations(board: &Board) -> Vec<String> {
+    let mut lines = Vec::new();
+    if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {
+        lines.push("* incomplete: the numbers are of the seeds that are done".to_owned());
+    }
+    if board.rows.iter().any(is_of_one_seed) {
+        lines.push(format!("{ONE_SEED} 1 seed: the interval is over sequences, and training is not in it"));
+    }
+    let listed = |features: &[String]| features.join(", ");
+    let (used, left_out) = (&board.static_features, &board.static_features_left_out);
+    if board.rows.iter().any(|row| row.metric(OTHER_ALIGNMENT[0].1, IN_RANGE).is_some_and(|rho| rho.value.is_some())) {
+        let used = if used.is_empty() { "none".to_owned() } else { listed(used) };
+        let left_out = match left_out.as_slice() {
+            [] => String::new(),
+            features => format!("; not of all answers, and left in: {}", listed(features)),
+        };
+        lines.push(format!("Static features taken out besides the token that is read: {used}{left_out}"));
+    }
+    if board.rows.iter().any(|row| row.name == "random-matched") {
+        lines.push(
+            "random-matched: the loss from misplacing depths for these weights, no evidence of what knowing where to \
+             compute is worth"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 fn grid<const N: usize>(
@@ -147,7 +201,7 @@ fn grid<const N: usize>(
     let row = |row: &Row| {
         let mut line = cells(row, notes).to_vec();
         for (_, metric, split, unit) in measures {
-            line.push(measure(row.metric(metric, *split), *unit, notes));
+            line.push(cell(row, metric, *split, *unit, notes));
         }
         line
     };
@@ -174,12 +228,40 @@ fn baselines(board: &Board, measures: &[Measure], notes: &mut Notes) -> Grid {
     }
 }
 
-/// Rank, tie group, policy, seeds.
+/// A number of a row, marked if it is of one seed. A gain that has bounds alone is shown as at least the lower one.
+fn cell(row: &Row, metric: &str, split: Option<&str>, unit: Unit, notes: &mut Notes) -> String {
+    let own = row.metric(metric, split);
+    let bound = |end: &str| row.metric(&format!("{metric}_{end}"), split).filter(|bound| bound.value.is_some());
+    let mark = if is_of_one_seed(row) { ONE_SEED } else { "" };
+    if own.is_some_and(|own| own.value.is_some()) {
+        let cue = match (metric, &row.best_cue) {
+            ("beyond_cues", Some(cue)) => notes.mark(&format!("above {cue}")),
+            _ => String::new(),
+        };
+        return format!("{}{mark}{cue}", measure(own, unit, notes));
+    }
+    let Some(lower) = bound("lower") else { return measure(own, unit, notes) };
+    let above_guess = value(bound("upper"), unit)
+        .map(|upper| format!("; above mixtures with the best guess, {upper}"))
+        .unwrap_or_default();
+    let note = notes.mark(&format!("cheaper than every fixed depth: above the cheapest one{above_guess}"));
+    format!("≥ {}{mark}{note}", measure(Some(lower), unit, notes))
+}
+
+/// Mark of numbers of one seed.
+pub(super) const ONE_SEED: &str = "°";
+
+/// Whether the numbers of a row are of one seed.
+pub(super) fn is_of_one_seed(row: &Row) -> bool {
+    row.seeds_done.len() == 1
+}
+
+/// Rank, letters, policy, seeds.
 fn standing(row: &Row, notes: &mut Notes) -> [String; 4] {
-    let (rank, group) = match &row.place {
-        Place { rank_low: Some(low), rank_high: Some(high), group: Some(group), .. } => {
+    let (rank, letters) = match &row.place {
+        Place { rank_low: Some(low), rank_high: Some(high), letters: Some(letters), .. } => {
             let rank = if low == high { low.to_string() } else { format!("{low}-{high}") };
-            (rank, group.to_string())
+            (rank, letters.clone())
         }
         place => {
             let reason = place.reason.as_deref().unwrap_or("no reason is recorded");
@@ -187,7 +269,7 @@ fn standing(row: &Row, notes: &mut Notes) -> [String; 4] {
         }
     };
     let seeds = format!("{}/{}", row.seeds_done.len(), row.seeds_planned.len());
-    [rank, group, name(row), seeds]
+    [rank, letters, name(row), seeds]
 }
 
 /// The policy, marked if its numbers are not of all seeds.
@@ -198,9 +280,9 @@ pub(super) fn name(row: &Row) -> String {
 
 fn kind(row: &Row) -> String {
     let kind = row.kind.clone().unwrap_or_else(|| "–".to_owned());
-    match (row.oracle, row.control, row.causal) {
+    match (row.oracle, row.role.as_deref(), row.causal) {
         (Some(true), ..) => format!("{kind}, oracle"),
-        (_, Some(true), _) => format!("{kind}, control"),
+        (_, Some(role), _) if !row.has_role(Role::Policy) => format!("{kind}, {role}"),
         (.., Some(false)) => format!("{kind}, not causal"),
         _ => kind,
     }
@@ -224,7 +306,8 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
         ),
         format!("Intervals: {}.", board.intervals),
         format!(
-            "Order: {} ({}), {better}. Ranks are {} % intervals; members of a tie group cannot be told from its first.",
+            "Order: {} ({}), {better}. Ranks and letters are of simultaneous {} % intervals of all paired differences: two \
+             policies share a letter if and only if they cannot be told apart.",
             order.criterion,
             order.description,
             leaderboard.level * 100.0

@@ -11,6 +11,8 @@ pub(super) enum Unit {
     Points,
     /// A number of steps.
     Steps,
+    /// A difference of numbers of steps, with its sign.
+    Added,
     /// A correlation.
     Correlation,
     /// Natural units of information.
@@ -29,16 +31,20 @@ impl Unit {
                 text if text == "100.0" => "100".to_owned(),
                 text => text,
             },
-            Self::Points => match fixed(100.0 * value, 1) {
-                text if text.starts_with('-') || text == "0.0" => text,
-                text => format!("+{text}"),
-            },
+            Self::Points => signed(fixed(100.0 * value, 1)),
+            Self::Added => signed(fixed(value, 2)),
             Self::Steps | Self::Correlation => fixed(value, 2),
             Self::Nats => fixed(value, 3),
             Self::Operations => operations(value),
             Self::Times => format!("{}×", fixed(value, 2)),
         }
     }
+}
+
+/// With a plus before what is above zero.
+fn signed(text: String) -> String {
+    let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
+    if text.starts_with('-') || is_zero { text } else { format!("+{text}") }
 }
 
 /// A number with a fixed number of decimals; never minus zero.

@@ -52,7 +52,7 @@ pub(super) fn write(leaderboard: &Leaderboard) -> String {
 /// Draws a board below `top` and returns where it ends.
 fn draw(drawing: &mut Drawing, leaderboard: &Leaderboard, board: &Board, top: f64) -> f64 {
     let complexity = board.complexity.as_deref().unwrap_or("complexity");
-    let points = series::points(board, complexity, leaderboard.resamples > 0);
+    let points = series::points(board, complexity);
     drawing.text((MARGIN, top + 16.0), Anchor::Start, TITLE, &TITLE.shortened(&board.name, INNER));
     let subtitle = LABEL.shortened(&subtitle(leaderboard, board), INNER);
     drawing.text((MARGIN, top + 36.0), Anchor::Start, Font { colour: xml::SOFT, ..LABEL }, &subtitle);
@@ -96,7 +96,7 @@ fn subtitle(leaderboard: &Leaderboard, board: &Board) -> String {
     )
 }
 
-const FRONTIER_LABEL: &str = "frontier of fixed depths";
+const FRONTIER_LABEL: &str = "frontier: mixtures of fixed depths";
 
 /// Where the entries of the legend are, the frontier's last, from its top left corner; and its height.
 fn legend_places(points: &Points) -> (Vec<(f64, f64)>, f64) {
@@ -136,9 +136,6 @@ fn notes(board: &Board, points: &Points) -> Vec<String> {
         "Sizes trained on; policies stand side by side at a level. Bars are intervals: {}.",
         board.intervals
     )];
-    if points.series.iter().any(|series| series.cost.is_some()) {
-        notes.push("FLOPs in range are the total of all sizes, shared out by tokens and token-steps.".to_owned());
-    }
     let guess = |baseline: &BaselineResult| {
         let accuracy = value(find(&baseline.metrics, "token_accuracy", Some("in_range")), Unit::Percent)?;
         Some(format!("{} {accuracy}", baseline.name))

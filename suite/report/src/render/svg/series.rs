@@ -1,11 +1,11 @@
 //! What of a board is drawn: the points of every policy, and why some are left out.
 
 use haltbench_engine::store::MetricRow;
+use haltbench_sdk::policy::Role;
 
 use super::axis::level_label;
 use super::marks::Mark;
 use crate::board::{Board, Row};
-use crate::gain::FIXED;
 use crate::render::document::name;
 use crate::render::levels::{ACCURACY, DEPTH, at, levels};
 
@@ -51,12 +51,13 @@ pub(super) struct Points {
     pub notes: Vec<String>,
 }
 
-/// The points of a board. Whether numbers should have `intervals` decides whether those without are noted.
-pub(super) fn points(board: &Board, complexity: &str, intervals: bool) -> Points {
-    let levels = levels(board);
+/// The points of a board.
+pub(super) fn points(board: &Board, complexity: &str) -> Points {
+    let levels = levels(board, ACCURACY);
     let mut left_out = Explained::new("Left out");
     let mut bare = Explained::new("Without an interval");
-    let (mut fixed, mut others): (Vec<&Row>, Vec<&Row>) = board.rows.iter().partition(|row| row.name == FIXED);
+    let (mut fixed, mut others): (Vec<&Row>, Vec<&Row>) =
+        board.rows.iter().partition(|row| row.has_role(Role::FixedDepth));
     let price = |row: &Row| row.metric("flops", IN_RANGE).and_then(|metric| metric.value).unwrap_or(f64::INFINITY);
     fixed.sort_by(|a, b| price(a).total_cmp(&price(b)).then_with(|| a.policy.cmp(&b.policy)));
     others.sort_by(|a, b| a.policy.cmp(&b.policy));
@@ -77,9 +78,7 @@ pub(super) fn points(board: &Board, complexity: &str, intervals: bool) -> Points
     let series = series.collect();
     let all = board.rows.len();
     let mut notes: Vec<String> = left_out.lines(all).collect();
-    if intervals {
-        notes.extend(bare.lines(all));
-    }
+    notes.extend(bare.lines(all));
     Points { levels, series, notes }
 }
 
@@ -136,22 +135,17 @@ fn by_level(
     levels.iter().filter_map(of).collect()
 }
 
-/// Cost and accuracy in range. Dense is what the ledger's costs make of all D steps for every token, which does not
-/// depend on the split.
+/// Cost and accuracy in range.
 fn cost(row: &Row, gaps: &mut Gaps) -> Option<(Reading, Reading)> {
     let what = || ("accuracy against cost".to_owned(), None);
-    let of = |metric, split| row.metric(metric, split);
-    let value = |metric: Option<&MetricRow>| metric.and_then(|metric| metric.value);
-    let dense = value(of("flops", None)).zip(value(of("flops_share", None))).map(|(flops, share)| flops / share);
-    let accuracy = of("token_accuracy", IN_RANGE);
+    let [share, accuracy] = ["flops_share", "token_accuracy"].map(|metric| row.metric(metric, IN_RANGE));
     // The first one that is missing says why.
-    let whole = [of("flops", IN_RANGE), of("flops_share", None), accuracy];
-    if let Some(missing) = whole.into_iter().find(|metric| value(*metric).is_none()) {
+    let is_missing = |metric: &Option<&MetricRow>| metric.is_none_or(|metric| metric.value.is_none());
+    if let Some(missing) = [share, accuracy].into_iter().find(is_missing) {
         gaps.reading(missing, 1.0, what());
         return None;
     }
-    let flops = gaps.reading(of("flops", IN_RANGE), PERCENT / dense?, what())?;
-    Some((flops, gaps.reading(accuracy, PERCENT, what())?))
+    Some((gaps.reading(share, PERCENT, what())?, gaps.reading(accuracy, PERCENT, what())?))
 }
 
 /// Explanations, each once, with what they are of.

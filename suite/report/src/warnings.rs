@@ -1,0 +1,67 @@
+//! What a reader of a board should know before believing a number.
+
+use haltbench_sdk::policy::Role;
+
+use crate::board::Row;
+
+/// Width of an interval of accuracy above which it is said to be wide.
+const WIDE: f64 = 0.05;
+/// Share of tokens at D above which depth is censored so much that its alignment says little.
+const MUCH_SATURATION: f64 = 0.2;
+
+const IN_RANGE: Option<&str> = Some("in_range");
+
+/// Warnings about a board whose fixed depths are these, with at most `max_depth` steps for a token.
+pub(crate) fn warnings(seeds: &[u64], rows: &[Row], fixed_depths: &[i64], max_depth: usize) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if seeds.len() == 1 {
+        warnings.push("1 seed: no interval says anything about the next training run".to_owned());
+    }
+    warnings.extend(wide(seeds, rows));
+    warnings.extend(rows.iter().filter(|row| row.has_role(Role::Policy)).filter_map(censored));
+    warnings.extend(gaps(rows, fixed_depths, max_depth));
+    warnings
+}
+
+/// Policies whose accuracy is known too coarsely to compare it.
+fn wide(seeds: &[u64], rows: &[Row]) -> Option<String> {
+    let width = |row: &Row| {
+        let metric = row.metric("token_accuracy", IN_RANGE)?;
+        let width = metric.high? - metric.low?;
+        (width > WIDE).then(|| format!("{} ({:.0} points)", row.policy, 100.0 * width))
+    };
+    let wide: Vec<String> = rows.iter().filter_map(width).collect();
+    let more = if seeds.len() == 1 { "more instances" } else { "more seeds" };
+    (!wide.is_empty()).then(|| {
+        format!(
+            "accuracy is known no better than within {:.0} points of {}: {more} would tell",
+            100.0 * WIDE,
+            wide.join(", ")
+        )
+    })
+}
+
+fn censored(row: &Row) -> Option<String> {
+    let of = |metric: &str| row.metric(metric, IN_RANGE).and_then(|metric| metric.value);
+    let (saturation, _) = of("saturation").zip(of("spearman"))?;
+    (saturation > MUCH_SATURATION).then(|| {
+        format!(
+            "{}: {:.0} % of its answer tokens ran to D; its depth is censored, and its alignment says little",
+            row.policy,
+            saturation * 100.0
+        )
+    })
+}
+
+/// A frontier is too low where depths are missing that would have lifted it.
+fn gaps(rows: &[Row], fixed_depths: &[i64], max_depth: usize) -> Option<String> {
+    let compares = rows.iter().any(|row| !row.has_role(Role::FixedDepth));
+    let missing: Vec<String> =
+        (1..=max_depth as i64).filter(|depth| !fixed_depths.contains(depth)).map(|depth| depth.to_string()).collect();
+    let listed = match missing.as_slice() {
+        [] => return None,
+        [one] => format!("fixed depth {one} is"),
+        [first @ .., last] => format!("fixed depths {} and {last} are", first.join(", ")),
+    };
+    (compares && !fixed_depths.is_empty()).then(|| format!("{listed} missing: adapt-gain may be flattered"))
+}
