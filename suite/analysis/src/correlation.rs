@@ -33,7 +33,8 @@ fn unit_deviations(values: &[f64]) -> Result<Vec<f64>, Reason> {
     if values.iter().all(|&v| v == first) {
         return Err(Reason::Constant);
     }
-    // Halved so that no difference overflows, and taken from a value of their own so that a large offset cancels exactly.
+    // Halved so that no difference overflows, and taken from a value of their own so that a large offset cancels
+    // exactly.
     let shifts: Vec<f64> = values.iter().map(|v| v / 2.0 - first / 2.0).collect();
     let largest = shifts.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
     let mean = shifts.iter().map(|s| s / largest).sum::<f64>() / values.len() as f64;
@@ -82,5 +83,13 @@ pub fn within_stratum_spearman(x: &[f64], y: &[f64], stratum: &[f64]) -> Result<
 /// Controls that are constant or collinear are dropped. [`Reason::Constant`] if x or y is fully explained by the
 /// controls; [`Reason::TooFew`] below k + 3 observations for k controls kept.
 pub fn partial_spearman(x: &[f64], y: &[f64], controls: &[&[f64]]) -> Result<f64, Reason> {
-    PartialRanks::of(x, y, controls)?.correlation(|_| 1)
+    PartialRanks::of(x, y, controls, None)?.correlation(|_| 1)
+}
+
+/// [`partial_spearman`] with the class of every observation as a further control: one column of zeros and ones for each
+/// distinct value of `classes`.
+///
+/// [`Reason::TooFew`] below k + c + 2 observations for k controls kept and c classes.
+pub fn partial_spearman_in_classes(x: &[f64], y: &[f64], controls: &[&[f64]], classes: &[f64]) -> Result<f64, Reason> {
+    PartialRanks::of(x, y, controls, Some(classes))?.correlation(|_| 1)
 }

@@ -1,7 +1,7 @@
 //! Cross-tabulation of two ordered variables, and the rank statistics that follow from its counts alone.
 //!
-//! The levels and cells are found once; a resample only changes how many observations a cell holds. A rank correlation
-//! of a resample then costs one pass over the observations and one over the cells, without sorting anything.
+//! The levels and cells are found once; leaving out observations only changes how many a cell holds. A rank correlation
+//! of the others then costs one pass over the observations and one over the cells, without sorting anything.
 
 use crate::ranks::{Levels, centred_ranks};
 use crate::reason::Reason;

@@ -1,33 +1,44 @@
 //! A number with its interval, or the reason why it is missing.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::interval::percentile_interval;
 use crate::reason::Reason;
 
 /// What an interval accounts for. Every interval has the level [`crate::LEVEL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalMethod {
-    /// Percentile bootstrap over the sequences of one seed: the error of evaluating finitely many sequences. It
-    /// says nothing about another training run.
-    BootstrapSequences,
-    /// Percentile bootstrap over seeds and, crossed with them, over sequences: both errors. The part of the variance
-    /// that is due to sequences is right, and that which is due to neither alone comes out up to three times too large
-    /// (Owen 2007). With S seeds the part that is due to seeds comes out too small by a factor of about (S - 1) / S.
-    BootstrapSeedsAndSequences,
+    /// Two-way random effects over seeds and the sequences that they share: the error of training again and of
+    /// evaluating finitely many sequences. See [`crate::crossed`].
+    RandomEffects,
+    /// Student's t over the sequences of one seed: the error of evaluating finitely many sequences. It says nothing
+    /// about another training run.
+    SequencesOnly,
+    /// Student's t over one value for each seed.
+    SeedsOnly,
+    /// No value differed from another, which is no proof that none ever does: what a share of sequences that differ, of
+    /// which none was seen, could still move (Clopper and Pearson 1934). It says nothing about another training run.
+    NoVariation,
 }
 
-/// How much a number may differ by rounding: relative to it, and where a difference has cancelled.
-fn rounding(value: f64) -> f64 {
-    (1e-12 * value.abs()).max(1e-15)
+impl fmt::Display for IntervalMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            IntervalMethod::RandomEffects => "two-way random effects, seeds and sequences",
+            IntervalMethod::SequencesOnly => "t over sequences; training is not in it",
+            IntervalMethod::SeedsOnly => "t over seeds",
+            IntervalMethod::NoVariation => "Clopper-Pearson over sequences, of which none differed",
+        })
+    }
 }
 
 /// A number with an interval of level [`crate::LEVEL`].
 ///
 /// `value` is missing if and only if the number cannot be computed; `low`, `high` and `method` are present together
-/// or missing together. `reason` is present if the value is missing, or if an interval was asked for and is missing
-/// although the value is there.
+/// or missing together. `reason` is present if the value is missing, or if the interval is missing although the value
+/// is there and could have one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The number, in the units of what is estimated; never infinite or NaN.
@@ -58,32 +69,14 @@ impl Estimate {
         Estimate { value: Some(value), low: None, high: None, method: None, count, reason: None }
     }
 
-    /// [`Estimate::point`] or [`Estimate::missing`].
-    pub fn from_result(value: Result<f64, Reason>, count: usize) -> Self {
-        match value {
-            Ok(value) => Estimate::point(value, count),
-            Err(reason) => Estimate::missing(reason, count),
-        }
-    }
-
-    /// Adds the percentile interval of bootstrap replicates, in which `None` marks a resample where the statistic
-    /// was undefined (see [`percentile_interval`]). Without replicates, or without a value, nothing changes. An end
-    /// that differs from the value by rounding alone is the value: sums in another order must not put the value outside
-    /// of its own interval.
-    pub fn with_replicates(self, replicates: &[Option<f64>], method: IntervalMethod) -> Self {
-        let Some(value) = self.value.filter(|_| !replicates.is_empty()) else {
-            return self;
-        };
-        let settled = |end: f64| if (end - value).abs() <= rounding(value) { value } else { end };
-        match percentile_interval(replicates) {
-            Ok((low, high)) => Estimate {
-                low: Some(settled(low)),
-                high: Some(settled(high)),
-                method: Some(method),
-                reason: None,
-                ..self
-            },
-            Err(reason) => self.without_interval(reason),
+    /// The same value with an interval. A missing value stays as it is; ends that are infinite or NaN are no interval
+    /// ([`Reason::NotFinite`]).
+    pub fn with_interval(self, (low, high): (f64, f64), method: IntervalMethod) -> Self {
+        match self.value {
+            Some(_) if low.is_finite() && high.is_finite() => {
+                Estimate { low: Some(low), high: Some(high), method: Some(method), reason: None, ..self }
+            }
+            _ => self.without_interval(Reason::NotFinite),
         }
     }
 

@@ -1,18 +1,31 @@
 //! The fixed-depth frontier, and what adaptive depth gains over it at the same cost.
 
-use crate::bootstrap::{Bootstrap, Draw, cluster_bootstrap};
-use crate::design::Design;
-use crate::estimate::Estimate;
-use crate::means::{ClusterSum, mean_of, shape};
+use crate::crossed::Crossed;
 use crate::reason::Reason;
 
-/// The best accuracy that fixed depths reach, as a function of cost: the non-dominated points, joined by straight
-/// lines. A point is dominated if another one costs no more and is no less accurate.
+/// The best mean accuracy that mixtures of fixed depths reach at a mean cost: the upper concave hull of their points,
+/// flat beyond the best one.
 ///
-/// Costs and accuracies are in any units, as long as policies are measured in the same.
+/// Running one depth on a share of the inputs, drawn at random, and another on the rest reaches every point of the line
+/// between the two, so a policy has to beat the hull, not only the points. Costs and accuracies are in any units, as
+/// long as policies are measured in the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frontier {
     points: Vec<(f64, f64)>,
+    places: Vec<usize>,
+}
+
+/// Where the frontier stands at a cost: on the line between two vertices, the second with this weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Edge {
+    /// Vertex below.
+    below: usize,
+    /// Vertex above; the same as `below` where the frontier is flat.
+    above: usize,
+    /// Weight of the vertex above, from 0 to 1.
+    weight: f64,
+    /// Accuracy gained for a unit of cost.
+    slope: f64,
 }
 
 impl Frontier {
@@ -25,81 +38,168 @@ impl Frontier {
         if points.iter().any(|(cost, accuracy)| !cost.is_finite() || !accuracy.is_finite()) {
             return Err(Reason::NotFinite);
         }
-        let mut sorted = points.to_vec();
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        let mut order: Vec<usize> = (0..points.len()).collect();
+        order.sort_by(|&a, &b| points[a].0.total_cmp(&points[b].0).then(points[b].1.total_cmp(&points[a].1)));
+        // Andrew's monotone chain, of points that are better than all cheaper ones.
+        let mut places: Vec<usize> = Vec::new();
         let mut best = f64::NEG_INFINITY;
-        sorted.retain(|&(_, accuracy)| {
-            let better = accuracy > best;
-            best = best.max(accuracy);
-            better
-        });
-        Ok(Frontier { points: sorted })
+        for place in order {
+            let (cost, accuracy) = points[place];
+            if accuracy <= best {
+                continue;
+            }
+            best = accuracy;
+            while let [.., a, b] = places[..] {
+                let (first, middle) = (points[a], points[b]);
+                let is_below = (middle.1 - first.1) * (cost - first.0) <= (accuracy - first.1) * (middle.0 - first.0);
+                if !is_below {
+                    break;
+                }
+                places.pop();
+            }
+            places.push(place);
+        }
+        Ok(Frontier { points: places.iter().map(|&place| points[place]).collect(), places })
     }
 
-    /// The non-dominated points (cost, accuracy), both strictly ascending.
+    /// The vertices (cost, accuracy), both strictly ascending.
     pub fn points(&self) -> &[(f64, f64)] {
         &self.points
     }
 
-    /// Accuracy of the frontier at a cost: interpolated between its points, that of the last one beyond it.
-    /// [`Reason::OutsideFrontier`] below the cheapest, [`Reason::NotFinite`] for a cost that is infinite or NaN.
+    /// Which of the points that the frontier was made of are its vertices, in the order of cost.
+    pub fn places(&self) -> &[usize] {
+        &self.places
+    }
+
+    /// Accuracy of the frontier at a cost. [`Reason::OutsideFrontier`] below the cheapest,
+    /// [`Reason::NotFinite`] for a cost that is infinite or NaN.
     pub fn accuracy_at(&self, cost: f64) -> Result<f64, Reason> {
+        let edge = self.edge(cost)?;
+        let (below, above) = (self.points[edge.below].1, self.points[edge.above].1);
+        Ok(below + edge.weight * (above - below))
+    }
+
+    fn edge(&self, cost: f64) -> Result<Edge, Reason> {
         if !cost.is_finite() {
             return Err(Reason::NotFinite);
         }
         let above = self.points.partition_point(|point| point.0 <= cost);
-        let below = above.checked_sub(1).and_then(|i| self.points.get(i)).ok_or(Reason::OutsideFrontier)?;
-        Ok(self.points.get(above).map_or(below.1, |next| {
-            let share = (cost - below.0) / (next.0 - below.0);
-            below.1 + share * (next.1 - below.1)
-        }))
+        let below = above.checked_sub(1).ok_or(Reason::OutsideFrontier)?;
+        let Some(next) = self.points.get(above) else {
+            return Ok(Edge { below, above: below, weight: 0.0, slope: 0.0 });
+        };
+        let own = self.points[below];
+        let width = next.0 - own.0;
+        Ok(Edge { below, above, weight: (cost - own.0) / width, slope: (next.1 - own.1) / width })
     }
 }
 
-/// Accuracy above the fixed-depth frontier at the same cost; negative below it. Errors as for
-/// [`Frontier::accuracy_at`]; [`Reason::NotFinite`] for an accuracy that is infinite or NaN.
-pub fn adapt_gain(cost: f64, accuracy: f64, frontier: &Frontier) -> Result<f64, Reason> {
-    let gain = accuracy - frontier.accuracy_at(cost)?;
-    if gain.is_finite() { Ok(gain) } else { Err(Reason::NotFinite) }
-}
-
-/// Cost and accuracy of one policy, or of one fixed depth, per seed and sequence.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// Cost and accuracy of one policy, or of one fixed depth, as tables over the same seeds and sequences.
+#[derive(Debug, Clone, PartialEq)]
 pub struct CostAccuracy {
-    /// Contributions to the mean cost.
-    pub cost: Vec<Vec<ClusterSum>>,
-    /// Contributions to the mean accuracy, of the same sequences in the same order.
-    pub accuracy: Vec<Vec<ClusterSum>>,
+    /// The cost.
+    pub cost: Crossed,
+    /// The accuracy.
+    pub accuracy: Crossed,
 }
 
 impl CostAccuracy {
-    fn point(&self, draws: &[Draw]) -> Result<(f64, f64), Reason> {
-        Ok((mean_of(&self.cost, draws)?, mean_of(&self.accuracy, draws)?))
+    fn point(&self) -> (f64, f64) {
+        (self.cost.mean(), self.accuracy.mean())
     }
 }
 
-/// [`adapt_gain`] with its paired bootstrap interval: every resample moves the policy and the frontier together.
-/// `count` is the number of sequences, over all seeds.
+/// Accuracy above the fixed-depth frontier at the same cost; negative below it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Gain {
+    /// The policy costs no less than the cheapest fixed depth.
+    Exact(Crossed),
+    /// It costs less: what a fixed depth would reach there is not known.
+    Bounds {
+        /// Accuracy above that of the cheapest fixed depth, which the frontier cannot exceed at a lower cost.
+        lower: Crossed,
+        /// Accuracy above a frontier that also mixes in a guess at no cost; `None` without a guess.
+        upper: Option<Crossed>,
+    },
+}
+
+impl Gain {
+    /// The gain, or the least that it can be.
+    pub fn at_least(&self) -> &Crossed {
+        match self {
+            Gain::Exact(gain) => gain,
+            Gain::Bounds { lower, .. } => lower,
+        }
+    }
+}
+
+/// What a policy gains over fixed depths at the same cost; `guess` is the accuracy of an answer that costs nothing.
 ///
-/// [`Reason::NoFrontier`] without fixed depths, [`Reason::MissingCells`] if one of them, or the policy, was not evaluated
-/// on as many seeds and sequences as the design has.
-pub fn adapt_gain_estimate(
+/// The interval is that of the delta method: close to the data the gain is linear in the mean costs and accuracies
+/// of the policy and of the two vertices that its cost lies between,
+/// accuracy - (1-w) accuracy₁ - w accuracy₂ - slope (cost - (1-w) cost₁ - w cost₂),
+/// and its table is that combination of theirs: policy and frontier move together. That the data also choose the
+/// vertices is not in it; `tests/coverage/gain.rs` has what that costs.
+///
+/// [`Reason::NoFrontier`] without fixed depths, [`Reason::MissingCells`] if one of them was evaluated on other seeds or
+/// sequences than the policy.
+pub fn adapt_gain(policy: &CostAccuracy, fixed: &[CostAccuracy], guess: Option<f64>) -> Result<Gain, Reason> {
+    let points: Vec<(f64, f64)> = fixed.iter().map(CostAccuracy::point).collect();
+    let frontier = Frontier::new(&points)?;
+    let cost = policy.cost.mean();
+    match frontier.edge(cost) {
+        Ok(edge) => {
+            let vertex = |place: usize| &fixed[frontier.places[place]];
+            above(policy, edge, vertex(edge.below), vertex(edge.above)).map(Gain::Exact)
+        }
+        Err(Reason::OutsideFrontier) => {
+            let cheapest = &fixed[frontier.places[0]];
+            let lower = policy.accuracy.minus(&cheapest.accuracy)?;
+            Ok(Gain::Bounds {
+                lower,
+                upper: guess.map(|guess| above_guess(policy, fixed, &points, guess)).transpose()?,
+            })
+        }
+        Err(reason) => Err(reason),
+    }
+}
+
+/// The policy's accuracy above an edge.
+fn above(policy: &CostAccuracy, edge: Edge, below: &CostAccuracy, above: &CostAccuracy) -> Result<Crossed, Reason> {
+    let Edge { weight, slope, .. } = edge;
+    Crossed::combination(
+        0.0,
+        &[
+            (1.0, &policy.accuracy),
+            (weight - 1.0, &below.accuracy),
+            (-weight, &above.accuracy),
+            (-slope, &policy.cost),
+            (slope * (1.0 - weight), &below.cost),
+            (slope * weight, &above.cost),
+        ],
+    )
+}
+
+/// The policy's accuracy above the frontier of the fixed depths and a guess at no cost.
+fn above_guess(
     policy: &CostAccuracy,
     fixed: &[CostAccuracy],
-    design: &Design,
-    bootstrap: Bootstrap,
-) -> Estimate {
-    let clusters = design.shape();
-    let same = |other: &CostAccuracy| shape(&other.cost) == clusters && shape(&other.accuracy) == clusters;
-    if fixed.is_empty() {
-        return Estimate::missing(Reason::NoFrontier, design.clusters());
+    points: &[(f64, f64)],
+    guess: f64,
+) -> Result<Crossed, Reason> {
+    let mut with_guess = points.to_vec();
+    with_guess.push((0.0, guess));
+    let frontier = Frontier::new(&with_guess)?;
+    let Edge { below, above, weight, slope } = frontier.edge(policy.cost.mean())?;
+    // A vertex that is not a fixed depth is the guess, which varies with nothing.
+    let mut constant = 0.0;
+    let mut terms = vec![(1.0, &policy.accuracy), (-slope, &policy.cost)];
+    for (place, share) in [(below, 1.0 - weight), (above, weight)] {
+        match fixed.get(frontier.places[place]) {
+            Some(depth) => terms.extend([(-share, &depth.accuracy), (slope * share, &depth.cost)]),
+            None => constant -= share * guess,
+        }
     }
-    if !same(policy) || !fixed.iter().all(same) {
-        return Estimate::missing(Reason::MissingCells, design.clusters());
-    }
-    cluster_bootstrap(design, bootstrap, |draws| {
-        let points = fixed.iter().map(|depth| depth.point(draws)).collect::<Result<Vec<_>, _>>()?;
-        let (cost, accuracy) = policy.point(draws)?;
-        adapt_gain(cost, accuracy, &Frontier::new(&points)?)
-    })
+    Crossed::combination(constant, &terms)
 }

@@ -1,46 +1,58 @@
-//! Quantiles and percentile intervals.
+//! Quantiles that intervals are made with.
 
-use crate::reason::Reason;
+use std::f64::consts::{FRAC_PI_2, PI};
 
 /// Level of every interval of this crate.
 pub const LEVEL: f64 = 0.95;
 
-/// Quantile `p` in [0, 1] of values in ascending order, interpolated linearly between order statistics: the value
-/// at position p (n - 1), counted from 0 (Hyndman and Fan's type 7, NumPy's default). `None` without values.
-pub fn quantile(sorted: &[f64], p: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let position = p.clamp(0.0, 1.0) * last as f64;
-    let below = position.floor() as usize;
-    let (a, b) = (*sorted.get(below)?, *sorted.get((below + 1).min(last))?);
-    let t = position - below as f64;
-    // Without the test, an infinite neighbour of weight zero would give NaN.
-    Some(if t == 0.0 || a == b { a } else { a + t * (b - a) })
+/// Half-width, in standard errors, of the two-sided interval of a level under Student's t with so many degrees of
+/// freedom: the number that |t| exceeds with probability 1 - `level`. Infinite without degrees of freedom.
+///
+/// The probability is the finite sum over the angle atan(t / √df) of Abramowitz and Stegun, Handbook of Mathematical
+/// Functions, 26.7.3 and 26.7.4, inverted by bisection over that angle, which is bounded where t is not.
+pub fn student_t(level: f64, df: usize) -> f64 {
+    if df == 0 {
+        return f64::INFINITY;
+    }
+    let (mut below, mut above) = (0.0, FRAC_PI_2);
+    // Each halving settles one binary digit of the angle.
+    for _ in 0..64 {
+        let middle = (below + above) / 2.0;
+        if within(middle, df) < level { below = middle } else { above = middle }
+    }
+    let angle = (below + above) / 2.0;
+    (df as f64).sqrt() * angle.tan()
 }
 
-/// Percentile interval of level [`LEVEL`] of bootstrap replicates: their quantiles 0.025 and 0.975.
-///
-/// A replicate in which the statistic is undefined (`None`) could have been anything, so it counts against both
-/// ends: as minus infinity for the lower and as infinity for the upper one. The interval is wider for it, and is
-/// missing with [`Reason::Unstable`] when an end becomes infinite, at about 2.5 % of undefined replicates.
-/// Other errors: [`Reason::Empty`], and [`Reason::NotFinite`] for replicates that are infinite or NaN.
-pub fn percentile_interval(replicates: &[Option<f64>]) -> Result<(f64, f64), Reason> {
-    if replicates.is_empty() {
-        return Err(Reason::Empty);
+/// Probability that |t| is below √df tan(angle).
+fn within(angle: f64, df: usize) -> f64 {
+    let (sine, cosine) = angle.sin_cos();
+    let square = cosine * cosine;
+    if df % 2 == 1 {
+        let (mut term, mut sum) = (cosine, 0.0);
+        for k in (3..=df).step_by(2) {
+            sum += term;
+            term *= square * (k - 1) as f64 / k as f64;
+        }
+        2.0 / PI * (angle + sine * sum)
+    } else {
+        let (mut term, mut sum) = (1.0, 0.0);
+        for k in (2..=df).step_by(2) {
+            sum += term;
+            term *= square * (k - 1) as f64 / k as f64;
+        }
+        sine * sum
     }
-    let mut sorted: Vec<f64> = replicates.iter().copied().flatten().collect();
-    if sorted.iter().any(|x| !x.is_finite()) {
-        return Err(Reason::NotFinite);
-    }
-    sorted.sort_unstable_by(f64::total_cmp);
-    let undefined = replicates.len() - sorted.len();
-    let unstable = Reason::Unstable { undefined, resamples: replicates.len() };
-    let tail = (1.0 - LEVEL) / 2.0;
-    let end = |side: f64, p: f64| {
-        let mut padded: Vec<f64> = sorted.iter().map(|x| side * x).collect();
-        padded.resize(replicates.len(), f64::INFINITY);
-        padded.sort_unstable_by(f64::total_cmp);
-        quantile(&padded, p).map(|x| side * x).filter(|x| x.is_finite()).ok_or(unstable)
-    };
-    // The lower end is the upper end of the mirrored values.
-    Ok((end(-1.0, 1.0 - tail)?, end(1.0, 1.0 - tail)?))
+}
+
+/// Upper end of the two-sided interval of a level for a probability, when none of `trials` trials was a success: 1 -
+/// (α/2)^(1/trials) (Clopper and Pearson, Biometrika 26 (1934) 404-413). At 95 % it is about 3.7 / trials.
+pub fn none_of(trials: usize, level: f64) -> f64 {
+    if trials == 0 { 1.0 } else { 1.0 - ((1.0 - level) / 2.0).powf(1.0 / trials as f64) }
+}
+
+/// The level of each of several intervals that makes all of them hold at once with probability `level` at least: its
+/// `number`-th root (Šidák, Journal of the American Statistical Association 62 (1967) 626-633).
+pub fn each_of(number: usize, level: f64) -> f64 {
+    if number < 2 { level } else { level.powf(1.0 / number as f64) }
 }

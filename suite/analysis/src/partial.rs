@@ -9,6 +9,10 @@ const NOTHING_LEFT: f64 = 1e-10;
 
 /// Two variables and their controls, prepared for repeated evaluation with different weights.
 ///
+/// Besides controls that count by their rank there may be classes, such as the token that was read: one column of zeros
+/// and ones for each class. Taking out such columns is the same as taking every class's mean out of everything else
+/// (Frisch and Waugh 1933), so they cost nothing however many there are.
+///
 /// Depth, complexity, size and position have few levels each, so that most combinations occur often: sums run over the
 /// distinct combinations.
 #[derive(Debug, Clone)]
@@ -19,17 +23,19 @@ pub struct PartialRanks {
     combination: Vec<usize>,
     /// How many combinations occur.
     combinations: usize,
+    /// Class of every combination, if there are classes, and how many there are.
+    classes: Option<(Vec<usize>, usize)>,
 }
 
 impl PartialRanks {
-    /// Prepares x, y and the controls. [`Reason::Mismatched`] if the lengths differ, [`Reason::NotFinite`] if a value
-    /// is infinite or NaN.
-    pub fn of(x: &[f64], y: &[f64], controls: &[&[f64]]) -> Result<Self, Reason> {
-        if y.len() != x.len() || controls.iter().any(|control| control.len() != x.len()) {
+    /// Prepares x, y, the controls and, where there are some, the class of every observation. [`Reason::Mismatched`] if
+    /// the lengths differ, [`Reason::NotFinite`] if a value is infinite or NaN.
+    pub fn of(x: &[f64], y: &[f64], controls: &[&[f64]], classes: Option<&[f64]>) -> Result<Self, Reason> {
+        if [y].iter().chain(controls).chain(&classes).any(|other| other.len() != x.len()) {
             return Err(Reason::Mismatched);
         }
-        let levels: Vec<Levels> =
-            [x, y].iter().chain(controls).map(|v| Levels::of(v)).collect::<Result<_, Reason>>()?;
+        let mut levels: Vec<Levels> =
+            [x, y].iter().chain(controls).chain(&classes).map(|v| Levels::of(v)).collect::<Result<_, Reason>>()?;
         let tuple = |row: usize| levels.iter().map(move |variable| variable.codes()[row]);
         let mut order: Vec<usize> = (0..x.len()).collect();
         order.sort_by(|&a, &b| tuple(a).cmp(tuple(b)));
@@ -38,9 +44,15 @@ impl PartialRanks {
         for (group, id) in groups.iter().zip(0..) {
             group.iter().for_each(|&row| combination[row] = id);
         }
-        let of_groups = |variable: &Levels| groups.iter().map(|group| variable.codes()[group[0]]).collect();
-        let variables = levels.iter().map(|variable| (of_groups(variable), variable.count())).collect();
-        Ok(PartialRanks { variables, combinations: groups.len(), combination })
+        let combinations = groups.len();
+        let firsts: Vec<usize> = groups.iter().map(|group| group[0]).collect();
+        let of_groups = |variable: &Levels| {
+            let codes = firsts.iter().map(|&row| variable.codes()[row]).collect();
+            (codes, variable.count())
+        };
+        let classes = classes.and_then(|_| levels.pop()).map(|classes| of_groups(&classes));
+        let variables = levels.iter().map(of_groups).collect();
+        Ok(PartialRanks { variables, combination, combinations, classes })
     }
 
     /// Partial Spearman correlation when observation i occurs `weight(i)` times: Pearson's correlation of the
@@ -50,13 +62,14 @@ impl PartialRanks {
     /// The residuals' products are the Schur complement of the controls in the correlation matrix of the ranks. The
     /// controls are eliminated in the order of what is left of them, largest first, and those of which nothing is
     /// left (constant, or collinear with others) are dropped. Errors: [`Reason::Empty`]; [`Reason::Constant`] if x or
-    /// y is constant or fully explained; [`Reason::TooFew`] below k + 3 observations for k controls kept.
+    /// y is constant or fully explained; [`Reason::TooFew`] below k + c + 2 observations for k controls kept and c
+    /// classes, 1 without classes.
     pub fn correlation(&self, weight: impl Fn(usize) -> u32) -> Result<f64, Reason> {
-        let Gram { mut matrix, count } = self.gram(weight);
+        let Gram { mut matrix, ranks, count, classes } = self.gram(weight);
         if count == 0 {
             return Err(Reason::Empty);
         }
-        let scale: Vec<f64> = matrix.iter().enumerate().map(|(i, row)| row[i].sqrt()).collect();
+        let scale: Vec<f64> = ranks.iter().map(|squares| squares.sqrt()).collect();
         if scale[0] == 0.0 || scale[1] == 0.0 {
             return Err(if count < 3 { Reason::TooFew { needed: 3, found: count } } else { Reason::Constant });
         }
@@ -67,8 +80,9 @@ impl PartialRanks {
             }
         }
         let kept = eliminate_controls(&mut matrix);
-        if count < kept + 3 {
-            return Err(Reason::TooFew { needed: kept + 3, found: count });
+        let needed = kept + classes + 2;
+        if count < needed {
+            return Err(Reason::TooFew { needed, found: count });
         }
         let (xx, yy, xy) = (matrix[0][0], matrix[1][1], matrix[0][1]);
         if xx <= NOTHING_LEFT || yy <= NOTHING_LEFT {
@@ -83,7 +97,7 @@ impl PartialRanks {
         for (row, &id) in self.combination.iter().enumerate() {
             weights[id] += u64::from(weight(row));
         }
-        let ranks: Vec<Vec<f64>> = self
+        let mut ranks: Vec<Vec<f64>> = self
             .variables
             .iter()
             .map(|(codes, levels)| {
@@ -95,24 +109,49 @@ impl PartialRanks {
                 codes.iter().map(|&code| by_level[code] as f64).collect()
             })
             .collect();
+        let times: Vec<f64> = weights.iter().map(|&w| w as f64).collect();
+        let weighted = |a: &[f64]| -> Vec<f64> { a.iter().zip(&times).map(|(a, w)| a * w).collect() };
+        let product = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let squares = ranks.iter().map(|own| product(&weighted(own), own)).collect();
+        let classes = self.take_out_classes(&mut ranks, &weights);
         let width = ranks.len();
         let mut matrix = vec![vec![0.0; width]; width];
         for i in 0..width {
+            let own = weighted(&ranks[i]);
             for j in 0..=i {
-                let terms = ranks[i].iter().zip(&ranks[j]).zip(&weights);
-                let sum: f64 = terms.map(|((a, b), &w)| a * b * w as f64).sum();
+                let sum = product(&own, &ranks[j]);
                 matrix[i][j] = sum;
                 matrix[j][i] = sum;
             }
         }
-        Gram { matrix, count: weights.iter().sum::<u64>() as usize }
+        Gram { matrix, ranks: squares, count: weights.iter().sum::<u64>() as usize, classes }
+    }
+
+    /// Takes the mean of its class out of every rank, and returns how many classes occur; 1 without classes.
+    fn take_out_classes(&self, ranks: &mut [Vec<f64>], weights: &[u64]) -> usize {
+        let Some((class, classes)) = &self.classes else { return 1 };
+        let mut sizes = vec![0_u64; *classes];
+        class.iter().zip(weights).for_each(|(&own, &w)| sizes[own] += w);
+        for ranks in ranks {
+            let mut means = vec![0.0; *classes];
+            for ((&own, &w), rank) in class.iter().zip(weights).zip(ranks.iter()) {
+                means[own] += rank * w as f64;
+            }
+            means.iter_mut().zip(&sizes).for_each(|(mean, &size)| *mean /= (size.max(1)) as f64);
+            ranks.iter_mut().zip(class).for_each(|(rank, &own)| *rank -= means[own]);
+        }
+        sizes.iter().filter(|&&size| size > 0).count()
     }
 }
 
-/// Sums of products of variables over `count` observations.
+/// Sums of products of variables over `count` observations, with the means of classes taken out.
 struct Gram {
     matrix: Vec<Vec<f64>>,
+    /// Sums of squares before classes were taken out.
+    ranks: Vec<f64>,
     count: usize,
+    /// How many classes occur, 1 without classes.
+    classes: usize,
 }
 
 /// Takes every variable but the first two out of the others, as far as something is left of it, and returns how many

@@ -4,7 +4,7 @@ use crate::reason::Reason;
 
 /// Values replaced by the index of their level: equal values share one, and a larger value has a larger one.
 ///
-/// Everything that depends on order alone can be computed from levels, in a resample as well as in the data.
+/// Everything that depends on order alone can be computed from levels, of a part of the data as well as of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Levels {
     codes: Vec<usize>,

@@ -33,12 +33,12 @@ pub enum Reason {
     Mismatched,
     /// An input, or the result, is infinite or not a number.
     NotFinite,
-    /// The statistic is undefined in too many resamples for an interval.
+    /// Leaving out a block of sequences leaves the statistic undefined, so that it has no interval.
     Unstable {
-        /// In how many resamples the statistic was undefined.
+        /// How often it was undefined.
         undefined: usize,
-        /// How many resamples were drawn.
-        resamples: usize,
+        /// How often a block was left out, over all seeds.
+        blocks: usize,
     },
 }
 
@@ -54,8 +54,8 @@ impl fmt::Display for Reason {
             Reason::NotApplicable => write!(f, "the quantity is not defined here"),
             Reason::Mismatched => write!(f, "the inputs differ in length"),
             Reason::NotFinite => write!(f, "a value is infinite or not a number"),
-            Reason::Unstable { undefined, resamples } => {
-                write!(f, "undefined in {undefined} of {resamples} resamples")
+            Reason::Unstable { undefined, blocks } => {
+                write!(f, "undefined without {undefined} of {blocks} blocks of sequences")
             }
         }
     }

@@ -5,15 +5,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::Design;
+use crate::reason::Reason;
 
-/// Where a problem size lies with respect to the sizes trained on.
+/// Where the size of a token's own problem lies with respect to the sizes trained on. A split is harder than those
+/// before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// A size that was trained on.
     InRange,
-    /// A size that was trained on, inside an instance of a size that was not.
+    /// An answer of a size that was trained on, inside an instance of a larger size: the problem is known, its
+    /// surroundings are not.
     Embedded,
     /// A size that was not trained on, between sizes that were.
     Between,
@@ -24,15 +26,28 @@ pub enum Split {
 impl Split {
     /// All splits, in order of difficulty.
     pub const ALL: [Split; 4] = [Split::InRange, Split::Embedded, Split::Between, Split::Beyond];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::InRange => "in_range",
+            Split::Embedded => "embedded",
+            Split::Between => "between",
+            Split::Beyond => "beyond",
+        }
+    }
+
+    /// The split of this name in files.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Split::ALL.into_iter().find(|split| split.name() == name)
+    }
 }
 
 impl fmt::Display for Split {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Split::InRange => "in range",
-            Split::Embedded => "embedded",
-            Split::Between => "between",
-            Split::Beyond => "beyond",
+            split => split.name(),
         })
     }
 }
@@ -40,37 +55,37 @@ impl fmt::Display for Split {
 /// The columns of a [`TokenTable`], not yet checked. Entry i of every column belongs to token i.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TokenColumns {
-    /// Which sequence the token is of: the cluster of the bootstrap. Unique within the table, over all sizes. In the
-    /// tables of several seeds, one number is one sequence.
+    /// Which sequence the token is of. Unique within the table, over all sizes. In the tables of several seeds, one
+    /// number is one sequence.
     pub instance: Vec<u64>,
-    /// Where the size of the sequence lies.
+    /// Where the size of the token's own problem lies.
     pub split: Vec<Split>,
-    /// Size of the problem, in the units of the task's size knob.
+    /// Size of the instance, in the units of the task's size knob.
     pub size: Vec<u32>,
-    /// Size of the token's own problem.
+    /// Size of the token's own problem, which may be smaller than that of the instance that it stands in.
     pub own_size: Vec<u32>,
-    /// Token read at the position that made the prediction.
-    pub input_token: Vec<u32>,
-    /// Steps executed at the token's own position.
-    pub depth_at_token: Vec<Option<u32>>,
-    /// Expected depth there.
-    pub expected_depth_at_token: Vec<Option<f32>>,
-    /// Operations executed.
-    pub flops: Vec<f64>,
-    /// Operations of all D steps.
-    pub dense_flops: Vec<f64>,
     /// Position of the token in the sequence, from 0.
     pub position: Vec<u32>,
-    /// Whether the token is part of the answer.
+    /// Whether the token is part of the answer: under the loss, and graded.
     pub is_answer: Vec<bool>,
-    /// Steps executed for the token, from 1.
+    /// The token read at the position that made the prediction.
+    pub input_token: Vec<u32>,
+    /// Steps executed where the token was predicted, from 1.
     pub depth: Vec<u32>,
-    /// Mean of the policy's distribution over depths, if it has one.
+    /// Steps executed at the token's own position, where it was read.
+    pub depth_at_token: Vec<Option<u32>>,
+    /// Mean of the policy's distribution over depths where the token was predicted, if it has one.
     pub expected_depth: Vec<Option<f32>>,
+    /// The same at the token's own position.
+    pub expected_depth_at_token: Vec<Option<f32>>,
     /// Whether the token was predicted rightly; present on answer tokens, `None` on prompt tokens.
     pub correct: Vec<Option<bool>>,
     /// Probability that the model gave to its prediction, if recorded.
     pub confidence: Vec<Option<f32>>,
+    /// Executed operations that are charged to the token, decisions included.
+    pub flops: Vec<f64>,
+    /// Operations of all D steps for the token, without decisions.
+    pub dense_flops: Vec<f64>,
     /// Complexity of the token by name, `None` where the task defines none.
     pub complexities: BTreeMap<String, Vec<Option<f32>>>,
     /// Features of the token by name, `None` where the task defines none.
@@ -94,7 +109,7 @@ pub enum TableError {
         /// Row of the token, from 0.
         row: usize,
     },
-    /// An instance with rows of several sizes or splits: two sequences share one number.
+    /// An instance with rows of several sizes: two sequences share one number.
     SharedInstance {
         /// Number of the instance.
         instance: u64,
@@ -109,7 +124,7 @@ impl fmt::Display for TableError {
             }
             TableError::Ungraded { row } => write!(f, "row {row} is an answer token, but `correct` is null"),
             TableError::SharedInstance { instance } => {
-                write!(f, "instance {instance} has rows of several sizes or splits: its number is not unique")
+                write!(f, "instance {instance} has rows of several sizes: its number is not unique")
             }
         }
     }
@@ -145,7 +160,7 @@ pub enum Population {
 /// Which rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Filter {
-    /// Rows of this split, or of all.
+    /// Rows whose own problem is of this split, or all.
     pub split: Option<Split>,
     /// Rows of these tokens.
     pub tokens: Tokens,
@@ -157,26 +172,52 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenTable {
     columns: TokenColumns,
-    wrong: BTreeMap<u64, usize>,
+    /// Numbers of the instances, ascending, with what is known about each.
+    instances: Vec<Instance>,
+    /// Place of every row's instance among them.
+    places: Vec<usize>,
+}
+
+/// A sequence of a table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Instance {
+    number: u64,
+    /// The hardest split among its rows.
+    split: Split,
+    size: u32,
+    answers: usize,
+    wrong: usize,
 }
 
 impl TokenTable {
-    /// Checks the columns: equal lengths, correctness on every answer token, one size and split per instance.
+    /// Checks the columns: equal lengths, correctness on every answer token, one size per instance.
     pub fn new(columns: TokenColumns) -> Result<Self, TableError> {
         check_lengths(&columns)?;
-        let mut kinds: BTreeMap<u64, (u32, Split)> = BTreeMap::new();
-        let mut wrong: BTreeMap<u64, usize> = BTreeMap::new();
-        let rows = columns.instance.iter().zip(&columns.size).zip(&columns.split);
-        for (((&instance, &size), &split), row) in rows.zip(0..) {
-            if *kinds.entry(instance).or_insert((size, split)) != (size, split) {
-                return Err(TableError::SharedInstance { instance });
+        let mut numbers = columns.instance.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let blank = |&number: &u64| Instance { number, split: Split::InRange, size: 0, answers: 0, wrong: 0 };
+        let mut instances: Vec<Instance> = numbers.iter().map(blank).collect();
+        let mut known = vec![false; instances.len()];
+        let mut places = Vec::with_capacity(columns.instance.len());
+        for (row, number) in columns.instance.iter().enumerate() {
+            // Every number is one of its own.
+            let place = numbers.partition_point(|other| other < number);
+            places.push(place);
+            let own = &mut instances[place];
+            if known[place] && own.size != columns.size[row] {
+                return Err(TableError::SharedInstance { instance: *number });
             }
+            known[place] = true;
+            own.size = columns.size[row];
+            own.split = own.split.max(columns.split[row]);
             if columns.is_answer[row] {
                 let correct = columns.correct[row].ok_or(TableError::Ungraded { row })?;
-                *wrong.entry(instance).or_default() += usize::from(!correct);
+                own.answers += 1;
+                own.wrong += usize::from(!correct);
             }
         }
-        Ok(TokenTable { columns, wrong })
+        Ok(TokenTable { columns, instances, places })
     }
 
     /// The columns.
@@ -196,7 +237,8 @@ impl TokenTable {
 
     /// Whether every answer token of the instance is right; `None` if it has none.
     pub fn exact(&self, instance: u64) -> Option<bool> {
-        self.wrong.get(&instance).map(|&wrong| wrong == 0)
+        let place = self.instances.binary_search_by_key(&instance, |own| own.number).ok()?;
+        self.instances.get(place).filter(|own| own.answers > 0).map(|own| own.wrong == 0)
     }
 
     /// The rows that the filter lets through, ascending.
@@ -204,20 +246,34 @@ impl TokenTable {
         (0..self.len()).filter(|&row| self.admits(row, filter)).collect()
     }
 
-    /// The instances of a split, or of all, ascending.
+    /// The instances of a split, or all, ascending. An instance is of the hardest split among its rows.
     pub fn instances(&self, split: Option<Split>) -> Vec<u64> {
-        let rows = self.columns.instance.iter().zip(&self.columns.split);
-        let mut instances: Vec<u64> =
-            rows.filter(|&(_, s)| split.is_none_or(|wanted| wanted == *s)).map(|(&i, _)| i).collect();
-        instances.sort_unstable();
-        instances.dedup();
-        instances
+        let wanted = |own: &&Instance| split.is_none_or(|split| own.split == split);
+        self.instances.iter().filter(wanted).map(|own| own.number).collect()
     }
 
-    /// The design of the tables of several seeds, over the sequences of a split or of all. The clusters of a seed are
-    /// its sequences in ascending order.
-    pub fn design(tables: &[TokenTable], split: Option<Split>) -> Design {
-        Design::of(&tables.iter().map(|table| table.instances(split)).collect::<Vec<_>>())
+    /// The splits that rows are of, the easiest first.
+    pub fn splits(&self) -> Vec<Split> {
+        Split::ALL.into_iter().filter(|split| self.columns.split.contains(split)).collect()
+    }
+
+    /// The split of the instance that a row is of.
+    pub(crate) fn split_of_instance(&self, row: usize) -> Split {
+        self.instances[self.places[row]].split
+    }
+
+    /// The place of a row's instance among all, ascending by number.
+    pub(crate) fn place(&self, row: usize) -> usize {
+        self.places[row]
+    }
+
+    /// The numbers of all instances, one table per seed: those that the tables have in common. [`Reason::MissingCells`]
+    /// if they do not have the same instances, [`Reason::Empty`] without tables.
+    pub(crate) fn common_instances(tables: &[TokenTable]) -> Result<Vec<u64>, Reason> {
+        let numbers = |table: &TokenTable| table.instances.iter().map(|own| own.number).collect::<Vec<u64>>();
+        let first = numbers(tables.first().ok_or(Reason::Empty)?);
+        let same = tables.iter().skip(1).all(|table| numbers(table) == first);
+        if same { Ok(first) } else { Err(Reason::MissingCells) }
     }
 
     fn admits(&self, row: usize, filter: Filter) -> bool {
@@ -229,7 +285,10 @@ impl TokenTable {
             }
             && match filter.population {
                 Population::All => true,
-                Population::CorrectOnly => self.exact(self.columns.instance[row]) == Some(true),
+                Population::CorrectOnly => {
+                    let own = &self.instances[self.places[row]];
+                    own.answers > 0 && own.wrong == 0
+                }
             }
     }
 }
@@ -249,12 +308,18 @@ fn check_lengths(columns: &TokenColumns) -> Result<(), TableError> {
     };
     check("split", columns.split.len())?;
     check("size", columns.size.len())?;
+    check("own_size", columns.own_size.len())?;
     check("position", columns.position.len())?;
     check("is_answer", columns.is_answer.len())?;
+    check("input_token", columns.input_token.len())?;
     check("depth", columns.depth.len())?;
+    check("depth_at_token", columns.depth_at_token.len())?;
     check("expected_depth", columns.expected_depth.len())?;
+    check("expected_depth_at_token", columns.expected_depth_at_token.len())?;
     check("correct", columns.correct.len())?;
     check("confidence", columns.confidence.len())?;
+    check("flops", columns.flops.len())?;
+    check("dense_flops", columns.dense_flops.len())?;
     for (name, values) in &columns.complexities {
         check(&format!("complexities.{name}"), values.len())?;
     }

@@ -1,13 +1,14 @@
 //! Statistics against SciPy, NumPy and naive Python: see `goldens/make_goldens.py`.
 #![allow(clippy::unwrap_used)]
 
-use haltbench_analysis::bootstrap::{Bootstrap, for_each_resample};
-use haltbench_analysis::correlation::{partial_spearman, pearson, somers_d, spearman, tau_b, within_stratum_spearman};
+use haltbench_analysis::correlation::{
+    partial_spearman, partial_spearman_in_classes, pearson, somers_d, spearman, tau_b, within_stratum_spearman,
+};
 use haltbench_analysis::crosstable::CrossTable;
-use haltbench_analysis::interval::quantile;
-use haltbench_analysis::means::mean_estimate;
+use haltbench_analysis::interval::{none_of, student_t};
+use haltbench_analysis::mean_squares::MeanSquares;
 use haltbench_analysis::ranks::average_ranks;
-use haltbench_analysis::{ClusterSum, Design, Frontier, IntervalMethod, Reason, adapt_gain, rank};
+use haltbench_analysis::{Crossed, Frontier, IntervalMethod, Reason};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -105,6 +106,26 @@ fn partial_correlations() {
     }
 }
 
+/// The crate takes the means of classes out; NumPy has a column of zeros and ones for each class.
+#[test]
+fn partial_correlations_in_classes() {
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        x: Vec<f64>,
+        y: Vec<f64>,
+        controls: Vec<Vec<f64>>,
+        classes: Vec<f64>,
+        partial: Option<f64>,
+    }
+    let cases = golden::<Vec<Case>>("in_classes");
+    assert!(cases.iter().filter(|case| case.partial.is_some()).count() >= 3);
+    for case in cases {
+        let controls: Vec<&[f64]> = case.controls.iter().map(Vec::as_slice).collect();
+        check(&case.name, partial_spearman_in_classes(&case.x, &case.y, &controls, &case.classes), case.partial);
+    }
+}
+
 #[test]
 fn correlations_within_strata() {
     #[derive(Deserialize)]
@@ -128,121 +149,76 @@ fn correlations_within_strata() {
 }
 
 #[test]
-fn quantiles() {
+fn quantiles_of_student() {
     #[derive(Deserialize)]
     struct Case {
-        values: Vec<f64>,
-        p: f64,
+        level: f64,
+        df: usize,
         quantile: f64,
     }
-    for case in golden::<Vec<Case>>("quantiles") {
-        check("quantile", quantile(&case.values, case.p).ok_or(Reason::Empty), Some(case.quantile));
+    for Case { level, df, quantile } in golden::<Vec<Case>>("t_quantiles") {
+        let ours = student_t(level, df);
+        assert!((ours / quantile - 1.0).abs() < 1e-9, "{level}, {df}: {ours}, expected {quantile}");
     }
+    assert_eq!(student_t(0.95, 0), f64::INFINITY);
 }
 
-/// The draws are those of a second implementation of the stream: they must never change.
 #[test]
-fn draws() {
-    #[derive(Deserialize)]
-    struct Slot {
-        seed: usize,
-        clusters: Vec<usize>,
-    }
+fn bounds_of_what_never_happened() {
     #[derive(Deserialize)]
     struct Case {
-        instances: Vec<Vec<u64>>,
-        seed: u64,
-        resample: usize,
-        draws: Vec<Slot>,
+        trials: usize,
+        level: f64,
+        share: f64,
     }
-    for case in golden::<Vec<Case>>("draws") {
-        let mut index = 0;
-        for_each_resample(
-            &Design::of(&case.instances),
-            Bootstrap { resamples: case.resample + 1, seed: case.seed },
-            |draws| {
-                if index == case.resample {
-                    for (draw, slot) in draws.iter().zip(&case.draws) {
-                        let mut weights = vec![0; case.instances[slot.seed].len()];
-                        slot.clusters.iter().for_each(|&k| weights[k] += 1);
-                        assert_eq!((draw.seed, &draw.weights), (slot.seed, &weights));
-                    }
-                    assert_eq!(draws.len(), case.draws.len());
-                }
-                index += 1;
-            },
-        );
-        assert_eq!(index, case.resample + 1);
+    for Case { trials, level, share } in golden::<Vec<Case>>("none_of") {
+        assert!((none_of(trials, level) - share).abs() < TOLERANCE);
     }
 }
 
-/// Both intervals are of tens of thousands of resamples; 4 % of the width is several Monte Carlo standard errors.
+/// Mean squares against least-squares fits with dummies, intervals against SciPy's quantiles.
 #[test]
-fn intervals_equal_those_of_another_generator() {
+fn intervals_of_crossed_tables() {
     #[derive(Deserialize)]
-    struct Single {
-        sums: Vec<(f64, f64)>,
-        mean: f64,
-        interval: (f64, f64),
-    }
-    #[derive(Deserialize)]
-    struct Crossed {
+    struct Case {
         values: Vec<Vec<f64>>,
-        mean: f64,
+        mean_squares: (f64, f64, f64),
+        value: f64,
         interval: (f64, f64),
     }
-    let single: Single = golden("monte_carlo_single");
-    let crossed: Crossed = golden("monte_carlo_crossed");
-    let sums = vec![single.sums.iter().map(|&(sum, count)| ClusterSum { sum, count }).collect()];
-    let grid: Vec<Vec<ClusterSum>> =
-        crossed.values.iter().map(|seed| seed.iter().map(|&sum| ClusterSum { sum, count: 1.0 }).collect()).collect();
-    let cases = [
-        (sums, single.mean, single.interval, IntervalMethod::BootstrapSequences),
-        (grid, crossed.mean, crossed.interval, IntervalMethod::BootstrapSeedsAndSequences),
-    ];
-    for (sums, mean, (low, high), method) in cases {
-        let ours =
-            mean_estimate(&sums, &Design::crossed(sums.len(), sums[0].len()), Bootstrap { resamples: 20_000, seed: 5 });
-        check("mean", ours.value.ok_or(Reason::Empty), Some(mean));
+    for case in golden::<Vec<Case>>("crossed") {
+        let squares = MeanSquares::of(&case.values).unwrap();
+        let ours = [squares.between_seeds, squares.between_sequences, squares.rest];
+        for (ours, expected) in ours.into_iter().zip([case.mean_squares.0, case.mean_squares.1, case.mean_squares.2]) {
+            check("mean square", Ok(ours), Some(expected));
+        }
+        let (seeds, sequences) = (case.values.len(), case.values[0].len());
+        let units = (0..sequences as u64).collect();
+        let ours = Crossed::of_values(units, case.values, seeds * sequences, sequences).unwrap().estimate();
+        check("mean", ours.value.ok_or(Reason::Empty), Some(case.value));
+        check("low", ours.low.ok_or(Reason::Empty), Some(case.interval.0));
+        check("high", ours.high.ok_or(Reason::Empty), Some(case.interval.1));
+        let method = if seeds == 1 { IntervalMethod::SequencesOnly } else { IntervalMethod::RandomEffects };
         assert_eq!(ours.method, Some(method));
-        let slack = 0.04 * (high - low);
-        assert!((ours.low.unwrap() - low).abs() < slack, "{ours:?}, expected {low}");
-        assert!((ours.high.unwrap() - high).abs() < slack, "{ours:?}, expected {high}");
     }
 }
 
+/// The hull against the best mixture of any two points.
 #[test]
 fn frontiers() {
     #[derive(Deserialize)]
     struct Case {
         points: Vec<(f64, f64)>,
-        kept: Vec<(f64, f64)>,
         queries: Vec<f64>,
         accuracy: Vec<Option<f64>>,
     }
     for case in golden::<Vec<Case>>("frontiers") {
         let frontier = Frontier::new(&case.points).unwrap();
-        assert_eq!(frontier.points(), case.kept);
+        for (&place, &vertex) in frontier.places().iter().zip(frontier.points()) {
+            assert_eq!(case.points[place], vertex);
+        }
         for (&cost, &accuracy) in case.queries.iter().zip(&case.accuracy) {
             check(&format!("at {cost}"), frontier.accuracy_at(cost), accuracy);
-            check(&format!("gain at {cost}"), adapt_gain(cost, 0.9, &frontier), accuracy.map(|a| 0.9 - a));
         }
-    }
-}
-
-#[test]
-fn ranking() {
-    #[derive(Deserialize)]
-    struct Case {
-        replicates: Vec<Vec<f64>>,
-        rank_low: Vec<usize>,
-        rank_high: Vec<usize>,
-        group: Vec<usize>,
-    }
-    let case: Case = golden("ranking");
-    let standings = rank(&case.replicates.iter().cloned().map(Some).collect::<Vec<_>>());
-    for (i, standing) in standings.iter().enumerate() {
-        let expected = (Some(case.rank_low[i]), Some(case.rank_high[i]), Some(case.group[i]));
-        assert_eq!((standing.rank_low, standing.rank_high, standing.group), expected, "policy {i}");
     }
 }

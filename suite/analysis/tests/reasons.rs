@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use haltbench_analysis::bootstrap::cluster_bootstrap;
 use haltbench_analysis::correlation::{partial_spearman, pearson, somers_d, spearman, tau_b, within_stratum_spearman};
-use haltbench_analysis::frontier::{CostAccuracy, adapt_gain_estimate};
-use haltbench_analysis::interval::percentile_interval;
-use haltbench_analysis::means::{mean_estimate, paired_difference};
-use haltbench_analysis::ranking::ties;
+use haltbench_analysis::crossed::over_seeds;
+use haltbench_analysis::jackknife::{Blocks, jackknife};
 use haltbench_analysis::{
-    Bootstrap, ClusterSum, Design, Estimate, Filter, Frontier, IntervalMethod, Population, Reason, Split, Standing,
-    TableError, TokenColumns, TokenTable, Tokens, adapt_gain, rank,
+    ClusterSum, CostAccuracy, Crossed, Estimate, Filter, Frontier, Gain, IntervalMethod, Population, Ranking, Reason,
+    Split, Standing, TableError, TokenColumns, TokenTable, Tokens, adapt_gain, rank,
 };
 
 #[test]
@@ -42,61 +39,77 @@ fn controlled_correlations() {
     assert_eq!(within_stratum_spearman(&[], &[], &[]), Err(Reason::Empty));
 }
 
-fn single(values: &[f64]) -> Vec<Vec<ClusterSum>> {
-    vec![values.iter().map(|&sum| ClusterSum { sum, count: 1.0 }).collect()]
+fn table(values: &[f64]) -> Crossed {
+    Crossed::of_values((0..values.len() as u64).collect(), vec![values.to_vec()], values.len(), values.len()).unwrap()
 }
 
 #[test]
 fn intervals() {
-    let bootstrap = Bootstrap::default();
-    let two = Design::crossed(1, 2);
-    let one = mean_estimate(&single(&[4.0]), &Design::crossed(1, 1), bootstrap);
+    let one = table(&[4.0]).estimate();
     assert_eq!((one.value, one.low, one.reason), (Some(4.0), None, Some(Reason::TooFew { needed: 2, found: 1 })));
-    let none = mean_estimate(&[], &Design::default(), bootstrap);
-    assert_eq!((none.value, none.reason), (None, Some(Reason::Empty)));
-    let asked_for_none = mean_estimate(&single(&[4.0, 5.0]), &two, Bootstrap { resamples: 0, seed: 0 });
-    assert_eq!(asked_for_none, Estimate::point(4.5, 2));
-    let different = paired_difference(&single(&[1.0, 2.0]), &single(&[1.0]), &two, bootstrap);
-    assert_eq!((different.value, different.reason), (None, Some(Reason::Mismatched)));
-    let other = mean_estimate(&single(&[1.0]), &two, bootstrap);
-    assert_eq!((other.value, other.reason), (None, Some(Reason::Mismatched)));
+    let sum = |sum: f64, count: f64| ClusterSum { sum, count };
+    let of_sums = |sums: &[Vec<ClusterSum>]| Crossed::of_sums(&[7, 9], sums).map(|table| table.mean());
+    assert_eq!(of_sums(&[]), Err(Reason::Empty));
+    assert_eq!(of_sums(&[vec![ClusterSum::default(); 2]]), Err(Reason::Empty));
+    assert_eq!(of_sums(&[vec![sum(1.0, 1.0)]]), Err(Reason::Mismatched));
+    assert_eq!(of_sums(&[vec![sum(f64::NAN, 1.0), sum(1.0, 1.0)]]), Err(Reason::NotFinite));
+    // A sequence that nothing was counted in is no unit.
+    let table_of_one = Crossed::of_sums(&[7, 9], &[vec![sum(1.0, 2.0), ClusterSum::default()]]).unwrap();
+    assert_eq!((table_of_one.units(), table_of_one.count()), (&[7][..], 2));
+    assert_eq!(Crossed::of_values(vec![1], vec![vec![1.0], vec![]], 1, 1), Err(Reason::Mismatched));
+    assert_eq!(table(&[1.0, 2.0]).minus(&table(&[1.0])), Err(Reason::MissingCells));
     assert_eq!(Estimate::point(f64::NAN, 3), Estimate::missing(Reason::NotFinite, 3));
-    assert_eq!(percentile_interval(&[]), Err(Reason::Empty));
-    assert_eq!(percentile_interval(&[Some(f64::NAN)]), Err(Reason::NotFinite));
+    assert_eq!(over_seeds(&[], 0).reason, Some(Reason::Empty));
+    let lone = over_seeds(&[0.5], 3);
+    assert_eq!((lone.value, lone.low, lone.reason), (Some(0.5), None, Some(Reason::TooFew { needed: 2, found: 1 })));
 }
 
-/// Sums of equal numbers in another order differ in the last digits, and the value must not lie outside for that.
+/// What happened in none of four sequences happens in fewer than 60 % of all (Clopper and Pearson); a step more for
+/// every token is a step more.
 #[test]
-fn an_interval_holds_a_value_that_only_rounding_moved() {
-    let estimate = |value, low, high| {
-        Estimate::point(value, 3).with_replicates(&[Some(low), Some(high)], IntervalMethod::BootstrapSequences)
-    };
-    for value in [0.3, -1234.5, 0.0, 7e12] {
-        let hair = f64::max(value * 4.0 * f64::EPSILON, 1e-16);
-        let ours = estimate(value, value + hair, value + 2.0 * hair);
-        assert_eq!((ours.value, ours.low, ours.high), (Some(value), Some(value), Some(value)));
-    }
-    // What resampling moved stays where it is, even outside.
-    let ours = estimate(0.3, 0.301, 0.4);
-    assert!(ours.low.unwrap() > 0.3 && ours.high.unwrap() > 0.39);
+fn no_variation_is_no_certainty_about_a_share() {
+    let share = 1.0 - 0.025_f64.powf(0.25);
+    let right = table(&[1.0; 4]).within(0.0, 1.0);
+    let ours = right.estimate();
+    assert_eq!((ours.value, ours.high, ours.method), (Some(1.0), Some(1.0), Some(IntervalMethod::NoVariation)));
+    assert!((ours.low.unwrap() - (1.0 - share)).abs() < 1e-12);
+    let wrong = table(&[0.0; 4]).within(0.0, 1.0);
+    let ours = right.minus(&wrong).unwrap().estimate();
+    assert!((ours.low.unwrap() - (1.0 - 2.0 * share)).abs() < 1e-12 && ours.high == Some(1.0), "{ours:?}");
+    let ours = right.minus(&right).unwrap().estimate();
+    assert!((ours.low.unwrap() + share).abs() < 1e-12 && (ours.high.unwrap() - share).abs() < 1e-12, "{ours:?}");
+    let steps = table(&[3.0; 4]).minus(&table(&[2.0; 4])).unwrap().estimate();
+    assert_eq!((steps.low, steps.high, steps.method), (Some(1.0), Some(1.0), Some(IntervalMethod::SequencesOnly)));
 }
 
-/// Undefined replicates widen the interval, and abolish it when they could be all of a tail.
+/// An interval of a share stays among shares, and one of seeds between what seeds can be.
 #[test]
-fn undefined_replicates_count_against_both_ends() {
-    let with = |undefined: usize| -> Vec<Option<f64>> {
-        (0..=1000_usize).map(|i| (i >= undefined).then_some(i as f64)).collect()
-    };
-    assert_eq!(percentile_interval(&with(0)), Ok((25.0, 975.0)));
-    // Ten are undefined: of the 991 others, the 16th from below and the 16th from above.
-    assert_eq!(percentile_interval(&with(10)), Ok((25.0, 985.0)));
-    assert_eq!(percentile_interval(&with(30)), Err(Reason::Unstable { undefined: 30, resamples: 1001 }));
-    // In a resample of two clusters, both are the same one half the time.
-    let ours = cluster_bootstrap(&Design::crossed(1, 2), Bootstrap::default(), |draws| {
-        if draws[0].weights == [1, 1] { Ok(1.0) } else { Err(Reason::Constant) }
-    });
-    assert_eq!((ours.value, ours.low, ours.method), (Some(1.0), None, None));
-    assert!(matches!(ours.reason, Some(Reason::Unstable { undefined: 400..600, resamples: 1000 })));
+fn intervals_are_clipped() {
+    let ours = table(&[1.0, 1.0, 0.0]).within(0.0, 1.0).estimate();
+    assert_eq!((ours.low, ours.high), (Some(0.0), Some(1.0)));
+    assert!(table(&[1.0, 1.0, 0.0]).estimate().high.unwrap() > 1.0);
+}
+
+#[test]
+fn a_statistic_that_hangs_on_a_block_has_no_interval() {
+    let ours =
+        jackknife(
+            2,
+            Blocks::of(4),
+            9,
+            |seed, without| {
+                if (seed, without) == (1, Some(2)) { Err(Reason::Constant) } else { Ok(0.5) }
+            },
+        );
+    let ours = ours.unwrap().estimate();
+    let reason = Reason::Unstable { undefined: 1, blocks: 8 };
+    assert_eq!((ours.value, ours.low, ours.count, ours.reason), (Some(0.5), None, 9, Some(reason)));
+    let collapsed = jackknife(2, Blocks::of(4), 9, |seed, _| if seed == 0 { Err(Reason::Constant) } else { Ok(0.5) });
+    assert_eq!(collapsed, Err(Reason::Constant));
+    assert_eq!(jackknife(0, Blocks::of(4), 0, |_, _| Ok(0.0)), Err(Reason::Empty));
+    assert_eq!(jackknife(2, Blocks::of(0), 0, |_, _| Ok(0.0)), Err(Reason::Empty));
+    let single = jackknife(2, Blocks::of(1), 3, |_, _| Ok(0.5)).unwrap().estimate();
+    assert_eq!((single.value, single.reason), (Some(0.5), Some(Reason::TooFew { needed: 2, found: 1 })));
 }
 
 #[test]
@@ -104,61 +117,73 @@ fn frontiers() {
     assert_eq!(Frontier::new(&[]), Err(Reason::NoFrontier));
     assert_eq!(Frontier::new(&[(1.0, f64::NAN)]), Err(Reason::NotFinite));
     let frontier = Frontier::new(&[(2.0, 0.5), (4.0, 0.7)]).unwrap();
-    assert_eq!(adapt_gain(1.9, 0.9, &frontier), Err(Reason::OutsideFrontier));
-    assert_eq!(adapt_gain(f64::NAN, 0.9, &frontier), Err(Reason::NotFinite));
-    assert_eq!(adapt_gain(f64::INFINITY, 0.9, &frontier), Err(Reason::NotFinite));
-    assert_eq!(adapt_gain(3.0, f64::NAN, &frontier), Err(Reason::NotFinite));
+    assert_eq!(frontier.accuracy_at(1.9), Err(Reason::OutsideFrontier));
+    assert_eq!(frontier.accuracy_at(f64::NAN), Err(Reason::NotFinite));
+    assert_eq!(frontier.accuracy_at(f64::INFINITY), Err(Reason::NotFinite));
 }
 
 #[test]
 fn gain_moves_with_its_frontier() {
     let hard = [0.1, 0.9, 0.4, 0.7, 0.2];
-    let cost_accuracy = |cost: f64, gain: f64| CostAccuracy {
-        cost: single(&[cost; 5]),
-        accuracy: single(&hard.map(|accuracy| accuracy + gain)),
+    let of = |cost: f64, gain: f64| CostAccuracy {
+        cost: table(&[cost; 5]),
+        accuracy: table(&hard.map(|accuracy| accuracy + gain)),
     };
-    let fixed = [cost_accuracy(2.0, 0.0), cost_accuracy(4.0, 0.25)];
-    let bootstrap = Bootstrap { resamples: 200, seed: 2 };
-    // Halfway between the fixed depths, which reach 0.125 there whatever the sequences drawn.
-    let design = Design::crossed(1, 5);
-    let ours = adapt_gain_estimate(&cost_accuracy(3.0, 0.5), &fixed, &design, bootstrap);
+    let fixed = [of(2.0, 0.0), of(4.0, 0.25)];
+    // Halfway between the fixed depths, which reach 0.125 there on every sequence.
+    let Gain::Exact(gain) = adapt_gain(&of(3.0, 0.5), &fixed, None).unwrap() else { panic!("exact") };
+    let ours = gain.estimate();
     for end in [ours.value, ours.low, ours.high] {
         assert!((end.unwrap() - 0.375).abs() < 1e-12);
     }
-    assert_eq!(ours.method, Some(IntervalMethod::BootstrapSequences));
-    let reason =
-        |policy: &CostAccuracy, fixed: &[CostAccuracy]| adapt_gain_estimate(policy, fixed, &design, bootstrap).reason;
-    assert_eq!(reason(&cost_accuracy(1.0, 0.5), &fixed), Some(Reason::OutsideFrontier));
-    assert_eq!(reason(&fixed[0], &[]), Some(Reason::NoFrontier));
-    assert_eq!(reason(&fixed[0], &[CostAccuracy::default()]), Some(Reason::MissingCells));
+    assert_eq!(ours.method, Some(IntervalMethod::SequencesOnly));
+    let Gain::Bounds { lower, upper } = adapt_gain(&of(1.0, 0.5), &fixed, None).unwrap() else { panic!("bounds") };
+    assert!((lower.mean() - 0.5).abs() < 1e-12 && upper.is_none());
+    assert_eq!(adapt_gain(&fixed[0], &[], None), Err(Reason::NoFrontier));
+    let other = CostAccuracy { cost: table(&[2.0; 4]), accuracy: table(&[0.5; 4]) };
+    assert_eq!(adapt_gain(&fixed[0], &[other], None), Err(Reason::MissingCells));
 }
 
 #[test]
 fn policies_without_scores_are_unranked_and_shift_nobody() {
-    let (good, bad) = (vec![0.9, 0.8, 0.85], vec![0.1, 0.2, 0.15]);
-    let standings = rank(&[
-        None,
-        Some(bad),
-        Some(good.clone()),
-        Some(vec![]),
-        Some(vec![0.5]),
-        Some(vec![f64::NAN; 3]),
-        Some(good),
+    let good = table(&[0.9, 0.8, 0.85, 0.88]);
+    let bad = table(&[0.11, 0.01, 0.05, 0.09]);
+    let unstable =
+        jackknife(1, Blocks::of(4), 4, |_, without| if without.is_some() { Err(Reason::Empty) } else { Ok(0.5) });
+    let ranking = rank(&[
+        Err(Reason::MissingCells),
+        Ok(bad),
+        Ok(good.clone()),
+        Ok(table(&[0.5])),
+        Ok(table(&[0.5, 0.6])),
+        unstable,
+        Ok(good),
     ]);
-    let ranked =
-        |low, high, group| Standing { rank_low: Some(low), rank_high: Some(high), group: Some(group), reason: None };
+    let ranked = |low, high, letters: &str| Standing {
+        rank_low: Some(low),
+        rank_high: Some(high),
+        letters: Some(letters.to_owned()),
+        reason: None,
+    };
     let expected = [
         Standing::unranked(Reason::MissingCells),
-        ranked(3, 3, 2),
-        ranked(1, 2, 1),
-        Standing::unranked(Reason::Empty),
-        Standing::unranked(Reason::Mismatched),
-        Standing::unranked(Reason::NotFinite),
-        ranked(1, 2, 1),
+        ranked(3, 3, "b"),
+        ranked(1, 2, "a"),
+        Standing::unranked(Reason::TooFew { needed: 2, found: 1 }),
+        Standing::unranked(Reason::MissingCells),
+        Standing::unranked(Reason::Unstable { undefined: 4, blocks: 4 }),
+        ranked(1, 2, "a"),
     ];
-    assert_eq!(standings, expected);
-    assert_eq!(rank(&[]), []);
-    assert_eq!(ties(&[1.0], &[]), Err(Reason::Mismatched));
+    assert_eq!(ranking.standings, expected);
+    let pairs: Vec<(usize, usize, bool)> =
+        ranking.differences.iter().map(|pair| (pair.first, pair.second, pair.different)).collect();
+    assert_eq!(pairs, [(2, 6, false), (2, 1, true), (6, 1, true)]);
+    let gap = ranking.differences[1].difference;
+    assert!(
+        (gap.value.unwrap() - 0.7925).abs() < 1e-12 && gap.low.unwrap() > 0.7 && gap.high.unwrap() < 0.9,
+        "{gap:?}"
+    );
+    assert_eq!(rank(&[]), Ranking::default());
 }
 
 fn columns(rows: usize) -> TokenColumns {
@@ -166,12 +191,18 @@ fn columns(rows: usize) -> TokenColumns {
         instance: vec![0; rows],
         split: vec![Split::InRange; rows],
         size: vec![5; rows],
+        own_size: vec![5; rows],
         position: (0..rows as u32).collect(),
         is_answer: vec![true; rows],
+        input_token: vec![0; rows],
         depth: vec![1; rows],
+        depth_at_token: vec![None; rows],
         expected_depth: vec![None; rows],
+        expected_depth_at_token: vec![None; rows],
         correct: vec![Some(true); rows],
         confidence: vec![None; rows],
+        flops: vec![1.0; rows],
+        dense_flops: vec![2.0; rows],
         complexities: BTreeMap::from([("stack".to_owned(), vec![None; rows])]),
         features: BTreeMap::from([("digits".to_owned(), vec![None; rows])]),
     }
@@ -180,15 +211,21 @@ fn columns(rows: usize) -> TokenColumns {
 #[test]
 fn a_table_names_the_column_that_does_not_fit() {
     type Cut = fn(&mut TokenColumns);
-    let cuts: [(&str, Cut); 10] = [
+    let cuts: [(&str, Cut); 16] = [
         ("split", |c| c.split.truncate(1)),
         ("size", |c| c.size.truncate(1)),
+        ("own_size", |c| c.own_size.truncate(1)),
         ("position", |c| c.position.truncate(1)),
         ("is_answer", |c| c.is_answer.truncate(1)),
+        ("input_token", |c| c.input_token.truncate(1)),
         ("depth", |c| c.depth.truncate(1)),
+        ("depth_at_token", |c| c.depth_at_token.truncate(1)),
         ("expected_depth", |c| c.expected_depth.truncate(1)),
+        ("expected_depth_at_token", |c| c.expected_depth_at_token.truncate(1)),
         ("correct", |c| c.correct.truncate(1)),
         ("confidence", |c| c.confidence.truncate(1)),
+        ("flops", |c| c.flops.truncate(1)),
+        ("dense_flops", |c| c.dense_flops.truncate(1)),
         ("complexities.stack", |c| c.complexities.values_mut().for_each(|v| v.truncate(1))),
         ("features.digits", |c| c.features.values_mut().for_each(|v| v.truncate(1))),
     ];
@@ -224,6 +261,25 @@ fn filters_select_rows() {
     assert!(rows(Some(Split::Between), Tokens::All, Population::All).is_empty());
     assert_eq!(table.instances(None), [7, 9]);
     assert_eq!((table.exact(9), table.exact(7), table.exact(1)), (Some(true), Some(false), None));
+}
+
+/// A token belongs to its own split, a sequence to the hardest of its tokens'.
+#[test]
+fn sequences_are_as_hard_as_their_hardest_token() {
+    let mut four = columns(4);
+    four.instance = vec![9, 9, 7, 7];
+    four.split = vec![Split::Embedded, Split::Beyond, Split::InRange, Split::InRange];
+    four.correct = vec![Some(true), Some(false), Some(true), Some(true)];
+    let table = TokenTable::new(four).unwrap();
+    assert!(table.instances(Some(Split::Embedded)).is_empty());
+    assert_eq!((table.instances(Some(Split::Beyond)), table.instances(Some(Split::InRange))), (vec![9], vec![7]));
+    let embedded = Filter { split: Some(Split::Embedded), ..Filter::default() };
+    assert_eq!(table.rows(embedded), [0]);
+    assert!(table.rows(Filter { population: Population::CorrectOnly, ..embedded }).is_empty());
+    assert_eq!(Split::ALL.map(Split::name), ["in_range", "embedded", "between", "beyond"]);
+    assert!(Split::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+    assert_eq!(Split::from_name("embedded"), Some(Split::Embedded));
+    assert_eq!(Split::from_name("elsewhere"), None);
 }
 
 #[test]

@@ -1,20 +1,14 @@
 //! Alignment: does the depth of a token follow its complexity?
-//!
-//! Every correlation is computed per seed and averaged over the seeds. If one seed has none, the average has none: a
-//! seed that collapsed to a constant depth must not vanish from it. Intervals recompute ranks in every resample.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{Bootstrap, Draw, for_each_resample, interval_method, mean_over_draws, original, with_interval};
-use crate::crosstable::CrossTable;
-use crate::design::Design;
+use crate::crossed::Crossed;
 use crate::estimate::Estimate;
-use crate::means::{ClusterSum, mean_estimate};
-use crate::measures::observed::Observed;
+use crate::measures::correlations::{Statistic, table};
+use crate::measures::observed::{Depth, Observations, Observed};
 use crate::measures::quality::{Quantity, estimate};
-use crate::partial::PartialRanks;
 use crate::reason::Reason;
 use crate::strata::Strata;
 use crate::table::{Filter, Population, TokenTable};
@@ -35,160 +29,85 @@ pub struct Alignment {
     /// Share of the tokens used that ran to the largest depth allowed. Above about 0.2 the depth is censored, and the
     /// correlations say little; they are reported all the same.
     pub saturation: Estimate,
-    /// Spearman's correlation over all sizes. It rewards a policy that reads nothing but the size.
+    /// See [`Statistic::Spearman`].
     pub spearman: Estimate,
-    /// Average over sizes of Spearman's correlation within each, weighted by tokens.
+    /// See [`Statistic::SpearmanAboveLowest`].
+    pub above_lowest: Estimate,
+    /// See [`Statistic::WithinSize`].
     pub within_size: Estimate,
     /// Number of sizes where the correlation within is defined, summed over seeds.
     pub sizes: usize,
     /// Number of sizes where it is not and which `within_size` leaves out, summed over seeds.
     pub undefined_sizes: usize,
-    /// Partial Spearman correlation on size and position.
+    /// See [`Statistic::Partial`].
     pub partial: Estimate,
-    /// Somers' D of depth given complexity.
+    /// See [`Statistic::SomersD`].
     pub somers_d: Estimate,
-    /// Kendall's tau-b.
+    /// See [`Statistic::TauB`].
     pub tau_b: Estimate,
 }
 
-/// Alignment of depth with the named complexity over the tokens that the filter selects, one table per seed.
-/// `max_depth` is the largest depth allowed.
+/// Alignment of the steps of tokens with the named complexity over the tokens that the filter selects, one table per
+/// seed. `max_depth` is the largest depth allowed. For another depth than the steps where a token is predicted, see
+/// [`correlation_table`](super::correlation_table()).
 ///
 /// A complexity that one of the tables lacks gives estimates that are missing with [`Reason::NotApplicable`].
-pub fn alignment(
-    tables: &[TokenTable],
-    complexity: &str,
-    filter: Filter,
-    max_depth: u32,
-    bootstrap: Bootstrap,
-) -> Alignment {
-    let exact_match = estimate(tables, Quantity::ExactMatch, filter.split, bootstrap);
-    let undefined = |reason| Alignment::undefined(complexity, filter, exact_match, reason);
-    let seeds = Observed::of_all(tables, complexity, filter)
-        .and_then(|observed| observed.into_iter().map(Seed::of).collect::<Result<Vec<_>, _>>());
-    match seeds {
-        Ok(seeds) => {
-            let design = TokenTable::design(tables, filter.split);
-            undefined(Reason::Empty).of_seeds(&seeds, &design, max_depth, bootstrap)
-        }
-        Err(reason) => undefined(reason),
+pub fn alignment(tables: &[TokenTable], complexity: &str, filter: Filter, max_depth: u32) -> Alignment {
+    let exact_match = estimate(tables, Quantity::ExactMatch, filter.split);
+    let observations = Observations::of(tables, complexity, Depth::Steps, filter);
+    let count = observations.as_ref().map_or(0, Observations::count);
+    let of = |statistic: Statistic| {
+        let table = observations.as_ref().map_err(|reason| *reason).and_then(|all| table(all, statistic));
+        table.map_or_else(|reason| Estimate::missing(reason, count), |table| table.estimate())
+    };
+    let sizes: Vec<(usize, usize)> =
+        observations.iter().flat_map(|all| &all.seeds).filter_map(|seed| sizes(seed).ok()).collect();
+    Alignment {
+        complexity: complexity.to_owned(),
+        filter,
+        excluded: observations.as_ref().map_or(0, |all| all.excluded),
+        exact_match,
+        saturation: saturation(&observations, max_depth),
+        spearman: of(Statistic::Spearman),
+        above_lowest: of(Statistic::SpearmanAboveLowest),
+        within_size: of(Statistic::WithinSize),
+        sizes: sizes.iter().map(|sizes| sizes.0).sum(),
+        undefined_sizes: sizes.iter().map(|sizes| sizes.1).sum(),
+        partial: of(Statistic::Partial),
+        somers_d: of(Statistic::SomersD),
+        tau_b: of(Statistic::TauB),
     }
 }
 
 /// Alignments with every complexity that the tables define, among all sequences and among those answered rightly.
 /// The population of `filter` is ignored.
-pub fn alignments(tables: &[TokenTable], filter: Filter, max_depth: u32, bootstrap: Bootstrap) -> Vec<Alignment> {
+pub fn alignments(tables: &[TokenTable], filter: Filter, max_depth: u32) -> Vec<Alignment> {
     let names: BTreeSet<&String> = tables.iter().flat_map(|table| table.columns().complexities.keys()).collect();
     let populations = [Population::All, Population::CorrectOnly];
     names
         .into_iter()
         .flat_map(|name| populations.map(|population| (name, Filter { population, ..filter })))
-        .map(|(name, filter)| alignment(tables, name, filter, max_depth, bootstrap))
+        .map(|(name, filter)| alignment(tables, name, filter, max_depth))
         .collect()
 }
 
-/// The observations of one seed, prepared for resampling.
-struct Seed {
-    observed: Observed,
-    table: CrossTable,
-    sizes: Strata,
-    partial: PartialRanks,
+/// How many sizes have a correlation of their own, and how many have not.
+fn sizes(seed: &Observed) -> Result<(usize, usize), Reason> {
+    Ok(Strata::of(&seed.complexity, &seed.depth, &seed.own_size)?.counts())
 }
 
-/// Number of statistics that share the resamples.
-const STATISTICS: usize = 5;
-
-impl Seed {
-    fn of(observed: Observed) -> Result<Self, Reason> {
-        let Observed { complexity, depth, size, position, .. } = &observed;
-        let table = CrossTable::of(complexity, depth)?;
-        let sizes = Strata::of(complexity, depth, size)?;
-        let partial = PartialRanks::of(complexity, depth, &[size, position])?;
-        Ok(Seed { observed, table, sizes, partial })
-    }
-
-    /// Spearman, within size, partial, Somers' D and tau-b, when cluster k occurs `weights[k]` times.
-    fn statistics(&self, weights: &[u32]) -> [Result<f64, Reason>; STATISTICS] {
-        let weight = |i: usize| self.observed.cluster.get(i).and_then(|&k| weights.get(k)).copied().unwrap_or(0);
-        let tally = self.table.tally(weight);
-        [
-            self.table.spearman(&tally),
-            self.sizes.spearman(weight).map(|within| within.value),
-            self.partial.correlation(weight),
-            self.table.somers_d(&tally),
-            self.table.tau_b(&tally),
-        ]
-    }
-
-    /// What every cluster contributes to the share of tokens that ran to the largest depth.
-    fn saturated(&self, max_depth: u32) -> Vec<ClusterSum> {
-        let mut sums = vec![ClusterSum::default(); self.observed.clusters];
-        for (&depth, &cluster) in self.observed.depth.iter().zip(&self.observed.cluster) {
-            sums[cluster].add(f64::from(u8::from(depth >= f64::from(max_depth))));
+/// Share of the observed tokens that ran to the largest depth, with blocks of sequences as units.
+fn saturation(observations: &Result<Observations, Reason>, max_depth: u32) -> Estimate {
+    let share = |all: &Observations| {
+        let blocks: Vec<u64> = (0..all.blocks.count() as u64).collect();
+        let mut sums = vec![vec![crate::means::ClusterSum::default(); blocks.len()]; all.seeds.len()];
+        for (seed, sums) in all.seeds.iter().zip(&mut sums) {
+            for (depth, &block) in seed.depth.iter().zip(&seed.block) {
+                sums[block].add(f64::from(u8::from(*depth >= f64::from(max_depth))));
+            }
         }
-        sums
-    }
-}
-
-impl Alignment {
-    /// All numbers missing but the share of exact matches.
-    fn undefined(complexity: &str, filter: Filter, exact_match: Estimate, reason: Reason) -> Self {
-        let missing = Estimate::missing(reason, 0);
-        Alignment {
-            complexity: complexity.to_owned(),
-            filter,
-            excluded: 0,
-            exact_match,
-            saturation: missing,
-            spearman: missing,
-            within_size: missing,
-            sizes: 0,
-            undefined_sizes: 0,
-            partial: missing,
-            somers_d: missing,
-            tau_b: missing,
-        }
-    }
-
-    /// With the numbers that the observations give.
-    fn of_seeds(self, seeds: &[Seed], design: &Design, max_depth: u32, bootstrap: Bootstrap) -> Self {
-        let count = seeds.iter().map(|seed| seed.observed.depth.len()).sum();
-        let mut replicates: [Vec<Option<f64>>; STATISTICS] = Default::default();
-        if interval_method(design).is_ok() {
-            for_each_resample(design, bootstrap, |draws| {
-                for (all, one) in replicates.iter_mut().zip(means(seeds, draws)) {
-                    all.push(one.ok());
-                }
-            });
-        }
-        let points = means(seeds, &original(design));
-        let [spearman, within_size, partial, somers_d, tau_b] = std::array::from_fn(|i| {
-            with_interval(Estimate::from_result(points[i], count), &replicates[i], design, bootstrap)
-        });
-        let saturated: Vec<Vec<ClusterSum>> = seeds.iter().map(|seed| seed.saturated(max_depth)).collect();
-        let sizes: Vec<(usize, usize)> = seeds.iter().map(|seed| seed.sizes.counts()).collect();
-        Alignment {
-            excluded: seeds.iter().map(|seed| seed.observed.excluded).sum(),
-            saturation: mean_estimate(&saturated, design, bootstrap),
-            spearman,
-            within_size,
-            sizes: sizes.iter().map(|s| s.0).sum(),
-            undefined_sizes: sizes.iter().map(|s| s.1).sum(),
-            partial,
-            somers_d,
-            tau_b,
-            ..self
-        }
-    }
-}
-
-/// Means over the drawn seeds of all statistics.
-fn means(seeds: &[Seed], draws: &[Draw]) -> [Result<f64, Reason>; STATISTICS] {
-    let empty = [Err(Reason::Empty); STATISTICS];
-    let of_draws: Vec<_> =
-        draws.iter().map(|draw| seeds.get(draw.seed).map_or(empty, |seed| seed.statistics(&draw.weights))).collect();
-    std::array::from_fn(|i| {
-        let mut values = of_draws.iter().map(|statistics| statistics[i]);
-        mean_over_draws(draws, |_, _| values.next().unwrap_or(Err(Reason::Empty)))
-    })
+        Ok(Crossed::of_sums(&blocks, &sums)?.within(0.0, 1.0))
+    };
+    let table = observations.as_ref().map_err(|reason| *reason).and_then(share);
+    table.map_or_else(|reason| Estimate::missing(reason, 0), |table| table.estimate())
 }

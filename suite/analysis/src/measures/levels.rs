@@ -1,10 +1,10 @@
-//! Accuracy and mean depth per level of complexity.
+//! Accuracy and mean depth per level of complexity and per size, and how depth grows from level to level.
 
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{Bootstrap, Draw, for_each_resample, interval_method, original, with_interval};
+use crate::crossed::Crossed;
 use crate::estimate::Estimate;
-use crate::measures::observed::Observed;
+use crate::means::ClusterSum;
 use crate::ranks::Levels;
 use crate::reason::Reason;
 use crate::table::{Filter, Split, TokenTable};
@@ -22,117 +22,137 @@ pub struct Level {
     pub depth: Estimate,
 }
 
-/// Accuracy and mean depth of answer tokens per distinct value of the named complexity, ascending, with intervals
-/// over sequences or over seeds and sequences. A level that few sequences contain is missing from so many resamples
-/// that it has no interval.
+/// What a level has more of depth than the one below it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Increment {
+    /// The lower level.
+    pub from: f64,
+    /// The upper level.
+    pub to: f64,
+    /// Mean number of steps of answer tokens of the upper level minus that of the lower one. `count` is the number of
+    /// sequences that have tokens of either.
+    pub depth: Estimate,
+}
+
+/// The answer tokens of one size, over all seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Size {
+    /// Size of the tokens' own problems.
+    pub size: u32,
+    /// Whether it was trained on.
+    pub trained: bool,
+    /// Number of answer tokens.
+    pub count: usize,
+    /// Share of them that are right.
+    pub accuracy: Estimate,
+    /// Their mean number of steps.
+    pub depth: Estimate,
+}
+
+/// Accuracy and mean depth of answer tokens per distinct value of the named complexity, ascending. The units of a
+/// level's intervals are the sequences that have tokens of it; with fewer than two there is no interval.
 ///
-/// [`Reason::NotApplicable`] if a table lacks the complexity, [`Reason::Empty`] if no answer token of the split has
-/// it, [`Reason::NotFinite`] if a value is infinite or NaN.
-pub fn by_level(
-    tables: &[TokenTable],
-    complexity: &str,
-    split: Option<Split>,
-    bootstrap: Bootstrap,
-) -> Result<Vec<Level>, Reason> {
-    let seeds = Observed::of_all(tables, complexity, Filter { split, ..Filter::default() })?;
-    let design = TokenTable::design(tables, split);
-    let mut groups = group(&seeds)?;
-    if interval_method(&design).is_ok() {
-        for_each_resample(&design, bootstrap, |draws| groups.iter_mut().for_each(|group| group.resample(draws)));
-    }
-    let whole = original(&design);
-    let level = |group: &Group| {
-        let sums = group.sums(&whole);
-        let count = sums.tokens as usize;
-        let estimate = |point, replicates: &[Option<f64>]| {
-            with_interval(Estimate::from_result(point, count), replicates, &design, bootstrap)
-        };
-        Level {
-            level: group.level,
-            count,
-            accuracy: estimate(sums.accuracy(), &group.accuracies),
-            depth: estimate(sums.mean_depth(), &group.depths),
-        }
+/// [`Reason::NotApplicable`] if a table lacks the complexity, [`Reason::Empty`] if no answer token of the split has it,
+/// [`Reason::NotFinite`] if a value is infinite or NaN, [`Reason::MissingCells`] if the seeds were not evaluated on the
+/// same instances.
+pub fn by_level(tables: &[TokenTable], complexity: &str, split: Option<Split>) -> Result<Vec<Level>, Reason> {
+    let level = |group: Group| Level {
+        level: group.key,
+        count: group.depth.count(),
+        accuracy: group.accuracy.estimate(),
+        depth: group.depth.estimate(),
     };
-    Ok(groups.iter().map(level).collect())
+    Ok(of_levels(tables, complexity, split)?.into_iter().map(level).collect())
 }
 
-/// The tokens of one level.
+/// Increments of depth between adjacent levels of the named complexity, ascending: paired by seed and sequence. Each
+/// interval holds by itself: nothing is corrected for there being several, and one in twenty misses.
+///
+/// Errors as for [`by_level`]; a single level has no increments.
+pub fn increments(tables: &[TokenTable], complexity: &str, split: Option<Split>) -> Result<Vec<Increment>, Reason> {
+    let groups = of_levels(tables, complexity, split)?;
+    let increment = |pair: &[Group]| {
+        let (below, above) = (&pair[0].depth, &pair[1].depth);
+        let mut units: Vec<u64> = below.units().iter().chain(above.units()).copied().collect();
+        units.sort_unstable();
+        units.dedup();
+        let depth = match above.over(&units).minus(&below.over(&units)) {
+            Ok(difference) => difference.estimate(),
+            Err(reason) => Estimate::missing(reason, units.len()),
+        };
+        Increment { from: pair[0].key, to: pair[1].key, depth }
+    };
+    Ok(groups.windows(2).map(increment).collect())
+}
+
+/// Accuracy and mean depth of answer tokens per size of their own problem, ascending, over all splits.
+///
+/// [`Reason::Empty`] without answer tokens, [`Reason::MissingCells`] if the seeds were not evaluated on the same
+/// instances.
+pub fn by_size(tables: &[TokenTable]) -> Result<Vec<Size>, Reason> {
+    let trained = |size: f64| {
+        tables.iter().any(|table| {
+            let columns = table.columns();
+            let mut rows = columns.own_size.iter().zip(&columns.split);
+            rows.any(|(own, split)| f64::from(*own) == size && matches!(split, Split::InRange | Split::Embedded))
+        })
+    };
+    let keys = |table: &TokenTable| {
+        let rows = table.rows(Filter::default());
+        Ok(rows.into_iter().map(|row| (row, f64::from(table.columns().own_size[row]))).collect())
+    };
+    let size = |group: Group| Size {
+        size: group.key as u32,
+        trained: trained(group.key),
+        count: group.depth.count(),
+        accuracy: group.accuracy.estimate(),
+        depth: group.depth.estimate(),
+    };
+    Ok(groups(tables, keys)?.into_iter().map(size).collect())
+}
+
+/// The tokens with one value of a key.
 struct Group {
-    level: f64,
-    /// Per seed, the clusters that have some, with what they contribute.
-    seeds: Vec<Vec<(usize, Sums)>>,
-    /// Replicates of the accuracy.
-    accuracies: Vec<Option<f64>>,
-    /// Replicates of the mean depth.
-    depths: Vec<Option<f64>>,
+    key: f64,
+    accuracy: Crossed,
+    depth: Crossed,
 }
 
-/// Sums over tokens.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    tokens: u64,
-    correct: u64,
-    depth: f64,
+fn of_levels(tables: &[TokenTable], complexity: &str, split: Option<Split>) -> Result<Vec<Group>, Reason> {
+    groups(tables, |table| {
+        let values = table.columns().complexities.get(complexity).ok_or(Reason::NotApplicable)?;
+        let rows = table.rows(Filter { split, ..Filter::default() });
+        Ok(rows.into_iter().filter_map(|row| Some((row, f64::from(values[row]?)))).collect())
+    })
 }
 
-impl Sums {
-    fn add(&mut self, other: Sums, times: u32) {
-        self.tokens += other.tokens * u64::from(times);
-        self.correct += other.correct * u64::from(times);
-        self.depth += other.depth * f64::from(times);
-    }
-
-    fn accuracy(&self) -> Result<f64, Reason> {
-        if self.tokens > 0 { Ok(self.correct as f64 / self.tokens as f64) } else { Err(Reason::Empty) }
-    }
-
-    fn mean_depth(&self) -> Result<f64, Reason> {
-        if self.tokens > 0 { Ok(self.depth / self.tokens as f64) } else { Err(Reason::Empty) }
-    }
-}
-
-impl Group {
-    fn new(seeds: usize) -> Self {
-        Group { level: 0.0, seeds: vec![Vec::new(); seeds], accuracies: Vec::new(), depths: Vec::new() }
-    }
-
-    fn resample(&mut self, draws: &[Draw]) {
-        let sums = self.sums(draws);
-        self.accuracies.push(sums.accuracy().ok());
-        self.depths.push(sums.mean_depth().ok());
-    }
-
-    fn sums(&self, draws: &[Draw]) -> Sums {
-        let mut total = Sums::default();
-        for draw in draws {
-            for &(cluster, sums) in self.seeds.get(draw.seed).into_iter().flatten() {
-                total.add(sums, draw.weights.get(cluster).copied().unwrap_or(0));
-            }
-        }
-        total
-    }
-}
-
-/// One group per level, ascending. The clusters of a group come in the order of the rows, so that the sums do too.
-fn group(seeds: &[Observed]) -> Result<Vec<Group>, Reason> {
-    let values: Vec<f64> = seeds.iter().flat_map(|seed| &seed.complexity).copied().collect();
+/// One group for each distinct key of the rows, ascending. `keys` gives the rows of a table that count, with their
+/// keys.
+fn groups(
+    tables: &[TokenTable],
+    keys: impl Fn(&TokenTable) -> Result<Vec<(usize, f64)>, Reason>,
+) -> Result<Vec<Group>, Reason> {
+    let numbers = TokenTable::common_instances(tables)?;
+    let rows = tables.iter().map(keys).collect::<Result<Vec<_>, _>>()?;
+    let values: Vec<f64> = rows.iter().flatten().map(|(_, key)| *key).collect();
     let levels = Levels::of(&values)?;
     if levels.is_empty() {
         return Err(Reason::Empty);
     }
-    let mut groups: Vec<Group> = (0..levels.count()).map(|_| Group::new(seeds.len())).collect();
-    let mut codes = levels.codes().iter().zip(&values);
-    for (s, seed) in seeds.iter().enumerate() {
-        for ((row, &cluster), (&code, &value)) in seed.cluster.iter().enumerate().zip(codes.by_ref()) {
-            let token = Sums { tokens: 1, correct: u64::from(seed.correct[row] == Some(true)), depth: seed.depth[row] };
-            let group = &mut groups[code];
-            group.level = value;
-            match group.seeds[s].last_mut() {
-                Some((last, sums)) if *last == cluster => sums.add(token, 1),
-                _ => group.seeds[s].push((cluster, token)),
-            }
+    let blank = vec![vec![ClusterSum::default(); numbers.len()]; tables.len()];
+    let mut sums = vec![(0.0, blank.clone(), blank); levels.count()];
+    let mut codes = levels.codes().iter();
+    for ((seed, table), rows) in tables.iter().enumerate().zip(&rows) {
+        for (&(row, key), &code) in rows.iter().zip(codes.by_ref()) {
+            let (own, right, depth) = &mut sums[code];
+            *own = key;
+            right[seed][table.place(row)].add(f64::from(u8::from(table.columns().correct[row] == Some(true))));
+            depth[seed][table.place(row)].add(f64::from(table.columns().depth[row]));
         }
     }
-    Ok(groups)
+    let group = |(key, right, depth): (f64, Vec<Vec<ClusterSum>>, Vec<Vec<ClusterSum>>)| {
+        let accuracy = Crossed::of_sums(&numbers, &right)?.within(0.0, 1.0);
+        Ok(Group { key, accuracy, depth: Crossed::of_sums(&numbers, &depth)? })
+    };
+    sums.into_iter().map(group).collect()
 }

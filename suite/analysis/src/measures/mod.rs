@@ -1,16 +1,21 @@
 //! The measures of one policy on one task, from one [`TokenTable`](crate::table::TokenTable) per seed.
 //!
-//! * [`quality()`]: accuracy, mean depth and saturation;
-//! * [`alignment()`]: does the depth follow the complexity?
-//! * [`by_level`]: accuracy and depth per level of complexity.
+//! * [`quality()`]: accuracy, mean depth, saturation and cost;
+//! * [`alignment()`], [`correlation_table()`] and [`beyond_static()`]: does the depth follow the complexity?
+//! * [`by_level`], [`increments`] and [`by_size`]: accuracy and depth per level of complexity and per size.
 //!
 //! With one table the intervals are over sequences, with several over seeds and sequences; the estimates say which.
 
 pub mod alignment;
+pub mod correlations;
 pub mod levels;
+pub mod local;
 mod observed;
 pub mod quality;
 
 pub use alignment::{Alignment, alignment, alignments};
-pub use levels::{Level, by_level};
-pub use quality::{Quality, Quantity, cluster_sums, difference, estimate, quality, replicates};
+pub use correlations::{Statistic, correlation_table};
+pub use levels::{Increment, Level, Size, by_level, by_size, increments};
+pub use local::{BeyondStatic, beyond_static};
+pub use observed::Depth;
+pub use quality::{Quality, Quantity, difference, estimate, quality, quantity_table};

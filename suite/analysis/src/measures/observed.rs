@@ -1,48 +1,145 @@
-//! The tokens of one table that carry a named complexity, as columns of numbers.
+//! The tokens of several tables that carry a named complexity and a depth, as columns of numbers.
 
+use serde::{Deserialize, Serialize};
+
+use crate::jackknife::Blocks;
 use crate::reason::Reason;
-use crate::table::{Filter, TokenTable};
+use crate::table::{Filter, TokenColumns, TokenTable};
+
+/// Which depth of a token is compared with its complexity.
+///
+/// In a task where the next token is predicted, the prediction of a token is made where the token before it is read, so
+/// that a policy can spend its steps on a token at two places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// Steps executed where the token was predicted.
+    #[default]
+    Steps,
+    /// Steps executed at the token's own position, where it was read.
+    StepsAtToken,
+    /// Mean of the policy's distribution over depths where the token was predicted.
+    Expected,
+    /// The same at the token's own position.
+    ExpectedAtToken,
+}
+
+impl Depth {
+    /// All four.
+    pub const ALL: [Depth; 4] = [Depth::Steps, Depth::StepsAtToken, Depth::Expected, Depth::ExpectedAtToken];
+
+    /// Name of the column of a table.
+    pub fn column(self) -> &'static str {
+        match self {
+            Depth::Steps => "depth",
+            Depth::StepsAtToken => "depth_at_token",
+            Depth::Expected => "expected_depth",
+            Depth::ExpectedAtToken => "expected_depth_at_token",
+        }
+    }
+
+    fn of(self, columns: &TokenColumns, row: usize) -> Option<f64> {
+        match self {
+            Depth::Steps => Some(f64::from(columns.depth[row])),
+            Depth::StepsAtToken => columns.depth_at_token[row].map(f64::from),
+            Depth::Expected => columns.expected_depth[row].map(f64::from),
+            Depth::ExpectedAtToken => columns.expected_depth_at_token[row].map(f64::from),
+        }
+    }
+}
 
 /// Observations of one seed. Entry i of every vector belongs to token i.
+#[derive(Default)]
 pub(crate) struct Observed {
+    /// Row of the table.
+    pub row: Vec<usize>,
     pub complexity: Vec<f64>,
     pub depth: Vec<f64>,
-    pub size: Vec<f64>,
+    pub own_size: Vec<f64>,
     pub position: Vec<f64>,
-    /// `None` on prompt tokens.
-    pub correct: Vec<Option<bool>>,
-    /// Index of the sequence among all of the split, whether or not a token of it is observed.
-    pub cluster: Vec<usize>,
-    /// Number of sequences of the split.
-    pub clusters: usize,
-    /// Tokens that the filter lets through, but for which the task defines no such complexity.
+    /// Block of sequences that the token is left out with.
+    pub block: Vec<usize>,
+}
+
+/// Observations of all seeds.
+pub(crate) struct Observations {
+    pub seeds: Vec<Observed>,
+    pub blocks: Blocks,
+    /// Tokens that the filter lets through, but which have no such complexity or no such depth.
     pub excluded: usize,
 }
 
-impl Observed {
-    /// [`Reason::NotApplicable`] if the table has no complexity of that name.
-    pub fn of(table: &TokenTable, complexity: &str, filter: Filter) -> Result<Self, Reason> {
-        let columns = table.columns();
-        let values = columns.complexities.get(complexity).ok_or(Reason::NotApplicable)?;
-        let instances = table.instances(filter.split);
-        let rows = table.rows(filter);
-        let kept: Vec<usize> = rows.iter().copied().filter(|&row| values[row].is_some()).collect();
-        let column = |value: &dyn Fn(usize) -> f64| kept.iter().map(|&row| value(row)).collect();
-        Ok(Observed {
-            complexity: kept.iter().filter_map(|&row| values[row]).map(f64::from).collect(),
-            depth: column(&|row| f64::from(columns.depth[row])),
-            size: column(&|row| f64::from(columns.size[row])),
-            position: column(&|row| f64::from(columns.position[row])),
-            correct: kept.iter().map(|&row| columns.correct[row]).collect(),
-            // Every row of the split is of one of its instances.
-            cluster: kept.iter().filter_map(|&row| instances.binary_search(&columns.instance[row]).ok()).collect(),
-            clusters: instances.len(),
-            excluded: rows.len() - kept.len(),
-        })
+impl Observations {
+    /// [`Reason::NotApplicable`] if a table has no complexity of that name, or no token has such a depth;
+    /// [`Reason::MissingCells`] if the tables are not of the same instances; [`Reason::Empty`] without tables.
+    pub fn of(tables: &[TokenTable], complexity: &str, depth: Depth, filter: Filter) -> Result<Self, Reason> {
+        let numbers = TokenTable::common_instances(tables)?;
+        let mut occurs = vec![false; numbers.len()];
+        let (mut seeds, mut excluded, mut has_depth) = (Vec::new(), 0, false);
+        for table in tables {
+            let columns = table.columns();
+            let values = columns.complexities.get(complexity).ok_or(Reason::NotApplicable)?;
+            let mut own = Observed::default();
+            for row in table.rows(filter) {
+                let depth = depth.of(columns, row);
+                has_depth |= depth.is_some();
+                let (Some(value), Some(depth)) = (values[row], depth) else {
+                    excluded += 1;
+                    continue;
+                };
+                occurs[table.place(row)] = true;
+                own.row.push(row);
+                own.complexity.push(f64::from(value));
+                own.depth.push(depth);
+                own.own_size.push(f64::from(columns.own_size[row]));
+                own.position.push(f64::from(columns.position[row]));
+                // The place among all sequences, until it is known which of them occur.
+                own.block.push(table.place(row));
+            }
+            seeds.push(own);
+        }
+        if !has_depth && excluded > 0 {
+            return Err(Reason::NotApplicable);
+        }
+        let blocks = Blocks::of(occurs.iter().filter(|occurs| **occurs).count());
+        let mut next = 0;
+        let block_of: Vec<usize> = occurs
+            .iter()
+            .map(|occurs| {
+                let block = blocks.block(next);
+                next += usize::from(*occurs);
+                block
+            })
+            .collect();
+        seeds.iter_mut().flat_map(|own| &mut own.block).for_each(|place| *place = block_of[*place]);
+        Ok(Observations { seeds, blocks, excluded })
     }
 
-    /// Observations of every table; an error of one is the error of all.
-    pub fn of_all(tables: &[TokenTable], complexity: &str, filter: Filter) -> Result<Vec<Self>, Reason> {
-        tables.iter().map(|table| Observed::of(table, complexity, filter)).collect()
+    /// Number of tokens, over all seeds.
+    pub fn count(&self) -> usize {
+        self.seeds.iter().map(|seed| seed.row.len()).sum()
+    }
+
+    /// The observations without those of the lowest complexity of all.
+    pub fn above_lowest(&self) -> Vec<Observed> {
+        let lowest = self.seeds.iter().flat_map(|seed| &seed.complexity).copied().fold(f64::INFINITY, f64::min);
+        self.seeds.iter().map(|seed| seed.only(|i| seed.complexity[i] > lowest)).collect()
+    }
+}
+
+impl Observed {
+    fn only(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let kept: Vec<usize> = (0..self.row.len()).filter(|&i| keep(i)).collect();
+        fn pick<T: Copy>(values: &[T], kept: &[usize]) -> Vec<T> {
+            kept.iter().map(|&i| values[i]).collect()
+        }
+        Observed {
+            row: pick(&self.row, &kept),
+            complexity: pick(&self.complexity, &kept),
+            depth: pick(&self.depth, &kept),
+            own_size: pick(&self.own_size, &kept),
+            position: pick(&self.position, &kept),
+            block: pick(&self.block, &kept),
+        }
     }
 }

@@ -1,16 +1,19 @@
-//! Accuracy, mean depth and saturation: means over the tokens or sequences of a split.
+//! Accuracy, depth and cost: means over the tokens or sequences of a split.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{Bootstrap, interval_method};
+use crate::crossed::Crossed;
 use crate::estimate::Estimate;
-use crate::means::{ClusterSum, mean_estimate, mean_replicates, paired_difference};
+use crate::means::ClusterSum;
 use crate::reason::Reason;
-use crate::table::{Filter, Split, TokenTable, Tokens};
+use crate::table::{Split, TokenTable};
 
 /// A mean over tokens or sequences.
+///
+/// Those of answer tokens are over the tokens whose own problem is of a split; those of sequences, and of all their
+/// tokens, over the sequences whose hardest token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -20,7 +23,7 @@ pub enum Quantity {
     ExactMatch,
     /// Mean number of steps of answer tokens.
     AnswerDepth,
-    /// Mean number of steps of all tokens.
+    /// Mean number of steps of all tokens of the sequences.
     Depth,
     /// Share of answer tokens that ran to the largest depth allowed. Above about 0.2 the depth is censored, and its
     /// correlation with anything says little.
@@ -28,84 +31,92 @@ pub enum Quantity {
         /// The largest depth allowed, in steps.
         max_depth: u32,
     },
+    /// Executed operations for each token of the sequences, decisions included.
+    Flops,
+    /// Executed operations of the sequences, decisions included, as a share of those of all D steps without decisions.
+    FlopsShare,
 }
 
-/// What every sequence of a split contributes to the quantity: one vector per table, in ascending order of instance.
-///
-/// The units that are counted are tokens, for [`Quantity::ExactMatch`] sequences.
-pub fn cluster_sums(tables: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Vec<Vec<ClusterSum>> {
-    tables.iter().map(|table| sums_of_table(table, quantity, split)).collect()
-}
-
-fn sums_of_table(table: &TokenTable, quantity: Quantity, split: Option<Split>) -> Vec<ClusterSum> {
-    let mut sums: BTreeMap<u64, ClusterSum> =
-        table.instances(split).into_iter().map(|instance| (instance, ClusterSum::default())).collect();
-    if quantity == Quantity::ExactMatch {
-        for (&instance, sum) in &mut sums {
-            if let Some(exact) = table.exact(instance) {
-                sum.add(f64::from(u8::from(exact)));
+impl Quantity {
+    /// What a row adds to its sequence.
+    fn add(self, table: &TokenTable, row: usize, sum: &mut ClusterSum) {
+        let columns = table.columns();
+        let share = |holds: bool| f64::from(u8::from(holds));
+        match self {
+            // Of sequences, not of rows.
+            Quantity::ExactMatch => {}
+            Quantity::TokenAccuracy => sum.add(share(columns.correct[row] == Some(true))),
+            Quantity::AnswerDepth | Quantity::Depth => sum.add(f64::from(columns.depth[row])),
+            Quantity::Saturation { max_depth } => sum.add(share(columns.depth[row] >= max_depth)),
+            Quantity::Flops => sum.add(columns.flops[row]),
+            Quantity::FlopsShare => {
+                sum.sum += columns.flops[row];
+                sum.count += columns.dense_flops[row];
             }
         }
-        return sums.into_values().collect();
     }
-    let tokens = if quantity == Quantity::Depth { Tokens::All } else { Tokens::Answer };
-    let columns = table.columns();
-    for row in table.rows(Filter { split, tokens, ..Filter::default() }) {
-        let depth = columns.depth[row];
-        let value = match quantity {
-            Quantity::TokenAccuracy | Quantity::ExactMatch => f64::from(u8::from(columns.correct[row] == Some(true))),
-            Quantity::AnswerDepth | Quantity::Depth => f64::from(depth),
-            Quantity::Saturation { max_depth } => f64::from(u8::from(depth >= max_depth)),
-        };
-        sums.entry(columns.instance[row]).or_default().add(value);
+
+    /// Whether a row counts.
+    fn counts(self, table: &TokenTable, row: usize, split: Option<Split>) -> bool {
+        let is_of_sequences = matches!(self, Quantity::Depth | Quantity::Flops | Quantity::FlopsShare);
+        let own = if is_of_sequences { table.split_of_instance(row) } else { table.columns().split[row] };
+        (is_of_sequences || table.columns().is_answer[row]) && split.is_none_or(|split| split == own)
     }
-    sums.into_values().collect()
+
+    /// Bounds of the mean and of every sequence.
+    fn bounded(self, table: Crossed) -> Crossed {
+        match self {
+            Quantity::TokenAccuracy | Quantity::ExactMatch | Quantity::Saturation { .. } => table.within(0.0, 1.0),
+            _ => table,
+        }
+    }
 }
 
-/// The quantity with its interval; `count` is the number of tokens, for [`Quantity::ExactMatch`] of sequences, over
-/// all seeds. [`Reason::Empty`] if the split has none.
-pub fn estimate(tables: &[TokenTable], quantity: Quantity, split: Option<Split>, bootstrap: Bootstrap) -> Estimate {
-    mean_estimate(&cluster_sums(tables, quantity, split), &TokenTable::design(tables, split), bootstrap)
+/// The table of a quantity, one [`TokenTable`] for each seed; `count` is the number of tokens, for
+/// [`Quantity::ExactMatch`] of sequences, over all seeds.
+///
+/// [`Reason::Empty`] if the split has none, [`Reason::MissingCells`] if the seeds were not evaluated on the same
+/// instances.
+pub fn quantity_table(tables: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Result<Crossed, Reason> {
+    let numbers = TokenTable::common_instances(tables)?;
+    let mut observations = 0;
+    let mut sums = Vec::with_capacity(tables.len());
+    for table in tables {
+        let mut own = vec![ClusterSum::default(); numbers.len()];
+        if quantity == Quantity::ExactMatch {
+            for instance in table.instances(split) {
+                if let (Some(exact), Ok(place)) = (table.exact(instance), numbers.binary_search(&instance)) {
+                    own[place].add(f64::from(u8::from(exact)));
+                    observations += 1;
+                }
+            }
+        }
+        for row in
+            (0..table.len()).filter(|&row| quantity != Quantity::ExactMatch && quantity.counts(table, row, split))
+        {
+            quantity.add(table, row, &mut own[table.place(row)]);
+            observations += 1;
+        }
+        sums.push(own);
+    }
+    Ok(quantity.bounded(Crossed::of_sums(&numbers, &sums)?.with_count(observations)))
 }
 
-/// Bootstrap replicates of the quantity, as [`crate::ranking::rank`] takes them. Replicates of policies that were
-/// evaluated on the same sequences with the same number of seeds are paired. Errors: [`Reason::Empty`];
-/// [`Reason::TooFew`] if a seed has fewer than two sequences; [`Reason::Unstable`] if a resample has no observations.
-pub fn replicates(
-    tables: &[TokenTable],
-    quantity: Quantity,
-    split: Option<Split>,
-    bootstrap: Bootstrap,
-) -> Result<Vec<f64>, Reason> {
-    let sums = cluster_sums(tables, quantity, split);
-    let design = TokenTable::design(tables, split);
-    interval_method(&design)?;
-    let all = mean_replicates(&sums, &design, bootstrap);
-    let undefined = all.iter().filter(|replicate| replicate.is_none()).count();
-    let unstable = Reason::Unstable { undefined, resamples: all.len() };
-    all.into_iter().collect::<Option<_>>().ok_or(unstable)
+/// The quantity with its interval; see [`quantity_table`].
+pub fn estimate(tables: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Estimate {
+    quantity_table(tables, quantity, split).map_or_else(|reason| Estimate::missing(reason, 0), |table| table.estimate())
 }
 
 /// Difference of the quantity between two policies, a minus b, with a paired interval; `count` is the number of
 /// sequences. Table s of both must be of the same seed.
 ///
-/// [`Reason::MissingCells`] if the numbers of tables differ, or if two tables of a seed hold different sequences.
-pub fn difference(
-    a: &[TokenTable],
-    b: &[TokenTable],
-    quantity: Quantity,
-    split: Option<Split>,
-    bootstrap: Bootstrap,
-) -> Estimate {
-    let same = a.iter().zip(b).all(|(a, b)| a.instances(split) == b.instances(split));
-    if a.len() != b.len() || !same {
-        return Estimate::missing(Reason::MissingCells, 0);
-    }
-    let (sums, others) = (cluster_sums(a, quantity, split), cluster_sums(b, quantity, split));
-    paired_difference(&sums, &others, &TokenTable::design(a, split), bootstrap)
+/// [`Reason::MissingCells`] if the numbers of tables differ, or if they hold different sequences.
+pub fn difference(a: &[TokenTable], b: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Estimate {
+    let table = quantity_table(a, quantity, split).and_then(|table| table.minus(&quantity_table(b, quantity, split)?));
+    table.map_or_else(|reason| Estimate::missing(reason, 0), |table| table.estimate())
 }
 
-/// Accuracy, depth and saturation of a split.
+/// Accuracy, depth and cost of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// See [`Quantity::TokenAccuracy`].
@@ -118,18 +129,24 @@ pub struct Quality {
     pub depth: Estimate,
     /// See [`Quantity::Saturation`].
     pub saturation: Estimate,
+    /// See [`Quantity::Flops`].
+    pub flops: Estimate,
+    /// See [`Quantity::FlopsShare`].
+    pub flops_share: Estimate,
 }
 
 /// The quality of every split, missing ones with [`Reason::Empty`]. `max_depth` is the largest depth allowed.
-pub fn quality(tables: &[TokenTable], max_depth: u32, bootstrap: Bootstrap) -> BTreeMap<Split, Quality> {
+pub fn quality(tables: &[TokenTable], max_depth: u32) -> BTreeMap<Split, Quality> {
     let of_split = |split: Split| {
-        let of = |quantity| estimate(tables, quantity, Some(split), bootstrap);
+        let of = |quantity| estimate(tables, quantity, Some(split));
         Quality {
             token_accuracy: of(Quantity::TokenAccuracy),
             exact_match: of(Quantity::ExactMatch),
             answer_depth: of(Quantity::AnswerDepth),
             depth: of(Quantity::Depth),
             saturation: of(Quantity::Saturation { max_depth }),
+            flops: of(Quantity::Flops),
+            flops_share: of(Quantity::FlopsShare),
         }
     };
     Split::ALL.into_iter().map(|split| (split, of_split(split))).collect()

@@ -1,16 +1,15 @@
 //! The measures of a cell as tidy rows, from its table of tokens.
 
 use haltbench_analysis::measures::{self, Quantity};
-use haltbench_analysis::{Bootstrap, Estimate, Filter, Population, Reason, Split, TokenTable};
+use haltbench_analysis::{Estimate, Filter, Population, Reason, Split, TokenTable};
 
 use crate::store::MetricRow;
 
 /// The measures of a cell as tidy rows.
 pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<MetricRow> {
     let tables = std::slice::from_ref(table);
-    let bootstrap = Bootstrap::default();
     let most = max_depth as u32;
-    let splits: Vec<Split> = Split::ALL.into_iter().filter(|split| !table.instances(Some(*split)).is_empty()).collect();
+    let splits = table.splits();
     let mut rows = Vec::new();
     let quantities = [
         ("token_accuracy", Quantity::TokenAccuracy),
@@ -18,17 +17,20 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
         ("answer_depth", Quantity::AnswerDepth),
         ("depth", Quantity::Depth),
         ("saturation", Quantity::Saturation { max_depth: most }),
+        ("flops", Quantity::Flops),
+        ("flops_share", Quantity::FlopsShare),
     ];
     for split in &splits {
         for (name, quantity) in quantities {
-            let estimate = measures::estimate(tables, quantity, Some(*split), bootstrap);
+            let estimate = measures::estimate(tables, quantity, Some(*split));
             rows.push(MetricRow::new(name, Some(*split), Population::All, &estimate));
         }
         for population in [Population::All, Population::CorrectOnly] {
             let filter = Filter { split: Some(*split), population, ..Filter::default() };
-            let alignment = measures::alignment(tables, headline, filter, most, bootstrap);
+            let alignment = measures::alignment(tables, headline, filter, most);
             let estimates = [
                 ("spearman", &alignment.spearman),
+                ("spearman_above_lowest", &alignment.above_lowest),
                 ("spearman_within_size", &alignment.within_size),
                 ("spearman_partial", &alignment.partial),
                 ("somers_d", &alignment.somers_d),
@@ -39,7 +41,7 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
                 rows.push(MetricRow { complexity, ..MetricRow::new(name, Some(*split), population, estimate) });
             }
         }
-        rows.extend(by_level(tables, headline, *split, bootstrap));
+        rows.extend(by_level(tables, headline, *split));
     }
     rows
 }
@@ -53,20 +55,20 @@ pub fn alignment_of_generated<'a>(
     let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
     let row = |complexity: &str| {
         let tables = std::slice::from_ref(table);
-        let found = measures::alignment(tables, complexity, filter, max_depth as u32, Bootstrap::default());
+        let found = measures::alignment(tables, complexity, filter, max_depth as u32);
         let row = MetricRow::new("generated_spearman", filter.split, Population::All, &found.spearman);
         MetricRow { complexity: Some(complexity.to_owned()), ..row }
     };
     complexities.map(row).collect()
 }
 
-fn by_level(tables: &[TokenTable], headline: &str, split: Split, bootstrap: Bootstrap) -> Vec<MetricRow> {
+fn by_level(tables: &[TokenTable], headline: &str, split: Split) -> Vec<MetricRow> {
     let missing = |reason: Reason| {
         let estimate = Estimate::missing(reason, 0);
         let row = MetricRow::new("token_accuracy_by_level", Some(split), Population::All, &estimate);
         vec![MetricRow { complexity: Some(headline.to_owned()), ..row }]
     };
-    let levels = match measures::by_level(tables, headline, Some(split), bootstrap) {
+    let levels = match measures::by_level(tables, headline, Some(split)) {
         Ok(levels) => levels,
         Err(reason) => return missing(reason),
     };

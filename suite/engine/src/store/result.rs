@@ -108,13 +108,9 @@ pub struct MetricRow {
 impl MetricRow {
     /// A row from an estimate.
     pub fn new(metric: &str, split: Option<Split>, population: Population, estimate: &Estimate) -> Self {
-        let method = |method: &IntervalMethod| match method {
-            IntervalMethod::BootstrapSequences => "bootstrap over sequences".to_owned(),
-            IntervalMethod::BootstrapSeedsAndSequences => "bootstrap over seeds and sequences".to_owned(),
-        };
         Self {
             metric: metric.to_owned(),
-            split: split.map(split_name).map(str::to_owned),
+            split: split.map(|split| split.name().to_owned()),
             population: match population {
                 Population::All => "all".to_owned(),
                 Population::CorrectOnly => "correct_only".to_owned(),
@@ -124,20 +120,10 @@ impl MetricRow {
             value: estimate.value,
             low: estimate.low,
             high: estimate.high,
-            method: estimate.method.as_ref().map(method),
+            method: estimate.method.as_ref().map(IntervalMethod::to_string),
             count: estimate.count,
             reason: estimate.reason.as_ref().map(Reason::to_string),
         }
-    }
-}
-
-/// A split's name in files.
-pub(super) fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::InRange => "in_range",
-        Split::Embedded => "embedded",
-        Split::Between => "between",
-        Split::Beyond => "beyond",
     }
 }
 

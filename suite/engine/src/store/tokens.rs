@@ -11,7 +11,6 @@ use parquet::record::Field;
 
 use super::atomic::write_atomic;
 use super::columns::{Column, Values, encode};
-use super::result::split_name;
 use crate::error::{Error, Result};
 
 /// One evaluated token. What depends on a place in the sequence stands at the token that is predicted, the *target*;
@@ -81,7 +80,7 @@ fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
         Column::new("instance", Values::Long(of(tokens, |token| token.instance as i64))),
         Column::new("size", integer(|token| token.size)),
         Column::new("own_size", integer(|token| token.own_size)),
-        Column::new("split", Values::Word(of(tokens, |token| split_name(token.split)))),
+        Column::new("split", Values::Word(of(tokens, |token| token.split.name()))),
         Column::new("position", integer(|token| token.position)),
         Column::new("is_answer", Values::Flag(of(tokens, |token| token.is_answer))),
         Column::new("input_token", integer(|token| token.input_token)),
@@ -136,8 +135,7 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
                 ("size", Field::Int(value)) => columns.size.push(*value as u32),
                 ("own_size", Field::Int(value)) => columns.own_size.push(*value as u32),
                 ("split", Field::Str(value)) => {
-                    let known = Split::ALL.into_iter().find(|split| split_name(*split) == value);
-                    columns.split.push(known.ok_or_else(|| damaged(format!("there is no split `{value}`")))?);
+                    columns.split.push(Split::from_name(value).ok_or_else(|| damaged(format!("there is no split `{value}`")))?);
                 }
                 ("position", Field::Int(value)) => columns.position.push(*value as u32),
                 ("is_answer", Field::Bool(value)) => columns.is_answer.push(*value),

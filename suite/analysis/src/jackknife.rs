@@ -1,0 +1,72 @@
+//! Tables of statistics that are not means.
+//!
+//! A statistic such as a rank correlation is computed for each seed, and averaged over the seeds. Its table has
+//! pseudo-values of the delete-a-group jackknife (Quenouille 1956; Tukey 1958; Kott, Journal of Official Statistics 17
+//! (2001) 521-526): with B blocks of sequences, block b of a seed has B θ - (B - 1) θ without b. They are shifted so
+//! that their mean is θ itself: the jackknife's correction of bias is not applied.
+//!
+//! The blocks are the same for all seeds, so that their table is crossed like that of a mean, and for all policies that
+//! were evaluated on the same sequences, so that tables can be subtracted.
+
+use crate::crossed::Crossed;
+use crate::reason::Reason;
+
+/// Most blocks. Enough for 49 degrees of freedom, whose quantile of t is 2.5 % above the normal one.
+const BLOCKS: usize = 50;
+
+/// Sequences in blocks of nearly equal number: sequence k is in block k modulo their number, so that every block has
+/// sequences of all sizes where neighbours have one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocks {
+    sequences: usize,
+}
+
+impl Blocks {
+    /// Blocks of so many sequences: 50, or one for each sequence if there are fewer.
+    pub fn of(sequences: usize) -> Self {
+        Blocks { sequences }
+    }
+
+    /// How many blocks there are.
+    pub fn count(self) -> usize {
+        self.sequences.min(BLOCKS)
+    }
+
+    /// The block of a sequence, by its place among all.
+    pub fn block(self, sequence: usize) -> usize {
+        sequence % self.count().max(1)
+    }
+}
+
+/// The table of the mean over seeds of a statistic. `statistic(seed, Some(b))` is that of a seed without the sequences
+/// of block b, `statistic(seed, None)` that of all. `count` is the number of observations.
+///
+/// The mean is undefined as soon as it is undefined for one seed: leaving that seed out would be a silent skip. Where
+/// leaving out a block leaves the statistic undefined, the table has a value but no interval ([`Reason::Unstable`]).
+/// [`Reason::Empty`] without seeds or sequences.
+pub fn jackknife(
+    seeds: usize,
+    blocks: Blocks,
+    count: usize,
+    mut statistic: impl FnMut(usize, Option<usize>) -> Result<f64, Reason>,
+) -> Result<Crossed, Reason> {
+    let number = blocks.count();
+    let mut values = Vec::with_capacity(seeds);
+    let mut undefined = 0;
+    for seed in 0..seeds {
+        let whole = statistic(seed, None)?;
+        let without: Vec<Option<f64>> = match number {
+            // Without its only block nothing is left: there is a value, and no interval.
+            1 => vec![Some(whole)],
+            _ => (0..number).map(|block| statistic(seed, Some(block)).ok()).collect(),
+        };
+        undefined += without.iter().filter(|value| value.is_none()).count();
+        let defined: Vec<f64> = without.iter().map(|value| value.unwrap_or(whole)).collect();
+        let mean = defined.iter().sum::<f64>() / number.max(1) as f64;
+        let scale = number as f64 - 1.0;
+        values.push(defined.iter().map(|value| whole - scale * (value - mean)).collect());
+    }
+    let units = (0..number as u64).collect();
+    let table = Crossed::of_values(units, values, count, blocks.sequences)?;
+    Ok(if undefined > 0 { table.flawed(Reason::Unstable { undefined, blocks: seeds * number }) } else { table })
+}
