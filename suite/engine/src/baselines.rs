@@ -3,8 +3,8 @@
 
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Task};
 use haltbench_sdk::task::baseline::Baseline;
+use haltbench_sdk::task::{Instance, Task};
 
 use crate::data::{self, EVALUATION_SEED, EvaluationInstance, split_of};
 use crate::error::Result;
@@ -65,8 +65,7 @@ fn graded(
     let supervised = (0..instance.tokens.len()).filter(|token| instance.loss_mask[*token]);
     let answers = supervised.clone().count();
     if guesses.len() != answers {
-        let message =
-            format!("its baseline {} guesses {} of {answers} answer tokens", baseline.name(), guesses.len());
+        let message = format!("its baseline {} guesses {} of {answers} answer tokens", baseline.name(), guesses.len());
         return Err(haltbench_sdk::Error::contract(name, message).into());
     }
     let targets = instance.targets();

@@ -58,14 +58,7 @@ impl Batch {
         let readout = RowSet::from_mask(&mask);
         let layout = Arc::new(TokenLayout::new(&lengths, identities)?.with_answers(&readout));
         let tokens = Tensor::from_vec(tokens, layout.rows(), device)?;
-        Ok(Self {
-            layout,
-            tokens,
-            readout,
-            targets: Arc::new(targets),
-            target_index,
-            complexity,
-        })
+        Ok(Self { layout, tokens, readout, targets: Arc::new(targets), target_index, complexity })
     }
 
     /// Number of rows.

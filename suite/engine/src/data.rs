@@ -87,13 +87,7 @@ pub fn instance(task: &dyn Task, name: &str, identity: Identity, part: Part) -> 
 ///
 /// # Errors
 /// Like [`draw`].
-pub fn training_batch(
-    task: &dyn Task,
-    name: &str,
-    seed: u64,
-    step: u64,
-    batch: &mut [Instance],
-) -> Result<Vec<u32>> {
+pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: &mut [Instance]) -> Result<Vec<u32>> {
     let places = 0..batch.len() as u64;
     // Training and evaluation instances come from streams with other keys and from disjoint halves of the hash.
     let identities = Keys::new("training-size", places.map(|place| ((), seed, [step, place]))).map(|((), key)| {

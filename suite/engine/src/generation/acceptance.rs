@@ -31,7 +31,10 @@ pub fn measure(
     }
     let splits = Split::ALL.into_iter().filter(|split| instances.iter().any(|entry| entry.split == *split));
     if let Some(reason) = refusal(model) {
-        let row = |split| MetricRow { reason: Some(reason.to_owned()), ..estimate::row(NAME, split, &[], Vec::new(), Bounds::Share) };
+        let row = |split| MetricRow {
+            reason: Some(reason.to_owned()),
+            ..estimate::row(NAME, split, &[], Vec::new(), Bounds::Share)
+        };
         return Ok(splits.map(row).collect());
     }
     let mut accepted = Vec::with_capacity(instances.len());

@@ -192,7 +192,8 @@ fn source_of(
 /// of training keeps one state for each token, and a halted token that runs on has two.
 fn check_halted(file: &SuiteFile, policy: &PolicyDeclaration) -> Result<()> {
     let option = &file.recurrence.halted_keys_values;
-    let halts = matches!(policy.kind, PolicyKind::Early | PolicyKind::Online) && matches!(policy.training, Training::Sampled | Training::Matched);
+    let halts = matches!(policy.kind, PolicyKind::Early | PolicyKind::Online)
+        && matches!(policy.training, Training::Sampled | Training::Matched);
     if !halts || policy.role == Role::FixedDepth || HaltedKeysValues::from_name(option)? != HaltedKeysValues::RunOn {
         return Ok(());
     }

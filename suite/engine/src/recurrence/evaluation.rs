@@ -10,8 +10,8 @@ use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::policy::{Phase, Policy, Privileged, View};
 
-use super::halting::{self, still_seen};
 use super::beliefs::Beliefs;
+use super::halting::{self, still_seen};
 use super::{Moving, decision, select, soft, with_view};
 use crate::Result;
 use crate::batch::Batch;
@@ -72,7 +72,8 @@ pub fn evaluate(
         Policy::Select(policy) => {
             let selected = select::pass(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
             let decisions = (0..batch.rows()).map(|row| (row, model.max_depth));
-            let work = StepWork { rows: RowSet::all(batch.rows()), visible: None, projected: RowSet::none(batch.rows()) };
+            let work =
+                StepWork { rows: RowSet::all(batch.rows()), visible: None, projected: RowSet::none(batch.rows()) };
             let steps = vec![work; model.max_depth];
             pass.charge(&steps, decisions, &selected.readouts);
             (selected.states, selected.depths, None)
@@ -152,12 +153,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Charges steps and the decisions about them.
-    fn charge(
-        &mut self,
-        steps: &[StepWork],
-        decisions: impl Iterator<Item = (usize, usize)>,
-        readouts: &[RowSet],
-    ) {
+    fn charge(&mut self, steps: &[StepWork], decisions: impl Iterator<Item = (usize, usize)>, readouts: &[RowSet]) {
         for StepWork { rows, visible, projected } in steps {
             self.bill.step(&AttentionPlan::new(&self.batch.layout, rows, visible.as_ref()), projected.as_slice());
         }
