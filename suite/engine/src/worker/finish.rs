@@ -126,7 +126,7 @@ impl Cell<'_> {
         ];
         for name in names {
             let path = self.folder.file(name);
-            // A policy that borrows its weights has no training metrics.
+            // A policy that borrows its weights has no log of training.
             if path.exists() {
                 let bytes = fs::read(&path).map_err(Error::file(&path, "cannot be read"))?;
                 files.insert(name.to_owned(), blake3::hash(&bytes).to_hex().to_string());
