@@ -17,20 +17,13 @@ import torch
 from model import load
 
 
-def inputs(tokens: pd.DataFrame) -> torch.Tensor:
-    """The token ids of one sequence: <bos>, + - *, then the values; operators are known by their feature."""
-    operators = tokens["feature_operator"].fillna(-1).astype(int)
-    ids = tokens["target"].where(operators < 0, operators + 1)
-    return torch.tensor(ids.to_numpy(dtype="int64"))
-
-
 def check_model(folder: Path, table: pd.DataFrame) -> int:
     model = load(folder / "checkpoint").eval()
     checked = 0
     with torch.no_grad():
         for _, tokens in table.groupby("instance", sort=False):
             tokens = tokens.sort_values("position")
-            ids = inputs(tokens)
+            ids = torch.tensor(tokens["input_token"].to_numpy(dtype="int64"))
             out = model(ids[None], torch.tensor([len(ids)]))
             assert out.depths[0].tolist() == tokens["depth"].tolist(), f"depths of {tokens['instance'].iloc[0]}"
             answers = torch.tensor(tokens["is_answer"].tolist())
@@ -43,29 +36,40 @@ def check_model(folder: Path, table: pd.DataFrame) -> int:
     return checked
 
 
+def spearman(rows: pd.DataFrame, complexity: str) -> float:
+    return rows["depth"].corr(rows[complexity], method="spearman")
+
+
 def check_measures(folder: Path, table: pd.DataFrame) -> int:
     rows = json.loads((folder / "result.json").read_text())["metrics"]
     answers = table[table["is_answer"]]
+    # Tokens stand where their own sizes do, sequences where the hardest of their tokens does.
+    order = ["in_range", "embedded", "between", "beyond"]
+    of_sequence = table["split"].map(order.index).groupby(table["instance"]).transform("max").map(order.__getitem__)
     checked = 0
     for row in rows:
         if row["split"] is None or row["population"] != "all" or row["value"] is None:
             continue
-        part, everything = answers[answers["split"] == row["split"]], table[table["split"] == row["split"]]
+        part, everything = answers[answers["split"] == row["split"]], table[of_sequence == row["split"]]
         if row["level"] is not None:
             part = part[part[f"complexity_{row['complexity']}"] == row["level"]]
         complexity = f"complexity_{row['complexity']}"
         expected = {
             "token_accuracy": lambda: part["correct"].astype(float).mean(),
             "token_accuracy_by_level": lambda: part["correct"].astype(float).mean(),
-            "exact_match": lambda: part.groupby("instance")["correct"].all().mean(),
+            "exact_match": lambda: everything[everything["is_answer"]].groupby("instance")["correct"].all().mean(),
             "answer_depth": lambda: part["depth"].mean(),
             "answer_depth_by_level": lambda: part["depth"].mean(),
             "depth": lambda: everything["depth"].mean(),
-            "spearman": lambda: part["depth"].corr(part[complexity], method="spearman"),
+            "flops": lambda: everything["flops"].mean(),
+            "flops_share": lambda: everything["flops"].sum() / everything["dense_flops"].sum(),
+            "spearman_above_lowest": lambda: spearman(part[part[complexity] > part[complexity].min()], complexity),
+            "spearman": lambda: spearman(part, complexity),
             "tau_b": lambda: part["depth"].corr(part[complexity], method="kendall"),
         }.get(row["metric"])
         if expected is not None:
-            assert abs(expected() - row["value"]) < 1e-6, (row, expected())
+            error = abs(expected() - row["value"]) / max(1.0, abs(row["value"]))
+            assert error < 1e-6, (row, expected())
             checked += 1
     return checked
 

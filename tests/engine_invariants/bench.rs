@@ -265,7 +265,11 @@ pub fn subjects() -> &'static [Subject] {
         assert!(declarations.len() > MINIATURES.len(), "no policy is registered");
         let subjects: Vec<Subject> = declarations.into_iter().flat_map(variants).map(Subject::enlivened).collect();
         for subject in &subjects {
-            assert!(subject.varies || subject.declaration.role != Role::Policy, "{}: all depths are equal", subject.label());
+            assert!(
+                subject.varies || subject.declaration.role != Role::Policy,
+                "{}: all depths are equal",
+                subject.label()
+            );
         }
         subjects
     })

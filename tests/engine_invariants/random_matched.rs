@@ -54,10 +54,7 @@ fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken>
 }
 
 /// How often each depth occurs in each group.
-fn histograms<K: Ord>(
-    tokens: &[SourceToken],
-    group: impl Fn(&SourceToken) -> K,
-) -> BTreeMap<K, BTreeMap<u32, usize>> {
+fn histograms<K: Ord>(tokens: &[SourceToken], group: impl Fn(&SourceToken) -> K) -> BTreeMap<K, BTreeMap<u32, usize>> {
     let mut histograms: BTreeMap<K, BTreeMap<u32, usize>> = BTreeMap::new();
     for token in tokens {
         *histograms.entry(group(token)).or_default().entry(token.depth).or_default() += 1;
@@ -164,16 +161,18 @@ fn random_matched_is_a_uniform_permutation_within_its_groups() {
     const SEEDS: u64 = 600;
     let text = include_str!("../fixtures/random_matched/permutations.json");
     let given: Permutations = serde_json::from_str(text).unwrap();
-    let places = given.lengths.iter().zip(0..).flat_map(|(length, sequence)| (0..*length).map(move |at| (sequence, at)));
-    let tokens = places.zip(given.role.iter().zip(&given.depth)).map(|((sequence, position), (role, depth))| SourceToken {
-        identity: sequence,
-        position,
-        input_token: 0,
-        size: 1,
-        split: given.split[sequence as usize],
-        is_answer: *role == 1,
-        depth: *depth,
-    });
+    let places =
+        given.lengths.iter().zip(0..).flat_map(|(length, sequence)| (0..*length).map(move |at| (sequence, at)));
+    let tokens =
+        places.zip(given.role.iter().zip(&given.depth)).map(|((sequence, position), (role, depth))| SourceToken {
+            identity: sequence,
+            position,
+            input_token: 0,
+            size: 1,
+            split: given.split[sequence as usize],
+            is_answer: *role == 1,
+            depth: *depth,
+        });
     let source: Vec<SourceToken> = tokens.collect();
     for (within, expected) in &given.groupings {
         let mut sums = vec![0.0; source.len()];

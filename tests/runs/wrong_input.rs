@@ -30,7 +30,7 @@ const CASES: &[Case] = &[
     written(
         "depth = 2",
         "depth = 2\nof = \"anira-e\"",
-        "policy fixed: `of` given, but it borrows from no other policy",
+        "policy fixed: `of` given, but it reads no other policy's depths",
     ),
     written("of = \"anira-e\"", "", "policy random-matched: expected `of = \"a policy of this suite\"`"),
     written(

@@ -50,11 +50,7 @@ fn sequences(tokens: &[SourceToken]) -> impl Iterator<Item = &[SourceToken]> {
 ///
 /// # Errors
 /// If the source has no training tokens.
-pub fn imitate(
-    policy: &str,
-    source: &SourceDepths,
-    cues: &dyn Fn(&[SourceToken]) -> Cues,
-) -> Result<RecordedDepths> {
+pub fn imitate(policy: &str, source: &SourceDepths, cues: &dyn Fn(&[SourceToken]) -> Cues) -> Result<RecordedDepths> {
     let means = MeanDepths::fit(source, cues);
     let prefixes = sequences(&source.evaluation).flat_map(|sequence| (1..=sequence.len()).map(|end| &sequence[..end]));
     let depth = |prefix: &[SourceToken]| {

@@ -27,7 +27,12 @@ No decisions; no training of its own.",
     reference: "control",
     role: Role::Cue,
     training: Training::Borrowed,
-    parameters: &[ParameterSpec::integer("tokens", 3, (1, 64), "tokens that the depth is read off, the token itself included")],
+    parameters: &[ParameterSpec::integer(
+        "tokens",
+        3,
+        (1, 64),
+        "tokens that the depth is read off, the token itself included",
+    )],
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 

@@ -61,7 +61,11 @@ impl EarlyPolicy for RandomTrained {
         let depth = |(row, uniform): (usize, f64)| {
             let own = &self.0[usize::from(view.layout().is_answer(row))];
             // A role that the source has no tokens of, such as the prompt of a task without one, takes the other's.
-            let counts = if own.iter().any(|count| *count > 0) { own } else { &self.0[usize::from(!view.layout().is_answer(row))] };
+            let counts = if own.iter().any(|count| *count > 0) {
+                own
+            } else {
+                &self.0[usize::from(!view.layout().is_answer(row))]
+            };
             drawn(counts, uniform)
         };
         let uniform = view.uniform("random-trained");

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use haltbench_engine::monitor::Stage;
 use haltbench_engine::plan::CellPlan;
 use haltbench_engine::scheduler::{Event, ProgressLine};
 use haltbench_engine::store::State;
-use haltbench_engine::worker::Stage;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Without a terminal, a working cell says something this often.

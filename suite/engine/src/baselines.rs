@@ -8,7 +8,7 @@ use haltbench_sdk::task::{Instance, Task};
 
 use crate::data::{self, EVALUATION_SEED, EvaluationInstance, split_of};
 use crate::error::Result;
-use crate::estimate;
+use crate::estimate::{self, Bounds};
 use crate::store::BaselineResult;
 
 /// Training instances that baselines learn frequencies from.
@@ -46,7 +46,7 @@ fn score(
         }
         for (metric, sums) in [("token_accuracy", tokens), ("exact_match", sequences)] {
             if sums.iter().any(|sum| sum.count > 0.0) {
-                metrics.push(estimate::row(metric, split, &identities, sums));
+                metrics.push(estimate::row(metric, split, &identities, sums, Bounds::Share));
             }
         }
     }

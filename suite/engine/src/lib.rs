@@ -18,6 +18,7 @@ pub mod generation;
 pub mod ledger;
 pub mod memory;
 pub mod model;
+pub mod monitor;
 pub mod optimiser;
 mod panics;
 pub mod plan;

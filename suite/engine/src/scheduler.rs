@@ -14,9 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::monitor::Stage;
 use crate::plan::{CellPlan, Suite};
 use crate::store::{RunFolder, State, Status, TrainingLine};
-use crate::worker::Stage;
 
 /// A line that a worker prints for its scheduler.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

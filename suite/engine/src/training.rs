@@ -13,11 +13,11 @@ use crate::batch::Batch;
 use crate::data;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::monitor::{Monitor, Stage};
 use crate::optimiser::AdamW;
 use crate::plan::{CellPlan, TrainingSettings};
 use crate::recurrence::{Noise, Unrolled, unroll};
 use crate::store::{CellFolder, Checkpoint, MetricsLog, TrainingLine, read_checkpoint, write_checkpoint};
-use crate::worker::{Monitor, Stage};
 
 /// The loss of one pass.
 pub struct Loss {

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use haltbench_engine::monitor::{Monitor, Stage};
 use haltbench_engine::plugins;
 use haltbench_engine::scheduler::ProgressLine;
 use haltbench_engine::store::{RunFolder, TrainingLine};
-use haltbench_engine::worker::{Monitor, Stage, run_cell, time_cell};
+use haltbench_engine::worker::{run_cell, time_cell};
 
 use crate::failure::Failure;
 use crate::signals;

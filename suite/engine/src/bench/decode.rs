@@ -75,7 +75,7 @@ pub fn measure(bench: &BenchModel, new: usize, repetitions: usize) -> Result<Dec
     };
     let (sparse_run, dense_run) = (run(false)?, run(true)?);
     let [time, dense] = Spread::of_both(repetitions, [false, true], |dense| run(dense).map(|_| ()))?;
-    let peak_memory_bytes = crate::worker::peak_memory();
+    let peak_memory_bytes = crate::memory::peak_memory();
     let peak = matmul_peak(&bench.constant.device, &[bench.product()])?;
     let operations = |decoding: &Decoding| decoding.ledger.flops + decoding.ledger.decision_flops;
     let (flops, dense_flops) = (operations(&sparse_run), operations(&dense_run));

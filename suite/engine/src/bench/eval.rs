@@ -57,7 +57,7 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
     pass(Execution::Dense)?;
     let both = [Execution::Compacted, Execution::Dense];
     let [time, dense] = Spread::of_both(repetitions, both, |execution| pass(execution).map(|_| ()))?;
-    let peak_memory_bytes = crate::worker::peak_memory();
+    let peak_memory_bytes = crate::memory::peak_memory();
     let peak = matmul_peak(&bench.constant.device, &[bench.product()])?;
     let (ideal_share, measured_share) = (ledger.flops / ledger.dense_flops, time.median_ms / dense.median_ms);
     Ok(EvalReport {

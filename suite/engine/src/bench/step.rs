@@ -64,7 +64,7 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
         Ok(model.device.synchronize()?)
     })?;
     // Before the matrix products, whose operands would count.
-    let peak_memory_bytes = crate::worker::peak_memory();
+    let peak_memory_bytes = crate::memory::peak_memory();
     let (flops, dense_flops) = operations(bench, &record);
     let peak = matmul_peak(&model.device, &[bench.product()])?;
     let seconds = time.median_ms / 1e3;

@@ -17,6 +17,8 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
         ("answer_depth", Quantity::AnswerDepth),
         ("depth", Quantity::Depth),
         ("saturation", Quantity::Saturation { max_depth: most }),
+        ("flops", Quantity::Flops),
+        ("flops_share", Quantity::FlopsShare),
     ];
     for split in &splits {
         for (name, quantity) in quantities {
@@ -28,6 +30,7 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
             let alignment = measures::alignment(tables, headline, filter, most);
             let estimates = [
                 ("spearman", &alignment.spearman),
+                ("spearman_above_lowest", &alignment.above_lowest),
                 ("spearman_within_size", &alignment.within_size),
                 ("spearman_partial", &alignment.partial),
                 ("somers_d", &alignment.somers_d),

@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 use crate::generation;
 use crate::ledger::Ledger;
 use crate::model::Model;
+use crate::monitor::{Monitor, Stage};
 use crate::recurrence::{Evaluated, Execution, evaluate};
 use crate::store::TokenRecord;
-use crate::worker::{Monitor, Stage};
 
 pub use self::measures::{alignment_of_generated, measure};
 

@@ -8,9 +8,9 @@ use haltbench_analysis::Split;
 use super::Evaluator;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::monitor::{Monitor, Stage};
 use crate::recurrence::{Execution, evaluate, evaluate_at};
 use crate::store::Speed;
-use crate::worker::{Monitor, Stage};
 
 /// Batches that are timed, and how often each way.
 const BATCHES: usize = 6;

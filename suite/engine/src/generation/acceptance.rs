@@ -7,7 +7,7 @@ use haltbench_sdk::task::Task;
 use super::{reading, refusal};
 use crate::data::EvaluationInstance;
 use crate::error::Result;
-use crate::estimate;
+use crate::estimate::{self, Bounds};
 use crate::model::Model;
 use crate::store::MetricRow;
 
@@ -31,7 +31,10 @@ pub fn measure(
     }
     let splits = Split::ALL.into_iter().filter(|split| instances.iter().any(|entry| entry.split == *split));
     if let Some(reason) = refusal(model) {
-        let row = |split| MetricRow { reason: Some(reason.to_owned()), ..estimate::row(NAME, split, &[], Vec::new()) };
+        let row = |split| MetricRow {
+            reason: Some(reason.to_owned()),
+            ..estimate::row(NAME, split, &[], Vec::new(), Bounds::Share)
+        };
         return Ok(splits.map(row).collect());
     }
     let mut accepted = Vec::with_capacity(instances.len());
@@ -49,7 +52,7 @@ pub fn measure(
         let found = || instances.iter().zip(&accepted).filter(move |(entry, _)| entry.split == split);
         let identities: Vec<u64> = found().map(|(entry, _)| entry.id).collect();
         let sums = found().map(|(_, accepted)| ClusterSum { sum: *accepted, count: 1.0 }).collect();
-        estimate::row(NAME, split, &identities, sums)
+        estimate::row(NAME, split, &identities, sums, Bounds::Share)
     };
     Ok(splits.map(row).collect())
 }

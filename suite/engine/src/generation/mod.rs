@@ -8,13 +8,14 @@ mod reading;
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
+use haltbench_sdk::policy::Training;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 use haltbench_sdk::task::{Columns, Instance, Task};
 
 use crate::data::EvaluationInstance;
 use crate::error::Result;
-use crate::estimate;
+use crate::estimate::{self, Bounds};
 use crate::model::Model;
 use crate::store::MetricRow;
 
@@ -48,10 +49,15 @@ pub fn measure(
 /// Why a model cannot write anything itself, if it cannot: its depths depend on tokens that are yet to be drawn, or on what
 /// only instances of the task come with.
 fn refusal(model: &Model) -> Option<&'static str> {
-    match (model.declaration.causal, model.declaration.uses_labels) {
-        (false, _) => Some("a policy that is not causal cannot generate"),
-        (_, true) => Some("a policy that reads labels cannot generate"),
-        _ => None,
+    let declaration = model.declaration;
+    if !declaration.causal {
+        Some("a policy that is not causal cannot generate")
+    } else if declaration.uses_labels {
+        Some("a policy that reads labels cannot generate")
+    } else if declaration.training == Training::Borrowed {
+        Some("a policy with recorded depths has none for other tokens")
+    } else {
+        None
     }
 }
 
@@ -130,7 +136,7 @@ pub fn rows(prefix: &str, measures: Vec<StringMeasure>) -> Vec<MetricRow> {
     let row = |measure: StringMeasure| {
         let identities: Vec<u64> = (0..measure.sums.len() as u64).collect();
         let sums = measure.sums.into_iter().map(|(sum, count)| ClusterSum { sum, count }).collect();
-        estimate::row(&format!("{prefix}_{}", measure.name), Split::InRange, &identities, sums)
+        estimate::row(&format!("{prefix}_{}", measure.name), Split::InRange, &identities, sums, Bounds::None)
     };
     measures.into_iter().map(row).collect()
 }

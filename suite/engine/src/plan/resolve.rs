@@ -11,7 +11,7 @@ use super::suite::{Named, SuiteFile};
 use crate::error::{Error, Result};
 use crate::plugins::Catalogue;
 
-/// A suite's cells, sources before those that borrow from them.
+/// A suite's cells, sources before those that read their depths.
 #[derive(Debug, Clone)]
 pub struct Suite {
     /// Name of the suite and of its folder of runs.
@@ -54,11 +54,11 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     let mut cells: Vec<(String, CellPlan)> = Vec::new();
     for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
         for seed in &file.seeds {
-            let (borrowing, training): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
+            let (readers, others): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
                 catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training.has_source())
             });
             let mut siblings: BTreeMap<&str, (String, PolicyKind)> = BTreeMap::new();
-            for policy in training.into_iter().chain(borrowing) {
+            for policy in others.into_iter().chain(readers) {
                 let source = source_of(policy, catalogue, &siblings)?;
                 let plan = CellPlan {
                     schema: SCHEMA,
@@ -172,7 +172,7 @@ fn source_of(
     match (&policy.of, has_source) {
         (None, false) => Ok(None),
         (Some(_), false) => {
-            Err(Error::Usage(format!("policy {name}: `of` given, but it borrows from no other policy")))
+            Err(Error::Usage(format!("policy {name}: `of` given, but it reads no other policy's depths")))
         }
         (None, true) => Err(Error::Usage(format!("policy {name}: expected `of = \"a policy of this suite\"`"))),
         (Some(of), true) => match siblings.get(of.as_str()) {

@@ -90,7 +90,7 @@ impl OneOrMany {
 pub struct Named {
     /// Name of the implementation.
     pub name: String,
-    /// The policy whose cells a borrowing policy takes its weights and depths from.
+    /// The policy whose depths a policy with a source reads, and whose weights it takes if it borrows them.
     #[serde(default)]
     pub of: Option<String>,
     /// Everything else.

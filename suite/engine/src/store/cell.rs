@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::atomic::write_atomic;
 use super::result::{CellResult, Timings};
 use super::status::{State, Status};
@@ -145,6 +147,15 @@ impl CellFolder {
     /// What was timed; `None` where there is no such file or it cannot be read, since no result depends on it.
     pub fn timings(&self) -> Option<Timings> {
         serde_json::from_str(&fs::read_to_string(self.file("timings.json")).ok()?).ok()
+    }
+
+    /// Writes a value as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Cell`] if it has no JSON, [`Error::File`].
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Error::Cell(format!("{name}: {error}")))?;
+        write_atomic(&self.file(name), format!("{text}\n").as_bytes())
     }
 
     /// Appends a line to `log.txt`.

@@ -110,7 +110,7 @@ impl MetricRow {
     pub fn new(metric: &str, split: Option<Split>, population: Population, estimate: &Estimate) -> Self {
         Self {
             metric: metric.to_owned(),
-            split: split.map(Split::name).map(str::to_owned),
+            split: split.map(|split| split.name().to_owned()),
             population: match population {
                 Population::All => "all".to_owned(),
                 Population::CorrectOnly => "correct_only".to_owned(),

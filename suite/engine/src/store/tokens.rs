@@ -135,8 +135,9 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
                 ("size", Field::Int(value)) => columns.size.push(*value as u32),
                 ("own_size", Field::Int(value)) => columns.own_size.push(*value as u32),
                 ("split", Field::Str(value)) => {
-                    let known = Split::from_name(value);
-                    columns.split.push(known.ok_or_else(|| damaged(format!("there is no split `{value}`")))?);
+                    columns
+                        .split
+                        .push(Split::from_name(value).ok_or_else(|| damaged(format!("there is no split `{value}`")))?);
                 }
                 ("position", Field::Int(value)) => columns.position.push(*value as u32),
                 ("is_answer", Field::Bool(value)) => columns.is_answer.push(*value),

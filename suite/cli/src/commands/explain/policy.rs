@@ -39,7 +39,9 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     let role = match declaration.role {
         Role::Policy => "policy: a contender",
         Role::FixedDepth => "fixed-depth: a control; one number of steps for all tokens, a point of the frontier",
-        Role::FixedAnswerDepth => "fixed-answer-depth: a control; one number of steps for answers, one step for prompts",
+        Role::FixedAnswerDepth => {
+            "fixed-answer-depth: a control; one number of steps for answers, one step for prompts"
+        }
         Role::Cue => "cue: a control; what another policy's depths are to somebody who reads a surface cue alone",
         Role::Control => "control: a yardstick rather than a contender",
     };

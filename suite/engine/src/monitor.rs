@@ -1,0 +1,39 @@
+//! Who watches long work, and can stop it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::TrainingLine;
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Optimiser steps.
+    Training,
+    /// Batches of the evaluation.
+    Evaluating,
+    /// Measures and files.
+    Measuring,
+    /// Passes against the clock.
+    Timing,
+}
+
+/// Who watches a worker, and can stop it.
+pub trait Monitor {
+    /// `done` of `total` steps or batches of a stage; `line` is the last training step.
+    fn progress(&self, stage: Stage, done: u64, total: u64, line: Option<&TrainingLine>);
+
+    /// The signal that asks to stop, if one does.
+    fn interrupted(&self) -> Option<i32>;
+}
+
+/// Passes on no progress: work that is part of what was announced already.
+pub struct Unseen<'a>(pub &'a dyn Monitor);
+
+impl Monitor for Unseen<'_> {
+    fn progress(&self, _: Stage, _: u64, _: u64, _: Option<&TrainingLine>) {}
+
+    fn interrupted(&self) -> Option<i32> {
+        self.0.interrupted()
+    }
+}
