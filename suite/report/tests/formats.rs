@@ -7,7 +7,6 @@ mod fake;
 use std::collections::BTreeMap;
 
 use fake::{Fake, finish, suite};
-use haltbench_analysis::Bootstrap;
 use haltbench_engine::store::{RunFolder, Status};
 use haltbench_report::{Criterion, Format, Leaderboard, Options, leaderboard};
 
@@ -19,7 +18,7 @@ fn example() -> Leaderboard {
         Fake::fixed_1(),
         Fake::fixed_3(),
         Fake::follower(),
-        Fake { timed: None, ..Fake::opposer() },
+        Fake { timed: &[], ..Fake::opposer() },
         Fake::oracle(),
         quoted,
     ];
@@ -29,7 +28,7 @@ fn example() -> Leaderboard {
     finish(&run, &suite, &policies);
     let (failed, _) = suite.cells.iter().find(|(_, plan)| plan.label.contains('"') && plan.seed == 1).unwrap();
     run.cell(failed).set_status(&Status::failed("killed by\nsignal 9, \"why\"")).unwrap();
-    let options = Options { sort: Criterion::Accuracy, bootstrap: Bootstrap { resamples: 200, seed: 0 } };
+    let options = Options { sort: Criterion::Accuracy };
     let first = leaderboard(&suite, &run, options).unwrap();
     assert_eq!(first, leaderboard(&suite, &run, options).unwrap(), "one run folder, one leaderboard");
     first
@@ -61,7 +60,7 @@ fn csv_is_read_back_as_it_was() {
     let leaderboard = example();
     let mut records = parse(&Format::Csv.write(&leaderboard)).into_iter();
     let header = records.next().unwrap();
-    assert_eq!(header.join(" "), "board policy metric split complexity level value low high method count reason");
+    assert_eq!(header.join(" "), "board policy metric split complexity level value low high method count reason text");
     let rows: Vec<BTreeMap<String, String>> = records
         .map(|record| {
             assert_eq!(record.len(), header.len());
@@ -76,8 +75,15 @@ fn csv_is_read_back_as_it_was() {
         let (standing, measures) = own.split_at(3);
         assert_eq!(number(&standing[0]["low"]), row.place.rank_low.map(|rank| rank as f64));
         assert_eq!(text(&standing[0]["reason"]), row.place.reason);
+        assert_eq!(text(&standing[1]["text"]), row.place.letters);
         assert_eq!(number(&standing[2]["value"]), Some(row.seeds_done.len() as f64));
-        assert_eq!(measures.len(), row.metrics.len());
+        let (measures, pairs) = measures.split_at(row.metrics.len());
+        let own = || board.differences.iter().filter(|pair| pair.first == row.policy);
+        assert_eq!(pairs.len(), own().count());
+        for (record, pair) in pairs.iter().zip(own()) {
+            assert_eq!((&record["metric"], &record["text"]), (&"difference".to_owned(), &pair.second));
+            assert_eq!((number(&record["value"]), number(&record["low"])), (pair.difference, pair.low));
+        }
         for (record, metric) in measures.iter().zip(&row.metrics) {
             assert_eq!(record["board"], "mano / anira");
             assert_eq!((&record["metric"], text(&record["split"])), (&metric.metric, metric.split.clone()));
@@ -102,6 +108,9 @@ fn csv_is_read_back_as_it_was() {
 /// Without the last digits, which this reader of JSON may get wrong.
 fn rounded(mut leaderboard: Leaderboard) -> Leaderboard {
     let round = |number: &mut Option<f64>| *number = number.map(|number| (number * 1e9).round());
+    for pair in leaderboard.boards.iter_mut().flat_map(|board| &mut board.differences) {
+        [&mut pair.difference, &mut pair.low, &mut pair.high].into_iter().for_each(round);
+    }
     for metric in leaderboard.boards.iter_mut().flat_map(|board| &mut board.rows).flat_map(|row| &mut row.metrics) {
         [&mut metric.value, &mut metric.low, &mut metric.high].into_iter().for_each(round);
     }
@@ -112,7 +121,7 @@ fn rounded(mut leaderboard: Leaderboard) -> Leaderboard {
 fn json_is_the_leaderboard_with_its_schema() {
     let leaderboard = example();
     let text = Format::Json.write(&leaderboard);
-    assert!(text.starts_with("{\n  \"schema\": 2,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
+    assert!(text.starts_with("{\n  \"schema\": 3,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
     let again: Leaderboard = serde_json::from_str(&text).unwrap();
     assert_eq!(rounded(again), rounded(leaderboard));
     let schema = serde_json::to_value(haltbench_report::schema()).unwrap();
@@ -128,7 +137,7 @@ fn generated_strings_have_a_table_where_a_task_judges_them() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, &policies);
-    let options = Options { sort: Criterion::Accuracy, bootstrap: Bootstrap { resamples: 100, seed: 0 } };
+    let options = Options::default();
     let leaderboard = leaderboard(&suite, &run, options).unwrap();
     let row = leaderboard.boards[0].rows.iter().find(|row| row.policy == "follower").unwrap();
     // A quarter of the strings in seed 0, half of them in seed 1.
@@ -137,7 +146,7 @@ fn generated_strings_have_a_table_where_a_task_judges_them() {
     assert_eq!((missing.value, missing.reason.as_deref()), (None, Some("a value is infinite or not a number")));
     let text = Format::Markdown.write(&leaderboard);
     assert!(text.contains("| policy | valid % | KL, own | KL | cross-entropy |"), "{text}");
-    assert!(text.contains("| follower | 37.5 |"), "{text}");
+    assert!(text.contains("| follower | 37.5 ["), "{text}");
     // Means over seeds are those of one complexity and one kind of sizes each.
     let of = |complexity: &str| {
         let rows = row.metrics.iter().filter(|metric| metric.metric == "generated_spearman");
@@ -159,8 +168,8 @@ fn generated_strings_have_a_table_where_a_task_judges_them() {
 fn markdown_has_tables_of_equal_rows() {
     let text = Format::Markdown.write(&example());
     assert!(text.starts_with("## fake: mano / anira\n\n- Task: mano (modulus=5)\n"), "{text}");
-    assert!(text.contains("> **Warning:** 2 seeds: "));
-    assert!(text.contains("| rank | tie | policy | seeds |"));
+    assert!(text.contains("> **Warning:** accuracy is known no better than within 5 points of "));
+    assert!(text.contains("| rank | letters | policy | seeds |"));
     assert!(text.contains("killed by signal 9, \"why\""));
     for table in text.split("\n\n").filter(|block| block.starts_with('|')) {
         let columns: Vec<usize> = table.lines().map(|line| line.matches(" | ").count()).collect();
@@ -179,7 +188,7 @@ fn tables_fit_120_columns_whatever_the_labels() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, &policies);
-    let options = Options { bootstrap: Bootstrap { resamples: 100, seed: 0 }, ..Options::default() };
+    let options = Options::default();
     let text = Format::Table.write(&leaderboard(&suite, &run, options).unwrap());
     let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(longest <= 120, "{longest}\n{text}");

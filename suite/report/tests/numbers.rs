@@ -5,16 +5,16 @@
 mod fake;
 
 use fake::{Fake, finish, suite};
-use haltbench_analysis::Bootstrap;
 use haltbench_engine::store::{MetricRow, RunFolder};
 use haltbench_report::{Board, Criterion, Options, Row, leaderboard};
+use haltbench_sdk::policy::Role;
 
 fn board(policies: &[Fake], seeds: &[u64], sort: Criterion) -> Board {
     let folder = tempfile::tempdir().unwrap();
     let suite = suite(policies, seeds);
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, policies);
-    let options = Options { sort, bootstrap: Bootstrap { resamples: 300, seed: 0 } };
+    let options = Options { sort };
     let mut boards = leaderboard(&suite, &run, options).unwrap().boards;
     assert_eq!(boards.len(), 1);
     boards.remove(0)
@@ -45,61 +45,150 @@ fn all() -> Vec<Fake> {
 fn accuracies_depths_and_costs() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
     let follower = row(&board, "follower");
-    // Of 10 answer tokens in range one of each of four sequences is wrong; beyond, one of five.
+    // Of 10 answer tokens in range one of each of four sequences is wrong; beyond, one of four that are not embedded.
     equals(metric(follower, "token_accuracy", IN_RANGE), 0.6);
     equals(metric(follower, "exact_match", IN_RANGE), 0.0);
-    equals(metric(follower, "token_accuracy", Some("beyond")), 0.8);
+    equals(metric(follower, "token_accuracy", Some("embedded")), 1.0);
+    equals(metric(follower, "token_accuracy", Some("beyond")), 0.75);
     assert!(follower.metric("token_accuracy", Some("between")).is_none());
+    assert!(follower.metric("exact_match", Some("embedded")).is_none());
     assert_eq!(metric(follower, "token_accuracy", IN_RANGE).count, 30);
     // Heights 1 2, 1 2, 1 2 3, 1 2 3, and four prompt tokens of one step.
     equals(metric(follower, "answer_depth", IN_RANGE), 18.0 / 10.0);
     equals(metric(follower, "depth", IN_RANGE), 22.0 / 14.0);
-    // 26 tokens in all; beyond twice 1 + (1 + 2 + 3 + 4 + 4) steps; one decision of 1 for each token.
-    equals(metric(follower, "flops", None), 11.0 + 100.0 * (22.0 + 30.0) / 26.0);
+    // One decision of 1 for each token, or for each of its steps.
     equals(metric(follower, "flops", IN_RANGE), 11.0 + 100.0 * 22.0 / 14.0);
-    equals(metric(follower, "flops_share", None), (11.0 + 100.0 * 52.0 / 26.0) / 410.0);
-    equals(metric(follower, "speed_up", None), 1.5);
-    assert_eq!(metric(follower, "speed_up", None).low, None);
-    // Decisions after every step are paid by the step.
+    equals(metric(follower, "flops_share", IN_RANGE), (11.0 + 100.0 * 22.0 / 14.0) / 410.0);
     equals(metric(row(&board, "opposer"), "flops", IN_RANGE), 10.0 + 101.0 * 26.0 / 14.0);
     equals(metric(row(&board, "fixed(depth=3)"), "flops", IN_RANGE), 310.0);
     equals(metric(row(&board, "fixed(depth=1)"), "exact_match", IN_RANGE), 0.0);
     let method = metric(follower, "token_accuracy", IN_RANGE).method.as_deref();
-    assert_eq!(method, Some("bootstrap over seeds and sequences"));
+    assert_eq!(method, Some("two-way random effects, seeds and sequences"));
+    // 2, 2.1 and 2.2 at the end of training: 2.1 ± t₂ 0.1 / √3, with t₂ = 4.302653.
+    let trained = metric(follower, "trained_answer_depth", IN_RANGE);
+    equals(trained, 2.1);
+    assert!((trained.low.unwrap() - (2.1 - 0.430_265_3 / 3_f64.sqrt())).abs() < 1e-6, "{trained:?}");
+    assert_eq!(trained.method.as_deref(), Some("t over seeds"));
+}
+
+/// All of four sequences are wrong: as many as 60 % might not be (Clopper and Pearson).
+#[test]
+fn nothing_right_is_no_proof_that_nothing_ever_is() {
+    let board = board(&all(), SEEDS, Criterion::Accuracy);
+    let exact = metric(row(&board, "follower"), "exact_match", IN_RANGE);
+    assert_eq!((exact.value, exact.low), (Some(0.0), Some(0.0)));
+    assert!((exact.high.unwrap() - (1.0 - 0.025_f64.powf(0.25))).abs() < 1e-12);
 }
 
 #[test]
-fn gain_over_the_line_between_fixed_depths() {
+fn speed_is_a_ratio_that_differs_from_one() {
+    let speed = |timed, seeds: &[u64]| {
+        let board = board(&[Fake { timed, ..Fake::follower() }], seeds, Criterion::Accuracy);
+        metric(&board.rows[0], "speed", IN_RANGE).clone()
+    };
+    // Logarithms ln 1.5 and ln 1.5 ± ln 1.01: their mean ± t₂ ln 1.01 / √3.
+    let one = speed(&[[2.0, 3.0], [2.02, 3.0], [2.0, 3.03]], &[0]);
+    equals(&one, 1.5);
+    let width = 4.302_653 * 1.01_f64.ln() / 3_f64.sqrt();
+    assert!((one.high.unwrap() - 1.5 * width.exp()).abs() < 1e-6, "{one:?}");
+    assert_eq!(one.method.as_deref(), Some("t over repetitions; training is not in it"));
+    equals(&speed(&[[2.0, 3.0], [2.02, 3.0], [2.0, 3.03]], &[0, 1]), 1.5);
+    let unclear = speed(&[[2.0, 2.1], [2.0, 2.4], [2.0, 1.9]], &[0]);
+    assert_eq!(unclear.value, None);
+    assert!(unclear.reason.as_ref().unwrap().starts_with("neither faster nor slower: its interval [0."), "{unclear:?}");
+    let once = speed(&[[2.0, 3.0]], &[0]);
+    assert_eq!(once.reason.as_deref(), Some("a single measurement does not say how far it can be trusted"));
+}
+
+#[test]
+fn gain_over_mixtures_of_fixed_depths() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
     // Fixed depths: 0.4 at 110 and 1 at 310 operations for each token.
     let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / 200.0;
     equals(metric(row(&board, "follower"), "adapt_gain", IN_RANGE), 0.6 - frontier(11.0 + 2200.0 / 14.0));
     equals(metric(row(&board, "opposer"), "adapt_gain", IN_RANGE), 0.6 - frontier(10.0 + 101.0 * 26.0 / 14.0));
     equals(metric(row(&board, "oracle"), "adapt_gain", IN_RANGE), 1.0 - frontier(10.0 + 2200.0 / 14.0));
+    assert!(row(&board, "follower").metric("adapt_gain_lower", IN_RANGE).is_none());
     let fixed = metric(row(&board, "fixed(depth=1)"), "adapt_gain", IN_RANGE);
     assert_eq!((fixed.value, fixed.reason.as_deref()), (None, Some("the frontier is made of fixed depths")));
+    // Of prompts with one step only depth 1 is there, beyond which nothing is better.
+    equals(metric(row(&board, "follower"), "adapt_gain_answers", IN_RANGE), 0.2);
 }
 
 #[test]
-fn a_gain_that_has_no_frontier_is_null() {
-    let reason = |policies: &[Fake]| {
-        let board = board(policies, SEEDS, Criterion::Accuracy);
-        let gain = metric(row(&board, "follower"), "adapt_gain", IN_RANGE);
-        assert_eq!((gain.value, gain.low), (None, None));
-        gain.reason.clone().unwrap()
-    };
-    assert_eq!(reason(&[Fake::follower()]), "there is no fixed-depth frontier");
-    assert_eq!(reason(&[Fake::follower(), Fake::fixed_3()]), "the cost is below the cheapest fixed depth");
+fn fixed_answers_are_a_frontier_of_their_own() {
+    let board = board(&[all(), vec![Fake::fixed_answers_3()]].concat(), SEEDS, Criterion::AdaptGainAnswers);
+    // 0.4 at 110, and 1 at 10 + 100 (4 + 30) / 14.
+    let dear = 10.0 + 3400.0 / 14.0;
+    let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / (dear - 110.0);
+    equals(metric(row(&board, "follower"), "adapt_gain_answers", IN_RANGE), 0.6 - frontier(11.0 + 2200.0 / 14.0));
+    let answers = row(&board, "fixed-answers");
+    assert_eq!(
+        metric(answers, "adapt_gain_answers", IN_RANGE).reason.as_deref(),
+        Some("the frontier is made of fixed depths")
+    );
+    equals(metric(answers, "adapt_gain", IN_RANGE), 1.0 - (0.4 + 0.6 * (dear - 110.0) / 200.0));
+    assert!(row(&board, "follower").place.letters.is_some());
+}
+
+/// Cheaper than every fixed depth: 0.6 at 168.14 against 1 at 310, and a guess of 0.4 at no cost.
+#[test]
+fn below_the_cheapest_fixed_depth_a_gain_has_bounds() {
+    let board = board(&[Fake::follower(), Fake::fixed_3()], SEEDS, Criterion::AdaptGain);
+    let follower = row(&board, "follower");
+    let exact = metric(follower, "adapt_gain", IN_RANGE);
+    assert_eq!((exact.value, exact.reason.as_deref()), (None, Some("the cost is below the cheapest fixed depth")));
+    equals(metric(follower, "adapt_gain_lower", IN_RANGE), 0.6 - 1.0);
+    let cost = 11.0 + 2200.0 / 14.0;
+    equals(metric(follower, "adapt_gain_upper", IN_RANGE), 0.6 - (0.4 + 0.6 * cost / 310.0));
+    assert!(metric(follower, "adapt_gain_lower", IN_RANGE).low.is_some());
+    // The lower bound is what it is ranked by.
+    assert_eq!((follower.place.rank_low, follower.place.reason.clone()), (Some(1), None));
+}
+
+#[test]
+fn a_gain_without_fixed_depths_is_null() {
+    let board = board(&[Fake::follower()], SEEDS, Criterion::Accuracy);
+    let gain = metric(row(&board, "follower"), "adapt_gain", IN_RANGE);
+    assert_eq!((gain.value, gain.reason.as_deref()), (None, Some("there is no fixed-depth frontier")));
+}
+
+#[test]
+fn the_best_cue_is_what_a_policy_must_beat() {
+    // Both cues are right at height 1 alone: the one that costs less gains more.
+    let cheap = Fake::cue("cue(size)", "follower", |height| height.min(2));
+    let dear = Fake::cue("cue(token)", "follower", |_| 3);
+    let foreign = Fake::cue("cue(other)", "nobody", |_| 1);
+    let board = board(&[all(), vec![dear, cheap, foreign]].concat(), SEEDS, Criterion::Accuracy);
+    let follower = row(&board, "follower");
+    let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / 200.0;
+    let own = 0.6 - frontier(11.0 + 2200.0 / 14.0);
+    // Steps 1 2, 1 2, 1 2 2, 1 2 2, and four prompt tokens of one step.
+    let cue = 0.4 - frontier(10.0 + 2000.0 / 14.0);
+    equals(metric(follower, "beyond_cues", IN_RANGE), own - cue);
+    assert_eq!(follower.best_cue.as_deref(), Some("cue(size)"));
+    let reason = |policy: &str| metric(row(&board, policy), "beyond_cues", IN_RANGE).reason.clone().unwrap();
+    assert_eq!(reason("opposer"), "the board has no surface cue of it");
+    assert_eq!(reason("oracle"), "it is no contender");
 }
 
 #[test]
 fn alignment_is_null_where_depth_or_its_rest_is_constant() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
     let (follower, opposer) = (row(&board, "follower"), row(&board, "opposer"));
-    for name in ["spearman", "spearman_within_size"] {
+    for name in ["spearman", "spearman_within_size", "spearman_above_lowest", "spearman_partial_static"] {
         equals(metric(follower, name, IN_RANGE), 1.0);
         equals(metric(opposer, name, IN_RANGE), -1.0);
     }
+    // Where a token is read, the next one is predicted, one higher; the last token of a sequence predicts none.
+    equals(metric(follower, "spearman_at_token", IN_RANGE), 1.0);
+    assert_eq!(metric(follower, "spearman_at_token", IN_RANGE).count, 18);
+    assert_eq!(
+        (&board.static_features[..], &board.static_features_left_out[..]),
+        (&["odd".to_owned()][..], &["rare".to_owned()][..])
+    );
+    let undefined = metric(follower, "spearman_expected", IN_RANGE);
+    assert_eq!((undefined.value, undefined.reason.as_deref()), (None, Some("the quantity is not defined here")));
     let constant = Some("one of the variables has no variation");
     // The position is the height, so that nothing is left to explain.
     assert_eq!(metric(follower, "spearman_partial", IN_RANGE).reason.as_deref(), constant);
@@ -121,81 +210,120 @@ fn levels_have_accuracy_and_depth() {
         equals(level("answer_depth_by_level", height), height);
         assert_eq!(level("token_accuracy_by_level", height).count, count);
     }
+    for height in [2.0, 3.0] {
+        equals(level("answer_depth_increment", height), 1.0);
+    }
+    // Of size 2 half of the answers are right, and the two that are embedded; of size 3 two of three, of size 5 three of four.
+    for (size, accuracy, depth, count) in
+        [(2.0, 4.0 / 6.0, 8.0 / 6.0, 18), (3.0, 4.0 / 6.0, 2.0, 18), (5.0, 0.75, 13.0 / 4.0, 24)]
+    {
+        equals(level("token_accuracy_by_size", size), accuracy);
+        equals(level("answer_depth_by_size", size), depth);
+        assert_eq!(level("token_accuracy_by_size", size).count, count);
+    }
+    assert_eq!(board.trained_sizes, [2, 3]);
 }
 
-/// Best rank, worst rank and tie group.
-type Standing = Option<(usize, usize, usize)>;
+/// Best rank, worst rank and letters.
+type Standing = Option<(usize, usize, String)>;
 
 fn ranks(board: &Board) -> Vec<(&str, Standing)> {
-    let place = |row: &Row| -> Standing { Some((row.place.rank_low?, row.place.rank_high?, row.place.group?)) };
+    let place =
+        |row: &Row| -> Standing { Some((row.place.rank_low?, row.place.rank_high?, row.place.letters.clone()?)) };
     board.rows.iter().map(|row| (row.policy.as_str(), place(row))).collect()
 }
 
 #[test]
-fn equal_policies_share_a_tie_group_and_oracles_have_no_rank() {
+fn policies_that_cannot_be_told_apart_share_a_letter_and_oracles_have_no_rank() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
-    // However many seeds there are, they share four sequences. One resample in 16 has only those of size 2, on which
-    // fixed(depth=1) is as good as the two in its group.
+    let of = |low, high, letters: &str| Some((low, high, letters.to_owned()));
+    // However many seeds there are, they share four sequences.
     let expected = [
-        ("fixed(depth=3)", Some((1, 1, 1))),
-        ("follower", Some((2, 4, 2))),
-        ("opposer", Some((2, 4, 2))),
-        ("fixed(depth=1)", Some((2, 4, 2))),
+        ("fixed(depth=3)", of(1, 1, "a")),
+        ("follower", of(2, 4, "b")),
+        ("opposer", of(2, 4, "b")),
+        ("fixed(depth=1)", of(2, 4, "b")),
         ("oracle", None),
     ];
     assert_eq!(ranks(&board), expected);
     assert_eq!(row(&board, "oracle").place.reason.as_deref(), Some("oracles read what a policy cannot know"));
+    assert_eq!(board.differences.len(), 6);
+    let pair = |first: &str, second: &str| {
+        board.differences.iter().find(|pair| pair.first == first && pair.second == second).unwrap()
+    };
+    let best = pair("fixed(depth=3)", "fixed(depth=1)");
+    assert!((best.difference.unwrap() - 0.6).abs() < 1e-12 && best.low.unwrap() > 0.0 && best.different);
+    let equal = pair("follower", "opposer");
+    assert!(equal.difference == Some(0.0) && !equal.different);
 }
 
 #[test]
 fn every_criterion_ranks_or_says_why_not() {
     let order = |criterion| {
         let board = board(&all(), SEEDS, criterion);
-        let (ranked, unranked): (Vec<&Row>, Vec<&Row>) = board.rows.iter().partition(|row| row.place.group.is_some());
+        let (ranked, unranked): (Vec<&Row>, Vec<&Row>) = board.rows.iter().partition(|row| row.place.letters.is_some());
         assert!(unranked.iter().all(|row| row.place.reason.is_some()));
         assert!(ranked.iter().all(|row| row.place.reason.is_none()));
         ranked.iter().map(|row| row.policy.clone()).collect::<Vec<_>>()
     };
     let rising = ["fixed(depth=1)", "follower", "opposer", "fixed(depth=3)"];
-    for criterion in [Criterion::AnswerDepth, Criterion::Depth] {
+    for criterion in [Criterion::AnswerDepth, Criterion::Depth, Criterion::Flops] {
         assert_eq!(order(criterion), rising);
     }
-    // Beyond, depth is spent by the follower only.
-    assert_eq!(order(Criterion::Flops), ["fixed(depth=1)", "opposer", "follower", "fixed(depth=3)"]);
     assert_eq!(order(Criterion::ExactMatch), ["fixed(depth=3)", "fixed(depth=1)", "follower", "opposer"]);
+    // Embedded answers are of height 1, which all have right.
+    assert_eq!(order(Criterion::Embedded), ["fixed(depth=1)", "follower", "fixed(depth=3)", "opposer"]);
     assert_eq!(order(Criterion::Beyond)[3], "fixed(depth=1)");
     assert_eq!(order(Criterion::AdaptGain), ["follower", "opposer"]);
+    assert_eq!(order(Criterion::AdaptGainAnswers), ["fixed(depth=3)", "follower", "opposer"]);
     assert_eq!(order(Criterion::Alignment), ["follower", "opposer"]);
     assert_eq!(order(Criterion::Between), Vec::<String>::new());
 }
 
 #[test]
-fn the_replicates_of_alignment_are_those_of_its_interval() {
+fn alignment_is_ranked_by_what_it_is_reported_as() {
     let mut noisy = Fake::follower();
     noisy.depth = |height| if height == 2 { 4 } else { height };
     let board = board(&[noisy, Fake::opposer()], SEEDS, Criterion::Alignment);
     let order: Vec<&str> = board.rows.iter().map(|row| row.policy.as_str()).collect();
     assert_eq!(order, ["follower", "opposer"]);
     // Within size 2 the depths are 1 and 4, within size 3 they are 1, 4 and 3: correlations 1 and 1/2.
-    equals(metric(&board.rows[0], "spearman_within_size", IN_RANGE), (4.0 * 1.0 + 6.0 * 0.5) / 10.0);
-    assert_eq!(board.rows[0].place.rank_high, Some(1));
+    let reported = metric(&board.rows[0], "spearman_within_size", IN_RANGE);
+    equals(reported, (4.0 * 1.0 + 6.0 * 0.5) / 10.0);
+    let difference = board.differences[0].difference.unwrap();
+    assert!((difference - (reported.value.unwrap() + 1.0)).abs() < 1e-9);
 }
 
 #[test]
 fn one_seed_gives_intervals_over_sequences_and_a_warning() {
     let board = board(&[Fake::follower()], &[7], Criterion::Accuracy);
     let accuracy = metric(&board.rows[0], "token_accuracy", IN_RANGE);
-    assert_eq!(accuracy.method.as_deref(), Some("bootstrap over sequences"));
+    assert_eq!(accuracy.method.as_deref(), Some("t over sequences; training is not in it"));
     assert!(board.intervals.contains("one seed"), "{}", board.intervals);
     assert!(board.warnings[0].starts_with("1 seed: "), "{:?}", board.warnings);
-    assert_eq!(ranks(&board), [("follower", Some((1, 1, 1)))]);
+    assert_eq!(ranks(&board), [("follower", Some((1, 1, "a".to_owned())))]);
 }
 
 #[test]
-fn censored_depth_is_warned_of() {
+fn censored_depth_of_contenders_is_warned_of() {
     let mut policy = Fake::follower();
     policy.depth = |height| if height == 1 { 3 } else { 4 };
-    let board = board(&[policy], SEEDS, Criterion::Accuracy);
-    equals(metric(&board.rows[0], "saturation", IN_RANGE), 0.6);
-    assert!(board.warnings[0].starts_with("follower: 60 % of its answer tokens ran to D"), "{:?}", board.warnings);
+    let control = Fake { role: Role::Control, label: "control", ..policy.clone() };
+    let board = board(&[policy, control], SEEDS, Criterion::Accuracy);
+    equals(metric(row(&board, "follower"), "saturation", IN_RANGE), 0.6);
+    let censored: Vec<&String> = board.warnings.iter().filter(|warning| warning.contains("ran to D")).collect();
+    assert_eq!(censored.len(), 1);
+    assert!(censored[0].starts_with("follower: 60 % of its answer tokens ran to D"), "{censored:?}");
+}
+
+#[test]
+fn wide_intervals_and_missing_depths_are_warned_of() {
+    let of_all = board(&all(), SEEDS, Criterion::Accuracy);
+    // 0.6 and three times 0.08 around it; nothing wrong of four sequences is compatible with 60 % wrong.
+    let wide = of_all.warnings.iter().find(|warning| warning.starts_with("accuracy is known no better")).unwrap();
+    assert!(wide.contains("follower (29 points)") && wide.ends_with(": more seeds would tell"), "{wide}");
+    let gaps = "fixed depths 2 and 4 are missing: adapt-gain may be flattered";
+    assert!(of_all.warnings.iter().any(|warning| warning == gaps), "{:?}", of_all.warnings);
+    let alone = board(&[Fake::follower()], SEEDS, Criterion::Accuracy);
+    assert!(!alone.warnings.iter().any(|warning| warning.contains("flattered")));
 }

@@ -1,21 +1,22 @@
 //! Run folders whose numbers can be worked out by hand.
 //!
 //! Four sequences at sizes trained on (two of size 2, two of size 3) and two of size 5 beyond. A sequence of size n is a
-//! prompt token at position 0 and answer tokens at positions 1 to n; the height of an answer token is its position.
-//! D = 4; a token costs 10 and a token-step 100.
+//! prompt token at position 0 and answer tokens at positions 1 to n; the height of an answer token is its position. The first
+//! answer of a sequence of size 5 is a problem of size 2 inside a larger one. D = 4; a token costs 10 and a token-step 100.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use haltbench_analysis::{Estimate, Population, Split};
 use haltbench_engine::ledger::Ledger;
-use haltbench_engine::plan::{CellPlan, Choice, Evaluation, Recurrence, Suite, TrainingSettings};
+use haltbench_engine::plan::{CellPlan, Choice, Evaluation, Recurrence, Source, Suite, TrainingSettings};
 use haltbench_engine::store::{
-    BaselineResult, CellFolder, CellResult, MetricRow, RESULT_SCHEMA, RunFolder, State, Status, Timings, TokenRecord,
-    write_tokens,
+    BaselineResult, CellFolder, CellResult, MetricRow, RESULT_SCHEMA, RunFolder, Speed, State, Status, Timings,
+    TokenRecord, write_tokens,
 };
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
-use haltbench_sdk::task::{ComplexitySpec, Supervision, TaskSpec};
+use haltbench_sdk::policy::Role;
+use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec, Supervision, TaskSpec};
 
 /// (number, size, split) of every sequence.
 const SEQUENCES: [(u64, u32, Split); 6] = [
@@ -49,15 +50,17 @@ pub struct Fake {
     pub kind: &'static str,
     pub causal: bool,
     pub oracle: bool,
-    pub control: bool,
+    pub role: Role,
+    /// Label of the policy that it borrows from.
+    pub of: Option<&'static str>,
     /// Steps of an answer token of this height; prompt tokens take one, those of `fixed` as many as the others.
     pub depth: fn(height: u32) -> u32,
     /// Whether an answer token of this height in a sequence of this size is right.
     pub correct: fn(height: u32, size: u32) -> bool,
     /// Operations of a decision, made once for each token (`early`) or for each token-step.
     pub decision: f64,
-    /// Seconds of the dense and of the compacted run.
-    pub timed: Option<(f64, f64)>,
+    /// Seconds of the policy's pass and of the fixed depth D, in turn.
+    pub timed: &'static [[f64; 2]],
     /// Share of valid strings in seed 0, of a task that is a language; twice as many in seed 1.
     pub valid: Option<f64>,
 }
@@ -71,11 +74,13 @@ impl Fake {
             kind: "early",
             causal: true,
             oracle: false,
-            control: false,
+            role: Role::Policy,
+            of: None,
             depth,
             correct,
             decision: 0.0,
-            timed: Some((3.0, 2.0)),
+            // The logarithms of the ratios differ, and have the mean of 1.5.
+            timed: &[[2.0, 3.0], [2.02, 3.0], [2.0, 3.03]],
             valid: None,
         }
     }
@@ -83,13 +88,24 @@ impl Fake {
     /// One step for every token, right at height 1.
     pub fn fixed_1() -> Self {
         let policy = choice("fixed", &[("depth", Value::Integer(1))]);
-        Self { policy, control: true, ..Self::new("fixed(depth=1)", |_| 1, |height, _| height == 1) }
+        Self { policy, role: Role::FixedDepth, ..Self::new("fixed(depth=1)", |_| 1, |height, _| height == 1) }
     }
 
     /// Three steps for every token, right up to height 3.
     pub fn fixed_3() -> Self {
         let policy = choice("fixed", &[("depth", Value::Integer(3))]);
-        Self { policy, control: true, ..Self::new("fixed(depth=3)", |_| 3, |height, _| height <= 3) }
+        Self { policy, role: Role::FixedDepth, ..Self::new("fixed(depth=3)", |_| 3, |height, _| height <= 3) }
+    }
+
+    /// Three steps for answers and one for prompts, right up to height 3.
+    pub fn fixed_answers_3() -> Self {
+        let policy = Self::new("fixed-answers", |_| 3, |height, _| height <= 3);
+        Self { role: Role::FixedAnswerDepth, ..policy }
+    }
+
+    /// A surface cue of another policy's depths, right at height 1.
+    pub fn cue(label: &'static str, of: &'static str, depth: fn(u32) -> u32) -> Self {
+        Self { role: Role::Cue, of: Some(of), ..Self::new(label, depth, |height, _| height == 1) }
     }
 
     /// As many steps as the height, and wrong at the last token of every sequence.
@@ -107,42 +123,39 @@ impl Fake {
     /// Never wrong.
     pub fn oracle() -> Self {
         let policy = Self::new("oracle", |height| height.min(4), |_, _| true);
-        Self { oracle: true, control: true, causal: false, ..policy }
+        Self { oracle: true, role: Role::Control, causal: false, ..policy }
     }
 
     fn tokens(&self) -> Vec<TokenRecord> {
         let prompt = if self.policy.name == "fixed" { (self.depth)(1) } else { 1 };
-        let token = |(instance, size, split): (u64, u32, Split), position: u32| TokenRecord {
-            instance,
-            size,
-            split,
-            position,
-            is_answer: position > 0,
-            depth: if position > 0 { (self.depth)(position) } else { prompt },
-            expected_depth: None,
-            target: 7,
-            predicted: (position > 0).then(|| if (self.correct)(position, size) { 7 } else { 8 }),
-            confidence: None,
-            complexities: vec![if position > 0 { position as f32 } else { f32::NAN }],
-            features: Vec::new(),
+        let of = move |position: u32| if position > 0 { (self.depth)(position) } else { prompt };
+        let token = move |(instance, size, split): (u64, u32, Split), position: u32| {
+            let (steps, is_embedded) = (f64::from(of(position)), size == 5 && position == 1);
+            TokenRecord {
+                instance,
+                size,
+                own_size: if is_embedded { 2 } else { size },
+                split: if is_embedded { Split::Embedded } else { split },
+                position,
+                is_answer: position > 0,
+                input_token: 0,
+                depth: of(position),
+                // Where the token is read, the next one is predicted.
+                depth_at_token: (position < size).then(|| of(position + 1)),
+                expected_depth: None,
+                expected_depth_at_token: None,
+                distribution: None,
+                target: 7,
+                predicted: (position > 0).then(|| if (self.correct)(position, size) { 7 } else { 8 }),
+                confidence: None,
+                flops: 10.0 + 100.0 * steps + self.decision * if self.kind == "early" { 1.0 } else { steps },
+                dense_flops: 410.0,
+                complexities: vec![if position > 0 { position as f32 } else { f32::NAN }],
+                features: vec![(position % 2) as f32, if position == 3 { f32::NAN } else { 1.0 }],
+            }
         };
         let of_sequence = |sequence: (u64, u32, Split)| (0..=sequence.1).map(move |place| token(sequence, place));
         SEQUENCES.into_iter().flat_map(of_sequence).collect()
-    }
-
-    fn ledger(&self, tokens: &[TokenRecord]) -> Ledger {
-        let number = tokens.len() as f64;
-        let steps: u64 = tokens.iter().map(|token| u64::from(token.depth)).sum();
-        let decisions = if self.kind == "early" { number } else { steps as f64 };
-        Ledger {
-            tokens: tokens.len() as u64,
-            token_steps_scheduled: 4 * tokens.len() as u64,
-            token_steps_executed: steps,
-            decisions: decisions as u64,
-            flops: 10.0 * number + 100.0 * steps as f64,
-            decision_flops: self.decision * decisions,
-            dense_flops: 410.0 * number,
-        }
     }
 }
 
@@ -162,7 +175,7 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<(String, Ce
         task: task.clone(),
         backbone: choice("anira", &[]),
         policy: policy.policy.clone(),
-        source: None,
+        source: policy.of.map(|label| Source { cell: String::new(), label: label.to_owned() }),
         recurrence: Recurrence { max_depth: 4, ..Recurrence::default() },
         training: TrainingSettings { steps: 500, ..TrainingSettings::default() },
         evaluation: Evaluation { instances: 2, ..Evaluation::default() },
@@ -217,13 +230,22 @@ fn strings(valid: f64) -> Vec<MetricRow> {
     ]
 }
 
+/// Depth and accuracy at the end of training.
+fn trained(seed: u64) -> Vec<MetricRow> {
+    let row = |metric: &str, value: f64| {
+        MetricRow::new(metric, Some(Split::InRange), Population::All, &Estimate::point(value, 10))
+    };
+    let seed = seed as f64;
+    vec![row("trained_accuracy", 0.5), row("trained_answer_depth", 2.0 + seed / 10.0), row("trained_depth", 1.5)]
+}
+
 fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
     folder.create(plan).unwrap();
     let spec = TaskSpec {
         vocabulary: Vec::new(),
         size: None,
         supervision: Supervision::AtToken,
-        features: Vec::new(),
+        features: ["odd", "rare"].map(|name| FeatureSpec { name, kind: FeatureKind::Static, documentation: "" }).into(),
         complexities: vec![ComplexitySpec { name: "height", documentation: "" }],
         headline: "height",
     };
@@ -237,26 +259,31 @@ fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
         backbone: plan.backbone.name.clone(),
         policy: plan.policy.name.clone(),
         label: plan.label.clone(),
-        of: None,
+        of: policy.of.map(str::to_owned),
         kind: policy.kind.to_owned(),
         causal: policy.causal,
         uses_labels: policy.oracle,
-        control: policy.control,
+        role: policy.role.name().to_owned(),
         seed: plan.seed,
         device: plan.device.clone(),
         max_depth: plan.recurrence.max_depth,
         halted_keys_values: plan.recurrence.halted_keys_values.clone(),
         headline: "height".to_owned(),
+        static_features: vec!["odd".to_owned(), "rare".to_owned()],
         weights: BTreeMap::new(),
-        ledger: policy.ledger(&tokens),
-        metrics: policy.valid.map_or_else(Vec::new, |valid| strings(valid * (1 + plan.seed) as f64)),
+        ledger: Ledger::default(),
+        metrics: trained(plan.seed)
+            .into_iter()
+            .chain(policy.valid.into_iter().flat_map(|valid| strings(valid * (1 + plan.seed) as f64)))
+            .collect(),
         baselines: vec![baseline()],
         environment: BTreeMap::new(),
         files: ["plan.toml", "tokens.parquet"].map(|name| (name.to_owned(), hash(name))).into(),
     };
     fs::write(folder.file("result.json"), serde_json::to_string(&result).unwrap()).unwrap();
-    if let Some((dense, compacted)) = policy.timed {
-        let timings = Timings { dense_seconds: Some(dense), compacted_seconds: Some(compacted), ..Timings::default() };
+    if !policy.timed.is_empty() {
+        let speed = Some(Speed { pairs: policy.timed.to_vec(), ..Speed::default() });
+        let timings = Timings { speed, ..Timings::default() };
         fs::write(folder.file("timings.json"), serde_json::to_string(&timings).unwrap()).unwrap();
     }
     folder.set_status(&Status::of(State::Done)).unwrap();
