@@ -75,7 +75,7 @@ A question is the edges and the query, as in `3>1 3>4 5>4 ? 4`, where 4 depends 
 struct Brevo {
     settings: Settings,
     spec: TaskSpec,
-    /// The numbers that stand for names in the text of a problem, from 1 on.
+    /// The numbers that stand for names in the text of a problem, from 0 on.
     ranks: Vec<Label>,
 }
 
@@ -91,7 +91,7 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         complexities: COMPLEXITIES.into_iter().chain(is_spelled.then_some(SPELLING)).collect(),
         headline: "c_front",
     };
-    let ranks = (1..=settings.nodes.knob.maximum).map(|rank| Label::of(&rank.to_string())).collect();
+    let ranks = (0..settings.nodes.knob.maximum).map(|rank| Label::of(&rank.to_string())).collect();
     Ok(Box::new(Brevo { settings, spec, ranks }))
 }
 
@@ -178,15 +178,10 @@ impl Brevo {
     }
 
     /// Writes the instance that asks about `graph` and is answered by `order`, in which a pair shares the place `paired`.
-    fn write(
-        &self,
-        graph: &Graph,
-        search: &Search,
-        (order, paired): (&[u16], Option<usize>),
-        instance: &mut Instance,
-    ) {
-        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, .. } =
-            instance;
+    fn write(&self, graph: &Graph, search: &Search, (order, paired): (&[u16], Option<usize>), instance: &mut Instance) {
+        let Instance {
+            tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, ..
+        } = instance;
         let names = &self.settings.nodes.names;
         let named = graph.nodes.iter().map(|node| names.get(node.name)).collect();
         let words = Words { query: graph.query, named, longest: names.longest() };
