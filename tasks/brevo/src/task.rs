@@ -10,7 +10,7 @@ use haltbench_sdk::{Error, Result};
 
 use crate::baseline::random_enabled;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, PAIRED, SPELLING, fill};
-use crate::graph::Graph;
+use crate::graph::{Graph, Node};
 use crate::order::{OrderRule, Search};
 use crate::pair::{self, Member, Pair};
 use crate::settings::{NAME, PARAMETERS, Settings};
@@ -21,9 +21,6 @@ const BOS: u32 = 0;
 const QUERY: u32 = 1;
 const ANS: u32 = 2;
 const EOS: u32 = 3;
-
-/// Separates a problem from the names of its nodes.
-const NAMES: &str = ": ";
 
 /// Graphs drawn until one has a pair of answers.
 const ATTEMPTS: usize = 1000;
@@ -196,7 +193,8 @@ impl Brevo {
         words.answer(order, answer);
         let canonical = canonical.get_or_insert_default();
         words.canonical(graph, &self.ranks, canonical);
-        *problem = canonical.find(NAMES);
+        // The space before the colon is none of it.
+        *problem = canonical.find(':').map(|colon| colon - 1);
     }
 }
 
@@ -247,13 +245,20 @@ impl Words<'_> {
     /// The problem, which is the graph with the ranks of names for names and its edges in order, then the names. Only the
     /// order of names decides which answer is right, so a graph of other names in the same order is the same problem.
     fn canonical(&self, graph: &Graph, ranks: &[Label], canonical: &mut String) {
-        let ranks = graph.printed_ranks().into_iter().map(|rank| &ranks[usize::from(rank)]).collect::<Vec<_>>();
-        let rank = |node: u16| ranks[usize::from(node)];
+        // How many printed nodes have smaller names. A node that nothing touches is not part of the problem.
+        let mut count = 0;
+        let ranked = |node: &Node| {
+            let rank = count;
+            count += usize::from(node.is_printed());
+            &ranks[rank]
+        };
+        let ranked: Vec<&Label> = graph.nodes.iter().map(ranked).collect();
+        let rank = |node: u16| ranked[usize::from(node)];
         let mut text = Text::over(canonical, 2 * graph.edges.len() + 2 + self.named.len() * self.longest);
         text.pairs(b'>', graph.sorted().into_iter().map(|edge| edge.map(rank)));
         text.text("? ");
         text.label(rank(self.query));
-        text.text(NAMES);
+        text.text(": ");
         let printed = self.named.iter().zip(&graph.nodes).filter(|(_, node)| node.is_printed());
         text.labels(printed.map(|(name, _)| &name.label));
         *canonical = text.finish();

@@ -194,7 +194,7 @@ fn the_smallest_sizes_have_problems_to_train_on_and_to_hold_out() {
         let split: BTreeMap<String, bool> =
             drawn.map(|instance| (instance.problem().to_owned(), instance.is_held_out())).collect();
         let held_out = split.values().filter(|held_out| **held_out).count();
-        assert_eq!((split.len(), held_out), (all, if size == 3 { 2 } else { 55 }));
+        assert_eq!((split.len(), held_out), (all, if size == 3 { 2 } else { 47 }));
     }
 }
 

@@ -46,7 +46,7 @@ pub struct SampleArguments {
 enum Format {
     /// A line each: the question, =, the answer
     Text,
-    /// A JSON object each, with tokens, targets, loss mask, sizes of graded tokens, complexities, features and problem
+    /// A JSON object each, with tokens, targets, loss mask, complexities and features
     Jsonl,
 }
 
