@@ -50,7 +50,7 @@ fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
             // Weights of policies that mix begin with the state before the first step.
             let first = bench.max_depth + 1 - distribution.len();
             let terms = distribution.iter().enumerate();
-            let again: f64 = terms.map(|(place, mass)| f64::from(*mass) * (place + 1 - first) as f64).sum();
+            let again: f64 = terms.map(|(place, mass)| f64::from(*mass) * (place + first) as f64).sum();
             assert!((again - mean).abs() < 1e-5, "{what}: {distribution:?}");
             assert!((distribution.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{what}: {distribution:?}");
         }

@@ -109,8 +109,8 @@ impl<'a> Bill<'a> {
         ledger.begin(model, layout, readout);
         let cost = model.backbone.cost();
         let seen = |row: usize| (layout.position(row) + 1) as f64;
-        let around = |row| of_row(cost.prelude, seen(row)) + of_row(cost.coda, seen(row));
-        let mut executed: Vec<f64> = (0..layout.rows()).map(around).collect();
+        let mut executed: Vec<f64> = (0..layout.rows()).map(|row| of_row(cost.prelude, seen(row))).collect();
+        beside(layout, readout).iter().for_each(|row| executed[row] += of_row(cost.coda, seen(row)));
         readout.iter().for_each(|row| executed[row] += of_row(cost.readout, seen(row)));
         let steps = |row| model.max_depth as f64 * of_row(cost.step, seen(row));
         let dense = executed.iter().enumerate().map(|(row, around)| around + steps(row)).collect();
@@ -149,8 +149,7 @@ impl<'a> Bill<'a> {
         }
         let cost = self.model.backbone.cost();
         let seen = |row: usize| (self.layout.position(row) + 1) as f64;
-        let executed = self.rows.executed.iter_mut().enumerate();
-        executed.for_each(|(row, executed)| *executed += of_row(cost.coda, seen(row)));
+        beside(self.layout, rows).iter().for_each(|row| self.rows.executed[row] += of_row(cost.coda, seen(row)));
         rows.iter().for_each(|row| self.rows.executed[row] += of_row(cost.readout, seen(row)));
         self.ledger.read_out(self.model, self.layout, rows);
     }
@@ -168,7 +167,15 @@ fn coda(model: &Model, layout: &TokenLayout, rows: &RowSet) -> f64 {
         let pairs = if part.per_key > 0.0 { pairs(layout, rows) } else { 0.0 };
         part.per_row * rows.len() as f64 + part.per_key * pairs
     };
-    part(cost.coda, &RowSet::all(layout.rows())) + part(cost.readout, rows)
+    part(cost.coda, &beside(layout, rows)) + part(cost.readout, rows)
+}
+
+/// All rows of the sequences that have a row in `rows`: a coda may need the keys and values of each, and of no other
+/// sequence, so that what a sequence costs does not depend on its batch.
+fn beside(layout: &TokenLayout, rows: &RowSet) -> RowSet {
+    let mut asked = vec![false; layout.sequences()];
+    rows.iter().for_each(|row| asked[layout.sequence(row)] = true);
+    RowSet::from_mask(&(0..layout.rows()).map(|row| asked[layout.sequence(row)]).collect::<Vec<bool>>())
 }
 
 /// Number of (query, key) pairs of rows that see all tokens up to themselves.
