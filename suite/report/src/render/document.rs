@@ -49,9 +49,9 @@ const UNSEEN: [Measure; 3] = [
 ];
 const DEPTH: [Measure; 4] = [
     ("answers", "answer_depth", IN_RANGE, Unit::Steps),
-    ("in training", "trained_answer_depth", IN_RANGE, Unit::Steps),
+    ("answers, trained", "trained_answer_depth", IN_RANGE, Unit::Steps),
     ("all tokens", "depth", IN_RANGE, Unit::Steps),
-    ("in training", "trained_depth", IN_RANGE, Unit::Steps),
+    ("all, trained", "trained_depth", IN_RANGE, Unit::Steps),
 ];
 const COST: [Measure; 3] = [
     ("FLOPs", "flops", IN_RANGE, Unit::Operations),
@@ -132,8 +132,8 @@ fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
     if !board.baselines.is_empty() {
         grids.push(baselines(board, &[&ACCURACY[..], &unseen[..]].concat(), notes));
     }
-    let title = "Depth in range: mean steps of answer tokens and of all tokens; the same at the end of training, where \
-                 depths may be sampled";
+    let title = "Depth in range: mean steps of answer tokens and of all tokens; trained: at the end of training, \
+                 where depths may be sampled";
     grids.push(grid(title, ["policy"], board, &there(&DEPTH), notes, of_policy));
     let title = "Cost in range: executed FLOPs per token with decisions; share of all D steps without decisions; time of \
                  these by the policy's own";
