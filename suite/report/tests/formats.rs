@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use fake::{Fake, finish, suite};
 use haltbench_engine::store::{RunFolder, Status};
 use haltbench_report::{Criterion, Format, Leaderboard, Options, leaderboard};
+use haltbench_sdk::policy::Role;
 
 /// Two finished fixed depths, two finished policies, an oracle, and one that failed in a seed; its label needs quotes.
 fn example() -> Leaderboard {
@@ -197,7 +198,8 @@ fn tables_fit_120_columns_whatever_the_labels() {
 
 #[test]
 fn bounds_and_cues_are_explained() {
-    let cue = Fake::cue("cue(size)", "follower", |height| height.min(2));
+    let depth = |height: u32| height.min(2);
+    let cue = Fake { role: Role::Cue, of: Some("follower"), ..Fake::new("cue(size)", depth, |height, _| height == 1) };
     let text_of = |policies: &[Fake]| {
         let suite = suite(policies, &[0, 1]);
         let folder = tempfile::tempdir().unwrap();
@@ -258,6 +260,18 @@ Accuracy elsewhere, answer tokens; embedded: answers of a trained size inside la
  oracle               100 [15.8, 100]      100 [15.8, 100]
  opposer(a=1,"b")*   100 [15.8, 100]°   75.0 [11.9, 96.0]°
 ───────────────────────────────────────────────────────────
+
+Whole sequences elsewhere: those with an answer of a size that was not trained on
+──────────────────────────────────────
+ policy                      beyond %
+══════════════════════════════════════
+ fixed(depth=3)       0.0 [0.0, 84.2]
+ follower             0.0 [0.0, 84.2]
+ opposer              0.0 [0.0, 84.2]
+ fixed(depth=1)       0.0 [0.0, 84.2]
+ oracle               100 [15.8, 100]
+ opposer(a=1,"b")*   0.0 [0.0, 84.2]°
+──────────────────────────────────────
 
 Baselines: guesses on the same instances that do not solve the task, unranked
 ────────────────────────────────────────────────────────────────

@@ -41,6 +41,17 @@ fn all() -> Vec<Fake> {
     vec![Fake::fixed_1(), Fake::follower(), Fake::oracle(), Fake::fixed_3(), Fake::opposer()]
 }
 
+/// A surface cue of another policy's depths, right at height 1.
+fn cue(label: &'static str, of: &'static str, depth: fn(u32) -> u32) -> Fake {
+    Fake { role: Role::Cue, of: Some(of), ..Fake::new(label, depth, |height, _| height == 1) }
+}
+
+/// Three steps for answers and one for prompts, right up to height 3.
+fn fixed_answers_3() -> Fake {
+    let policy = Fake::new("fixed-answers", |_| 3, |height, _| height <= 3);
+    Fake { role: Role::FixedAnswerDepth, ..policy }
+}
+
 #[test]
 fn accuracies_depths_and_costs() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
@@ -117,7 +128,7 @@ fn gain_over_mixtures_of_fixed_depths() {
 
 #[test]
 fn fixed_answers_are_a_frontier_of_their_own() {
-    let board = board(&[all(), vec![Fake::fixed_answers_3()]].concat(), SEEDS, Criterion::AdaptGainAnswers);
+    let board = board(&[all(), vec![fixed_answers_3()]].concat(), SEEDS, Criterion::AdaptGainAnswers);
     // 0.4 at 110, and 1 at 10 + 100 (4 + 30) / 14.
     let dear = 10.0 + 3400.0 / 14.0;
     let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / (dear - 110.0);
@@ -156,16 +167,16 @@ fn a_gain_without_fixed_depths_is_null() {
 #[test]
 fn the_best_cue_is_what_a_policy_must_beat() {
     // Both cues are right at height 1 alone: the one that costs less gains more.
-    let cheap = Fake::cue("cue(size)", "follower", |height| height.min(2));
-    let dear = Fake::cue("cue(token)", "follower", |_| 3);
-    let foreign = Fake::cue("cue(other)", "nobody", |_| 1);
+    let cheap = cue("cue(size)", "follower", |height| height.min(2));
+    let dear = cue("cue(token)", "follower", |_| 3);
+    let foreign = cue("cue(other)", "nobody", |_| 1);
     let board = board(&[all(), vec![dear, cheap, foreign]].concat(), SEEDS, Criterion::Accuracy);
     let follower = row(&board, "follower");
     let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / 200.0;
     let own = 0.6 - frontier(11.0 + 2200.0 / 14.0);
     // Steps 1 2, 1 2, 1 2 2, 1 2 2, and four prompt tokens of one step.
-    let cue = 0.4 - frontier(10.0 + 2000.0 / 14.0);
-    equals(metric(follower, "beyond_cues", IN_RANGE), own - cue);
+    let of_cue = 0.4 - frontier(10.0 + 2000.0 / 14.0);
+    equals(metric(follower, "beyond_cues", IN_RANGE), own - of_cue);
     assert_eq!(follower.best_cue.as_deref(), Some("cue(size)"));
     let reason = |policy: &str| metric(row(&board, policy), "beyond_cues", IN_RANGE).reason.clone().unwrap();
     assert_eq!(reason("opposer"), "the board has no surface cue of it");
@@ -213,7 +224,8 @@ fn levels_have_accuracy_and_depth() {
     for height in [2.0, 3.0] {
         equals(level("answer_depth_increment", height), 1.0);
     }
-    // Of size 2 half of the answers are right, and the two that are embedded; of size 3 two of three, of size 5 three of four.
+    // Of size 2 half of the answers are right, and the two that are embedded; of size 3 two of three, of size 5 three
+    // of four.
     for (size, accuracy, depth, count) in
         [(2.0, 4.0 / 6.0, 8.0 / 6.0, 18), (3.0, 4.0 / 6.0, 2.0, 18), (5.0, 0.75, 13.0 / 4.0, 24)]
     {

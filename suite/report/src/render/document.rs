@@ -47,6 +47,10 @@ const UNSEEN: [Measure; 3] = [
     ("between %", "token_accuracy", Some("between"), Unit::Percent),
     ("beyond %", "token_accuracy", Some("beyond"), Unit::Percent),
 ];
+const UNSEEN_SEQUENCES: [Measure; 2] = [
+    ("between %", "exact_match", Some("between"), Unit::Percent),
+    ("beyond %", "exact_match", Some("beyond"), Unit::Percent),
+];
 const DEPTH: [Measure; 4] = [
     ("answers", "answer_depth", IN_RANGE, Unit::Steps),
     ("answers, trained", "trained_answer_depth", IN_RANGE, Unit::Steps),
@@ -128,6 +132,11 @@ fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
         let title = "Accuracy elsewhere, answer tokens; embedded: answers of a trained size inside larger instances; \
                      between and beyond: of sizes that were not trained on";
         grids.push(grid(title, ["policy"], board, &unseen, notes, of_policy));
+    }
+    let sequences = there(&UNSEEN_SEQUENCES);
+    if !sequences.is_empty() {
+        let title = "Whole sequences elsewhere: those with an answer of a size that was not trained on";
+        grids.push(grid(title, ["policy"], board, &sequences, notes, of_policy));
     }
     if !board.baselines.is_empty() {
         grids.push(baselines(board, &[&ACCURACY[..], &unseen[..]].concat(), notes));
