@@ -12,6 +12,8 @@ mod failing_cells;
 mod interruptions;
 #[path = "runs/numbers.rs"]
 mod numbers;
+#[path = "runs/overlap.rs"]
+mod overlap;
 #[path = "runs/program.rs"]
 mod program;
 #[path = "runs/same_bytes.rs"]

@@ -1,7 +1,14 @@
-//! `haltbench bench data`: what it reports, and that the instances are the same whatever the number of threads.
+//! `haltbench bench data`: what it reports, and that the instances are the same whatever the number of threads. And the
+//! instances of an evaluation: how many there are, and what they are called.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use haltbench_engine::data::evaluation_instances;
+use haltbench_engine::plan::Evaluation;
+use haltbench_engine::plugins;
+use haltbench_sdk::parameters::{self, Parameters};
+use haltbench_sdk::task::{Instance, Task};
 use serde_json::Value;
 
 use crate::program::command;
@@ -43,4 +50,60 @@ fn a_size_that_the_task_cannot_express_is_refused() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), said.contains(expected)), (Some(2), true), "{said}");
     }
+}
+
+fn task(name: &str, given: &[(&str, i64)]) -> Box<dyn Task> {
+    let (catalogue, _) = plugins::catalogue(&[]).unwrap();
+    let declaration = catalogue.task(name).unwrap();
+    let given = given.iter().map(|(name, value)| ((*name).to_owned(), parameters::Value::Integer(*value)));
+    let parameters = Parameters::resolve(declaration.name, declaration.parameters, &given.collect()).unwrap();
+    (declaration.build)(&parameters).unwrap()
+}
+
+/// The expressions of two operators modulo 3, in either of their two shapes.
+fn expressions() -> BTreeSet<String> {
+    let digits = ["0", "1", "2"];
+    let signs = ["+", "-", "*"];
+    let mut all = BTreeSet::new();
+    for [a, b, c] in (0..27).map(|code| [code / 9, code / 3 % 3, code % 3].map(|place: usize| digits[place])) {
+        for [first, second] in (0..9).map(|code| [code / 3, code % 3].map(|place: usize| signs[place])) {
+            all.insert(format!("{a} {b} {first} {c} {second}"));
+            all.insert(format!("{a} {b} {c} {first} {second}"));
+        }
+    }
+    all
+}
+
+#[test]
+fn an_evaluation_has_all_instances_where_they_are_few() {
+    let task = task("mano-stream", &[("modulus", 3)]);
+    let held_out = |question: &String| {
+        let canonical = format!("mod 3: {question}");
+        let end = canonical.find(['+', '-', '*']).unwrap() + 1;
+        Instance { canonical: Some(canonical), problem: Some(end), ..Instance::default() }.is_held_out()
+    };
+    let all: BTreeSet<String> = expressions().into_iter().filter(held_out).collect();
+    assert!((40..90).contains(&all.len()), "{}", all.len());
+    for wanted in [all.len(), all.len() + 1, 3000] {
+        let evaluation =
+            Evaluation { instances: wanted, in_range: Some(vec![2]), beyond: Some(vec![]), ..Evaluation::default() };
+        let drawn = evaluation_instances(task.as_ref(), "mano-stream", &evaluation, &|| None).unwrap();
+        let found: BTreeSet<String> = drawn.iter().map(|entry| entry.instance.question.clone()).collect();
+        assert_eq!((drawn.len(), &found), (all.len(), &all), "{wanted}");
+    }
+}
+
+#[test]
+fn an_instance_has_one_name_in_every_evaluation() {
+    let task = task("mano", &[]);
+    let named = |instances, in_range: &[u32]| {
+        let in_range = Some(in_range.to_vec());
+        let evaluation = Evaluation { instances, in_range, beyond: Some(vec![]), ..Evaluation::default() };
+        let drawn = evaluation_instances(task.as_ref(), "mano", &evaluation, &|| None).unwrap();
+        drawn.into_iter().map(|entry| (entry.id, entry.instance.question)).collect::<BTreeMap<u64, String>>()
+    };
+    let (few, many) = (named(10, &[5, 4]), named(30, &[3, 4, 5]));
+    assert_eq!((few.len(), many.len()), (20, 90));
+    assert!(few.iter().all(|(id, question)| many.get(id) == Some(question)));
+    assert_eq!(few.keys().next(), Some(&(4 << 32)));
 }

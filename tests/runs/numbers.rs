@@ -157,9 +157,9 @@ fn training_and_evaluation_share_no_instance() {
     let rows = rows(&cell.join("tokens.parquet"));
     let distinct: BTreeSet<u64> = rows.iter().map(|row| number(row, "instance") as u64).collect();
     assert_eq!(distinct, evaluated.iter().map(|entry| entry.id).collect());
+    let named: BTreeMap<u64, _> = evaluated.iter().map(|entry| (entry.id, entry)).collect();
     for row in &rows {
-        let id = number(row, "instance") as u64;
-        let instance = evaluated.iter().find(|entry| entry.id == id).unwrap();
+        let instance = named[&(number(row, "instance") as u64)];
         assert_eq!(instance.size, number(row, "size") as u32);
         assert_eq!(instance.instance.targets()[number(row, "position") as usize], number(row, "target") as u32);
     }

@@ -154,17 +154,6 @@ impl Graph {
         edges
     }
 
-    /// For every node how many printed ones have smaller names.
-    pub fn printed_ranks(&self) -> Vec<u16> {
-        let mut count = 0;
-        let rank = |node: &Node| {
-            let rank = count;
-            count += u16::from(node.is_printed());
-            rank
-        };
-        self.nodes.iter().map(rank).collect()
-    }
-
     /// Number of nodes.
     pub fn size(&self) -> usize {
         self.nodes.len()

@@ -10,7 +10,7 @@ use haltbench_sdk::{Error, Result};
 
 use crate::baseline::random_enabled;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, PAIRED, SPELLING, fill};
-use crate::graph::Graph;
+use crate::graph::{Graph, Node};
 use crate::order::{OrderRule, Search};
 use crate::pair::{self, Member, Pair};
 use crate::settings::{NAME, PARAMETERS, Settings};
@@ -21,9 +21,6 @@ const BOS: u32 = 0;
 const QUERY: u32 = 1;
 const ANS: u32 = 2;
 const EOS: u32 = 3;
-
-/// Separates a problem from the names of its nodes.
-const NAMES: &str = ": ";
 
 /// Graphs drawn until one has a pair of answers.
 const ATTEMPTS: usize = 1000;
@@ -75,7 +72,7 @@ A question is the edges and the query, as in `3>1 3>4 5>4 ? 4`, where 4 depends 
 struct Brevo {
     settings: Settings,
     spec: TaskSpec,
-    /// The numbers that stand for names in the text of a problem, from 1 on.
+    /// The numbers that stand for names in the text of a problem, from 0 on.
     ranks: Vec<Label>,
 }
 
@@ -91,7 +88,7 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         complexities: COMPLEXITIES.into_iter().chain(is_spelled.then_some(SPELLING)).collect(),
         headline: "c_front",
     };
-    let ranks = (1..=settings.nodes.knob.maximum).map(|rank| Label::of(&rank.to_string())).collect();
+    let ranks = (0..settings.nodes.knob.maximum).map(|rank| Label::of(&rank.to_string())).collect();
     Ok(Box::new(Brevo { settings, spec, ranks }))
 }
 
@@ -178,15 +175,10 @@ impl Brevo {
     }
 
     /// Writes the instance that asks about `graph` and is answered by `order`, in which a pair shares the place `paired`.
-    fn write(
-        &self,
-        graph: &Graph,
-        search: &Search,
-        (order, paired): (&[u16], Option<usize>),
-        instance: &mut Instance,
-    ) {
-        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, .. } =
-            instance;
+    fn write(&self, graph: &Graph, search: &Search, (order, paired): (&[u16], Option<usize>), instance: &mut Instance) {
+        let Instance {
+            tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, ..
+        } = instance;
         let names = &self.settings.nodes.names;
         let named = graph.nodes.iter().map(|node| names.get(node.name)).collect();
         let words = Words { query: graph.query, named, longest: names.longest() };
@@ -201,7 +193,8 @@ impl Brevo {
         words.answer(order, answer);
         let canonical = canonical.get_or_insert_default();
         words.canonical(graph, &self.ranks, canonical);
-        *problem = canonical.find(NAMES);
+        // The space before the colon is none of it.
+        *problem = canonical.find(':').map(|colon| colon - 1);
     }
 }
 
@@ -252,13 +245,20 @@ impl Words<'_> {
     /// The problem, which is the graph with the ranks of names for names and its edges in order, then the names. Only the
     /// order of names decides which answer is right, so a graph of other names in the same order is the same problem.
     fn canonical(&self, graph: &Graph, ranks: &[Label], canonical: &mut String) {
-        let ranks = graph.printed_ranks().into_iter().map(|rank| &ranks[usize::from(rank)]).collect::<Vec<_>>();
-        let rank = |node: u16| ranks[usize::from(node)];
+        // How many printed nodes have smaller names. A node that nothing touches is not part of the problem.
+        let mut count = 0;
+        let ranked = |node: &Node| {
+            let rank = count;
+            count += usize::from(node.is_printed());
+            &ranks[rank]
+        };
+        let ranked: Vec<&Label> = graph.nodes.iter().map(ranked).collect();
+        let rank = |node: u16| ranked[usize::from(node)];
         let mut text = Text::over(canonical, 2 * graph.edges.len() + 2 + self.named.len() * self.longest);
         text.pairs(b'>', graph.sorted().into_iter().map(|edge| edge.map(rank)));
         text.text("? ");
         text.label(rank(self.query));
-        text.text(NAMES);
+        text.text(": ");
         let printed = self.named.iter().zip(&graph.nodes).filter(|(_, node)| node.is_printed());
         text.labels(printed.map(|(name, _)| &name.label));
         *canonical = text.finish();

@@ -18,9 +18,6 @@ const MARKERS: [&str; 2] = ["<bos>", "<ans>"];
 const BOS: u32 = 0;
 const ANS: u32 = 1;
 
-/// Begins a question about a cycle.
-const QUERY: &str = "? ";
-
 /// Declaration of the task.
 pub const DECLARATION: TaskDeclaration = TaskDeclaration {
     name: NAME,
@@ -125,7 +122,7 @@ impl Depo {
         *answer = text.finish();
         let canonical = canonical.get_or_insert_default();
         self.canonical(cycle, canonical);
-        *problem = canonical.find(QUERY);
+        *problem = canonical.find('?');
     }
 
     /// Writes the tokens and which of them are under the loss, and says where the answers stand; `edges` are the names that
@@ -181,7 +178,7 @@ impl Depo {
     /// Appends the questions.
     fn ask(&self, cycle: &Cycle, text: &mut Text) {
         for Query { start, hops } in &cycle.queries {
-            text.text(QUERY);
+            text.text("? ");
             text.label(&self.settings.nodes.names.get(cycle.nodes[*start as usize]).label);
             text.number(*hops);
         }

@@ -38,7 +38,7 @@ With cfg3b the most frequent token alone is right at 33 % of all places, a rando
 68 %, the most probable one at 75 %, which no model can expect to exceed.
 
 What is held out: starts of strings. A string's first k terminals name its problem, where k is the smallest number such \
-that no k terminals begin more than one in 200 strings, at most the length of the shortest string: FIXME with cfg3b. \
+that no k terminals begin more than one in 200 strings, at most the length of the shortest string: 14 with cfg3b. \
 Predictions are graded from the token after these on, because training sees all contexts before. Of a string of k \
 terminals only `<eos>` is graded. Generated and teacher-forced measures are of whole strings.
 

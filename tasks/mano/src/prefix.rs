@@ -168,8 +168,9 @@ impl Mano {
     fn write(&self, tree: &Tree, instance: &mut Instance) {
         let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let root = tree.root();
-        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, .. } =
-            instance;
+        let Instance {
+            tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, ..
+        } = instance;
         (*targets, *canonical, *problem) = (None, None, None);
         tokens.clear();
         tokens.reserve(tree.nodes.len() + 4);

@@ -4,8 +4,8 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{
-    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Standing, Supervision, Task, TaskDeclaration, TaskSpec, Verdict,
-    TokenSize, admit_size,
+    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Standing, Supervision, Task, TaskDeclaration,
+    TaskSpec, TokenSize, Verdict, admit_size,
 };
 use haltbench_sdk::text::Label;
 
@@ -108,6 +108,8 @@ struct ManoStream {
     spec: TaskSpec,
     /// Those of the vocabulary.
     labels: Vec<Label>,
+    /// Says in a canonical text what an expression is computed modulo.
+    modulus: String,
 }
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
@@ -121,7 +123,8 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
         headline: "height",
     };
     let labels = spec.vocabulary.iter().map(|word| Label::of(word)).collect();
-    Ok(Box::new(ManoStream { settings, spec, labels }))
+    let modulus = format!("mod {}: ", settings.alphabet.modulus);
+    Ok(Box::new(ManoStream { settings, spec, labels, modulus }))
 }
 
 impl Task for ManoStream {
@@ -164,8 +167,9 @@ impl Task for ManoStream {
 
 impl ManoStream {
     fn write(&self, tree: &Tree, instance: &mut Instance) {
-        let Instance { tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, .. } =
-            instance;
+        let Instance {
+            tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, ..
+        } = instance;
         let token = |symbol: u16| MARKERS.len() as u32 + u32::from(symbol);
         let order = tree.postfix();
         tokens.clear();
@@ -190,10 +194,13 @@ impl ManoStream {
         write_features(tree, &order, features);
         render(&tokens[1..], &self.labels, question);
         render(&values, &self.labels, answer);
-        *canonical = None;
+        let canonical = canonical.get_or_insert_default();
+        canonical.clear();
+        canonical.push_str(&self.modulus);
+        canonical.push_str(question);
         // An answer stands at every operator, so whatever is held out has to show by the first one.
         let first = question.bytes().position(|byte| !byte.is_ascii_digit() && byte != b' ');
-        *problem = first.map(|place| place + 1);
+        *problem = first.map(|place| self.modulus.len() + place + 1);
     }
 }
 

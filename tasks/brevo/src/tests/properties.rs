@@ -1,6 +1,6 @@
 //! Properties that hold for every instance.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
@@ -136,26 +136,75 @@ fn a_key_names_one_instance() {
     );
 }
 
+/// Whether a number ends a name, and the number.
+fn place(number: &str) -> (bool, u32) {
+    (number.ends_with('!'), number.trim_end_matches('!').parse().unwrap())
+}
+
+/// What a question says whatever its nodes are called: its edges and its query, by the places of their names in order.
+fn ranked(question: &str) -> (BTreeSet<[usize; 2]>, usize) {
+    // Numbers that end a name come after those that do not.
+    let key = |word: &str| format!("{word}!").split('.').map(place).collect::<Vec<(bool, u32)>>();
+    let (edges, query) = question.split_once(" ? ").unwrap();
+    let edges: Vec<[Vec<(bool, u32)>; 2]> =
+        edges.split(' ').map(|edge| edge.split_once('>').map(|(from, to)| [key(from), key(to)]).unwrap()).collect();
+    let names: BTreeSet<&Vec<(bool, u32)>> = edges.iter().flatten().collect();
+    let rank = |name: &Vec<(bool, u32)>| names.iter().position(|other| *other == name).unwrap();
+    (edges.iter().map(|edge| [rank(&edge[0]), rank(&edge[1])]).collect(), rank(&key(query)))
+}
+
+/// One text of the problem for every class of questions that differ in names of the same order, and the other way round.
 #[test]
-fn reordered_edges_are_the_same_problem() {
+fn problems_are_graphs_up_to_names_of_the_same_order() {
+    for task in [canonical(), released(8), configured(&[("longest_name", Value::Integer(3))]).unwrap()] {
+        let (mut of_question, mut of_problem) = (BTreeMap::new(), BTreeMap::new());
+        for size in [3, 4, 5, 8] {
+            for seed in 0..1000 {
+                let instance = draw(&*task, size, seed);
+                let (problem, question) = (instance.problem().to_owned(), ranked(&instance.question));
+                assert_eq!(of_question.entry(question.clone()).or_insert(problem.clone()), &problem);
+                assert_eq!(of_problem.entry(problem).or_insert(question.clone()), &question);
+            }
+        }
+        assert!(of_problem.len() > 400);
+    }
+}
+
+#[test]
+fn canonical_texts_tell_questions_apart_but_not_orders_of_edges() {
     for task in [canonical(), spelled("any")] {
-        let instance = draw(&*task, 12, 4);
-        let sorted = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
-        assert_eq!(sorted(instance.canonical()), sorted(&instance.question));
-        assert_eq!(task.answer(instance.canonical()).unwrap(), task.answer(&instance.question).unwrap());
-        assert_ne!(instance.canonical(), instance.question);
+        let mut questions = BTreeMap::new();
+        for seed in 0..4000 {
+            let instance = draw(&*task, 3, seed);
+            let words: BTreeSet<String> = instance.question.split(' ').map(str::to_owned).collect();
+            let own = (words, instance.question.rsplit(' ').next().unwrap().to_owned());
+            assert_eq!(questions.entry(instance.canonical().to_owned()).or_insert(own.clone()), &own);
+        }
+        let distinct: BTreeSet<_> = questions.values().collect();
+        assert!(distinct.len() == questions.len() && distinct.len() > 1000);
+    }
+}
+
+/// With few nodes there are few problems, and both sides of the split have to have some.
+#[test]
+fn the_smallest_sizes_have_problems_to_train_on_and_to_hold_out() {
+    for (task, size, all) in [(canonical(), 3, 18), (canonical(), 4, 420), (released(8), 3, 18), (released(8), 4, 420)]
+    {
+        let drawn = (0..40_000).map(|seed| draw(&*task, size, seed));
+        let split: BTreeMap<String, bool> =
+            drawn.map(|instance| (instance.problem().to_owned(), instance.is_held_out())).collect();
+        let held_out = split.values().filter(|held_out| **held_out).count();
+        assert_eq!((split.len(), held_out), (all, if size == 3 { 2 } else { 47 }));
     }
 }
 
 #[test]
 fn about_one_in_eight_instances_is_held_out() {
-    for size in [3, 30] {
-        let count = 8000;
-        let held_out = (0..count).filter(|seed| draw(&*canonical(), size, *seed).is_held_out()).count() as f64;
-        let share = 1.0 / HELD_OUT_SHARE as f64;
-        let deviation = (count as f64 * share * (1.0 - share)).sqrt();
-        assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
-    }
+    let count = 8000;
+    let held_out = (0..count).filter(|seed| draw(&*canonical(), 30, *seed).is_held_out()).count() as f64;
+    let share = 1.0 / HELD_OUT_SHARE as f64;
+    let deviation = (count as f64 * share * (1.0 - share)).sqrt();
+    assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
 }
 
 /// Where several orders are right, the tokens that a model writes are read as the checker reads them.

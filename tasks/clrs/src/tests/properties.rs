@@ -244,6 +244,28 @@ fn variants_of_a_merged_task_share_their_split() {
     assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
 }
 
+/// Numbers that differ in the sign of a zero alone are the same input.
+#[test]
+fn a_signed_zero_makes_no_other_problem() {
+    let (kadane, hull) = (alone("find_maximum_subarray_kadane"), alone("graham_scan"));
+    for (task, size) in [(kadane, 64), (hull, 31)] {
+        let drawn: Vec<Instance> = (0..200).map(|seed| draw(&*task, size, seed)).collect();
+        let is_zero = |word: &str| word.trim_matches(|mark| "[],".contains(mark)) == "-0.0";
+        let signed = |text: &str| text.split_whitespace().filter(|word| is_zero(word)).count();
+        assert!(drawn.iter().any(|instance| signed(&instance.question) > 0));
+        for instance in drawn {
+            assert_eq!(signed(instance.canonical()), 0);
+            let numbers = |text: &str| -> Vec<f64> {
+                text.split_whitespace()
+                    .filter_map(|word| word.trim_matches(|mark| "[],".contains(mark)).parse().ok())
+                    .collect()
+            };
+            // -0.0 equals 0.0.
+            assert_eq!(numbers(instance.canonical()), numbers(&instance.question));
+        }
+    }
+}
+
 #[test]
 fn a_key_names_one_instance() {
     // Recorded: instances must stay what they are in later versions.

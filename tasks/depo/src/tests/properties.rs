@@ -1,6 +1,6 @@
 //! Properties that hold for every instance.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
@@ -79,6 +79,28 @@ fn a_key_names_one_instance() {
     // Recorded: instances must stay what they are in later versions.
     let instance = draw(&*depo(), 3, 0);
     assert_eq!(format!("{} = {}", instance.question, instance.answer), "58>8 8>35 35>58 ? 35 5 ? 58 7 ? 8 5 = 8 8 58");
+}
+
+/// What is asked and the order of the edges are of no account, and every other cycle is another problem.
+#[test]
+fn problems_are_cycles() {
+    for task in
+        [depo(), configured(&[("shortest_name", Value::Integer(2)), ("longest_name", Value::Integer(3))]).unwrap()]
+    {
+        let (mut of_cycle, mut of_problem) = (BTreeMap::new(), BTreeMap::new());
+        for size in [3, 4, 9] {
+            for seed in 0..4000 {
+                let instance = draw(&*task, size, seed);
+                let edges = instance.question.split(' ').filter(|word| word.contains('>')).map(str::to_owned);
+                let (cycle, problem) = (edges.collect::<BTreeSet<_>>(), instance.problem().to_owned());
+                assert_eq!(cycle.len(), size as usize);
+                assert_eq!(of_cycle.entry(cycle.clone()).or_insert(problem.clone()), &problem);
+                assert_eq!(of_problem.entry(problem).or_insert(cycle.clone()), &cycle);
+                assert!(instance.canonical().len() > instance.problem().len());
+            }
+        }
+        assert!(of_problem.len() > 4000);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod naive;
 mod parser;
 mod properties;
 mod speed;
+mod start;
 mod statistics;
 mod toy;
 

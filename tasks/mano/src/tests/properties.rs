@@ -1,7 +1,9 @@
 //! Properties that hold for every instance.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use haltbench_sdk::parameters::Value;
-use haltbench_sdk::task::{HELD_OUT_SHARE, Task};
+use haltbench_sdk::task::{HELD_OUT_SHARE, Standing, Task, TokenSize};
 
 use super::{configured, draw, mano, stream};
 use crate::{prefix, stream as postfix};
@@ -66,6 +68,69 @@ fn a_key_names_one_instance() {
 fn the_order_of_the_operators_is_of_no_account() {
     let task = |text: &str| configured(&prefix::DECLARATION, &[("operators", Value::Text(text.into()))]).unwrap();
     assert_eq!(draw(&*task("*+"), 9, 2).question, draw(&*task("+*"), 9, 2).question);
+}
+
+/// What stands up to the first operator, read from the tokens, names the problem and nothing else does.
+#[test]
+fn a_problem_of_the_stream_is_what_its_first_answer_is_told_from() {
+    for modulus in [3, 23] {
+        let task = configured(&postfix::DECLARATION, &[("modulus", Value::Integer(modulus))]).unwrap();
+        let (mut of_tokens, mut of_problem) = (BTreeMap::new(), BTreeMap::new());
+        for size in 1..=8 {
+            for seed in 0..500 {
+                let instance = draw(&*task, size, seed);
+                let first = instance.loss_mask.iter().position(|loss| *loss).unwrap();
+                let (tokens, problem) = (instance.tokens[..=first].to_vec(), instance.problem().to_owned());
+                assert_eq!(of_tokens.entry(tokens.clone()).or_insert(problem.clone()), &problem);
+                assert_eq!(of_problem.entry(problem).or_insert(tokens.clone()), &tokens);
+                assert_eq!(instance.graded().count(), size as usize);
+            }
+        }
+    }
+    let drawn = draw(&*stream(), 4, 0);
+    assert_eq!((drawn.canonical(), drawn.problem()), ("mod 23: 6 20 + 0 * 12 17 * +", "mod 23: 6 20 +"));
+}
+
+/// With modulus 3, of `a b` and an operator there are only 27: the split has to leave some on both sides.
+#[test]
+fn every_size_of_a_small_modulus_has_problems_to_hold_out() {
+    let given = [("modulus", Value::Integer(3)), ("minimum_operators", Value::Integer(2))];
+    let task = configured(&postfix::DECLARATION, &given).unwrap();
+    for (size, least) in [(1, 4), (2, 60), (3, 800), (4, 1000), (5, 1000), (6, 1000), (7, 1000), (8, 1000)] {
+        let drawn: Vec<_> = (0..20_000).map(|seed| draw(&*task, size, seed)).collect();
+        let held_out: Vec<&str> =
+            drawn.iter().filter(|instance| instance.is_held_out()).map(|instance| instance.canonical()).collect();
+        let share = held_out.len() as f64 / drawn.len() as f64;
+        let distinct = held_out.into_iter().collect::<BTreeSet<_>>().len();
+        assert!((0.11..0.16).contains(&share) && distinct >= least, "{size}: {share}, {distinct}");
+    }
+}
+
+#[test]
+fn targets_of_the_stream_have_the_size_of_their_sub_expression() {
+    let given = [("minimum_operators", 2), ("maximum_operators", 5)].map(|(name, value)| (name, Value::Integer(value)));
+    let task = configured(&postfix::DECLARATION, &[&given[..], &[("skip", Value::Text("3".into()))]].concat()).unwrap();
+    for size in 1..=13 {
+        for seed in 0..100 {
+            let instance = draw(&*task, size, seed);
+            // Operands and what they consist of, on a stack.
+            let mut stack = Vec::new();
+            for (token, word) in (1..).zip(instance.question.split(' ')) {
+                let operators = match word.parse::<u32>() {
+                    Ok(_) => 0,
+                    Err(_) => 1 + stack.pop().unwrap() + stack.pop().unwrap(),
+                };
+                stack.push(operators);
+                let standing = match (size, operators) {
+                    (2 | 4 | 5, _) => Standing::Trained,
+                    (_, 6..) => Standing::Beyond,
+                    _ => Standing::Embedded,
+                };
+                assert_eq!(task.token_size(size, &instance, token), TokenSize { size: operators, standing });
+            }
+            assert_eq!(stack, [size]);
+        }
+    }
 }
 
 #[test]

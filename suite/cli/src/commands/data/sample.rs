@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use haltbench_engine::data::{Part, instance};
-use haltbench_sdk::task::Instance;
+use haltbench_sdk::Error;
+use haltbench_sdk::task::{Instance, Task, TokenSize};
 
 use crate::commands::task::{ConfiguredTask, TaskArguments};
 use crate::failure::Failure;
@@ -85,13 +86,29 @@ pub fn run(arguments: &SampleArguments, plugins: &[PathBuf]) -> Result<i32, Fail
             Format::Text => output.text(&text(&instance))?,
             Format::Jsonl => {
                 let text = instance.text(&task.spec().vocabulary);
-                let (seed, spec, instance) = (arguments.seed, task.spec(), &instance);
-                output.json_line(&Record { task: name, size, seed, index, text: &text, spec, instance })?;
+                let token_sizes = guarded(name, || Ok::<_, Error>(token_sizes(task.as_ref(), size, &instance)))?;
+                let (seed, spec, instance, token_sizes) = (arguments.seed, task.spec(), &instance, &token_sizes);
+                output.json_line(&Record {
+                    task: name,
+                    size,
+                    seed,
+                    index,
+                    text: &text,
+                    spec,
+                    instance,
+                    token_sizes,
+                })?;
             }
         }
     }
     output.flush()?;
     Ok(0)
+}
+
+/// The size of what each token answers, where it is graded.
+fn token_sizes(task: &dyn Task, size: u32, instance: &Instance) -> Vec<Option<TokenSize>> {
+    let tokens = 0..instance.tokens.len();
+    tokens.map(|token| instance.is_graded(token).then(|| task.token_size(size, instance, token))).collect()
 }
 
 /// One line, or a block where question or answer have several lines.

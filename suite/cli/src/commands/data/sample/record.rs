@@ -1,6 +1,6 @@
 //! One instance as a JSON object. Its keys and their order are a published format.
 
-use haltbench_sdk::task::{Columns, FeatureKind, Instance, TaskSpec};
+use haltbench_sdk::task::{Columns, FeatureKind, Instance, TaskSpec, TokenSize};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -20,6 +20,8 @@ pub struct Record<'a> {
     pub spec: &'a TaskSpec,
     /// The instance.
     pub instance: &'a Instance,
+    /// The size of what each token answers, where it is graded.
+    pub token_sizes: &'a [Option<TokenSize>],
 }
 
 #[derive(Serialize)]
@@ -44,7 +46,7 @@ impl<T: Serialize> Serialize for Named<T> {
 
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { spec, instance, .. } = self;
+        let Self { spec, instance, token_sizes, .. } = self;
         let complexities = (0..).zip(&spec.complexities);
         let complexities =
             complexities.map(|(place, spec)| (spec.name, values(&instance.complexities, place))).collect();
@@ -52,7 +54,7 @@ impl Serialize for Record<'_> {
         let features = features
             .map(|(place, spec)| (spec.name, Feature { kind: spec.kind, values: values(&instance.features, place) }))
             .collect();
-        let mut map = serializer.serialize_map(Some(13))?;
+        let mut map = serializer.serialize_map(Some(16))?;
         map.serialize_entry("task", self.task)?;
         map.serialize_entry("size", &self.size)?;
         map.serialize_entry("seed", &self.seed)?;
@@ -63,9 +65,14 @@ impl Serialize for Record<'_> {
         map.serialize_entry("tokens", &instance.tokens)?;
         map.serialize_entry("targets", instance.targets())?;
         map.serialize_entry("loss_mask", &instance.loss_mask)?;
+        let sizes = token_sizes.iter().map(|own| own.map(|own| own.size));
+        map.serialize_entry("token_size", &sizes.collect::<Vec<_>>())?;
+        let standings = token_sizes.iter().map(|own| own.map(|own| own.standing));
+        map.serialize_entry("standing", &standings.collect::<Vec<_>>())?;
         // NaN, which stands for undefined, is null in JSON.
         map.serialize_entry("complexity", &Named(complexities))?;
         map.serialize_entry("features", &Named(features))?;
+        map.serialize_entry("problem", instance.problem())?;
         map.serialize_entry("split", if instance.is_held_out() { "held_out" } else { "train" })?;
         map.end()
     }
@@ -73,7 +80,7 @@ impl Serialize for Record<'_> {
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::task::{ComplexitySpec, FeatureSpec, Supervision};
+    use haltbench_sdk::task::{ComplexitySpec, FeatureSpec, Standing, Supervision};
 
     use super::*;
 
@@ -98,17 +105,21 @@ mod tests {
             loss_mask: vec![false, true],
             complexities,
             features,
-            question: "a".to_owned(),
+            question: "a c".to_owned(),
+            problem: Some(1),
             answer: "b".to_owned(),
             ..Instance::default()
         };
-        let record = Record { task: "t", size: 0, seed: 1, index: 2, text: "a b", spec: &spec, instance: &instance };
+        let token_sizes = &[None, Some(TokenSize { size: 3, standing: Standing::Embedded })];
+        let (seed, index, text, spec, instance) = (1, 2, "a b", &spec, &instance);
+        let record = Record { task: "t", size: 0, seed, index, text, spec, instance, token_sizes };
         let split = if instance.is_held_out() { "held_out" } else { "train" };
         let expected = format!(
-            "{{\"task\":\"t\",\"size\":0,\"seed\":1,\"index\":2,\"text\":\"a b\",\"question\":\"a\",\"answer\":\"b\",\
+            "{{\"task\":\"t\",\"size\":0,\"seed\":1,\"index\":2,\"text\":\"a b\",\"question\":\"a c\",\"answer\":\"b\",\
              \"tokens\":[0,1],\"targets\":[0,1],\"loss_mask\":[false,true],\
+             \"token_size\":[null,3],\"standing\":[null,\"embedded\"],\
              \"complexity\":{{\"z\":[null,2.0],\"c\":[null,0.5]}},\
-             \"features\":{{\"length\":{{\"kind\":\"static\",\"values\":[2.0,2.0]}}}},\"split\":\"{split}\"}}"
+             \"features\":{{\"length\":{{\"kind\":\"static\",\"values\":[2.0,2.0]}}}},\"problem\":\"a\",\"split\":\"{split}\"}}"
         );
         assert_eq!(serde_json::to_string(&record).unwrap(), expected);
     }
