@@ -232,8 +232,8 @@ Run: D = 4, halted keys and values freeze-state, 500 training steps, up to 2 ins
 Intervals: 95 %, two-way random effects of seeds and of the sequences that they share.
 Order: accuracy (share of answer tokens that are right, in range), more is better. Ranks and letters are of simultaneous
   95 % intervals of all paired differences: two policies share a letter if and only if they cannot be told apart.
-Warning: accuracy is known no better than within 5 points of fixed(depth=3) (60 points), follower (29 points), opposer
-  (29 points), fixed(depth=1) (29 points), oracle (60 points), opposer(a=1,"b") (29 points): more seeds would tell
+Warning: accuracy is known no better than within 5 points of fixed(depth=3) (60 points), oracle (60 points), follower
+  (29 points) and 3 others: more seeds would tell
 Warning: fixed depths 2 and 4 are missing: adapt-gain may be flattered
 
 Accuracy at sizes trained on (in range): answer tokens and whole sequences

@@ -144,21 +144,21 @@ fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
     let title = "Depth in range: mean steps of answer tokens and of all tokens; trained: at the end of training, \
                  where depths may be sampled";
     grids.push(grid(title, ["policy"], board, &there(&DEPTH), notes, of_policy));
-    let title = "Cost in range: executed FLOPs per token with decisions; share of all D steps without decisions; time of \
-                 these by the policy's own";
+    let title = "Cost in range: executed FLOPs per token with decisions; share of all D steps without decisions; time \
+                 of these by the policy's own";
     grids.push(grid(title, ["policy", "kind"], board, &COST, notes, |row, _| [name(row), kind(row)]));
-    let title = "Gain in range, in points of accuracy at the same FLOPs: above mixtures of fixed depths; above those whose \
-                 prompts take one step; above the best surface cue of the policy's depths";
+    let title = "Gain in range, in points of accuracy at the same FLOPs: above mixtures of fixed depths; above those \
+                 whose prompts take one step; above the best surface cue of the policy's depths";
     grids.push(grid(title, ["policy"], board, &GAIN, notes, of_policy));
     let title = format!(
-        "Alignment in range: Spearman's ρ of depth and {complexity}; without its lowest level; within a size; with size \
-         and position taken out"
+        "Alignment in range: Spearman's ρ of depth and {complexity}; without its lowest level; within a size; with \
+         size and position taken out"
     );
     grids.push(grid(&title, ["policy"], board, &ALIGNMENT, notes, of_policy));
     let others: Vec<Measure> = OTHER_ALIGNMENT.iter().filter(has_value).copied().collect();
     if !others.is_empty() {
-        let title = "Further alignment in range: with static features and the token that is read taken out; of steps where \
-                     the token itself is read; of the mean of the policy's distribution over depths";
+        let title = "Further alignment in range: with static features and the token that is read taken out; of steps \
+                     where the token itself is read; of the mean of the policy's distribution over depths";
         grids.push(grid(title, ["policy"], board, &others, notes, of_policy));
     }
     if is_there(&&STRINGS[2]) {
@@ -315,8 +315,8 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
         ),
         format!("Intervals: {}.", board.intervals),
         format!(
-            "Order: {} ({}), {better}. Ranks and letters are of simultaneous {} % intervals of all paired differences: two \
-             policies share a letter if and only if they cannot be told apart.",
+            "Order: {} ({}), {better}. Ranks and letters are of simultaneous {} % intervals of all paired differences: \
+             two policies share a letter if and only if they cannot be told apart.",
             order.criterion,
             order.description,
             leaderboard.level * 100.0

@@ -49,8 +49,8 @@ pub(super) fn grids(board: &Board, complexity: &str, width: usize, notes: &mut N
         },
         Table {
             title: format!(
-                "Increments by {complexity}: depth of the level minus that of the level below, answer tokens in range; each \
-                 interval by itself"
+                "Increments by {complexity}: depth of the level minus that of the level below, answer tokens in range; \
+                 each interval by itself"
             ),
             first: complexity,
             levels: INCREMENT,
