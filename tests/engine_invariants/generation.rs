@@ -6,7 +6,7 @@ use haltbench_engine::recurrence::{Execution, evaluate};
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::prelude::*;
 use haltbench_sdk::task::Columns;
-use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
+use haltbench_sdk::task::generation::{Generation, PredictedString, StringColumns, StringMeasure};
 
 use crate::bench::{Bench, close, read_out, subjects};
 use crate::processes::in_one_thread;
@@ -30,10 +30,10 @@ impl Generation for Strings {
         LONGEST
     }
 
-    fn complexities(&self, tokens: &[u32]) -> Columns {
-        let mut columns = Columns::undefined(1, 0..tokens.len());
-        (0..).zip(tokens).for_each(|(place, token)| columns.write(place, 0, &[*token as f32]));
-        columns
+    fn columns(&self, tokens: &[u32]) -> StringColumns {
+        let mut complexities = Columns::undefined(1, 0..tokens.len());
+        (0..).zip(tokens).for_each(|(place, token)| complexities.write(place, 0, &[*token as f32]));
+        StringColumns { complexities, features: Columns::undefined(0, 0..tokens.len()) }
     }
 
     fn generated(&self, _: &[PredictedString]) -> Result<Vec<StringMeasure>> {

@@ -406,3 +406,42 @@ pub fn admit_size(task: &str, knob: &SizeKnob, size: u32) -> Result<()> {
     let expected = format!("{} from {} to {}", knob.name, knob.minimum, knob.maximum);
     Err(Error::invalid(format!("size of {task}"), expected, size))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{HELD_OUT_SHARE, Instance, Standing};
+
+    #[test]
+    fn sizes_stand_by_the_training_sizes_around_them() {
+        let standing = |size| Standing::among(size, [5, 2, 3]);
+        assert_eq!([2, 3, 5].map(standing), [Standing::Trained; 3]);
+        assert_eq!(standing(4), Standing::Between);
+        assert_eq!([0, 1, 6, 64].map(standing), [Standing::Beyond; 4]);
+        assert_eq!(Standing::among(3, []), Standing::Beyond);
+    }
+
+    #[test]
+    fn instances_of_one_problem_are_on_one_side() {
+        let instance = |problem: u32, rest: u32| {
+            let start = format!("{problem} ");
+            let canonical = Some(format!("{start}{rest}"));
+            Instance { canonical, problem: Some(start.len()), ..Instance::default() }
+        };
+        let is_held_out = |problem| instance(problem, 0).is_held_out();
+        let held_out = (0..8000).filter(|problem| is_held_out(*problem)).count() as f64;
+        assert!((held_out - 8000.0 / HELD_OUT_SHARE as f64).abs() < 120.0, "{held_out}");
+        for (problem, rest) in (0..400).flat_map(|problem| (1..5).map(move |rest| (problem, rest))) {
+            assert_eq!(instance(problem, rest).is_held_out(), is_held_out(problem));
+            assert_eq!(instance(problem, rest).problem(), format!("{problem} "));
+        }
+    }
+
+    #[test]
+    fn grading_begins_where_an_instance_says() {
+        let loss_mask = vec![false, true, false, true, true];
+        let instance = Instance { tokens: vec![0; 5], loss_mask, graded_from: 2, ..Instance::default() };
+        assert_eq!(instance.graded().collect::<Vec<_>>(), [3, 4]);
+        assert!(!instance.is_graded(1) && !instance.is_graded(2) && !instance.is_graded(5));
+        assert_eq!(Instance { graded_from: 9, ..instance }.graded().count(), 0);
+    }
+}

@@ -49,10 +49,11 @@ token each time, answers with an order that the checker accepts.
 Names have one token by default. A name of several is written with points, as in `3.1.4`, and the last token of a name \
 differs from the others. Columns stand at the first token of a name, `c_spelling` at the others.
 
-What is held out: graphs with their query, up to names in the same order. With 3 and 4 nodes there are so few that a \
-held-out question differs from those trained on by little more than which name is the smaller one: it tests renaming. \
-With order = any the order of names is of no account to the answer, so a held-out graph can be one that was trained on \
-under other names; with few nodes nearly every one is.
+What is held out: graphs with their query, up to names in the same order. There are 18 of 3 nodes, 2 of them held out, \
+and 420 of 4 nodes, 47 held out; what tells these from trained ones is little more than which name is the smaller one, so \
+evaluation at such sizes tests renaming. With order = any the order of names is of no account to the answer, so a \
+held-out graph may be one that was trained on under other names: after 44,000 training graphs of a size, all of 5 nodes \
+are, and 98, 41 and 4 % of those of 6, 7 and 8 nodes.
 
 A node without predecessors is a good guess for the first token: with order = any and as many names as nodes, a random \
 such node is a valid first token in 95, 90, 83 and 80 % of all instances of 10, 30, 70 and 110 nodes, and a random node \

@@ -107,45 +107,24 @@ pub struct Measured {
 /// Fills all columns of an instance: complexities, then features. Token 0 is `<bos>`, the last one `<eos>`.
 pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
     let (string, depth) = (&derivation.string, language.grammar.depth());
-    let tokens = string.len() + 2;
-    let end = tokens - 1;
-    let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens);
-    let mut features = Columns::undefined(FEATURES.len() + depth - 1, 0..tokens);
-    let mut parser = language.parser();
-    let mut distribution = vec![0.0; language.outcomes()];
-    let (mut before, mut convergence_before) = (Work::default(), f32::NAN);
-    let mut run = 0;
-    (0..tokens).for_each(|token| features.write(token, 0, &[token as f32]));
-    for token in 1..tokens {
-        let index = token - 1;
-        parser.next_token(&mut distribution);
-        let outcome = string.get(index).map_or(language.end(), |terminal| usize::from(*terminal));
+    let place = Place { start: 1, tokens: string.len() + 2, is_ended: true };
+    let mut measured = of_any(language, string, place);
+    let Measured { complexities, features, .. } = &mut measured;
+    for index in 0..=string.len() {
+        let token = index + place.start;
         let boundary = index.checked_sub(1).map_or(0.0, |last| derivation.closes[last] as f32);
-        complexities.write(token, 4, &[boundary, entropy(&distribution) as f32]);
-        // Not a change of sign, which would make -0 of a certain token.
-        features.write(token, 7, &[(0.0 - distribution[outcome].ln()) as f32]);
-        let back = |tokens: usize| index.checked_sub(tokens).map_or(f32::NAN, |place| f32::from(string[place]));
-        features.write(token, 1, &[back(1), back(2), run as f32]);
-        let (live, expansion) = (before.live as f32, before.expansion as f32);
-        let (additions, multiplications) = (before.additions as f32, before.multiplications as f32);
-        features.write(token, 8, &[live, expansion, convergence_before, additions, multiplications]);
-        if token == end {
+        complexities.write(token, 4, &[boundary]);
+        if index == string.len() {
             break;
         }
-        let terminal = string[index];
-        run = if index > 0 && string[index - 1] == terminal { run + 1 } else { 1 };
         let lookback = derivation.lookback(index).map_or(f32::NAN, |distance| distance as f32);
         features.write(token, 4, &[derivation.closes[index] as f32, derivation.opens(index) as f32, lookback]);
         for level in 1..depth {
             let distance = (index - derivation.start(index, level)) as f32;
             features.write(token, FEATURES.len() + level - 1, &[distance]);
         }
-        let work = parser.advance(terminal);
-        let costs = proxies(work, (index > 0).then_some(before));
-        complexities.write(token, 0, &costs);
-        (before, convergence_before) = (work, costs[1]);
     }
-    Measured { complexities, features, ln_probability: parser.ln_string() }
+    measured
 }
 
 /// The paper's four proxies for a token that costs `work` after one that cost `before`, if there is one.
@@ -154,24 +133,52 @@ fn proxies(work: Work, before: Option<Work>) -> [f32; 4] {
     [work.expansion as f32, convergence, work.additions as f32, work.multiplications as f32]
 }
 
-/// The complexities of the tokens of a string, of the language or not, that starts after `start` tokens of a sequence of
-/// `tokens`: those that need no derivation.
-pub fn of_any(language: &Language, string: &[Terminal], (start, tokens): (usize, usize)) -> Columns {
+/// Where a string stands in its sequence.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Token that its first terminal is.
+    pub start: usize,
+    /// Tokens of the sequence.
+    pub tokens: usize,
+    /// Whether the token after it is its end.
+    pub is_ended: bool,
+}
+
+/// The columns of the tokens of a string, of the language or not, without those that only a derivation has. What depends
+/// on the distribution of the next token ends with the longest prefix of the language.
+pub fn of_any(language: &Language, string: &[Terminal], place: Place) -> Measured {
+    let Place { start, tokens, is_ended } = place;
     let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens);
+    let mut features = Columns::undefined(FEATURES.len() + language.grammar.depth() - 1, 0..tokens);
+    (0..tokens).for_each(|token| features.write(token, 0, &[token as f32]));
     let mut parser = language.parser();
     let mut distribution = vec![0.0; language.outcomes()];
-    let mut before = None;
-    for token in start..tokens {
+    let (mut before, mut convergence_before) = (Work::default(), f32::NAN);
+    let mut run = 0;
+    for (index, token) in (start..tokens).enumerate() {
+        let terminal = string.get(index).copied();
         if parser.is_prefix() {
             parser.next_token(&mut distribution);
             complexities.write(token, 5, &[entropy(&distribution) as f32]);
+            let outcome = terminal.map(usize::from).or(is_ended.then_some(language.end()));
+            if let Some(probability) = outcome.map(|outcome| distribution[outcome]).filter(|p| *p > 0.0) {
+                // Not a change of sign, which would make -0 of a certain token.
+                features.write(token, 7, &[(0.0 - probability.ln()) as f32]);
+            }
         }
-        let Some(terminal) = string.get(token - start) else { break };
-        let work = parser.advance(*terminal);
-        complexities.write(token, 0, &proxies(work, before));
-        before = Some(work);
+        let back = |tokens: usize| index.checked_sub(tokens).map_or(f32::NAN, |place| f32::from(string[place]));
+        features.write(token, 1, &[back(1), back(2), run as f32]);
+        let (live, expansion) = (before.live as f32, before.expansion as f32);
+        let (additions, multiplications) = (before.additions as f32, before.multiplications as f32);
+        features.write(token, 8, &[live, expansion, convergence_before, additions, multiplications]);
+        let Some(terminal) = terminal else { break };
+        run = if index > 0 && string[index - 1] == terminal { run + 1 } else { 1 };
+        let work = parser.advance(terminal);
+        let costs = proxies(work, (index > 0).then_some(before));
+        complexities.write(token, 0, &costs);
+        (before, convergence_before) = (work, costs[1]);
     }
-    complexities
+    Measured { complexities, features, ln_probability: parser.ln_string() }
 }
 
 /// Entropy in nats.

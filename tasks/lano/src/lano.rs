@@ -3,12 +3,12 @@
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::baseline::{self, Baseline};
-use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
-use haltbench_sdk::task::{Columns, Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
+use haltbench_sdk::task::generation::{Generation, PredictedString, StringColumns, StringMeasure};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
 use haltbench_sdk::{Error, Result};
 
 use crate::baselines::{most_probable, random_possible};
-use crate::columns::{COMPLEXITIES, Measured, features, measure, of_any};
+use crate::columns::{COMPLEXITIES, Measured, Place, features, measure, of_any};
 use crate::derivation::Derivation;
 use crate::evaluation::{Judge, Judged, of_generated, of_teacher_forced};
 use crate::grammar::Terminal;
@@ -137,12 +137,16 @@ impl Generation for Lano {
         self.language.grammar.extreme_lengths().1
     }
 
-    fn complexities(&self, tokens: &[u32]) -> Columns {
+    fn columns(&self, tokens: &[u32]) -> StringColumns {
         let start = self.prompt().len();
         // A string ends at the first token that is no terminal.
-        let terminals = tokens.iter().skip(start).map_while(|token| token.checked_sub(MARKERS.len() as u32));
+        let after = tokens.get(start..).unwrap_or_default();
+        let terminals = after.iter().map_while(|token| token.checked_sub(MARKERS.len() as u32));
         let string: Vec<Terminal> = terminals.map(|terminal| terminal as Terminal).collect();
-        of_any(&self.language, &string, (start, tokens.len()))
+        let is_ended = after.get(string.len()) == Some(&EOS);
+        let place = Place { start, tokens: tokens.len(), is_ended };
+        let Measured { complexities, features, .. } = of_any(&self.language, &string, place);
+        StringColumns { complexities, features }
     }
 
     fn generated(&self, strings: &[PredictedString]) -> Result<Vec<StringMeasure>> {

@@ -11,7 +11,7 @@ use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::policy::Training;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
-use haltbench_sdk::task::{Columns, Instance, Task};
+use haltbench_sdk::task::{Instance, Task};
 
 use crate::data::EvaluationInstance;
 use crate::error::Result;
@@ -69,10 +69,11 @@ pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<Evaluat
     let instance = |string: &PredictedString| {
         let tokens = [&prompt[..], &string.tokens].concat();
         let length = tokens.len();
+        let columns = generation.columns(&tokens);
         Instance {
             loss_mask: (0..length).map(|place| place >= prompt.len()).collect(),
-            complexities: generation.complexities(&tokens),
-            features: Columns::undefined(task.spec().features.len(), 0..length),
+            complexities: columns.complexities,
+            features: columns.features,
             tokens,
             ..Instance::default()
         }

@@ -21,6 +21,14 @@ pub struct StringMeasure {
     pub sums: Vec<(f64, f64)>,
 }
 
+/// What is known about every token of a sequence that the task did not draw.
+pub struct StringColumns {
+    /// The complexities, in the task's order.
+    pub complexities: Columns,
+    /// The features, in the task's order.
+    pub features: Columns,
+}
+
 /// What a task that is a language knows about strings that a model generates.
 pub trait Generation {
     /// The tokens that every string starts after.
@@ -32,9 +40,9 @@ pub trait Generation {
     /// Tokens of the longest string, its end not counted: longer ones are cut off.
     fn longest(&self) -> usize;
 
-    /// The complexities of every token of a sequence, the prompt and a string after it, of the language or not; undefined
-    /// where they are those of a derivation.
-    fn complexities(&self, tokens: &[u32]) -> Columns;
+    /// The columns of a sequence: the prompt and a string after it, of the language or not; undefined where they are those
+    /// of a derivation.
+    fn columns(&self, tokens: &[u32]) -> StringColumns;
 
     /// Measures of strings that a model drew at temperature 1. Without strings it gives the names alone.
     ///

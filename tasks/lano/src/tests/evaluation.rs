@@ -2,7 +2,7 @@
 
 use haltbench_sdk::Result;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::generation::PredictedString;
+use haltbench_sdk::task::generation::{PredictedString, StringColumns};
 
 use super::{derivation, enumerate, instance, language, lano, string};
 use crate::evaluation::{Divergence, Judge, Judged};
@@ -218,7 +218,7 @@ fn baselines_of_the_toy_grammar_score_what_its_strings_say() {
 /// What can be told of any string is what instances say of theirs, and a string that leaves the language still costs the
 /// parser something.
 #[test]
-fn complexities_of_any_string_are_those_of_instances() {
+fn columns_of_any_string_are_those_of_instances() {
     for name in ["toy", "cfg3b"] {
         let task = lano(name);
         let names: Vec<&str> = task.spec().complexities.iter().map(|complexity| complexity.name).collect();
@@ -226,7 +226,21 @@ fn complexities_of_any_string_are_those_of_instances() {
         assert_eq!((names[boundary], names[entropy]), ("boundary", "entropy"));
         for seed in 0..20 {
             let instance = instance(&*task, seed);
-            let found = task.generation().unwrap().complexities(&instance.tokens);
+            let StringColumns { complexities: found, features } = task.generation().unwrap().columns(&instance.tokens);
+            for token in 0..instance.tokens.len() {
+                for (column, feature) in task.spec().features.iter().enumerate() {
+                    let of_derivation =
+                        ["closes", "opens"].contains(&feature.name) || feature.name.starts_with("lookback");
+                    let expected = instance.features.get(column, token);
+                    let expected = if of_derivation { f32::NAN } else { expected };
+                    assert_eq!(
+                        features.get(column, token).to_bits(),
+                        expected.to_bits(),
+                        "{name} {token} {}",
+                        feature.name
+                    );
+                }
+            }
             assert_eq!((found.tokens(), found.count()), (instance.tokens.len(), names.len()));
             for token in 0..instance.tokens.len() {
                 for column in 0..names.len() {
@@ -241,7 +255,7 @@ fn complexities_of_any_string_are_those_of_instances() {
     let task = lano("cfg3b");
     let language = language("cfg3b");
     let tokens = [0, 2, 2, 2, 2, 2, 2, 1, 2];
-    let found = task.generation().unwrap().complexities(&tokens);
+    let StringColumns { complexities: found, features } = task.generation().unwrap().columns(&tokens);
     let work = language.work(&[0; 6]);
     for (token, work) in (1..).zip(&work) {
         assert_eq!(found.get(0, token), work.expansion as f32);
@@ -250,4 +264,8 @@ fn complexities_of_any_string_are_those_of_instances() {
     let dead = (1..=6).find(|length| language.next_token(&[0; 6][..*length]).is_none()).unwrap();
     assert!(!found.get(5, dead).is_nan() && found.get(5, dead + 1).is_nan());
     assert!(found.row(7).iter().chain(found.row(8)).all(|value| value.is_nan()));
+    let column = |name: &str| task.spec().features.iter().position(|feature| feature.name == name).unwrap();
+    let surprisal = |token: usize| features.get(column("surprisal"), token);
+    assert!(!surprisal(dead - 1).is_nan() && surprisal(dead).is_nan(), "its last terminal was impossible");
+    assert_eq!([column("run"), column("position")].map(|column| features.get(column, 7)), [6.0, 7.0]);
 }

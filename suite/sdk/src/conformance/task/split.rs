@@ -10,7 +10,7 @@ use crate::task::{Instance, Standing, Task};
 const DRAWS: u64 = 200;
 
 /// Instances drawn for the smallest size, where contexts that several instances share are likeliest.
-const SMALLEST_DRAWS: u64 = 2000;
+const SMALLEST_DRAWS: u64 = 1000;
 
 /// Checks problems, grading and sizes over instances of several sizes.
 pub fn check_split(subject: Subject, task: &dyn Task, sizes: &BTreeSet<u32>) {
