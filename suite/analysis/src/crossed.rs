@@ -15,12 +15,12 @@
 //! mean ± √(t²(S-1) MSa / (S N) + t²(N-1) max(MSb - MSe, 0) / (S N)), with the mean squares of [`MeanSquares`] and
 //! Student's quantiles of S - 1 and N - 1 degrees of freedom: each part of the variance with the quantile of its own
 //! degrees of freedom, as Banerjee (Sankhyā 22 (1960) 357-358) adds the variances of several means, where the coverage
-//! is never below the level. The usual alternative, one quantile with Satterthwaite's degrees of freedom for the variance
-//! (MSa + MSb - MSe) / (S N), takes a mean square between two or three seeds that came out small by chance for a proof that
-//! training hardly matters. In simulations (`tests/coverage/means.rs`) it holds the truth in 89 to 91 % of cases with
-//! two seeds that matter, even if neither its variance nor its degrees of freedom may fall below those of one part; the
-//! form used here never in less than 94.9 %. What that costs: with two seeds that differ no more than chance, the
-//! interval is 2.3 times as wide.
+//! is never below the level. The usual alternative, one quantile with Satterthwaite's degrees of freedom for the
+//! variance (MSa + MSb - MSe) / (S N), takes a mean square between two or three seeds that came out small by chance for
+//! a proof that training hardly matters. In simulations (`tests/coverage/means.rs`) it holds the truth in 89 to 91 % of
+//! cases with two seeds that matter, even if neither its variance nor its degrees of freedom may fall below those of
+//! one part; the form used here never in less than 94.9 %. What that costs: with two seeds that differ no more than
+//! chance, the interval is 2.3 times as wide.
 //!
 //! With one seed it is Student's t over sequences, and [`IntervalMethod::SequencesOnly`] says what is not in it.
 //!

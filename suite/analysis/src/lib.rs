@@ -30,6 +30,7 @@ pub mod partial;
 pub mod ranking;
 pub mod ranks;
 pub mod reason;
+pub mod split;
 pub mod strata;
 pub mod table;
 
@@ -40,4 +41,5 @@ pub use interval::LEVEL;
 pub use means::ClusterSum;
 pub use ranking::{Difference, Ranking, Standing, rank};
 pub use reason::Reason;
-pub use table::{Filter, Population, Split, TableError, TokenColumns, TokenTable, Tokens};
+pub use split::Split;
+pub use table::{Filter, Population, TableError, TokenColumns, TokenTable, Tokens};

@@ -9,6 +9,10 @@
 //! counts on one estimate of variance for all pairs, and with few seeds each pair has its own. In simulations
 //! (`tests/coverage/ranks.rs`) it has all differences of four to six policies right in 38 to 70 % of cases with two
 //! seeds that matter, in 70 to 84 % with three, and in 86 to 91 % with five; these intervals never in less than 95 %.
+//!
+//! Nor is there much to gain from how the differences hang together: of equal policies whose seeds are all that varies,
+//! the largest |t| of all pairs is exceeded in 5 % of cases at 73.8 with four policies and two seeds, and at 11.3 with
+//! 19 and five, where these intervals take 74.8 and 11.8. So many policies need more seeds, or fewer comparisons.
 
 use serde::{Deserialize, Serialize};
 

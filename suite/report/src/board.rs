@@ -116,7 +116,8 @@ pub struct Row {
     pub kind: Option<String>,
     /// Whether it claims to be causal; null as long as no cell is done.
     pub causal: Option<bool>,
-    /// What it is on the board for: policy, fixed-depth, fixed-answer-depth, cue or control; null as long as no cell is done.
+    /// What it is on the board for: policy, fixed-depth, fixed-answer-depth, cue or control; null as long as nothing
+    /// tells.
     pub role: Option<String>,
     /// Whether it is an oracle; null as long as no cell is done.
     pub oracle: Option<bool>,
@@ -126,35 +127,37 @@ pub struct Row {
     pub seeds_done: Vec<u64>,
     /// The surface cue that `beyond_cues` compares with: the best of those that borrow this policy's depths.
     pub best_cue: Option<String>,
-    /// The measures, at sizes trained on unless it says otherwise. A token is of the size of its own problem, a sequence as
-    /// hard as its hardest token.
+    /// The measures, at sizes trained on unless it says otherwise. A token is of the size of its own problem, a
+    /// sequence as hard as its hardest token.
     ///
     /// * `token_accuracy`, `exact_match`: shares of answer tokens and of sequences, for each split that exists;
     /// * `answer_depth`, `depth`: mean steps of answer tokens and of all tokens of the sequences;
-    /// * `trained_accuracy`, `trained_answer_depth`, `trained_depth`: the same at the end of training, where depths may be
-    ///   sampled; mean over seeds, and t over seeds;
+    /// * `trained_accuracy`, `trained_answer_depth`, `trained_depth`: the same at the end of training, where depths may
+    ///   be sampled; mean over seeds, and t over seeds;
     /// * `flops`: executed operations for each token of the sequences, decisions included;
     /// * `flops_share`: the same as a share of all D steps without decisions;
-    /// * `speed`: seconds of all D steps without decisions by seconds of the policy, geometric mean; null where its interval contains 1;
-    /// * `adapt_gain`: `token_accuracy` above the mixtures of fixed depths of the same `flops`. Below the cheapest fixed depth there is
-    ///   no such number, but `adapt_gain_lower`, accuracy above that depth's, and `adapt_gain_upper`, accuracy above the mixtures of
-    ///   fixed depths and the best guess at no cost;
+    /// * `speed`: seconds of all D steps without decisions by seconds of the policy, geometric mean; null where its
+    ///   interval contains 1;
+    /// * `adapt_gain`: `token_accuracy` above the mixtures of fixed depths of the same `flops`. Below the cheapest
+    ///   fixed depth there is no such number, but `adapt_gain_lower`, accuracy above that depth's, and
+    ///   `adapt_gain_upper`, accuracy above the mixtures of fixed depths and the best guess at no cost;
     /// * `adapt_gain_answers`, with the same bounds: above fixed depths of answers whose prompts take one step;
     /// * `beyond_cues`: `adapt_gain` minus that of the best surface cue of this policy, [`Row::best_cue`];
     /// * `saturation`: share of answer tokens that ran to D;
-    /// * `spearman`, `spearman_above_lowest` (without the lowest level), `spearman_within_size`, `spearman_partial` (on size and
-    ///   position), `spearman_partial_static` (on static features and the token that is read): depth against the complexity;
-    /// * `spearman_at_token`, `spearman_expected`, `spearman_expected_at_token`: the same of steps at the token's own position,
-    ///   and of the mean of the policy's distribution over depths at both places;
+    /// * `spearman`, `spearman_above_lowest` (without the lowest level), `spearman_within_size`, `spearman_partial` (on
+    ///   size and position), `spearman_partial_static` (on static features and the token that is read): depth against
+    ///   the complexity;
+    /// * `spearman_at_token`, `spearman_expected`, `spearman_expected_at_token`: the same of steps at the token's own
+    ///   position, and of the mean of the policy's distribution over depths at both places;
     /// * `token_accuracy_by_level`, `answer_depth_by_level`: both for each level of the complexity;
     /// * `answer_depth_increment`: depth of the level minus that of the level below;
-    /// * `token_accuracy_by_size`, `answer_depth_by_size`: both for each size of tokens' own problems, over all splits; `level`
-    ///   is the size;
+    /// * `token_accuracy_by_size`, `answer_depth_by_size`: both for each size of tokens' own problems, over all splits;
+    ///   `level` is the size;
     /// * of tasks with several right answers, `generated_accepted`: the share of questions that the model, writing the
     ///   likeliest token each time, answers with what the checker accepts;
     /// * of tasks that are languages, everything that the task says about generated strings (`generated_…`, among them
-    ///   `generated_spearman`: depth against each complexity, on strings of the language or not) and about
-    ///   expectations along the strings of the evaluation (`teacher_forced_…`): of several seeds the mean, and t over seeds.
+    ///   `generated_spearman`: depth against each complexity, on strings of the language or not) and about expectations
+    ///   along the strings of the evaluation (`teacher_forced_…`): of several seeds the mean, and t over seeds.
     pub metrics: Vec<MetricRow>,
 }
 

@@ -84,7 +84,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
             of: row.plan.source.as_ref().map(|source| source.label.clone()),
             kind: first.map(|result| result.kind.clone()),
             causal: first.map(|result| result.causal),
-            role: first.map(|result| result.role.clone()),
+            role: row.role.clone(),
             oracle: first.map(|result| result.uses_labels),
             seeds_planned: row.planned.clone(),
             seeds_done: row.seeds.clone(),

@@ -34,6 +34,14 @@ fn declared(kind: &str, name: &str) -> Option<&'static [ParameterSpec]> {
     })
 }
 
+/// The role that the policy of this name declares, if it is registered in this process.
+pub(crate) fn role(name: &str) -> Option<&'static str> {
+    registrations().into_iter().find_map(|entry| match entry.declaration {
+        Declaration::Policy(policy) if policy.name == name => Some(policy.role.name()),
+        _ => None,
+    })
+}
+
 /// A name for each of several choices: that of the implementation, with the parameters that its namesakes have other
 /// values of.
 pub(crate) fn distinguished(choices: &[&Choice]) -> Vec<String> {

@@ -26,6 +26,9 @@ pub(crate) struct Evidence<'a> {
     pub plan: &'a CellPlan,
     /// Its label, unique within the board.
     pub label: String,
+    /// What it is on the board for. Without any result of the policy, what its declaration says, if it is registered in
+    /// this process.
+    pub role: Option<String>,
     /// Seeds that the suite plans.
     pub planned: Vec<u64>,
     /// Seeds that are done.
@@ -46,9 +49,9 @@ impl Evidence<'_> {
         self.seeds == self.planned
     }
 
-    /// Whether it has this role; unknown as long as no cell is done.
+    /// Whether it has this role.
     pub fn has_role(&self, role: Role) -> bool {
-        self.results.first().is_some_and(|result| result.role == role.name())
+        self.role.as_deref() == Some(role.name())
     }
 
     /// The tables of these seeds, if it has them all.
@@ -102,7 +105,15 @@ fn group<'a>(plan: &'a CellPlan, cells: Vec<Cell<'a>>, run: &RunFolder) -> Resul
         cells.sort_by_key(|(_, plan)| plan.seed);
         evidence(first, &cells, label, run, &mut missing)
     });
-    let rows = rows.collect::<Result<_>>()?;
+    let mut rows = rows.collect::<Result<Vec<Evidence>>>()?;
+    let known: Vec<(String, String)> =
+        rows.iter().filter_map(|row| Some((row.plan.policy.name.clone(), row.results.first()?.role.clone()))).collect();
+    for row in &mut rows {
+        let name = &row.plan.policy.name;
+        let of_namesake = known.iter().find(|(other, _)| other == name).map(|(_, role)| role.clone());
+        let own = row.results.first().map(|result| result.role.clone());
+        row.role = own.or(of_namesake).or_else(|| describe::role(name).map(str::to_owned));
+    }
     Ok(Group { plan, rows, missing })
 }
 
@@ -116,6 +127,7 @@ fn evidence<'a>(
     let mut row = Evidence {
         plan,
         label,
+        role: None,
         planned: cells.iter().map(|(_, plan)| plan.seed).collect(),
         seeds: Vec::new(),
         results: Vec::new(),

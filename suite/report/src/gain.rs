@@ -74,15 +74,11 @@ impl<'a> Gains<'a> {
         adapt_gain(&own, &fixed.map(|other| point(other, seeds)).collect::<Result<Vec<_>, _>>()?, self.guess)
     }
 
-    /// What a policy gains over fixed depths, minus what the best of its surface cues gains, and that cue. The interval is
-    /// that of the pair; that the data chose the best cue is not in it.
+    /// What a policy gains over fixed depths, minus what the best of its surface cues gains, and that cue. The interval
+    /// is that of the pair; that the data chose the best cue is not in it.
     pub fn beyond_cues(&self, row: &Evidence) -> Result<(Crossed, String), String> {
         let borrows =
             |other: &&Evidence| other.plan.source.as_ref().is_some_and(|source| source.label == row.plan.label);
-        // What a policy is on a board for is known once one of its cells is done.
-        if self.board.iter().filter(borrows).any(|other| other.results.is_empty()) {
-            return Err("some cells of the controls that borrow its depths are missing".to_owned());
-        }
         let cues: Vec<&Evidence> =
             self.board.iter().filter(borrows).filter(|other| other.has_role(Role::Cue)).collect();
         if cues.is_empty() {

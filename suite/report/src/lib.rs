@@ -1,13 +1,13 @@
 //! Leaderboards: what a suite's finished cells say about its policies, and what they do not say.
 //!
-//! [`leaderboard`] reads the cells of a suite from its run folder and makes one [`Board`] for each task and backbone.
-//! A board has one [`Row`] for each policy, over all of its seeds. [`render`] writes it as text, Markdown, CSV,
-//! JSON or a picture.
+//! [`leaderboard`] reads the cells of a suite from its run folder and makes one [`Board`] for each task and backbone. A
+//! board has one [`Row`] for each policy, over all of its seeds. [`render`] writes it as text, Markdown, CSV, JSON or a
+//! picture.
 //!
 //! What a board promises:
 //!
-//! * A rank is an interval, and policies that the data cannot tell apart share a letter. Both come from paired differences of
-//!   all policies, whose intervals hold at once.
+//! * A rank is an interval, and policies that the data cannot tell apart share a letter. Both come from paired
+//!   differences of all policies, whose intervals hold at once.
 //! * A policy with missing cells is shown with the numbers of the seeds that are done, unranked, and its missing cells
 //!   are listed. Oracles are shown, unranked.
 //! * A number that cannot be computed is null and has a reason.

@@ -8,9 +8,9 @@ use crate::evidence::Evidence;
 
 /// Seconds of all D steps without decisions by seconds of the policy, as a geometric mean over repetitions and seeds.
 ///
-/// Logarithms of ratios are averaged. Repetitions belong to their seed and nothing pairs those of two seeds, so the interval
-/// is that of the seeds' means; of one seed, that of its repetitions. A ratio whose interval contains 1 could be either
-/// way, and is null.
+/// Logarithms of ratios are averaged. Repetitions belong to their seed and nothing pairs those of two seeds, so the
+/// interval is that of the seeds' means; of one seed, that of its repetitions. A ratio whose interval contains 1 could
+/// be either way, and is null.
 pub(crate) fn speed(row: &Evidence) -> MetricRow {
     let named = |estimate: &Estimate| MetricRow::new("speed", Some(Split::InRange), Population::All, estimate);
     let missing =

@@ -6,6 +6,8 @@ use crate::board::Row;
 
 /// Width of an interval of accuracy above which it is said to be wide.
 const WIDE: f64 = 0.05;
+/// How many of such policies are named.
+const NAMED: usize = 3;
 /// Share of tokens at D above which depth is censored so much that its alignment says little.
 const MUCH_SATURATION: f64 = 0.2;
 
@@ -23,21 +25,25 @@ pub(crate) fn warnings(seeds: &[u64], rows: &[Row], fixed_depths: &[i64], max_de
     warnings
 }
 
-/// Policies whose accuracy is known too coarsely to compare it.
+/// Policies whose accuracy is known too coarsely to compare it, the widest intervals first.
 fn wide(seeds: &[u64], rows: &[Row]) -> Option<String> {
     let width = |row: &Row| {
         let metric = row.metric("token_accuracy", IN_RANGE)?;
-        let width = metric.high? - metric.low?;
-        (width > WIDE).then(|| format!("{} ({:.0} points)", row.policy, 100.0 * width))
+        Some(metric.high? - metric.low?).filter(|width| *width > WIDE)
     };
-    let wide: Vec<String> = rows.iter().filter_map(width).collect();
+    let mut wide: Vec<(f64, &str)> = rows.iter().filter_map(|row| Some((width(row)?, row.policy.as_str()))).collect();
+    wide.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let named = wide.iter().take(NAMED).map(|(width, policy)| format!("{policy} ({:.0} points)", 100.0 * width));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let others = match wide.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        1 => " and 1 other".to_owned(),
+        others => format!(" and {others} others"),
+    };
     let more = if seeds.len() == 1 { "more instances" } else { "more seeds" };
+    let within = 100.0 * WIDE;
     (!wide.is_empty()).then(|| {
-        format!(
-            "accuracy is known no better than within {:.0} points of {}: {more} would tell",
-            100.0 * WIDE,
-            wide.join(", ")
-        )
+        format!("accuracy is known no better than within {within:.0} points of {named}{others}: {more} would tell")
     })
 }
 

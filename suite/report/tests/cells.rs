@@ -86,6 +86,19 @@ fn a_frontier_with_missing_cells_gives_no_gain_where_they_are_needed() {
     assert!(gain("opposer").value.is_some());
 }
 
+/// A fixed depth of which nothing is done belongs to the frontier all the same: it has the role of its namesakes.
+#[test]
+fn a_fixed_depth_without_any_cell_is_not_left_out_of_the_frontier() {
+    let policies = [Fake::fixed_1(), Fake::fixed_3(), Fake::follower()];
+    let suite = suite(&policies, &[0, 1]);
+    let (_guard, run) = finished(&suite, &[Fake::fixed_1(), Fake::follower()]);
+    let board = make(&suite, &run).unwrap().boards.remove(0);
+    let row = |policy: &str| board.rows.iter().find(|row| row.policy == policy).unwrap();
+    let gain = row("follower").metric("adapt_gain", Some("in_range")).unwrap();
+    assert_eq!((gain.value, gain.reason.as_deref()), (None, Some("some cells of the fixed depths are missing")));
+    assert_eq!(row("fixed(depth=3)").role.as_deref(), Some("fixed-depth"));
+}
+
 #[test]
 fn a_seed_without_timings_leaves_no_speed() {
     let policies = [Fake::follower()];

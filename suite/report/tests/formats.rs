@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use fake::{Fake, finish, suite};
 use haltbench_engine::store::{RunFolder, Status};
 use haltbench_report::{Criterion, Format, Leaderboard, Options, leaderboard};
+use haltbench_sdk::policy::Role;
 
 /// Two finished fixed depths, two finished policies, an oracle, and one that failed in a seed; its label needs quotes.
 fn example() -> Leaderboard {
@@ -196,6 +197,26 @@ fn tables_fit_120_columns_whatever_the_labels() {
 }
 
 #[test]
+fn bounds_and_cues_are_explained() {
+    let depth = |height: u32| height.min(2);
+    let cue = Fake { role: Role::Cue, of: Some("follower"), ..Fake::new("cue(size)", depth, |height, _| height == 1) };
+    let text_of = |policies: &[Fake]| {
+        let suite = suite(policies, &[0, 1]);
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::new(folder.path(), &suite.name);
+        finish(&run, &suite, policies);
+        Format::Markdown.write(&leaderboard(&suite, &run, Options::default()).unwrap())
+    };
+    let text = text_of(&[Fake::fixed_1(), Fake::fixed_3(), Fake::follower(), cue]);
+    assert!(text.contains("| follower | +2.6 ["), "{text}");
+    assert!(text.contains(" above cue(size)\n"), "{text}");
+    let text = text_of(&[Fake::fixed_3(), Fake::follower()]);
+    assert!(text.contains("| follower | ≥ -40.0 ["), "{text}");
+    let note = "cheaper than every fixed depth: above the cheapest one; above mixtures with the best guess, -12.5";
+    assert!(text.contains(note), "{text}");
+}
+
+#[test]
 fn table() {
     let mut leaderboard = example();
     // The identifier is a hash of settings that have nothing to do with tables.
@@ -208,71 +229,167 @@ const EXPECTED: &str = r#"fake: mano / anira
 Task: mano (modulus=5)
 Backbone: anira
 Run: D = 4, halted keys and values freeze-state, 500 training steps, up to 2 instances per size, cpu, 2 seeds (0, 1)
-Intervals: 95 %, percentile bootstrap over seeds and the sequences that they share; 200 resamples (stream 0), the same
-  for all rows.
-Order: accuracy (share of answer tokens that are right, in range), more is better. Ranks are 95 % intervals; members of
-  a tie group cannot be told from its first.
-Warning: 2 seeds: with fewer than 3 the intervals say little about the next training run
+Intervals: 95 %, two-way random effects of seeds and of the sequences that they share.
+Order: accuracy (share of answer tokens that are right, in range), more is better. Ranks and letters are of simultaneous
+  95 % intervals of all paired differences: two policies share a letter if and only if they cannot be told apart.
+Warning: accuracy is known no better than within 5 points of fixed(depth=3) (60 points), oracle (60 points), follower
+  (29 points) and 3 others: more seeds would tell
+Warning: fixed depths 2 and 4 are missing: adapt-gain may be flattered
 
-Accuracy: answer tokens and whole sequences at sizes trained on (in range), answer tokens at unseen sizes
-─────────────────────────────────────────────────────────────────────────────────────────────────
- rank   tie   policy              seeds            tokens %      sequences %            beyond %
-═════════════════════════════════════════════════════════════════════════════════════════════════
- 1      1     fixed(depth=3)      2/2        100 [100, 100]   100 [100, 100]   60.0 [60.0, 60.0]
- 2-4    2     follower            2/2     60.0 [50.0, 66.7]   0.0 [0.0, 0.0]   80.0 [80.0, 80.0]
- 2-4    2     opposer             2/2     60.0 [50.0, 66.7]   0.0 [0.0, 0.0]   80.0 [80.0, 80.0]
- 2-4    2     fixed(depth=1)      2/2     40.0 [33.3, 50.0]   0.0 [0.0, 0.0]   20.0 [20.0, 20.0]
- –¹           oracle              2/2        100 [100, 100]   100 [100, 100]      100 [100, 100]
- –²           opposer(a=1,"b")*   1/2     60.0 [50.0, 66.7]   0.0 [0.0, 0.0]   80.0 [80.0, 80.0]
-─────────────────────────────────────────────────────────────────────────────────────────────────
+Accuracy at sizes trained on (in range): answer tokens and whole sequences
+────────────────────────────────────────────────────────────────────────────────────
+ rank   letters   policy              seeds             tokens %        sequences %
+════════════════════════════════════════════════════════════════════════════════════
+ 1      a         fixed(depth=3)      2/2        100 [39.8, 100]    100 [39.8, 100]
+ 2-4    b         follower            2/2      60.0 [45.3, 74.7]    0.0 [0.0, 60.2]
+ 2-4    b         opposer             2/2      60.0 [45.3, 74.7]    0.0 [0.0, 60.2]
+ 2-4    b         fixed(depth=1)      2/2      40.0 [25.3, 54.7]    0.0 [0.0, 60.2]
+ –¹               oracle              2/2        100 [39.8, 100]    100 [39.8, 100]
+ –²               opposer(a=1,"b")*   1/2     60.0 [45.3, 74.7]°   0.0 [0.0, 60.2]°
+────────────────────────────────────────────────────────────────────────────────────
+
+Accuracy elsewhere, answer tokens; embedded: answers of a trained size inside larger instances; between and beyond: of
+  sizes that were not trained on
+───────────────────────────────────────────────────────────
+ policy                    embedded %             beyond %
+═══════════════════════════════════════════════════════════
+ fixed(depth=3)       100 [15.8, 100]     50.0 [7.9, 92.1]
+ follower             100 [15.8, 100]    75.0 [11.9, 96.0]
+ opposer              100 [15.8, 100]    75.0 [11.9, 96.0]
+ fixed(depth=1)       100 [15.8, 100]      0.0 [0.0, 84.2]
+ oracle               100 [15.8, 100]      100 [15.8, 100]
+ opposer(a=1,"b")*   100 [15.8, 100]°   75.0 [11.9, 96.0]°
+───────────────────────────────────────────────────────────
+
+Whole sequences elsewhere: those with an answer of a size that was not trained on
+──────────────────────────────────────
+ policy                      beyond %
+══════════════════════════════════════
+ fixed(depth=3)       0.0 [0.0, 84.2]
+ follower             0.0 [0.0, 84.2]
+ opposer              0.0 [0.0, 84.2]
+ fixed(depth=1)       0.0 [0.0, 84.2]
+ oracle               100 [15.8, 100]
+ opposer(a=1,"b")*   0.0 [0.0, 84.2]°
+──────────────────────────────────────
 
 Baselines: guesses on the same instances that do not solve the task, unranked
-───────────────────────────────────────────────────
- baseline        tokens %   sequences %   beyond %
-═══════════════════════════════════════════════════
- most-frequent       40.0           0.0       50.0
-───────────────────────────────────────────────────
+────────────────────────────────────────────────────────────────
+ baseline        tokens %   sequences %   embedded %   beyond %
+════════════════════════════════════════════════════════════════
+ most-frequent       40.0           0.0           –³       50.0
+────────────────────────────────────────────────────────────────
 
-Cost: steps in range; executed FLOPs per token with decisions, all sizes; measured speed-up over dense
-────────────────────────────────────────────────────────────────────────────────────────────────────────────────
- policy              kind                 depth, answer          depth, all   FLOPs          of dense %   speed
-════════════════════════════════════════════════════════════════════════════════════════════════════════════════
- fixed(depth=3)      early, control   3.00 [3.00, 3.00]   3.00 [3.00, 3.00]     310   75.6 [75.6, 75.6]   1.50×
- follower            early            1.80 [1.50, 2.00]   1.57 [1.33, 1.75]     211   51.5 [41.0, 59.1]   1.50×
- opposer             online           2.20 [2.00, 2.50]   1.86 [1.75, 2.00]     181   44.1 [40.9, 48.2]      –³
- fixed(depth=1)      early, control   1.00 [1.00, 1.00]   1.00 [1.00, 1.00]     110   26.8 [26.8, 26.8]   1.50×
- oracle              early, oracle    1.80 [1.50, 2.00]   1.57 [1.33, 1.75]     210   51.2 [40.8, 58.9]   1.50×
- opposer(a=1,"b")*   online           2.20 [2.00, 2.50]   1.86 [1.75, 2.00]     181   44.1 [40.5, 48.2]   1.50×
-────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+Depth in range: mean steps of answer tokens and of all tokens; trained: at the end of training, where depths may be
+  sampled
+─────────────────────────────────────────────────────────────────────────────────────────────────────
+ policy                         answers    answers, trained           all tokens        all, trained
+═════════════════════════════════════════════════════════════════════════════════════════════════════
+ fixed(depth=3)       3.00 [3.00, 3.00]   2.05 [1.41, 2.69]    3.00 [3.00, 3.00]   1.50 [1.50, 1.50]
+ follower             1.80 [1.36, 2.24]   2.05 [1.41, 2.69]    1.57 [1.20, 1.95]   1.50 [1.50, 1.50]
+ opposer              2.20 [1.76, 2.64]   2.05 [1.41, 2.69]    1.86 [1.63, 2.08]   1.50 [1.50, 1.50]
+ fixed(depth=1)       1.00 [1.00, 1.00]   2.05 [1.41, 2.69]    1.00 [1.00, 1.00]   1.50 [1.50, 1.50]
+ oracle               1.80 [1.36, 2.24]   2.05 [1.41, 2.69]    1.57 [1.20, 1.95]   1.50 [1.50, 1.50]
+ opposer(a=1,"b")*   2.20 [1.76, 2.64]°               2.00°   1.86 [1.63, 2.08]°               1.50°
+─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Allocation, in range: points of accuracy above fixed depths of the same FLOPs; Spearman's ρ of depth and height
+Cost in range: executed FLOPs per token with decisions; share of all D steps without decisions; time of these by the
+  policy's own
+─────────────────────────────────────────────────────────────────────────────────────────────
+ policy              kind                 FLOPs           of dense %                   speed
+═════════════════════════════════════════════════════════════════════════════════════════════
+ fixed(depth=3)      early, fixed-depth     310    75.6 [75.6, 75.6]    1.50× [1.50×, 1.50×]
+ follower            early                  168    41.0 [31.9, 50.2]    1.50× [1.50×, 1.50×]
+ opposer             online                 198    48.2 [42.6, 53.7]                      –⁴
+ fixed(depth=1)      early, fixed-depth     110    26.8 [26.8, 26.8]    1.50× [1.50×, 1.50×]
+ oracle              early, oracle          167    40.8 [31.6, 49.9]    1.50× [1.50×, 1.50×]
+ opposer(a=1,"b")*   online                198°   48.2 [42.6, 53.7]°   1.50× [1.46×, 1.54×]°
+─────────────────────────────────────────────────────────────────────────────────────────────
+
+Gain in range, in points of accuracy at the same FLOPs: above mixtures of fixed depths; above those whose prompts take
+  one step; above the best surface cue of the policy's depths
+───────────────────────────────────────────────────────────────────────────────
+ policy                        adapt-gain          answers alone   beyond cues
+═══════════════════════════════════════════════════════════════════════════════
+ fixed(depth=3)                        –⁵   +60.0 [+45.3, +74.7]            –⁶
+ follower             +2.6 [-11.3, +16.4]    +20.0 [-9.4, +49.4]            –⁷
+ opposer              -6.3 [-36.1, +23.5]    +20.0 [-9.4, +49.4]            –⁷
+ fixed(depth=1)                        –⁵                     –⁵            –⁶
+ oracle              +42.9 [+42.1, +43.6]   +60.0 [+45.3, +74.7]            –⁶
+ opposer(a=1,"b")*   -6.3 [-36.1, +23.5]°   +20.0 [-9.4, +49.4]°            –⁷
+───────────────────────────────────────────────────────────────────────────────
+
+Alignment in range: Spearman's ρ of depth and height; without its lowest level; within a size; with size and position
+  taken out
 ────────────────────────────────────────────────────────────────────────────────────────────────────
- policy                        adapt-gain                      ρ          ρ within size   ρ partial
+ policy                                 ρ         ρ above lowest          ρ within size   ρ partial
 ════════════════════════════════════════════════════════════════════════════════════════════════════
- fixed(depth=3)                        –⁴                     –⁵                     –⁵          –⁵
- follower               +2.6 [-8.6, +8.0]      1.00 [1.00, 1.00]      1.00 [1.00, 1.00]          –⁵
- opposer               -6.3 [-25.5, +7.8]   -1.00 [-1.00, -1.00]   -1.00 [-1.00, -1.00]          –⁵
- fixed(depth=1)                        –⁴                     –⁵                     –⁵          –⁵
- oracle              +42.9 [+41.7, +42.9]      1.00 [1.00, 1.00]      1.00 [1.00, 1.00]          –⁵
- opposer(a=1,"b")*     -6.3 [-25.5, +7.8]   -1.00 [-1.00, -1.00]   -1.00 [-1.00, -1.00]          –⁵
+ fixed(depth=3)                        –⁸                     –⁸                     –⁸          –⁸
+ follower              1.00 [-0.20, 1.00]     1.00 [-0.20, 1.00]     1.00 [-0.20, 1.00]          –⁸
+ opposer              -1.00 [-1.00, 0.20]    -1.00 [-1.00, 0.20]    -1.00 [-1.00, 0.20]          –⁸
+ fixed(depth=1)                        –⁸                     –⁸                     –⁸          –⁸
+ oracle                1.00 [-0.20, 1.00]     1.00 [-0.20, 1.00]     1.00 [-0.20, 1.00]          –⁸
+ opposer(a=1,"b")*   -1.00 [-1.00, 0.20]°   -1.00 [-1.00, 0.20]°   -1.00 [-1.00, 0.20]°          –⁸
 ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Further alignment in range: with static features and the token that is read taken out; of steps where the token itself
+  is read; of the mean of the policy's distribution over depths
+─────────────────────────────────────────────────────────────────
+ policy                   ρ beyond static             ρ at token
+═════════════════════════════════════════════════════════════════
+ fixed(depth=3)                        –⁸                     –⁸
+ follower              1.00 [-0.20, 1.00]     1.00 [-0.20, 1.00]
+ opposer              -1.00 [-1.00, 0.20]    -1.00 [-1.00, 0.20]
+ fixed(depth=1)                        –⁸                     –⁸
+ oracle                1.00 [-0.20, 1.00]     1.00 [-0.20, 1.00]
+ opposer(a=1,"b")*   -1.00 [-1.00, 0.20]°   -1.00 [-1.00, 0.20]°
+─────────────────────────────────────────────────────────────────
 
 By height: tokens right % · depth, answer tokens in range
 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
  height   tokens   fixed(depth=3)      follower       opposer   fixed(depth=1)       oracle   opposer(a=1,"b")*
 ════════════════════════════════════════════════════════════════════════════════════════════════════════════════
-      1        8       100 · 3.00    100 · 1.00    100 · 3.00       100 · 1.00   100 · 1.00          100 · 3.00
-      2        8       100 · 3.00   50.0 · 2.00   50.0 · 2.00       0.0 · 1.00   100 · 2.00         50.0 · 2.00
-      3        4       100 · 3.00    0.0 · 3.00    0.0 · 1.00       0.0 · 1.00   100 · 3.00          0.0 · 1.00
+      1        8       100 · 3.00    100 · 1.00    100 · 3.00       100 · 1.00   100 · 1.00         100 · 3.00°
+      2        8       100 · 3.00   50.0 · 2.00   50.0 · 2.00       0.0 · 1.00   100 · 2.00        50.0 · 2.00°
+      3        4       100 · 3.00    0.0 · 3.00    0.0 · 1.00       0.0 · 1.00   100 · 3.00         0.0 · 1.00°
 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+Increments by height: depth of the level minus that of the level below, answer tokens in range; each interval by itself
+──────────────────────────────────────────────────────────────────────────────────────────────────────────
+ height   sequences      fixed(depth=3)               follower                opposer      fixed(depth=1)
+══════════════════════════════════════════════════════════════════════════════════════════════════════════
+      2           4   0.00 [0.00, 0.00]   +1.00 [+1.00, +1.00]   -1.00 [-1.00, -1.00]   0.00 [0.00, 0.00]
+      3           4   0.00 [0.00, 0.00]   +1.00 [+1.00, +1.00]   -1.00 [-1.00, -1.00]   0.00 [0.00, 0.00]
+──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Increments by height: depth of the level minus that of the level below, answer tokens in range; each interval by itself
+───────────────────────────────────────────────────────────────────
+ height   sequences                 oracle       opposer(a=1,"b")*
+═══════════════════════════════════════════════════════════════════
+      2           4   +1.00 [+1.00, +1.00]   -1.00 [-1.00, -1.00]°
+      3           4   +1.00 [+1.00, +1.00]   -1.00 [-1.00, -1.00]°
+───────────────────────────────────────────────────────────────────
+
+By size of the token's own problem (✓ trained on): tokens right % · depth, answer tokens of all splits
+──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ size   tokens   fixed(depth=3)      follower       opposer   fixed(depth=1)       oracle   opposer(a=1,"b")*
+══════════════════════════════════════════════════════════════════════════════════════════════════════════════
+  2 ✓       12       100 · 3.00   66.7 · 1.33   66.7 · 2.67      66.7 · 1.00   100 · 1.33        66.7 · 2.67°
+  3 ✓       12       100 · 3.00   66.7 · 2.00   66.7 · 2.00      33.3 · 1.00   100 · 2.00        66.7 · 2.00°
+    5       16      50.0 · 3.00   75.0 · 3.25   75.0 · 1.25       0.0 · 1.00   100 · 3.25        75.0 · 1.25°
+──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 * incomplete: the numbers are of the seeds that are done
-adapt-gain compares FLOPs in range: the total of all sizes, shared out by tokens and token-steps
+° 1 seed: the interval is over sequences, and training is not in it
+Static features taken out besides the token that is read: odd; not of all answers, and left in: rare
 ¹ unranked: oracles read what a policy cannot know
 ² unranked: seed 1 is missing
-³ some of its seeds were not timed
-⁴ the frontier is made of fixed depths
-⁵ one of the variables has no variation
+³ it was not measured
+⁴ some of its seeds were not timed
+⁵ the frontier is made of fixed depths
+⁶ it is no contender
+⁷ the board has no surface cue of it
+⁸ one of the variables has no variation
 
 Missing cells
   opposer(a=1,"b"), seed 1 (0123456789abcdef): failed: killed by signal 9, "why"

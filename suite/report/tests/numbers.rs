@@ -101,78 +101,6 @@ fn speed_is_a_ratio_that_differs_from_one() {
 }
 
 #[test]
-fn gain_over_mixtures_of_fixed_depths() {
-    let board = board(&all(), SEEDS, Criterion::Accuracy);
-    // Fixed depths: 0.4 at 110 and 1 at 310 operations for each token.
-    let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / 200.0;
-    equals(metric(row(&board, "follower"), "adapt_gain", IN_RANGE), 0.6 - frontier(11.0 + 2200.0 / 14.0));
-    equals(metric(row(&board, "opposer"), "adapt_gain", IN_RANGE), 0.6 - frontier(10.0 + 101.0 * 26.0 / 14.0));
-    equals(metric(row(&board, "oracle"), "adapt_gain", IN_RANGE), 1.0 - frontier(10.0 + 2200.0 / 14.0));
-    assert!(row(&board, "follower").metric("adapt_gain_lower", IN_RANGE).is_none());
-    let fixed = metric(row(&board, "fixed(depth=1)"), "adapt_gain", IN_RANGE);
-    assert_eq!((fixed.value, fixed.reason.as_deref()), (None, Some("the frontier is made of fixed depths")));
-    // Of prompts with one step only depth 1 is there, beyond which nothing is better.
-    equals(metric(row(&board, "follower"), "adapt_gain_answers", IN_RANGE), 0.2);
-}
-
-#[test]
-fn fixed_answers_are_a_frontier_of_their_own() {
-    let board = board(&[all(), vec![Fake::fixed_answers_3()]].concat(), SEEDS, Criterion::AdaptGainAnswers);
-    // 0.4 at 110, and 1 at 10 + 100 (4 + 30) / 14.
-    let dear = 10.0 + 3400.0 / 14.0;
-    let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / (dear - 110.0);
-    equals(metric(row(&board, "follower"), "adapt_gain_answers", IN_RANGE), 0.6 - frontier(11.0 + 2200.0 / 14.0));
-    let answers = row(&board, "fixed-answers");
-    assert_eq!(
-        metric(answers, "adapt_gain_answers", IN_RANGE).reason.as_deref(),
-        Some("the frontier is made of fixed depths")
-    );
-    equals(metric(answers, "adapt_gain", IN_RANGE), 1.0 - (0.4 + 0.6 * (dear - 110.0) / 200.0));
-    assert!(row(&board, "follower").place.letters.is_some());
-}
-
-/// Cheaper than every fixed depth: 0.6 at 168.14 against 1 at 310, and a guess of 0.4 at no cost.
-#[test]
-fn below_the_cheapest_fixed_depth_a_gain_has_bounds() {
-    let board = board(&[Fake::follower(), Fake::fixed_3()], SEEDS, Criterion::AdaptGain);
-    let follower = row(&board, "follower");
-    let exact = metric(follower, "adapt_gain", IN_RANGE);
-    assert_eq!((exact.value, exact.reason.as_deref()), (None, Some("the cost is below the cheapest fixed depth")));
-    equals(metric(follower, "adapt_gain_lower", IN_RANGE), 0.6 - 1.0);
-    let cost = 11.0 + 2200.0 / 14.0;
-    equals(metric(follower, "adapt_gain_upper", IN_RANGE), 0.6 - (0.4 + 0.6 * cost / 310.0));
-    assert!(metric(follower, "adapt_gain_lower", IN_RANGE).low.is_some());
-    // The lower bound is what it is ranked by.
-    assert_eq!((follower.place.rank_low, follower.place.reason.clone()), (Some(1), None));
-}
-
-#[test]
-fn a_gain_without_fixed_depths_is_null() {
-    let board = board(&[Fake::follower()], SEEDS, Criterion::Accuracy);
-    let gain = metric(row(&board, "follower"), "adapt_gain", IN_RANGE);
-    assert_eq!((gain.value, gain.reason.as_deref()), (None, Some("there is no fixed-depth frontier")));
-}
-
-#[test]
-fn the_best_cue_is_what_a_policy_must_beat() {
-    // Both cues are right at height 1 alone: the one that costs less gains more.
-    let cheap = Fake::cue("cue(size)", "follower", |height| height.min(2));
-    let dear = Fake::cue("cue(token)", "follower", |_| 3);
-    let foreign = Fake::cue("cue(other)", "nobody", |_| 1);
-    let board = board(&[all(), vec![dear, cheap, foreign]].concat(), SEEDS, Criterion::Accuracy);
-    let follower = row(&board, "follower");
-    let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / 200.0;
-    let own = 0.6 - frontier(11.0 + 2200.0 / 14.0);
-    // Steps 1 2, 1 2, 1 2 2, 1 2 2, and four prompt tokens of one step.
-    let cue = 0.4 - frontier(10.0 + 2000.0 / 14.0);
-    equals(metric(follower, "beyond_cues", IN_RANGE), own - cue);
-    assert_eq!(follower.best_cue.as_deref(), Some("cue(size)"));
-    let reason = |policy: &str| metric(row(&board, policy), "beyond_cues", IN_RANGE).reason.clone().unwrap();
-    assert_eq!(reason("opposer"), "the board has no surface cue of it");
-    assert_eq!(reason("oracle"), "it is no contender");
-}
-
-#[test]
 fn alignment_is_null_where_depth_or_its_rest_is_constant() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
     let (follower, opposer) = (row(&board, "follower"), row(&board, "opposer"));
@@ -213,7 +141,8 @@ fn levels_have_accuracy_and_depth() {
     for height in [2.0, 3.0] {
         equals(level("answer_depth_increment", height), 1.0);
     }
-    // Of size 2 half of the answers are right, and the two that are embedded; of size 3 two of three, of size 5 three of four.
+    // Of size 2 half of the answers are right, and the two that are embedded; of size 3 two of three, of size 5 three
+    // of four.
     for (size, accuracy, depth, count) in
         [(2.0, 4.0 / 6.0, 8.0 / 6.0, 18), (3.0, 4.0 / 6.0, 2.0, 18), (5.0, 0.75, 13.0 / 4.0, 24)]
     {

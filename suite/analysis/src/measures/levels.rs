@@ -7,7 +7,8 @@ use crate::estimate::Estimate;
 use crate::means::ClusterSum;
 use crate::ranks::Levels;
 use crate::reason::Reason;
-use crate::table::{Filter, Split, TokenTable};
+use crate::split::Split;
+use crate::table::{Filter, TokenTable};
 
 /// The answer tokens of one level of complexity, over all seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

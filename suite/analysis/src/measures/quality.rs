@@ -8,7 +8,8 @@ use crate::crossed::Crossed;
 use crate::estimate::Estimate;
 use crate::means::ClusterSum;
 use crate::reason::Reason;
-use crate::table::{Split, TokenTable};
+use crate::split::Split;
+use crate::table::TokenTable;
 
 /// A mean over tokens or sequences.
 ///

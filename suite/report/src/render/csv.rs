@@ -1,9 +1,9 @@
 //! Tidy rows: one number a line, as RFC 4180 quotes them, with line feeds.
 //!
 //! A missing number is an empty field with a reason. Besides the measures of [`Row::metrics`] every policy has `rank`
-//! (its interval in `low` and `high`), `letters` (in `text`) and `seeds_done` (of `count` planned), and for every pair of
-//! ranked policies the better one has `difference`, to the policy in `text`. `text` also names the cue of `beyond_cues`.
-//! Baselines are policies called `baseline:NAME` with their measures alone.
+//! (its interval in `low` and `high`), `letters` (in `text`) and `seeds_done` (of `count` planned), and for every pair
+//! of ranked policies the better one has `difference`, to the policy in `text`. `text` also names the cue of
+//! `beyond_cues`. Baselines are policies called `baseline:NAME` with their measures alone.
 
 use haltbench_engine::store::MetricRow;
 

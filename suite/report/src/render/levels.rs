@@ -3,7 +3,7 @@
 use haltbench_engine::store::MetricRow;
 
 use crate::board::{Board, Row};
-use crate::render::document::{Grid, ONE_SEED, is_of_one_seed, name};
+use crate::render::grids::{Grid, ONE_SEED, is_of_one_seed, name};
 use crate::render::number::{Notes, Unit, measure, value};
 
 pub(super) const ACCURACY: &str = "token_accuracy_by_level";
@@ -49,8 +49,8 @@ pub(super) fn grids(board: &Board, complexity: &str, width: usize, notes: &mut N
         },
         Table {
             title: format!(
-                "Increments by {complexity}: depth of the level minus that of the level below, answer tokens in range; each \
-                 interval by itself"
+                "Increments by {complexity}: depth of the level minus that of the level below, answer tokens in range; \
+                 each interval by itself"
             ),
             first: complexity,
             levels: INCREMENT,

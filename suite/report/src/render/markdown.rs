@@ -1,7 +1,8 @@
 //! GitHub's Markdown.
 
 use crate::board::Leaderboard;
-use crate::render::document::{Document, Grid, document};
+use crate::render::document::{Document, document};
+use crate::render::grids::Grid;
 
 /// Markdown is not drawn in columns; this keeps tables of levels readable in an editor.
 const WIDTH: usize = 120;

@@ -5,6 +5,7 @@
 
 mod csv;
 mod document;
+mod grids;
 mod levels;
 mod markdown;
 mod number;

@@ -4,7 +4,8 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table};
 
 use crate::board::Leaderboard;
-use crate::render::document::{Document, Grid, document};
+use crate::render::document::{Document, document};
+use crate::render::grids::Grid;
 
 const WIDTH: usize = 120;
 

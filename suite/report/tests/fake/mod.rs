@@ -1,8 +1,9 @@
 //! Run folders whose numbers can be worked out by hand.
 //!
-//! Four sequences at sizes trained on (two of size 2, two of size 3) and two of size 5 beyond. A sequence of size n is a
-//! prompt token at position 0 and answer tokens at positions 1 to n; the height of an answer token is its position. The first
-//! answer of a sequence of size 5 is a problem of size 2 inside a larger one. D = 4; a token costs 10 and a token-step 100.
+//! Four sequences at sizes trained on (two of size 2, two of size 3) and two of size 5 beyond. A sequence of size n is
+//! a prompt token at position 0 and answer tokens at positions 1 to n; the height of an answer token is its position.
+//! The first answer of a sequence of size 5 is a problem of size 2 inside a larger one. D = 4; a token costs 10 and a
+//! token-step 100.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -95,17 +96,6 @@ impl Fake {
     pub fn fixed_3() -> Self {
         let policy = choice("fixed", &[("depth", Value::Integer(3))]);
         Self { policy, role: Role::FixedDepth, ..Self::new("fixed(depth=3)", |_| 3, |height, _| height <= 3) }
-    }
-
-    /// Three steps for answers and one for prompts, right up to height 3.
-    pub fn fixed_answers_3() -> Self {
-        let policy = Self::new("fixed-answers", |_| 3, |height, _| height <= 3);
-        Self { role: Role::FixedAnswerDepth, ..policy }
-    }
-
-    /// A surface cue of another policy's depths, right at height 1.
-    pub fn cue(label: &'static str, of: &'static str, depth: fn(u32) -> u32) -> Self {
-        Self { role: Role::Cue, of: Some(of), ..Self::new(label, depth, |height, _| height == 1) }
     }
 
     /// As many steps as the height, and wrong at the last token of every sequence.

@@ -6,7 +6,7 @@ use haltbench_sdk::policy::Role;
 use super::axis::level_label;
 use super::marks::Mark;
 use crate::board::{Board, Row};
-use crate::render::document::name;
+use crate::render::grids::name;
 use crate::render::levels::{ACCURACY, DEPTH, at, levels};
 
 const IN_RANGE: Option<&str> = Some("in_range");
