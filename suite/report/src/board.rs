@@ -143,6 +143,7 @@ pub struct Row {
     ///   `adapt_gain_upper`, accuracy above the mixtures of fixed depths and the best guess at no cost;
     /// * `adapt_gain_answers`, with the same bounds: above fixed depths of answers whose prompts take one step;
     /// * `beyond_cues`: `adapt_gain` minus that of the best surface cue of this policy, [`Row::best_cue`];
+    /// * `against_source`: `token_accuracy` of a control minus that of the policy whose depths it reads, [`Row::of`];
     /// * `saturation`: share of answer tokens that ran to D;
     /// * `spearman`, `spearman_above_lowest` (without the lowest level), `spearman_within_size`, `spearman_partial` (on
     ///   size and position), `spearman_partial_static` (on static features and the token that is read): depth against

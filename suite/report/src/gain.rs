@@ -74,6 +74,19 @@ impl<'a> Gains<'a> {
         adapt_gain(&own, &fixed.map(|other| point(other, seeds)).collect::<Result<Vec<_>, _>>()?, self.guess)
     }
 
+    /// Accuracy of a control minus that of the policy whose depths it reads, at sizes trained on.
+    pub fn against_source(&self, row: &Evidence) -> Result<Crossed, String> {
+        let source = row.plan.source.as_ref().ok_or("it reads no other policy's depths")?;
+        let policy = self.board.iter().find(|other| other.plan.label == source.label);
+        let policy = policy.ok_or_else(|| format!("the board has no {}", source.label))?;
+        let accuracy = |of: &Evidence| point(of, &row.seeds).map(|point| point.accuracy);
+        let difference = accuracy(row).and_then(|own| own.minus(&accuracy(policy)?));
+        difference.map_err(|reason| match reason {
+            Reason::MissingCells => format!("some cells of {} are missing", source.label),
+            reason => reason.to_string(),
+        })
+    }
+
     /// What a policy gains over fixed depths, minus what the best of its surface cues gains, and that cue. The interval
     /// is that of the pair; that the data chose the best cue is not in it.
     pub fn beyond_cues(&self, row: &Evidence) -> Result<(Crossed, String), String> {

@@ -48,6 +48,7 @@ pub(crate) fn measures(row: &Evidence, context: &Context) -> Measured {
     metrics.extend(gain(row, "adapt_gain_answers", context.gains.gain(row, Against::FixedAnswerDepths)));
     let (beyond, best_cue) = beyond_cues(row, context);
     metrics.push(beyond);
+    metrics.push(against_source(row, context));
     metrics.extend(alignment(row, context));
     metrics.extend(levels(row, context));
     metrics.extend(sizes(row));
@@ -109,6 +110,14 @@ fn gain(row: &Evidence, name: &str, gain: Result<Gain, Reason>) -> Vec<MetricRow
             let missing = missing(reason);
             vec![MetricRow { reason: words.map(str::to_owned).or(missing.reason.clone()), ..missing }]
         }
+    }
+}
+
+fn against_source(row: &Evidence, context: &Context) -> MetricRow {
+    let named = |estimate: &Estimate| metric("against_source", IN_RANGE.split, estimate);
+    match context.gains.against_source(row) {
+        Ok(table) => named(&table.estimate()),
+        Err(reason) => MetricRow { reason: Some(reason), ..named(&Estimate::missing(Reason::NotApplicable, 0)) },
     }
 }
 

@@ -1,14 +1,16 @@
 //! Ranks of the rows of a board, and their order.
 
 use haltbench_analysis::{Crossed, Difference, Reason, Split, Standing, rank};
+use haltbench_sdk::policy::Role;
 
 use crate::board::{Order, PairDifference, Place, Row};
 use crate::criterion::Criterion;
 use crate::evidence::Evidence;
 use crate::gain::Gains;
 
-/// Places of all rows, and the differences of those that are ranked. Incomplete rows and oracles have no place, and do
-/// not count in the ranks of the others.
+/// Places of all rows, and the differences of those that are ranked. Incomplete rows, oracles and controls other than fixed
+/// depths have no place, and do not count in the ranks of the others: every pair that is compared widens the simultaneous
+/// intervals of all, and controls have comparisons of their own.
 pub(crate) fn places(
     rows: &[Evidence],
     gains: &Gains,
@@ -20,6 +22,9 @@ pub(crate) fn places(
         if !row.is_complete() {
             let missing: Vec<u64> = row.planned.iter().copied().filter(|seed| !row.seeds.contains(seed)).collect();
             return Err(format!("{} {} missing", in_words(&missing), if missing.len() == 1 { "is" } else { "are" }));
+        }
+        if !row.has_role(Role::Policy) && !row.has_role(Role::FixedDepth) && !row.is_oracle() {
+            return Err("a control; ranks are of policies and fixed depths".to_owned());
         }
         if row.is_oracle() {
             return Err("oracles read what a policy cannot know".to_owned());

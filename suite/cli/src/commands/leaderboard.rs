@@ -41,7 +41,7 @@ pub struct LeaderboardArguments {
 /// If the suite or an option is wrong, or a result is damaged.
 pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
     let format = Format::from_name(&arguments.format)?;
-    let options = Options { sort: Criterion::from_name(&arguments.sort)?, ..Options::default() };
+    let options = Options { sort: Criterion::from_name(&arguments.sort)? };
     let file = plan::read(&arguments.suite, &arguments.overrides)?;
     let catalogue = catalogue::load(plugin_files)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;

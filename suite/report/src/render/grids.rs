@@ -111,6 +111,9 @@ pub(super) fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
     let title = "Gain in range, in points of accuracy at the same FLOPs: above mixtures of fixed depths; above those \
                  whose prompts take one step; above the best surface cue of the policy's depths";
     grids.push(grid(title, ["policy"], board, &GAIN, notes, of_policy));
+    if board.rows.iter().any(|row| row.of.is_some()) {
+        grids.push(controls(board, notes));
+    }
     let title = format!(
         "Alignment in range: Spearman's ρ of depth and {complexity}; without its lowest level; within a size; with \
          size and position taken out"
@@ -151,6 +154,26 @@ fn grid<const N: usize>(
         columns: texts.into_iter().chain(titles).map(str::to_owned).collect(),
         texts: N,
         rows: board.rows.iter().map(row).collect(),
+    }
+}
+
+const AGAINST: [Measure; 3] = [
+    ("tokens, points", "against_source", IN_RANGE, Unit::Points),
+    ("depth, answers", "answer_depth", IN_RANGE, Unit::Steps),
+    ("of dense %", "flops_share", IN_RANGE, Unit::Percent),
+];
+
+/// Controls that read the depths of another policy, beside it.
+fn controls(board: &Board, notes: &mut Notes) -> Grid {
+    let row = |row: &Row| {
+        let numbers = AGAINST.map(|(_, metric, split, unit)| cell(row, metric, split, unit, notes));
+        [name(row), row.of.clone().unwrap_or_default()].into_iter().chain(numbers).collect()
+    };
+    Grid {
+        title: "Controls in range: accuracy minus that of the policy whose depths they read".to_owned(),
+        columns: ["control", "of"].into_iter().chain(AGAINST.map(|(title, ..)| title)).map(str::to_owned).collect(),
+        texts: 2,
+        rows: board.rows.iter().filter(|row| row.of.is_some()).map(row).collect(),
     }
 }
 
