@@ -123,3 +123,15 @@ fn the_best_cue_is_what_a_policy_must_beat() {
     assert_eq!(reason("opposer"), "the board has no surface cue of it");
     assert_eq!(reason("oracle"), "it is no contender");
 }
+
+#[test]
+fn controls_are_compared_with_the_policy_whose_depths_they_read() {
+    let shuffled = Fake { role: Role::Control, ..cue("shuffled", "follower", |_| 2) };
+    let board = board(&[all(), vec![shuffled]].concat(), SEEDS, Criterion::Accuracy);
+    let control = row(&board, "shuffled");
+    // Right at height 1 alone, which two in five answers in range have; the follower at half of height 2 as well.
+    equals(metric(control, "against_source", IN_RANGE), 0.4 - 0.6);
+    assert_eq!(control.place.reason.as_deref(), Some("a control; ranks are of policies and fixed depths"));
+    let follower = metric(row(&board, "follower"), "against_source", IN_RANGE);
+    assert_eq!((follower.value, follower.reason.as_deref()), (None, Some("it reads no other policy's depths")));
+}

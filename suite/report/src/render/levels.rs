@@ -1,6 +1,7 @@
 //! Accuracy and depth by level of complexity and by size: a line for each level, a column for each policy.
 
 use haltbench_engine::store::MetricRow;
+use haltbench_sdk::policy::Role;
 
 use crate::board::{Board, Row};
 use crate::render::grids::{Grid, ONE_SEED, is_of_one_seed, name};
@@ -27,6 +28,18 @@ struct Table<'a> {
     column: (usize, usize),
     label: &'a dyn Fn(f64) -> String,
     cell: &'a dyn Fn(&Row, f64, &mut Notes) -> String,
+    /// Whether a row has a column. The others are in `csv` and `json`.
+    shows: fn(&Row) -> bool,
+}
+
+/// Controls that read another policy's depths say little beyond their means.
+fn stands_alone(row: &Row) -> bool {
+    row.of.is_none()
+}
+
+/// Depth follows nothing in the other rows, by construction or by what they read.
+fn chooses(row: &Row) -> bool {
+    row.has_role(Role::Policy) || row.oracle == Some(true)
 }
 
 /// Grids that are at most `width` columns wide, with as many policies in each as fit.
@@ -46,6 +59,7 @@ pub(super) fn grids(board: &Board, complexity: &str, width: usize, notes: &mut N
             column: COLUMN,
             label: &number,
             cell: &of_level,
+            shows: stands_alone,
         },
         Table {
             title: format!(
@@ -57,6 +71,7 @@ pub(super) fn grids(board: &Board, complexity: &str, width: usize, notes: &mut N
             column: INTERVAL,
             label: &number,
             cell: &increment,
+            shows: chooses,
         },
         Table {
             title:
@@ -67,6 +82,7 @@ pub(super) fn grids(board: &Board, complexity: &str, width: usize, notes: &mut N
             column: COLUMN,
             label: &trained,
             cell: &of_size,
+            shows: stands_alone,
         },
     ];
     tables.iter().flat_map(|table| shared_out(board, table, width, notes)).collect()
@@ -81,7 +97,7 @@ fn shared_out(board: &Board, table: &Table, width: usize, notes: &mut Notes) -> 
     let first = table.first.chars().count().max(5) + "tokens".len() + 4;
     let mut shares: Vec<Vec<&Row>> = vec![Vec::new()];
     let mut used = first;
-    for row in &board.rows {
+    for row in board.rows.iter().filter(|row| (table.shows)(row)) {
         let own = name(row).chars().count().clamp(table.column.0, table.column.1) + 2;
         if used + own > width && shares.last().is_some_and(|share| !share.is_empty()) {
             shares.push(Vec::new());
@@ -92,7 +108,7 @@ fn shared_out(board: &Board, table: &Table, width: usize, notes: &mut Notes) -> 
             share.push(row);
         }
     }
-    shares.into_iter().map(|share| grid(table, &levels, &share, notes)).collect()
+    shares.into_iter().filter(|share| !share.is_empty()).map(|share| grid(table, &levels, &share, notes)).collect()
 }
 
 fn grid(table: &Table, levels: &[f64], rows: &[&Row], notes: &mut Notes) -> Grid {
