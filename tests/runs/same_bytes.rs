@@ -30,7 +30,7 @@ fn invariant_7_a_run_repeats_itself_byte_for_byte() {
             assert!(!files[&format!("{title}: {name}")].is_empty(), "{title}: {name}");
         }
     }
-    assert_eq!(files.len(), 3 * 7 + 6, "nothing else, and all but metrics of the borrowing policy: {:?}", files.keys());
+    assert_eq!(files.len(), 3 * 8 + 7, "nothing else, and all but metrics of the borrowing policy: {:?}", files.keys());
     assert_same(&second.files(), &files);
 }
 

@@ -99,8 +99,19 @@ mod tests {
             let mut number = || stream.uniform() * 1e-3;
             let (loss, cross_entropy, regulariser) = (number(), number(), number());
             let (answer_depth, depth, gradient_norm) = (number(), number(), number());
-            log.push(&TrainingLine { step, loss, cross_entropy, regulariser, answer_depth, depth, gradient_norm })
-                .unwrap();
+            let (accuracy, accuracy_by_size) = (number(), [(3, number()), (4, number())].into());
+            log.push(&TrainingLine {
+                step,
+                loss,
+                cross_entropy,
+                regulariser,
+                accuracy,
+                accuracy_by_size,
+                answer_depth,
+                depth,
+                gradient_norm,
+            })
+            .unwrap();
         }
         log.save().unwrap();
         let whole = fs::read_to_string(&path).unwrap();

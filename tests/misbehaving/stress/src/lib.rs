@@ -25,7 +25,6 @@ At the median: the first step with F(d) >= 0.5.
 
 One addition per element of the state.",
     reference: "tests of the suite",
-    role: Role::Control,
     parameters: &[
         ParameterSpec::choice("fault", "none", FAULTS, "what it does at step `at_step`"),
         ParameterSpec::integer(
