@@ -61,6 +61,8 @@ pub struct Board {
     pub static_features: Vec<String>,
     /// Static features that it does not, because they are not defined for all answer tokens.
     pub static_features_left_out: Vec<String>,
+    /// How many of the tokens that were read last `spearman_partial_static` takes out as well.
+    pub local_context: Option<usize>,
     /// What the intervals account for, in words.
     pub intervals: String,
     /// What a reader should know before believing a number.
@@ -146,7 +148,7 @@ pub struct Row {
     /// * `against_source`: `token_accuracy` of a control minus that of the policy whose depths it reads, [`Row::of`];
     /// * `saturation`: share of answer tokens that ran to D;
     /// * `spearman`, `spearman_above_lowest` (without the lowest level), `spearman_within_size`, `spearman_partial` (on
-    ///   size and position), `spearman_partial_static` (on static features and the token that is read): depth against
+    ///   size and position), `spearman_partial_static` (on static features and the last tokens read): depth against
     ///   the complexity;
     /// * `spearman_at_token`, `spearman_expected`, `spearman_expected_at_token`: the same of steps at the token's own
     ///   position, and of the mean of the policy's distribution over depths at both places;

@@ -110,6 +110,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
         seeds,
         trained_sizes,
         static_features: used.as_ref().map(|used| used.used.clone()).unwrap_or_default(),
+        local_context: used.as_ref().map(|used| used.context).filter(|context| *context > 0),
         static_features_left_out: used.map(|used| used.left_out).unwrap_or_default(),
         complexity,
         rows,

@@ -332,8 +332,8 @@ Alignment in range: Spearman's ρ of depth and height; without its lowest level;
  opposer(a=1,"b")*   -1.00 [-1.00, 0.20]°   -1.00 [-1.00, 0.20]°   -1.00 [-1.00, 0.20]°          –⁸
 ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Further alignment in range: with static features and the token that is read taken out; of steps where the token itself
-  is read; of the mean of the policy's distribution over depths
+Further alignment in range: with static features and the last tokens read taken out; of steps where the token itself is
+  read; of the mean of the policy's distribution over depths
 ─────────────────────────────────────────────────────────────────
  policy                   ρ beyond static             ρ at token
 ═════════════════════════════════════════════════════════════════
@@ -373,7 +373,7 @@ By size of the token's own problem (✓ trained on): tokens right % · depth, an
 
 * incomplete: the numbers are of the seeds that are done
 ° 1 seed: the interval is over sequences, and training is not in it
-Static features taken out besides the token that is read: odd; not of all answers, and left in: rare
+Static features taken out besides the last 2 tokens read: odd; not of all answers, and left in: rare
 ¹ unranked: oracles read what a policy cannot know
 ² unranked: seed 1 is missing
 ³ it was not measured

@@ -1,4 +1,6 @@
-//! Alignment beyond what can be seen locally: with static features and the token that was read taken out.
+//! Alignment beyond what can be seen locally: with static features and the tokens that were read last taken out.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +21,20 @@ pub struct BeyondStatic {
     pub used: Vec<String>,
     /// Static features that were not, because they are not defined for all tokens that are used.
     pub left_out: Vec<String>,
+    /// How many of the tokens that were read last were taken out, the token in front of the policy included.
+    pub context: usize,
 }
 
+/// Most tokens of context that are taken out.
+const CONTEXT: usize = 3;
+/// Tokens that a context must occur in on average: with fewer, contexts would name tokens rather than what is around them.
+const TOKENS_PER_CONTEXT: usize = 10;
+
 /// Partial Spearman correlation of depth with the named complexity: of what the ranks of both leave after least squares
-/// on the ranks of the named static features and on one column of zeros and ones for each token that may be read where
-/// the prediction is made. Columns that the others explain are dropped. A policy that does no more than look at the
-/// token in front of it, and at what can be counted around it, has none.
+/// on the ranks of the named static features and on one column of zeros and ones for each sequence of tokens that may have
+/// been read last where the prediction is made: of three tokens, or of fewer if each would not occur in ten tokens on
+/// average. Columns that the others explain are dropped. A policy that does no more than look at the tokens next to it,
+/// and at what can be counted around it, has none.
 ///
 /// Errors in the estimate: those of [`correlation_table`](super::correlation_table()); [`Reason::Constant`] if nothing
 /// of depth or complexity is left; [`Reason::TooFew`] if there are not enough tokens for so many columns.
@@ -39,7 +49,8 @@ pub fn beyond_static(
         Ok(observations) => observations,
         Err(reason) => {
             let estimate = Estimate::missing(reason, 0);
-            return BeyondStatic { estimate, used: Vec::new(), left_out: static_features.to_vec() };
+            let left_out = static_features.to_vec();
+            return BeyondStatic { estimate, used: Vec::new(), left_out, context: 0 };
         }
     };
     let (used, left_out): (Vec<String>, Vec<String>) = static_features
@@ -47,20 +58,51 @@ pub fn beyond_static(
         .cloned()
         .partition(|name| (0..tables.len()).all(|seed| feature(tables, &observations, seed, name).is_some()));
     let count = observations.count();
-    let estimate = match table(tables, &observations, &used, count) {
+    let context = context(tables, &observations);
+    let estimate = match table(tables, &observations, &used, (count, context)) {
         Ok(table) => table.estimate(),
         Err(reason) => Estimate::missing(reason, count),
     };
-    BeyondStatic { estimate, used, left_out }
+    BeyondStatic { estimate, used, left_out, context }
 }
 
-fn table(tables: &[TokenTable], observations: &Observations, used: &[String], count: usize) -> Result<Crossed, Reason> {
+/// The longest context of which each occurs in enough tokens of every seed; one token if none does.
+fn context(tables: &[TokenTable], observations: &Observations) -> usize {
+    let is_common = |length: usize| {
+        tables.iter().zip(&observations.seeds).all(|(table, seed)| {
+            let distinct: BTreeSet<Vec<u32>> = seed.row.iter().map(|&row| read(table, row, length)).collect();
+            distinct.len() * TOKENS_PER_CONTEXT <= seed.row.len()
+        })
+    };
+    (2..=CONTEXT).rev().find(|length| is_common(*length)).unwrap_or(1)
+}
+
+/// The last tokens, at most so many, that had been read where a row was predicted. Rows of a sequence follow one another.
+fn read(table: &TokenTable, row: usize, length: usize) -> Vec<u32> {
+    let columns = table.columns();
+    let own = columns.instance[row];
+    (0..length)
+        .map_while(|back| row.checked_sub(back).filter(|&row| columns.instance[row] == own))
+        .map(|row| columns.input_token[row])
+        .collect()
+}
+
+fn table(
+    tables: &[TokenTable],
+    observations: &Observations,
+    used: &[String],
+    (count, context): (usize, usize),
+) -> Result<Crossed, Reason> {
     let mut prepared = Vec::new();
     for (seed, observed) in observations.seeds.iter().enumerate() {
         let columns: Vec<Vec<f64>> = used.iter().filter_map(|name| feature(tables, observations, seed, name)).collect();
         let controls: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-        let tokens = &tables[seed].columns().input_token;
-        let read: Vec<f64> = observed.row.iter().map(|&row| f64::from(tokens[row])).collect();
+        let mut classes: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
+        let mut class = |row: &usize| {
+            let next = classes.len();
+            *classes.entry(read(&tables[seed], *row, context)).or_insert(next) as f64
+        };
+        let read: Vec<f64> = observed.row.iter().map(&mut class).collect();
         prepared.push(PartialRanks::of(&observed.complexity, &observed.depth, &controls, Some(&read))?);
     }
     let of_seed = |seed: usize, without: Option<usize>| {

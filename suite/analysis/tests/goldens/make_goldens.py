@@ -284,8 +284,28 @@ STATISTICS = dict(
     partial=lambda rows, depth: partial(column(rows, "complexity"), column(rows, depth), [column(rows, "own_size"), column(rows, "position")]),
     somers_d=lambda rows, depth: stats.somersd(column(rows, "complexity"), column(rows, depth)).statistic,
     tau_b=lambda rows, depth: stats.kendalltau(column(rows, "complexity"), column(rows, depth), variant="b").statistic,
-    beyond_static=lambda rows, depth: partial(column(rows, "complexity"), column(rows, depth), [column(rows, "digits")], column(rows, "input_token")),
+    beyond_static=lambda rows, depth: partial(column(rows, "complexity"), column(rows, depth), [column(rows, "digits")], contexts(rows)),
 )
+
+# The last tokens that had been read where a row was predicted, its own first; rows of a sequence follow one another.
+for seed in seeds:
+    for place, row in enumerate(seed):
+        back = [other for other in seed[max(0, place - 2):place + 1][::-1] if other["instance"] == row["instance"]]
+        row["context"] = tuple(other["input_token"] for other in back)
+context_length = 1
+
+
+def contexts(rows):
+    known = {}
+    return np.array([known.setdefault(row["context"][:context_length], len(known)) for row in rows], dtype=float)
+
+
+def longest_common(kept):
+    """Of three tokens, or fewer if each would not occur in ten tokens of every seed on average."""
+    for length in (3, 2):
+        if all(10 * len({row["context"][:length] for row in rows}) <= len(rows) for rows in kept):
+            return length
+    return 1
 
 
 def jackknife(statistic, split, correct_only=False, depth="depth", above_lowest=False):
@@ -294,7 +314,9 @@ def jackknife(statistic, split, correct_only=False, depth="depth", above_lowest=
         return [r for r in seed if r["is_answer"] and r["complexity"] is not None and r[depth] is not None
                 and split in (None, r["split"]) and (not correct_only or right[r["instance"]])]
 
+    global context_length
     kept = [used(seed) for seed in seeds]
+    context_length = longest_common(kept)
     numbers = sorted({r["instance"] for rows in kept for r in rows})
     if above_lowest:
         lowest = min(r["complexity"] for rows in kept for r in rows)

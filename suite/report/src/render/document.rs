@@ -64,7 +64,11 @@ fn explanations(board: &Board) -> Vec<String> {
             [] => String::new(),
             features => format!("; not of all answers, and left in: {}", listed(features)),
         };
-        lines.push(format!("Static features taken out besides the token that is read: {used}{left_out}"));
+        let context = match board.local_context {
+            Some(tokens) if tokens > 1 => format!("the last {tokens} tokens read"),
+            _ => "the token that is read".to_owned(),
+        };
+        lines.push(format!("Static features taken out besides {context}: {used}{left_out}"));
     }
     if board.rows.iter().any(|row| row.name == "random-matched") {
         lines.push(

@@ -121,7 +121,7 @@ pub(super) fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
     grids.push(grid(&title, ["policy"], board, &ALIGNMENT, notes, of_policy));
     let others: Vec<Measure> = OTHER_ALIGNMENT.iter().filter(has_value).copied().collect();
     if !others.is_empty() {
-        let title = "Further alignment in range: with static features and the token that is read taken out; of steps \
+        let title = "Further alignment in range: with static features and the last tokens read taken out; of steps \
                      where the token itself is read; of the mean of the policy's distribution over depths";
         grids.push(grid(title, ["policy"], board, &others, notes, of_policy));
     }

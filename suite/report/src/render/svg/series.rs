@@ -57,7 +57,7 @@ pub(super) fn points(board: &Board, complexity: &str) -> Points {
     let mut left_out = Explained::new("Left out");
     let mut bare = Explained::new("Without an interval");
     let (mut fixed, mut others): (Vec<&Row>, Vec<&Row>) =
-        board.rows.iter().partition(|row| row.has_role(Role::FixedDepth));
+        board.rows.iter().filter(is_drawn).partition(|row| row.has_role(Role::FixedDepth));
     let price = |row: &Row| row.metric("flops", IN_RANGE).and_then(|metric| metric.value).unwrap_or(f64::INFINITY);
     fixed.sort_by(|a, b| price(a).total_cmp(&price(b)).then_with(|| a.policy.cmp(&b.policy)));
     others.sort_by(|a, b| a.policy.cmp(&b.policy));
@@ -76,10 +76,15 @@ pub(super) fn points(board: &Board, complexity: &str) -> Points {
         series
     });
     let series = series.collect();
-    let all = board.rows.len();
+    let all = fixed.len() + others.len();
     let mut notes: Vec<String> = left_out.lines(all).collect();
     notes.extend(bare.lines(all));
     Points { levels, series, notes }
+}
+
+/// Controls of a policy and fixed depths of answers alone would hide what they are controls of.
+fn is_drawn(row: &&Row) -> bool {
+    row.of.is_none() && !row.has_role(Role::FixedAnswerDepth)
 }
 
 /// The label, which says what is an oracle.
