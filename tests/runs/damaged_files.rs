@@ -152,3 +152,18 @@ fn leftovers_of_a_killed_write_do_not_stay() {
     bench.run(&[]).well();
     assert_same(&bench.files(), &expected);
 }
+
+#[test]
+fn cells_of_another_version_are_mentioned_and_left_alone() {
+    let bench = Bench::new(&suite(&POLICIES[..1]));
+    let old = bench.runs().join("tiny/0123456789abcdef");
+    fs::create_dir_all(&old).unwrap();
+    fs::write(old.join("plan.toml"), "schema = 1\nlabel = \"fixed\"\nseed = 0\n").unwrap();
+    fs::write(old.join("result.json"), "{}").unwrap();
+    let mentioned = "holds 1 cell of another version of haltbench (plan schema 2 is read); they are left as they are";
+    bench.run(&[]).well().says(&[mentioned, "1 of 1 cells done, 0 failed"]);
+    bench.outcome("leaderboard", &[]).well().says(&[mentioned]);
+    assert_eq!(fs::read_to_string(old.join("result.json")).unwrap(), "{}");
+    fs::remove_dir_all(&old).unwrap();
+    assert!(!bench.outcome("leaderboard", &[]).well().stderr.contains("another version"));
+}

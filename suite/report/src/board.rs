@@ -159,7 +159,8 @@ pub struct Row {
     /// * of tasks with several right answers, `generated_accepted`: the share of questions that the model, writing the
     ///   likeliest token each time, answers with what the checker accepts;
     /// * of tasks that are languages, everything that the task says about generated strings (`generated_…`, among them
-    ///   `generated_spearman`: depth against each complexity, on strings of the language or not) and about expectations
+    ///   `generated_spearman`, `generated_spearman_expected_at_token` and so on: depth against each complexity, on
+    ///   strings of the language or not) and about expectations
     ///   along the strings of the evaluation (`teacher_forced_…`): of several seeds the mean, and t over seeds.
     pub metrics: Vec<MetricRow>,
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use haltbench_engine::plan::{self, Suite};
+use haltbench_engine::plan::{self, PLAN_SCHEMA, Suite};
 use haltbench_engine::store::RunFolder;
 use haltbench_report::{Criterion, Format, Options};
 
 use crate::catalogue;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Compare the policies of a suite that has been run
 ///
@@ -50,8 +50,23 @@ pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result
         let path = folder.path().display();
         return Err(Failure::usage(format!("{path}: no runs; `haltbench run {}` makes them", arguments.suite)));
     }
+    mention_other_versions(&folder);
     write(&suite, &folder, format, options)?;
     Ok(0)
+}
+
+/// Says so if a folder holds cells that another version of the program has planned.
+pub fn mention_other_versions(folder: &RunFolder) {
+    let count = folder.cells_of_other_schemas(PLAN_SCHEMA);
+    if count > 0 {
+        let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+        let path = folder.path().display();
+        let message = format!(
+            "{path} holds {cells} of another version of haltbench (plan schema {PLAN_SCHEMA} is read); they are left as \
+             they are, and `haltbench run` computes their successors"
+        );
+        output::say("note", &message);
+    }
 }
 
 /// Shows the leaderboard of a suite that has just been run.

@@ -68,6 +68,7 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
         let only = arguments.only.as_deref().unwrap_or_default();
         return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
     }
+    leaderboard::mention_other_versions(&folder);
     let options = options(arguments, plugin_files, total)?;
     rehearse(&suite, plugin_files)?;
     let stop = signals::watch()?;

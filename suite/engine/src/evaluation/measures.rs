@@ -1,6 +1,6 @@
 //! The measures of a cell as tidy rows, from its table of tokens.
 
-use haltbench_analysis::measures::{self, Quantity};
+use haltbench_analysis::measures::{self, Depth, Quantity, Statistic, correlation_table};
 use haltbench_analysis::{Estimate, Filter, Population, Reason, Split, TokenTable};
 
 use crate::store::MetricRow;
@@ -46,20 +46,24 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
     rows
 }
 
-/// Spearman's correlation of depth with each complexity over the tokens of strings that the model drew.
-pub fn alignment_of_generated<'a>(
-    table: &TokenTable,
-    complexities: impl Iterator<Item = &'a str>,
-    max_depth: usize,
-) -> Vec<MetricRow> {
+/// Spearman's correlation of depth with each complexity over the tokens of strings that the model drew: of each of the four
+/// depths that a token has.
+pub fn alignment_of_generated<'a>(table: &TokenTable, complexities: impl Iterator<Item = &'a str>) -> Vec<MetricRow> {
     let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
-    let row = |complexity: &str| {
-        let tables = std::slice::from_ref(table);
-        let found = measures::alignment(tables, complexity, filter, max_depth as u32);
-        let row = MetricRow::new("generated_spearman", filter.split, Population::All, &found.spearman);
+    let tables = std::slice::from_ref(table);
+    let row = |complexity: &str, depth: Depth| {
+        let found = correlation_table(tables, complexity, depth, filter, Statistic::Spearman);
+        let estimate = found.map_or_else(|reason| Estimate::missing(reason, 0), |table| table.estimate());
+        let name = match depth {
+            Depth::Steps => "generated_spearman",
+            Depth::StepsAtToken => "generated_spearman_at_token",
+            Depth::Expected => "generated_spearman_expected",
+            Depth::ExpectedAtToken => "generated_spearman_expected_at_token",
+        };
+        let row = MetricRow::new(name, filter.split, Population::All, &estimate);
         MetricRow { complexity: Some(complexity.to_owned()), ..row }
     };
-    complexities.map(row).collect()
+    complexities.flat_map(|complexity| Depth::ALL.map(|depth| row(complexity, depth))).collect()
 }
 
 fn by_level(tables: &[TokenTable], headline: &str, split: Split) -> Vec<MetricRow> {

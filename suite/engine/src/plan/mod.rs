@@ -8,7 +8,7 @@ mod suite;
 mod wording;
 
 pub use cell::{CellPlan, Choice, Source};
-pub use resolve::{Suite, resolve};
+pub use resolve::{PLAN_SCHEMA, Suite, resolve};
 pub use settings::{Evaluation, Recurrence, TrainingSettings};
 pub use sizes::check as check_sizes;
 pub use suite::{SuiteFile, built_in, read};

@@ -21,7 +21,7 @@ pub struct Suite {
 }
 
 /// The version of [`CellPlan`]'s schema.
-const SCHEMA: u32 = 2;
+pub const PLAN_SCHEMA: u32 = 2;
 
 /// Resolves a suite for `device` (`cpu` or `cuda:N`). Looks at declarations alone: nothing of a plugin runs.
 ///
@@ -61,7 +61,7 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
             for policy in others.into_iter().chain(readers) {
                 let source = source_of(policy, catalogue, &siblings)?;
                 let plan = CellPlan {
-                    schema: SCHEMA,
+                    schema: PLAN_SCHEMA,
                     label: policy.label.clone(),
                     seed: *seed,
                     device: device.to_owned(),

@@ -43,6 +43,24 @@ impl RunFolder {
         writable.map_err(Error::file(&self.0, "is not writable"))
     }
 
+    /// How many cells in it were planned by a version of the program with another schema than `schema`. Their identifiers
+    /// are others, so that they are neither read nor touched.
+    pub fn cells_of_other_schemas(&self, schema: u32) -> usize {
+        let own = format!("schema = {schema}\n");
+        let is_other = |entry: fs::DirEntry| {
+            // The schema is a plan's first line.
+            fs::read_to_string(entry.path().join("plan.toml")).is_ok_and(|plan| !plan.starts_with(&own))
+        };
+        fs::read_dir(&self.0)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+            .map(is_other)
+            .filter(|is_other| *is_other)
+            .count()
+    }
+
     /// The folder of a cell.
     pub fn cell(&self, id: &str) -> CellFolder {
         CellFolder(self.0.join(id))

@@ -55,7 +55,8 @@ pub struct CellResult {
     pub ledger: Ledger,
     /// Tidy rows of measures. Of a task that is a language, those that start with `generated_` are of strings that the
     /// model drew at temperature 1, those that start with `teacher_forced_` of its expectations along the evaluation's;
-    /// `generated_spearman` is the correlation of depth with each complexity along its own strings, of the language or not.
+    /// `generated_spearman` is the correlation of depth with each complexity along its own strings, of the language or not;
+    /// with `_expected` of the mean of the policy's distribution, with `_at_token` where the token itself is read.
     /// Of a task with several right answers, `generated_accepted` is the share of questions that the model itself, always
     /// with the likeliest token, answers with one of them.
     pub metrics: Vec<MetricRow>,

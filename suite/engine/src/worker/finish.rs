@@ -97,7 +97,7 @@ impl Cell<'_> {
         let path = self.folder.file("generated.parquet");
         write_tokens(&path, self.task.spec(), &found.tokens)?;
         let complexities = self.task.spec().complexities.iter().map(|complexity| complexity.name);
-        Ok(evaluation::alignment_of_generated(&read_tokens(&path)?, complexities, self.plan.recurrence.max_depth))
+        Ok(evaluation::alignment_of_generated(&read_tokens(&path)?, complexities))
     }
 
     /// What another implementation needs to load the weights.

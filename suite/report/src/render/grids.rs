@@ -1,6 +1,6 @@
 //! The tables of a board with a line for each policy.
 
-use haltbench_engine::store::BaselineResult;
+use haltbench_engine::store::{BaselineResult, MetricRow};
 use haltbench_sdk::policy::Role;
 
 use crate::board::{Board, Place, Row, find};
@@ -130,6 +130,7 @@ pub(super) fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
                      distribution in nats per token";
         grids.push(grid(title, ["policy"], board, &STRINGS, notes, of_policy));
     }
+    grids.extend(along_strings(board, notes));
     grids
 }
 
@@ -155,6 +156,39 @@ fn grid<const N: usize>(
         texts: N,
         rows: board.rows.iter().map(row).collect(),
     }
+}
+
+const ALONG_STRINGS: &str = "generated_spearman_expected_at_token";
+
+/// Alignment along strings that the model draws itself, of policies with a distribution over depths, as in the paper's
+/// table 1.
+fn along_strings(board: &Board, notes: &mut Notes) -> Option<Grid> {
+    let of = |row: &Row, complexity: &str| {
+        let is_it =
+            |metric: &&MetricRow| metric.metric == ALONG_STRINGS && metric.complexity.as_deref() == Some(complexity);
+        row.metrics.iter().find(is_it).cloned()
+    };
+    let found = board.rows.iter().flat_map(|row| &row.metrics).filter(|metric| metric.metric == ALONG_STRINGS);
+    let mut complexities: Vec<String> = Vec::new();
+    for complexity in found.filter(|metric| metric.value.is_some()).filter_map(|metric| metric.complexity.clone()) {
+        if !complexities.contains(&complexity) {
+            complexities.push(complexity);
+        }
+    }
+    let has_some =
+        |row: &&Row| complexities.iter().any(|name| of(row, name).is_some_and(|metric| metric.value.is_some()));
+    let line = |row: &Row| {
+        let cell = |name: &String| measure(of(row, name).as_ref(), Unit::Correlation, notes);
+        [name(row)].into_iter().chain(complexities.iter().map(cell)).collect()
+    };
+    let rows: Vec<Vec<String>> = board.rows.iter().filter(has_some).map(line).collect();
+    (!rows.is_empty()).then(|| Grid {
+        title: "Along strings that the model draws: Spearman's ρ of expected depth at the token and each complexity"
+            .to_owned(),
+        columns: ["policy".to_owned()].into_iter().chain(complexities.iter().cloned()).collect(),
+        texts: 1,
+        rows,
+    })
 }
 
 const AGAINST: [Measure; 3] = [
