@@ -2,6 +2,8 @@
 
 use haltbench_sdk_dylib as _;
 
+#[path = "runs/controls.rs"]
+mod controls;
 #[path = "runs/damaged_files.rs"]
 mod damaged_files;
 #[path = "runs/drawn_instances.rs"]
@@ -18,5 +20,7 @@ mod overlap;
 mod program;
 #[path = "runs/same_bytes.rs"]
 mod same_bytes;
+#[path = "runs/timing.rs"]
+mod timing;
 #[path = "runs/wrong_input.rs"]
 mod wrong_input;
