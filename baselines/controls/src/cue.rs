@@ -45,20 +45,43 @@ fn sequences(tokens: &[SourceToken]) -> impl Iterator<Item = &[SourceToken]> {
     tokens.chunk_by(|left, right| left.identity == right.identity)
 }
 
-/// Depths of the evaluation's tokens by a rule that is fitted on training: `cues` reads a sequence up to the token that
-/// it tells the cues of.
-///
-/// # Errors
-/// If the source has no training tokens.
-pub fn imitate(policy: &str, source: &SourceDepths, cues: &dyn Fn(&[SourceToken]) -> Cues) -> Result<RecordedDepths> {
-    let means = MeanDepths::fit(source, cues);
-    let prefixes = sequences(&source.evaluation).flat_map(|sequence| (1..=sequence.len()).map(|end| &sequence[..end]));
-    let depth = |prefix: &[SourceToken]| {
-        let depth = means.depth(&cues(prefix));
-        depth.ok_or_else(|| Error::contract(policy, "the source cell has no training tokens to fit a rule on"))
-    };
-    let depths = prefixes.map(depth).collect::<Result<Vec<u32>>>()?;
-    Ok(RecordedDepths::new(source.evaluation.iter(), depths.into_iter()))
+/// Gives tokens the depths that another policy has on average where training saw the same cue.
+pub struct Imitation<F> {
+    name: &'static str,
+    /// Reads a sequence up to the token that it tells the cues of.
+    cues: F,
+    depths: RecordedDepths,
+}
+
+impl<F: Fn(&[SourceToken]) -> Cues> Imitation<F> {
+    /// The policy `name`, before it has been shown what its source did.
+    pub fn new(name: &'static str, cues: F) -> Self {
+        Self { name, cues, depths: RecordedDepths::default() }
+    }
+}
+
+impl<F: Fn(&[SourceToken]) -> Cues + Send + Sync> EarlyPolicy for Imitation<F> {
+    /// Fits the rule on the source's training tokens and applies it to those of the evaluation.
+    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
+        let means = MeanDepths::fit(source, &self.cues);
+        let prefixes =
+            sequences(&source.evaluation).flat_map(|sequence| (1..=sequence.len()).map(|end| &sequence[..end]));
+        let depth = |prefix: &[SourceToken]| {
+            let depth = means.depth(&(self.cues)(prefix));
+            depth.ok_or_else(|| Error::contract(self.name, "the source cell has no training tokens to fit a rule on"))
+        };
+        let depths = prefixes.map(depth).collect::<Result<Vec<u32>>>()?;
+        self.depths = RecordedDepths::new(source.evaluation.iter(), depths.into_iter());
+        Ok(())
+    }
+
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        self.depths.decide(self.name, view)
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -96,9 +119,11 @@ mod tests {
         let logits = || Err(Error::contract("test", "needs no logits"));
         let phase = haltbench_sdk::policy::Phase::Evaluation;
         let view = View::new(0, 4, &layout, &rows, &states, &logits, phase, 1, None);
-        let decision = imitate("test", &source(), &cues).unwrap().decide("test", &view).unwrap();
+        let mut policy = Imitation::new("test", cues);
+        policy.prepare(&source(), 1).unwrap();
+        let decision = policy.decide(&view).unwrap();
         assert!(matches!(decision, EarlyDecision::Depths(depths) if depths == [2, 2, 2]));
-        let error = imitate("test", &SourceDepths { training: vec![], ..source() }, &cues).err().unwrap();
+        let error = policy.prepare(&SourceDepths { training: vec![], ..source() }, 1).unwrap_err();
         assert!(error.to_string().contains("no training tokens"), "{error}");
     }
 }

@@ -2,8 +2,7 @@
 
 use haltbench_sdk::prelude::*;
 
-use crate::cue::{self, Cues};
-use crate::recorded::RecordedDepths;
+use crate::cue::{Cues, Imitation};
 
 const NAME: &str = "local-context";
 
@@ -38,14 +37,9 @@ No decisions; no training of its own.",
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-struct LocalContext {
-    tokens: usize,
-    depths: RecordedDepths,
-}
-
 fn build(context: &PolicyContext) -> Result<Policy> {
     let tokens = context.parameters.integer("tokens")?;
-    Ok(Policy::early(LocalContext { tokens, depths: RecordedDepths::default() }))
+    Ok(Policy::early(Imitation::new(NAME, move |prefix: &[SourceToken]| cues(prefix, tokens))))
 }
 
 /// The last `most` tokens, then one fewer each.
@@ -55,21 +49,6 @@ fn cues(prefix: &[SourceToken], most: usize) -> Cues {
     let nearest = prefix.iter().rev().take(most).map(|token| token.input_token);
     let context = |length: usize| std::iter::once(role).chain(nearest.clone().take(length)).collect();
     (0..=most.min(prefix.len())).rev().map(context).chain([vec![]]).collect()
-}
-
-impl EarlyPolicy for LocalContext {
-    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
-        self.depths = cue::imitate(NAME, source, &|prefix| cues(prefix, self.tokens))?;
-        Ok(())
-    }
-
-    fn decide(&self, view: &View) -> Result<EarlyDecision> {
-        self.depths.decide(NAME, view)
-    }
-
-    fn decision_flops(&self, _: usize) -> f64 {
-        0.0
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use haltbench_sdk::prelude::*;
 
-use crate::cue::{self, Cues};
-use crate::recorded::RecordedDepths;
+use crate::cue::{Cues, Imitation};
 
 const NAME: &str = "position";
 
@@ -33,30 +32,12 @@ No decisions; no training of its own.",
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-#[derive(Default)]
-struct Position(RecordedDepths);
-
 fn build(_: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::early(Position::default()))
+    Ok(Policy::early(Imitation::new(NAME, cues)))
 }
 
 fn cues(prefix: &[SourceToken]) -> Cues {
     let Some(token) = prefix.last() else { return vec![vec![]] };
     let role = u32::from(token.is_answer);
     vec![vec![role, token.position, token.size], vec![role, token.position], vec![role], vec![]]
-}
-
-impl EarlyPolicy for Position {
-    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
-        self.0 = cue::imitate(NAME, source, &cues)?;
-        Ok(())
-    }
-
-    fn decide(&self, view: &View) -> Result<EarlyDecision> {
-        self.0.decide(NAME, view)
-    }
-
-    fn decision_flops(&self, _: usize) -> f64 {
-        0.0
-    }
 }

@@ -2,8 +2,7 @@
 
 use haltbench_sdk::prelude::*;
 
-use crate::cue::{self, Cues};
-use crate::recorded::RecordedDepths;
+use crate::cue::{Cues, Imitation};
 
 const NAME: &str = "token-role";
 
@@ -32,30 +31,12 @@ No decisions; no training of its own.",
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-#[derive(Default)]
-struct TokenRole(RecordedDepths);
-
 fn build(_: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::early(TokenRole::default()))
+    Ok(Policy::early(Imitation::new(NAME, cues)))
 }
 
 fn cues(prefix: &[SourceToken]) -> Cues {
     let Some(token) = prefix.last() else { return vec![vec![]] };
     let role = u32::from(token.is_answer);
     vec![vec![role, token.input_token], vec![role], vec![]]
-}
-
-impl EarlyPolicy for TokenRole {
-    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
-        self.0 = cue::imitate(NAME, source, &cues)?;
-        Ok(())
-    }
-
-    fn decide(&self, view: &View) -> Result<EarlyDecision> {
-        self.0.decide(NAME, view)
-    }
-
-    fn decision_flops(&self, _: usize) -> f64 {
-        0.0
-    }
 }

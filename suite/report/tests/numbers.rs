@@ -4,42 +4,10 @@
 
 mod fake;
 
-use fake::{Fake, finish, suite};
-use haltbench_engine::store::{MetricRow, RunFolder};
-use haltbench_report::{Board, Criterion, Options, Row, leaderboard};
+use fake::Fake;
+use fake::reading::{IN_RANGE, SEEDS, all, board, equals, metric, row};
+use haltbench_report::{Board, Criterion, Row};
 use haltbench_sdk::policy::Role;
-
-fn board(policies: &[Fake], seeds: &[u64], sort: Criterion) -> Board {
-    let folder = tempfile::tempdir().unwrap();
-    let suite = suite(policies, seeds);
-    let run = RunFolder::new(folder.path(), &suite.name);
-    finish(&run, &suite, policies);
-    let options = Options { sort };
-    let mut boards = leaderboard(&suite, &run, options).unwrap().boards;
-    assert_eq!(boards.len(), 1);
-    boards.remove(0)
-}
-
-fn row<'a>(board: &'a Board, policy: &str) -> &'a Row {
-    board.rows.iter().find(|row| row.policy == policy).unwrap()
-}
-
-fn metric<'a>(row: &'a Row, name: &str, split: Option<&str>) -> &'a MetricRow {
-    row.metric(name, split).unwrap_or_else(|| panic!("{name} {split:?}"))
-}
-
-#[track_caller]
-fn equals(metric: &MetricRow, expected: f64) {
-    let value = metric.value.unwrap_or_else(|| panic!("{metric:?}"));
-    assert!((value - expected).abs() < 1e-9, "{expected} expected, {metric:?}");
-}
-
-const IN_RANGE: Option<&str> = Some("in_range");
-const SEEDS: &[u64] = &[0, 1, 2];
-
-fn all() -> Vec<Fake> {
-    vec![Fake::fixed_1(), Fake::follower(), Fake::oracle(), Fake::fixed_3(), Fake::opposer()]
-}
 
 #[test]
 fn accuracies_depths_and_costs() {

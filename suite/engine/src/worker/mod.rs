@@ -40,16 +40,11 @@ pub fn run_cell(
         return Ok(());
     }
     folder.set_status(&Status::of(State::Running))?;
-    let work = || {
+    let outcome = contained(|| {
         let mut cell = Cell::open(run, id, catalogue, device)?;
         let trained = cell.train(monitor)?;
         cell.finish(trained, monitor)
-    };
-    let outcome = match threads::in_pool(|| catch_unwind(AssertUnwindSafe(work))) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),
-        Err(error) => Err(error.into()),
-    };
+    });
     match &outcome {
         Ok(()) => folder.set_done()?,
         Err(Error::Interrupted(_)) => folder.set_status(&Status::of(State::Pending))?,
@@ -92,7 +87,11 @@ pub fn time_cell(
     if folder.result()?.is_none() {
         return Err(Error::Cell(format!("{}: this cell is not done", folder.path().display())));
     }
-    let work = || Cell::open(run, id, catalogue, device)?.time(monitor);
+    contained(|| Cell::open(run, id, catalogue, device)?.time(monitor))
+}
+
+/// Does work on a thread with a large stack; a panic is an error.
+fn contained(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     match threads::in_pool(|| catch_unwind(AssertUnwindSafe(work))) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),

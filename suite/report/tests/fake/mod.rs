@@ -5,6 +5,8 @@
 //! The first answer of a sequence of size 5 is a problem of size 2 inside a larger one. D = 4; a token costs 10 and a
 //! token-step 100.
 
+pub mod reading;
+
 use std::collections::BTreeMap;
 use std::fs;
 
