@@ -34,8 +34,8 @@ impl MeanDepths {
 
     /// The mean depth at the first cue with enough tokens, rounded to the nearest whole number, halves up.
     fn depth(&self, cues: &[Vec<u32>]) -> Option<u32> {
-        let seen = cues.iter().filter_map(|cue| self.0.get(cue));
-        let (sum, count) = seen.clone().find(|(_, count)| *count >= FEWEST).or(seen.last())?;
+        let mut seen = cues.iter().filter_map(|cue| self.0.get(cue));
+        let (sum, count) = seen.clone().find(|(_, count)| *count >= FEWEST).or(seen.next_back())?;
         Some(((2 * sum + count) / (2 * count)) as u32)
     }
 }

@@ -54,9 +54,13 @@ impl Evaluator<'_> {
         self.instances.chunks(self.batch)
     }
 
-    fn pack(&self, chunk: &[EvaluationInstance], model: &Model) -> Result<(Batch, Privileged)> {
-        let instances: Vec<&Instance> = chunk.iter().map(|entry| &entry.instance).collect();
-        let identities: Vec<u64> = chunk.iter().map(|entry| entry.id).collect();
+    fn pack<'a>(
+        &self,
+        chunk: impl IntoIterator<Item = &'a EvaluationInstance>,
+        model: &Model,
+    ) -> Result<(Batch, Privileged)> {
+        let (instances, identities): (Vec<&Instance>, Vec<u64>) =
+            chunk.into_iter().map(|entry| (&entry.instance, entry.id)).unzip();
         let batch = Batch::new(&instances, &identities, self.task.spec().supervision, self.headline, &model.device)?;
         let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
         Ok((batch, privileged))

@@ -6,6 +6,7 @@ use std::time::Instant;
 use haltbench_analysis::Split;
 
 use super::Evaluator;
+use crate::data::EvaluationInstance;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::monitor::{Monitor, Stage};
@@ -17,19 +18,21 @@ const BATCHES: usize = 6;
 const REPETITIONS: usize = 9;
 
 impl Evaluator<'_> {
-    /// Times batches of sizes trained on, each way in turn. The first pass of each is not counted.
+    /// Times batches of sizes trained on, each way in turn; nothing if there are none. The first pass of each is not counted.
     ///
     /// # Errors
     /// If a pass fails, or [`Error::Interrupted`].
     pub fn time(&self, model: &Model, monitor: &dyn Monitor) -> Result<Speed> {
-        let in_range = |chunk: &&[_]| {
-            let chunk: &[crate::data::EvaluationInstance] = chunk;
-            chunk.iter().all(|entry| entry.split == Split::InRange)
-        };
-        let chunks: Vec<_> = self.chunks().filter(in_range).collect();
+        let in_range: Vec<&EvaluationInstance> =
+            self.instances.iter().filter(|entry| entry.split == Split::InRange).collect();
+        let chunks: Vec<&[&EvaluationInstance]> = in_range.chunks(self.batch).collect();
         let stride = chunks.len().div_ceil(BATCHES).max(1);
-        let batches = chunks.into_iter().step_by(stride).map(|chunk| self.pack(chunk, model));
+        let batches = chunks.into_iter().step_by(stride).map(|chunk| self.pack(chunk.iter().copied(), model));
         let batches = batches.collect::<Result<Vec<_>>>()?;
+        let threads = haltbench_sdk::candle_core::utils::get_num_threads();
+        if batches.is_empty() {
+            return Ok(Speed { threads, ..Speed::default() });
+        }
         let policy = || -> Result<()> {
             batches.iter().try_for_each(|(batch, privileged)| {
                 evaluate(model, batch, Execution::Compacted, Some(privileged)).map(|_| ())
@@ -48,7 +51,8 @@ impl Evaluator<'_> {
             model.device.synchronize()?;
             Ok(started.elapsed().as_secs_f64())
         };
-        (seconds(&policy)?, seconds(&fixed)?);
+        seconds(&policy)?;
+        seconds(&fixed)?;
         let mut pairs = Vec::with_capacity(REPETITIONS);
         for repetition in 0..REPETITIONS {
             // Each way goes first as often as the other.
@@ -65,7 +69,6 @@ impl Evaluator<'_> {
                 return Err(Error::Interrupted(signal));
             }
         }
-        let threads = haltbench_sdk::candle_core::utils::get_num_threads();
         Ok(Speed { pairs, batches: batches.len(), threads })
     }
 }
