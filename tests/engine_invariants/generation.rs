@@ -116,7 +116,7 @@ fn a_request_to_stop_is_heard_and_measures_become_rows() {
     });
     let sums = vec![(1.0, 2.0), (0.5, 4.0)];
     let infinite = vec![(f64::INFINITY, 2.0), (0.5, 4.0)];
-    let measure = |name, sums| StringMeasure { name, sums };
+    let measure = |name, sums| StringMeasure { name, is_share: false, sums };
     let rows = rows("generated", vec![measure("length", sums), measure("divergence", infinite), measure("x", vec![])]);
     assert_eq!((rows[0].metric.as_str(), rows[0].value), ("generated_length", Some(0.25)));
     assert_eq!((rows[0].split.as_deref(), rows[0].count), (Some("in_range"), 6));

@@ -211,6 +211,16 @@ fn said_by_cells(row: &Evidence, is_wanted: impl Fn(&str) -> bool) -> Vec<Metric
     first.metrics.iter().filter(|metric| is_wanted(&metric.metric)).map(|metric| mean_over_seeds(row, metric)).collect()
 }
 
+/// What a measure that cells report themselves lies between: correlations, shares, and what cannot be negative.
+fn bounds(metric: &str) -> (f64, f64) {
+    const SHARES: [&str; 4] = ["valid", "unfinished", "accepted", "accuracy"];
+    match metric {
+        name if name.contains("spearman") => (-1.0, 1.0),
+        name if SHARES.iter().any(|share| name.ends_with(share)) => (0.0, 1.0),
+        _ => (0.0, f64::INFINITY),
+    }
+}
+
 fn mean_over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
     let same = |metric: &&MetricRow| {
         (&metric.metric, &metric.split, &metric.complexity) == (&first.metric, &first.split, &first.complexity)
@@ -229,5 +239,12 @@ fn mean_over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
         return missing.cloned().unwrap_or_else(|| of(&Estimate::missing(Reason::MissingCells, 0)));
     }
     let values: Vec<f64> = seeds.iter().filter_map(|metric| metric.and_then(|metric| metric.value)).collect();
-    of(&over_seeds(&values, seeds.iter().flatten().map(|metric| metric.count).sum()))
+    let (low, high) = bounds(&first.metric);
+    let estimate = over_seeds(&values, seeds.iter().flatten().map(|metric| metric.count).sum());
+    let estimate = Estimate {
+        low: estimate.low.map(|end| end.max(low)),
+        high: estimate.high.map(|end| end.min(high)),
+        ..estimate
+    };
+    of(&estimate)
 }

@@ -113,27 +113,30 @@ impl<'a> Judge<'a> {
 
 /// Measures of strings that a model drew at temperature 1.
 pub fn of_generated(strings: &[Judged]) -> Vec<StringMeasure> {
-    let measure = |name, of: fn(&Judged) -> (f64, f64)| StringMeasure { name, sums: strings.iter().map(of).collect() };
+    let measure = |name, is_share, of: fn(&Judged) -> (f64, f64)| {
+        let sums = strings.iter().map(of).collect();
+        StringMeasure { name, is_share, sums }
+    };
     vec![
-        measure("valid", |string| (f64::from(u8::from(string.is_valid)), 1.0)),
-        measure("unfinished", |string| (f64::from(u8::from(!string.is_finished)), 1.0)),
-        measure("length", |string| (string.tokens as f64, 1.0)),
-        measure("divergence", |string| (string.comparison.divergence, string.comparison.positions as f64)),
+        measure("valid", true, |string| (f64::from(u8::from(string.is_valid)), 1.0)),
+        measure("unfinished", true, |string| (f64::from(u8::from(!string.is_finished)), 1.0)),
+        measure("length", false, |string| (string.tokens as f64, 1.0)),
+        measure("divergence", false, |string| (string.comparison.divergence, string.comparison.positions as f64)),
     ]
 }
 
 /// Measures of what a model expects along strings of the language.
 pub fn of_teacher_forced(strings: &[Judged]) -> Vec<StringMeasure> {
-    let measure = |name, of: fn(&Divergence) -> f64| {
+    let measure = |name, is_share, of: fn(&Divergence) -> f64| {
         let sums = strings.iter().map(|string| (of(&string.comparison), string.comparison.positions as f64));
-        StringMeasure { name, sums: sums.collect() }
+        StringMeasure { name, is_share, sums: sums.collect() }
     };
     vec![
-        measure("divergence", |sums| sums.divergence),
-        measure("cross_entropy", |sums| sums.cross_entropy),
-        measure("entropy", |sums| sums.entropy),
-        measure("accuracy", |sums| sums.hits as f64),
-        measure("attainable_accuracy", |sums| sums.attainable_hits as f64),
+        measure("divergence", false, |sums| sums.divergence),
+        measure("cross_entropy", false, |sums| sums.cross_entropy),
+        measure("entropy", false, |sums| sums.entropy),
+        measure("accuracy", true, |sums| sums.hits as f64),
+        measure("attainable_accuracy", true, |sums| sums.attainable_hits as f64),
     ]
 }
 

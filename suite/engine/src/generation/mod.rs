@@ -137,7 +137,8 @@ pub fn rows(prefix: &str, measures: Vec<StringMeasure>) -> Vec<MetricRow> {
     let row = |measure: StringMeasure| {
         let identities: Vec<u64> = (0..measure.sums.len() as u64).collect();
         let sums = measure.sums.into_iter().map(|(sum, count)| ClusterSum { sum, count }).collect();
-        estimate::row(&format!("{prefix}_{}", measure.name), Split::InRange, &identities, sums, Bounds::None)
+        let bounds = if measure.is_share { Bounds::Share } else { Bounds::None };
+        estimate::row(&format!("{prefix}_{}", measure.name), Split::InRange, &identities, sums, bounds)
     };
     measures.into_iter().map(row).collect()
 }

@@ -12,11 +12,13 @@ pub struct PredictedString {
     pub distributions: Vec<Vec<f64>>,
 }
 
-/// A number that is found string by string: a ratio of two sums over strings, so that strings can be resampled.
+/// A number that is found string by string: a ratio of two sums over strings, which gives it an interval.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StringMeasure {
     /// Name of the measure in results.
     pub name: &'static str,
+    /// Whether it is a share, from 0 to 1 for every string.
+    pub is_share: bool,
     /// What each string adds to the numerator and to the denominator.
     pub sums: Vec<(f64, f64)>,
 }
