@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::program::{Bench, POLICIES, Running, assert_same, suite, until};
 
@@ -56,7 +56,7 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
         ("result.json", cut),
         ("result.json", lose),
     ];
-    for (name, damage) in cases {
+    for (number, (name, damage)) in cases.iter().enumerate() {
         let file = bench.cell("anira-e 0").join(name);
         damage(&file);
         let outcome = bench.outcome("leaderboard", &[]);
@@ -70,8 +70,125 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
             .says(&[&format!("computed again  mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display())]);
         let log = fs::read_to_string(bench.cell("anira-e 0").join("log.txt")).unwrap();
         assert!(log.contains(&format!("computed again: {}: damaged: ", file.display())), "{log}");
+        let kept = format!("; what was there is kept in {}", aside(&bench, "anira-e 0", number + 1).display());
+        assert!(again.stderr.contains(&kept) && log.contains(&kept), "{name}: {}{log}", again.stderr);
+        assert!(aside(&bench, "anira-e 0", number + 1).join("log.txt").exists(), "{name}");
         assert_same(&bench.files(), &expected);
         bench.outcome("leaderboard", &[]).well();
+    }
+}
+
+/// Where the folder of a cell goes when it is set aside for the `number`-th time.
+fn aside(bench: &Bench, title: &str, number: usize) -> PathBuf {
+    bench.cell(title).with_extension(format!("damaged-{number}"))
+}
+
+/// What a run says of a cell that it computes.
+const STARTED: &str = "started  mano-stream · anira · ";
+
+#[test]
+fn invariant_8_a_result_that_verifies_is_kept_whatever_became_of_its_status() {
+    let bench = Bench::new(&suite(&POLICIES[..1]));
+    bench.run(&[]).well();
+    let expected = bench.files();
+    let board = bench.outcome("leaderboard", &[]).well().stdout;
+    let status = bench.cell("fixed 0").join("status.json");
+    let damages: [(&str, &dyn Fn()); 4] = [
+        ("lost", &|| lose(&status)),
+        ("cut", &|| cut(&status)),
+        ("of another version", &|| fs::write(&status, "{\"state\": \"archived\"}").unwrap()),
+        ("of a run that was killed", &|| fs::write(&status, "{\"state\": \"running\"}").unwrap()),
+    ];
+    for (name, damage) in damages {
+        damage();
+        assert_eq!(bench.outcome("leaderboard", &[]).well().stdout, board, "{name}");
+        let again = bench.run(&[]).well();
+        again.says(&["done already  mano-stream · anira · fixed"]);
+        assert!(!again.stderr.contains(STARTED), "{name}: {}", again.stderr);
+        assert_same(&bench.files(), &expected);
+    }
+}
+
+#[test]
+fn invariant_8_a_folder_of_another_cell_or_version_is_set_aside_whole() {
+    let bench = Bench::new(&suite(&POLICIES[..2]));
+    bench.run(&[]).well();
+    let expected = bench.files();
+    let (cell, other) = (bench.cell("anira-e 0"), bench.cell("fixed 0"));
+    let foreign = || {
+        fs::remove_dir_all(&cell).unwrap();
+        copy(&other, &cell);
+    };
+    let old = || {
+        // A result of another version, hash and all.
+        let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 3", "\"schema\": 2", 1);
+        fs::write(cell.join("result.json"), &text).unwrap();
+        fs::remove_file(cell.join("status.json")).unwrap();
+    };
+    let cases: [(&dyn Fn(), &str); 2] =
+        [(&foreign, "it is the result of cell "), (&old, "its schema is 2, this program reads 3")];
+    for (number, (damage, reason)) in cases.into_iter().enumerate() {
+        damage();
+        let before = fs::read(cell.join("result.json")).unwrap();
+        let outcome = bench.outcome("leaderboard", &[]);
+        let start = format!("error: {}: damaged: {reason}", cell.join("result.json").display());
+        assert!(outcome.status == 4 && outcome.stderr.starts_with(&start), "{}", outcome.stderr);
+        bench.run(&[]).well().says(&[reason, "done already  mano-stream · anira · fixed"]);
+        let aside = cell.with_extension(format!("damaged-{}", number + 1));
+        assert_eq!(fs::read(aside.join("result.json")).unwrap(), before);
+        assert_same(&bench.files(), &expected);
+        bench.outcome("leaderboard", &[]).well();
+    }
+}
+
+#[test]
+fn invariant_8_what_cannot_be_read_fails_its_cell_and_is_not_touched() {
+    let bench = Bench::new(&suite(&POLICIES[..2]));
+    bench.run(&[]).well();
+    let expected = bench.files();
+    // A folder in the place of a file cannot be read, whoever asks.
+    for name in ["tokens.parquet", "result.json"] {
+        let file = bench.cell("fixed 0").join(name);
+        let hidden = bench.suite().with_file_name("hidden");
+        fs::rename(&file, &hidden).unwrap();
+        fs::create_dir(&file).unwrap();
+        let outcome = bench.run(&[]);
+        assert_eq!(outcome.status, 2, "{}", outcome.stderr);
+        let failed = format!("failed  mano-stream · anira · fixed · seed 0: {}: cannot be read", file.display());
+        outcome.says(&[&failed, "; nothing of it was touched", "done already  mano-stream · anira · anira-e"]);
+        assert!(!outcome.stderr.contains(STARTED), "{}", outcome.stderr);
+        fs::remove_dir(&file).unwrap();
+        fs::rename(&hidden, &file).unwrap();
+        assert_same(&bench.files(), &expected);
+        bench.run(&[]).well().says(&["done already  mano-stream · anira · fixed"]);
+    }
+}
+
+#[test]
+fn invariant_8_a_cell_that_is_being_computed_is_not_overwritten() {
+    let bench = Bench::new(&suite(&POLICIES[1..2]));
+    let mut first = bench.start(LONG);
+    until("a checkpoint", || {
+        bench.cells().get("anira-e 0").is_some_and(|cell| cell.join("checkpoint/training.safetensors").exists())
+    });
+    let mut second = bench.start(&[LONG, &["--overwrite"]].concat());
+    until("both ends", || first.ended().is_some() && second.ended().is_some());
+    assert!(first.wait().success() && second.wait().success(), "{}", bench.said());
+    assert!(bench.said().contains("1 of 1 cells done, 0 failed"), "{}", bench.said());
+    let whole = Bench::new(&suite(&POLICIES[1..2]));
+    whole.run(LONG).well();
+    assert_same(&bench.files(), &whole.files());
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            fs::copy(&path, to.join(name)).unwrap();
+        }
     }
 }
 
@@ -82,16 +199,21 @@ const LONG: &[&str] = &["--set", "training.steps=200"];
 fn stopped() -> (Bench, BTreeMap<String, Vec<u8>>) {
     let whole = Bench::new(&suite(&POLICIES[1..2]));
     whole.run(LONG).well();
-    let bench = Bench::new(&suite(&POLICIES[1..2]));
+    (stopped_at_seed(0), whole.files())
+}
+
+fn stopped_at_seed(seed: u64) -> Bench {
+    let bench = Bench::new(&suite(&POLICIES[1..2]).replacen("seeds = [0]", &format!("seeds = [{seed}]"), 1));
     let mut run: Running = bench.start(LONG);
-    let metrics = || bench.cells().get("anira-e 0").map(|cell| fs::read(cell.join("metrics.jsonl")));
+    let title = format!("anira-e {seed}");
+    let metrics = || bench.cells().get(&title).map(|cell| fs::read(cell.join("metrics.jsonl")));
     until("a third line of metrics", || {
         metrics().is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count() >= 3))
     });
     run.signal("INT");
     until("the end of the run", || run.ended().is_some());
     assert_eq!(run.wait().code(), Some(130), "{}", bench.said());
-    (bench, whole.files())
+    bench
 }
 
 #[test]
@@ -107,13 +229,28 @@ fn invariant_8_a_damaged_checkpoint_costs_its_steps_and_nothing_else() {
         fs::write(&file, &saved).unwrap();
         fs::write(cell.join("metrics.jsonl"), &metrics).unwrap();
         fs::write(cell.join("log.txt"), "").unwrap();
-        fs::remove_file(cell.join("status.json")).unwrap();
+        for name in ["status.json", "result.json"] {
+            let _ = fs::remove_file(cell.join(name));
+        }
         damage(&file);
         bench.run(LONG).well();
         let log = fs::read_to_string(cell.join("log.txt")).unwrap();
         assert!(log.contains("started over: ") && log.contains(reason), "{log}");
         assert_same(&bench.files(), &expected);
     }
+}
+
+#[test]
+fn invariant_8_a_checkpoint_of_another_cell_is_not_resumed() {
+    let (bench, expected) = stopped();
+    let cell = bench.cell("anira-e 0");
+    let other = stopped_at_seed(1);
+    let name = "checkpoint/training.safetensors";
+    fs::copy(other.cell("anira-e 1").join(name), cell.join(name)).unwrap();
+    bench.run(LONG).well();
+    let log = fs::read_to_string(cell.join("log.txt")).unwrap();
+    assert!(log.contains("started over: ") && log.contains("training.safetensors: damaged: it is of cell "), "{log}");
+    assert_same(&bench.files(), &expected);
 }
 
 #[test]
@@ -130,7 +267,9 @@ fn invariant_8_torn_or_lost_metrics_end_as_if_nothing_had_happened() {
             fs::write(cell.join(name), bytes).unwrap();
         }
         fs::write(cell.join("log.txt"), "").unwrap();
-        let _ = fs::remove_file(cell.join("status.json"));
+        for name in ["status.json", "result.json"] {
+            let _ = fs::remove_file(cell.join(name));
+        }
         damage(&cell.join("metrics.jsonl"));
         bench.run(LONG).well();
         let log = fs::read_to_string(cell.join("log.txt")).unwrap();
@@ -145,7 +284,9 @@ fn leftovers_of_a_killed_write_do_not_stay() {
     bench.run(&[]).well();
     let expected = bench.files();
     let cell = bench.cell("fixed 0");
-    fs::remove_file(cell.join("status.json")).unwrap();
+    for name in ["status.json", "result.json"] {
+        fs::remove_file(cell.join(name)).unwrap();
+    }
     for name in ["result.json", "tokens.parquet", "checkpoint/model.safetensors", "checkpoint/training.safetensors"] {
         fs::write(cell.join(format!("{name}.new")), "torn").unwrap();
     }

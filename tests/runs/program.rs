@@ -209,8 +209,11 @@ impl Bench {
     }
 }
 
-/// Label and seed of a cell, unless its folder is about to be made.
+/// Label and seed of a cell, unless its folder is about to be made or was set aside.
 fn title(cell: &Path) -> Option<String> {
+    if cell.extension().is_some() {
+        return None;
+    }
     let text = fs::read_to_string(cell.join("plan.toml")).ok()?;
     let plan: toml::Table = toml::from_str(&text).unwrap();
     Some(format!("{} {}", plan["label"].as_str().unwrap(), plan["seed"]))

@@ -47,7 +47,13 @@ impl Display {
     pub fn show(&mut self, event: &Event) {
         match event {
             Event::Kept(_, plan) => self.end(&format!("done already  {}", plan.title())),
-            Event::Damaged(plan, error) => self.say(&format!("computed again  {}: {error}", plan.title())),
+            Event::Damaged(plan, error, aside) => {
+                let aside = aside.display();
+                self.say(&format!("computed again  {}: {error}; what was there is kept in {aside}", plan.title()));
+            }
+            Event::Unreadable(plan, error) => {
+                self.end(&format!("failed  {}: {error}; nothing of it was touched", plan.title()));
+            }
             Event::Started(id, plan) => self.start(id, plan),
             Event::Progress(id, line) => self.progress(id, line),
             Event::Ended(id, plan, status) => {

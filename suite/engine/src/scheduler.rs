@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::monitor::Stage;
 use crate::plan::{CellPlan, Suite};
-use crate::store::{RunFolder, State, Status, TrainingLine};
+use crate::store::{CellFolder, RunFolder, State, Status, TrainingLine};
 
 /// A line that a worker prints for its scheduler.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,10 @@ pub struct ProgressLine {
 pub enum Event<'a> {
     /// A cell is done already and is left as it is.
     Kept(&'a str, &'a CellPlan),
-    /// What a cell has recorded does not verify, for this reason: it is computed again.
-    Damaged(&'a CellPlan, &'a Error),
+    /// What a cell has recorded does not verify, for this reason: it is computed again, and kept in this folder.
+    Damaged(&'a CellPlan, &'a Error, &'a Path),
+    /// What a cell has recorded cannot be read, for this reason: it is left as it is.
+    Unreadable(&'a CellPlan, &'a Error),
     /// A worker has started on a cell.
     Started(&'a str, &'a CellPlan),
     /// A worker reports.
@@ -148,38 +150,55 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Queues a cell unless it is done and verifies.
+    /// Queues a cell unless it is done and verifies. Nothing of a cell is touched without its lock, and nothing that was
+    /// computed is deleted unless it is to be overwritten.
     fn admit(&mut self, id: &'a str, plan: &'a CellPlan, report: &mut dyn FnMut(Event)) -> Result<()> {
         let cell = self.folder.cell(id);
+        let Some(mut lock) = cell.claim()? else {
+            // Another run is at work on it, or has just finished; a worker of ours waits for its end.
+            self.waiting.push(id);
+            return Ok(());
+        };
         if self.options.overwrite {
             cell.clear()?;
+            lock = self.reclaim(&cell, lock)?;
         }
         match cell.result() {
             Ok(Some(_)) => {
+                cell.settle()?;
                 self.summary.done += 1;
                 self.done.push(id);
                 report(Event::Kept(id, plan));
                 return Ok(());
             }
-            Ok(None) => {}
-            // What does not verify is computed again.
-            Err(error @ (Error::Damaged { .. } | Error::File { .. })) => {
-                cell.clear()?;
+            Ok(None) => cell.create(plan)?,
+            // What does not verify, or is of another cell or version, is computed again.
+            Err(error @ Error::Damaged { .. }) => {
+                let aside = cell.set_aside()?;
+                lock = self.reclaim(&cell, lock)?;
                 cell.create(plan)?;
-                cell.log(&format!("computed again: {error}"))?;
-                report(Event::Damaged(plan, &error));
+                cell.log(&format!("computed again: {error}; what was there is kept in {}", aside.display()))?;
+                report(Event::Damaged(plan, &error, &aside));
+            }
+            // What cannot be read may be whole.
+            Err(error @ Error::File { .. }) => {
+                self.summary.failed += 1;
+                report(Event::Unreadable(plan, &error));
+                return Ok(());
             }
             Err(error) => return Err(error),
         }
-        cell.create(plan)?;
-        // What another run is working on, or has just finished, keeps its status; a worker of ours waits for its end.
-        let lock = cell.lock();
-        if !matches!(lock, Ok(None)) && cell.status().state != State::Done {
-            cell.set_status(&Status::of(State::Pending))?;
-        }
+        cell.set_status(&Status::of(State::Pending))?;
         drop(lock);
         self.waiting.push(id);
         Ok(())
+    }
+
+    /// The lock of a cell whose folder is gone with the lock that was held on it.
+    fn reclaim(&self, cell: &CellFolder, held: File) -> Result<File> {
+        let lock = cell.claim()?;
+        drop(held);
+        lock.ok_or_else(|| Error::Cell(format!("{}: another process is at work on this cell", cell.path().display())))
     }
 
     fn work(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {

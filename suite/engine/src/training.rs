@@ -118,7 +118,7 @@ impl Trainer<'_> {
         let path = folder.file("checkpoint/training.safetensors");
         let metrics = folder.file("metrics.jsonl");
         let mut optimiser = AdamW::new(&model.variables, settings)?;
-        match read_checkpoint(&path).and_then(|checkpoint| complete(checkpoint, &metrics, settings)) {
+        match read_checkpoint(&path, folder.id()).and_then(|checkpoint| complete(checkpoint, &metrics, settings)) {
             Ok(Some(checkpoint)) => restore(model, &mut optimiser, checkpoint)?,
             Ok(None) => {}
             // A damaged checkpoint costs its steps, never the cell.
@@ -141,7 +141,7 @@ impl Trainer<'_> {
             let signal = monitor.interrupted();
             if made.is_multiple_of(settings.checkpoint_every) || last || signal.is_some() {
                 log.save()?;
-                save(model, &optimiser, &path)?;
+                save(model, &optimiser, folder.id(), &path)?;
             }
             if let (Some(signal), false) = (signal, last) {
                 return Ok(Progress::Interrupted(signal));
@@ -215,11 +215,11 @@ fn complete(checkpoint: Option<Checkpoint>, metrics: &Path, settings: &TrainingS
     Err(Error::Damaged { path: metrics.to_owned(), message })
 }
 
-fn save(model: &Model, optimiser: &AdamW, path: &Path) -> Result<()> {
+fn save(model: &Model, optimiser: &AdamW, cell: &str, path: &Path) -> Result<()> {
     let mut tensors = optimiser.state()?;
     let weights = model.variables.weights()?;
     tensors.extend(weights.into_iter().map(|(name, tensor)| (format!("weight.{name}"), tensor)));
-    write_checkpoint(path, &Checkpoint { step: optimiser.steps(), tensors })
+    write_checkpoint(path, &Checkpoint { cell: cell.to_owned(), step: optimiser.steps(), tensors })
 }
 
 fn restore(model: &Model, optimiser: &mut AdamW, checkpoint: Checkpoint) -> Result<()> {

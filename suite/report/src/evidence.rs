@@ -1,9 +1,9 @@
 //! What the run folder holds about the policies of a board.
 
 use haltbench_analysis::{CostAccuracy, Reason, TokenTable};
+use haltbench_engine::Result;
 use haltbench_engine::plan::{CellPlan, Suite};
-use haltbench_engine::store::{CellFolder, CellResult, RESULT_SCHEMA, RunFolder, State, Status, Timings, read_tokens};
-use haltbench_engine::{Error, Result};
+use haltbench_engine::store::{CellResult, RunFolder, State, Status, Timings, read_tokens};
 use haltbench_sdk::policy::Role;
 
 use crate::board::MissingCell;
@@ -137,7 +137,7 @@ fn evidence<'a>(
     };
     for (id, plan) in cells {
         let folder = run.cell(id);
-        match finished(&folder, id)? {
+        match folder.result()? {
             Some(result) => {
                 row.seeds.push(plan.seed);
                 row.results.push(result);
@@ -149,19 +149,6 @@ fn evidence<'a>(
     }
     row.in_range = cost_accuracy(&row.tables);
     Ok(row)
-}
-
-/// The verified result of a cell, if it is done.
-fn finished(folder: &CellFolder, id: &str) -> Result<Option<CellResult>> {
-    let Some(result) = folder.result()? else { return Ok(None) };
-    let damaged = |message| Err(Error::Damaged { path: folder.file("result.json"), message });
-    if result.schema != RESULT_SCHEMA {
-        return damaged(format!("its schema is {}, this program reads {RESULT_SCHEMA}", result.schema));
-    }
-    if result.cell != id {
-        return damaged(format!("it is the result of cell {}", result.cell));
-    }
-    Ok(Some(result))
 }
 
 fn missing_cell(id: &str, label: &str, seed: u64, status: &Status) -> MissingCell {

@@ -1,6 +1,6 @@
 //! From a suite file to its cells: names are looked up, parameters resolved, grids expanded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
@@ -52,6 +52,7 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     }
     let device = if device == "cpu" { "cpu" } else { "cuda" };
     let mut cells: Vec<(String, CellPlan)> = Vec::new();
+    let mut ids: BTreeSet<String> = BTreeSet::new();
     for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
         for seed in &file.seeds {
             let (readers, others): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
@@ -74,7 +75,7 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
                     evaluation: file.evaluation.clone(),
                 };
                 let id = plan.id()?;
-                if cells.iter().any(|(other, _)| *other == id) {
+                if !ids.insert(id.clone()) {
                     return Err(Error::Usage(format!("the suite names the cell {} twice", plan.title())));
                 }
                 siblings.insert(&policy.label, (id.clone(), catalogue.policy(&policy.choice.name)?.kind));

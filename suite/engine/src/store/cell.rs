@@ -1,13 +1,14 @@
 //! Folders of a run and of a cell.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
-use super::result::{CellResult, Timings};
+use super::result::{CellResult, RESULT_SCHEMA, Timings};
 use super::status::{State, Status};
 use crate::error::{Error, Result};
 use crate::plan::CellPlan;
@@ -48,8 +49,9 @@ impl RunFolder {
     pub fn cells_of_other_schemas(&self, schema: u32) -> usize {
         let own = format!("schema = {schema}\n");
         let is_other = |entry: fs::DirEntry| {
-            // The schema is a plan's first line.
-            fs::read_to_string(entry.path().join("plan.toml")).is_ok_and(|plan| !plan.starts_with(&own))
+            // The schema is a plan's first line. What was set aside is no cell.
+            !entry.file_name().to_string_lossy().contains('.')
+                && fs::read_to_string(entry.path().join("plan.toml")).is_ok_and(|plan| !plan.starts_with(&own))
         };
         fs::read_dir(&self.0)
             .into_iter()
@@ -82,7 +84,16 @@ impl CellFolder {
         self.0.join(name)
     }
 
-    /// Creates the folder with its plan, unless it is there.
+    /// Creates the folder and takes its lock; `None` if another process holds it.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn claim(&self) -> Result<Option<File>> {
+        fs::create_dir_all(&self.0).map_err(Error::file(&self.0, "cannot be created"))?;
+        self.lock()
+    }
+
+    /// Writes the plan into the folder, which is created if it is not there.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -98,9 +109,7 @@ impl CellFolder {
     /// [`Error::File`].
     pub fn clear(&self) -> Result<()> {
         match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::file(&self.0, "cannot be removed")(error))
-            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file(&self.0, "cannot be removed")(error)),
             _ => Ok(()),
         }
     }
@@ -157,7 +166,7 @@ impl CellFolder {
     fn recorded(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.file(name);
         fs::read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::Damaged { path, message: "the file is missing".to_owned() },
+            ErrorKind::NotFound => Error::Damaged { path, message: "the file is missing".to_owned() },
             _ => Error::file(&path, "cannot be read")(error),
         })
     }
@@ -187,16 +196,21 @@ impl CellFolder {
         append().map_err(Error::file(&path, "cannot be written"))
     }
 
-    /// The result of a finished cell, verified with all files that it names against their hashes; `None` if the cell
-    /// has not finished.
+    /// The result of a finished cell; `None` if the cell has not finished.
+    ///
+    /// A result is written whole and after every other file that it names. So a cell is done if and only if it has a
+    /// result of its own and of this schema, and every file verifies: whatever became of `status.json`.
     ///
     /// # Errors
-    /// [`Error::Damaged`] naming the file that does not verify.
+    /// [`Error::Damaged`] naming the file that does not verify; [`Error::File`] naming one that cannot be read, of which
+    /// nothing is known.
     pub fn result(&self) -> Result<Option<CellResult>> {
         let status = self.status();
-        if status.state != State::Done {
-            return Ok(None);
-        }
+        let path = self.file("result.json");
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && status.state != State::Done => return Ok(None),
+            _ => self.recorded("result.json")?,
+        };
         let damaged = |name: &str, message: String| Error::Damaged { path: self.file(name), message };
         let verify = |name: &str, bytes: &[u8], expected: &str| {
             let found = hash(bytes);
@@ -205,17 +219,63 @@ impl CellFolder {
             }
             Err(damaged(name, format!("its hash is {found}, recorded is {expected}")))
         };
-        let bytes = self.recorded("result.json")?;
         if let Some(expected) = &status.result {
             verify("result.json", &bytes, expected)?;
         }
-        let result: CellResult =
-            serde_json::from_slice(&bytes).map_err(|error| damaged("result.json", error.to_string()))?;
+        let unreadable = |error: serde_json::Error| damaged("result.json", error.to_string());
+        let named: Named = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        if named.schema != RESULT_SCHEMA {
+            let message = format!("its schema is {}, this program reads {RESULT_SCHEMA}", named.schema);
+            return Err(damaged("result.json", message));
+        }
+        if named.cell != self.id() {
+            return Err(damaged("result.json", format!("it is the result of cell {}", named.cell)));
+        }
+        let result: CellResult = serde_json::from_slice(&bytes).map_err(unreadable)?;
         for (name, expected) in &result.files {
             verify(name, &self.recorded(name)?, expected)?;
         }
         Ok(Some(result))
     }
+
+    /// Records that a cell with a verified result is done, and drops what only training needs: a process that wrote the
+    /// result may have been killed before it could.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn settle(&self) -> Result<()> {
+        let training = self.file("checkpoint/training.safetensors");
+        match fs::remove_file(&training) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::file(&training, "cannot be removed")(error))
+            }
+            _ if self.status().state == State::Done => Ok(()),
+            _ => self.set_done(),
+        }
+    }
+
+    /// Moves the folder aside, to the first `ID.damaged-N` that is free: nothing that was computed is deleted.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn set_aside(&self) -> Result<PathBuf> {
+        let place = |number: u32| self.0.with_file_name(format!("{}.damaged-{number}", self.id()));
+        let free = (1..).map(place).find(|place| !place.exists()).unwrap_or_else(|| place(0));
+        fs::rename(&self.0, &free).map_err(Error::file(&self.0, "cannot be moved aside"))?;
+        Ok(free)
+    }
+
+    /// The cell's identifier: the name of its folder.
+    pub fn id(&self) -> &str {
+        self.0.file_name().and_then(OsStr::to_str).unwrap_or_default()
+    }
+}
+
+/// What a result says of itself, whatever its schema.
+#[derive(Deserialize)]
+struct Named {
+    schema: u32,
+    cell: String,
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -157,7 +157,7 @@ impl<'a> Cell<'a> {
 /// Gives a model the weights that a finished cell has recorded; `title` names that cell.
 fn load(model: &Model, folder: &CellFolder, title: &str) -> Result<()> {
     let path = folder.file("checkpoint/model.safetensors");
-    let checkpoint = read_checkpoint(&path)?;
+    let checkpoint = read_checkpoint(&path, folder.id())?;
     let checkpoint =
         checkpoint.ok_or_else(|| Error::Damaged { path: path.clone(), message: "the file is missing".to_owned() })?;
     for name in model.variables.weights()?.into_keys() {

@@ -19,8 +19,8 @@ use crate::ledger::Ledger;
 use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
 use crate::store::{
-    BaselineResult, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, TrainingLine, read_tokens, write_model,
-    write_tokens,
+    BaselineResult, CellResult, Checkpoint, MetricRow, MetricsLog, RESULT_SCHEMA, TrainingLine, read_tokens,
+    write_model, write_tokens,
 };
 
 impl Cell<'_> {
@@ -38,7 +38,9 @@ impl Cell<'_> {
         self.folder.write_json("vocabulary.json", &task.spec().vocabulary)?;
         let configuration = self.configuration();
         let step = if self.is_trained() { plan.training.steps } else { 0 };
-        write_model(&self.folder.file("checkpoint"), step, &self.model.variables.weights()?, &configuration)?;
+        let tensors = self.model.variables.weights()?;
+        let model = Checkpoint { cell: self.folder.id().to_owned(), step, tensors };
+        write_model(&self.folder.file("checkpoint"), &model, &configuration)?;
         // The measures come from the file as it can be read back, as anybody else would compute them.
         let table = read_tokens(&path)?;
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.recurrence.max_depth);

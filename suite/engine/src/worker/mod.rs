@@ -36,8 +36,8 @@ pub fn run_cell(
     let folder = run.cell(id);
     let _lock = wait_for_lock(&folder)?;
     // Another run may have finished it meanwhile.
-    if matches!(folder.result(), Ok(Some(_))) {
-        return Ok(());
+    if folder.result()?.is_some() {
+        return folder.settle();
     }
     folder.set_status(&Status::of(State::Running))?;
     let outcome = contained(|| {
