@@ -19,7 +19,8 @@ position over all sizes, a position that training has fewer than five of the mea
 ## When it halts
 
 After that depth, whatever the tokens are. A policy that is no better than this knows how long a problem is and how far
-it has come.
+it has come. It is told the size of the instance, which the tokens read so far need not show: it is not causal, and knows
+more than a policy under test can.
 
 ## Cost
 
@@ -27,6 +28,7 @@ No decisions; no training of its own.",
     reference: "control",
     role: Role::Cue,
     training: Training::Borrowed,
+    causal: false,
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 

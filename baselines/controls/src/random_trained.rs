@@ -10,12 +10,12 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-The histogram of the depths that the policy named by `of` gives to tokens of instances that training may see, apart for
-rows whose prediction is part of an answer. Every token draws its depth from the histogram of its role, in training and
+The histogram of the depths that the policy named by `of` gives to tokens of instances that training may see, separately
+for rows whose prediction is part of an answer. Every token draws its depth from the histogram of its role, in training and
 in evaluation.
 
 `random-matched` shuffles depths under weights that have never seen such depths, and so measures what misplacing them
-costs these weights. Here the weights have been trained at them: what a policy is better than this is what choosing the
+costs these weights. Here the weights have been trained at them: how much better a policy is than this is what choosing the
 tokens is worth.
 
 ## When it halts

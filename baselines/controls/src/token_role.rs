@@ -12,8 +12,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-The mean depth that the policy named by `of` gives to each token of the vocabulary, apart for rows whose prediction is
-part of an answer, over instances that training may see; rounded to a whole number. A token that training has fewer than
+The mean depth that the policy named by `of` gives to each token of the vocabulary, separately for rows whose prediction
+is part of an answer, over instances that training may see; rounded to a whole number. A token that training has fewer than
 five of takes the mean of its role.
 
 ## When it halts

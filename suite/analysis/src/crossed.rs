@@ -1,14 +1,14 @@
-//! Values of seeds by sequences, and the interval of their mean.
+//! Values of seeds by problems, and the interval of their mean.
 //!
-//! Every seed is evaluated on the same sequences, so the two are crossed: what is hard about a sequence is shared by
-//! all seeds and does not average out over them. [`Crossed`] holds one value y for each seed and sequence of such a
+//! Every seed is evaluated on the same problems, so the two are crossed: what is hard about a problem is shared by
+//! all seeds and does not average out over them. [`Crossed`] holds one value y for each seed and problem of such a
 //! complete design, and its mean is the estimate.
 //!
 //! * **Means of tokens** are ratios R of two sums. Their table is linearised: y = R + (sum - R count) / mean count,
 //!   whose mean is R exactly (Cochran, Sampling Techniques, 3rd edition, 1977, section 6.3).
 //! * **Other statistics** have pseudo-values of the block jackknife: see [`crate::jackknife`].
 //! * **Differences**, and anything else that is linear close to the data, are combinations of tables, cell by cell:
-//!   paired by seed and sequence.
+//!   paired by seed and problem.
 //!
 //! # The interval
 //!
@@ -22,9 +22,15 @@
 //! one part; the form used here never in less than 94.9 %. What that costs: with two seeds that differ no more than
 //! chance, the interval is 2.3 times as wide.
 //!
-//! With one seed it is Student's t over sequences, and [`IntervalMethod::SequencesOnly`] says what is not in it.
+//! # The unit
 //!
-//! Sequences count as one sample. That those of each size were drawn apart makes intervals of means a little too wide.
+//! Sequences of one problem are answered alike, in part because they are of one problem, and what is held out of training
+//! is a problem: all that is counted in its sequences goes into one value. In a task where many sequences have a problem of
+//! their own, this is one value for each sequence.
+//!
+//! With one seed it is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says what is not in it.
+//!
+//! Problems count as one sample. That those of each size were drawn apart makes intervals of means a little too wide.
 
 use crate::estimate::{Estimate, IntervalMethod};
 use crate::interval::{LEVEL, none_of, student_t};
@@ -36,7 +42,7 @@ use crate::reason::Reason;
 /// rounding.
 const ROUNDING: f64 = 1e-12;
 
-/// A complete table of seeds by units, where a unit is a sequence or a block of sequences. Its mean is the estimate.
+/// A complete table of seeds by units, where a unit is a problem or a block of problems. Its mean is the estimate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crossed {
     /// Numbers of the units, ascending.
@@ -45,20 +51,20 @@ pub struct Crossed {
     values: Vec<Vec<f64>>,
     mean: f64,
     count: usize,
-    /// How many sequences the units are made of.
-    sequences: usize,
+    /// How many problems the units are made of.
+    problems: usize,
     bounds: (f64, f64),
     /// Why there can be no interval although there is a value.
     flaw: Option<Reason>,
 }
 
 impl Crossed {
-    /// From one value for each seed and unit. `count` is the number of observations behind them, `sequences` that of
-    /// the sequences that the units are made of.
+    /// From one value for each seed and unit. `count` is the number of observations behind them, `problems` that of
+    /// the problems that the units are made of.
     ///
     /// [`Reason::Empty`] without seeds or units, [`Reason::Mismatched`] if a seed has not one value for each unit,
     /// [`Reason::NotFinite`] if a value is infinite or NaN.
-    pub fn of_values(units: Vec<u64>, values: Vec<Vec<f64>>, count: usize, sequences: usize) -> Result<Self, Reason> {
+    pub fn of_values(units: Vec<u64>, values: Vec<Vec<f64>>, count: usize, problems: usize) -> Result<Self, Reason> {
         if units.is_empty() || values.is_empty() {
             return Err(Reason::Empty);
         }
@@ -70,20 +76,20 @@ impl Crossed {
         }
         let mean = values.iter().flatten().sum::<f64>() / (units.len() * values.len()) as f64;
         let bounds = (f64::NEG_INFINITY, f64::INFINITY);
-        Ok(Crossed { units, values, mean, count, sequences, bounds, flaw: None })
+        Ok(Crossed { units, values, mean, count, problems, bounds, flaw: None })
     }
 
-    /// The ratio of sums over all seeds and sequences, linearised; with counts of observations, their mean. Its `count`
-    /// is the sum of counts. Sequence k of every seed has the number `sequences[k]`; those that no seed has anything of
+    /// The ratio of sums over all seeds and problems, linearised; with counts of observations, their mean. Its `count`
+    /// is the sum of counts. Problem k of every seed has the number `problems[k]`; those that no seed has anything of
     /// are left out.
     ///
-    /// [`Reason::Empty`] if nothing is counted, [`Reason::Mismatched`] if a seed has not one sum for each sequence,
+    /// [`Reason::Empty`] if nothing is counted, [`Reason::Mismatched`] if a seed has not one sum for each problem,
     /// [`Reason::NotFinite`] if a sum is infinite or NaN.
-    pub fn of_sums(sequences: &[u64], sums: &[Vec<ClusterSum>]) -> Result<Self, Reason> {
-        if sums.iter().any(|seed| seed.len() != sequences.len()) {
+    pub fn of_sums(problems: &[u64], sums: &[Vec<ClusterSum>]) -> Result<Self, Reason> {
+        if sums.iter().any(|seed| seed.len() != problems.len()) {
             return Err(Reason::Mismatched);
         }
-        let kept: Vec<usize> = (0..sequences.len()).filter(|&k| sums.iter().any(|seed| seed[k].count > 0.0)).collect();
+        let kept: Vec<usize> = (0..problems.len()).filter(|&k| sums.iter().any(|seed| seed[k].count > 0.0)).collect();
         let (mut sum, mut count) = (0.0, 0.0);
         for cell in sums.iter().flat_map(|seed| kept.iter().map(|&k| seed[k])) {
             sum += cell.sum;
@@ -96,12 +102,12 @@ impl Crossed {
         let mean_count = count / (kept.len() * sums.len()) as f64;
         let linearised = |cell: ClusterSum| ratio + (cell.sum - ratio * cell.count) / mean_count;
         let values = sums.iter().map(|seed| kept.iter().map(|&k| linearised(seed[k])).collect()).collect();
-        let units = kept.iter().map(|&k| sequences[k]).collect();
+        let units = kept.iter().map(|&k| problems[k]).collect();
         let table = Crossed::of_values(units, values, count.round() as usize, kept.len())?;
         Ok(Crossed { mean: ratio, ..table })
     }
 
-    /// The same table, whose mean and whose value of any one sequence lie between these bounds: 0 and 1 of a share, -1
+    /// The same table, whose mean and whose value of any one problem lie between these bounds: 0 and 1 of a share, -1
     /// and 1 of a correlation. No interval leaves them.
     pub fn within(self, low: f64, high: f64) -> Self {
         Crossed { bounds: (low, high), ..self }
@@ -117,7 +123,7 @@ impl Crossed {
         Crossed { flaw: Some(reason), ..self }
     }
 
-    /// `constant` plus a weighted sum of tables, cell by cell; `count` is the number of sequences.
+    /// `constant` plus a weighted sum of tables, cell by cell; `count` is the number of problems.
     ///
     /// [`Reason::Empty`] without tables, [`Reason::MissingCells`] if they are not of the same units and the same number
     /// of seeds.
@@ -137,7 +143,7 @@ impl Crossed {
             bounds = (bounds.0 + ends.0.min(ends.1), bounds.1 + ends.0.max(ends.1));
         }
         let flaw = terms.iter().find_map(|(_, table)| table.flaw);
-        let table = Crossed::of_values(first.units.clone(), values, first.sequences, first.sequences)?;
+        let table = Crossed::of_values(first.units.clone(), values, first.problems, first.problems)?;
         Ok(Crossed { mean, bounds, flaw, ..table })
     }
 
@@ -165,7 +171,7 @@ impl Crossed {
             Err(_) => self.mean,
         };
         let values = self.values.iter().map(|seed| units.iter().map(|unit| value(seed, unit)).collect()).collect();
-        Crossed { units: units.to_vec(), values, sequences: units.len(), ..self.clone() }
+        Crossed { units: units.to_vec(), values, problems: units.len(), ..self.clone() }
     }
 
     /// Numbers of the units, ascending.
@@ -205,7 +211,7 @@ impl Crossed {
     /// The interval of a level, and what it accounts for; see [the module](self). [`Reason::TooFew`] below two units;
     /// [`Reason::Unstable`] of a jackknife that failed.
     ///
-    /// Where no value of a table with bounds differs from another, a share p of sequences could still do so, of which
+    /// Where no value of a table with bounds differs from another, a share p of problems could still do so, of which
     /// none of n was seen, and move the mean by p times the distance to a bound: p is [`none_of`]. Without bounds, such
     /// an interval has no width: a fixed depth is what it is.
     pub fn interval(&self, level: f64) -> Result<((f64, f64), IntervalMethod), Reason> {
@@ -215,13 +221,13 @@ impl Crossed {
         let found = self.units.len();
         let squares = MeanSquares::of(&self.values).ok_or(Reason::TooFew { needed: 2, found })?;
         let seeds = self.seeds();
-        let method = if seeds == 1 { IntervalMethod::SequencesOnly } else { IntervalMethod::RandomEffects };
+        let method = if seeds == 1 { IntervalMethod::ProblemsOnly } else { IntervalMethod::RandomEffects };
         let (mean, (low, high)) = (self.mean, self.bounds);
         if self.is_constant() {
             if !low.is_finite() || !high.is_finite() {
                 return Ok(((mean, mean), method));
             }
-            let share = none_of(self.sequences, level);
+            let share = none_of(self.problems, level);
             let ends = (mean - share * (mean - low), mean + share * (high - mean));
             return Ok(((ends.0.min(mean), ends.1.max(mean)), IntervalMethod::NoVariation));
         }
@@ -230,7 +236,7 @@ impl Crossed {
             if variance > 0.0 { student_t(level, df).powi(2) * variance } else { 0.0 }
         };
         let width =
-            (part(seeds - 1, squares.variance_of_seeds()) + part(found - 1, squares.variance_of_sequences())).sqrt();
+            (part(seeds - 1, squares.variance_of_seeds()) + part(found - 1, squares.variance_of_problems())).sqrt();
         Ok((((mean - width).max(low.min(mean)), (mean + width).min(high.max(mean))), method))
     }
 

@@ -10,17 +10,17 @@ use crate::reason::Reason;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalMethod {
-    /// Two-way random effects over seeds and the sequences that they share: the error of training again and of
-    /// evaluating finitely many sequences. See [`crate::crossed`].
+    /// Two-way random effects over seeds and the problems that they share: the error of training again and of
+    /// evaluating finitely many problems. See [`crate::crossed`].
     RandomEffects,
-    /// Student's t over the sequences of one seed: the error of evaluating finitely many sequences. It says nothing
+    /// Student's t over the problems of one seed: the error of evaluating finitely many problems. It says nothing
     /// about another training run.
-    SequencesOnly,
+    ProblemsOnly,
     /// Student's t over one value for each seed.
     SeedsOnly,
     /// Student's t over repeated measurements of one seed. It says nothing about another training run.
     RepetitionsOnly,
-    /// No value differed from another, which is no proof that none ever does: what a share of sequences that differ, of
+    /// No value differed from another, which is no proof that none ever does: what a share of problems that differ, of
     /// which none was seen, could still move (Clopper and Pearson 1934). It says nothing about another training run.
     NoVariation,
 }
@@ -28,11 +28,11 @@ pub enum IntervalMethod {
 impl fmt::Display for IntervalMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            IntervalMethod::RandomEffects => "two-way random effects, seeds and sequences",
-            IntervalMethod::SequencesOnly => "t over sequences; training is not in it",
+            IntervalMethod::RandomEffects => "two-way random effects, seeds and problems",
+            IntervalMethod::ProblemsOnly => "t over problems; training is not in it",
             IntervalMethod::SeedsOnly => "t over seeds",
             IntervalMethod::RepetitionsOnly => "t over repetitions; training is not in it",
-            IntervalMethod::NoVariation => "Clopper-Pearson over sequences, of which none differed",
+            IntervalMethod::NoVariation => "Clopper-Pearson over problems, of which none differed",
         })
     }
 }

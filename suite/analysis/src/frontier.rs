@@ -95,7 +95,7 @@ impl Frontier {
     }
 }
 
-/// Cost and accuracy of one policy, or of one fixed depth, as tables over the same seeds and sequences.
+/// Cost and accuracy of one policy, or of one fixed depth, as tables over the same seeds and problems.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CostAccuracy {
     /// The cost.
@@ -143,7 +143,7 @@ impl Gain {
 /// vertices is not in it; `tests/coverage/gain.rs` has what that costs.
 ///
 /// [`Reason::NoFrontier`] without fixed depths, [`Reason::MissingCells`] if one of them was evaluated on other seeds or
-/// sequences than the policy.
+/// problems than the policy.
 pub fn adapt_gain(policy: &CostAccuracy, fixed: &[CostAccuracy], guess: Option<f64>) -> Result<Gain, Reason> {
     let points: Vec<(f64, f64)> = fixed.iter().map(CostAccuracy::point).collect();
     let frontier = Frontier::new(&points)?;

@@ -2,11 +2,11 @@
 //!
 //! A statistic such as a rank correlation is computed for each seed, and averaged over the seeds. Its table has
 //! pseudo-values of the delete-a-group jackknife (Quenouille 1956; Tukey 1958; Kott, Journal of Official Statistics 17
-//! (2001) 521-526): with B blocks of sequences, block b of a seed has B θ - (B - 1) θ without b. They are shifted so
+//! (2001) 521-526): with B blocks of problems, block b of a seed has B θ - (B - 1) θ without b. They are shifted so
 //! that their mean is θ itself: the jackknife's correction of bias is not applied.
 //!
 //! The blocks are the same for all seeds, so that their table is crossed like that of a mean, and for all policies that
-//! were evaluated on the same sequences, so that tables can be subtracted.
+//! were evaluated on the same problems, so that tables can be subtracted.
 
 use crate::crossed::Crossed;
 use crate::reason::Reason;
@@ -14,36 +14,36 @@ use crate::reason::Reason;
 /// Most blocks. Enough for 49 degrees of freedom, whose quantile of t is 2.5 % above the normal one.
 const BLOCKS: usize = 50;
 
-/// Sequences in blocks of nearly equal number: sequence k is in block k modulo their number, so that every block has
-/// sequences of all sizes where neighbours have one size.
+/// Problems in blocks of nearly equal number: problem k is in block k modulo their number, so that every block has
+/// problems of all sizes where neighbours have one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocks {
-    sequences: usize,
+    problems: usize,
 }
 
 impl Blocks {
-    /// Blocks of so many sequences: 50, or one for each sequence if there are fewer.
-    pub fn of(sequences: usize) -> Self {
-        Blocks { sequences }
+    /// Blocks of so many problems: 50, or one for each problem if there are fewer.
+    pub fn of(problems: usize) -> Self {
+        Blocks { problems }
     }
 
     /// How many blocks there are.
     pub fn count(self) -> usize {
-        self.sequences.min(BLOCKS)
+        self.problems.min(BLOCKS)
     }
 
-    /// The block of a sequence, by its place among all.
-    pub fn block(self, sequence: usize) -> usize {
-        sequence % self.count().max(1)
+    /// The block of a problem, by its place among all.
+    pub fn block(self, problem: usize) -> usize {
+        problem % self.count().max(1)
     }
 }
 
-/// The table of the mean over seeds of a statistic. `statistic(seed, Some(b))` is that of a seed without the sequences
+/// The table of the mean over seeds of a statistic. `statistic(seed, Some(b))` is that of a seed without the problems
 /// of block b, `statistic(seed, None)` that of all. `count` is the number of observations.
 ///
 /// The mean is undefined as soon as it is undefined for one seed: leaving that seed out would be a silent skip. Where
 /// leaving out a block leaves the statistic undefined, the table has a value but no interval ([`Reason::Unstable`]).
-/// [`Reason::Empty`] without seeds or sequences.
+/// [`Reason::Empty`] without seeds or problems.
 pub fn jackknife(
     seeds: usize,
     blocks: Blocks,
@@ -67,6 +67,6 @@ pub fn jackknife(
         values.push(defined.iter().map(|value| whole - scale * (value - mean)).collect());
     }
     let units = (0..number as u64).collect();
-    let table = Crossed::of_values(units, values, count, blocks.sequences)?;
+    let table = Crossed::of_values(units, values, count, blocks.problems)?;
     Ok(if undefined > 0 { table.flawed(Reason::Unstable { undefined, blocks: seeds * number }) } else { table })
 }

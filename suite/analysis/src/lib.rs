@@ -5,7 +5,7 @@
 //!
 //! * [`measures`]: accuracy, mean depth, cost; alignment of depth with complexity; both per complexity level and size;
 //! * [`correlation`]: the rank correlations they are built from, usable on plain slices;
-//! * [`crossed`] and [`jackknife`]: intervals over sequences, and over seeds and sequences;
+//! * [`crossed`] and [`jackknife`]: intervals over problems, and over seeds and problems;
 //! * [`frontier`]: accuracy above the fixed-depth frontier at the same cost;
 //! * [`ranking`]: simultaneous differences, rank intervals and letters.
 //!

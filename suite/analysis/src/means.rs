@@ -1,12 +1,12 @@
-//! What one sequence contributes to a mean.
+//! What one problem contributes to a mean.
 
-/// Sum and number of the observations of one sequence. A mean over tokens is a ratio: the sum over sequences of what
+/// Sum and number of the observations of one problem. A mean over tokens is a ratio: the sum over problems of what
 /// they add up to, by the sum of how many tokens they have.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ClusterSum {
-    /// Sum over the observations of the sequence.
+    /// Sum over the observations of the problem.
     pub sum: f64,
-    /// Number of observations of the sequence, 0 allowed; or, of a ratio, what the sum is compared with.
+    /// Number of observations of the problem, 0 allowed; or, of a ratio, what the sum is compared with.
     pub count: f64,
 }
 

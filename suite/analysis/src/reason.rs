@@ -14,7 +14,7 @@ pub enum Reason {
     Empty,
     /// One of the variables has no variation, or none that its controls leave over.
     Constant,
-    /// There are fewer observations, sequences or strata than the statistic needs.
+    /// There are fewer observations, problems or strata than the statistic needs.
     TooFew {
         /// How many the statistic needs.
         needed: usize,
@@ -25,7 +25,7 @@ pub enum Reason {
     OutsideFrontier,
     /// There is no fixed-depth frontier to compare with.
     NoFrontier,
-    /// Some of the seeds or sequences that are compared were not evaluated.
+    /// Some of the seeds or problems that are compared were not evaluated.
     MissingCells,
     /// The quantity does not exist here, such as a complexity that the task does not define.
     NotApplicable,
@@ -33,7 +33,7 @@ pub enum Reason {
     Mismatched,
     /// An input, or the result, is infinite or not a number.
     NotFinite,
-    /// Leaving out a block of sequences leaves the statistic undefined, so that it has no interval.
+    /// Leaving out a block of problems leaves the statistic undefined, so that it has no interval.
     Unstable {
         /// How often it was undefined.
         undefined: usize,
@@ -46,7 +46,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Empty => write!(f, "there are no observations"),
-            Reason::Constant => write!(f, "one of the variables has no variation"),
+            Reason::Constant => write!(f, "one of the two is constant, or nothing is left of it"),
             Reason::TooFew { needed, found } => write!(f, "{needed} are needed, {found} found"),
             Reason::OutsideFrontier => write!(f, "the cost is below the cheapest fixed depth"),
             Reason::NoFrontier => write!(f, "there is no fixed-depth frontier"),
@@ -55,7 +55,7 @@ impl fmt::Display for Reason {
             Reason::Mismatched => write!(f, "the inputs differ in length"),
             Reason::NotFinite => write!(f, "a value is infinite or not a number"),
             Reason::Unstable { undefined, blocks } => {
-                write!(f, "undefined without {undefined} of {blocks} blocks of sequences")
+                write!(f, "undefined without {undefined} of {blocks} blocks of problems")
             }
         }
     }

@@ -14,6 +14,9 @@ pub struct TokenColumns {
     /// Which sequence the token is of. Unique within the table, over all sizes. In the tables of several seeds, one
     /// number is one sequence.
     pub instance: Vec<u64>,
+    /// Which problem the sequence is of. What is held out of training is a problem, so sequences of one problem are one
+    /// unit of every interval.
+    pub problem: Vec<u64>,
     /// Where the size of the token's own problem lies.
     pub split: Vec<Split>,
     /// Size of the instance, in the units of the task's size knob.
@@ -65,7 +68,7 @@ pub enum TableError {
         /// Row of the token, from 0.
         row: usize,
     },
-    /// An instance with rows of several sizes: two sequences share one number.
+    /// An instance with rows of several sizes or problems: two sequences share one number.
     SharedInstance {
         /// Number of the instance.
         instance: u64,
@@ -80,7 +83,7 @@ impl fmt::Display for TableError {
             }
             TableError::Ungraded { row } => write!(f, "row {row} is an answer token, but `correct` is null"),
             TableError::SharedInstance { instance } => {
-                write!(f, "instance {instance} has rows of several sizes: its number is not unique")
+                write!(f, "instance {instance} has rows of several sizes or problems: its number is not unique")
             }
         }
     }
@@ -132,12 +135,15 @@ pub struct TokenTable {
     instances: Vec<Instance>,
     /// Place of every row's instance among them.
     places: Vec<usize>,
+    /// Numbers of the problems, ascending.
+    problems: Vec<u64>,
 }
 
 /// A sequence of a table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Instance {
     number: u64,
+    problem: u64,
     /// The hardest split among its rows.
     split: Split,
     size: u32,
@@ -152,7 +158,8 @@ impl TokenTable {
         let mut numbers = columns.instance.clone();
         numbers.sort_unstable();
         numbers.dedup();
-        let blank = |&number: &u64| Instance { number, split: Split::InRange, size: 0, answers: 0, wrong: 0 };
+        let blank =
+            |&number: &u64| Instance { number, problem: 0, split: Split::InRange, size: 0, answers: 0, wrong: 0 };
         let mut instances: Vec<Instance> = numbers.iter().map(blank).collect();
         let mut known = vec![false; instances.len()];
         let mut places = Vec::with_capacity(columns.instance.len());
@@ -161,11 +168,12 @@ impl TokenTable {
             let place = numbers.partition_point(|other| other < number);
             places.push(place);
             let own = &mut instances[place];
-            if known[place] && own.size != columns.size[row] {
+            if known[place] && (own.size, own.problem) != (columns.size[row], columns.problem[row]) {
                 return Err(TableError::SharedInstance { instance: *number });
             }
             known[place] = true;
             own.size = columns.size[row];
+            own.problem = columns.problem[row];
             own.split = own.split.max(columns.split[row]);
             if columns.is_answer[row] {
                 let correct = columns.correct[row].ok_or(TableError::Ungraded { row })?;
@@ -173,7 +181,10 @@ impl TokenTable {
                 own.wrong += usize::from(!correct);
             }
         }
-        Ok(TokenTable { columns, instances, places })
+        let mut problems: Vec<u64> = instances.iter().map(|own| own.problem).collect();
+        problems.sort_unstable();
+        problems.dedup();
+        Ok(TokenTable { columns, instances, places, problems })
     }
 
     /// The columns.
@@ -191,21 +202,9 @@ impl TokenTable {
         self.columns.instance.is_empty()
     }
 
-    /// Whether every answer token of the instance is right; `None` if it has none.
-    pub fn exact(&self, instance: u64) -> Option<bool> {
-        let place = self.instances.binary_search_by_key(&instance, |own| own.number).ok()?;
-        self.instances.get(place).filter(|own| own.answers > 0).map(|own| own.wrong == 0)
-    }
-
     /// The rows that the filter lets through, ascending.
     pub fn rows(&self, filter: Filter) -> Vec<usize> {
         (0..self.len()).filter(|&row| self.admits(row, filter)).collect()
-    }
-
-    /// The instances of a split, or all, ascending. An instance is of the hardest split among its rows.
-    pub fn instances(&self, split: Option<Split>) -> Vec<u64> {
-        let wanted = |own: &&Instance| split.is_none_or(|split| own.split == split);
-        self.instances.iter().filter(wanted).map(|own| own.number).collect()
     }
 
     /// The splits that rows are of, the easiest first.
@@ -218,18 +217,33 @@ impl TokenTable {
         self.instances[self.places[row]].split
     }
 
-    /// The place of a row's instance among all, ascending by number.
+    /// The place of a row's problem among all, ascending by number.
     pub(crate) fn place(&self, row: usize) -> usize {
-        self.places[row]
+        self.place_of(self.instances[self.places[row]])
     }
 
-    /// The numbers of all instances, one table per seed: those that the tables have in common. [`Reason::MissingCells`]
+    fn place_of(&self, instance: Instance) -> usize {
+        // Every problem is one of its own.
+        self.problems.partition_point(|other| *other < instance.problem)
+    }
+
+    /// The sequences of a split that have answer tokens: the place of the problem of each, and whether every answer is
+    /// right. A sequence is of the hardest split among its rows.
+    pub(crate) fn graded(&self, split: Option<Split>) -> impl Iterator<Item = (usize, bool)> {
+        let wanted = move |own: &&Instance| own.answers > 0 && split.is_none_or(|split| own.split == split);
+        self.instances.iter().filter(wanted).map(|own| (self.place_of(*own), own.wrong == 0))
+    }
+
+    /// The numbers of all problems, one table per seed: those that the tables have in common. [`Reason::MissingCells`]
     /// if they do not have the same instances, [`Reason::Empty`] without tables.
-    pub(crate) fn common_instances(tables: &[TokenTable]) -> Result<Vec<u64>, Reason> {
-        let numbers = |table: &TokenTable| table.instances.iter().map(|own| own.number).collect::<Vec<u64>>();
-        let first = numbers(tables.first().ok_or(Reason::Empty)?);
-        let same = tables.iter().skip(1).all(|table| numbers(table) == first);
-        if same { Ok(first) } else { Err(Reason::MissingCells) }
+    pub(crate) fn common_problems(tables: &[TokenTable]) -> Result<Vec<u64>, Reason> {
+        let first = tables.first().ok_or(Reason::Empty)?;
+        let numbers = |table: &TokenTable| -> Vec<(u64, u64)> {
+            table.instances.iter().map(|own| (own.number, own.problem)).collect()
+        };
+        let own = numbers(first);
+        let same = tables.iter().skip(1).all(|table| numbers(table) == own);
+        if same { Ok(first.problems.clone()) } else { Err(Reason::MissingCells) }
     }
 
     fn admits(&self, row: usize, filter: Filter) -> bool {
@@ -262,6 +276,7 @@ fn check_lengths(columns: &TokenColumns) -> Result<(), TableError> {
     let check = |column: &str, found: usize| {
         if found == expected { Ok(()) } else { Err(TableError::Length { column: column.to_owned(), found, expected }) }
     };
+    check("problem", columns.problem.len())?;
     check("split", columns.split.len())?;
     check("size", columns.size.len())?;
     check("own_size", columns.own_size.len())?;

@@ -33,10 +33,10 @@ fn mean_squares_and_variance_of_the_mean() {
     for case in golden::<Vec<Case>>("tables") {
         let squares = MeanSquares::of(&case.values).unwrap();
         close(squares.between_seeds, case.mean_squares[1]);
-        close(squares.between_sequences, case.mean_squares[2]);
+        close(squares.between_problems, case.mean_squares[2]);
         close(squares.rest, case.mean_squares[3]);
         // Sequences differ more than the rest in all of these tables, so that nothing is cut at 0.
-        close(squares.variance_of_seeds() + squares.variance_of_sequences(), case.variance);
+        close(squares.variance_of_seeds() + squares.variance_of_problems(), case.variance);
         let units = (0..case.values[0].len() as u64).collect();
         close(Crossed::of_values(units, case.values, 0, 0).unwrap().mean(), case.mean_squares[0]);
     }
@@ -58,8 +58,8 @@ fn paired_differences() {
         let ours = tables[a].minus(&tables[b]).unwrap();
         close(ours.mean(), difference);
         let squares = MeanSquares::of(ours.values()).unwrap();
-        if squares.between_sequences > squares.rest {
-            close((squares.variance_of_seeds() + squares.variance_of_sequences()).sqrt(), error);
+        if squares.between_problems > squares.rest {
+            close((squares.variance_of_seeds() + squares.variance_of_problems()).sqrt(), error);
         }
     }
 }

@@ -188,7 +188,7 @@ fn intervals_of_crossed_tables() {
     }
     for case in golden::<Vec<Case>>("crossed") {
         let squares = MeanSquares::of(&case.values).unwrap();
-        let ours = [squares.between_seeds, squares.between_sequences, squares.rest];
+        let ours = [squares.between_seeds, squares.between_problems, squares.rest];
         for (ours, expected) in ours.into_iter().zip([case.mean_squares.0, case.mean_squares.1, case.mean_squares.2]) {
             check("mean square", Ok(ours), Some(expected));
         }
@@ -198,7 +198,7 @@ fn intervals_of_crossed_tables() {
         check("mean", ours.value.ok_or(Reason::Empty), Some(case.value));
         check("low", ours.low.ok_or(Reason::Empty), Some(case.interval.0));
         check("high", ours.high.ok_or(Reason::Empty), Some(case.interval.1));
-        let method = if seeds == 1 { IntervalMethod::SequencesOnly } else { IntervalMethod::RandomEffects };
+        let method = if seeds == 1 { IntervalMethod::ProblemsOnly } else { IntervalMethod::RandomEffects };
         assert_eq!(ours.method, Some(method));
     }
 }

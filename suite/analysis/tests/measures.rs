@@ -26,6 +26,7 @@ struct Golden {
 #[derive(Deserialize)]
 struct Seed {
     instance: Vec<u64>,
+    problem: Vec<u64>,
     split: Vec<Split>,
     size: Vec<u32>,
     own_size: Vec<u32>,
@@ -75,6 +76,7 @@ fn table(seed: Seed) -> TokenTable {
     let n = seed.instance.len();
     TokenTable::new(TokenColumns {
         instance: seed.instance,
+        problem: seed.problem,
         split: seed.split,
         size: seed.size,
         own_size: seed.own_size,
@@ -166,6 +168,8 @@ fn alignment_of_depth_with_complexity() {
         let beyond = beyond_static(&tables, "stack", Depth::Steps, filter, &features);
         check("beyond_static", &beyond.estimate, &expected["beyond_static"]);
         assert_eq!((beyond.used, beyond.left_out), (features[..1].to_vec(), features[1..].to_vec()));
+        // Of the correct ones there are too few for so many places.
+        assert_eq!(beyond.place, name != "correct_only", "{name}");
     }
     let all = alignments(&tables, Filter::default(), golden.max_depth);
     let populations: Vec<Population> = all.iter().map(|one| one.filter.population).collect();
@@ -216,7 +220,28 @@ fn constant_depth_in_one_seed_is_a_missing_alignment() {
     }
     assert!(ours.saturation.value.unwrap() > 0.5);
     let alone = alignment(&tables[..1], "stack", Filter::default(), golden.max_depth);
-    assert_eq!(alone.spearman.method, Some(IntervalMethod::SequencesOnly));
+    assert_eq!(alone.spearman.method, Some(IntervalMethod::ProblemsOnly));
+}
+
+/// What is a function of the place, or of the token that was read, is nothing beyond them, linear or not.
+#[test]
+fn depths_that_imitate_a_cue_leave_nothing_beyond_it() {
+    let (_, tables) = golden();
+    let imitations: [fn(&TokenColumns, usize) -> u32; 3] = [
+        |columns, row| 1 + (columns.size[row] * columns.position[row] * 7) % 5,
+        |columns, row| 1 + (columns.input_token[row] * 3) % 5,
+        |columns, row| 1 + (columns.own_size[row] + columns.position[row].pow(2)) % 3,
+    ];
+    for imitation in imitations {
+        let imitate = |table: &TokenTable| {
+            let mut columns = table.columns().clone();
+            columns.depth = (0..table.len()).map(|row| imitation(&columns, row)).collect();
+            TokenTable::new(columns).unwrap()
+        };
+        let tables: Vec<TokenTable> = tables.iter().map(imitate).collect();
+        let beyond = beyond_static(&tables, "stack", Depth::Steps, Filter::default(), &[]);
+        assert_eq!((beyond.estimate.value, beyond.estimate.reason), (None, Some(Reason::Constant)));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use haltbench_analysis::correlation::{partial_spearman, pearson, somers_d, spearman, tau_b, within_stratum_spearman};
 use haltbench_analysis::crossed::over_seeds;
 use haltbench_analysis::jackknife::{Blocks, jackknife};
+use haltbench_analysis::measures::{Quantity, estimate};
 use haltbench_analysis::{
     ClusterSum, CostAccuracy, Crossed, Estimate, Filter, Frontier, Gain, IntervalMethod, Population, Ranking, Reason,
     Split, Standing, TableError, TokenColumns, TokenTable, Tokens, adapt_gain, rank,
@@ -79,7 +80,7 @@ fn no_variation_is_no_certainty_about_a_share() {
     let ours = right.minus(&right).unwrap().estimate();
     assert!((ours.low.unwrap() + share).abs() < 1e-12 && (ours.high.unwrap() - share).abs() < 1e-12, "{ours:?}");
     let steps = table(&[3.0; 4]).minus(&table(&[2.0; 4])).unwrap().estimate();
-    assert_eq!((steps.low, steps.high, steps.method), (Some(1.0), Some(1.0), Some(IntervalMethod::SequencesOnly)));
+    assert_eq!((steps.low, steps.high, steps.method), (Some(1.0), Some(1.0), Some(IntervalMethod::ProblemsOnly)));
 }
 
 /// An interval of a share stays among shares, and one of seeds between what seeds can be.
@@ -136,7 +137,7 @@ fn gain_moves_with_its_frontier() {
     for end in [ours.value, ours.low, ours.high] {
         assert!((end.unwrap() - 0.375).abs() < 1e-12);
     }
-    assert_eq!(ours.method, Some(IntervalMethod::SequencesOnly));
+    assert_eq!(ours.method, Some(IntervalMethod::ProblemsOnly));
     let Gain::Bounds { lower, upper } = adapt_gain(&of(1.0, 0.5), &fixed, None).unwrap() else { panic!("bounds") };
     assert!((lower.mean() - 0.5).abs() < 1e-12 && upper.is_none());
     assert_eq!(adapt_gain(&fixed[0], &[], None), Err(Reason::NoFrontier));
@@ -189,6 +190,7 @@ fn policies_without_scores_are_unranked_and_shift_nobody() {
 fn columns(rows: usize) -> TokenColumns {
     TokenColumns {
         instance: vec![0; rows],
+        problem: vec![0; rows],
         split: vec![Split::InRange; rows],
         size: vec![5; rows],
         own_size: vec![5; rows],
@@ -211,7 +213,8 @@ fn columns(rows: usize) -> TokenColumns {
 #[test]
 fn a_table_names_the_column_that_does_not_fit() {
     type Cut = fn(&mut TokenColumns);
-    let cuts: [(&str, Cut); 16] = [
+    let cuts: [(&str, Cut); 17] = [
+        ("problem", |c| c.problem.truncate(1)),
         ("split", |c| c.split.truncate(1)),
         ("size", |c| c.size.truncate(1)),
         ("own_size", |c| c.own_size.truncate(1)),
@@ -259,8 +262,29 @@ fn filters_select_rows() {
     assert_eq!(rows(None, Tokens::Prompt, Population::CorrectOnly), [0]);
     assert_eq!(rows(Some(Split::Beyond), Tokens::All, Population::All), [2, 3]);
     assert!(rows(Some(Split::Between), Tokens::All, Population::All).is_empty());
-    assert_eq!(table.instances(None), [7, 9]);
-    assert_eq!((table.exact(9), table.exact(7), table.exact(1)), (Some(true), Some(false), None));
+    let exact = |split| estimate(std::slice::from_ref(&table), Quantity::ExactMatch, split).value;
+    assert_eq!(
+        (exact(None), exact(Some(Split::InRange)), exact(Some(Split::Beyond))),
+        (Some(0.5), Some(1.0), Some(0.0))
+    );
+}
+
+/// Sequences of one problem are one unit of an interval, however many there are.
+#[test]
+fn sequences_of_one_problem_are_one_unit() {
+    let of_problems = |problem: fn(u64) -> u64| {
+        let mut eight = columns(8);
+        eight.instance = (0..8).collect();
+        eight.problem = (0..8).map(problem).collect();
+        eight.correct = (0..8).map(|sequence| Some(sequence % 2 == 0)).collect();
+        estimate(&[TokenTable::new(eight).unwrap()], Quantity::TokenAccuracy, None)
+    };
+    let ends = |estimate: Estimate| (estimate.value, estimate.low, estimate.high);
+    // Student's t: 0.5 ± 2.3646 √(8 / 4 / 7 / 8) for eight units, and ± 12.706 √(1 / 2 / 2) for two.
+    let (value, low, high) = ends(of_problems(|sequence| sequence));
+    assert_eq!((value, (low.unwrap() * 1e4).round(), (high.unwrap() * 1e4).round()), (Some(0.5), 531.0, 9469.0));
+    assert_eq!(ends(of_problems(|sequence| sequence % 2)), (Some(0.5), Some(0.0), Some(1.0)));
+    assert_eq!(of_problems(|sequence| sequence / 2).method, Some(IntervalMethod::NoVariation));
 }
 
 /// A token belongs to its own split, a sequence to the hardest of its tokens'.
@@ -271,8 +295,9 @@ fn sequences_are_as_hard_as_their_hardest_token() {
     four.split = vec![Split::Embedded, Split::Beyond, Split::InRange, Split::InRange];
     four.correct = vec![Some(true), Some(false), Some(true), Some(true)];
     let table = TokenTable::new(four).unwrap();
-    assert!(table.instances(Some(Split::Embedded)).is_empty());
-    assert_eq!((table.instances(Some(Split::Beyond)), table.instances(Some(Split::InRange))), (vec![9], vec![7]));
+    let exact = |split| estimate(std::slice::from_ref(&table), Quantity::ExactMatch, Some(split));
+    assert_eq!(exact(Split::Embedded).reason, Some(Reason::Empty));
+    assert_eq!((exact(Split::Beyond).value, exact(Split::InRange).value), (Some(0.0), Some(1.0)));
     let embedded = Filter { split: Some(Split::Embedded), ..Filter::default() };
     assert_eq!(table.rows(embedded), [0]);
     assert!(table.rows(Filter { population: Population::CorrectOnly, ..embedded }).is_empty());

@@ -32,21 +32,21 @@ fn score(
     let graded = instances.iter().map(|entry| graded(baseline, (task, name), entry)).collect::<Result<Vec<_>>>()?;
     let mut metrics = Vec::new();
     for split in Split::ALL {
-        let (mut identities, mut tokens, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tokens, mut sequences) = (Vec::new(), Vec::new());
         for (entry, graded) in instances.iter().zip(&graded) {
             // Tokens stand where their own sizes do, a sequence where the hardest of its tokens does.
             let right: Vec<bool> = graded.iter().filter(|(own, _)| *own == split).map(|(_, right)| *right).collect();
             let is_exact = graded.iter().all(|(_, right)| *right);
             let is_counted = entry.split == split && !graded.is_empty();
-            identities.push(entry.id);
+            let problem = entry.instance.problem_id();
             let sum = right.iter().filter(|right| **right).count() as f64;
-            tokens.push(ClusterSum { sum, count: right.len() as f64 });
+            tokens.push((problem, ClusterSum { sum, count: right.len() as f64 }));
             let count = f64::from(u8::from(is_counted));
-            sequences.push(ClusterSum { sum: if is_exact { count } else { 0.0 }, count });
+            sequences.push((problem, ClusterSum { sum: if is_exact { count } else { 0.0 }, count }));
         }
         for (metric, sums) in [("token_accuracy", tokens), ("exact_match", sequences)] {
-            if sums.iter().any(|sum| sum.count > 0.0) {
-                metrics.push(estimate::row(metric, split, &identities, sums, Bounds::Share));
+            if sums.iter().any(|(_, sum)| sum.count > 0.0) {
+                metrics.push(estimate::row(metric, split, sums, Bounds::Share));
             }
         }
     }

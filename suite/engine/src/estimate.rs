@@ -1,5 +1,7 @@
 //! Measures of one cell from one sum for each sequence.
 
+use std::collections::BTreeMap;
+
 use haltbench_analysis::{ClusterSum, Crossed, Estimate, Population, Split};
 
 use crate::store::MetricRow;
@@ -13,9 +15,21 @@ pub(crate) enum Bounds {
     None,
 }
 
-/// A mean over sequences of one split, whose lasting names are `identities`, with its interval.
-pub(crate) fn row(metric: &str, split: Split, identities: &[u64], sums: Vec<ClusterSum>, bounds: Bounds) -> MetricRow {
-    let table = Crossed::of_sums(identities, &[sums]).map(|table| match bounds {
+/// A mean over sequences of one split, each with the id of its problem, with its interval.
+pub(crate) fn row(
+    metric: &str,
+    split: Split,
+    sequences: impl IntoIterator<Item = (u64, ClusterSum)>,
+    bounds: Bounds,
+) -> MetricRow {
+    let mut of_problems: BTreeMap<u64, ClusterSum> = BTreeMap::new();
+    for (problem, own) in sequences {
+        let all = of_problems.entry(problem).or_default();
+        all.sum += own.sum;
+        all.count += own.count;
+    }
+    let (problems, sums): (Vec<u64>, Vec<ClusterSum>) = of_problems.into_iter().unzip();
+    let table = Crossed::of_sums(&problems, &[sums]).map(|table| match bounds {
         Bounds::Share => table.within(0.0, 1.0),
         Bounds::None => table,
     });

@@ -63,6 +63,8 @@ pub struct Board {
     pub static_features_left_out: Vec<String>,
     /// How many of the tokens that were read last `spearman_partial_static` takes out as well.
     pub local_context: Option<usize>,
+    /// Whether it takes out the place as well: every size and position has a column of its own.
+    pub place_taken_out: bool,
     /// What the intervals account for, in words.
     pub intervals: String,
     /// What a reader should know before believing a number.

@@ -111,6 +111,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
         trained_sizes,
         static_features: used.as_ref().map(|used| used.used.clone()).unwrap_or_default(),
         local_context: used.as_ref().map(|used| used.context).filter(|context| *context > 0),
+        place_taken_out: used.as_ref().is_some_and(|used| used.place),
         static_features_left_out: used.map(|used| used.left_out).unwrap_or_default(),
         complexity,
         rows,
@@ -147,7 +148,7 @@ fn in_parallel<T: Send>(rows: &[Evidence], work: impl Fn(&Evidence) -> T + Sync)
 fn intervals(seeds: usize) -> String {
     let percent = LEVEL * 100.0;
     match seeds {
-        1 => format!("{percent} %, t over the sequences of the one seed; another training run is not in them"),
-        _ => format!("{percent} %, two-way random effects of seeds and of the sequences that they share"),
+        1 => format!("{percent} %, t over the problems of the one seed; another training run is not in them"),
+        _ => format!("{percent} %, two-way random effects of seeds and of the problems that they share"),
     }
 }

@@ -125,7 +125,7 @@ fn beyond_cues(row: &Evidence, context: &Context) -> (MetricRow, Option<String>)
     let named = |estimate: &Estimate| metric("beyond_cues", IN_RANGE.split, estimate);
     let difference = match row.has_role(Role::Policy) {
         true => context.gains.beyond_cues(row),
-        false => Err("it is no contender".to_owned()),
+        false => Err("it is not a policy under test".to_owned()),
     };
     match difference {
         Ok((table, cue)) => (named(&table.estimate()), Some(cue)),

@@ -15,6 +15,10 @@ pub(crate) fn speed(row: &Evidence) -> MetricRow {
     let named = |estimate: &Estimate| MetricRow::new("speed", Some(Split::InRange), Population::All, estimate);
     let missing =
         |reason: String| MetricRow { reason: Some(reason), ..named(&Estimate::missing(Reason::MissingCells, 0)) };
+    let is_empty = |timings: &Timings| timings.speed.as_ref().is_some_and(|speed| speed.pairs.is_empty());
+    if row.timings.iter().flatten().any(is_empty) {
+        return missing("no sequence of a size trained on was evaluated".to_owned());
+    }
     let Some(logarithms) = row.timings.iter().map(ratios).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
     else {
         return missing("some of its seeds were not timed".to_owned());

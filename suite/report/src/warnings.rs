@@ -40,10 +40,12 @@ fn wide(seeds: &[u64], rows: &[Row]) -> Option<String> {
         1 => " and 1 other".to_owned(),
         others => format!(" and {others} others"),
     };
-    let more = if seeds.len() == 1 { "more instances" } else { "more seeds" };
+    let more = if seeds.len() == 1 { "instances" } else { "seeds" };
     let within = 100.0 * WIDE;
     (!wide.is_empty()).then(|| {
-        format!("accuracy is known no better than within {within:.0} points of {named}{others}: {more} would tell")
+        format!(
+            "the interval of accuracy is wider than {within:.0} points for {named}{others}: more {more} would narrow it"
+        )
     })
 }
 

@@ -6,9 +6,9 @@ mod fake;
 
 use std::fs;
 
-use fake::{Fake, cells, choice, finish, suite};
+use fake::{Fake, cells, choice, fail, finish, suite};
 use haltbench_engine::plan::Suite;
-use haltbench_engine::store::{RunFolder, Status};
+use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, Result};
 use haltbench_report::{Criterion, Format, Leaderboard, MissingCell, Options, leaderboard};
 use haltbench_sdk::parameters::Value;
@@ -36,7 +36,7 @@ fn rows_with_missing_cells_are_shown_unranked() {
     let suite = suite(&policies, &[2, 0, 1]);
     let (_guard, run) = finished(&suite, &policies[..2]);
     let failed = cell(&suite, "follower", 1);
-    run.cell(failed).set_status(&Status::failed("the loss is not finite")).unwrap();
+    fail(&run, failed, "the loss is not finite");
     let board = make(&suite, &run).unwrap().boards.remove(0);
 
     assert_eq!(board.seeds, [0, 1, 2]);
@@ -73,7 +73,7 @@ fn a_frontier_with_missing_cells_gives_no_gain_where_they_are_needed() {
     let suite = suite(&policies, &[0, 1, 2]);
     let (_guard, run) = finished(&suite, &policies);
     for label in ["fixed(depth=1)", "opposer"] {
-        run.cell(cell(&suite, label, 2)).set_status(&Status::failed("killed")).unwrap();
+        fail(&run, cell(&suite, label, 2), "killed");
     }
     let board = make(&suite, &run).unwrap().boards.remove(0);
     let gain = |policy: &str| {

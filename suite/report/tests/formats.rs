@@ -6,8 +6,8 @@ mod fake;
 
 use std::collections::BTreeMap;
 
-use fake::{Fake, finish, suite};
-use haltbench_engine::store::{RunFolder, Status};
+use fake::{Fake, fail, finish, suite};
+use haltbench_engine::store::RunFolder;
 use haltbench_report::{Criterion, Format, Leaderboard, Options, leaderboard};
 use haltbench_sdk::policy::Role;
 
@@ -28,7 +28,7 @@ fn example() -> Leaderboard {
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, &policies);
     let (failed, _) = suite.cells.iter().find(|(_, plan)| plan.label.contains('"') && plan.seed == 1).unwrap();
-    run.cell(failed).set_status(&Status::failed("killed by\nsignal 9, \"why\"")).unwrap();
+    fail(&run, failed, "killed by\nsignal 9, \"why\"");
     let options = Options { sort: Criterion::Accuracy };
     let first = leaderboard(&suite, &run, options).unwrap();
     assert_eq!(first, leaderboard(&suite, &run, options).unwrap(), "one run folder, one leaderboard");
@@ -169,7 +169,7 @@ fn generated_strings_have_a_table_where_a_task_judges_them() {
 fn markdown_has_tables_of_equal_rows() {
     let text = Format::Markdown.write(&example());
     assert!(text.starts_with("## fake: mano / anira\n\n- Task: mano (modulus=5)\n"), "{text}");
-    assert!(text.contains("> **Warning:** accuracy is known no better than within 5 points of "));
+    assert!(text.contains("> **Warning:** the interval of accuracy is wider than 5 points for "));
     assert!(text.contains("| rank | letters | policy | seeds |"));
     assert!(text.contains("killed by signal 9, \"why\""));
     for table in text.split("\n\n").filter(|block| block.starts_with('|')) {
@@ -229,11 +229,11 @@ const EXPECTED: &str = r#"fake: mano / anira
 Task: mano (modulus=5)
 Backbone: anira
 Run: D = 4, halted keys and values freeze-state, 500 training steps, up to 2 instances per size, cpu, 2 seeds (0, 1)
-Intervals: 95 %, two-way random effects of seeds and of the sequences that they share.
+Intervals: 95 %, two-way random effects of seeds and of the problems that they share.
 Order: accuracy (share of answer tokens that are right, in range), more is better. Ranks and letters are of simultaneous
   95 % intervals of all paired differences: two policies share a letter if and only if they cannot be told apart.
-Warning: accuracy is known no better than within 5 points of fixed(depth=3) (60 points), oracle (60 points), follower
-  (29 points) and 3 others: more seeds would tell
+Warning: the interval of accuracy is wider than 5 points for fixed(depth=3) (60 points), oracle (60 points), follower
+  (29 points) and 3 others: more seeds would narrow it
 Warning: fixed depths 2 and 4 are missing: adapt-gain may be flattered
 
 Accuracy at sizes trained on (in range): answer tokens and whole sequences
@@ -372,16 +372,16 @@ By size of the token's own problem (✓ trained on): tokens right % · depth, an
 ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 * incomplete: the numbers are of the seeds that are done
-° 1 seed: the interval is over sequences, and training is not in it
-Static features taken out besides the last 2 tokens read: odd; not of all answers, and left in: rare
+° 1 seed: the interval is over problems, and training is not in it
+Taken out for ρ beyond static: the last 2 tokens read; static features: odd; not of all answers, and left in: rare
 ¹ unranked: oracles read what a policy cannot know
 ² unranked: seed 1 is missing
 ³ it was not measured
 ⁴ some of its seeds were not timed
 ⁵ the frontier is made of fixed depths
-⁶ it is no contender
+⁶ it is not a policy under test
 ⁷ the board has no surface cue of it
-⁸ one of the variables has no variation
+⁸ one of the two is constant, or nothing is left of it
 
 Missing cells
   opposer(a=1,"b"), seed 1 (0123456789abcdef): failed: killed by signal 9, "why"

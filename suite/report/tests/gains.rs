@@ -89,7 +89,7 @@ fn the_best_cue_is_what_a_policy_must_beat() {
     assert_eq!(follower.best_cue.as_deref(), Some("cue(size)"));
     let reason = |policy: &str| metric(row(&board, policy), "beyond_cues", IN_RANGE).reason.clone().unwrap();
     assert_eq!(reason("opposer"), "the board has no surface cue of it");
-    assert_eq!(reason("oracle"), "it is no contender");
+    assert_eq!(reason("oracle"), "it is not a policy under test");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn accuracies_depths_and_costs() {
     equals(metric(row(&board, "fixed(depth=3)"), "flops", IN_RANGE), 310.0);
     equals(metric(row(&board, "fixed(depth=1)"), "exact_match", IN_RANGE), 0.0);
     let method = metric(follower, "token_accuracy", IN_RANGE).method.as_deref();
-    assert_eq!(method, Some("two-way random effects, seeds and sequences"));
+    assert_eq!(method, Some("two-way random effects, seeds and problems"));
     // 2, 2.1 and 2.2 at the end of training: 2.1 ± t₂ 0.1 / √3, with t₂ = 4.302653.
     let trained = metric(follower, "trained_answer_depth", IN_RANGE);
     equals(trained, 2.1);
@@ -85,7 +85,7 @@ fn alignment_is_null_where_depth_or_its_rest_is_constant() {
     );
     let undefined = metric(follower, "spearman_expected", IN_RANGE);
     assert_eq!((undefined.value, undefined.reason.as_deref()), (None, Some("the quantity is not defined here")));
-    let constant = Some("one of the variables has no variation");
+    let constant = Some("one of the two is constant, or nothing is left of it");
     // The position is the height, so that nothing is left to explain.
     assert_eq!(metric(follower, "spearman_partial", IN_RANGE).reason.as_deref(), constant);
     let fixed = metric(row(&board, "fixed(depth=3)"), "spearman", IN_RANGE);
@@ -195,7 +195,7 @@ fn alignment_is_ranked_by_what_it_is_reported_as() {
 fn one_seed_gives_intervals_over_sequences_and_a_warning() {
     let board = board(&[Fake::follower()], &[7], Criterion::Accuracy);
     let accuracy = metric(&board.rows[0], "token_accuracy", IN_RANGE);
-    assert_eq!(accuracy.method.as_deref(), Some("t over sequences; training is not in it"));
+    assert_eq!(accuracy.method.as_deref(), Some("t over problems; training is not in it"));
     assert!(board.intervals.contains("one seed"), "{}", board.intervals);
     assert!(board.warnings[0].starts_with("1 seed: "), "{:?}", board.warnings);
     assert_eq!(ranks(&board), [("follower", Some((1, 1, "a".to_owned())))]);
@@ -217,8 +217,8 @@ fn censored_depth_of_contenders_is_warned_of() {
 fn wide_intervals_and_missing_depths_are_warned_of() {
     let of_all = board(&all(), SEEDS, Criterion::Accuracy);
     // 0.6 and three times 0.08 around it; nothing wrong of four sequences is compatible with 60 % wrong.
-    let wide = of_all.warnings.iter().find(|warning| warning.starts_with("accuracy is known no better")).unwrap();
-    assert!(wide.contains("follower (29 points)") && wide.ends_with(": more seeds would tell"), "{wide}");
+    let wide = of_all.warnings.iter().find(|warning| warning.starts_with("the interval of accuracy is wider")).unwrap();
+    assert!(wide.contains("follower (29 points)") && wide.ends_with(": more seeds would narrow it"), "{wide}");
     let gaps = "fixed depths 2 and 4 are missing: adapt-gain may be flattered";
     assert!(of_all.warnings.iter().any(|warning| warning == gaps), "{:?}", of_all.warnings);
     let alone = board(&[Fake::follower()], SEEDS, Criterion::Accuracy);

@@ -4,9 +4,9 @@
 
 mod fake;
 
-use fake::{Fake, cells, choice, finish, suite};
+use fake::{Fake, cells, choice, fail, finish, suite};
 use haltbench_engine::plan::Suite;
-use haltbench_engine::store::{RunFolder, Status};
+use haltbench_engine::store::RunFolder;
 use haltbench_report::{Format, Leaderboard, Options, leaderboard};
 use haltbench_sdk::parameters::Value;
 
@@ -18,7 +18,7 @@ fn example() -> Leaderboard {
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, &policies);
     let (failed, _) = suite.cells.iter().find(|(_, plan)| plan.label == "opposer" && plan.seed == 1).unwrap();
-    run.cell(failed).set_status(&Status::failed("killed")).unwrap();
+    fail(&run, failed, "killed");
     leaderboard(&suite, &run, Options::default()).unwrap()
 }
 
@@ -196,7 +196,7 @@ fn boards_are_stacked_and_many_policies_stay_inside() {
     finish(&run, &suite, &policies);
     let text = draw(&leaderboard(&suite, &run, Options::default()).unwrap());
     assert_eq!(count(&text, "Accuracy: answer tokens right, %</text>"), 2);
-    assert!(text.contains("Bars are intervals: 95 %, t over the sequences of the one seed"), "{text}");
+    assert!(text.contains("Bars are intervals: 95 %, t over the problems of the one seed"), "{text}");
     let height: f64 = text.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
     for points in text.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         for point in points.split(' ') {

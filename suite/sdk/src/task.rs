@@ -227,10 +227,19 @@ impl Instance {
 
     /// Whether the instance belongs to the evaluation split. Training never sees an instance of the same problem.
     pub fn is_held_out(&self) -> bool {
+        self.problem_hash().is_multiple_of(HELD_OUT_SHARE)
+    }
+
+    /// The problem's lasting id, of 63 bits.
+    pub fn problem_id(&self) -> u64 {
+        self.problem_hash() >> 1
+    }
+
+    fn problem_hash(&self) -> u64 {
         let hash = blake3::hash(self.problem().as_bytes());
         let mut head = [0; 8];
         head.copy_from_slice(&hash.as_bytes()[..8]);
-        u64::from_le_bytes(head).is_multiple_of(HELD_OUT_SHARE)
+        u64::from_le_bytes(head)
     }
 
     /// Whether the evaluation grades what is predicted for a token.

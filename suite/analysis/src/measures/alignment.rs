@@ -96,7 +96,7 @@ fn sizes(seed: &Observed) -> Result<(usize, usize), Reason> {
     Ok(Strata::of(&seed.complexity, &seed.depth, &seed.own_size)?.counts())
 }
 
-/// Share of the observed tokens that ran to the largest depth, with blocks of sequences as units.
+/// Share of the observed tokens that ran to the largest depth, with blocks of problems as units.
 fn saturation(observations: &Result<Observations, Reason>, max_depth: u32) -> Estimate {
     let share = |all: &Observations| {
         let blocks: Vec<u64> = (0..all.blocks.count() as u64).collect();

@@ -31,7 +31,7 @@ pub struct Increment {
     /// The upper level.
     pub to: f64,
     /// Mean number of steps of answer tokens of the upper level minus that of the lower one. `count` is the number of
-    /// sequences that have tokens of either.
+    /// problems that have tokens of either.
     pub depth: Estimate,
 }
 
@@ -51,7 +51,7 @@ pub struct Size {
 }
 
 /// Accuracy and mean depth of answer tokens per distinct value of the named complexity, ascending. The units of a
-/// level's intervals are the sequences that have tokens of it; with fewer than two there is no interval.
+/// level's intervals are the problems that have tokens of it; with fewer than two there is no interval.
 ///
 /// [`Reason::NotApplicable`] if a table lacks the complexity, [`Reason::Empty`] if no answer token of the split has it,
 /// [`Reason::NotFinite`] if a value is infinite or NaN, [`Reason::MissingCells`] if the seeds were not evaluated on the
@@ -133,14 +133,14 @@ fn groups(
     tables: &[TokenTable],
     keys: impl Fn(&TokenTable) -> Result<Vec<(usize, f64)>, Reason>,
 ) -> Result<Vec<Group>, Reason> {
-    let numbers = TokenTable::common_instances(tables)?;
+    let problems = TokenTable::common_problems(tables)?;
     let rows = tables.iter().map(keys).collect::<Result<Vec<_>, _>>()?;
     let values: Vec<f64> = rows.iter().flatten().map(|(_, key)| *key).collect();
     let levels = Levels::of(&values)?;
     if levels.is_empty() {
         return Err(Reason::Empty);
     }
-    let blank = vec![vec![ClusterSum::default(); numbers.len()]; tables.len()];
+    let blank = vec![vec![ClusterSum::default(); problems.len()]; tables.len()];
     let mut sums = vec![(0.0, blank.clone(), blank); levels.count()];
     let mut codes = levels.codes().iter();
     for ((seed, table), rows) in tables.iter().enumerate().zip(&rows) {
@@ -152,8 +152,8 @@ fn groups(
         }
     }
     let group = |(key, right, depth): (f64, Vec<Vec<ClusterSum>>, Vec<Vec<ClusterSum>>)| {
-        let accuracy = Crossed::of_sums(&numbers, &right)?.within(0.0, 1.0);
-        Ok(Group { key, accuracy, depth: Crossed::of_sums(&numbers, &depth)? })
+        let accuracy = Crossed::of_sums(&problems, &right)?.within(0.0, 1.0);
+        Ok(Group { key, accuracy, depth: Crossed::of_sums(&problems, &depth)? })
     };
     sums.into_iter().map(group).collect()
 }

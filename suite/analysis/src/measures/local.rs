@@ -23,18 +23,24 @@ pub struct BeyondStatic {
     pub left_out: Vec<String>,
     /// How many of the tokens that were read last were taken out, the token in front of the policy included.
     pub context: usize,
+    /// Whether the place was taken out: the sizes of instance and problem, and the position.
+    pub place: bool,
 }
 
 /// Most tokens of context that are taken out.
 const CONTEXT: usize = 3;
-/// Tokens that a context must occur in on average: with fewer, contexts would name tokens rather than what is around them.
-const TOKENS_PER_CONTEXT: usize = 10;
+/// Tokens that a context or a place must occur in on average: with fewer, it would name tokens rather than what is around
+/// them.
+const TOKENS_PER_CLASS: usize = 10;
+/// Most places that are taken out. Every one is a column of its own.
+const PLACES: usize = 64;
 
 /// Partial Spearman correlation of depth with the named complexity: of what the ranks of both leave after least squares
 /// on the ranks of the named static features and on one column of zeros and ones for each sequence of tokens that may have
 /// been read last where the prediction is made: of three tokens, or of fewer if each would not occur in ten tokens on
-/// average. Columns that the others explain are dropped. A policy that does no more than look at the tokens next to it,
-/// and at what can be counted around it, has none.
+/// average. So have the places, each a size of the instance, a size of the token's own problem and a position, unless
+/// each would not occur in ten tokens on average, or there are more than 64. Columns that the others explain are dropped.
+/// Depths that are a function of the place alone, or of the tokens read alone, leave nothing: [`Reason::Constant`].
 ///
 /// Errors in the estimate: those of [`correlation_table`](super::correlation_table()); [`Reason::Constant`] if nothing
 /// of depth or complexity is left; [`Reason::TooFew`] if there are not enough tokens for so many columns.
@@ -50,7 +56,7 @@ pub fn beyond_static(
         Err(reason) => {
             let estimate = Estimate::missing(reason, 0);
             let left_out = static_features.to_vec();
-            return BeyondStatic { estimate, used: Vec::new(), left_out, context: 0 };
+            return BeyondStatic { estimate, used: Vec::new(), left_out, context: 0, place: false };
         }
     };
     let (used, left_out): (Vec<String>, Vec<String>) = static_features
@@ -59,11 +65,41 @@ pub fn beyond_static(
         .partition(|name| (0..tables.len()).all(|seed| feature(tables, &observations, seed, name).is_some()));
     let count = observations.count();
     let context = context(tables, &observations);
-    let estimate = match table(tables, &observations, &used, (count, context)) {
+    let places = places(tables, &observations);
+    let estimate = match table(tables, &observations, &used, &Cues { context, places: &places }) {
         Ok(table) => table.estimate(),
         Err(reason) => Estimate::missing(reason, count),
     };
-    BeyondStatic { estimate, used, left_out, context }
+    BeyondStatic { estimate, used, left_out, context, place: !places.is_empty() }
+}
+
+/// What is taken out besides static features.
+struct Cues<'a> {
+    /// Tokens that were read last.
+    context: usize,
+    /// Places that have a column of their own.
+    places: &'a BTreeSet<Place>,
+}
+
+/// Size of the instance, size of the token's own problem, position.
+type Place = (u32, u32, u32);
+
+fn place(table: &TokenTable, row: usize) -> Place {
+    let columns = table.columns();
+    (columns.size[row], columns.own_size[row], columns.position[row])
+}
+
+/// The places of all tokens, or none if they are too many.
+fn places(tables: &[TokenTable], observations: &Observations) -> BTreeSet<Place> {
+    let mut all = BTreeSet::new();
+    for (table, seed) in tables.iter().zip(&observations.seeds) {
+        let own: BTreeSet<Place> = seed.row.iter().map(|&row| place(table, row)).collect();
+        if own.len() * TOKENS_PER_CLASS > seed.row.len() {
+            return BTreeSet::new();
+        }
+        all.extend(own);
+    }
+    if all.len() > PLACES { BTreeSet::new() } else { all }
 }
 
 /// The longest context of which each occurs in enough tokens of every seed; one token if none does.
@@ -71,7 +107,7 @@ fn context(tables: &[TokenTable], observations: &Observations) -> usize {
     let is_common = |length: usize| {
         tables.iter().zip(&observations.seeds).all(|(table, seed)| {
             let distinct: BTreeSet<Vec<u32>> = seed.row.iter().map(|&row| read(table, row, length)).collect();
-            distinct.len() * TOKENS_PER_CONTEXT <= seed.row.len()
+            distinct.len() * TOKENS_PER_CLASS <= seed.row.len()
         })
     };
     (2..=CONTEXT).rev().find(|length| is_common(*length)).unwrap_or(1)
@@ -87,20 +123,19 @@ fn read(table: &TokenTable, row: usize, length: usize) -> Vec<u32> {
         .collect()
 }
 
-fn table(
-    tables: &[TokenTable],
-    observations: &Observations,
-    used: &[String],
-    (count, context): (usize, usize),
-) -> Result<Crossed, Reason> {
+fn table(tables: &[TokenTable], observations: &Observations, used: &[String], cues: &Cues) -> Result<Crossed, Reason> {
     let mut prepared = Vec::new();
     for (seed, observed) in observations.seeds.iter().enumerate() {
-        let columns: Vec<Vec<f64>> = used.iter().filter_map(|name| feature(tables, observations, seed, name)).collect();
+        let is_at = |wanted: &Place| -> Vec<f64> {
+            observed.row.iter().map(|&row| f64::from(u8::from(place(&tables[seed], row) == *wanted))).collect()
+        };
+        let features = used.iter().filter_map(|name| feature(tables, observations, seed, name));
+        let columns: Vec<Vec<f64>> = features.chain(cues.places.iter().map(is_at)).collect();
         let controls: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
         let mut classes: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
         let mut class = |row: &usize| {
             let next = classes.len();
-            *classes.entry(read(&tables[seed], *row, context)).or_insert(next) as f64
+            *classes.entry(read(&tables[seed], *row, cues.context)).or_insert(next) as f64
         };
         let read: Vec<f64> = observed.row.iter().map(&mut class).collect();
         prepared.push(PartialRanks::of(&observed.complexity, &observed.depth, &controls, Some(&read))?);
@@ -109,7 +144,7 @@ fn table(
         let block = &observations.seeds[seed].block;
         prepared[seed].correlation(|i| u32::from(without != Some(block[i])))
     };
-    Ok(jackknife(prepared.len(), observations.blocks, count, of_seed)?.within(-1.0, 1.0))
+    Ok(jackknife(prepared.len(), observations.blocks, observations.count(), of_seed)?.within(-1.0, 1.0))
 }
 
 /// A feature of the observed tokens of a seed, if it is defined for all of them.

@@ -1,4 +1,4 @@
-//! The tokens of several tables that carry a named complexity and a depth, as columns of numbers.
+//! The tokens of several tables that carry a named complexity and a depth, as columns of problems.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ pub(crate) struct Observed {
     pub depth: Vec<f64>,
     pub own_size: Vec<f64>,
     pub position: Vec<f64>,
-    /// Block of sequences that the token is left out with.
+    /// Block of problems that the token is left out with.
     pub block: Vec<usize>,
 }
 
@@ -73,8 +73,8 @@ impl Observations {
     /// [`Reason::NotApplicable`] if a table has no complexity of that name, or no token has such a depth;
     /// [`Reason::MissingCells`] if the tables are not of the same instances; [`Reason::Empty`] without tables.
     pub fn of(tables: &[TokenTable], complexity: &str, depth: Depth, filter: Filter) -> Result<Self, Reason> {
-        let numbers = TokenTable::common_instances(tables)?;
-        let mut occurs = vec![false; numbers.len()];
+        let problems = TokenTable::common_problems(tables)?;
+        let mut occurs = vec![false; problems.len()];
         let (mut seeds, mut excluded, mut has_depth) = (Vec::new(), 0, false);
         for table in tables {
             let columns = table.columns();
@@ -93,7 +93,7 @@ impl Observations {
                 own.depth.push(depth);
                 own.own_size.push(f64::from(columns.own_size[row]));
                 own.position.push(f64::from(columns.position[row]));
-                // The place among all sequences, until it is known which of them occur.
+                // The place among all problems, until it is known which of them occur.
                 own.block.push(table.place(row));
             }
             seeds.push(own);

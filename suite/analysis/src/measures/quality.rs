@@ -79,17 +79,15 @@ impl Quantity {
 /// [`Reason::Empty`] if the split has none, [`Reason::MissingCells`] if the seeds were not evaluated on the same
 /// instances.
 pub fn quantity_table(tables: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Result<Crossed, Reason> {
-    let numbers = TokenTable::common_instances(tables)?;
+    let problems = TokenTable::common_problems(tables)?;
     let mut observations = 0;
     let mut sums = Vec::with_capacity(tables.len());
     for table in tables {
-        let mut own = vec![ClusterSum::default(); numbers.len()];
+        let mut own = vec![ClusterSum::default(); problems.len()];
         if quantity == Quantity::ExactMatch {
-            for instance in table.instances(split) {
-                if let (Some(exact), Ok(place)) = (table.exact(instance), numbers.binary_search(&instance)) {
-                    own[place].add(f64::from(u8::from(exact)));
-                    observations += 1;
-                }
+            for (place, exact) in table.graded(split) {
+                own[place].add(f64::from(u8::from(exact)));
+                observations += 1;
             }
         }
         for row in
@@ -100,7 +98,7 @@ pub fn quantity_table(tables: &[TokenTable], quantity: Quantity, split: Option<S
         }
         sums.push(own);
     }
-    Ok(quantity.bounded(Crossed::of_sums(&numbers, &sums)?.with_count(observations)))
+    Ok(quantity.bounded(Crossed::of_sums(&problems, &sums)?.with_count(observations)))
 }
 
 /// The quantity with its interval; see [`quantity_table`].
@@ -109,7 +107,7 @@ pub fn estimate(tables: &[TokenTable], quantity: Quantity, split: Option<Split>)
 }
 
 /// Difference of the quantity between two policies, a minus b, with a paired interval; `count` is the number of
-/// sequences. Table s of both must be of the same seed.
+/// problems. Table s of both must be of the same seed.
 ///
 /// [`Reason::MissingCells`] if the numbers of tables differ, or if they hold different sequences.
 pub fn difference(a: &[TokenTable], b: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Estimate {

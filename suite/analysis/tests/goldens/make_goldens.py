@@ -231,7 +231,7 @@ def make_seed(s):
             right = bool(rng.random() < (0.97 if k % 2 else 0.6)) if answer else None
             at_token = int(np.clip(round(0.6 * complexity + rng.normal()), 1, MAX_DEPTH)) if position < length else None
             rows.append(dict(
-                instance=instance, split=split, size=size, own_size=own_size, position=position, is_answer=answer,
+                instance=instance, problem=instance - 6 if k % 9 == 4 else instance, split=split, size=size, own_size=own_size, position=position, is_answer=answer,
                 input_token=read, depth=depth, depth_at_token=at_token, correct=right, flops=10.0 + 100 * depth,
                 dense_flops=10.0 + 100 * MAX_DEPTH + size, complexity=complexity if position != 3 or k != 5 else None,
                 digits=float(shared.integers(0, 3)), gap=None if k == 9 else float(shared.integers(0, 9))))
@@ -240,17 +240,18 @@ def make_seed(s):
 
 seeds = [make_seed(0), make_seed(1)]
 NUMBERS = sorted({r["instance"] for r in seeds[0]})
+PROBLEMS = sorted({r["problem"] for r in seeds[0]})
 ORDER = ["in_range", "embedded", "between", "beyond"]
 SPLIT_OF = {i: max((r["split"] for r in seeds[0] if r["instance"] == i), key=ORDER.index) for i in NUMBERS}
 
 
 def ratio(split, by_instance, answers, numerator, denominator, bounds=(-np.inf, np.inf)):
-    sums, counts = np.zeros((len(seeds), len(NUMBERS))), np.zeros((len(seeds), len(NUMBERS)))
+    sums, counts = np.zeros((len(seeds), len(PROBLEMS))), np.zeros((len(seeds), len(PROBLEMS)))
     for s, seed in enumerate(seeds):
         for r in seed:
             if (r["is_answer"] or not answers) and split in (None, SPLIT_OF[r["instance"]] if by_instance else r["split"]):
-                sums[s, NUMBERS.index(r["instance"])] += numerator(r)
-                counts[s, NUMBERS.index(r["instance"])] += denominator(r)
+                sums[s, PROBLEMS.index(r["problem"])] += numerator(r)
+                counts[s, PROBLEMS.index(r["problem"])] += denominator(r)
     return estimate(linearised(sums, counts), sums.sum() / counts.sum(), bounds)
 
 
@@ -262,10 +263,14 @@ def exact(seed):
 def quality(split):
     one = lambda r: 1
     kept = [i for i in NUMBERS if split in (None, SPLIT_OF[i])]
-    sequences = np.array([[float(exact(seed)[i]) for i in kept] for seed in seeds])
+    sums, counts = np.zeros((len(seeds), len(PROBLEMS))), np.zeros((len(seeds), len(PROBLEMS)))
+    for s, i in itertools.product(range(len(seeds)), kept):
+        place = PROBLEMS.index(next(r["problem"] for r in seeds[s] if r["instance"] == i))
+        sums[s, place] += exact(seeds[s])[i]
+        counts[s, place] += 1
     return dict(
         token_accuracy=ratio(split, False, True, lambda r: r["correct"], one, (0, 1)),
-        exact_match=estimate(sequences, bounds=(0, 1)) if kept else None,
+        exact_match=estimate(linearised(sums, counts), sums.sum() / counts.sum(), (0, 1)) if kept else None,
         answer_depth=ratio(split, False, True, lambda r: r["depth"], one),
         depth=ratio(split, True, False, lambda r: r["depth"], one) if kept else None,
         saturation=ratio(split, False, True, lambda r: r["depth"] >= MAX_DEPTH, one, (0, 1)),
@@ -284,7 +289,7 @@ STATISTICS = dict(
     partial=lambda rows, depth: partial(column(rows, "complexity"), column(rows, depth), [column(rows, "own_size"), column(rows, "position")]),
     somers_d=lambda rows, depth: stats.somersd(column(rows, "complexity"), column(rows, depth)).statistic,
     tau_b=lambda rows, depth: stats.kendalltau(column(rows, "complexity"), column(rows, depth), variant="b").statistic,
-    beyond_static=lambda rows, depth: partial(column(rows, "complexity"), column(rows, depth), [column(rows, "digits")], contexts(rows)),
+    beyond_static=lambda rows, depth: partial(column(rows, "complexity"), column(rows, depth), [column(rows, "digits")] + places(rows), contexts(rows)),
 )
 
 # The last tokens that had been read where a row was predicted, its own first; rows of a sequence follow one another.
@@ -293,11 +298,17 @@ for seed in seeds:
         back = [other for other in seed[max(0, place - 2):place + 1][::-1] if other["instance"] == row["instance"]]
         row["context"] = tuple(other["input_token"] for other in back)
 context_length = 1
+places_are_taken_out = False
 
 
 def contexts(rows):
     known = {}
     return np.array([known.setdefault(row["context"][:context_length], len(known)) for row in rows], dtype=float)
+
+
+def places(rows):
+    at = [(row["size"], row["own_size"], row["position"]) for row in rows]
+    return [np.array([float(own == place) for own in at]) for place in sorted(set(at))] if places_are_taken_out else []
 
 
 def longest_common(kept):
@@ -314,10 +325,12 @@ def jackknife(statistic, split, correct_only=False, depth="depth", above_lowest=
         return [r for r in seed if r["is_answer"] and r["complexity"] is not None and r[depth] is not None
                 and split in (None, r["split"]) and (not correct_only or right[r["instance"]])]
 
-    global context_length
+    global context_length, places_are_taken_out
     kept = [used(seed) for seed in seeds]
     context_length = longest_common(kept)
-    numbers = sorted({r["instance"] for rows in kept for r in rows})
+    places_are_taken_out = all(
+        10 * len({(r["size"], r["own_size"], r["position"]) for r in rows}) <= len(rows) for rows in kept)
+    numbers = sorted({r["problem"] for rows in kept for r in rows})
     if above_lowest:
         lowest = min(r["complexity"] for rows in kept for r in rows)
         kept = [[r for r in rows if r["complexity"] > lowest] for rows in kept]
@@ -326,7 +339,7 @@ def jackknife(statistic, split, correct_only=False, depth="depth", above_lowest=
     pseudo = []
     for rows in kept:
         theta = statistic(rows, depth)
-        without = np.array([statistic([r for r in rows if block[r["instance"]] != b], depth) for b in range(blocks)])
+        without = np.array([statistic([r for r in rows if block[r["problem"]] != b], depth) for b in range(blocks)])
         values = blocks * theta - (blocks - 1) * without
         pseudo.append(values - values.mean() + theta)
     return dict(count=sum(map(len, kept)), **estimate(pseudo, bounds=(-1, 1)))
@@ -348,14 +361,14 @@ def grouped(key, split=None):
         for s, rows in enumerate(answers):
             for r in rows:
                 if r[key] == level:
-                    sums[s, numbers.index(r["instance"])] += numerator(r)
-                    counts[s, numbers.index(r["instance"])] += 1
+                    sums[s, numbers.index(r["problem"])] += numerator(r)
+                    counts[s, numbers.index(r["problem"])] += 1
         mean = sums.sum() / counts.sum()
         # The formula of linearisation, with the mean count over these sequences, whether or not they have such tokens.
         return mean + (sums - mean * counts) / counts.mean()
 
     def own(*wanted):
-        return sorted({r["instance"] for rows in answers for r in rows if r[key] in wanted})
+        return sorted({r["problem"] for rows in answers for r in rows if r[key] in wanted})
 
     depth, right = (lambda r: r["depth"]), (lambda r: r["correct"])
     found = [dict(level=level, count=sum(r[key] == level for rows in answers for r in rows),

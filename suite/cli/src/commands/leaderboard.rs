@@ -13,7 +13,7 @@ use crate::output::{self, Output};
 /// Compare the policies of a suite that has been run
 ///
 /// Reads what is recorded and trains nothing. Ranks are intervals: policies that the data cannot tell apart share a
-/// group. A number that cannot be computed is missing with a reason, and a policy with missing cells is shown unranked.
+/// letter. A number that cannot be computed is missing with a reason, and a policy with missing cells is shown unranked.
 #[derive(Debug, clap::Args)]
 pub struct LeaderboardArguments {
     /// Path of a suite file, or the name of a built-in suite
@@ -21,8 +21,7 @@ pub struct LeaderboardArguments {
     /// How to write it: table, markdown, csv, json or svg
     #[arg(long, default_value = "table")]
     format: String,
-    /// What to rank by, such as accuracy, exact_match, answer_depth or flops
-    #[arg(long, value_name = "METRIC", default_value = "accuracy")]
+    #[arg(long, value_name = "METRIC", default_value = "accuracy", help = criteria())]
     sort: String,
     /// Overrides that the suite was run with
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -33,6 +32,10 @@ pub struct LeaderboardArguments {
     /// Folder of all runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
+}
+
+fn criteria() -> String {
+    format!("What to rank by: {}", Criterion::ALL.map(Criterion::name).join(", "))
 }
 
 /// Shows the leaderboard.

@@ -23,6 +23,7 @@ pub fn record(
     for (sequence, entry) in chunk.iter().enumerate() {
         let instance = &entry.instance;
         let rows = batch.layout.rows_of(sequence);
+        let problem = instance.problem_id();
         for row in rows.clone() {
             let target = batch.target_index[row] as usize;
             // The row that reads the target, unless it is the last token, from which nothing is predicted.
@@ -32,6 +33,7 @@ pub fn record(
             let entries = |columns: &Columns| (0..columns.count()).map(|column| columns.get(column, target)).collect();
             tokens.push(TokenRecord {
                 instance: entry.id,
+                problem,
                 size: entry.size,
                 own_size: size,
                 split: split_of(standing),

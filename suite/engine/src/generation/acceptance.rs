@@ -31,10 +31,8 @@ pub fn measure(
     }
     let splits = Split::ALL.into_iter().filter(|split| instances.iter().any(|entry| entry.split == *split));
     if let Some(reason) = refusal(model) {
-        let row = |split| MetricRow {
-            reason: Some(reason.to_owned()),
-            ..estimate::row(NAME, split, &[], Vec::new(), Bounds::Share)
-        };
+        let row =
+            |split| MetricRow { reason: Some(reason.to_owned()), ..estimate::row(NAME, split, [], Bounds::Share) };
         return Ok(splits.map(row).collect());
     }
     let mut accepted = Vec::with_capacity(instances.len());
@@ -49,10 +47,10 @@ pub fn measure(
         }
     }
     let row = |split| {
-        let found = || instances.iter().zip(&accepted).filter(move |(entry, _)| entry.split == split);
-        let identities: Vec<u64> = found().map(|(entry, _)| entry.id).collect();
-        let sums = found().map(|(_, accepted)| ClusterSum { sum: *accepted, count: 1.0 }).collect();
-        estimate::row(NAME, split, &identities, sums, Bounds::Share)
+        let found = instances.iter().zip(&accepted).filter(move |(entry, _)| entry.split == split);
+        let sums =
+            found.map(|(entry, accepted)| (entry.instance.problem_id(), ClusterSum { sum: *accepted, count: 1.0 }));
+        estimate::row(NAME, split, sums, Bounds::Share)
     };
     Ok(splits.map(row).collect())
 }

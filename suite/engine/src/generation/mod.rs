@@ -135,10 +135,9 @@ fn draw(distribution: &[f64], stream: &mut Stream) -> u32 {
 /// Measures as rows of a result; their names get the `prefix`.
 pub fn rows(prefix: &str, measures: Vec<StringMeasure>) -> Vec<MetricRow> {
     let row = |measure: StringMeasure| {
-        let identities: Vec<u64> = (0..measure.sums.len() as u64).collect();
-        let sums = measure.sums.into_iter().map(|(sum, count)| ClusterSum { sum, count }).collect();
+        let sums = measure.sums.into_iter().map(|(sum, count)| ClusterSum { sum, count });
         let bounds = if measure.is_share { Bounds::Share } else { Bounds::None };
-        estimate::row(&format!("{prefix}_{}", measure.name), Split::InRange, &identities, sums, bounds)
+        estimate::row(&format!("{prefix}_{}", measure.name), Split::InRange, (0..).zip(sums), bounds)
     };
     measures.into_iter().map(row).collect()
 }

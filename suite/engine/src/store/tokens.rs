@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 pub struct TokenRecord {
     /// Lasting id of the instance, the same for all seeds and policies.
     pub instance: u64,
+    /// Lasting id of its problem. Instances of one problem are one unit of every interval.
+    pub problem: u64,
     /// Size of the instance.
     pub size: u32,
     /// Size of the token's own problem.
@@ -78,6 +80,7 @@ fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
     let real = |get: fn(&TokenRecord) -> Option<f32>| Values::OptionalReal(of(tokens, get));
     let mut columns = vec![
         Column::new("instance", Values::Long(of(tokens, |token| token.instance as i64))),
+        Column::new("problem", Values::Long(of(tokens, |token| token.problem as i64))),
         Column::new("size", integer(|token| token.size)),
         Column::new("own_size", integer(|token| token.own_size)),
         Column::new("split", Values::Word(of(tokens, |token| token.split.name()))),
@@ -132,6 +135,7 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
             };
             match (name.as_str(), field) {
                 ("instance", Field::Long(value)) => columns.instance.push(*value as u64),
+                ("problem", Field::Long(value)) => columns.problem.push(*value as u64),
                 ("size", Field::Int(value)) => columns.size.push(*value as u32),
                 ("own_size", Field::Int(value)) => columns.own_size.push(*value as u32),
                 ("split", Field::Str(value)) => {

@@ -74,8 +74,9 @@ impl<'a> Cell<'a> {
             let started = Instant::now();
             let progress = trainer.train(&self.model, &self.folder, monitor)?;
             timings.training_seconds += started.elapsed().as_secs_f64();
+            // What ends the evaluation must not lose the time of training.
+            self.folder.write_json("timings.json", &timings)?;
             if let Progress::Interrupted(signal) = progress {
-                self.folder.write_json("timings.json", &timings)?;
                 return Err(Error::Interrupted(signal));
             }
             timings.training_steps = self.plan.training.steps;

@@ -50,7 +50,7 @@ fn explanations(board: &Board) -> Vec<String> {
         lines.push("* incomplete: the numbers are of the seeds that are done".to_owned());
     }
     if board.rows.iter().any(is_of_one_seed) {
-        lines.push(format!("{ONE_SEED} 1 seed: the interval is over sequences, and training is not in it"));
+        lines.push(format!("{ONE_SEED} 1 seed: the interval is over problems, and training is not in it"));
     }
     let listed = |features: &[String]| features.join(", ");
     let (used, left_out) = (&board.static_features, &board.static_features_left_out);
@@ -68,7 +68,8 @@ fn explanations(board: &Board) -> Vec<String> {
             Some(tokens) if tokens > 1 => format!("the last {tokens} tokens read"),
             _ => "the token that is read".to_owned(),
         };
-        lines.push(format!("Static features taken out besides {context}: {used}{left_out}"));
+        let place = if board.place_taken_out { ", size, position" } else { "" };
+        lines.push(format!("Taken out for ρ beyond static: {context}{place}; static features: {used}{left_out}"));
     }
     if board.rows.iter().any(|row| row.name == "random-matched") {
         lines.push(

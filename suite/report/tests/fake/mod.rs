@@ -125,6 +125,7 @@ impl Fake {
             let (steps, is_embedded) = (f64::from(of(position)), size == 5 && position == 1);
             TokenRecord {
                 instance,
+                problem: instance,
                 size,
                 own_size: if is_embedded { 2 } else { size },
                 split: if is_embedded { Split::Embedded } else { split },
@@ -279,4 +280,11 @@ fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
         fs::write(folder.file("timings.json"), serde_json::to_string(&timings).unwrap()).unwrap();
     }
     folder.set_status(&Status::of(State::Done)).unwrap();
+}
+
+/// Makes a finished cell one that failed.
+pub fn fail(run: &RunFolder, id: &str, cause: &str) {
+    let cell = run.cell(id);
+    fs::remove_file(cell.file("result.json")).unwrap();
+    cell.set_status(&Status::failed(cause)).unwrap();
 }

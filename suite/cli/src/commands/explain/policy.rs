@@ -37,13 +37,13 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         "no: a decision may depend on later tokens"
     };
     let role = match declaration.role {
-        Role::Policy => "policy: a contender",
+        Role::Policy => "policy: under test, and ranked",
         Role::FixedDepth => "fixed-depth: a control; one number of steps for all tokens, a point of the frontier",
         Role::FixedAnswerDepth => {
             "fixed-answer-depth: a control; one number of steps for answers, one step for prompts"
         }
-        Role::Cue => "cue: a control; what another policy's depths are to somebody who reads a surface cue alone",
-        Role::Control => "control: a yardstick rather than a contender",
+        Role::Cue => "cue: a control; imitates another policy's depths from a surface cue alone",
+        Role::Control => "control: a yardstick, not ranked",
     };
     let labels = if declaration.uses_labels { "yes: an oracle, never ranked" } else { "no" };
     let mut rows = vec![
