@@ -154,10 +154,18 @@ impl<'a> Schedule<'a> {
     /// computed is deleted unless it is to be overwritten.
     fn admit(&mut self, id: &'a str, plan: &'a CellPlan, report: &mut dyn FnMut(Event)) -> Result<()> {
         let cell = self.folder.cell(id);
-        let Some(mut lock) = cell.claim()? else {
+        let mut lock = match cell.claim() {
+            Ok(Some(lock)) => lock,
             // Another run is at work on it, or has just finished; a worker of ours waits for its end.
-            self.waiting.push(id);
-            return Ok(());
+            Ok(None) => {
+                self.waiting.push(id);
+                return Ok(());
+            }
+            Err(error) => {
+                self.summary.failed += 1;
+                report(Event::Unreadable(plan, &error));
+                return Ok(());
+            }
         };
         if self.options.overwrite {
             cell.clear()?;

@@ -118,8 +118,8 @@ fn grid(table: &Table, levels: &[f64], rows: &[&Row], notes: &mut Notes) -> Grid
         line.extend(rows.iter().map(|row| (table.cell)(row, *level, notes)));
         line
     };
-    // Increments count the sequences that have tokens of either level.
-    let counted = if table.levels == INCREMENT { "sequences" } else { "tokens" };
+    // Increments count the problems that have tokens of either level.
+    let counted = if table.levels == INCREMENT { "problems" } else { "tokens" };
     Grid {
         title: table.title.clone(),
         rows: levels.iter().map(line).collect(),

@@ -23,6 +23,9 @@ pub(super) enum Unit {
     Times,
 }
 
+/// What is nearer to zero is zero.
+const ROUNDING: f64 = 1e-12;
+
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
@@ -37,6 +40,21 @@ impl Unit {
             Self::Nats => fixed(value, 3),
             Self::Operations => operations(value),
             Self::Times => format!("{}×", fixed(value, 2)),
+        }
+    }
+}
+
+impl Unit {
+    /// An end of an interval. One that rounds to zero keeps its sign: whether an interval holds zero must be seen.
+    fn end(self, value: f64) -> String {
+        let text = self.show(value);
+        let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
+        let has_sign = matches!(self, Self::Points | Self::Added | Self::Correlation);
+        match value {
+            _ if !is_zero || !has_sign || value.abs() < ROUNDING => text,
+            below if below < 0.0 => format!("-{text}"),
+            _ if self == Self::Correlation => text,
+            _ => format!("+{text}"),
         }
     }
 }
@@ -107,7 +125,7 @@ pub(super) fn measure(metric: Option<&MetricRow>, unit: Unit, notes: &mut Notes)
     };
     match (metric.low, metric.high) {
         (Some(low), Some(high)) if unit != Unit::Operations => {
-            format!("{} [{}, {}]", unit.show(value), unit.show(low), unit.show(high))
+            format!("{} [{}, {}]", unit.show(value), unit.end(low), unit.end(high))
         }
         (Some(_), Some(_)) => unit.show(value),
         _ => {
@@ -136,6 +154,15 @@ mod tests {
         assert_eq!(Unit::Correlation.show(-0.004), "0.00");
         assert_eq!(Unit::Nats.show(0.1236), "0.124");
         assert_eq!(Unit::Times.show(1.5), "1.50×");
+    }
+
+    #[test]
+    fn ends_of_intervals_keep_their_sign() {
+        let points = [-0.0004, 0.0004, 0.0, -1e-15, 0.012].map(|value| Unit::Points.end(value));
+        assert_eq!(points, ["-0.0", "+0.0", "0.0", "0.0", "+1.2"]);
+        let correlations = [-0.004, 0.004, 0.0, -0.3].map(|value| Unit::Correlation.end(value));
+        assert_eq!(correlations, ["-0.00", "0.00", "0.00", "-0.30"]);
+        assert_eq!([-0.0004, 0.0004].map(|value| Unit::Percent.end(value)), ["0.0", "0.0"]);
     }
 
     #[test]
