@@ -283,6 +283,7 @@ fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
 }
 
 /// Makes a finished cell one that failed.
+#[allow(dead_code, reason = "used by some of the test programs")]
 pub fn fail(run: &RunFolder, id: &str, cause: &str) {
     let cell = run.cell(id);
     fs::remove_file(cell.file("result.json")).unwrap();
