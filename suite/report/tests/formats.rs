@@ -13,6 +13,10 @@ use haltbench_sdk::policy::Role;
 
 /// Two finished fixed depths, two finished policies, an oracle, and one that failed in a seed; its label needs quotes.
 fn example() -> Leaderboard {
+    ranked_by(Criterion::Accuracy)
+}
+
+fn ranked_by(sort: Criterion) -> Leaderboard {
     let mut quoted = Fake::opposer();
     quoted.label = "opposer(a=1,\"b\")";
     let policies = [
@@ -29,7 +33,7 @@ fn example() -> Leaderboard {
     finish(&run, &suite, &policies);
     let (failed, _) = suite.cells.iter().find(|(_, plan)| plan.label.contains('"') && plan.seed == 1).unwrap();
     fail(&run, failed, "killed by\nsignal 9, \"why\"");
-    let options = Options { sort: Criterion::Accuracy };
+    let options = Options { sort };
     let first = leaderboard(&suite, &run, options).unwrap();
     assert_eq!(first, leaderboard(&suite, &run, options).unwrap(), "one run folder, one leaderboard");
     first
@@ -214,6 +218,20 @@ fn bounds_and_cues_are_explained() {
     assert!(text.contains("| follower | ≥ -40.0 ["), "{text}");
     let note = "cheaper than every fixed depth: above the cheapest one; above mixtures with the best guess, -12.5";
     assert!(text.contains(note), "{text}");
+}
+
+/// What rows are ordered by stands beside their ranks.
+#[test]
+fn what_ranks_is_in_the_first_table() {
+    for (sort, column) in
+        [(Criterion::Flops, "FLOPs"), (Criterion::Beyond, "beyond %"), (Criterion::AdaptGain, "adapt-gain")]
+    {
+        let text = Format::Table.write(&ranked_by(sort));
+        let title = format!("Ranks by {}; accuracy at sizes trained on", sort.name());
+        let heads: Vec<&str> = text.lines().skip_while(|line| !line.starts_with(&title)).skip(2).take(1).collect();
+        let columns: Vec<&str> = heads[0].split("  ").map(str::trim).filter(|word| !word.is_empty()).collect();
+        assert_eq!(columns, ["rank", "letters", "policy", "seeds", column, "tokens %", "sequences %"], "{text}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) struct Document {
 /// What to show of a board. Grids of levels are at most `width` columns wide.
 pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -> Document {
     let mut notes = Notes::default();
-    let mut grids = grids(board, &mut notes);
+    let mut grids = grids(board, &leaderboard.order, &mut notes);
     let complexity = board.complexity.as_deref().unwrap_or("complexity");
     grids.extend(levels::grids(board, complexity, width, &mut notes));
     let mut lines = explanations(board);

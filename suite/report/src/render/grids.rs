@@ -3,7 +3,7 @@
 use haltbench_engine::store::{BaselineResult, MetricRow};
 use haltbench_sdk::policy::Role;
 
-use crate::board::{Board, Place, Row, find};
+use crate::board::{Board, Order, Place, Row, find};
 use crate::render::number::{Notes, Unit, measure, value};
 
 /// One table. The first `texts` columns are texts, the others numbers.
@@ -69,8 +69,14 @@ const STRINGS: [Measure; 4] = [
     ("cross-entropy", "teacher_forced_cross_entropy", IN_RANGE, Unit::Nats),
 ];
 
+/// The column of what rows are ranked by, unless it is one of accuracy.
+fn ranking(order: &Order) -> Option<Measure> {
+    let others = UNSEEN.iter().chain(&DEPTH).chain(&COST).chain(&GAIN).chain(&ALIGNMENT);
+    others.copied().find(|measure| (measure.1, measure.2) == (order.metric.as_str(), order.split.as_deref()))
+}
+
 /// The tables with a line for each policy.
-pub(super) fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
+pub(super) fn grids(board: &Board, order: &Order, notes: &mut Notes) -> Vec<Grid> {
     let row_has = |row: &Row, measure: &Measure| row.metric(measure.1, measure.2).is_some();
     let is_there = |measure: &&Measure| board.rows.iter().any(|row| row_has(row, measure));
     let has_value = |measure: &&Measure| {
@@ -82,8 +88,12 @@ pub(super) fn grids(board: &Board, notes: &mut Notes) -> Vec<Grid> {
     let mut grids = Vec::new();
 
     let accepted = there(&[ACCEPTED]);
-    let accuracy: Vec<Measure> = ACCURACY.into_iter().chain(accepted.iter().copied()).collect();
+    let ranking = ranking(order);
+    let accuracy: Vec<Measure> = ranking.into_iter().chain(ACCURACY).chain(accepted.iter().copied()).collect();
     let mut title = "Accuracy at sizes trained on (in range): answer tokens and whole sequences".to_owned();
+    if ranking.is_some() {
+        title = format!("Ranks by {}; accuracy {}", order.criterion, title.trim_start_matches("Accuracy "));
+    }
     if !accepted.is_empty() {
         title += "; accepted: answers that the model writes itself and the checker takes";
     }
