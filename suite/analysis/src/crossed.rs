@@ -25,8 +25,9 @@
 //! # The unit
 //!
 //! Sequences of one problem are answered alike, in part because they are of one problem, and what is held out of training
-//! is a problem: all that is counted in its sequences goes into one value. In a task where many sequences have a problem of
-//! their own, this is one value for each sequence.
+//! is a problem: all that is counted in its sequences goes into one value. In most tasks every sequence is a problem of its
+//! own. Where a few problems hold most of the tokens, the degrees of freedom are too many: with the problems of `quick`, of
+//! which four of 48 hold half of the answers, intervals hold the truth in 90 to 97 % of simulations.
 //!
 //! With one seed it is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says what is not in it.
 //!

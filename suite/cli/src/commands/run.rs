@@ -51,6 +51,9 @@ pub struct RunArguments {
     overwrite: bool,
 }
 
+/// Most cells that are listed where a pattern matches none.
+const SHOWN: usize = 100;
+
 /// Runs the suite.
 ///
 /// # Errors
@@ -64,7 +67,11 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     let wanted = |_: &str, plan: &CellPlan| arguments.only.as_ref().is_none_or(|only| plan.title().contains(only));
     let total = suite.cells.iter().filter(|(id, plan)| wanted(id, plan)).count();
     if total == 0 {
-        let titles: Vec<String> = suite.cells.iter().map(|(_, plan)| format!("  {}", plan.title())).collect();
+        let mut titles: Vec<String> =
+            suite.cells.iter().take(SHOWN).map(|(_, plan)| format!("  {}", plan.title())).collect();
+        if suite.cells.len() > SHOWN {
+            titles.push(format!("  and {} more", suite.cells.len() - SHOWN));
+        }
         let only = arguments.only.as_deref().unwrap_or_default();
         return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
     }

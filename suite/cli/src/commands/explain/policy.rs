@@ -53,6 +53,9 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         property("uses labels or complexities", labels),
         property("role", role),
     ];
+    if declaration.training.has_source() {
+        rows.push(property("source", "required key `of`: the label of a policy of the same suite"));
+    }
     rows.push(property("inference", inference(declaration)));
     rows
 }
