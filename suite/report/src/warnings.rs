@@ -25,13 +25,15 @@ pub(crate) fn warnings(seeds: &[u64], rows: &[Row], fixed_depths: &[i64], max_de
     warnings
 }
 
-/// Policies whose accuracy is known too coarsely to compare it, the widest intervals first.
+/// Policies and fixed depths whose accuracy is known too coarsely to compare it, the widest intervals first.
 fn wide(seeds: &[u64], rows: &[Row]) -> Option<String> {
     let width = |row: &Row| {
         let metric = row.metric("token_accuracy", IN_RANGE)?;
         Some(metric.high? - metric.low?).filter(|width| *width > WIDE)
     };
-    let mut wide: Vec<(f64, &str)> = rows.iter().filter_map(|row| Some((width(row)?, row.policy.as_str()))).collect();
+    let is_ranked = |row: &&Row| row.has_role(Role::Policy) || row.has_role(Role::FixedDepth);
+    let ranked = rows.iter().filter(is_ranked);
+    let mut wide: Vec<(f64, &str)> = ranked.filter_map(|row| Some((width(row)?, row.policy.as_str()))).collect();
     wide.sort_by(|a, b| b.0.total_cmp(&a.0));
     let named = wide.iter().take(NAMED).map(|(width, policy)| format!("{policy} ({:.0} points)", 100.0 * width));
     let named = named.collect::<Vec<_>>().join(", ");

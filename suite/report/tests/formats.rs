@@ -250,8 +250,8 @@ Run: D = 4, halted keys and values freeze-state, 500 training steps, up to 2 ins
 Intervals: 95 %, two-way random effects of seeds and of the problems that they share.
 Order: accuracy (share of answer tokens that are right, in range), more is better. Ranks and letters are of simultaneous
   95 % intervals of all paired differences: two policies share a letter if and only if they cannot be told apart.
-Warning: the interval of accuracy is wider than 5 points for fixed(depth=3) (60 points), oracle (60 points), follower
-  (29 points) and 3 others: more seeds would narrow it
+Warning: the interval of accuracy is wider than 5 points for fixed(depth=3) (60 points), follower (29 points), opposer
+  (29 points) and 2 others: more seeds would narrow it
 Warning: fixed depths 2 and 4 are missing: adapt-gain may be flattered
 
 Accuracy at sizes trained on (in range): answer tokens and whole sequences
