@@ -18,7 +18,8 @@ const BATCHES: usize = 6;
 const REPETITIONS: usize = 9;
 
 impl Evaluator<'_> {
-    /// Times batches of sizes trained on, each way in turn; nothing if there are none. The first pass of each is not counted.
+    /// Times batches of sizes trained on, each batch both ways in turn, so that other work on the machine falls on both;
+    /// nothing if there are none. The first pass of each is not counted.
     ///
     /// # Errors
     /// If a pass fails, or [`Error::Interrupted`].
@@ -33,36 +34,35 @@ impl Evaluator<'_> {
         if batches.is_empty() {
             return Ok(Speed { threads, ..Speed::default() });
         }
-        let policy = || -> Result<()> {
-            batches.iter().try_for_each(|(batch, privileged)| {
-                evaluate(model, batch, Execution::Compacted, Some(privileged)).map(|_| ())
-            })
-        };
-        let fixed = || -> Result<()> {
-            batches.iter().try_for_each(|(batch, _)| {
-                let depths = vec![model.max_depth as u32; batch.rows()];
-                evaluate_at(model, batch, Execution::Compacted, &depths).map(|_| ())
-            })
-        };
-        let seconds = |pass: &dyn Fn() -> Result<()>| -> Result<f64> {
+        let dense: Vec<Vec<u32>> =
+            batches.iter().map(|(batch, _)| vec![model.max_depth as u32; batch.rows()]).collect();
+        // Seconds of batch `place`, by the policy or at D steps.
+        let seconds = |place: usize, is_policy: bool| -> Result<f64> {
+            let (batch, privileged) = &batches[place];
             let started = Instant::now();
-            pass()?;
+            if is_policy {
+                evaluate(model, batch, Execution::Compacted, Some(privileged))?;
+            } else {
+                evaluate_at(model, batch, Execution::Compacted, &dense[place])?;
+            }
             // An accelerator may still be computing.
             model.device.synchronize()?;
             Ok(started.elapsed().as_secs_f64())
         };
-        seconds(&policy)?;
-        seconds(&fixed)?;
+        for place in 0..batches.len() {
+            seconds(place, true)?;
+            seconds(place, false)?;
+        }
         let mut pairs = Vec::with_capacity(REPETITIONS);
         for repetition in 0..REPETITIONS {
-            // Each way goes first as often as the other.
-            let pair = if repetition % 2 == 0 {
-                let first = seconds(&policy)?;
-                [first, seconds(&fixed)?]
-            } else {
-                let first = seconds(&fixed)?;
-                [seconds(&policy)?, first]
-            };
+            let mut pair = [0.0; 2];
+            for place in 0..batches.len() {
+                // Each way goes first as often as the other.
+                let policy_first = (repetition + place) % 2 == 0;
+                for is_policy in [policy_first, !policy_first] {
+                    pair[usize::from(!is_policy)] += seconds(place, is_policy)?;
+                }
+            }
             pairs.push(pair);
             monitor.progress(Stage::Timing, repetition as u64 + 1, REPETITIONS as u64, None);
             if let Some(signal) = monitor.interrupted() {
