@@ -61,7 +61,7 @@ impl<F: Fn(&[SourceToken]) -> Cues> Imitation<F> {
 }
 
 impl<F: Fn(&[SourceToken]) -> Cues + Send + Sync> EarlyPolicy for Imitation<F> {
-    /// Fits the rule on the source's training tokens and applies it to those of the evaluation.
+    /// Fits mean depths on the source's training tokens, and looks up those of its evaluation tokens.
     fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
         let means = MeanDepths::fit(source, &self.cues);
         let prefixes =

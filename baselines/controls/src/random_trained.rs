@@ -1,4 +1,4 @@
-//! `random-trained`: a model that was trained at another policy's depths, shuffled.
+//! `random-trained`: a model that was trained at depths drawn from another policy's histogram.
 
 use haltbench_sdk::prelude::*;
 

@@ -18,9 +18,13 @@
 //! is never below the level. The usual alternative, one quantile with Satterthwaite's degrees of freedom for the
 //! variance (MSa + MSb - MSe) / (S N), takes a mean square between two or three seeds that came out small by chance for
 //! a proof that training hardly matters. In simulations (`tests/coverage/means.rs`) it holds the truth in 89 to 91 % of
-//! cases with two seeds that matter, even if neither its variance nor its degrees of freedom may fall below those of
-//! one part; the form used here never in less than 94.9 %. What that costs: with two seeds that differ no more than
-//! chance, the interval is 2.3 times as wide.
+//! cases with two seeds whose variance matters, even with its variance and degrees of freedom floored at those of one part.
+//! The form used here holds it in at least 94.9 %, for units of equal size. The cost: with two seeds that differ no more
+//! than chance, the interval is 2.3 times as wide.
+//!
+//! With one seed the interval is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says that the error of
+//! training is not in it. Problems count as a single sample although those of each size were drawn separately, which makes
+//! intervals of means a little too wide.
 //!
 //! # The unit
 //!
@@ -28,10 +32,6 @@
 //! is a problem: all that is counted in its sequences goes into one value. In most tasks every sequence is a problem of its
 //! own. Where a few problems hold most of the tokens, the degrees of freedom are too many: with the problems of `quick`, of
 //! which four of 48 hold half of the answers, intervals hold the truth in 90 to 97 % of simulations.
-//!
-//! With one seed it is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says what is not in it.
-//!
-//! Problems count as one sample. That those of each size were drawn apart makes intervals of means a little too wide.
 
 use crate::estimate::{Estimate, IntervalMethod};
 use crate::interval::{LEVEL, none_of, student_t};
@@ -60,8 +60,8 @@ pub struct Crossed {
 }
 
 impl Crossed {
-    /// From one value for each seed and unit. `count` is the number of observations behind them, `problems` that of
-    /// the problems that the units are made of.
+    /// A table from one value for each seed and unit. `count` is the number of observations behind the values,
+    /// `problems` the number of problems behind the units.
     ///
     /// [`Reason::Empty`] without seeds or units, [`Reason::Mismatched`] if a seed has not one value for each unit,
     /// [`Reason::NotFinite`] if a value is infinite or NaN.
@@ -212,9 +212,9 @@ impl Crossed {
     /// The interval of a level, and what it accounts for; see [the module](self). [`Reason::TooFew`] below two units;
     /// [`Reason::Unstable`] of a jackknife that failed.
     ///
-    /// Where no value of a table with bounds differs from another, a share p of problems could still do so, of which
-    /// none of n was seen, and move the mean by p times the distance to a bound: p is [`none_of`]. Without bounds, such
-    /// an interval has no width: a fixed depth is what it is.
+    /// Where all n values of a table with bounds are equal, a share p of all problems could still differ, and move the mean
+    /// by p times the distance to a bound: p is the largest share of which n draws may show none, [`none_of`]. Without
+    /// bounds the interval has no width, as for the depth of a fixed depth.
     pub fn interval(&self, level: f64) -> Result<((f64, f64), IntervalMethod), Reason> {
         if let Some(reason) = self.flaw {
             return Err(reason);

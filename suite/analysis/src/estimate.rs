@@ -32,7 +32,7 @@ impl fmt::Display for IntervalMethod {
             IntervalMethod::ProblemsOnly => "t over problems; training is not in it",
             IntervalMethod::SeedsOnly => "t over seeds",
             IntervalMethod::RepetitionsOnly => "t over repetitions; training is not in it",
-            IntervalMethod::NoVariation => "Clopper-Pearson over problems, of which none differed",
+            IntervalMethod::NoVariation => "Clopper-Pearson; no problem differed from another",
         })
     }
 }

@@ -117,7 +117,7 @@ pub enum Gain {
     Exact(Crossed),
     /// It costs less: what a fixed depth would reach there is not known.
     Bounds {
-        /// Accuracy above that of the cheapest fixed depth, which the frontier cannot exceed at a lower cost.
+        /// Accuracy minus that of the cheapest fixed depth: at a lower cost the frontier is no higher.
         lower: Crossed,
         /// Accuracy above a frontier that also mixes in a guess at no cost; `None` without a guess.
         upper: Option<Crossed>,
@@ -136,11 +136,11 @@ impl Gain {
 
 /// What a policy gains over fixed depths at the same cost; `guess` is the accuracy of an answer that costs nothing.
 ///
-/// The interval is that of the delta method: close to the data the gain is linear in the mean costs and accuracies
-/// of the policy and of the two vertices that its cost lies between,
-/// accuracy - (1-w) accuracy₁ - w accuracy₂ - slope (cost - (1-w) cost₁ - w cost₂),
-/// and its table is that combination of theirs: policy and frontier move together. That the data also choose the
-/// vertices is not in it; `tests/coverage/gain.rs` has what that costs.
+/// The interval comes from the delta method. Near the data the gain is linear in the mean costs and accuracies of the
+/// policy and of the two vertices on either side of its cost:
+/// accuracy - (1-w) accuracy₁ - w accuracy₂ - slope (cost - (1-w) cost₁ - w cost₂).
+/// The table is this combination of their tables, so that policy and frontier stay paired. The interval leaves out that
+/// the data also choose the vertices; `tests/coverage/gain.rs` shows what that costs.
 ///
 /// [`Reason::NoFrontier`] without fixed depths, [`Reason::MissingCells`] if one of them was evaluated on other seeds or
 /// problems than the policy.

@@ -5,8 +5,8 @@
 //! (2001) 521-526): with B blocks of problems, block b of a seed has B θ - (B - 1) θ without b. They are shifted so
 //! that their mean is θ itself: the jackknife's correction of bias is not applied.
 //!
-//! The blocks are the same for all seeds, so that their table is crossed like that of a mean, and for all policies that
-//! were evaluated on the same problems, so that tables can be subtracted.
+//! All seeds have the same blocks, so that the table is crossed like that of a mean. All policies that were evaluated on the
+//! same problems have the same blocks, so that tables can be subtracted.
 
 use crate::crossed::Crossed;
 use crate::reason::Reason;

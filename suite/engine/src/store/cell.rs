@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -120,12 +121,16 @@ impl CellFolder {
     /// [`Error::File`].
     pub fn lock(&self) -> Result<Option<File>> {
         let path = self.file("lock");
-        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = open.map_err(Error::file(&path, "cannot be opened"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(Error::file(&path, "cannot be locked")(error)),
+        loop {
+            let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+            let file = open.map_err(Error::file(&path, "cannot be opened"))?;
+            match file.try_lock() {
+                // The folder may have been cleared or set aside since the file was opened: that lock guards nothing.
+                Ok(()) if !is_at(&file, &path) => {}
+                Ok(()) => return Ok(Some(file)),
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(error)) => return Err(Error::file(&path, "cannot be locked")(error)),
+            }
         }
     }
 
@@ -271,6 +276,13 @@ impl CellFolder {
     }
 }
 
+/// Whether an open file is the one that the path names now.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let named = fs::metadata(path).map(identity);
+    file.metadata().map(identity).is_ok_and(|own| named.is_ok_and(|named| named == own))
+}
+
 /// What a result says of itself, whatever its schema.
 #[derive(Deserialize)]
 struct Named {
@@ -280,4 +292,24 @@ struct Named {
 
 fn hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that opened the lock file before the folder was set aside must not take its lock for that of the new one.
+    #[test]
+    fn the_lock_of_a_folder_that_was_set_aside_is_no_lock_of_the_cell() {
+        let run = tempfile::tempdir().unwrap();
+        let cell = RunFolder::new(run.path(), "run").cell("0123456789abcdef");
+        let held = cell.claim().unwrap().unwrap();
+        assert!(is_at(&held, &cell.file("lock")));
+        assert!(cell.lock().unwrap().is_none(), "it is held");
+        let aside = cell.set_aside().unwrap();
+        assert!(!is_at(&held, &cell.file("lock")), "nothing is there");
+        let claimed = cell.claim().unwrap().unwrap();
+        assert!(!is_at(&held, &cell.file("lock")) && is_at(&claimed, &cell.file("lock")));
+        assert!(is_at(&held, &aside.join("lock")));
+    }
 }
