@@ -46,35 +46,36 @@ fn sequences(tokens: &[SourceToken]) -> impl Iterator<Item = &[SourceToken]> {
 }
 
 /// Gives tokens the depths that another policy has on average where training saw the same cue.
-pub struct Imitation<F> {
+pub struct Imitation {
     name: &'static str,
-    /// Reads a sequence up to the token that it tells the cues of.
-    cues: F,
     depths: RecordedDepths,
 }
 
-impl<F: Fn(&[SourceToken]) -> Cues> Imitation<F> {
-    /// The policy `name`, before it has been shown what its source did.
-    pub fn new(name: &'static str, cues: F) -> Self {
-        Self { name, cues, depths: RecordedDepths::default() }
-    }
-}
-
-impl<F: Fn(&[SourceToken]) -> Cues + Send + Sync> EarlyPolicy for Imitation<F> {
-    /// Fits mean depths on the source's training tokens, and looks up those of its evaluation tokens.
-    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
-        let means = MeanDepths::fit(source, &self.cues);
+impl Imitation {
+    /// The policy `name`: mean depths are fitted on the source's training tokens and looked up for those of its evaluation.
+    /// `cues` reads a sequence up to the token that it tells the cues of.
+    pub fn build(
+        name: &'static str,
+        context: &PolicyContext,
+        cues: impl Fn(&[SourceToken]) -> Cues,
+    ) -> Result<Policy> {
+        let Some(source) = context.source else {
+            return Ok(Policy::early(Self { name, depths: RecordedDepths::default() }));
+        };
+        let means = MeanDepths::fit(source, &cues);
         let prefixes =
             sequences(&source.evaluation).flat_map(|sequence| (1..=sequence.len()).map(|end| &sequence[..end]));
         let depth = |prefix: &[SourceToken]| {
-            let depth = means.depth(&(self.cues)(prefix));
-            depth.ok_or_else(|| Error::contract(self.name, "the source cell has no training tokens to fit a rule on"))
+            let depth = means.depth(&cues(prefix));
+            depth.ok_or_else(|| Error::contract(name, "the source cell has no training tokens to fit a rule on"))
         };
         let depths = prefixes.map(depth).collect::<Result<Vec<u32>>>()?;
-        self.depths = RecordedDepths::new(source.evaluation.iter(), depths.into_iter());
-        Ok(())
+        let depths = RecordedDepths::new(source.evaluation.iter(), depths.into_iter());
+        Ok(Policy::early(Self { name, depths }))
     }
+}
 
+impl EarlyPolicy for Imitation {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         self.depths.decide(self.name, view)
     }
@@ -119,11 +120,27 @@ mod tests {
         let logits = || Err(Error::contract("test", "needs no logits"));
         let phase = haltbench_sdk::policy::Phase::Evaluation;
         let view = View::new(0, 4, &layout, &rows, &states, &logits, phase, 1, None);
-        let mut policy = Imitation::new("test", cues);
-        policy.prepare(&source(), 1).unwrap();
+        let parameters = Parameters::default();
+        let build = |source: &SourceDepths| {
+            Imitation::build(
+                "test",
+                &PolicyContext {
+                    d_model: 2,
+                    d_ff: 2,
+                    vocabulary: 10,
+                    max_depth: 4,
+                    parameters: &parameters,
+                    variables: VarBuilder::zeros(DType::F32, &Device::Cpu),
+                    source: Some(source),
+                    seed: 1,
+                },
+                cues,
+            )
+        };
+        let Policy::Early(policy) = build(&source()).unwrap() else { panic!("not early") };
         let decision = policy.decide(&view).unwrap();
         assert!(matches!(decision, EarlyDecision::Depths(depths) if depths == [2, 2, 2]));
-        let error = policy.prepare(&SourceDepths { training: vec![], ..source() }, 1).unwrap_err();
+        let error = build(&SourceDepths { training: vec![], ..source() }).err().unwrap();
         assert!(error.to_string().contains("no training tokens"), "{error}");
     }
 }

@@ -25,7 +25,7 @@ After that depth. A policy that is no better than this reads the surface near a 
 No decisions; no training of its own.",
     reference: "control",
     role: Role::Cue,
-    training: Training::Borrowed,
+    source: Source::DepthsAndModel,
     parameters: &[ParameterSpec::integer(
         "tokens",
         3,
@@ -39,7 +39,7 @@ haltbench_sdk::register_policy!(DECLARATION);
 
 fn build(context: &PolicyContext) -> Result<Policy> {
     let tokens = context.parameters.integer("tokens")?;
-    Ok(Policy::early(Imitation::new(NAME, move |prefix: &[SourceToken]| cues(prefix, tokens))))
+    Imitation::build(NAME, context, |prefix| cues(prefix, tokens))
 }
 
 /// The last `most` tokens, then one fewer each.

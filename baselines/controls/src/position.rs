@@ -27,15 +27,15 @@ more than a policy under test can.
 No decisions; no training of its own.",
     reference: "control",
     role: Role::Cue,
-    training: Training::Borrowed,
+    source: Source::DepthsAndModel,
     causal: false,
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-fn build(_: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::early(Imitation::new(NAME, cues)))
+fn build(context: &PolicyContext) -> Result<Policy> {
+    Imitation::build(NAME, context, cues)
 }
 
 fn cues(prefix: &[SourceToken]) -> Cues {

@@ -39,7 +39,7 @@ No decisions; no training of its own.",
     stochastic: true,
     // A depth may be that of a later token or of another sequence.
     causal: false,
-    training: Training::Borrowed,
+    source: Source::DepthsAndModel,
     parameters: &[ParameterSpec::choice(
         "within",
         "role",
@@ -52,37 +52,32 @@ No decisions; no training of its own.",
 haltbench_sdk::register_policy!(DECLARATION);
 
 struct RandomMatched {
-    within: String,
     depths: RecordedDepths,
 }
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    let within = context.parameters.text("within")?.to_owned();
-    Ok(Policy::early(RandomMatched { within, depths: RecordedDepths::default() }))
+    let within = context.parameters.text("within")?;
+    let mut groups: BTreeMap<(u32, bool, u64, u32), Vec<&SourceToken>> = BTreeMap::new();
+    for token in context.source.iter().flat_map(|source| &source.evaluation) {
+        let key = match within {
+            "all" => (token.split, false, 0, 0),
+            "sequence" => (token.split, token.is_answer, token.identity, 0),
+            "position" => (token.split, token.is_answer, u64::from(token.size), token.position),
+            _ => (token.split, token.is_answer, 0, 0),
+        };
+        groups.entry(key).or_default().push(token);
+    }
+    let mut recorded = RecordedDepths::default();
+    for ((split, role, first, second), tokens) in groups {
+        let mut depths: Vec<u32> = tokens.iter().map(|token| token.depth).collect();
+        let key = [u64::from(split), u64::from(role), first, u64::from(second)];
+        Stream::new(context.seed, NAME, &key).shuffle(&mut depths);
+        recorded.extend(RecordedDepths::new(tokens.into_iter(), depths.into_iter()));
+    }
+    Ok(Policy::early(RandomMatched { depths: recorded }))
 }
 
 impl EarlyPolicy for RandomMatched {
-    fn prepare(&mut self, source: &SourceDepths, seed: u64) -> Result<()> {
-        let mut groups: BTreeMap<(u32, bool, u64, u32), Vec<&SourceToken>> = BTreeMap::new();
-        for token in &source.evaluation {
-            let key = match self.within.as_str() {
-                "all" => (token.split, false, 0, 0),
-                "sequence" => (token.split, token.is_answer, token.identity, 0),
-                "position" => (token.split, token.is_answer, u64::from(token.size), token.position),
-                _ => (token.split, token.is_answer, 0, 0),
-            };
-            groups.entry(key).or_default().push(token);
-        }
-        self.depths = RecordedDepths::default();
-        for ((split, role, first, second), tokens) in groups {
-            let mut depths: Vec<u32> = tokens.iter().map(|token| token.depth).collect();
-            let key = [u64::from(split), u64::from(role), first, u64::from(second)];
-            Stream::new(seed, NAME, &key).shuffle(&mut depths);
-            self.depths.extend(RecordedDepths::new(tokens.into_iter(), depths.into_iter()));
-        }
-        Ok(())
-    }
-
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         self.depths.decide(NAME, view)
     }

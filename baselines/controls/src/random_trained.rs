@@ -28,35 +28,30 @@ No decisions; a training run of its own.",
     reference: "control",
     role: Role::Control,
     stochastic: true,
-    training: Training::Matched,
+    source: Source::Depths,
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 
 haltbench_sdk::register_policy!(DECLARATION);
 
 /// How often each depth occurred, from 1 on, among prompts and among answers.
-#[derive(Default)]
 struct RandomTrained([Vec<u64>; 2]);
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::early(RandomTrained([(); 2].map(|()| vec![0; context.max_depth]))))
+    let mut histograms = [(); 2].map(|()| vec![0; context.max_depth]);
+    for token in context.source.iter().flat_map(|source| &source.training) {
+        let counts: &mut Vec<u64> = &mut histograms[usize::from(token.is_answer)];
+        if let Some(count) = (token.depth as usize).checked_sub(1).and_then(|place| counts.get_mut(place)) {
+            *count += 1;
+        }
+    }
+    if context.source.is_some() && histograms.iter().flatten().all(|count| *count == 0) {
+        return Err(Error::contract(NAME, "the source cell has no depths to draw from"));
+    }
+    Ok(Policy::early(RandomTrained(histograms)))
 }
 
 impl EarlyPolicy for RandomTrained {
-    fn prepare(&mut self, source: &SourceDepths, _: u64) -> Result<()> {
-        self.0.iter_mut().for_each(|counts| counts.fill(0));
-        for token in &source.training {
-            let counts = &mut self.0[usize::from(token.is_answer)];
-            if let Some(count) = (token.depth as usize).checked_sub(1).and_then(|place| counts.get_mut(place)) {
-                *count += 1;
-            }
-        }
-        if self.0.iter().flatten().all(|count| *count == 0) {
-            return Err(Error::contract(NAME, "the source cell has no depths to draw from"));
-        }
-        Ok(())
-    }
-
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         let depth = |(row, uniform): (usize, f64)| {
             let own = &self.0[usize::from(view.layout().is_answer(row))];

@@ -25,14 +25,14 @@ After that depth, whatever the token's context. A policy that is no better than 
 No decisions; no training of its own.",
     reference: "control",
     role: Role::Cue,
-    training: Training::Borrowed,
+    source: Source::DepthsAndModel,
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-fn build(_: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::early(Imitation::new(NAME, cues)))
+fn build(context: &PolicyContext) -> Result<Policy> {
+    Imitation::build(NAME, context, cues)
 }
 
 fn cues(prefix: &[SourceToken]) -> Cues {

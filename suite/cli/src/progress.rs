@@ -5,8 +5,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use haltbench_engine::monitor::Stage;
-use haltbench_engine::plan::CellPlan;
-use haltbench_engine::scheduler::{Event, ProgressLine};
+use haltbench_engine::scheduler::{Event, Item, ProgressLine};
 use haltbench_engine::store::State;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -46,18 +45,18 @@ impl Display {
     /// Shows one event.
     pub fn show(&mut self, event: &Event) {
         match event {
-            Event::Kept(_, plan) => self.end(&format!("done already  {}", plan.title())),
-            Event::Damaged(plan, error, aside) => {
+            Event::Kept(item) => self.end(*item, &format!("done already  {}", item.title())),
+            Event::Damaged(item, error, aside) => {
                 let aside = aside.display();
-                self.say(&format!("computed again  {}: {error}; what was there is kept in {aside}", plan.title()));
+                self.say(&format!("computed again  {}: {error}; what was there is kept in {aside}", item.title()));
             }
-            Event::Unreadable(plan, error) => {
-                self.end(&format!("failed  {}: {error}; nothing of it was touched", plan.title()));
+            Event::Unreadable(item, error) => {
+                self.end(*item, &format!("failed  {}: {error}; nothing of it was touched", item.title()));
             }
-            Event::Started(id, plan) => self.start(id, plan),
+            Event::Started(item) => self.start(*item),
             Event::Progress(id, line) => self.progress(id, line),
-            Event::Ended(id, plan, status) => {
-                let elapsed = self.cells.remove(*id).map(|cell| {
+            Event::Ended(item, status) => {
+                let elapsed = self.cells.remove(item.id()).map(|cell| {
                     if let Some(bar) = cell.bar {
                         bar.finish_and_clear();
                     }
@@ -65,14 +64,15 @@ impl Display {
                 });
                 let seconds = elapsed.map(|elapsed| format!(" in {:.0} s", elapsed.as_secs_f64())).unwrap_or_default();
                 let cause = status.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+                let done = if item.is_cell() { "done" } else { "trained" };
                 match status.state {
-                    State::Done => self.end(&format!("done{seconds}  {}", plan.title())),
-                    State::Failed => self.end(&format!("failed{seconds}  {}{cause}", plan.title())),
-                    State::Pending | State::Running => self.say(&format!("stopped  {} (can be resumed)", plan.title())),
+                    State::Done => self.end(*item, &format!("{done}{seconds}  {}", item.title())),
+                    State::Failed => self.end(*item, &format!("failed{seconds}  {}{cause}", item.title())),
+                    State::Pending | State::Running => self.say(&format!("stopped  {} (can be resumed)", item.title())),
                 }
             }
             Event::Timed(done, total) => self.timed(*done, *total),
-            Event::Untimed(plan, cause) => self.say(&format!("not timed  {}: {cause}", plan.title())),
+            Event::Untimed(cell, cause) => self.say(&format!("not timed  {}: {cause}", cell.title())),
             Event::Idle => self.overall.tick(),
         }
     }
@@ -82,17 +82,17 @@ impl Display {
         self.overall.finish_and_clear();
     }
 
-    fn start(&mut self, id: &str, plan: &CellPlan) {
+    fn start(&mut self, item: Item) {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(1));
             bar.set_style(style("{bar:20} {pos}/{len} · {eta} left · {wide_msg}"));
             bar
         });
         if bar.is_none() {
-            self.say(&format!("started  {}", plan.title()));
+            self.say(&format!("started  {}", item.title()));
         }
         let now = Instant::now();
-        self.cells.insert(id.to_owned(), CellDisplay { bar, title: plan.title(), started: now, said: now });
+        self.cells.insert(item.id().to_owned(), CellDisplay { bar, title: item.title(), started: now, said: now });
     }
 
     fn progress(&mut self, id: &str, line: &ProgressLine) {
@@ -137,7 +137,11 @@ impl Display {
         }
     }
 
-    fn end(&mut self, message: &str) {
+    /// Cells are counted; models are said alone.
+    fn end(&mut self, item: Item, message: &str) {
+        if !item.is_cell() {
+            return self.say(message);
+        }
         self.ended += 1;
         self.overall.inc(1);
         self.say(&format!("[{}/{}] {message}", self.ended, self.total));

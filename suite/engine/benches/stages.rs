@@ -127,7 +127,7 @@ fn training_steps(criterion: &mut Criterion, catalogue: &Catalogue) {
         let bench = BenchModel::new(workload(policy, mean_depth), catalogue, &Device::Cpu).unwrap();
         let noise = Noise::Forced(bench.depths.clone());
         let settings = TrainingSettings { learning_rate: 1e-4, warmup_steps: 0, ..TrainingSettings::default() };
-        let mut optimiser = AdamW::new(&bench.model.variables, &settings).unwrap();
+        let mut optimiser = AdamW::new(&bench.model.variables, &settings, haltbench_sdk::policy::Trains::All).unwrap();
         let forward = || training::loss(&bench.model, &bench.batch, &noise, None).unwrap().total;
         let mut group = criterion.benchmark_group(format!("{policy}, mean depth {}", mean_depth.unwrap_or(6.0)));
         group.sample_size(10);

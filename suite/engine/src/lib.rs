@@ -8,6 +8,7 @@
 pub mod baselines;
 pub mod batch;
 pub mod bench;
+mod code;
 pub mod data;
 pub mod decoding;
 pub mod device;

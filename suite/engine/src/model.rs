@@ -1,15 +1,40 @@
 //! A backbone under a halting policy, with its weights.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use haltbench_sdk::backbone::{Backbone, BackboneContext, BackboneDeclaration};
-use haltbench_sdk::candle_core::{DType, Device};
-use haltbench_sdk::candle_nn::VarBuilder;
+use haltbench_sdk::candle_core::{self, DType, Device, Shape, Tensor};
+use haltbench_sdk::candle_nn::var_builder::SimpleBackend;
+use haltbench_sdk::candle_nn::{Init, VarBuilder};
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::policy::{Policy, PolicyContext, PolicyDeclaration};
+use haltbench_sdk::policy::{
+    EarlyDecision, EarlyPolicy, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, SourceDepths, View,
+};
 
 use crate::error::Result;
 use crate::panics;
+
+/// Stands in for a policy where a model is trained without one: every token takes D steps.
+pub static WITHOUT_POLICY: PolicyDeclaration = PolicyDeclaration {
+    recipe: Recipe::LAST_STEP,
+    ..PolicyDeclaration::new("none", PolicyKind::Early, |_| Ok(Policy::early(FullDepth)))
+};
+
+struct FullDepth;
+
+impl EarlyPolicy for FullDepth {
+    fn decide(&self, view: &View) -> haltbench_sdk::Result<EarlyDecision> {
+        let depth = u32::try_from(view.max_depth()).unwrap_or(u32::MAX);
+        Ok(EarlyDecision::Depths(vec![depth; view.rows().len()]))
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
+}
 
 /// What a model is built from.
 #[derive(Clone, Copy)]
@@ -18,6 +43,10 @@ pub struct ModelParts<'a> {
     pub backbone: (&'static BackboneDeclaration, &'a Parameters),
     /// The policy's declaration and parameters.
     pub policy: (&'static PolicyDeclaration, &'a Parameters),
+    /// How it is trained.
+    pub recipe: Recipe,
+    /// Depths of another policy, for a policy that reads them.
+    pub source: Option<&'a SourceDepths>,
     /// Number of tokens in the vocabulary.
     pub vocabulary: usize,
     /// Steps a token may take at most, D.
@@ -45,6 +74,8 @@ impl ModelParts<'_> {
             max_depth: self.max_depth,
             parameters,
             variables: variables.pp("decider"),
+            source: self.source,
+            seed: self.seed,
         })?;
         if policy.kind() != declaration.kind {
             let message = format!("declares {} and builds {}", declaration.kind.name(), policy.kind().name());
@@ -53,13 +84,38 @@ impl ModelParts<'_> {
         Ok((backbone, policy))
     }
 
-    /// Lets the plugins refuse their parameters, before anything is trained: weights are all zero and thrown away.
+    /// The shapes of all weights by name. Lets the plugins refuse their parameters before anything is trained: the weights
+    /// are all zero and thrown away.
     ///
     /// # Errors
     /// Like [`Model::new`].
-    pub fn validate(&self) -> Result<()> {
+    pub fn weights(&self) -> Result<BTreeMap<String, Vec<usize>>> {
         let names = format!("{} or {}", self.backbone.0.name, self.policy.0.name);
-        panics::caught(&names, || self.build(&VarBuilder::zeros(DType::F32, &Device::Cpu)).map(|_| ()))
+        let asked = Asked::default();
+        let builder = VarBuilder::from_backend(Box::new(asked.clone()), DType::F32, Device::Cpu);
+        panics::caught(&names, || self.build(&builder).map(|_| ()))?;
+        let shapes = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(shapes.clone())
+    }
+}
+
+/// Zeros for every weight, with the shape that was asked for by name.
+#[derive(Default, Clone)]
+struct Asked(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
+
+impl SimpleBackend for Asked {
+    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        let mut shapes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shapes.insert(name.to_owned(), shape.dims().to_vec());
+        Tensor::zeros(shape, dtype, device)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
+        Err(candle_core::Error::Msg(format!("weight {name}: expected a shape, found none")))
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
     }
 }
 
@@ -71,6 +127,8 @@ pub struct Model {
     pub policy: Policy,
     /// What the policy declares.
     pub declaration: &'static PolicyDeclaration,
+    /// How it is trained.
+    pub recipe: Recipe,
     /// All weights.
     pub variables: Variables,
     /// Steps a token may take at most, D.
@@ -120,6 +178,7 @@ impl Model {
             backbone,
             policy,
             declaration: parts.policy.0,
+            recipe: parts.recipe,
             variables,
             max_depth: parts.max_depth,
             halted_keys_values: parts.halted_keys_values,

@@ -6,9 +6,13 @@ use haltbench_sdk::candle_core::backprop::GradStore;
 use haltbench_sdk::candle_core::{Tensor, Var};
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::ops::{AdamWStep, Moments, square_sums};
+use haltbench_sdk::policy::Trains;
 
 use crate::error::{Error, Result};
 use crate::plan::TrainingSettings;
+
+/// What the names of a policy's weights begin with.
+const POLICY_PREFIX: &str = "decider.";
 
 /// The optimiser with its moments, in the order of the variables' names.
 pub struct AdamW {
@@ -19,12 +23,17 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// An optimiser with zero moments.
+    /// An optimiser with zero moments of the variables that a stage trains.
     ///
     /// # Errors
     /// If the device refuses the memory.
-    pub fn new(variables: &Variables, settings: &TrainingSettings) -> Result<Self> {
-        let variables = variables.all();
+    pub fn new(variables: &Variables, settings: &TrainingSettings, trains: Trains) -> Result<Self> {
+        let mut variables = variables.all();
+        variables.retain(|(name, _)| match trains {
+            Trains::All => true,
+            Trains::Policy => name.starts_with(POLICY_PREFIX),
+            Trains::Backbone => !name.starts_with(POLICY_PREFIX),
+        });
         let weights = variables.iter().map(|(_, variable)| variable.as_tensor().clone()).collect();
         Ok(Self { settings: settings.clone(), variables, moments: Moments::new(weights)?, step: 0 })
     }
@@ -110,6 +119,7 @@ mod tests {
     use haltbench_sdk::candle_core::{DType, Device};
     use haltbench_sdk::candle_nn::Init;
     use haltbench_sdk::initialise::Variables;
+    use haltbench_sdk::policy::Trains;
 
     use super::AdamW;
     use crate::plan::TrainingSettings;
@@ -129,7 +139,7 @@ mod tests {
             clip: 0.5,
             ..TrainingSettings::default()
         };
-        let mut optimiser = AdamW::new(&variables, &settings).unwrap();
+        let mut optimiser = AdamW::new(&variables, &settings, Trains::All).unwrap();
         let (mut w, mut m, mut v) = (1.0f64, 0.0f64, 0.0f64);
         for step in 1..=2 {
             let norm = optimiser.step(&(weight.sqr().unwrap() * 0.5).unwrap().backward().unwrap()).unwrap();

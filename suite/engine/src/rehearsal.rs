@@ -1,12 +1,11 @@
 //! Plans are tried before anything is trained, so that a size, a parameter or a combination that a plugin refuses is
 //! told at once. The trial runs in a process of its own: plugin code that ends it takes no run with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
-use haltbench_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
 use crate::data;
@@ -46,12 +45,21 @@ pub enum Rehearsal {
     Admitted(Vec<(String, String)>),
 }
 
+/// A cell that is tried.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Trial {
+    /// How people call it.
+    pub title: String,
+    /// Its plan.
+    pub plan: CellPlan,
+}
+
 /// Builds the task and the model of each plan and lets them refuse what they cannot do; `say` hears how it goes.
-pub fn perform(plans: &[CellPlan], catalogue: &Catalogue, say: &mut dyn FnMut(&RehearsalLine)) {
+pub fn perform(trials: &[Trial], catalogue: &Catalogue, say: &mut dyn FnMut(&RehearsalLine)) {
     let mut vocabularies: BTreeMap<String, usize> = BTreeMap::new();
-    for (number, plan) in plans.iter().enumerate() {
+    for (number, trial) in trials.iter().enumerate() {
         say(&RehearsalLine::Begun(number));
-        if let Err(error) = try_plan(plan, catalogue, &mut vocabularies) {
+        if let Err(error) = try_plan(&trial.plan, catalogue, &mut vocabularies) {
             say(&RehearsalLine::Refused(Refusal { message: error.to_string(), status: error.exit_status() }));
             return;
         }
@@ -60,22 +68,47 @@ pub fn perform(plans: &[CellPlan], catalogue: &Catalogue, say: &mut dyn FnMut(&R
 }
 
 fn try_plan(plan: &CellPlan, catalogue: &Catalogue, vocabularies: &mut BTreeMap<String, usize>) -> Result<()> {
-    let key = format!("{:?}", plan.task);
+    let model = &plan.model;
+    let key = format!("{:?} {:?}", model.task, plan.evaluation);
     let vocabulary = match vocabularies.get(&key) {
         Some(vocabulary) => *vocabulary,
         None => {
-            let vocabulary = panics::caught(&plan.task.name, || try_task(plan, catalogue))?;
+            let vocabulary = panics::caught(&model.task.name, || try_task(plan, catalogue))?;
             vocabularies.insert(key, vocabulary);
             vocabulary
         }
     };
-    plan.model_parts(catalogue, vocabulary)?.validate()
+    let parameters = model.policy_parameters(catalogue)?;
+    let trained = model.parts(catalogue, (&parameters, vocabulary), model.stages[0].recipe, None)?.weights()?;
+    let evaluated = plan.parts(catalogue, vocabulary, None)?.weights()?;
+    let name = &plan.policy.name;
+    for (weight, shape) in &evaluated {
+        match trained.get(weight) {
+            Some(known) if known == shape => {}
+            Some(known) => {
+                return Err(Error::Usage(format!(
+                    "policy {name}: max_depth: expected {}, for which it was trained, found {}: its weight {weight} has the \
+                     shape {known:?} there and {shape:?} here",
+                    model.max_depth, plan.max_depth
+                )));
+            }
+            None => {
+                let recipe = &model.stages[model.stages.len() - 1].recipe;
+                return Err(Error::Usage(format!(
+                    "policy {name}: recipe: expected one that trains its weights, with loss = \"halted\" and unroll = \
+                     \"policy\", or step_weights = \"policy\"; found {}, which trains no {weight}",
+                    recipe.describe()
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes sure that the sizes asked for are what their lists say of them; returns the size of the task's vocabulary.
 fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
-    let name = &plan.task.name;
-    let task = (catalogue.task(name)?.build)(&plan.task.parameters)?;
+    let Choice { name, parameters } = &plan.model.task;
+    let task = (catalogue.task(name)?.build)(parameters)?;
     let evaluation = &plan.evaluation;
     let given = [&evaluation.in_range, &evaluation.between, &evaluation.beyond];
     match &task.spec().size {
@@ -95,17 +128,17 @@ fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
 /// # Errors
 /// If no process can be started.
 pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command) -> Result<Rehearsal> {
-    let plans = distinct(suite);
+    let trials = distinct(suite);
     let mut deadly: Vec<(String, String)> = Vec::new();
     let mut from = 0;
-    while from < plans.len() {
-        let (last, exit) = attempt(&plans[from..], &mut command())?;
+    while from < trials.len() {
+        let (last, exit) = attempt(&trials[from..], &mut command())?;
         match last {
             Some(RehearsalLine::Finished) => break,
             Some(RehearsalLine::Refused(refusal)) => return Ok(Rehearsal::Refused(refusal)),
             Some(RehearsalLine::Begun(number)) => {
-                let plan = plans.get(from + number).unwrap_or(&plans[from]);
-                deadly.push((plan.title(), ended(exit)));
+                let trial = trials.get(from + number).unwrap_or(&trials[from]);
+                deadly.push((trial.title.clone(), ended(exit)));
                 from += number + 1;
             }
             None => return Err(Error::Cell(format!("the plans cannot be tried: {}", ended(exit)))),
@@ -114,24 +147,25 @@ pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command) -> Result<Rehearsa
     Ok(Rehearsal::Admitted(deadly))
 }
 
-/// One plan of those that differ by seed, label and source alone.
-fn distinct(suite: &Suite) -> Vec<CellPlan> {
-    let what = |plan: &CellPlan| -> [(String, Parameters); 3] {
-        [&plan.task, &plan.backbone, &plan.policy].map(|Choice { name, parameters }| (name.clone(), parameters.clone()))
-    };
-    let mut plans: Vec<CellPlan> = Vec::new();
-    for (_, plan) in &suite.cells {
-        if plans.iter().all(|earlier| what(earlier) != what(plan)) {
-            plans.push(plan.clone());
+/// One cell of those that differ by seed and source alone.
+fn distinct(suite: &Suite) -> Vec<Trial> {
+    let mut seen = BTreeSet::new();
+    let mut trials = Vec::new();
+    for cell in &suite.cells {
+        let mut plan = cell.plan.clone();
+        plan.source = None;
+        (plan.model.source, plan.model.start, plan.model.seed) = (None, None, 0);
+        if seen.insert(format!("{plan:?}")) {
+            trials.push(Trial { title: cell.title(), plan: cell.plan.clone() });
         }
     }
-    plans
+    trials
 }
 
 /// The last line of one process, and how it ended.
-fn attempt(plans: &[CellPlan], command: &mut Command) -> Result<(Option<RehearsalLine>, ExitStatus)> {
+fn attempt(trials: &[Trial], command: &mut Command) -> Result<(Option<RehearsalLine>, ExitStatus)> {
     let program = PathBuf::from(command.get_program());
-    let plans = serde_json::to_vec(plans).map_err(|error| Error::Usage(format!("plan: {error}")))?;
+    let trials = serde_json::to_vec(trials).map_err(|error| Error::Usage(format!("plan: {error}")))?;
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -139,7 +173,7 @@ fn attempt(plans: &[CellPlan], command: &mut Command) -> Result<(Option<Rehearsa
         .map_err(Error::file(&program, "cannot be started"))?;
     if let Some(mut input) = child.stdin.take() {
         // A process that is gone already says so by its exit status.
-        let _ = input.write_all(&plans);
+        let _ = input.write_all(&trials);
     }
     let lines =
         child.stdout.take().into_iter().flat_map(|lines| BufReader::new(lines).split(b'\n').map_while(Result::ok));

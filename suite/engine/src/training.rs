@@ -13,11 +13,11 @@ use crate::batch::Batch;
 use crate::data;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::monitor::{Monitor, Stage};
+use crate::monitor::{self, Monitor};
 use crate::optimiser::AdamW;
-use crate::plan::{CellPlan, TrainingSettings};
+use crate::plan::{ModelPlan, Stage, TrainingSettings};
 use crate::recurrence::{Noise, Unrolled, unroll};
-use crate::store::{CellFolder, Checkpoint, MetricsLog, TrainingLine, read_checkpoint, write_checkpoint};
+use crate::store::{Checkpoint, MetricsLog, ModelFolder, TrainingLine, read_checkpoint, write_checkpoint};
 
 /// The loss of one pass.
 pub struct Loss {
@@ -52,6 +52,17 @@ impl Loss {
 /// # Errors
 /// If a tensor operation fails or the policy breaks its contract.
 pub fn loss(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Loss> {
+    weighted_loss(model, batch, noise, privileged, 1.0)
+}
+
+/// [`loss`] with the regulariser multiplied by `weight`.
+fn weighted_loss(
+    model: &Model,
+    batch: &Batch,
+    noise: &Noise,
+    privileged: Option<&Privileged>,
+    weight: f64,
+) -> Result<Loss> {
     let Unrolled { logits, step_weights, record } = unroll(model, batch, noise, privileged)?;
     let losses = logits.iter().map(|logits| cross_entropy(logits, &batch.targets)).collect::<Result<Vec<_>, _>>()?;
     let answers = match (&step_weights, losses.as_slice()) {
@@ -66,7 +77,10 @@ pub fn loss(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Pri
         if costs.dims() != [batch.rows()] {
             return Err(model.broken(format!("its regulariser has the shape {:?}, expected [rows]", costs.dims())));
         }
-        let mean = costs.mean_all()?;
+        let mut mean = costs.mean_all()?;
+        if weight < 1.0 {
+            mean = (mean * weight)?;
+        }
         regulariser = scalar(&mean)?;
         total = (total + mean)?;
     }
@@ -80,8 +94,8 @@ fn scalar(tensor: &Tensor) -> Result<f64> {
 
 /// What training reads from.
 pub struct Trainer<'a> {
-    /// The cell's plan.
-    pub plan: &'a CellPlan,
+    /// The model's plan.
+    pub plan: &'a ModelPlan,
     /// The task.
     pub task: &'a dyn Task,
     /// Place of the headline complexity.
@@ -113,27 +127,44 @@ impl Trainer<'_> {
     ///
     /// # Errors
     /// [`Error::Cell`] naming the step if a loss or a gradient is not finite, and whatever the store reports.
-    pub fn train(&self, model: &Model, folder: &CellFolder, monitor: &dyn Monitor) -> Result<Progress> {
+    pub fn train(&self, model: &mut Model, folder: &ModelFolder, monitor: &dyn Monitor) -> Result<Progress> {
         let settings: &TrainingSettings = &self.plan.training;
-        let path = folder.file("checkpoint/training.safetensors");
+        let path = folder.file("training.safetensors");
         let metrics = folder.file("metrics.jsonl");
-        let mut optimiser = AdamW::new(&model.variables, settings)?;
+        let mut first = 0;
+        let mut resumed = None;
         match read_checkpoint(&path, folder.id()).and_then(|checkpoint| complete(checkpoint, &metrics, settings)) {
-            Ok(Some(checkpoint)) => restore(model, &mut optimiser, checkpoint)?,
+            Ok(Some(checkpoint)) => {
+                first = checkpoint.step;
+                restore_weights(model, &checkpoint)?;
+                resumed = Some(checkpoint);
+            }
             Ok(None) => {}
-            // A damaged checkpoint costs its steps, never the cell.
+            // A damaged checkpoint costs its steps, never the model.
             Err(error @ Error::Damaged { .. }) => folder.log(&format!("started over: {error}"))?,
             Err(error) => return Err(error),
         }
-        let first = optimiser.steps();
+        let mut optimiser: Option<AdamW> = None;
         let mut instances = vec![Instance::default(); settings.batch];
         let mut log = MetricsLog::open(&metrics, first);
         let started = Instant::now();
         for step in first..settings.steps {
+            let (stage, begin) = self.plan.stage(step);
+            let optimiser = match &mut optimiser {
+                Some(optimiser) if step > begin => optimiser,
+                slot => {
+                    model.recipe = stage.recipe;
+                    let mut fresh = AdamW::new(&model.variables, settings, stage.recipe.trains)?;
+                    if let (Some(checkpoint), true) = (&resumed, step > begin) {
+                        fresh.restore(step - begin, &checkpoint.tensors)?;
+                    }
+                    slot.insert(fresh)
+                }
+            };
             let (batch, sizes) = self.batch(step, &mut instances, &model.device)?;
-            let line = self.step(model, &mut optimiser, (&batch, &sizes), step)?;
+            let line = self.step(model, optimiser, (&batch, &sizes), (step, stage))?;
             let made = step + 1;
-            monitor.progress(Stage::Training, made, settings.steps, Some(&line));
+            monitor.progress(monitor::Stage::Training, made, settings.steps, Some(&line));
             let last = made == settings.steps;
             if is_logged(made, settings) {
                 log.push(&line)?;
@@ -141,7 +172,7 @@ impl Trainer<'_> {
             let signal = monitor.interrupted();
             if made.is_multiple_of(settings.checkpoint_every) || last || signal.is_some() {
                 log.save()?;
-                save(model, &optimiser, folder.id(), &path)?;
+                save(model, optimiser, (folder.id(), made), &path)?;
             }
             if let (Some(signal), false) = (signal, last) {
                 return Ok(Progress::Interrupted(signal));
@@ -155,10 +186,15 @@ impl Trainer<'_> {
         model: &Model,
         optimiser: &mut AdamW,
         (batch, sizes): (&Batch, &[u32]),
-        step: u64,
+        (step, stage): (u64, &Stage),
     ) -> Result<TrainingLine> {
+        let weight = match stage.recipe.regulariser_warmup {
+            0 => 1.0,
+            steps => (optimiser.steps() + 1) as f64 / steps as f64,
+        };
         let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
-        let loss = loss(model, batch, &Noise::Seeded(step), Some(&privileged)).map_err(|error| match error {
+        let loss = weighted_loss(model, batch, &Noise::Seeded(step), Some(&privileged), weight);
+        let loss = loss.map_err(|error| match error {
             Error::Contract(_) | Error::Cell(_) => Error::Cell(format!("training step {}: {error}", step + 1)),
             error => error,
         })?;
@@ -215,18 +251,18 @@ fn complete(checkpoint: Option<Checkpoint>, metrics: &Path, settings: &TrainingS
     Err(Error::Damaged { path: metrics.to_owned(), message })
 }
 
-fn save(model: &Model, optimiser: &AdamW, cell: &str, path: &Path) -> Result<()> {
+fn save(model: &Model, optimiser: &AdamW, (id, step): (&str, u64), path: &Path) -> Result<()> {
     let mut tensors = optimiser.state()?;
     let weights = model.variables.weights()?;
     tensors.extend(weights.into_iter().map(|(name, tensor)| (format!("weight.{name}"), tensor)));
-    write_checkpoint(path, &Checkpoint { cell: cell.to_owned(), step: optimiser.steps(), tensors })
+    write_checkpoint(path, &Checkpoint { model: id.to_owned(), step, tensors })
 }
 
-fn restore(model: &Model, optimiser: &mut AdamW, checkpoint: Checkpoint) -> Result<()> {
+fn restore_weights(model: &Model, checkpoint: &Checkpoint) -> Result<()> {
     for (name, tensor) in &checkpoint.tensors {
         if let Some(name) = name.strip_prefix("weight.") {
             model.variables.set(name, tensor)?;
         }
     }
-    optimiser.restore(checkpoint.step, &checkpoint.tensors)
+    Ok(())
 }

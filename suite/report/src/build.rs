@@ -35,8 +35,8 @@ pub struct Options {
 /// finished cell that does not verify or cannot be read.
 pub fn leaderboard(suite: &Suite, run: &RunFolder, options: Options) -> Result<Leaderboard> {
     let groups = groups(suite, run)?;
-    let tasks = describe::distinguished(&groups.iter().map(|group| &group.plan.task).collect::<Vec<_>>());
-    let backbones = describe::distinguished(&groups.iter().map(|group| &group.plan.backbone).collect::<Vec<_>>());
+    let tasks = describe::distinguished(&groups.iter().map(|group| &group.plan.model.task).collect::<Vec<_>>());
+    let backbones = describe::distinguished(&groups.iter().map(|group| &group.plan.model.backbone).collect::<Vec<_>>());
     let names = tasks.into_iter().zip(backbones).map(|(task, backbone)| format!("{task} / {backbone}"));
     Ok(Leaderboard {
         schema: LEADERBOARD_SCHEMA,
@@ -60,7 +60,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let context = Context {
         complexity: headline,
         splits: &splits,
-        max_depth: u32::try_from(plan.recurrence.max_depth).unwrap_or(u32::MAX),
+        max_depth: u32::try_from(plan.max_depth).unwrap_or(u32::MAX),
         static_features: &static_features,
         gains: &gains,
     };
@@ -81,7 +81,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
             place,
             policy: row.label.clone(),
             name: row.plan.policy.name.clone(),
-            of: row.plan.source.as_ref().map(|source| source.label.clone()),
+            of: row.of.map(str::to_owned),
             kind: first.map(|result| result.kind.clone()),
             causal: first.map(|result| result.causal),
             role: row.role.clone(),
@@ -96,17 +96,17 @@ fn board(name: String, group: Group, options: Options) -> Board {
     place::sort(&mut rows, &options.sort.order());
     Board {
         name,
-        task: describe::implementation("task", &plan.task),
-        backbone: describe::implementation("backbone", &plan.backbone),
+        task: describe::implementation("task", &plan.model.task),
+        backbone: describe::implementation("backbone", &plan.model.backbone),
         settings: Settings {
-            device: plan.device.clone(),
-            max_depth: plan.recurrence.max_depth,
-            halted_keys_values: plan.recurrence.halted_keys_values.clone(),
-            training_steps: plan.training.steps,
+            device: plan.model.device.clone(),
+            max_depth: plan.max_depth,
+            halted_keys_values: plan.halted_keys_values.clone(),
+            training_steps: plan.model.training.steps,
             instances: plan.evaluation.instances,
         },
         intervals: intervals(seeds.len()),
-        warnings: warnings(&seeds, &rows, &fixed_depths, plan.recurrence.max_depth),
+        warnings: warnings(&seeds, &rows, &fixed_depths, plan.max_depth),
         seeds,
         trained_sizes,
         static_features: used.as_ref().map(|used| used.used.clone()).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use haltbench_analysis::{CostAccuracy, Reason, TokenTable};
 use haltbench_engine::Result;
-use haltbench_engine::plan::{CellPlan, Suite};
+use haltbench_engine::plan::{self, CellPlan, Suite};
 use haltbench_engine::store::{CellResult, RunFolder, State, Status, Timings, read_tokens};
 use haltbench_sdk::policy::Role;
 
@@ -26,6 +26,12 @@ pub(crate) struct Evidence<'a> {
     pub plan: &'a CellPlan,
     /// Its label, unique within the board.
     pub label: String,
+    /// Its label in the suite.
+    pub named: &'a str,
+    /// The policy of which it is a setting.
+    pub family: &'a str,
+    /// Label of the policy whose model is evaluated.
+    pub of: Option<&'a str>,
     /// What it is on the board for. Without any result of the policy, what its declaration says, if it is registered in
     /// this process.
     pub role: Option<String>,
@@ -66,44 +72,46 @@ impl Evidence<'_> {
     }
 }
 
-type Cell<'a> = (&'a str, &'a CellPlan);
+type Cell<'a> = &'a plan::Cell;
 
 /// The cells of a suite by task and backbone, with what the run folder holds about them.
 ///
 /// # Errors
 /// [`Error::Damaged`] or [`Error::File`] naming the file of a finished cell that does not verify or cannot be read.
 pub(crate) fn groups<'a>(suite: &'a Suite, run: &RunFolder) -> Result<Vec<Group<'a>>> {
-    let cells = suite.cells.iter().map(|(id, plan)| (id.as_str(), plan)).collect();
-    let same_board = |a: &CellPlan, b: &CellPlan| a.task == b.task && a.backbone == b.backbone;
-    let boards = gathered(cells, same_board);
-    boards.into_iter().map(|(plan, cells)| group(plan, cells, run)).collect()
+    let same_board =
+        |a: Cell, b: Cell| a.plan.model.task == b.plan.model.task && a.plan.model.backbone == b.plan.model.backbone;
+    let boards = gathered(suite.cells.iter().collect(), same_board);
+    boards.into_iter().map(|cells| group(cells, run)).collect()
 }
 
 /// Cells gathered into classes, both in the order of the suite.
-fn gathered<'a>(
-    cells: Vec<Cell<'a>>,
-    same: impl Fn(&CellPlan, &CellPlan) -> bool,
-) -> Vec<(&'a CellPlan, Vec<Cell<'a>>)> {
-    let mut classes: Vec<(&CellPlan, Vec<Cell>)> = Vec::new();
+fn gathered<'a>(cells: Vec<Cell<'a>>, same: impl Fn(Cell, Cell) -> bool) -> Vec<Vec<Cell<'a>>> {
+    let mut classes: Vec<Vec<Cell>> = Vec::new();
     for cell in cells {
-        match classes.iter_mut().find(|(first, _)| same(first, cell.1)) {
-            Some((_, class)) => class.push(cell),
-            None => classes.push((cell.1, vec![cell])),
+        match classes.iter_mut().find(|class| same(class[0], cell)) {
+            Some(class) => class.push(cell),
+            None => classes.push(vec![cell]),
         }
     }
     classes
 }
 
-fn group<'a>(plan: &'a CellPlan, cells: Vec<Cell<'a>>, run: &RunFolder) -> Result<Group<'a>> {
-    let source = |plan: &CellPlan| plan.source.as_ref().map(|source| source.label.clone());
-    let same_policy = |a: &CellPlan, b: &CellPlan| a.label == b.label && a.policy == b.policy && source(a) == source(b);
+fn group<'a>(cells: Vec<Cell<'a>>, run: &RunFolder) -> Result<Group<'a>> {
+    let plan = &cells[0].plan;
+    let same_policy = |a: Cell, b: Cell| {
+        a.label == b.label
+            && a.of == b.of
+            && a.plan.policy == b.plan.policy
+            && (a.plan.max_depth, &a.plan.halted_keys_values) == (b.plan.max_depth, &b.plan.halted_keys_values)
+    };
     let policies = gathered(cells, same_policy);
-    let names: Vec<_> = policies.iter().map(|(first, _)| (first.label.as_str(), &first.policy)).collect();
+    let names: Vec<_> = policies.iter().map(|cells| (cells[0].label.as_str(), &cells[0].plan.policy)).collect();
     let labels = describe::unique_labels(&names);
     let mut missing = Vec::new();
-    let rows = policies.into_iter().zip(labels).map(|((first, mut cells), label)| {
-        cells.sort_by_key(|(_, plan)| plan.seed);
-        evidence(first, &cells, label, run, &mut missing)
+    let rows = policies.into_iter().zip(labels).map(|(mut cells, label)| {
+        cells.sort_by_key(|cell| cell.plan.model.seed);
+        evidence(&cells, label, run, &mut missing)
     });
     let mut rows = rows.collect::<Result<Vec<Evidence>>>()?;
     let known: Vec<(String, String)> =
@@ -118,33 +126,36 @@ fn group<'a>(plan: &'a CellPlan, cells: Vec<Cell<'a>>, run: &RunFolder) -> Resul
 }
 
 fn evidence<'a>(
-    plan: &'a CellPlan,
     cells: &[Cell<'a>],
     label: String,
     run: &RunFolder,
     missing: &mut Vec<MissingCell>,
 ) -> Result<Evidence<'a>> {
+    let first = cells[0];
     let mut row = Evidence {
-        plan,
+        plan: &first.plan,
         label,
+        named: &first.label,
+        family: &first.family,
+        of: first.of.as_deref(),
         role: None,
-        planned: cells.iter().map(|(_, plan)| plan.seed).collect(),
+        planned: cells.iter().map(|cell| cell.plan.model.seed).collect(),
         seeds: Vec::new(),
         results: Vec::new(),
         timings: Vec::new(),
         tables: Vec::new(),
         in_range: Err(Reason::Empty),
     };
-    for (id, plan) in cells {
-        let folder = run.cell(id);
+    for cell in cells {
+        let (folder, seed) = (run.cell(&cell.id), cell.plan.model.seed);
         match folder.result()? {
             Some(result) => {
-                row.seeds.push(plan.seed);
+                row.seeds.push(seed);
                 row.results.push(result);
                 row.timings.push(folder.timings());
                 row.tables.push(read_tokens(&folder.file("tokens.parquet"))?);
             }
-            None => missing.push(missing_cell(id, &row.label, plan.seed, &folder.status())),
+            None => missing.push(missing_cell(&cell.id, &row.label, seed, &folder.status())),
         }
     }
     row.in_range = cost_accuracy(&row.tables);

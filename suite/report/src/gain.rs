@@ -76,13 +76,14 @@ impl<'a> Gains<'a> {
 
     /// Accuracy of a control minus that of the policy whose depths it reads, at sizes trained on.
     pub fn against_source(&self, row: &Evidence) -> Result<Crossed, String> {
-        let source = row.plan.source.as_ref().ok_or("it reads no other policy's depths")?;
-        let policy = self.board.iter().find(|other| other.plan.label == source.label);
-        let policy = policy.ok_or_else(|| format!("the board has no {}", source.label))?;
+        let reads = row.plan.source.is_some();
+        let source = row.of.filter(|_| reads).ok_or("it reads no other policy's depths")?;
+        let policy = self.board.iter().find(|other| other.named == source);
+        let policy = policy.ok_or_else(|| format!("the board has no {source}"))?;
         let accuracy = |of: &Evidence| point(of, &row.seeds).map(|point| point.accuracy);
         let difference = accuracy(row).and_then(|own| own.minus(&accuracy(policy)?));
         difference.map_err(|reason| match reason {
-            Reason::MissingCells => format!("some cells of {} are missing", source.label),
+            Reason::MissingCells => format!("some cells of {source} are missing"),
             reason => reason.to_string(),
         })
     }
@@ -90,8 +91,7 @@ impl<'a> Gains<'a> {
     /// What a policy gains over fixed depths, minus what the best of its surface cues gains, and that cue. The interval
     /// is that of the pair; that the data chose the best cue is not in it.
     pub fn beyond_cues(&self, row: &Evidence) -> Result<(Crossed, String), String> {
-        let borrows =
-            |other: &&Evidence| other.plan.source.as_ref().is_some_and(|source| source.label == row.plan.label);
+        let borrows = |other: &&Evidence| other.plan.source.is_some() && other.of == Some(row.named);
         let cues: Vec<&Evidence> =
             self.board.iter().filter(borrows).filter(|other| other.has_role(Role::Cue)).collect();
         if cues.is_empty() {

@@ -53,11 +53,11 @@ pub mod prelude {
     pub use crate::cache::KeyValueCache;
     pub use crate::error::{Error, Result};
     pub use crate::layout::{RowSet, TokenLayout};
-    pub use crate::parameters::{ParameterSpec, Parameters};
+    pub use crate::parameters::{ParameterSpec, Parameters, Trend};
     pub use crate::policy::{
         EarlyDecision, EarlyPolicy, Example, HaltingRecord, HaltingRule, HazardHistory, OnlineDecision, OnlinePolicy,
-        Policy, PolicyContext, PolicyDeclaration, PolicyKind, Role, RowMemory, SelectPolicy, Selection, SoftDecision,
-        SoftPolicy, SourceDepths, SourceToken, Training, View,
+        Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, Role, RowMemory, SelectPolicy, Selection, SoftDecision,
+        SoftPolicy, Source, SourceDepths, SourceToken, View,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

@@ -74,6 +74,30 @@ pub enum Domain {
     },
 }
 
+/// How the depths of tokens move with a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trend {
+    /// Tokens go deeper as it rises.
+    Deeper,
+    /// Tokens halt earlier as it rises.
+    Shallower,
+    /// Neither.
+    None,
+}
+
+/// When a policy's parameter acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// In training: another value is another model.
+    Training,
+    /// In evaluation alone: a knob, all of whose values share a model.
+    Knob(Trend),
+    /// It is the number of steps of every token, in training and in evaluation.
+    Depth,
+}
+
 /// Declaration of one parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterSpec {
@@ -83,22 +107,43 @@ pub struct ParameterSpec {
     pub documentation: &'static str,
     /// Default and allowed values.
     pub domain: Domain,
+    /// When it acts, of a policy's parameter.
+    pub effect: Effect,
 }
 
 impl ParameterSpec {
+    const fn new(name: &'static str, documentation: &'static str, domain: Domain) -> Self {
+        Self { name, documentation, domain, effect: Effect::Training }
+    }
+
+    /// The same as a knob: it acts in evaluation alone, and depths move with it as `trend` says.
+    pub const fn knob(self, trend: Trend) -> Self {
+        Self { effect: Effect::Knob(trend), ..self }
+    }
+
+    /// The same as the number of steps of every token, in training and in evaluation.
+    pub const fn depth(self) -> Self {
+        Self { effect: Effect::Depth, ..self }
+    }
+
+    /// Whether it acts in evaluation alone.
+    pub const fn is_knob(&self) -> bool {
+        matches!(self.effect, Effect::Knob(_))
+    }
+
     /// A parameter that is true or false.
     pub const fn flag(name: &'static str, default: bool, documentation: &'static str) -> Self {
-        Self { name, documentation, domain: Domain::Flag { default } }
+        Self::new(name, documentation, Domain::Flag { default })
     }
 
     /// A whole number within `minimum..=maximum`.
     pub const fn integer(name: &'static str, default: i64, range: (i64, i64), documentation: &'static str) -> Self {
-        Self { name, documentation, domain: Domain::Integer { default, minimum: range.0, maximum: range.1 } }
+        Self::new(name, documentation, Domain::Integer { default, minimum: range.0, maximum: range.1 })
     }
 
     /// A real number within `minimum..=maximum`.
     pub const fn real(name: &'static str, default: f64, range: (f64, f64), documentation: &'static str) -> Self {
-        Self { name, documentation, domain: Domain::Real { default, minimum: range.0, maximum: range.1 } }
+        Self::new(name, documentation, Domain::Real { default, minimum: range.0, maximum: range.1 })
     }
 
     /// One of `choices`.
@@ -108,12 +153,12 @@ impl ParameterSpec {
         choices: &'static [&'static str],
         documentation: &'static str,
     ) -> Self {
-        Self { name, documentation, domain: Domain::Choice { default, choices } }
+        Self::new(name, documentation, Domain::Choice { default, choices })
     }
 
     /// A text whose form the implementation checks itself.
     pub const fn text(name: &'static str, default: &'static str, documentation: &'static str) -> Self {
-        Self { name, documentation, domain: Domain::Text { default } }
+        Self::new(name, documentation, Domain::Text { default })
     }
 
     /// The value when nothing is said.
@@ -176,6 +221,12 @@ impl ParameterSpec {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Parameters(BTreeMap<String, Value>);
+
+impl FromIterator<(String, Value)> for Parameters {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
 
 impl Parameters {
     /// Fills `given` up with defaults, and refuses names and values that are not declared.

@@ -53,23 +53,38 @@ pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result
         let path = folder.path().display();
         return Err(Failure::usage(format!("{path}: no runs; `haltbench run {}` makes them", arguments.suite)));
     }
-    mention_other_versions(&folder);
+    mention_other_versions(&folder, &suite)?;
     write(&suite, &folder, format, options)?;
     Ok(0)
 }
 
-/// Says so if a folder holds cells that another version of the program has planned.
-pub fn mention_other_versions(folder: &RunFolder) {
-    let count = folder.cells_of_other_schemas(PLAN_SCHEMA);
+/// Says so if a folder holds cells that another version of the program has planned, or that other code has made.
+///
+/// # Errors
+/// If a plan cannot be written as text.
+pub fn mention_other_versions(folder: &RunFolder, suite: &Suite) -> Result<(), Failure> {
+    let path = folder.path().display();
+    let cells = |count: usize| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+    let count = folder.cells_of_other_schemas();
     if count > 0 {
-        let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
-        let path = folder.path().display();
         let message = format!(
-            "{path} holds {cells} of another version of haltbench (plan schema {PLAN_SCHEMA} is read); they are left as \
-             they are, and `haltbench run` computes their successors"
+            "{path} holds {} of another version of haltbench (plan schema {PLAN_SCHEMA} is read); they are left as they \
+             are, and `haltbench run` computes their successors",
+            cells(count)
         );
         output::say("note", &message);
     }
+    let made = folder.made_by_other_code(suite)?;
+    if !made.cells.is_empty() {
+        let message = format!(
+            "{path} holds {} of this suite made by other code ({}); they are left as they are, and `haltbench run` \
+             computes them anew",
+            cells(made.cells.len()),
+            made.changed.into_iter().collect::<Vec<_>>().join(", ")
+        );
+        output::say("note", &message);
+    }
+    Ok(())
 }
 
 /// Shows the leaderboard of a suite that has just been run.

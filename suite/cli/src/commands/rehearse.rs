@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use haltbench_engine::plan::CellPlan;
 use haltbench_engine::plugins;
-use haltbench_engine::rehearsal::{self, RehearsalLine};
+use haltbench_engine::rehearsal::{self, RehearsalLine, Trial};
 
 use crate::failure::Failure;
 
@@ -19,10 +18,10 @@ pub struct RehearseArguments {}
 /// # Errors
 /// If standard input holds no plans or a plugin is refused.
 pub fn run(RehearseArguments {}: &RehearseArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
-    let plans: Vec<CellPlan> = serde_json::from_reader(io::stdin())
+    let trials: Vec<Trial> = serde_json::from_reader(io::stdin())
         .map_err(|error| Failure::usage(format!("standard input: expected plans as JSON: {error}")))?;
     let (catalogue, _) = plugins::catalogue(plugin_files)?;
-    rehearsal::perform(&plans, &catalogue, &mut |line: &RehearsalLine| {
+    rehearsal::perform(&trials, &catalogue, &mut |line: &RehearsalLine| {
         if let Ok(text) = serde_json::to_string(line) {
             // A line of its own, even where a plugin has left one unfinished.
             let mut output = io::stdout();

@@ -6,7 +6,7 @@ use std::process;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use haltbench_engine::plan::{self, CellPlan, Suite};
+use haltbench_engine::plan::{self, Cell, Suite};
 use haltbench_engine::rehearsal::{self, Refusal, Rehearsal};
 use haltbench_engine::scheduler::{self, Event, Options};
 use haltbench_engine::store::RunFolder;
@@ -21,9 +21,9 @@ use crate::signals;
 
 /// Train and evaluate every cell of a suite, then show its leaderboard
 ///
-/// A cell is one task, backbone, policy and seed. Each runs in a process of its own, as many at a time as there are
-/// cores; a cell that fails takes no other with it. Finished cells are kept: a run that was stopped or killed goes on
-/// where it was, and ends with the same bytes as if it had never stopped.
+/// A cell is one policy on one model. A model is trained once, whichever cells and suites it is for. Each is computed in a
+/// process of its own, as many at a time as there are cores; a cell that fails takes no other with it. What is finished is
+/// kept: a run that was stopped or killed goes on where it was, and ends with the same bytes as if it had never stopped.
 #[derive(Debug, clap::Args)]
 pub struct RunArguments {
     /// Path of a suite file, or the name of a built-in suite (see `haltbench list suites`)
@@ -64,18 +64,18 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     device::open(&arguments.device)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
     let folder = RunFolder::new(&arguments.runs, &suite.name);
-    let wanted = |_: &str, plan: &CellPlan| arguments.only.as_ref().is_none_or(|only| plan.title().contains(only));
-    let total = suite.cells.iter().filter(|(id, plan)| wanted(id, plan)).count();
+    let wanted = |cell: &Cell| arguments.only.as_ref().is_none_or(|only| cell.title().contains(only));
+    let total = suite.cells.iter().filter(|cell| wanted(cell)).count();
     if total == 0 {
         let mut titles: Vec<String> =
-            suite.cells.iter().take(SHOWN).map(|(_, plan)| format!("  {}", plan.title())).collect();
+            suite.cells.iter().take(SHOWN).map(|cell| format!("  {}", cell.title())).collect();
         if suite.cells.len() > SHOWN {
             titles.push(format!("  and {} more", suite.cells.len() - SHOWN));
         }
         let only = arguments.only.as_deref().unwrap_or_default();
         return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
     }
-    leaderboard::mention_other_versions(&folder);
+    leaderboard::mention_other_versions(&folder, &suite)?;
     let options = options(arguments, plugin_files, total)?;
     rehearse(&suite, plugin_files)?;
     let stop = signals::watch()?;
@@ -85,9 +85,11 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
         scheduler::run(&suite, &folder, &wanted, &options, &signal, &mut |event: Event| display.show(&event))?;
     display.finish();
     eprintln!(
-        "{} of {total} cells done, {} failed; results in {}",
+        "{} of {total} cells done, {} failed; {} models trained, {} there already; results in {}",
         summary.done,
         summary.failed,
+        summary.trained,
+        summary.reused,
         folder.path().display()
     );
     if let Some(signal) = summary.interrupted {

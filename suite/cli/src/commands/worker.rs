@@ -1,4 +1,4 @@
-//! `haltbench worker`: one cell, in this process. `haltbench run` starts one for every cell.
+//! `haltbench worker`: one model or one cell, in this process. `haltbench run` starts one for each.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -8,31 +8,34 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use haltbench_engine::monitor::{Monitor, Stage};
-use haltbench_engine::plugins;
+use haltbench_engine::plugins::{self, Catalogue};
 use haltbench_engine::scheduler::ProgressLine;
 use haltbench_engine::store::{RunFolder, TrainingLine};
-use haltbench_engine::worker::{run_cell, time_cell};
+use haltbench_engine::worker::{run_cell, time_cell, train_model};
 
 use crate::failure::Failure;
 use crate::signals;
 
-/// Run one planned cell in this process
+/// Train one planned model or evaluate one planned cell in this process
 ///
-/// `haltbench run` starts a worker for every cell. The worker prints a JSON line for each training step and stops with
+/// `haltbench run` starts a worker for each. The worker prints a JSON line for each training step and stops with
 /// a checkpoint when it is sent SIGINT or SIGTERM or when its standard input is closed.
 #[derive(Debug, clap::Args)]
 pub struct WorkerArguments {
     /// Folder of the suite's runs, such as runs/quick
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Identifier of the cell: the name of its folder
+    /// Identifier of the cell to evaluate: the name of its folder
+    #[arg(long, value_name = "ID", required_unless_present = "model", conflicts_with = "model")]
+    cell: Option<String>,
+    /// Identifier of the model to train: the name of its folder
     #[arg(long, value_name = "ID")]
-    cell: String,
+    model: Option<String>,
     /// Where to compute: cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Time the cell, which is done, instead of computing it
-    #[arg(long)]
+    /// Time the cell, which is done, instead of evaluating it
+    #[arg(long, requires = "cell")]
     time: bool,
 }
 
@@ -69,7 +72,10 @@ impl Monitor for Reporter {
     }
 }
 
-/// Runs the cell.
+/// What a worker does with a model or a cell.
+type Work = fn(&RunFolder, &str, &Catalogue, &str, &(dyn Monitor + Sync)) -> haltbench_engine::Result<()>;
+
+/// Does what a worker is started for.
 ///
 /// # Errors
 /// Why it failed.
@@ -84,7 +90,11 @@ pub fn run(arguments: &WorkerArguments, plugins: &[PathBuf]) -> Result<i32, Fail
     });
     let (catalogue, _) = plugins::catalogue(plugins)?;
     let reporter = Reporter { stop, said: Mutex::new(None) };
-    let work = if arguments.time { time_cell } else { run_cell };
-    work(&RunFolder::at(&arguments.run), &arguments.cell, &catalogue, &arguments.device, &reporter)?;
+    let (work, id): (Work, _) = match (&arguments.model, &arguments.cell) {
+        (Some(model), _) => (train_model, model),
+        (None, Some(cell)) => (if arguments.time { time_cell } else { run_cell }, cell),
+        (None, None) => return Err(Failure::usage("expected --cell or --model".to_owned())),
+    };
+    work(&RunFolder::at(&arguments.run), id, &catalogue, &arguments.device, &reporter)?;
     Ok(0)
 }

@@ -108,6 +108,8 @@ impl BenchModel {
         let parts = ModelParts {
             backbone: (backbone, &backbone_parameters),
             policy: (policy, &parameters),
+            recipe: policy.recipe,
+            source: None,
             vocabulary,
             max_depth: depth,
             halted_keys_values: HaltedKeysValues::from_name(&workload.halted_keys_values)?,

@@ -6,7 +6,7 @@ use std::path::Path;
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::ops::AttentionPlan;
-use haltbench_sdk::policy::{HaltingRecord, PolicyKind, Training};
+use haltbench_sdk::policy::{HaltingRecord, LossAt, PolicyKind, Trains};
 use haltbench_sdk::random::Stream;
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ fn settings() -> TrainingSettings {
 /// If a step fails, the policy cannot be trained on a batch alone, or it decides depths itself where a mean was asked for.
 pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
     let model = &bench.model;
-    let mut optimiser = AdamW::new(&model.variables, &settings())?;
+    let mut optimiser = AdamW::new(&model.variables, &settings(), Trains::All)?;
     let noise = Noise::Forced(bench.depths.clone());
     let record = record(bench, &noise)?;
     let time = Spread::of(repetitions, || {
@@ -88,13 +88,13 @@ fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
     let (model, policy) = (&bench.model, &bench.workload.policy);
     let declaration = &model.declaration;
     let is_known = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online)
-        && matches!(declaration.training, Training::Sampled | Training::FullDepth);
+        && declaration.recipe.loss != LossAt::EveryStep;
     if !is_known || declaration.uses_labels {
         return Err(Error::Usage(format!(
             "--policy: expected an early or online policy that is trained at the depths it decides and reads no labels, \
              found {policy}, which is {}, trained {}{}",
             model.policy.kind().name(),
-            declaration.training.name(),
+            declaration.recipe.describe(),
             if declaration.uses_labels { " and reads labels" } else { "" },
         )));
     }

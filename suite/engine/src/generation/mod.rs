@@ -8,7 +8,7 @@ mod reading;
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
-use haltbench_sdk::policy::Training;
+use haltbench_sdk::policy::Source;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringMeasure};
 use haltbench_sdk::task::{Instance, Task};
@@ -54,7 +54,7 @@ fn refusal(model: &Model) -> Option<&'static str> {
         Some("a policy that is not causal cannot generate")
     } else if declaration.uses_labels {
         Some("a policy that reads labels cannot generate")
-    } else if declaration.training == Training::Borrowed {
+    } else if declaration.source == Source::DepthsAndModel {
         Some("a policy with recorded depths has none for other tokens")
     } else {
         None

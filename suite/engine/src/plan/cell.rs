@@ -1,13 +1,20 @@
-//! A cell: the unit of work, caching and failure.
+//! A cell: one evaluation of one policy on one model, the unit of caching and failure.
+
+use std::collections::BTreeMap;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Parameters;
+use haltbench_sdk::policy::{Recipe, SourceDepths};
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Evaluation, Recurrence, TrainingSettings};
+use super::model::ModelPlan;
+use super::settings::Evaluation;
 use crate::error::{Error, Result};
 use crate::model::ModelParts;
 use crate::plugins::Catalogue;
+
+/// The version of [`CellPlan`]'s schema.
+pub const PLAN_SCHEMA: u32 = 3;
 
 /// An implementation with its resolved parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,41 +25,27 @@ pub struct Choice {
     pub parameters: Parameters,
 }
 
-/// The cell whose depths a policy reads, and whose weights it takes if it borrows them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Source {
-    /// Identifier of that cell.
-    pub cell: String,
-    /// Label of its policy.
-    pub label: String,
-}
-
 /// Everything that determines a cell's result. Its identifier is the hash of this plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CellPlan {
     /// Version of the plan's schema.
     pub schema: u32,
-    /// How reports call the policy: its name, with the parameters that tell it from its siblings.
-    pub label: String,
-    /// Seed of weights, training instances and draws.
-    pub seed: u64,
-    /// `cpu` or `cuda`.
-    pub device: String,
-    /// The task.
-    pub task: Choice,
-    /// The backbone.
-    pub backbone: Choice,
-    /// The policy.
-    pub policy: Choice,
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// What halted tokens offer as keys and values.
+    pub halted_keys_values: String,
     /// The cell whose depths the policy reads.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
-    /// The recurrence.
-    pub recurrence: Recurrence,
-    /// Optimiser and schedule.
-    pub training: TrainingSettings,
+    pub source: Option<String>,
+    /// Hashes of the code that evaluates: the engine and the policy's library.
+    pub code: BTreeMap<String, String>,
+    /// The policy with all its parameters.
+    pub policy: Choice,
     /// The evaluation.
     pub evaluation: Evaluation,
+    /// The model that is evaluated.
+    pub model: ModelPlan,
 }
 
 impl CellPlan {
@@ -64,27 +57,27 @@ impl CellPlan {
         toml::to_string(self).map_err(|error| Error::Usage(format!("plan: {error}")))
     }
 
-    /// Reads a stored plan.
-    ///
-    /// # Errors
-    /// The reader's message.
-    pub fn from_toml(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
-    }
-
-    /// What the plan's model is built from, over `vocabulary` tokens.
+    /// What the evaluation is made with, over `vocabulary` tokens.
     ///
     /// # Errors
     /// If a name is unknown.
-    pub fn model_parts(&self, catalogue: &Catalogue, vocabulary: usize) -> Result<ModelParts<'_>> {
+    pub fn parts<'a>(
+        &'a self,
+        catalogue: &Catalogue,
+        vocabulary: usize,
+        source: Option<&'a SourceDepths>,
+    ) -> Result<ModelParts<'a>> {
         Ok(ModelParts {
-            backbone: (catalogue.backbone(&self.backbone.name)?, &self.backbone.parameters),
+            backbone: (catalogue.backbone(&self.model.backbone.name)?, &self.model.backbone.parameters),
             policy: (catalogue.policy(&self.policy.name)?, &self.policy.parameters),
+            // Nothing is trained here.
+            recipe: Recipe::LAST_STEP,
+            source,
             vocabulary,
-            max_depth: self.recurrence.max_depth,
-            halted_keys_values: HaltedKeysValues::from_name(&self.recurrence.halted_keys_values)?,
-            recompute: self.training.recompute,
-            seed: self.seed,
+            max_depth: self.max_depth,
+            halted_keys_values: HaltedKeysValues::from_name(&self.halted_keys_values)?,
+            recompute: false,
+            seed: self.model.seed,
         })
     }
 
@@ -93,11 +86,15 @@ impl CellPlan {
     /// # Errors
     /// Like [`to_toml`](Self::to_toml).
     pub fn id(&self) -> Result<String> {
-        Ok(blake3::hash(self.to_toml()?.as_bytes()).to_hex()[..16].to_owned())
+        let mut plan = self.clone();
+        if let Some(super::model::Start::File { path, .. }) = &mut plan.model.start {
+            *path = std::path::PathBuf::new();
+        }
+        Ok(identifier(&plan.to_toml()?))
     }
+}
 
-    /// How people call the cell: task, backbone, policy and seed.
-    pub fn title(&self) -> String {
-        format!("{} · {} · {} · seed {}", self.task.name, self.backbone.name, self.label, self.seed)
-    }
+/// The identifier of a plan with this text.
+pub(super) fn identifier(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }

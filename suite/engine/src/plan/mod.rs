@@ -1,14 +1,19 @@
-//! From a suite file to cells: what was typed ([`suite`]), and what it means ([`cell`]).
+//! From a suite file to models and cells: what was typed ([`suite`]), and what it means ([`model`], [`cell`]).
 
 mod cell;
+mod choices;
+mod model;
+mod recipes;
 mod resolve;
 mod settings;
 mod sizes;
 mod suite;
 mod wording;
 
-pub use cell::{CellPlan, Choice, Source};
-pub use resolve::{PLAN_SCHEMA, Suite, resolve};
-pub use settings::{Evaluation, Recurrence, TrainingSettings};
+pub use cell::{CellPlan, Choice, PLAN_SCHEMA};
+pub use choices::MOST_SETTINGS;
+pub use model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
+pub use resolve::{Cell, MODELS, Model, Suite, resolve};
+pub use settings::{Evaluation, OneOrMore, Recurrence, TrainingSettings};
 pub use sizes::check as check_sizes;
 pub use suite::{SuiteFile, built_in, read};

@@ -1,38 +1,117 @@
-//! From a suite file to its cells: names are looked up, parameters resolved, grids expanded.
+//! From a suite file to its models and cells: names are looked up, parameters resolved, grids expanded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
-use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
-use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Role, Training};
+use haltbench_sdk::parameters::{Effect, Parameters};
+use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Role, Source, Unroll};
 
-use super::cell::{CellPlan, Choice, Source};
-use super::suite::{Named, SuiteFile};
+use super::cell::{CellPlan, Choice, PLAN_SCHEMA};
+use super::choices::{Expanded, MOST_SETTINGS, expand};
+use super::model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
+use super::recipes;
+use super::settings::check_depth;
+use super::suite::SuiteFile;
 use crate::error::{Error, Result};
 use crate::plugins::Catalogue;
 
-/// A suite's cells, sources before those that read their depths.
+/// A model of a suite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Identifier.
+    pub id: String,
+    /// How people call it: task, backbone, the first policy that is evaluated on it, and seed.
+    pub title: String,
+    /// Its plan.
+    pub plan: ModelPlan,
+}
+
+/// A cell of a suite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// Identifier.
+    pub id: String,
+    /// Identifier of its model.
+    pub model: String,
+    /// How reports call the policy: its name, with the parameters that tell it from its siblings.
+    pub label: String,
+    /// The label without the values of swept knobs: cells of one family are settings of one policy.
+    pub family: String,
+    /// Label of the policy that `of` names.
+    pub of: Option<String>,
+    /// Its plan.
+    pub plan: CellPlan,
+}
+
+impl Cell {
+    /// How people call the cell: task, backbone, policy and seed.
+    pub fn title(&self) -> String {
+        title(&self.plan.model, &self.label)
+    }
+}
+
+fn title(model: &ModelPlan, label: &str) -> String {
+    format!("{} · {} · {label} · seed {}", model.task.name, model.backbone.name, model.seed)
+}
+
+/// A suite's models and cells. Models stand before those that start from them, sources before those that read their depths.
 #[derive(Debug, Clone)]
 pub struct Suite {
     /// Name of the suite and of its folder of runs.
     pub name: String,
-    /// The cells with their identifiers.
-    pub cells: Vec<(String, CellPlan)>,
+    /// The models, each once.
+    pub models: Vec<Model>,
+    /// The cells.
+    pub cells: Vec<Cell>,
 }
 
-/// The version of [`CellPlan`]'s schema.
-pub const PLAN_SCHEMA: u32 = 2;
+impl Suite {
+    /// The model of this identifier.
+    pub fn model(&self, id: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.id == id)
+    }
+}
+
+/// The name of the folder that holds the models of all suites.
+pub const MODELS: &str = "models";
 
 /// Resolves a suite for `device` (`cpu` or `cuda:N`). Looks at declarations alone: nothing of a plugin runs.
 ///
 /// # Errors
 /// [`Error::Usage`] or [`Error::Contract`] naming the operand, what was expected and the nearest valid choice.
 pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<Suite> {
+    check(file)?;
+    let tasks = expand(file.task.entries(), "task", |name| Ok(catalogue.task(name)?.parameters))?;
+    let backbones = expand(file.backbone.entries(), "backbone", |name| Ok(catalogue.backbone(name)?.parameters))?;
+    let policies = policies(file, catalogue)?;
+    let device = if device == "cpu" { "cpu" } else { "cuda" };
+    let mut suite = Suite { name: file.name.clone(), models: Vec::new(), cells: Vec::new() };
+    let mut ids = Ids::default();
+    for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
+        for seed in &file.seeds {
+            let at = Place { file, catalogue, device, task: &task.choice, backbone: &backbone.choice, seed: *seed };
+            at.expand(&policies, &mut suite, &mut ids)?;
+        }
+    }
+    Ok(suite)
+}
+
+#[derive(Default)]
+struct Ids {
+    models: BTreeSet<String>,
+    cells: BTreeSet<String>,
+}
+
+fn check(file: &SuiteFile) -> Result<()> {
     file.recurrence.validate()?;
     file.training.validate()?;
     file.evaluation.validate()?;
-    if file.name.is_empty() || file.name.contains(['/', '\\']) || file.name.starts_with('.') {
-        return Err(Error::Usage(format!("name: expected a name that can be a folder's, found `{}`", file.name)));
+    let name = file.name.as_str();
+    if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') || name == MODELS {
+        return Err(Error::Usage(format!(
+            "name: expected a name that can be a folder's and is not `{MODELS}`, found `{name}`"
+        )));
     }
     for (key, empty) in [
         ("seeds", file.seeds.is_empty()),
@@ -44,163 +123,313 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
             return Err(Error::Usage(format!("{key}: expected at least one, found none")));
         }
     }
-    let tasks = choices(file.task.entries(), "task", |name| Ok(catalogue.task(name)?.parameters))?;
-    let backbones = choices(file.backbone.entries(), "backbone", |name| Ok(catalogue.backbone(name)?.parameters))?;
-    let policies = choices(file.policy.entries(), "policy", |name| Ok(catalogue.policy(name)?.parameters))?;
-    for policy in &policies {
-        check_halted(file, catalogue.policy(&policy.choice.name)?)?;
-    }
-    let device = if device == "cpu" { "cpu" } else { "cuda" };
-    let mut cells: Vec<(String, CellPlan)> = Vec::new();
-    let mut ids: BTreeSet<String> = BTreeSet::new();
-    for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
-        for seed in &file.seeds {
-            let (readers, others): (Vec<&Labelled>, Vec<&Labelled>) = policies.iter().partition(|policy| {
-                catalogue.policy(&policy.choice.name).is_ok_and(|policy| policy.training.has_source())
-            });
-            let mut siblings: BTreeMap<&str, (String, PolicyKind)> = BTreeMap::new();
-            for policy in others.into_iter().chain(readers) {
-                let source = source_of(policy, catalogue, &siblings)?;
-                let plan = CellPlan {
-                    schema: PLAN_SCHEMA,
-                    label: policy.label.clone(),
-                    seed: *seed,
-                    device: device.to_owned(),
-                    task: task.choice.clone(),
-                    backbone: backbone.choice.clone(),
-                    policy: policy.choice.clone(),
-                    source,
-                    recurrence: file.recurrence.clone(),
-                    training: file.training.clone(),
-                    evaluation: file.evaluation.clone(),
-                };
-                let id = plan.id()?;
-                if !ids.insert(id.clone()) {
-                    return Err(Error::Usage(format!("the suite names the cell {} twice", plan.title())));
-                }
-                siblings.insert(&policy.label, (id.clone(), catalogue.policy(&policy.choice.name)?.kind));
-                cells.push((id, plan));
-            }
-        }
-    }
-    Ok(Suite { name: file.name.clone(), cells })
+    Ok(())
 }
 
-/// A choice with the label that reports use.
-struct Labelled {
+/// A policy of the suite with everything that does not depend on task, backbone and seed.
+struct Contender {
+    declaration: &'static PolicyDeclaration,
     label: String,
-    choice: Choice,
+    family: String,
     of: Option<String>,
+    start: Option<String>,
+    choice: Choice,
+    max_depth: usize,
+    halted_keys_values: String,
+    stages: Vec<Stage>,
 }
 
-fn choices(
-    entries: &[Named],
-    kind: &str,
-    specs: impl Fn(&str) -> Result<&'static [ParameterSpec]>,
-) -> Result<Vec<Labelled>> {
+fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
+    let expanded = expand(file.policy.entries(), "policy", |name| Ok(catalogue.policy(name)?.parameters))?;
     let mut all = Vec::new();
-    for entry in entries {
-        let specs = specs(&entry.name)?;
-        let label = entry.parameters.get("label").and_then(toml::Value::as_str);
-        let mut grid: Vec<(Vec<String>, BTreeMap<String, Value>)> = vec![(Vec::new(), BTreeMap::new())];
-        for (name, value) in entry.parameters.iter().filter(|(name, _)| *name != "label" || kind != "policy") {
-            let values = match value {
-                toml::Value::Array(values) => values.as_slice(),
-                single => std::slice::from_ref(single),
-            };
-            if values.is_empty() {
-                return Err(Error::Usage(format!(
-                    "{kind} {}: {name}: expected at least one value, found []",
-                    entry.name
-                )));
-            }
-            let expand = |(words, given): &(Vec<String>, BTreeMap<String, Value>)| {
-                let with = |value: &toml::Value| -> Result<_> {
-                    let value = plain(&entry.name, name, value)?;
-                    let mut words = words.clone();
-                    if values.len() > 1 {
-                        words.push(format!("{name}={value}"));
-                    }
-                    let mut given = given.clone();
-                    given.insert(name.clone(), value);
-                    Ok((words, given))
-                };
-                values.iter().map(with).collect::<Vec<_>>()
-            };
-            grid = grid.iter().flat_map(expand).collect::<Result<_>>()?;
+    for one in &expanded {
+        all.extend(contenders(one, file, catalogue)?);
+    }
+    for one in &all {
+        let settings = all.iter().filter(|other| other.family == one.family).count();
+        if settings == 1 || one.declaration.role != Role::Policy {
+            continue;
         }
-        for (words, given) in grid {
-            let parameters = Parameters::resolve(&entry.name, specs, &given)?;
-            let mut name = label.unwrap_or(&entry.name).to_owned();
-            if let (Some(of), None) = (&entry.of, label) {
-                name = format!("{name}:{of}");
-            }
-            if !words.is_empty() {
-                name = format!("{name}({})", words.join(","));
-            }
-            if kind != "policy" && entry.of.is_some() {
-                return Err(Error::Usage(format!("{kind} {}: `of` is a key of policies with a source", entry.name)));
-            }
-            let choice = Choice { name: entry.name.clone(), parameters };
-            all.push(Labelled { label: name, choice, of: entry.of.clone() });
+        if settings > MOST_SETTINGS {
+            return Err(Error::Usage(format!(
+                "policy {}: expected at most {MOST_SETTINGS} settings of its knobs, found {settings}",
+                one.family
+            )));
+        }
+        if file.evaluation.calibration == 0 {
+            return Err(Error::Usage(format!(
+                "evaluation.calibration: expected at least 1 instance of each size, because policy {} has {settings} \
+                 settings of its knobs to choose from, found 0",
+                one.family
+            )));
         }
     }
     Ok(all)
 }
 
-fn plain(owner: &str, name: &str, value: &toml::Value) -> Result<Value> {
-    Ok(match value {
-        toml::Value::Boolean(value) => Value::Flag(*value),
-        toml::Value::Integer(value) => Value::Integer(*value),
-        toml::Value::Float(value) => Value::Real(*value),
-        toml::Value::String(value) => Value::Text(value.clone()),
-        other => {
-            return Err(Error::Usage(format!(
-                "parameter `{name}` of {owner}: expected a number, a text or true or false, found {}",
-                other.type_str()
-            )));
+/// The choice once for each number of steps and each option of halted keys and values.
+fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
+    let entry = one.entry;
+    let declaration = catalogue.policy(&one.choice.name)?;
+    let owner = format!("policy {}", entry.name);
+    let depths: &[usize] = match entry.max_depth.as_ref().or(file.evaluation.max_depth.as_ref()) {
+        Some(depths) => depths.values(),
+        None => std::slice::from_ref(&file.recurrence.max_depth),
+    };
+    let options: &[String] = match &entry.halted_keys_values {
+        Some(options) => options.values(),
+        None => std::slice::from_ref(&file.recurrence.halted_keys_values),
+    };
+    for (key, empty) in [("max_depth", depths.is_empty()), ("halted_keys_values", options.is_empty())] {
+        if empty {
+            return Err(Error::Usage(format!("{owner}: {key}: expected at least one value, found []")));
         }
-    })
+    }
+    depths.iter().try_for_each(|depth| check_depth(&format!("{owner}: max_depth"), *depth))?;
+    let label = entry.parameters.get("label").and_then(toml::Value::as_str);
+    let base = match (&entry.of, label) {
+        (Some(of), None) => format!("{}:{of}", entry.name),
+        _ => label.unwrap_or(&entry.name).to_owned(),
+    };
+    let stages = recipes::stages(entry, declaration, &file.recipe, file.training.steps)?;
+    let mut all = Vec::new();
+    for max_depth in depths {
+        for option in options {
+            HaltedKeysValues::from_name(option)?;
+            let mut more = Vec::new();
+            if depths.len() > 1 {
+                more.push(format!("max_depth={max_depth}"));
+            }
+            if options.len() > 1 {
+                more.push(format!("halted_keys_values={option}"));
+            }
+            let named = |words: &[String]| {
+                let words: Vec<&str> = words.iter().chain(&more).map(String::as_str).collect();
+                if words.is_empty() { base.clone() } else { format!("{base}({})", words.join(",")) }
+            };
+            all.push(Contender {
+                declaration,
+                label: named(&one.words),
+                family: named(&one.family_words),
+                of: entry.of.clone(),
+                start: entry.start.clone(),
+                choice: one.choice.clone(),
+                max_depth: *max_depth,
+                halted_keys_values: option.clone(),
+                stages: stages.clone(),
+            });
+        }
+    }
+    Ok(all)
 }
 
-fn source_of(
-    policy: &Labelled,
-    catalogue: &Catalogue,
-    siblings: &BTreeMap<&str, (String, PolicyKind)>,
-) -> Result<Option<Source>> {
-    let has_source = catalogue.policy(&policy.choice.name)?.training.has_source();
-    let name = &policy.choice.name;
-    match (&policy.of, has_source) {
-        (None, false) => Ok(None),
-        (Some(_), false) => {
-            Err(Error::Usage(format!("policy {name}: `of` given, but it reads no other policy's depths")))
+/// A task, a backbone and a seed of the suite.
+struct Place<'a> {
+    file: &'a SuiteFile,
+    catalogue: &'a Catalogue,
+    device: &'a str,
+    task: &'a Choice,
+    backbone: &'a Choice,
+    seed: u64,
+}
+
+/// What a policy that is resolved offers to others.
+struct Sibling {
+    cell: String,
+    model: ModelPlan,
+    kind: PolicyKind,
+    source: Source,
+}
+
+impl Place<'_> {
+    /// The cells of all policies. A policy that names another waits until that one is there.
+    fn expand(&self, policies: &[Contender], suite: &mut Suite, ids: &mut Ids) -> Result<()> {
+        let mut siblings: BTreeMap<&str, Sibling> = BTreeMap::new();
+        let mut waiting: Vec<&Contender> = policies.iter().collect();
+        while !waiting.is_empty() {
+            let named = |policy: &Contender| {
+                let start = policy.start.as_deref().filter(|start| !is_file(start));
+                [policy.of.as_deref(), start].into_iter().flatten().all(|name| siblings.contains_key(name))
+            };
+            let (ready, rest): (Vec<&Contender>, Vec<&Contender>) = waiting.iter().partition(|policy| named(policy));
+            // Whatever is named and will not come is told of the first that waits.
+            let ready = if ready.is_empty() { vec![rest[0]] } else { ready };
+            for policy in &ready {
+                let (cell, model) = self.plan(policy, &siblings)?;
+                let (id, model_id) = (cell.id()?, model.id()?);
+                if !ids.cells.insert(id.clone()) {
+                    return Err(Error::Usage(format!("the suite names the cell {} twice", title(&model, &policy.label))));
+                }
+                if ids.models.insert(model_id.clone()) {
+                    let title = title(&model, &policy.label);
+                    suite.models.push(Model { id: model_id.clone(), title, plan: model.clone() });
+                }
+                let PolicyDeclaration { kind, source, .. } = *policy.declaration;
+                let sibling = Sibling { cell: id.clone(), model, kind, source };
+                siblings.insert(&policy.label, sibling);
+                suite.cells.push(Cell {
+                    id,
+                    model: model_id,
+                    label: policy.label.clone(),
+                    family: policy.family.clone(),
+                    of: policy.of.clone(),
+                    plan: cell,
+                });
+            }
+            waiting = rest;
         }
-        (None, true) => Err(Error::Usage(format!("policy {name}: expected `of = \"a policy of this suite\"`"))),
-        (Some(of), true) => match siblings.get(of.as_str()) {
+        Ok(())
+    }
+
+    fn plan(&self, policy: &Contender, siblings: &BTreeMap<&str, Sibling>) -> Result<(CellPlan, ModelPlan)> {
+        let source = self.source(policy, siblings)?;
+        let reads = policy.declaration.source.has_depths();
+        let cell = source.filter(|_| reads).map(|source| source.cell.clone());
+        let model = match (source, policy.declaration.source) {
+            (Some(source), Source::Nothing | Source::DepthsAndModel) => source.model.clone(),
+            _ => self.model(policy, cell.clone(), siblings)?,
+        };
+        let mut code = self.code([("policy", policy.choice.name.as_str())])?;
+        code.insert("engine".to_owned(), crate::code::ENGINE.to_owned());
+        let plan = CellPlan {
+            schema: PLAN_SCHEMA,
+            max_depth: policy.max_depth,
+            halted_keys_values: policy.halted_keys_values.clone(),
+            source: cell,
+            code,
+            policy: policy.choice.clone(),
+            evaluation: super::settings::Evaluation { max_depth: None, ..self.file.evaluation.clone() },
+            model: model.clone(),
+        };
+        Ok((plan, model))
+    }
+
+    /// The policy that `of` names.
+    fn source<'s>(&self, policy: &Contender, siblings: &'s BTreeMap<&str, Sibling>) -> Result<Option<&'s Sibling>> {
+        let name = &policy.choice.name;
+        let Some(of) = &policy.of else {
+            return match policy.declaration.source.has_depths() {
+                true => Err(Error::Usage(format!("policy {name}: expected `of = \"a policy of this suite\"`"))),
+                false => Ok(None),
+            };
+        };
+        match siblings.get(of.as_str()) {
             // The output of a soft policy is a mixture over steps: its weights are of no use at a single depth.
-            Some((_, PolicyKind::Soft)) => Err(Error::Usage(format!(
+            Some(Sibling { kind: PolicyKind::Soft, .. }) => Err(Error::Usage(format!(
                 "policy {name}: of: expected a policy that reads out one step, found {of}, which mixes several (soft)"
             ))),
-            Some((cell, _)) => Ok(Some(Source { cell: cell.clone(), label: of.clone() })),
+            Some(Sibling { source: Source::DepthsAndModel, .. }) if policy.declaration.source.has_depths() => {
+                Err(Error::Usage(format!(
+                    "policy {name}: of: expected a policy that decides itself, found {of}, which repeats another's depths"
+                )))
+            }
+            Some(source) => Ok(Some(source)),
             None => {
                 Err(haltbench_sdk::Error::unknown(format!("source of {name}"), of, siblings.keys().copied()).into())
             }
-        },
+        }
+    }
+
+    /// The model that the policy's recipe makes.
+    fn model(
+        &self,
+        policy: &Contender,
+        source: Option<String>,
+        siblings: &BTreeMap<&str, Sibling>,
+    ) -> Result<ModelPlan> {
+        let (file, declaration) = (self.file, policy.declaration);
+        let mut stages = policy.stages.clone();
+        let mut max_depth = file.recurrence.max_depth;
+        // Every token takes the same number of steps: the loss is at the last one, and nothing of the policy is in it.
+        if let Some(depth) = constant_depth(policy, max_depth)? {
+            for stage in &mut stages {
+                if stage.recipe.unroll == Unroll::Policy {
+                    stage.recipe = Recipe { loss: LossAt::Last, unroll: Unroll::Full, ..stage.recipe };
+                    max_depth = depth;
+                }
+            }
+        }
+        let takes_part = stages.iter().any(|stage| stage.recipe.uses_policy());
+        let trained = policy.choice.parameters.values().iter().filter(|(name, _)| {
+            declaration.parameters.iter().any(|spec| spec.name == name.as_str() && !spec.is_knob())
+        });
+        let parameters: Parameters = trained.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let chosen = takes_part.then(|| Choice { name: policy.choice.name.clone(), parameters });
+        let mut names = vec![("task", self.task.name.as_str()), ("backbone", self.backbone.name.as_str())];
+        names.extend(chosen.iter().map(|policy| ("policy", policy.name.as_str())));
+        let mut code = self.code(names)?;
+        code.insert("training".to_owned(), crate::code::TRAINING.to_owned());
+        let mut training = file.training.clone();
+        training.steps = stages.iter().map(|stage| stage.steps).sum();
+        Ok(ModelPlan {
+            schema: MODEL_SCHEMA,
+            seed: self.seed,
+            device: self.device.to_owned(),
+            max_depth,
+            halted_keys_values: halted_in_training(&file.recurrence.halted_keys_values, declaration, &stages)?,
+            source: source.filter(|_| takes_part),
+            start: self.start(policy, siblings)?,
+            code,
+            task: self.task.clone(),
+            backbone: self.backbone.clone(),
+            policy: chosen,
+            training,
+            stages,
+        })
+    }
+
+    fn start(&self, policy: &Contender, siblings: &BTreeMap<&str, Sibling>) -> Result<Option<Start>> {
+        let Some(start) = &policy.start else { return Ok(None) };
+        if is_file(start) {
+            let path = PathBuf::from(start);
+            let bytes = std::fs::read(&path).map_err(Error::file(&path, "cannot be read"))?;
+            let path = std::path::absolute(&path).map_err(Error::file(&path, "cannot be found"))?;
+            return Ok(Some(Start::File { hash: blake3::hash(&bytes).to_hex().to_string(), path }));
+        }
+        match siblings.get(start.as_str()) {
+            Some(sibling) => Ok(Some(Start::Model(sibling.model.id()?))),
+            None => {
+                let what = format!("start of {} (a policy of this suite, or a .safetensors file)", policy.choice.name);
+                Err(haltbench_sdk::Error::unknown(what, start, siblings.keys().copied()).into())
+            }
+        }
+    }
+
+    /// Hashes of the SDK and of the libraries that bring these.
+    fn code<'n>(&self, names: impl IntoIterator<Item = (&'static str, &'n str)>) -> Result<BTreeMap<String, String>> {
+        let mut code = BTreeMap::from([("sdk".to_owned(), crate::code::sdk())]);
+        for (kind, name) in names {
+            code.insert(kind.to_owned(), self.catalogue.find(kind, name)?.code.clone());
+        }
+        Ok(code)
     }
 }
 
-/// Refuses `run-on` for policies whose training halts some tokens before others, before anything is trained: the unroll
-/// of training keeps one state for each token, and a halted token that runs on has two.
-fn check_halted(file: &SuiteFile, policy: &PolicyDeclaration) -> Result<()> {
-    let option = &file.recurrence.halted_keys_values;
-    let halts = matches!(policy.kind, PolicyKind::Early | PolicyKind::Online)
-        && matches!(policy.training, Training::Sampled | Training::Matched);
-    if !halts || policy.role == Role::FixedDepth || HaltedKeysValues::from_name(option)? != HaltedKeysValues::RunOn {
-        return Ok(());
+fn is_file(start: &str) -> bool {
+    start.ends_with(".safetensors")
+}
+
+/// The number of steps of every token, of a policy with a parameter that is it.
+fn constant_depth(policy: &Contender, max_depth: usize) -> Result<Option<usize>> {
+    let Some(spec) = policy.declaration.parameters.iter().find(|spec| spec.effect == Effect::Depth) else {
+        return Ok(None);
+    };
+    let depth = policy.choice.parameters.integer(spec.name)?;
+    if policy.of.is_none() && depth > max_depth {
+        let expected = format!("a whole number from 1 to recurrence.max_depth = {max_depth}");
+        let name = format!("parameter `{}` of {}", spec.name, policy.choice.name);
+        return Err(haltbench_sdk::Error::invalid(name, expected, depth).into());
     }
-    Err(Error::Usage(format!(
-        "recurrence.halted_keys_values: expected freeze-state, latest-kv or skip to train policy {}, found {option}, \
-         which is an option of evaluation",
-        policy.name
-    )))
+    Ok(Some(depth))
+}
+
+/// What halted tokens offer in training, where some halt before others. `run-on` is an option of evaluation: the unroll of
+/// training keeps one state for each token, and a halted token that runs on has two.
+fn halted_in_training(option: &str, declaration: &PolicyDeclaration, stages: &[Stage]) -> Result<Option<String>> {
+    if !stages.iter().any(|stage| stage.recipe.halts()) {
+        return Ok(None);
+    }
+    let halts = matches!(declaration.kind, PolicyKind::Early | PolicyKind::Online);
+    let runs_on = HaltedKeysValues::from_name(option)? == HaltedKeysValues::RunOn;
+    Ok(Some(if halts && runs_on { "freeze-state".to_owned() } else { option.to_owned() }))
 }

@@ -78,6 +78,9 @@ impl Default for TrainingSettings {
 pub struct Evaluation {
     /// Distinct instances of each size, or as many as there are.
     pub instances: usize,
+    /// Distinct instances of each size seen in training that knobs are chosen on; 0 for none, where no knob is swept.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub calibration: usize,
     /// Instances in a batch; has no influence on results.
     pub batch: usize,
     /// Strings that a model generates, for tasks that are languages; 0 for none.
@@ -91,16 +94,52 @@ pub struct Evaluation {
     /// Unseen sizes beyond; the task's own when not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beyond: Option<Vec<u32>>,
+    /// Steps a token may take at most, one evaluation for each; `recurrence.max_depth` when not given. In a suite file
+    /// alone: a plan has one of them.
+    #[serde(skip_serializing)]
+    pub max_depth: Option<OneOrMore<usize>>,
+}
+
+/// A value or a list of values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMore<T> {
+    /// A value.
+    One(T),
+    /// A list.
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    /// All of them.
+    pub fn values(&self) -> &[T] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::More(values) => values,
+        }
+    }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { instances: 100, batch: 64, generated_strings: 16, in_range: None, between: None, beyond: None }
+        Self { instances: 100, calibration: 0, batch: 64, generated_strings: 16, in_range: None, between: None, beyond: None, max_depth: None }
     }
 }
 
 fn check(holds: bool, key: &str, expected: &str, found: impl std::fmt::Display) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::Usage(format!("{key}: expected {expected}, found {found}"))) }
+}
+
+/// Refuses a number of steps that is no D.
+///
+/// # Errors
+/// [`Error::Usage`] naming the key.
+pub fn check_depth(key: &str, max_depth: usize) -> Result<()> {
+    check((1..=100_000).contains(&max_depth), key, "a whole number of at least 1", max_depth)
 }
 
 impl Recurrence {
@@ -109,12 +148,7 @@ impl Recurrence {
     /// # Errors
     /// [`Error::Usage`] naming the key.
     pub fn validate(&self) -> Result<()> {
-        check(
-            (1..=100_000).contains(&self.max_depth),
-            "recurrence.max_depth",
-            "a whole number of at least 1",
-            self.max_depth,
-        )?;
+        check_depth("recurrence.max_depth", self.max_depth)?;
         HaltedKeysValues::from_name(&self.halted_keys_values)?;
         Ok(())
     }
@@ -151,6 +185,11 @@ impl Evaluation {
     pub fn validate(&self) -> Result<()> {
         let at_least_one = "a whole number of at least 1";
         check(self.instances >= 1, "evaluation.instances", at_least_one, self.instances)?;
+        if let Some(depths) = &self.max_depth {
+            let none = depths.values().is_empty();
+            check(!none, "evaluation.max_depth", "at least one whole number", "[]")?;
+            depths.values().iter().try_for_each(|depth| check_depth("evaluation.max_depth", *depth))?;
+        }
         check(self.batch >= 1, "evaluation.batch", at_least_one, self.batch)
     }
 }

@@ -9,13 +9,13 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::settings::{Evaluation, Recurrence, TrainingSettings};
+use super::settings::{Evaluation, OneOrMore, Recurrence, TrainingSettings};
 use super::wording;
 use crate::error::{Error, Result};
 
 include!(concat!(env!("OUT_DIR"), "/suites.rs"));
 
-/// A suite file as written. Its cells are the product of its tasks, backbones, policies and seeds.
+/// A suite file as written. Its cells are the product of its tasks, backbones, policies with their knobs, and seeds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuiteFile {
@@ -32,6 +32,9 @@ pub struct SuiteFile {
     pub backbone: OneOrMany,
     /// The policies.
     pub policy: OneOrMany,
+    /// Recipes of training by name, which policies refer to.
+    #[serde(default)]
+    pub recipe: BTreeMap<String, toml::Table>,
     /// The recurrence.
     #[serde(default)]
     pub recurrence: Recurrence,
@@ -90,12 +93,37 @@ impl OneOrMany {
 pub struct Named {
     /// Name of the implementation.
     pub name: String,
-    /// The policy whose depths a policy with a source reads, and whose weights it takes if it borrows them.
+    /// The policy whose model is evaluated, and whose depths a control reads.
     #[serde(default)]
     pub of: Option<String>,
+    /// How the policy's model is trained: the name of a recipe of the suite, or keys of one.
+    #[serde(default)]
+    pub recipe: Option<RecipeChoice>,
+    /// Stages of training: `steps` and keys of a recipe each.
+    #[serde(default)]
+    pub stages: Option<Vec<toml::Table>>,
+    /// What training starts from: the label of a policy of this suite, or a `.safetensors` file.
+    #[serde(default)]
+    pub start: Option<String>,
+    /// Steps a token may take at most, in evaluation.
+    #[serde(default)]
+    pub max_depth: Option<OneOrMore<usize>>,
+    /// What halted tokens offer as keys and values, in evaluation.
+    #[serde(default)]
+    pub halted_keys_values: Option<OneOrMore<String>>,
     /// Everything else.
     #[serde(flatten)]
     pub parameters: BTreeMap<String, toml::Value>,
+}
+
+/// How an entry says what its recipe is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum RecipeChoice {
+    /// A recipe of the suite.
+    Name(String),
+    /// Keys of a recipe.
+    Keys(toml::Table),
 }
 
 /// Names and texts of the built-in suites.

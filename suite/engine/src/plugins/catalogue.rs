@@ -24,11 +24,14 @@ pub struct Entry {
     pub file: PathBuf,
     /// The fields of the fingerprint it was compiled with, as (name, value).
     pub fingerprint: Vec<(String, String)>,
+    /// Hash of the code and constants of its library; `linked-in` for what is linked into the program.
+    pub code: String,
 }
 
 impl Entry {
-    fn new(item: &Registration, file: &Path) -> Self {
+    fn new(item: &Registration, file: &Path, code: &str) -> Self {
         Self {
+            code: code.to_owned(),
             declaration: item.declaration,
             provider: item.provider,
             file: file.to_owned(),
@@ -72,12 +75,12 @@ impl Catalogue {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("(this program)"));
         let mut catalogue = Self::default();
         for item in load::linked_in() {
-            catalogue.add(Entry::new(item, &program))?;
+            catalogue.add(Entry::new(item, &program, "linked-in"))?;
         }
         for (index, plugin) in plugins.iter().enumerate() {
             if plugins[..index].iter().all(|earlier| earlier.file() != plugin.file()) {
                 for item in plugin.items() {
-                    catalogue.add(Entry::new(item, plugin.file()))?;
+                    catalogue.add(Entry::new(item, plugin.file(), plugin.code()))?;
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use haltbench_sdk::fingerprint::{self, LENGTH, SECTION};
 use object::Endianness;
-use object::elf::{ET_DYN, FileHeader64, SHT_NOBITS};
+use object::elf::{ET_DYN, FileHeader64, SHF_ALLOC, SHT_NOBITS, SHT_PROGBITS};
 use object::read::elf::{FileHeader, SectionHeader};
 use object::read::{ReadCache, ReadRef};
 
@@ -32,6 +32,28 @@ pub fn read_fingerprint(file: &Path) -> Result<Vec<(String, String)>, PluginErro
         file: file.to_owned(),
         found: String::from_utf8_lossy(&bytes[..bytes.len().min(24)]).trim_end_matches('\0').to_owned(),
     })
+}
+
+/// Hash of what the library `file` puts into memory, code and constants: neither debug information nor the time of the
+/// build is in it.
+///
+/// # Errors
+/// [`PluginError`] like [`read_fingerprint`].
+pub fn hash_code(file: &Path) -> Result<String, PluginError> {
+    let bytes = fs::read(file).map_err(|error| inaccessible(file, error))?;
+    let truncated = || PluginError::Truncated { file: file.to_owned(), part: "the section table" };
+    let data = bytes.as_slice();
+    let header = FileHeader64::<Endianness>::parse(data).map_err(|_| truncated())?;
+    let endian = header.endian().map_err(|_| truncated())?;
+    let sections = header.sections(endian, data).map_err(|_| truncated())?;
+    let mut hasher = blake3::Hasher::new();
+    for section in sections.iter() {
+        let is_loaded = section.sh_flags(endian).0 & SHF_ALLOC.0 != 0;
+        if is_loaded && section.sh_type(endian) == SHT_PROGBITS {
+            hasher.update(section.data(endian, data).map_err(|_| truncated())?);
+        }
+    }
+    Ok(hasher.finalize().to_hex()[..16].to_owned())
 }
 
 /// The first [`LENGTH`] bytes of the section; the linker appends one identical copy for each further registration.

@@ -9,7 +9,7 @@ use haltbench_sdk::fingerprint;
 use haltbench_sdk::registry::{Registration, registrations};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-use super::elf::read_fingerprint;
+use super::elf::{hash_code, read_fingerprint};
 use super::error::PluginError;
 use super::file::FileIdentity;
 use super::mismatch::Mismatch;
@@ -23,6 +23,7 @@ const RTLD_NODELETE: std::ffi::c_int = 0x1000;
 pub struct LoadedPlugin {
     file: PathBuf,
     fingerprint: Vec<(String, String)>,
+    code: String,
     items: Vec<&'static Registration>,
 }
 
@@ -35,6 +36,11 @@ impl LoadedPlugin {
     /// The fields of its fingerprint as (name, value).
     pub fn fingerprint(&self) -> &[(String, String)] {
         &self.fingerprint
+    }
+
+    /// Hash of its code and constants.
+    pub fn code(&self) -> &str {
+        &self.code
     }
 
     /// What it registered, ordered by kind and name; never empty.
@@ -92,7 +98,8 @@ pub fn load(file: &Path) -> Result<LoadedPlugin, PluginError> {
     for item in &items {
         sharing::prove(item).map_err(not_shared)?;
     }
-    let plugin = LoadedPlugin { file: identity.path.clone(), fingerprint, items };
+    let code = hash_code(&identity.path)?;
+    let plugin = LoadedPlugin { file: identity.path.clone(), fingerprint, code, items };
     opened.plugins.push((identity, plugin.clone()));
     Ok(plugin)
 }

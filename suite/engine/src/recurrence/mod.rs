@@ -8,6 +8,7 @@ pub(crate) mod halting;
 mod select;
 mod soft;
 mod training;
+mod unaided;
 
 pub use beliefs::Beliefs;
 pub use evaluation::{Evaluated, Execution, evaluate, evaluate_at};

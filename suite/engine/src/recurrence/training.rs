@@ -9,13 +9,12 @@ use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::{Candidates, EarlierCandidates, gather_rows, log_sigmoid, passthrough, update_rows};
 use haltbench_sdk::policy::{
-    EarlyDecision, EarlyPolicy, HaltingRecord, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged, RowMemory,
-    Training,
+    EarlyDecision, EarlyPolicy, HaltingRecord, OnlineDecision, OnlinePolicy, LossAt, Phase, Policy, Privileged, RowMemory,
 };
 use haltbench_sdk::random::Stream;
 
 use super::decision;
-use super::{replace_rows, select, soft, with_view};
+use super::{replace_rows, select, soft, unaided, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
@@ -183,12 +182,14 @@ pub(crate) fn sees_movement(layout: &TokenLayout, halted: &[bool]) -> RowSet {
 /// If a tensor operation fails or the policy breaks its contract.
 pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Unrolled> {
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    match (&model.policy, model.declaration.training) {
-        (_, Training::FullDepth) => full_depth(model, batch, first),
-        (Policy::Early(policy), _) => early(model, policy.as_ref(), batch, first, noise, privileged),
-        (Policy::Online(policy), _) => online(model, policy.as_ref(), batch, first, noise, privileged),
-        (Policy::Soft(policy), _) => soft::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
-        (Policy::Select(policy), _) => select::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
+    if !model.recipe.uses_policy() {
+        return unaided::unroll(model, batch, first, noise);
+    }
+    match &model.policy {
+        Policy::Early(policy) => early(model, policy.as_ref(), batch, first, noise, privileged),
+        Policy::Online(policy) => online(model, policy.as_ref(), batch, first, noise, privileged),
+        Policy::Soft(policy) => soft::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
+        Policy::Select(policy) => select::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
     }
 }
 
@@ -196,17 +197,8 @@ fn record(model: &Model, depths: Vec<u32>, log_distribution: Option<Tensor>) -> 
     HaltingRecord { log_distribution, ..HaltingRecord::new(model.max_depth, depths) }
 }
 
-fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {
+pub(super) fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {
     Ok(model.backbone.coda(states, &batch.layout, &batch.readout, None)?)
-}
-
-fn full_depth(model: &Model, batch: &Batch, mut states: Tensor) -> Result<Unrolled> {
-    let mut walk = Walk::new(model, batch);
-    for _ in 0..model.max_depth {
-        states = walk.candidate(&states, &vec![false; batch.rows()])?;
-    }
-    let depths = vec![model.max_depth as u32; batch.rows()];
-    Ok(Unrolled { logits: vec![read(model, batch, &states)?], step_weights: None, record: record(model, depths, None) })
 }
 
 /// The states after every step of an unroll without gates, with the loss at each.
@@ -244,7 +236,7 @@ fn early(
         EarlyDecision::Scores(scores) => {
             decision::judged(model, "scores", &scores, &[rows, most], &first)?;
             let log_q = log_softmax(&scores, D::Minus1)?;
-            if model.declaration.training == Training::EveryStep {
+            if model.recipe.loss == LossAt::EveryStep {
                 return every_step(model, batch, first, Some(log_q));
             }
             let gumbel = noise.draw(model, "gumbel", rows * most, Stream::gumbel)?;
@@ -274,7 +266,7 @@ fn early(
 }
 
 /// h(d): the candidate where the gate is open, h(d-1) elsewhere; the gate's gradient is that of `soft`.
-fn advance(walk: &mut Walk, states: Tensor, open: Vec<bool>, soft: Option<Tensor>) -> Result<Tensor> {
+pub(super) fn advance(walk: &mut Walk, states: Tensor, open: Vec<bool>, soft: Option<Tensor>) -> Result<Tensor> {
     let halted: Vec<bool> = open.iter().map(|open| !open).collect();
     if walk.model.halted_keys_values == HaltedKeysValues::RunOn && halted.contains(&true) {
         return Err(crate::Error::Usage(
@@ -303,7 +295,7 @@ fn online(
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {
     let (rows, most) = (batch.rows(), model.max_depth);
-    let every_step = model.declaration.training == Training::EveryStep;
+    let every_step = model.recipe.loss == LossAt::EveryStep;
     let uniform = if every_step { vec![2.0; rows] } else { noise.draw(model, "halting", rows, Stream::uniform)? };
     let mut walk = Walk::new(model, batch);
     let mut memory = RowMemory::default();

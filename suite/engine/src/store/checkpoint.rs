@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::atomic::write_atomic;
 use crate::error::{Error, Result};
 
-/// A training state that can be resumed, by the cell that it is of.
+/// A training state that can be resumed, by the model that it is of.
 pub struct Checkpoint {
-    /// Identifier of the cell.
-    pub cell: String,
+    /// Identifier of the model.
+    pub model: String,
     /// Optimiser steps taken.
     pub step: u64,
     /// Tensors by name.
@@ -33,9 +33,9 @@ fn bytes_of(tensor: &Tensor) -> Result<(Dtype, Vec<usize>, Vec<u8>)> {
 }
 
 fn serialise(path: &Path, checkpoint: &Checkpoint) -> Result<Vec<u8>> {
-    let Checkpoint { cell, step, tensors } = checkpoint;
+    let Checkpoint { model, step, tensors } = checkpoint;
     let mut data = BTreeMap::new();
-    let mut hasher = hasher(cell, *step);
+    let mut hasher = hasher(model, *step);
     for (name, tensor) in tensors {
         let (dtype, shape, bytes) = bytes_of(tensor)?;
         hasher.update(name.as_bytes());
@@ -49,7 +49,7 @@ fn serialise(path: &Path, checkpoint: &Checkpoint) -> Result<Vec<u8>> {
         views.push((name.clone(), view));
     }
     // One entry, so that the order of a hash map cannot reach the file.
-    let identity = format!("{cell} {step} {}", hasher.finalize().to_hex());
+    let identity = format!("{model} {step} {}", hasher.finalize().to_hex());
     let metadata = [("haltbench".to_owned(), identity)].into_iter().collect();
     safetensors::serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))
 }
@@ -62,11 +62,11 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
     write_atomic(path, &serialise(path, checkpoint)?)
 }
 
-/// Reads a training state of the cell `cell` and verifies its hash; `None` if there is none.
+/// Reads a training state of the model `model` and verifies its hash; `None` if there is none.
 ///
 /// # Errors
-/// [`Error::Damaged`] saying what does not verify, or which other cell it is of.
-pub fn read_checkpoint(path: &Path, cell: &str) -> Result<Option<Checkpoint>> {
+/// [`Error::Damaged`] saying what does not verify, or which other model it is of.
+pub fn read_checkpoint(path: &Path, model: &str) -> Result<Option<Checkpoint>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -77,15 +77,15 @@ pub fn read_checkpoint(path: &Path, cell: &str) -> Result<Option<Checkpoint>> {
     let identity = header.metadata().as_ref().and_then(|metadata| metadata.get("haltbench"));
     let identity = identity.ok_or_else(|| damaged("it carries no hash".to_owned()))?;
     let [of, step, recorded] = identity.split(' ').collect::<Vec<_>>()[..] else {
-        return Err(damaged("it does not say which cell and step it is of".to_owned()));
+        return Err(damaged("it does not say which model and step it is of".to_owned()));
     };
-    if of != cell {
-        return Err(damaged(format!("it is of cell {of}")));
+    if of != model {
+        return Err(damaged(format!("it is of model {of}")));
     }
     let step: u64 = step.parse().map_err(|_| damaged("it carries no step".to_owned()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     let views: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
-    let mut hasher = hasher(cell, step);
+    let mut hasher = hasher(model, step);
     let mut tensors = BTreeMap::new();
     for (name, view) in views {
         hasher.update(name.as_bytes());
@@ -96,12 +96,12 @@ pub fn read_checkpoint(path: &Path, cell: &str) -> Result<Option<Checkpoint>> {
     if found != recorded {
         return Err(damaged(format!("the hash of its tensors is {found}, recorded is {recorded}")));
     }
-    Ok(Some(Checkpoint { cell: cell.to_owned(), step, tensors }))
+    Ok(Some(Checkpoint { model: model.to_owned(), step, tensors }))
 }
 
-fn hasher(cell: &str, step: u64) -> blake3::Hasher {
+fn hasher(model: &str, step: u64) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(cell.as_bytes());
+    hasher.update(model.as_bytes());
     hasher.update(&step.to_le_bytes());
     hasher
 }
@@ -116,7 +116,7 @@ fn tensor_of(view: &TensorView) -> haltbench_sdk::candle_core::Result<Tensor> {
 /// # Errors
 /// [`Error::File`] naming the path.
 pub fn write_model(folder: &Path, model: &Checkpoint, configuration: &Value) -> Result<()> {
-    let path = folder.join("model.safetensors");
+    let path = folder.join("weights.safetensors");
     write_checkpoint(&path, model)?;
     let text = serde_json::to_string_pretty(configuration).map_err(|error| Error::Cell(format!("config: {error}")))?;
     write_atomic(&folder.join("config.json"), format!("{text}\n").as_bytes())
@@ -126,22 +126,22 @@ pub fn write_model(folder: &Path, model: &Checkpoint, configuration: &Value) -> 
 mod tests {
     use super::*;
 
-    const CELL: &str = "0123456789abcdef";
+    const MODEL: &str = "0123456789abcdef";
 
     fn example() -> Checkpoint {
         let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
         let tensors = [("b".to_owned(), tensor(&[1.0, -2.5])), ("a".to_owned(), tensor(&[0.25]))];
-        Checkpoint { cell: CELL.to_owned(), step: 7, tensors: tensors.into_iter().collect() }
+        Checkpoint { model: MODEL.to_owned(), step: 7, tensors: tensors.into_iter().collect() }
     }
 
     #[test]
     fn comes_back_as_it_was_and_byte_for_byte() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("training.safetensors");
-        assert!(read_checkpoint(&path, CELL).unwrap().is_none());
+        assert!(read_checkpoint(&path, MODEL).unwrap().is_none());
         write_checkpoint(&path, &example()).unwrap();
         let first = fs::read(&path).unwrap();
-        let read = read_checkpoint(&path, CELL).unwrap().unwrap();
+        let read = read_checkpoint(&path, MODEL).unwrap().unwrap();
         assert_eq!((read.step, read.tensors["b"].to_vec1::<f32>().unwrap()), (7, vec![1.0, -2.5]));
         write_checkpoint(&path, &read).unwrap();
         assert_eq!(fs::read(&path).unwrap(), first);
@@ -154,9 +154,9 @@ mod tests {
         write_checkpoint(&path, &example()).unwrap();
         let other = "fedcba9876543210";
         let refused = |cell: &str| read_checkpoint(&path, cell).err().unwrap().to_string();
-        assert!(refused(other).ends_with("damaged: it is of cell 0123456789abcdef"), "{}", refused(other));
+        assert!(refused(other).ends_with("damaged: it is of model 0123456789abcdef"), "{}", refused(other));
         let bytes = fs::read(&path).unwrap();
-        let place = bytes.windows(16).position(|window| window == CELL.as_bytes()).unwrap();
+        let place = bytes.windows(16).position(|window| window == MODEL.as_bytes()).unwrap();
         let renamed = [&bytes[..place], other.as_bytes(), &bytes[place + 16..]].concat();
         fs::write(&path, renamed).unwrap();
         assert!(refused(other).contains("damaged: the hash of its tensors is"), "{}", refused(other));
@@ -173,12 +173,12 @@ mod tests {
             damaged[index] ^= 0x10;
             fs::write(&path, &damaged).unwrap();
             // A changed space of the header's padding may leave everything that matters as it was.
-            if let Ok(Some(read)) = read_checkpoint(&path, CELL) {
+            if let Ok(Some(read)) = read_checkpoint(&path, MODEL) {
                 assert_eq!((read.step, read.tensors.len()), (7, 2), "byte {index}");
                 assert_eq!(read.tensors["b"].to_vec1::<f32>().unwrap(), [1.0, -2.5], "byte {index}");
             }
             fs::write(&path, &whole[..index]).unwrap();
-            assert!(read_checkpoint(&path, CELL).is_err(), "cut at {index}");
+            assert!(read_checkpoint(&path, MODEL).is_err(), "cut at {index}");
         }
     }
 }

@@ -1,18 +1,22 @@
-//! The run store: `runs/<suite>/<cell id>/`, where a file is old or new, never torn.
+//! The run store: `runs/models/<model id>/` and `runs/<suite>/<cell id>/`, where a file is old or new, never torn.
 
 mod atomic;
-mod cell;
 mod checkpoint;
 mod columns;
+mod folder;
 mod metrics;
 mod result;
+mod run;
 mod status;
 mod tokens;
 
 pub use atomic::write_atomic;
-pub use cell::{CellFolder, RunFolder};
 pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint, write_model};
+pub use folder::{CellFolder, Folder, ModelFolder, Record};
 pub use metrics::{MetricsLog, TrainingLine};
-pub use result::{BaselineResult, CellResult, MetricRow, RESULT_SCHEMA, Speed, Timings, schema};
+pub use result::{
+    BaselineResult, CellResult, MODEL_RESULT_SCHEMA, MetricRow, ModelResult, RESULT_SCHEMA, Speed, Timings, schema,
+};
+pub use run::{OtherCode, RunFolder};
 pub use status::{State, Status};
 pub use tokens::{TokenRecord, read_tokens, write_tokens};

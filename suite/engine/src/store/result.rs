@@ -7,28 +7,70 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::TrainingLine;
+use super::folder::Record;
 use crate::ledger::Ledger;
+use crate::plan::{CellPlan, ModelPlan};
 
 /// Version of [`CellResult`]'s schema.
-pub const RESULT_SCHEMA: u32 = 3;
+pub const RESULT_SCHEMA: u32 = 4;
 
-/// `result.json`: what a cell found. Nothing in it depends on the clock.
+/// Version of [`ModelResult`]'s schema.
+pub const MODEL_RESULT_SCHEMA: u32 = 1;
+
+/// `result.json` of a model: what training left. Nothing in it depends on the clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelResult {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Identifier of the model: hash of its plan.
+    pub model: String,
+    /// Optimiser steps that it was trained for.
+    pub steps: u64,
+    /// Number of weights by part, and in all under `total`.
+    pub weights: BTreeMap<String, u64>,
+    /// Compiler, candle and fingerprints that made it.
+    pub environment: BTreeMap<String, String>,
+    /// blake3 of the other files of the model.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Record for ModelResult {
+    const OF: &'static str = "model";
+    const SCHEMA: u32 = MODEL_RESULT_SCHEMA;
+    type Plan = ModelPlan;
+
+    fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+}
+
+impl Record for CellResult {
+    const OF: &'static str = "cell";
+    const SCHEMA: u32 = RESULT_SCHEMA;
+    type Plan = CellPlan;
+
+    fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+}
+
+/// `result.json` of a cell: what it found. Nothing in it depends on the clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellResult {
     /// Version of this schema.
     pub schema: u32,
     /// Identifier of the cell: hash of its plan.
     pub cell: String,
+    /// Identifier of the model that was evaluated.
+    pub model: String,
     /// Name of the task.
     pub task: String,
     /// Name of the backbone.
     pub backbone: String,
     /// Name of the policy.
     pub policy: String,
-    /// The policy with the parameters that tell it from its siblings.
-    pub label: String,
-    /// Label of the cell's source, of policies that borrow one.
-    pub of: Option<String>,
+    /// Identifier of the cell whose depths the policy reads, of policies that read any.
+    pub source: Option<String>,
     /// early, online, soft or select.
     pub kind: String,
     /// Whether the policy claims to be causal.
@@ -131,13 +173,13 @@ impl MetricRow {
 /// `timings.json`: everything that depends on the clock or the machine's mood.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Timings {
-    /// When the cell finished, seconds since 1970.
+    /// When the model or cell finished, seconds since 1970.
     pub finished_unix_seconds: u64,
-    /// Seconds spent training, over all resumptions.
+    /// Seconds spent training, over all resumptions; of models.
     pub training_seconds: f64,
     /// Optimiser steps that those seconds were spent on.
     pub training_steps: u64,
-    /// Seconds spent evaluating, with halted tokens compacted out.
+    /// Seconds spent evaluating, with halted tokens compacted out; of cells.
     pub evaluation_seconds: f64,
     /// What skipping halted tokens saves; measured once all cells of the run are done.
     pub speed: Option<Speed>,
@@ -162,6 +204,7 @@ pub struct Speed {
 pub fn schema() -> BTreeMap<&'static str, Schema> {
     BTreeMap::from([
         ("result.schema.json", schema_for!(CellResult)),
+        ("model.schema.json", schema_for!(ModelResult)),
         ("timings.schema.json", schema_for!(Timings)),
         ("metrics.schema.json", schema_for!(TrainingLine)),
     ])

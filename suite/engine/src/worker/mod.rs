@@ -1,27 +1,45 @@
-//! One cell from plan to result, in a process of its own.
+//! One model or one cell from plan to result, in a process of its own.
 
 mod cell;
 mod finish;
+mod setting;
+mod train;
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use haltbench_sdk::threads;
 
 use self::cell::Cell;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::monitor::Monitor;
 use crate::panics;
 use crate::plugins::Catalogue;
-use crate::store::{CellFolder, RunFolder, State, Status};
+use crate::store::{Folder, Record, RunFolder, State, Status};
 
-/// How long a worker waits for another process that still holds the cell, such as a worker of a run that was killed.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a worker looks whether another process still holds what it waits for.
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs a cell on a thread with a large stack; a panic is a failure of the cell. The cell's status is recorded.
+/// Trains a model on a thread with a large stack; a panic is a failure of the model. Its status is recorded.
+///
+/// # Errors
+/// Why it failed, or [`Error::Interrupted`].
+pub fn train_model(
+    run: &RunFolder,
+    id: &str,
+    catalogue: &Catalogue,
+    device: &str,
+    monitor: &(dyn Monitor + Sync),
+) -> Result<()> {
+    let folder = run.model(id);
+    settled(&folder, monitor, || train::train(run, &folder, catalogue, device::open(device)?, monitor))
+}
+
+/// Evaluates a cell on a thread with a large stack; a panic is a failure of the cell. The cell's status is recorded.
 ///
 /// # Errors
 /// Why the cell failed, or [`Error::Interrupted`].
@@ -32,19 +50,23 @@ pub fn run_cell(
     device: &str,
     monitor: &(dyn Monitor + Sync),
 ) -> Result<()> {
+    settled(&run.cell(id), monitor, || Cell::open(run, id, catalogue, device, monitor)?.finish(monitor))
+}
+
+/// Does the work that finishes a folder under its lock, and records how it ended.
+fn settled<R: Record>(
+    folder: &Folder<R>,
+    monitor: &(dyn Monitor + Sync),
+    work: impl FnOnce() -> Result<()> + Send,
+) -> Result<()> {
     memory::keep_freed();
-    let folder = run.cell(id);
-    let _lock = wait_for_lock(&folder)?;
+    let _lock = wait_for_lock(folder, monitor)?;
     // Another run may have finished it meanwhile.
     if folder.result()?.is_some() {
         return folder.settle();
     }
     folder.set_status(&Status::of(State::Running))?;
-    let outcome = contained(|| {
-        let mut cell = Cell::open(run, id, catalogue, device)?;
-        let trained = cell.train(monitor)?;
-        cell.finish(trained, monitor)
-    });
+    let outcome = contained(work);
     match &outcome {
         Ok(()) => folder.set_done()?,
         Err(Error::Interrupted(_)) => folder.set_status(&Status::of(State::Pending))?,
@@ -56,17 +78,22 @@ pub fn run_cell(
     outcome
 }
 
-fn wait_for_lock(folder: &CellFolder) -> Result<File> {
-    let started = Instant::now();
+/// Waits until no other process holds the folder: one that is at work on it finishes it for both, and one that dies lets
+/// go of it.
+fn wait_for_lock<R: Record>(folder: &Folder<R>, monitor: &dyn Monitor) -> Result<File> {
+    let mut is_said = false;
     loop {
         if let Some(lock) = folder.lock()? {
             return Ok(lock);
         }
-        if started.elapsed() > PATIENCE {
-            let path = folder.path().display();
-            return Err(Error::Cell(format!("{path}: another process is at work on this cell")));
+        if let Some(signal) = monitor.interrupted() {
+            return Err(Error::Interrupted(signal));
         }
-        thread::sleep(Duration::from_millis(50));
+        if !is_said {
+            folder.log("waiting for another process that is at work on it")?;
+            is_said = true;
+        }
+        thread::sleep(PAUSE);
     }
 }
 
@@ -83,11 +110,11 @@ pub fn time_cell(
 ) -> Result<()> {
     memory::keep_freed();
     let folder = run.cell(id);
-    let _lock = wait_for_lock(&folder)?;
+    let _lock = wait_for_lock(&folder, monitor)?;
     if folder.result()?.is_none() {
         return Err(Error::Cell(format!("{}: this cell is not done", folder.path().display())));
     }
-    contained(|| Cell::open(run, id, catalogue, device)?.time(monitor))
+    contained(|| Cell::open(run, id, catalogue, device, monitor)?.time(monitor))
 }
 
 /// Does work on a thread with a large stack; a panic is an error.

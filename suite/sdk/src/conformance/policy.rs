@@ -113,14 +113,10 @@ impl Bench {
 
     /// The policy, built anew from the bench's weights with other values of some parameters.
     pub fn policy(&self, parameters: &[(&str, Value)]) -> Policy {
-        let mut policy = self.subject.expect("it can be built with D = 4", self.build(parameters));
+        let policy = self.subject.expect("it can be built with D = 4", self.build(parameters));
         self.subject.demand("it is of the kind it declares", policy.kind() == self.declaration.kind, || {
             format!("declared {}, built {}", self.declaration.kind.name(), policy.kind().name())
         });
-        if let (true, Policy::Early(policy)) = (self.declaration.training.has_source(), &mut policy) {
-            let prepared = policy.prepare(&self.source, self.settings.seed);
-            self.subject.expect("it can be prepared with another policy's depths", prepared);
-        }
         policy
     }
 
@@ -152,6 +148,8 @@ impl Bench {
             max_depth: MAX_DEPTH,
             parameters: &parameters,
             variables: self.deciders.builder().pp("decider"),
+            source: self.declaration.source.has_depths().then_some(&self.source),
+            seed: self.settings.seed,
         })
     }
 

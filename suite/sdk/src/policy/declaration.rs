@@ -3,7 +3,7 @@
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::Policy;
+use super::{Policy, Recipe, SourceDepths};
 use crate::error::Result;
 use crate::parameters::{ParameterSpec, Parameters};
 
@@ -33,37 +33,22 @@ impl PolicyKind {
     }
 }
 
-/// How the model under a policy is trained.
+/// What a policy takes from the policy that `of` names in a suite file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Training {
-    /// Together with the policy, at the depths it samples or decides.
-    Sampled,
-    /// With a loss at every step, weighted by the policy's distribution over depths.
-    EveryStep,
-    /// At full depth; the policy acts in evaluation alone.
-    FullDepth,
-    /// Together with the policy, which has read the depths of another cell first.
-    Matched,
-    /// Not at all: the weights are those of another cell, whose depths the policy may read.
-    Borrowed,
+pub enum Source {
+    /// Nothing; where a suite names one all the same, that policy's model.
+    Nothing,
+    /// The depths that it gave to tokens. The policy has a model of its own.
+    Depths,
+    /// Those depths and its model.
+    DepthsAndModel,
 }
 
-impl Training {
-    /// The scheme's name as `haltbench explain` prints it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sampled => "sampled",
-            Self::EveryStep => "every-step",
-            Self::FullDepth => "full-depth",
-            Self::Matched => "matched",
-            Self::Borrowed => "borrowed",
-        }
-    }
-
-    /// Whether the policy reads the depths of another cell, which suite files name with `of`.
-    pub const fn has_source(self) -> bool {
-        matches!(self, Self::Matched | Self::Borrowed)
+impl Source {
+    /// Whether the policy reads depths, so that a suite must name whose.
+    pub const fn has_depths(self) -> bool {
+        !matches!(self, Self::Nothing)
     }
 }
 
@@ -121,8 +106,10 @@ pub struct PolicyDeclaration {
     pub reference: &'static str,
     /// Which of the four kinds [`build`](Self::build) returns.
     pub kind: PolicyKind,
-    /// How the model under the policy is trained.
-    pub training: Training,
+    /// How the model under the policy is trained; a suite may override it.
+    pub recipe: Recipe,
+    /// What it takes from another policy.
+    pub source: Source,
     /// Whether a token's decision depends only on tokens at or before it.
     pub causal: bool,
     /// Whether it reads labels or complexities: an oracle, never ranked.
@@ -148,7 +135,8 @@ impl PolicyDeclaration {
             documentation: "",
             reference: "",
             kind,
-            training: Training::Sampled,
+            recipe: Recipe::SAMPLED,
+            source: Source::Nothing,
             causal: true,
             uses_labels: false,
             stochastic: false,
@@ -161,7 +149,7 @@ impl PolicyDeclaration {
 
     /// Whether the policy needs a training run of its own.
     pub const fn needs_training(&self) -> bool {
-        matches!(self.training, Training::Sampled | Training::EveryStep | Training::Matched)
+        self.recipe.uses_policy() && !matches!(self.source, Source::DepthsAndModel)
     }
 }
 
@@ -177,6 +165,10 @@ pub struct PolicyContext<'a> {
     pub max_depth: usize,
     /// Resolved parameters.
     pub parameters: &'a Parameters,
-    /// Source of the policy's weights, already inside `decider.`.
+    /// The policy's weights are requested from these, already inside `decider.`.
     pub variables: VarBuilder<'static>,
+    /// Depths of the policy that `of` names, for a policy that reads them; `None` while a plan is only tried.
+    pub source: Option<&'a SourceDepths>,
+    /// Seed of all draws.
+    pub seed: u64,
 }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{HaltingRecord, HaltingRule, SourceDepths, View};
+use super::{HaltingRecord, HaltingRule, View};
 use crate::error::Result;
 
 /// What an early policy says about each row.
@@ -38,14 +38,6 @@ pub trait EarlyPolicy: Send + Sync {
     /// If a tensor operation fails.
     fn regulariser(&self, _record: &HaltingRecord) -> Result<Option<Tensor>> {
         Ok(None)
-    }
-
-    /// Called before training and evaluation of a policy with a source, with that cell's depths and the run's seed.
-    ///
-    /// # Errors
-    /// If the depths cannot serve.
-    fn prepare(&mut self, _source: &SourceDepths, _seed: u64) -> Result<()> {
-        Ok(())
     }
 
     /// Floating-point operations of one decision about one token.

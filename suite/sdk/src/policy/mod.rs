@@ -21,7 +21,7 @@
 //!     documentation: "## What it computes\n\nThe relative step |h(d) - h(d-1)| / |h(d)|.\n\n\
 //!                     ## When it halts\n\nAt the first step whose relative step is below `threshold`.",
 //!     reference: "Geiping et al. 2025, arXiv 2502.05171, latent difference",
-//!     training: Training::FullDepth,
+//!     recipe: Recipe::LAST_STEP,
 //!     parameters: &[ParameterSpec::real("threshold", 0.03, (0.0, 10.0), "largest relative step that halts")],
 //!     ..PolicyDeclaration::new("still", PolicyKind::Online, build)
 //! };
@@ -58,15 +58,17 @@
 mod declaration;
 mod early;
 mod online;
+mod recipe;
 mod record;
 mod rule;
 mod select;
 mod soft;
 mod view;
 
-pub use declaration::{Example, PolicyContext, PolicyDeclaration, PolicyKind, Role, Training};
+pub use declaration::{Example, PolicyContext, PolicyDeclaration, PolicyKind, Role, Source};
 pub use early::{EarlyDecision, EarlyPolicy};
 pub use online::{OnlineDecision, OnlinePolicy};
+pub use recipe::{LossAt, Per, Recipe, StepWeights, Trains, Unroll};
 pub use record::{HaltingRecord, SourceDepths, SourceToken};
 pub use rule::{HaltingRule, HazardHistory};
 pub use select::{Combine, SelectPolicy, Selection};

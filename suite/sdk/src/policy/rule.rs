@@ -1,7 +1,7 @@
 //! How a distribution over depths becomes a depth in evaluation.
 
 use crate::error::Result;
-use crate::parameters::{ParameterSpec, Parameters};
+use crate::parameters::{ParameterSpec, Parameters, Trend};
 
 /// Inference rules over a distribution q over the depths 1..=D (paper §3.2.3 and A.5).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,13 +32,15 @@ impl HaltingRule {
                 default,
                 &["mode", "median", "mean", "threshold"],
                 "how the distribution over depths becomes a depth in evaluation",
-            ),
+            )
+            .knob(Trend::None),
             ParameterSpec::real(
                 "threshold",
                 0.5,
                 (0.0, 1.0),
                 "cumulative probability at which rule = \"threshold\" halts",
-            ),
+            )
+            .knob(Trend::Deeper),
         ]
     }
 

@@ -1,7 +1,7 @@
 //! The page of a halting policy.
 
 use haltbench_sdk::parameters::Domain;
-use haltbench_sdk::policy::{Example, PolicyDeclaration, PolicyKind, Role, Training};
+use haltbench_sdk::policy::{Example, PolicyDeclaration, PolicyKind, Role, Source};
 
 use super::page::{Page, property};
 
@@ -24,12 +24,15 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         PolicyKind::Soft => "soft: accumulates weights; the output is a mixture over steps",
         PolicyKind::Select => "select: chooses positions at each step and may wake a token",
     };
-    let training = match declaration.training {
-        Training::Sampled => "sampled: together with the model, at the depths that it samples or decides",
-        Training::EveryStep => "every-step: together with the model, with a loss at every step",
-        Training::FullDepth => "full-depth: the model alone, at full depth; the policy acts in evaluation",
-        Training::Matched => "matched: together with the model, after reading the depths of another cell",
-        Training::Borrowed => "borrowed: none; the weights are those of another cell",
+    let training = match (declaration.source, declaration.recipe.uses_policy()) {
+        (Source::DepthsAndModel, _) => "none: the model is that of the policy that `of` names".to_owned(),
+        (Source::Depths, _) => {
+            "with the model, after reading the depths of the policy that `of` names, at the depths that it decides".to_owned()
+        }
+        (Source::Nothing, true) => format!("with the model: {}", declaration.recipe.describe()),
+        (Source::Nothing, false) => {
+            format!("the model alone, which all such policies share: {}", declaration.recipe.describe())
+        }
     };
     let causal = if declaration.causal {
         "yes: a decision depends only on tokens at or before it"
@@ -48,12 +51,12 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     let labels = if declaration.uses_labels { "yes: an oracle, never ranked" } else { "no" };
     let mut rows = vec![
         property("kind", decides),
-        property("training", training),
+        property("training", &training),
         property("causal", causal),
         property("uses labels or complexities", labels),
         property("role", role),
     ];
-    if declaration.training.has_source() {
+    if declaration.source.has_depths() {
         rows.push(property("source", "required key `of`: the label of a policy of the same suite"));
     }
     rows.push(property("inference", inference(declaration)));

@@ -1,88 +1,61 @@
-//! Folders of a run and of a cell.
+//! The folder of one model or one cell: a plan, what came of it, and a lock.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
-use super::result::{CellResult, RESULT_SCHEMA, Timings};
+use super::result::{CellResult, ModelResult, Timings};
 use super::status::{State, Status};
 use crate::error::{Error, Result};
-use crate::plan::CellPlan;
 
-/// `runs/<suite>/`
-#[derive(Debug, Clone)]
-pub struct RunFolder(PathBuf);
+/// What a folder records about its plan once it is finished, in `result.json`.
+pub trait Record: Serialize + DeserializeOwned {
+    /// What has such a record: `model` or `cell`, the name of the key that holds the identifier.
+    const OF: &'static str;
+    /// Version of its schema.
+    const SCHEMA: u32;
+    /// The plan that it is of.
+    type Plan: Serialize + DeserializeOwned;
 
-impl RunFolder {
-    /// The folder of `suite` under `runs`.
-    pub fn new(runs: &Path, suite: &str) -> Self {
-        Self(runs.join(suite))
-    }
-
-    /// The folder of a suite's runs at `path`.
-    pub fn at(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
-
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Creates the folder and makes sure that it can be written to.
-    ///
-    /// # Errors
-    /// [`Error::File`] naming the folder.
-    pub fn prepare(&self) -> Result<()> {
-        fs::create_dir_all(&self.0).map_err(Error::file(&self.0, "cannot be created"))?;
-        let probe = self.0.join(".writable");
-        let writable = File::create(&probe).and_then(|_| fs::remove_file(&probe));
-        writable.map_err(Error::file(&self.0, "is not writable"))
-    }
-
-    /// How many cells in it were planned by a version of the program with another schema than `schema`. Their identifiers
-    /// are others, so that they are neither read nor touched.
-    pub fn cells_of_other_schemas(&self, schema: u32) -> usize {
-        let own = format!("schema = {schema}\n");
-        let is_other = |entry: fs::DirEntry| {
-            // The schema is a plan's first line. What was set aside is no cell.
-            !entry.file_name().to_string_lossy().contains('.')
-                && fs::read_to_string(entry.path().join("plan.toml")).is_ok_and(|plan| !plan.starts_with(&own))
-        };
-        fs::read_dir(&self.0)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|entry| entry.path().is_dir())
-            .map(is_other)
-            .filter(|is_other| *is_other)
-            .count()
-    }
-
-    /// The folder of a cell.
-    pub fn cell(&self, id: &str) -> CellFolder {
-        CellFolder(self.0.join(id))
-    }
+    /// Hashes of the folder's other files.
+    fn files(&self) -> &BTreeMap<String, String>;
 }
 
 /// `runs/<suite>/<cell id>/`
-#[derive(Debug, Clone)]
-pub struct CellFolder(PathBuf);
+pub type CellFolder = Folder<CellResult>;
 
-impl CellFolder {
+/// `runs/models/<model id>/`
+pub type ModelFolder = Folder<ModelResult>;
+
+/// The folder of one model or one cell.
+#[derive(Debug, Clone)]
+pub struct Folder<R> {
+    path: PathBuf,
+    record: PhantomData<R>,
+}
+
+impl<R: Record> Folder<R> {
+    /// The folder at `path`.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, record: PhantomData }
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// Creates the folder and takes its lock; `None` if another process holds it.
@@ -90,7 +63,7 @@ impl CellFolder {
     /// # Errors
     /// [`Error::File`].
     pub fn claim(&self) -> Result<Option<File>> {
-        fs::create_dir_all(&self.0).map_err(Error::file(&self.0, "cannot be created"))?;
+        fs::create_dir_all(&self.path).map_err(Error::file(&self.path, "cannot be created"))?;
         self.lock()
     }
 
@@ -98,10 +71,10 @@ impl CellFolder {
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn create(&self, plan: &CellPlan) -> Result<()> {
-        let checkpoint = self.file("checkpoint");
-        fs::create_dir_all(&checkpoint).map_err(Error::file(&checkpoint, "cannot be created"))?;
-        write_atomic(&self.file("plan.toml"), plan.to_toml()?.as_bytes())
+    pub fn create(&self, plan: &R::Plan) -> Result<()> {
+        fs::create_dir_all(&self.path).map_err(Error::file(&self.path, "cannot be created"))?;
+        let text = toml::to_string(plan).map_err(|error| Error::Usage(format!("plan: {error}")))?;
+        write_atomic(&self.file("plan.toml"), text.as_bytes())
     }
 
     /// Removes everything that has been computed.
@@ -109,13 +82,13 @@ impl CellFolder {
     /// # Errors
     /// [`Error::File`].
     pub fn clear(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file(&self.0, "cannot be removed")(error)),
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file(&self.path, "cannot be removed")(error)),
             _ => Ok(()),
         }
     }
 
-    /// Takes the cell's lock, held as long as the file is open; `None` if another process holds it.
+    /// Takes the folder's lock, held as long as the file is open; `None` if another process holds it.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -138,10 +111,10 @@ impl CellFolder {
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Damaged`].
-    pub fn plan(&self) -> Result<CellPlan> {
+    pub fn plan(&self) -> Result<R::Plan> {
         let path = self.file("plan.toml");
         let text = fs::read_to_string(&path).map_err(Error::file(&path, "cannot be read"))?;
-        CellPlan::from_toml(&text).map_err(|message| Error::Damaged { path, message })
+        toml::from_str(&text).map_err(|error| Error::Damaged { path, message: error.to_string() })
     }
 
     /// The recorded status; pending where there is none.
@@ -159,7 +132,7 @@ impl CellFolder {
         write_atomic(&self.file("status.json"), format!("{text}\n").as_bytes())
     }
 
-    /// Records that the cell is done, with the hash of its result.
+    /// Records that it is done, with the hash of its result.
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Damaged`] if there is no result.
@@ -167,7 +140,7 @@ impl CellFolder {
         self.set_status(&Status::done(hash(&self.recorded("result.json")?)))
     }
 
-    /// A file that a finished cell has.
+    /// A file that a finished folder has.
     fn recorded(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.file(name);
         fs::read(&path).map_err(|error| match error.kind() {
@@ -201,15 +174,15 @@ impl CellFolder {
         append().map_err(Error::file(&path, "cannot be written"))
     }
 
-    /// The result of a finished cell; `None` if the cell has not finished.
+    /// What a finished folder records; `None` if it has not finished.
     ///
-    /// A result is written whole and after every other file that it names. So a cell is done if and only if it has a
+    /// A result is written whole and after every other file that it names. So a model or a cell is done if and only if it has a
     /// result of its own and of this schema, and every file verifies: whatever became of `status.json`.
     ///
     /// # Errors
     /// [`Error::Damaged`] naming the file that does not verify; [`Error::File`] naming one that cannot be read, of which
     /// nothing is known.
-    pub fn result(&self) -> Result<Option<CellResult>> {
+    pub fn result(&self) -> Result<Option<R>> {
         let status = self.status();
         let path = self.file("result.json");
         let bytes = match fs::read(&path) {
@@ -229,27 +202,32 @@ impl CellFolder {
         }
         let unreadable = |error: serde_json::Error| damaged("result.json", error.to_string());
         let named: Named = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        if named.schema != RESULT_SCHEMA {
-            let message = format!("its schema is {}, this program reads {RESULT_SCHEMA}", named.schema);
+        if named.schema != R::SCHEMA {
+            let message = format!("its schema is {}, this program reads {}", named.schema, R::SCHEMA);
             return Err(damaged("result.json", message));
         }
-        if named.cell != self.id() {
-            return Err(damaged("result.json", format!("it is the result of cell {}", named.cell)));
+        let own = if R::OF == "model" { &named.model } else { &named.cell };
+        if own.as_deref() != Some(self.id()) {
+            let message = match own {
+                Some(own) => format!("it is the result of {} {own}", R::OF),
+                None => format!("it does not name its {}", R::OF),
+            };
+            return Err(damaged("result.json", message));
         }
-        let result: CellResult = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        for (name, expected) in &result.files {
+        let result: R = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        for (name, expected) in result.files() {
             verify(name, &self.recorded(name)?, expected)?;
         }
         Ok(Some(result))
     }
 
-    /// Records that a cell with a verified result is done, and drops what only training needs: a process that wrote the
+    /// Records that what has a verified result is done, and drops what only training needs: a process that wrote the
     /// result may have been killed before it could.
     ///
     /// # Errors
     /// [`Error::File`].
     pub fn settle(&self) -> Result<()> {
-        let training = self.file("checkpoint/training.safetensors");
+        let training = self.file("training.safetensors");
         match fs::remove_file(&training) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(Error::file(&training, "cannot be removed")(error))
@@ -264,15 +242,15 @@ impl CellFolder {
     /// # Errors
     /// [`Error::File`].
     pub fn set_aside(&self) -> Result<PathBuf> {
-        let place = |number: u32| self.0.with_file_name(format!("{}.damaged-{number}", self.id()));
+        let place = |number: u32| self.path.with_file_name(format!("{}.damaged-{number}", self.id()));
         let free = (1..).map(place).find(|place| !place.exists()).unwrap_or_else(|| place(0));
-        fs::rename(&self.0, &free).map_err(Error::file(&self.0, "cannot be moved aside"))?;
+        fs::rename(&self.path, &free).map_err(Error::file(&self.path, "cannot be moved aside"))?;
         Ok(free)
     }
 
-    /// The cell's identifier: the name of its folder.
+    /// The identifier of the model or cell: the name of its folder.
     pub fn id(&self) -> &str {
-        self.0.file_name().and_then(OsStr::to_str).unwrap_or_default()
+        self.path.file_name().and_then(OsStr::to_str).unwrap_or_default()
     }
 }
 
@@ -287,7 +265,8 @@ fn is_at(file: &File, path: &Path) -> bool {
 #[derive(Deserialize)]
 struct Named {
     schema: u32,
-    cell: String,
+    model: Option<String>,
+    cell: Option<String>,
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -302,7 +281,7 @@ mod tests {
     #[test]
     fn the_lock_of_a_folder_that_was_set_aside_is_no_lock_of_the_cell() {
         let run = tempfile::tempdir().unwrap();
-        let cell = RunFolder::new(run.path(), "run").cell("0123456789abcdef");
+        let cell = CellFolder::at(run.path().join("0123456789abcdef"));
         let held = cell.claim().unwrap().unwrap();
         assert!(is_at(&held, &cell.file("lock")));
         assert!(cell.lock().unwrap().is_none(), "it is held");

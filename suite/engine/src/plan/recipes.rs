@@ -1,0 +1,111 @@
+//! What a policy's recipe is: what it declares, with the keys that the suite gives instead.
+
+use std::collections::BTreeMap;
+
+use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Recipe, Source};
+
+use super::model::Stage;
+use super::suite::{Named, RecipeChoice};
+use super::wording;
+use crate::error::{Error, Result};
+
+/// The stages in which the model of an entry is trained; `steps` are those of the suite.
+pub(super) fn stages(
+    entry: &Named,
+    declaration: &PolicyDeclaration,
+    named: &BTreeMap<String, toml::Table>,
+    steps: u64,
+) -> Result<Vec<Stage>> {
+    let owner = format!("policy {}", entry.name);
+    let keys = match &entry.recipe {
+        None => toml::Table::new(),
+        Some(RecipeChoice::Keys(keys)) => keys.clone(),
+        Some(RecipeChoice::Name(name)) => {
+            let known = named.keys().map(String::as_str);
+            let unknown = || haltbench_sdk::Error::unknown(format!("recipe of {owner}"), name, known);
+            named.get(name).cloned().ok_or_else(unknown)?
+        }
+    };
+    if declaration.source == Source::DepthsAndModel || entry.of.is_some() && declaration.source == Source::Nothing {
+        let given = [
+            ("recipe", entry.recipe.is_some()),
+            ("stages", entry.stages.is_some()),
+            ("start", entry.start.is_some()),
+        ];
+        if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(Error::Usage(format!(
+                "{owner}: {key}: expected none, because its model is that of the policy named by `of`"
+            )));
+        }
+    }
+    let own = overlaid(&owner, "recipe", declaration, declaration.recipe, &keys)?;
+    let Some(tables) = &entry.stages else { return Ok(vec![Stage { steps, recipe: own }]) };
+    if tables.is_empty() {
+        return Err(Error::Usage(format!("{owner}: stages: expected at least one, found none")));
+    }
+    let stage = |(place, table): (usize, &toml::Table)| {
+        let mut keys = table.clone();
+        let key = format!("stages[{place}]");
+        let steps = match keys.remove("steps").map(|steps| steps.as_integer().and_then(|steps| steps.try_into().ok())) {
+            None => steps,
+            Some(Some(steps)) => steps,
+            Some(None) => {
+                let expected = "expected a whole number of at least 0";
+                return Err(Error::Usage(format!("{owner}: {key}.steps: {expected}, found {}", table["steps"])));
+            }
+        };
+        Ok(Stage { steps, recipe: overlaid(&owner, &key, declaration, own, &keys)? })
+    };
+    let stages = tables.iter().enumerate().map(stage).collect::<Result<Vec<_>>>()?;
+    // One answer to what the model is for, or a cell could not say whether the policy's weights are in it.
+    let joint = stages.iter().filter(|stage| stage.recipe.uses_policy()).count();
+    if joint > 0 && stages.last().is_some_and(|last| !last.recipe.uses_policy()) {
+        return Err(Error::Usage(format!(
+            "{owner}: stages: expected the policy to take part in the last one, found a recipe without it"
+        )));
+    }
+    Ok(stages)
+}
+
+/// `base` with the keys of `table`, which must fit the policy.
+fn overlaid(
+    owner: &str,
+    key: &str,
+    declaration: &PolicyDeclaration,
+    base: Recipe,
+    table: &toml::Table,
+) -> Result<Recipe> {
+    if let Some(parameter) = declaration.parameters.iter().find(|spec| table.contains_key(spec.name)) {
+        let what = if parameter.is_knob() { "a knob, which acts in evaluation alone" } else { "a parameter of the policy" };
+        return Err(Error::Usage(format!("{owner}: {key}: `{}` is {what}; it stands beside the recipe", parameter.name)));
+    }
+    let unwritable = |error: toml::ser::Error| Error::Usage(format!("{owner}: {key}: {error}"));
+    let mut whole = toml::Table::try_from(base).map_err(unwritable)?;
+    whole.extend(table.iter().map(|(name, value)| {
+        // A whole number is a number.
+        let value = match (value, whole_is_real(name)) {
+            (toml::Value::Integer(value), true) => toml::Value::Float(*value as f64),
+            (value, _) => value.clone(),
+        };
+        (name.clone(), value)
+    }));
+    let recipe: Recipe = whole
+        .try_into()
+        .map_err(|error| Error::Usage(format!("{owner}: {key}: {}", wording::sentence(&error))))?;
+    if let Some((field, expected)) = recipe.fault() {
+        return Err(Error::Usage(format!("{owner}: {key}.{field}: expected {expected}")));
+    }
+    let mixes = matches!(declaration.kind, PolicyKind::Soft | PolicyKind::Select);
+    if mixes && recipe != (Recipe { regulariser_warmup: recipe.regulariser_warmup, trains: recipe.trains, ..Recipe::SAMPLED }) {
+        return Err(Error::Usage(format!(
+            "{owner}: {key}: expected loss = \"halted\" and unroll = \"policy\", because it is {}: its weights or choices \
+             are the model's output",
+            declaration.kind.name()
+        )));
+    }
+    Ok(recipe)
+}
+
+fn whole_is_real(key: &str) -> bool {
+    ["ratio", "mean_depth", "sigma"].contains(&key)
+}

@@ -1,0 +1,170 @@
+//! Training without the policy: every token takes D steps, or a number of steps that the recipe draws.
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::policy::{HaltingRecord, LossAt, Per, Recipe, StepWeights, Unroll};
+use haltbench_sdk::random::Stream;
+
+use super::replace_rows;
+use super::training::{Noise, Unrolled, Walk, advance, read};
+use crate::Result;
+use crate::batch::Batch;
+use crate::model::Model;
+
+/// Runs one training pass in which the policy takes no part.
+pub(super) fn unroll(model: &Model, batch: &Batch, first: Tensor, noise: &Noise) -> Result<Unrolled> {
+    let recipe = &model.recipe;
+    let depths = match noise {
+        Noise::Forced(depths) => super::checked_depths(model, depths.clone(), batch.rows())?,
+        Noise::Given(_) => vec![model.max_depth as u32; batch.rows()],
+        Noise::Seeded(step) => {
+            let mut stream = Stream::new(model.seed, "recipe-depth", &[*step]);
+            depths(recipe, model.max_depth as u32, &batch.layout, &mut stream)
+        }
+    };
+    let mut walk = Walk::new(model, batch);
+    let mut states = first;
+    let mut logits = Vec::new();
+    for step in 1..=depths.iter().copied().max().unwrap_or(1) {
+        let open = depths.iter().map(|depth| *depth >= step).collect();
+        states = advance(&mut walk, states, open, None)?;
+        if recipe.backpropagate > 0 {
+            let live = |depth: &u32| u64::from(*depth) < u64::from(step) + recipe.backpropagate as u64;
+            states = cut(&states, &RowSet::from_mask(&depths.iter().map(live).collect::<Vec<bool>>()))?;
+        }
+        if recipe.loss == LossAt::EveryStep {
+            logits.push(read(model, batch, &states)?);
+        }
+    }
+    let step_weights = match recipe.loss {
+        LossAt::EveryStep => {
+            let weights = step_weights(recipe, model.max_depth).repeat(batch.readout.len());
+            let shape = (batch.readout.len(), model.max_depth);
+            Some(Tensor::from_vec(weights, shape, states.device())?.to_dtype(states.dtype())?)
+        }
+        LossAt::Last | LossAt::Halted => {
+            logits.push(read(model, batch, &states)?);
+            None
+        }
+    };
+    Ok(Unrolled { logits, step_weights, record: HaltingRecord::new(model.max_depth, depths) })
+}
+
+/// `states` without gradients but for the rows in `live`.
+fn cut(states: &Tensor, live: &RowSet) -> Result<Tensor> {
+    if live.is_all() {
+        return Ok(states.clone());
+    }
+    let constant = states.detach();
+    if live.is_empty() { Ok(constant) } else { replace_rows(&constant, live, &live.select(states)?) }
+}
+
+/// The weights of the losses at the steps 1..=D; they sum to one.
+fn step_weights(recipe: &Recipe, max_depth: usize) -> Vec<f64> {
+    let weight = |step: usize| match recipe.step_weights {
+        StepWeights::Policy | StepWeights::Uniform => 1.0,
+        StepWeights::Linear => step as f64,
+        // The largest is 1, so that no power overflows.
+        StepWeights::Geometric if recipe.ratio >= 1.0 => recipe.ratio.powf(step as f64 - max_depth as f64),
+        StepWeights::Geometric => recipe.ratio.powf(step as f64 - 1.0),
+    };
+    let weights: Vec<f64> = (1..=max_depth).map(weight).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// Steps of every row, each within 1..=`most`.
+fn depths(recipe: &Recipe, most: u32, layout: &TokenLayout, stream: &mut Stream) -> Vec<u32> {
+    if !recipe.draws_depths() {
+        return vec![most; layout.rows()];
+    }
+    let mut draw = || match recipe.unroll {
+        Unroll::PoissonLognormal => {
+            let mean = if recipe.mean_depth > 0.0 { recipe.mean_depth } else { f64::from(most) / 2.0 };
+            let rate = (mean.ln() - recipe.sigma * recipe.sigma / 2.0 + recipe.sigma * stream.normal()).exp();
+            1 + poisson(rate, most - 1, stream)
+        }
+        _ => 1 + (stream.uniform() * f64::from(most)) as u32,
+    };
+    match recipe.per {
+        Per::Batch => vec![draw(); layout.rows()],
+        Per::Token => (0..layout.rows()).map(|_| draw()).collect(),
+        Per::Sequence => {
+            let drawn: Vec<u32> = (0..layout.sequences()).map(|_| draw()).collect();
+            (0..layout.rows()).map(|row| drawn[layout.sequence(row)]).collect()
+        }
+    }
+}
+
+/// Arrivals of a Poisson process of rate 1 up to the time `rate`, at most `most`: waiting times are exponential.
+fn poisson(rate: f64, most: u32, stream: &mut Stream) -> u32 {
+    let mut time = 0.0;
+    for arrivals in 0..most {
+        time -= (1.0 - stream.uniform()).ln();
+        if time > rate {
+            return arrivals;
+        }
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(recipe: Recipe, most: u32, tokens: usize) -> Vec<u32> {
+        let lengths = vec![5; tokens / 5];
+        let identities: Vec<u64> = (0..lengths.len() as u64).collect();
+        let layout = TokenLayout::new(&lengths, &identities).unwrap();
+        depths(&recipe, most, &layout, &mut Stream::new(3, "test", &[]))
+    }
+
+    /// The published law with r = 32 and s = 0.5 has the mean 33.0, the median 29 and 5 % and 95 % quantiles of 12 and 67
+    /// (computed from its definition by numerical integration).
+    #[test]
+    fn poisson_lognormal_depths_follow_the_published_law() {
+        let law = Recipe { unroll: Unroll::PoissonLognormal, per: Per::Token, mean_depth: 32.0, ..Recipe::LAST_STEP };
+        let mut all = drawn(law, 10_000, 100_000);
+        let mean = all.iter().map(|depth| f64::from(*depth)).sum::<f64>() / all.len() as f64;
+        assert!((mean - 33.0).abs() < 0.25, "{mean}");
+        all.sort_unstable();
+        let quantile = |share: f64| i64::from(all[(share * all.len() as f64) as usize]);
+        for (share, expected) in [(0.05, 12), (0.5, 29), (0.95, 67)] {
+            assert!((quantile(share) - expected).abs() <= 1, "{share}: {}", quantile(share));
+        }
+        assert!(drawn(law, 20, 1000).iter().all(|depth| (1..=20).contains(depth)), "cut off at D");
+    }
+
+    #[test]
+    fn depths_are_drawn_for_batches_sequences_and_tokens() {
+        let law = |per| Recipe { unroll: Unroll::Uniform, per, ..Recipe::LAST_STEP };
+        let batch = drawn(law(Per::Batch), 8, 100);
+        assert!(batch.iter().all(|depth| *depth == batch[0]));
+        let sequences = drawn(law(Per::Sequence), 8, 100);
+        assert!(sequences.chunks(5).all(|rows| rows.iter().all(|depth| *depth == rows[0])));
+        assert!(sequences.iter().any(|depth| *depth != sequences[0]));
+        let counts = drawn(law(Per::Token), 4, 40_000).iter().fold([0; 4], |mut counts, depth| {
+            counts[*depth as usize - 1] += 1;
+            counts
+        });
+        assert!(counts.iter().all(|count: &i32| (count - 10_000).abs() < 400), "{counts:?}");
+    }
+
+    #[test]
+    fn weights_of_the_steps_are_those_of_their_names_and_sum_to_one() {
+        let weights =
+            |step_weights, ratio| self::step_weights(&Recipe { step_weights, ratio, ..Recipe::EVERY_STEP }, 4);
+        assert_eq!(weights(StepWeights::Uniform, 2.0), [0.25; 4]);
+        assert_eq!(weights(StepWeights::Linear, 2.0), [0.1, 0.2, 0.3, 0.4]);
+        for (ratio, expected) in [(2.0, [1.0, 2.0, 4.0, 8.0]), (0.5, [8.0, 4.0, 2.0, 1.0])] {
+            let found = weights(StepWeights::Geometric, ratio);
+            assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected / 15.0).abs() < 1e-15));
+        }
+        assert!(self::step_weights(
+            &Recipe { step_weights: StepWeights::Geometric, ..Recipe::EVERY_STEP },
+            5000
+        )
+        .iter()
+        .all(|weight| weight.is_finite()));
+    }
+}

@@ -1,0 +1,326 @@
+//! What of a suite is still to be computed, and in which order.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs::File;
+
+use super::workers::{Errand, Message, Workers};
+use super::{Event, Item, Options, Summary};
+use crate::error::{Error, Result};
+use crate::plan::{Cell, Model, Start, Suite};
+use crate::store::{Folder, Record, RunFolder, State, Status};
+
+/// What a model or a cell waits for.
+struct Need<'a> {
+    /// What it is to who waits.
+    what: &'static str,
+    item: Item<'a>,
+}
+
+/// What came of looking at a folder.
+enum Admission {
+    /// It is done and verifies.
+    Done,
+    /// It is to be computed.
+    Due,
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+}
+
+pub(super) struct Queue<'a> {
+    models: BTreeMap<&'a str, &'a Model>,
+    cells: BTreeMap<&'a str, &'a Cell>,
+    folder: &'a RunFolder,
+    options: &'a Options,
+    workers: Workers<'a>,
+    waiting: VecDeque<Item<'a>>,
+    /// What waits or is worked on.
+    pending: BTreeSet<&'a str>,
+    /// Models that have been looked at.
+    admitted: BTreeSet<&'a str>,
+    /// Why something could not even be looked at.
+    unreadable: BTreeMap<&'a str, String>,
+    /// Cells that are done.
+    done: Vec<&'a Cell>,
+    pub summary: Summary,
+}
+
+impl<'a> Queue<'a> {
+    pub fn new(suite: &'a Suite, folder: &'a RunFolder, options: &'a Options) -> Self {
+        Self {
+            models: suite.models.iter().map(|model| (model.id.as_str(), model)).collect(),
+            cells: suite.cells.iter().map(|cell| (cell.id.as_str(), cell)).collect(),
+            folder,
+            options,
+            workers: Workers::new(folder, options),
+            waiting: VecDeque::new(),
+            pending: BTreeSet::new(),
+            admitted: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
+            done: Vec::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// Queues a cell with its model unless it is done and verifies.
+    pub fn admit_cell(&mut self, cell: &'a Cell, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let item = Item::Cell(cell);
+        match self.admit(&self.folder.cell(&cell.id), &cell.plan, item, report)? {
+            Admission::Done => {
+                self.summary.done += 1;
+                self.done.push(cell);
+                report(Event::Kept(item));
+            }
+            Admission::Due => {
+                if let Some(model) = self.models.get(cell.model.as_str()).copied() {
+                    self.admit_model(model, report)?;
+                }
+                self.queue(item);
+            }
+            Admission::Unreadable(_) => self.summary.failed += 1,
+        }
+        Ok(())
+    }
+
+    /// Queues a model, with the one that it starts from, unless it is done and verifies.
+    fn admit_model(&mut self, model: &'a Model, report: &mut dyn FnMut(Event)) -> Result<()> {
+        if !self.admitted.insert(&model.id) {
+            return Ok(());
+        }
+        let item = Item::Model(model);
+        match self.admit(&self.folder.model(&model.id), &model.plan, item, report)? {
+            Admission::Done => {
+                self.summary.reused += 1;
+                report(Event::Kept(item));
+            }
+            Admission::Due => {
+                if let Some(Start::Model(start)) = &model.plan.start
+                    && let Some(start) = self.models.get(start.as_str()).copied()
+                {
+                    self.admit_model(start, report)?;
+                }
+                self.queue(item);
+            }
+            Admission::Unreadable(cause) => {
+                self.unreadable.insert(&model.id, cause);
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, item: Item<'a>) {
+        self.waiting.push_back(item);
+        self.pending.insert(item.id());
+    }
+
+    /// Looks at a folder and makes it ready. Nothing of it is touched without its lock, and nothing that was computed is
+    /// deleted unless it is to be overwritten.
+    fn admit<R: Record>(
+        &self,
+        folder: &Folder<R>,
+        plan: &R::Plan,
+        item: Item<'a>,
+        report: &mut dyn FnMut(Event),
+    ) -> Result<Admission> {
+        let mut lock = match folder.claim() {
+            Ok(Some(lock)) => lock,
+            // Another run is at work on it, or has just finished; a worker of ours waits for its end.
+            Ok(None) => return Ok(Admission::Due),
+            Err(error) => {
+                report(Event::Unreadable(item, &error));
+                return Ok(Admission::Unreadable(error.to_string()));
+            }
+        };
+        if self.options.overwrite {
+            folder.clear()?;
+            lock = reclaim(folder, lock)?;
+        }
+        match folder.result() {
+            Ok(Some(_)) => {
+                folder.settle()?;
+                return Ok(Admission::Done);
+            }
+            Ok(None) => folder.create(plan)?,
+            // What does not verify, or is of another cell or version, is computed again.
+            Err(error @ Error::Damaged { .. }) => {
+                let aside = folder.set_aside()?;
+                lock = reclaim(folder, lock)?;
+                folder.create(plan)?;
+                folder.log(&format!("computed again: {error}; what was there is kept in {}", aside.display()))?;
+                report(Event::Damaged(item, &error, &aside));
+            }
+            // What cannot be read may be whole.
+            Err(error @ Error::File { .. }) => {
+                report(Event::Unreadable(item, &error));
+                return Ok(Admission::Unreadable(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        }
+        folder.set_status(&Status::of(State::Pending))?;
+        drop(lock);
+        Ok(Admission::Due)
+    }
+
+    pub fn work(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {
+        loop {
+            if let (None, Some(number)) = (self.summary.interrupted, signal()) {
+                self.summary.interrupted = Some(number);
+                self.waiting.clear();
+                self.workers.stop();
+            }
+            while self.workers.len() < self.options.jobs.max(1) {
+                let Some(item) = self.next(report)? else { break };
+                self.workers.start(item, Errand::Compute)?;
+                report(Event::Started(item));
+            }
+            if self.workers.len() == 0 {
+                return Ok(());
+            }
+            match self.workers.hear() {
+                Some(Message::Line(id, line)) => report(Event::Progress(&id, &line)),
+                Some(Message::Closed(id)) => self.end(&id, report)?,
+                None => report(Event::Idle),
+            }
+        }
+    }
+
+    /// The first that waits whose needs are done. What needs something that cannot be done fails.
+    fn next(&mut self, report: &mut dyn FnMut(Event)) -> Result<Option<Item<'a>>> {
+        let mut place = 0;
+        while let Some(item) = self.waiting.get(place).copied() {
+            let needs = self.needs(item);
+            if needs.iter().any(|need| self.pending.contains(need.item.id())) {
+                place += 1;
+                continue;
+            }
+            self.waiting.remove(place);
+            match needs.iter().find_map(|need| self.obstacle(need)) {
+                None => return Ok(Some(item)),
+                Some(cause) => self.record(item, &Status::failed(cause), report)?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn needs(&self, item: Item<'a>) -> Vec<Need<'a>> {
+        let model = |what, id: &str| self.models.get(id).map(|model| Need { what, item: Item::Model(model) });
+        let cell = |what, id: &str| self.cells.get(id).map(|cell| Need { what, item: Item::Cell(cell) });
+        let found = match item {
+            Item::Model(own) => {
+                let start = match &own.plan.start {
+                    Some(Start::Model(id)) => model("start", id),
+                    _ => None,
+                };
+                [start, own.plan.source.as_ref().and_then(|id| cell("source", id))]
+            }
+            Item::Cell(own) => {
+                [model("model", &own.model), own.plan.source.as_ref().and_then(|id| cell("source", id))]
+            }
+        };
+        found.into_iter().flatten().collect()
+    }
+
+    /// Why a need is not met, if so.
+    fn obstacle(&self, need: &Need) -> Option<String> {
+        let id = need.item.id();
+        let (title, status) = match need.item {
+            Item::Model(model) => (&model.title, self.folder.model(id).status()),
+            Item::Cell(cell) => (&cell.label, self.folder.cell(id).status()),
+        };
+        let what = format!("its {} {title} ({id})", need.what);
+        if let Some(cause) = self.unreadable.get(id) {
+            return Some(format!("{what} cannot be read: {cause}"));
+        }
+        match (status.state, status.cause) {
+            (State::Done, _) => None,
+            (State::Failed, Some(cause)) if !need.item.is_cell() => Some(format!("{what} failed: {cause}")),
+            (State::Failed, _) => Some(format!("{what} failed")),
+            _ => Some(format!("{what} has not been run")),
+        }
+    }
+
+    /// Times the cells that are done and have not been timed, one after the other: nothing else of the run is at work, so
+    /// that a time depends on no other cell. A cell that cannot be timed stays done.
+    pub fn time(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {
+        if self.summary.interrupted.is_some() {
+            return Ok(());
+        }
+        let untimed =
+            |cell: &&Cell| self.folder.cell(&cell.id).timings().is_none_or(|timings| timings.speed.is_none());
+        let due: Vec<&Cell> = self.done.iter().copied().filter(untimed).collect();
+        for (place, cell) in due.iter().enumerate() {
+            self.workers.start(Item::Cell(cell), Errand::Time)?;
+            let ended = loop {
+                if let (None, Some(number)) = (self.summary.interrupted, signal()) {
+                    self.summary.interrupted = Some(number);
+                    self.workers.stop();
+                }
+                match self.workers.hear() {
+                    Some(Message::Line(..)) => {}
+                    Some(Message::Closed(id)) => break self.workers.end(&id)?,
+                    None => report(Event::Idle),
+                }
+            };
+            if self.summary.interrupted.is_some() {
+                return Ok(());
+            }
+            if let Some((_, cause)) = ended.filter(|(exit, _)| !exit.success()) {
+                report(Event::Untimed(cell, cause));
+            }
+            report(Event::Timed(place + 1, due.len()));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, id: &str, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let Some((exit, cause)) = self.workers.end(id)? else { return Ok(()) };
+        let item = match (self.models.get(id).copied(), self.cells.get(id).copied()) {
+            (Some(model), _) => Item::Model(model),
+            (None, Some(cell)) => Item::Cell(cell),
+            (None, None) => return Ok(()),
+        };
+        let status = self.status(item);
+        let status = match (status.state, exit.code()) {
+            (State::Done | State::Failed, _) => status,
+            (_, Some(130 | 143)) => Status::of(State::Pending),
+            (State::Pending, _) if self.summary.interrupted.is_some() => Status::of(State::Pending),
+            _ => Status::failed(cause),
+        };
+        self.record(item, &status, report)
+    }
+
+    fn status(&self, item: Item) -> Status {
+        match item {
+            Item::Model(model) => self.folder.model(&model.id).status(),
+            Item::Cell(cell) => self.folder.cell(&cell.id).status(),
+        }
+    }
+
+    fn record(&mut self, item: Item<'a>, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
+        self.pending.remove(item.id());
+        // The worker has recorded how it ended, unless something ended it.
+        if self.status(item) != *status {
+            match item {
+                Item::Model(model) => self.folder.model(&model.id).set_status(status)?,
+                Item::Cell(cell) => self.folder.cell(&cell.id).set_status(status)?,
+            }
+        }
+        match (item, status.state) {
+            (Item::Model(_), State::Done) => self.summary.trained += 1,
+            (Item::Cell(cell), State::Done) => {
+                self.summary.done += 1;
+                self.done.push(cell);
+            }
+            (Item::Cell(_), State::Failed) => self.summary.failed += 1,
+            _ => {}
+        }
+        report(Event::Ended(item, status));
+        Ok(())
+    }
+}
+
+/// The lock of a folder that is gone with the lock that was held on it.
+fn reclaim<R: Record>(folder: &Folder<R>, held: File) -> Result<File> {
+    let lock = folder.claim()?;
+    drop(held);
+    lock.ok_or_else(|| Error::Cell(format!("{}: another process is at work on it", folder.path().display())))
+}

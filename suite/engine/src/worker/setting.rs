@@ -1,0 +1,116 @@
+//! A task with what its instances are read by, and models over its vocabulary with the weights that a run has recorded.
+
+use haltbench_sdk::candle_core::{DType, Device};
+use haltbench_sdk::initialise::Variables;
+use haltbench_sdk::policy::SourceDepths;
+use haltbench_sdk::task::Task;
+
+use crate::data::{self, EvaluationInstance};
+use crate::error::{Error, Result};
+use crate::evaluation::Evaluator;
+use crate::model::Model;
+use crate::plan::{CellPlan, Choice};
+use crate::plugins::Catalogue;
+use crate::store::{ModelFolder, RunFolder, State, read_checkpoint};
+
+/// Training instances that policies which read depths are shown.
+const FITTED_ON: usize = 1000;
+
+/// A task, and where models over it come from.
+pub(super) struct Setting<'a> {
+    pub run: &'a RunFolder,
+    pub catalogue: &'a Catalogue,
+    pub device: Device,
+    pub task: Box<dyn Task>,
+    /// Name of the task.
+    pub name: String,
+    /// Place of the headline complexity.
+    pub headline: usize,
+}
+
+impl<'a> Setting<'a> {
+    pub fn new(run: &'a RunFolder, catalogue: &'a Catalogue, task: &Choice, device: Device) -> Result<Self> {
+        let name = task.name.clone();
+        let task = (catalogue.task(&name)?.build)(&task.parameters)?;
+        let spec = task.spec();
+        let headline = spec.complexities.iter().position(|complexity| complexity.name == spec.headline);
+        let headline =
+            headline.ok_or_else(|| haltbench_sdk::Error::contract(&name, "its headline complexity is not declared"))?;
+        Ok(Self { run, catalogue, device, task, name, headline })
+    }
+
+    /// Tokens in the task's vocabulary.
+    pub fn vocabulary(&self) -> usize {
+        self.task.spec().vocabulary.len()
+    }
+
+    /// Range of the headline complexity at training sizes, for oracles; nothing for others.
+    pub fn range(&self, uses_labels: bool) -> Result<(f32, f32)> {
+        if uses_labels { data::complexity_range(self.task.as_ref(), &self.name, self.headline) } else { Ok((0.0, 0.0)) }
+    }
+
+    /// An evaluation of `instances`, `batch` at a time, for a policy that is an oracle or not.
+    pub fn evaluator<'b>(
+        &'b self,
+        instances: &'b [EvaluationInstance],
+        batch: usize,
+        uses_labels: bool,
+    ) -> Result<Evaluator<'b>> {
+        let (headline, range) = (self.headline, self.range(uses_labels)?);
+        Ok(Evaluator { task: self.task.as_ref(), instances, headline, range, batch })
+    }
+
+    /// The model of a cell with its recorded weights as constants: an evaluation keeps no graph.
+    pub fn model(&self, plan: &CellPlan, source: Option<&SourceDepths>) -> Result<Model> {
+        let model = Model::new(plan.parts(self.catalogue, self.vocabulary(), None)?, DType::F32, &self.device)?;
+        let id = plan.model.id()?;
+        load(&model.variables, &self.run.model(&id))?;
+        model.constant(plan.parts(self.catalogue, self.vocabulary(), source)?)
+    }
+
+    /// The depths that a cell gives to `instances`, and to instances that training may see.
+    pub fn depths_of(&self, cell: &str, instances: &[EvaluationInstance]) -> Result<SourceDepths> {
+        let folder = self.run.cell(cell);
+        let state = folder.status().state;
+        if state != State::Done {
+            return Err(Error::Cell(format!("its source {cell} is not done but {state:?}")));
+        }
+        folder.result()?;
+        let plan = folder.plan()?;
+        let fitted_on = data::training_instances(self.task.as_ref(), &self.name, FITTED_ON)?;
+        // A source may itself have read the depths of another in training.
+        let own = plan.source.as_ref().map(|source| self.depths_of(source, &[])).transpose()?;
+        let model = self.model(&plan, own.as_ref())?;
+        let batch = plan.evaluation.batch;
+        let uses_labels = model.declaration.uses_labels;
+        let depths = |instances: &[EvaluationInstance]| self.evaluator(instances, batch, uses_labels)?.depths(&model);
+        Ok(SourceDepths { evaluation: depths(instances)?, training: depths(&fitted_on)? })
+    }
+}
+
+/// Gives `variables` the weights that a finished model has recorded.
+pub(super) fn load(variables: &Variables, folder: &ModelFolder) -> Result<()> {
+    let id = folder.id();
+    if folder.result()?.is_none() {
+        return Err(Error::Cell(format!(
+            "its model {id} is missing or not trained; `haltbench run` with --overwrite trains it"
+        )));
+    }
+    let path = folder.file("weights.safetensors");
+    let checkpoint = read_checkpoint(&path, id)?;
+    let checkpoint =
+        checkpoint.ok_or_else(|| Error::Damaged { path: path.clone(), message: "the file is missing".to_owned() })?;
+    for (name, own) in variables.weights()? {
+        match checkpoint.tensors.get(&name) {
+            Some(tensor) if tensor.dims() == own.dims() => variables.set(&name, tensor)?,
+            found => {
+                let found = found.map_or("none".to_owned(), |tensor| format!("{:?}", tensor.dims()));
+                return Err(Error::Cell(format!(
+                    "its model {id}: weight {name}: expected the shape {:?}, found {found}",
+                    own.dims()
+                )));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! How the model under a policy is trained: declared by the policy as data, overridden by a suite.
+
+use serde::{Deserialize, Serialize};
+
+/// Where the loss is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossAt {
+    /// At the state at which each token halts.
+    Halted,
+    /// At the last step of the unroll.
+    Last,
+    /// At every step, weighted by [`StepWeights`].
+    EveryStep,
+}
+
+/// What the losses of the steps 1..=D are weighted by; the weights of a token sum to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepWeights {
+    /// The policy's distribution over depths.
+    Policy,
+    /// 1 / D each.
+    Uniform,
+    /// Proportional to the step (CALM, eq. 6: w_d = d / sum of all).
+    Linear,
+    /// Proportional to [`Recipe::ratio`] to the power of the step.
+    Geometric,
+}
+
+/// How deep the unroll of training is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unroll {
+    /// As deep for each token as the policy samples or decides.
+    Policy,
+    /// D steps for every token.
+    Full,
+    /// A number of steps drawn uniformly from 1..=D.
+    Uniform,
+    /// A number of steps drawn from 1 + Poisson(exp(t)) with t ~ N(ln r - s²/2, s), where r is [`Recipe::mean_depth`] and s
+    /// is [`Recipe::sigma`], so that the mean is r + 1; cut off at D (Geiping et al. 2025, arXiv 2502.05171, §3.3; the
+    /// cut is ours).
+    PoissonLognormal,
+}
+
+/// What one draw of a random depth is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Per {
+    /// All tokens of a batch.
+    Batch,
+    /// All tokens of a sequence.
+    Sequence,
+    /// One token.
+    Token,
+}
+
+/// Which weights are trained; the others stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trains {
+    /// All.
+    All,
+    /// Those of the policy.
+    Policy,
+    /// Those of the backbone.
+    Backbone,
+}
+
+/// How the model under a policy is trained.
+///
+/// A recipe in which the policy takes part ([`uses_policy`](Self::uses_policy)) gives a model of that policy's own. One
+/// in which it does not gives a model that all such policies share.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Where the loss is taken.
+    pub loss: LossAt,
+    /// Weights of the steps, where the loss is taken at every step.
+    pub step_weights: StepWeights,
+    /// Ratio of the weights of a step and the step before, where they are geometric.
+    pub ratio: f64,
+    /// How deep the unroll is.
+    pub unroll: Unroll,
+    /// What one draw is for, where depths are drawn.
+    pub per: Per,
+    /// Mean of the Poisson draws, one below that of the depths before they are cut off at D; 0 for half of D.
+    /// Poisson-lognormal alone.
+    pub mean_depth: f64,
+    /// Standard deviation of the logarithm of the Poisson mean. Poisson-lognormal alone.
+    pub sigma: f64,
+    /// Steps, the last ones of each token, that the gradient goes back through; 0 for all. Where depths are drawn.
+    pub backpropagate: usize,
+    /// Optimiser steps over which the weight of the policy's regulariser rises linearly from zero; 0 for none.
+    pub regulariser_warmup: u64,
+    /// Which weights are trained.
+    pub trains: Trains,
+}
+
+impl Recipe {
+    /// Together with the policy, at the depths that it samples or decides.
+    pub const SAMPLED: Self = Self {
+        loss: LossAt::Halted,
+        step_weights: StepWeights::Policy,
+        ratio: 2.0,
+        unroll: Unroll::Policy,
+        per: Per::Batch,
+        mean_depth: 0.0,
+        sigma: 0.5,
+        backpropagate: 0,
+        regulariser_warmup: 0,
+        trains: Trains::All,
+    };
+    /// Together with the policy, with a loss at each of D steps, weighted by its distribution over depths.
+    pub const EVERY_STEP: Self = Self { loss: LossAt::EveryStep, unroll: Unroll::Full, ..Self::SAMPLED };
+    /// The backbone alone, with the loss at the last of D steps; the policy acts in evaluation.
+    pub const LAST_STEP: Self = Self { loss: LossAt::Last, unroll: Unroll::Full, ..Self::SAMPLED };
+
+    /// Whether the policy takes part in training: its weights are trained, or its depths are.
+    pub const fn uses_policy(&self) -> bool {
+        matches!(self.unroll, Unroll::Policy)
+            || matches!((self.loss, self.step_weights), (LossAt::EveryStep, StepWeights::Policy))
+    }
+
+    /// Whether depths are drawn at random.
+    pub const fn draws_depths(&self) -> bool {
+        matches!(self.unroll, Unroll::Uniform | Unroll::PoissonLognormal)
+    }
+
+    /// Whether some tokens may halt before others while training unrolls, of early and online policies.
+    pub const fn halts(&self) -> bool {
+        matches!(self.unroll, Unroll::Policy) || (self.draws_depths() && !matches!(self.per, Per::Batch))
+    }
+
+    /// What is wrong with it, if anything: the key, what was expected and what was found.
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        let fixed_weights = !matches!(self.step_weights, StepWeights::Policy);
+        let finite = |value: f64, least: f64| value.is_finite() && value >= least;
+        match (self.loss, self.unroll) {
+            (LossAt::Halted, Unroll::Full) => {
+                return Some(("loss", "last or every-step with unroll = \"full\", found halted".to_owned()));
+            }
+            (LossAt::Last | LossAt::EveryStep, Unroll::Policy) => {
+                return Some(("loss", "halted with unroll = \"policy\"; every step is unrolled with \"full\"".to_owned()));
+            }
+            (LossAt::EveryStep | LossAt::Halted, Unroll::Uniform | Unroll::PoissonLognormal) => {
+                return Some(("loss", "last where depths are drawn: the loss is at the depth drawn".to_owned()));
+            }
+            _ => {}
+        }
+        if !finite(self.ratio, f64::MIN_POSITIVE) {
+            return Some(("ratio", format!("a positive number, found {}", self.ratio)));
+        }
+        if !finite(self.mean_depth, 0.0) {
+            return Some(("mean_depth", format!("a number of at least 0, found {}", self.mean_depth)));
+        }
+        if !finite(self.sigma, 0.0) {
+            return Some(("sigma", format!("a number of at least 0, found {}", self.sigma)));
+        }
+        if self.backpropagate > 0 && !self.draws_depths() {
+            return Some(("backpropagate", format!("0 unless depths are drawn, found {}", self.backpropagate)));
+        }
+        if matches!(self.trains, Trains::Policy) && !self.uses_policy() {
+            return Some(("trains", "all or backbone where the policy takes no part in training, found policy".to_owned()));
+        }
+        (matches!(self.loss, LossAt::EveryStep) && fixed_weights && self.regulariser_warmup > 0).then(|| {
+            let found = self.regulariser_warmup;
+            ("regulariser_warmup", format!("0 where the policy takes no part in training, found {found}"))
+        })
+    }
+
+    /// The recipe in a few words.
+    pub fn describe(&self) -> String {
+        let unroll = match (self.unroll, self.per) {
+            (Unroll::Policy, _) => return "loss at the depth that the policy samples or decides".to_owned(),
+            (Unroll::Full, _) => "all D steps".to_owned(),
+            (law, per) => {
+                let law = if law == Unroll::Uniform { "uniform" } else { "Poisson-lognormal" };
+                let per = match per {
+                    Per::Batch => "batch",
+                    Per::Sequence => "sequence",
+                    Per::Token => "token",
+                };
+                format!("{law} depth per {per}")
+            }
+        };
+        match (self.loss, self.step_weights) {
+            (LossAt::EveryStep, StepWeights::Policy) => format!("loss at every step by the policy's weights, {unroll}"),
+            (LossAt::EveryStep, StepWeights::Uniform) => format!("loss at every step, uniform, {unroll}"),
+            (LossAt::EveryStep, StepWeights::Linear) => format!("loss at every step, linear, {unroll}"),
+            (LossAt::EveryStep, StepWeights::Geometric) => {
+                format!("loss at every step, geometric ({}), {unroll}", self.ratio)
+            }
+            _ => format!("loss at the last step, {unroll}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_part_and_what_is_refused() {
+        assert!(Recipe::SAMPLED.uses_policy() && Recipe::EVERY_STEP.uses_policy() && !Recipe::LAST_STEP.uses_policy());
+        for recipe in [Recipe::SAMPLED, Recipe::EVERY_STEP, Recipe::LAST_STEP] {
+            assert_eq!(recipe.fault(), None);
+        }
+        let linear = Recipe { step_weights: StepWeights::Linear, ..Recipe::EVERY_STEP };
+        assert!(!linear.uses_policy() && linear.fault().is_none());
+        let drawn = Recipe { unroll: Unroll::Uniform, ..Recipe::LAST_STEP };
+        assert!(drawn.fault().is_none() && !drawn.halts() && Recipe { per: Per::Token, ..drawn }.halts());
+        for (wrong, key) in [
+            (Recipe { loss: LossAt::Halted, ..Recipe::LAST_STEP }, "loss"),
+            (Recipe { loss: LossAt::Last, ..Recipe::SAMPLED }, "loss"),
+            (Recipe { loss: LossAt::EveryStep, ..drawn }, "loss"),
+            (Recipe { mean_depth: -0.5, ..drawn }, "mean_depth"),
+            (Recipe { sigma: f64::NAN, ..drawn }, "sigma"),
+            (Recipe { backpropagate: 2, ..Recipe::LAST_STEP }, "backpropagate"),
+            (Recipe { trains: Trains::Policy, ..Recipe::LAST_STEP }, "trains"),
+            (Recipe { regulariser_warmup: 5, ..linear }, "regulariser_warmup"),
+        ] {
+            assert_eq!(wrong.fault().map(|(key, _)| key), Some(key), "{wrong:?}");
+        }
+    }
+}
