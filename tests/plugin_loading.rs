@@ -49,6 +49,8 @@ fn stress(fault: &str) -> Box<dyn OnlinePolicy> {
         max_depth: 3,
         parameters: &parameters,
         variables: VarBuilder::zeros(DType::F32, &Device::Cpu),
+        source: None,
+        seed: 0,
     };
     match (declaration.build)(&context).unwrap() {
         Policy::Online(policy) => policy,

@@ -189,6 +189,8 @@ fn the_papers_configuration_has_its_number_of_weights() {
     let parts = ModelParts {
         backbone: (backbone, &backbone_parameters),
         policy: (policy, &policy_parameters),
+        recipe: policy.recipe,
+        source: None,
         vocabulary: 32,
         max_depth: 14,
         halted_keys_values: HaltedKeysValues::FreezeState,

@@ -162,7 +162,9 @@ impl Subject {
 
     /// The policy over random weights; its own are initial values and noise.
     pub fn model(&self, bench: &Bench) -> Model {
-        let mut model = self.fresh(bench).unwrap();
+        let source = source(bench.max_depth);
+        let source = self.declaration.source.has_depths().then_some(&source);
+        let model = self.built(bench, source).unwrap();
         for (name, variable) in model.variables.all() {
             if name.starts_with("decider.") {
                 let mut stream = Stream::new(bench.seed, &name, &[]);
@@ -172,14 +174,16 @@ impl Subject {
                 model.variables.set(&name, &moved).unwrap();
             }
         }
-        if let (true, Policy::Early(policy)) = (self.declaration.training.has_source(), &mut model.policy) {
-            policy.prepare(&source(bench.max_depth), bench.seed).unwrap();
-        }
         model
     }
 
     /// The policy over initial weights.
     pub fn fresh(&self, bench: &Bench) -> haltbench_engine::Result<Model> {
+        self.built(bench, None)
+    }
+
+    /// The policy over initial weights, with the depths of another.
+    pub fn built(&self, bench: &Bench, source: Option<&SourceDepths>) -> haltbench_engine::Result<Model> {
         let backbone = catalogue().backbone("anira").unwrap();
         let sizes = [
             ("d_model", bench.d_model),
@@ -195,6 +199,8 @@ impl Subject {
         let parts = ModelParts {
             backbone: (backbone, &backbone_parameters),
             policy: (self.declaration, &parameters),
+            recipe: self.declaration.recipe,
+            source,
             vocabulary: bench.vocabulary,
             max_depth: bench.max_depth,
             halted_keys_values: bench.halted,

@@ -30,7 +30,7 @@ static SELECT: PolicyDeclaration = PolicyDeclaration {
     ..PolicyDeclaration::new("faulty-select", PolicyKind::Select, |context| Ok(Policy::select(Faulty::new(context)?)))
 };
 static UNDECIDED: PolicyDeclaration =
-    PolicyDeclaration { name: "undecided", training: Training::EveryStep, ..ONLINE_LIKE };
+    PolicyDeclaration { name: "undecided", recipe: Recipe::EVERY_STEP, ..ONLINE_LIKE };
 static IMPOSTOR: PolicyDeclaration = PolicyDeclaration { name: "impostor", kind: PolicyKind::Early, ..ONLINE_LIKE };
 const ONLINE_LIKE: PolicyDeclaration = PolicyDeclaration {
     parameters: &FAULT,

@@ -29,7 +29,7 @@ fn values(tensor: &Tensor) -> Result<Vec<f64>> {
 
 /// Scores of the depths are a linear map of h(0).
 pub static SCORES: PolicyDeclaration = PolicyDeclaration {
-    training: Training::EveryStep,
+    recipe: Recipe::EVERY_STEP,
     parameters: &[HaltingRule::PARAMETERS_MODE[0], HaltingRule::PARAMETERS_MODE[1], READS],
     ..PolicyDeclaration::new("scores", PolicyKind::Early, |context| {
         Ok(Policy::early(Scores {
@@ -71,7 +71,7 @@ impl EarlyPolicy for Scores {
 
 /// A hazard from a linear map of h(d) and of its last move, which it remembers.
 pub static HAZARDS: PolicyDeclaration = PolicyDeclaration {
-    training: Training::EveryStep,
+    recipe: Recipe::EVERY_STEP,
     parameters: &[HaltingRule::PARAMETERS_MEDIAN[0], HaltingRule::PARAMETERS_MEDIAN[1], READS],
     ..PolicyDeclaration::new("hazards", PolicyKind::Online, |context| {
         Ok(Policy::online(Hazards {
@@ -116,7 +116,7 @@ impl OnlinePolicy for Hazards {
 
 /// Halts a token once its state moves by less than a share of its norm.
 pub static STILL: PolicyDeclaration = PolicyDeclaration {
-    training: Training::FullDepth,
+    recipe: Recipe::LAST_STEP,
     parameters: &[ParameterSpec::real("threshold", 0.3, (0.0, 10.0), "largest relative step that halts")],
     ..PolicyDeclaration::new("still", PolicyKind::Online, |context| {
         Ok(Policy::online(Still { threshold: context.parameters.real("threshold")? }))
@@ -145,7 +145,7 @@ impl OnlinePolicy for Still {
 
 /// Halts a token once the most probable answer is probable enough: it reads logits.
 pub static SURE: PolicyDeclaration = PolicyDeclaration {
-    training: Training::FullDepth,
+    recipe: Recipe::LAST_STEP,
     parameters: &[ParameterSpec::real("confidence", 0.5, (0.0, 1.0), "least probability that halts")],
     ..PolicyDeclaration::new("sure", PolicyKind::Online, |context| {
         Ok(Policy::online(Sure { confidence: context.parameters.real("confidence")? }))

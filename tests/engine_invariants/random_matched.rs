@@ -30,9 +30,9 @@ fn source() -> Vec<SourceToken> {
 /// The tokens with the depths that the prepared policy gives them, evaluated in batches of seven sequences.
 fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken> {
     let subject = Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]);
-    let bench = Bench { max_depth: MAX_DEPTH, ..Bench::PLAIN };
-    let Policy::Early(mut policy) = subject.fresh(&bench).unwrap().policy else { panic!("an early policy") };
-    policy.prepare(&SourceDepths { evaluation: source.to_vec(), training: vec![] }, seed).unwrap();
+    let bench = Bench { max_depth: MAX_DEPTH, seed, ..Bench::PLAIN };
+    let depths = SourceDepths { evaluation: source.to_vec(), training: vec![] };
+    let Policy::Early(policy) = subject.built(&bench, Some(&depths)).unwrap().policy else { panic!("an early policy") };
     let identities: Vec<u64> = (0..=source.iter().map(|token| token.identity).max().unwrap()).collect();
     let mut result = Vec::new();
     for names in identities.chunks(7) {

@@ -29,7 +29,7 @@ fn run(subject: &Subject, seed: u64) -> u64 {
     let bench = Bench { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed, ..Bench::PLAIN };
     let model = subject.model(&bench);
     let settings = TrainingSettings { warmup_steps: 0, ..TrainingSettings::default() };
-    let mut optimiser = AdamW::new(&model.variables, &settings).unwrap();
+    let mut optimiser = AdamW::new(&model.variables, &settings, haltbench_sdk::policy::Trains::All).unwrap();
     let lengths: Vec<usize> = (0..16).map(|place| 8 + 5 * place % 17).collect();
     let sequences = bench.sequences(&lengths);
     let (batch, _) = bench.pack(&sequences);

@@ -161,7 +161,7 @@ fn gradient(subject: &Subject, bench: &Bench) {
         let restored = Tensor::from_vec(original, variable.shape(), &Device::Cpu).unwrap();
         model.variables.set(&name, &restored).unwrap();
     }
-    let learns = subject.declaration.training != Training::FullDepth;
+    let learns = subject.declaration.recipe.uses_policy();
     assert_eq!(reached > 0, learns, "{}: gradients reach {reached} weights of the policy", subject.label());
 }
 

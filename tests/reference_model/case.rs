@@ -163,6 +163,8 @@ impl Case {
         let parts = ModelParts {
             backbone: (backbone, &backbone_parameters),
             policy: (policy, &policy_parameters),
+            recipe: policy.recipe,
+            source: None,
             vocabulary: config["vocabulary"].as_u64().unwrap() as usize,
             max_depth: config["max_depth"].as_u64().unwrap() as usize,
             halted_keys_values: HaltedKeysValues::from_name(config["halted_keys_values"].as_str().unwrap()).unwrap(),

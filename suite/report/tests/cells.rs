@@ -27,7 +27,7 @@ fn finished(suite: &Suite, policies: &[Fake]) -> (TempDir, RunFolder) {
 }
 
 fn cell<'a>(suite: &'a Suite, label: &str, seed: u64) -> &'a str {
-    &suite.cells.iter().find(|(_, plan)| plan.label == label && plan.seed == seed).unwrap().0
+    &suite.cells.iter().find(|cell| cell.label == label && cell.plan.model.seed == seed).unwrap().id
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn ranked_by(sort: Criterion) -> Leaderboard {
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, &policies);
-    let (failed, _) = suite.cells.iter().find(|(_, plan)| plan.label.contains('"') && plan.seed == 1).unwrap();
+    let failed = &suite.cells.iter().find(|cell| cell.label.contains('"') && cell.plan.model.seed == 1).unwrap().id;
     fail(&run, failed, "killed by\nsignal 9, \"why\"");
     let options = Options { sort };
     let first = leaderboard(&suite, &run, options).unwrap();

@@ -250,7 +250,7 @@ fn gradients_that_are_wrong_or_missing() {
     static MISSING: PolicyDeclaration =
         PolicyDeclaration { build: |context| scores(context, Flaw::Detached), ..SCORES };
     caught(&MISSING, "a gradient reaches at least one of its variables");
-    static UNTRAINED: PolicyDeclaration = PolicyDeclaration { training: Training::FullDepth, ..MISSING };
+    static UNTRAINED: PolicyDeclaration = PolicyDeclaration { recipe: Recipe::LAST_STEP, ..MISSING };
     check_policy(&UNTRAINED);
 }
 

@@ -71,7 +71,7 @@ static ONLINE_DECLARATION: PolicyDeclaration = PolicyDeclaration {
     summary: "A halting probability from a linear map of h(d) and of its last move.",
     documentation: DOCUMENTATION,
     reference: "a miniature of PonderNet, arXiv 2107.05407",
-    training: Training::EveryStep,
+    recipe: Recipe::EVERY_STEP,
     parameters: &HaltingRule::PARAMETERS_MEDIAN,
     ..PolicyDeclaration::new("online-linear", PolicyKind::Online, build_online)
 };

@@ -63,7 +63,9 @@ impl Cell<'_> {
         let steps = self.plan.model.training.steps;
         let folder = self.setting.run.model(&self.plan.model.id()?);
         let log = MetricsLog::open(&folder.file("metrics.jsonl"), steps);
-        let last: Vec<TrainingLine> = log.lines().filter(|line| 10 * line.step > 9 * steps).collect();
+        // A control that repeats another policy's depths on its model was not trained.
+        let is_trained = self.plan.source == self.plan.model.source;
+        let last: Vec<TrainingLine> = log.lines().filter(|line| is_trained && 10 * line.step > 9 * steps).collect();
         let mean = |of: &dyn Fn(&TrainingLine) -> f64| match last.len() {
             0 => Estimate::missing(Reason::NotApplicable, 0),
             count => Estimate::point(last.iter().map(of).sum::<f64>() / count as f64, count),

@@ -12,13 +12,13 @@ use std::fs;
 
 use haltbench_analysis::{Estimate, Population, Split};
 use haltbench_engine::ledger::Ledger;
-use haltbench_engine::plan::{CellPlan, Choice, Evaluation, Recurrence, Source, Suite, TrainingSettings};
+use haltbench_engine::plan::{Cell, CellPlan, Choice, Evaluation, ModelPlan, Stage, Suite, TrainingSettings};
 use haltbench_engine::store::{
     BaselineResult, CellFolder, CellResult, MetricRow, RESULT_SCHEMA, RunFolder, Speed, State, Status, Timings,
     TokenRecord, write_tokens,
 };
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
-use haltbench_sdk::policy::Role;
+use haltbench_sdk::policy::{Recipe, Role};
 use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec, Supervision, TaskSpec};
 
 /// (number, size, split) of every sequence.
@@ -155,34 +155,56 @@ impl Fake {
 /// A suite of one task and backbone with these policies and seeds.
 pub fn suite(policies: &[Fake], seeds: &[u64]) -> Suite {
     let task = choice("mano", &[("modulus", Value::Integer(5))]);
-    Suite { name: "fake".to_owned(), cells: cells(policies, seeds, &task) }
+    Suite { name: "fake".to_owned(), models: Vec::new(), cells: cells(policies, seeds, &task) }
 }
 
 /// The cells of one task with these policies and seeds, in the order in which suites are resolved.
-pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<(String, CellPlan)> {
+pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
     let plan = |policy: &Fake, seed: u64| CellPlan {
         schema: 1,
-        label: policy.label.to_owned(),
-        seed,
-        device: "cpu".to_owned(),
-        task: task.clone(),
-        backbone: choice("anira", &[]),
+        max_depth: 4,
+        halted_keys_values: "freeze-state".to_owned(),
+        source: policy.of.map(str::to_owned),
+        code: BTreeMap::new(),
         policy: policy.policy.clone(),
-        source: policy.of.map(|label| Source { cell: String::new(), label: label.to_owned() }),
-        recurrence: Recurrence { max_depth: 4, ..Recurrence::default() },
-        training: TrainingSettings { steps: 500, ..TrainingSettings::default() },
         evaluation: Evaluation { instances: 2, ..Evaluation::default() },
+        model: ModelPlan {
+            schema: 1,
+            seed,
+            device: "cpu".to_owned(),
+            max_depth: 4,
+            halted_keys_values: None,
+            source: None,
+            start: None,
+            code: BTreeMap::new(),
+            task: task.clone(),
+            backbone: choice("anira", &[]),
+            policy: None,
+            training: TrainingSettings { steps: 500, ..TrainingSettings::default() },
+            stages: vec![Stage { steps: 500, recipe: Recipe::LAST_STEP }],
+        },
     };
-    let plans = seeds.iter().flat_map(|&seed| policies.iter().map(move |policy| plan(policy, seed)));
-    plans.map(|plan| (plan.id().unwrap(), plan)).collect()
+    let cell = |policy: &Fake, seed: u64| {
+        let plan = plan(policy, seed);
+        Cell {
+            id: blake3::hash(format!("{} {}", plan.id().unwrap(), policy.label).as_bytes()).to_hex()[..16].to_owned(),
+            model: plan.model.id().unwrap(),
+            label: policy.label.to_owned(),
+            family: policy.label.to_owned(),
+            of: policy.of.map(str::to_owned),
+            plan,
+        }
+    };
+    seeds.iter().flat_map(|&seed| policies.iter().map(move |policy| cell(policy, seed))).collect()
 }
 
 /// Finishes every cell whose policy is given.
 pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
-    for (id, plan) in &suite.cells {
-        if let Some(policy) = policies.iter().find(|policy| policy.label == plan.label && policy.policy == plan.policy)
-        {
-            finish_cell(&run.cell(id), id, plan, policy);
+    for cell in &suite.cells {
+        let found =
+            policies.iter().find(|policy| policy.label == cell.label && policy.policy == cell.plan.policy);
+        if let Some(policy) = found {
+            finish_cell(&run.cell(&cell.id), cell, policy);
         }
     }
 }
@@ -232,7 +254,8 @@ fn trained(seed: u64) -> Vec<MetricRow> {
     vec![row("trained_accuracy", 0.5), row("trained_answer_depth", 2.0 + seed / 10.0), row("trained_depth", 1.5)]
 }
 
-fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
+fn finish_cell(folder: &CellFolder, cell: &Cell, policy: &Fake) {
+    let plan = &cell.plan;
     folder.create(plan).unwrap();
     let spec = TaskSpec {
         vocabulary: Vec::new(),
@@ -247,27 +270,27 @@ fn finish_cell(folder: &CellFolder, id: &str, plan: &CellPlan, policy: &Fake) {
     let hash = |name: &str| blake3::hash(&fs::read(folder.file(name)).unwrap()).to_hex().to_string();
     let result = CellResult {
         schema: RESULT_SCHEMA,
-        cell: id.to_owned(),
-        task: plan.task.name.clone(),
-        backbone: plan.backbone.name.clone(),
+        cell: cell.id.clone(),
+        model: cell.model.clone(),
+        task: plan.model.task.name.clone(),
+        backbone: plan.model.backbone.name.clone(),
         policy: plan.policy.name.clone(),
-        label: plan.label.clone(),
-        of: policy.of.map(str::to_owned),
+        source: plan.source.clone(),
         kind: policy.kind.to_owned(),
         causal: policy.causal,
         uses_labels: policy.oracle,
         role: policy.role.name().to_owned(),
-        seed: plan.seed,
-        device: plan.device.clone(),
-        max_depth: plan.recurrence.max_depth,
-        halted_keys_values: plan.recurrence.halted_keys_values.clone(),
+        seed: plan.model.seed,
+        device: plan.model.device.clone(),
+        max_depth: plan.max_depth,
+        halted_keys_values: plan.halted_keys_values.clone(),
         headline: "height".to_owned(),
         static_features: vec!["odd".to_owned(), "rare".to_owned()],
         weights: BTreeMap::new(),
         ledger: Ledger::default(),
-        metrics: trained(plan.seed)
+        metrics: trained(plan.model.seed)
             .into_iter()
-            .chain(policy.valid.into_iter().flat_map(|valid| strings(valid * (1 + plan.seed) as f64)))
+            .chain(policy.valid.into_iter().flat_map(|valid| strings(valid * (1 + plan.model.seed) as f64)))
             .collect(),
         baselines: vec![baseline()],
         environment: BTreeMap::new(),
