@@ -17,8 +17,12 @@ const ATTEMPTS: u64 = 2000;
 pub enum Part {
     /// Those that training may see.
     Train,
-    /// Those that are held out for evaluation.
+    /// Those that are held out from training.
     HeldOut,
+    /// Held-out ones that knobs are chosen on.
+    Calibration,
+    /// The other held-out ones.
+    Evaluation,
     /// All.
     Any,
 }
@@ -55,20 +59,26 @@ pub fn draw(
     for attempt in 1..=ATTEMPTS {
         match part {
             Part::Train => task.draw_training(size, &mut stream, instance)?,
-            Part::HeldOut | Part::Any => task.draw(size, &mut stream, instance)?,
+            Part::HeldOut | Part::Calibration | Part::Evaluation | Part::Any => task.draw(size, &mut stream, instance)?,
         }
         instance.validate(name, task.spec())?;
         let is_wanted = match part {
             Part::Any => true,
             Part::Train => !instance.is_held_out(),
             Part::HeldOut => instance.is_held_out(),
+            Part::Calibration => instance.is_for_calibration(),
+            Part::Evaluation => instance.is_held_out() && !instance.is_for_calibration(),
         };
         if is_wanted {
             return Ok(());
         }
         stream = Stream::new(seed, PURPOSE, &attempt_of(identity, attempt));
     }
-    let part = if part == Part::Train { "training" } else { "evaluation" };
+    let part = match part {
+        Part::Train => "training",
+        Part::Calibration => "calibration",
+        Part::HeldOut | Part::Evaluation | Part::Any => "evaluation",
+    };
     Err(Error::Usage(format!("task {name}: size {size} has no instance in the {part} split; choose a larger size")))
 }
 
@@ -153,9 +163,52 @@ pub fn check_splits(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Res
         }
     }
     for (_, size) in sizes(task, evaluation) {
-        instance(task, name, (EVALUATION_SEED, size, 0), Part::HeldOut)?;
+        instance(task, name, (EVALUATION_SEED, size, 0), graded_part(evaluation))?;
+    }
+    if evaluation.calibration > 0 && calibration_sizes(task, name, evaluation).is_empty() {
+        let known = evaluation_sizes(task, evaluation);
+        return Err(Error::Usage(format!(
+            "task {name}: no size seen in training{known} has an instance in the calibration split; choose larger sizes, or \
+             evaluation.calibration = 0 without sweeps"
+        )));
     }
     Ok(())
+}
+
+fn evaluation_sizes(task: &dyn Task, evaluation: &Evaluation) -> String {
+    let sizes = sizes(task, evaluation);
+    let in_range: Vec<String> =
+        sizes.iter().filter(|(split, _)| *split == Split::InRange).map(|(_, size)| size.to_string()).collect();
+    if task.spec().size.is_some() { format!(" ({})", in_range.join(", ")) } else { String::new() }
+}
+
+/// The part of the held-out instances that is reported.
+fn graded_part(evaluation: &Evaluation) -> Part {
+    if evaluation.calibration > 0 { Part::Evaluation } else { Part::HeldOut }
+}
+
+/// The sizes seen in training that have an instance in the calibration split.
+fn calibration_sizes(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Vec<u32> {
+    let in_range = sizes(task, evaluation).into_iter().filter(|(split, _)| *split == Split::InRange);
+    let has_one = |size: &u32| instance(task, name, (EVALUATION_SEED, *size, 0), Part::Calibration).is_ok();
+    in_range.map(|(_, size)| size).filter(has_one).collect()
+}
+
+/// All instances that knobs are chosen on, of sizes seen in training; none where the evaluation has no calibration.
+///
+/// # Errors
+/// Like [`draw`], and [`Error::Interrupted`].
+pub fn calibration_instances(
+    task: &dyn Task,
+    name: &str,
+    evaluation: &Evaluation,
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<EvaluationInstance>> {
+    if evaluation.calibration == 0 {
+        return Ok(Vec::new());
+    }
+    let sizes = calibration_sizes(task, name, evaluation).into_iter().map(|size| (Split::InRange, size));
+    distinct(task, name, (sizes.collect(), Part::Calibration, evaluation.calibration), interrupted)
 }
 
 /// All instances of an evaluation: distinct held-out ones, fewer where a size has not that many. `interrupted` tells the
@@ -169,14 +222,25 @@ pub fn evaluation_instances(
     evaluation: &Evaluation,
     interrupted: &dyn Fn() -> Option<i32>,
 ) -> Result<Vec<EvaluationInstance>> {
+    let wanted = (sizes(task, evaluation), graded_part(evaluation), evaluation.instances);
+    distinct(task, name, wanted, interrupted)
+}
+
+/// Distinct instances of each size, of a part, as many as are wanted or as there are.
+fn distinct(
+    task: &dyn Task,
+    name: &str,
+    (sizes, part, wanted): (Vec<(Split, u32)>, Part, usize),
+    interrupted: &dyn Fn() -> Option<i32>,
+) -> Result<Vec<EvaluationInstance>> {
     let mut all = Vec::new();
-    for (split, size) in sizes(task, evaluation) {
-        let mut search = Search::new(evaluation.instances);
+    for (split, size) in sizes {
+        let mut search = Search::new(wanted);
         while let Some(index) = search.next() {
             if let Some(signal) = interrupted() {
                 return Err(Error::Interrupted(signal));
             }
-            let instance = instance(task, name, (EVALUATION_SEED, size, index), Part::HeldOut)?;
+            let instance = instance(task, name, (EVALUATION_SEED, size, index), part)?;
             if search.found(instance.canonical()) {
                 let standings = instance.graded().map(|token| task.token_size(size, &instance, token).standing);
                 let split = standings.max().map_or(split, split_of);

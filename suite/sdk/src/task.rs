@@ -208,6 +208,10 @@ pub struct Instance {
 /// One in this many problems is held out for evaluation.
 pub const HELD_OUT_SHARE: u64 = 8;
 
+/// One in this many held-out problems is for calibration, where an evaluation has any: knobs are chosen on those, and what
+/// is reported is of the others.
+pub const CALIBRATION_SHARE: u64 = 4;
+
 impl Instance {
     /// What is to be predicted for each token.
     pub fn targets(&self) -> &[u32] {
@@ -228,6 +232,11 @@ impl Instance {
     /// Whether the instance belongs to the evaluation split. Training never sees an instance of the same problem.
     pub fn is_held_out(&self) -> bool {
         self.problem_hash().is_multiple_of(HELD_OUT_SHARE)
+    }
+
+    /// Whether a held-out instance is for calibration, where an evaluation has any. No problem is on both sides.
+    pub fn is_for_calibration(&self) -> bool {
+        self.is_held_out() && (self.problem_hash() / HELD_OUT_SHARE).is_multiple_of(CALIBRATION_SHARE)
     }
 
     /// The problem's lasting id, of 63 bits.

@@ -25,6 +25,12 @@ use crate::store::{
     write_tokens,
 };
 
+/// Tokens of the instances that knobs are chosen on.
+const CALIBRATION: &str = "calibration.parquet";
+
+/// The files of a cell besides its result.
+const FILES: [&str; 5] = ["plan.toml", "tokens.parquet", CALIBRATION, "generated.parquet", "vocabulary.json"];
+
 impl Cell<'_> {
     /// Evaluates, measures and records.
     pub fn finish(&self, monitor: &dyn Monitor) -> Result<()> {
@@ -38,6 +44,10 @@ impl Cell<'_> {
         let path = self.folder.file("tokens.parquet");
         write_tokens(&path, task.spec(), &found.tokens)?;
         self.folder.write_json("vocabulary.json", &task.spec().vocabulary)?;
+        if !self.calibration.is_empty() {
+            let found = self.evaluator(&self.calibration)?.run(&self.model, &Unseen(monitor))?;
+            write_tokens(&self.folder.file(CALIBRATION), task.spec(), &found.tokens)?;
+        }
         // The measures come from the file as it can be read back, as anybody else would compute them.
         let table = read_tokens(&path)?;
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.max_depth);
@@ -122,7 +132,7 @@ impl Cell<'_> {
             metrics,
             baselines,
             environment: environment(self.setting.catalogue, &providers),
-            files: hashes(&self.folder, &["plan.toml", "tokens.parquet", "generated.parquet", "vocabulary.json"])?,
+            files: hashes(&self.folder, &FILES)?,
         };
         self.folder.write_json("result.json", &result)
     }
