@@ -7,8 +7,10 @@ use haltbench_sdk::policy::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::target::{Calibrated, Target};
+
 /// Version of [`Leaderboard`]'s schema.
-pub const LEADERBOARD_SCHEMA: u32 = 3;
+pub const LEADERBOARD_SCHEMA: u32 = 4;
 
 /// The leaderboards of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +21,8 @@ pub struct Leaderboard {
     pub suite: String,
     /// What ranks and the order of rows are made from.
     pub order: Order,
+    /// What settings of knobs are chosen for, on the calibration split.
+    pub target: Target,
     /// Level of every interval, 0.95.
     pub level: f64,
     /// One board for each task and backbone, in the order of the suite.
@@ -114,8 +118,14 @@ pub struct Row {
     pub policy: String,
     /// Name of the implementation.
     pub name: String,
-    /// Label of the policy that it borrows weights and depths from.
+    /// Label of the policy whose model is evaluated, and whose depths a control reads, if another's.
     pub of: Option<String>,
+    /// Which setting of a policy's knobs it is, of policies with several.
+    pub setting: Option<Setting>,
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// What halted tokens offer as keys and values.
+    pub halted_keys_values: String,
     /// early, online, soft or select; null as long as no cell is done.
     pub kind: Option<String>,
     /// Whether it claims to be causal; null as long as no cell is done.
@@ -178,6 +188,33 @@ pub struct Place {
     pub letters: Option<String>,
     /// Why the row is unranked.
     pub reason: Option<String>,
+}
+
+/// One setting of the knobs of a policy that has several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// The policy without the values of its knobs.
+    pub policy: String,
+    /// How many settings it has.
+    pub settings: usize,
+    /// Whether it is the one that is shown.
+    pub chosen: Chosen,
+    /// Its cost and accuracy on the calibration split, mean over seeds.
+    pub calibrated: Option<Calibrated>,
+    /// Why it is not chosen, or does not reach the target.
+    pub reason: Option<String>,
+}
+
+/// What became of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Chosen {
+    /// It reaches the target.
+    Reached,
+    /// It is shown, though none reaches the target.
+    Closest,
+    /// Another one is chosen.
+    Other,
 }
 
 /// The difference of two ranked policies in what the board is ranked by.

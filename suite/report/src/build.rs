@@ -9,20 +9,26 @@ use haltbench_engine::plan::Suite;
 use haltbench_engine::store::RunFolder;
 use haltbench_sdk::policy::Role;
 
-use crate::board::{Board, LEADERBOARD_SCHEMA, Leaderboard, Row, Settings};
+use crate::board::{Board, LEADERBOARD_SCHEMA, Leaderboard, Row, Setting, Settings};
 use crate::criterion::Criterion;
 use crate::describe;
 use crate::evidence::{Evidence, Group, groups};
 use crate::gain::{self, Gains};
 use crate::measure::{Context, IN_RANGE, Measured, measures, trained_sizes};
 use crate::place;
-use crate::warnings::warnings;
+use crate::settings::{self, Choice};
+use crate::target::Target;
+use crate::warnings::{unequal_sweeps, unmet_options, warnings};
 
 /// How to make leaderboards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Options {
     /// What to rank by.
     pub sort: Criterion,
+    /// What settings of knobs are chosen for.
+    pub target: Target,
+    /// Whether settings that are not chosen are shown too.
+    pub curve: bool,
 }
 
 /// The leaderboards of a suite from the finished cells in its run folder.
@@ -42,6 +48,7 @@ pub fn leaderboard(suite: &Suite, run: &RunFolder, options: Options) -> Result<L
         schema: LEADERBOARD_SCHEMA,
         suite: suite.name.clone(),
         order: options.sort.order(),
+        target: options.target,
         level: LEVEL,
         boards: groups.into_iter().zip(names).map(|(group, name)| board(name, group, options)).collect(),
     })
@@ -60,12 +67,22 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let context = Context {
         complexity: headline,
         splits: &splits,
-        max_depth: u32::try_from(plan.max_depth).unwrap_or(u32::MAX),
         static_features: &static_features,
         gains: &gains,
     };
-    let measured = in_parallel(&rows, |row| measures(row, &context));
-    let (places, differences) = place::places(&rows, &gains, headline, options.sort);
+    let choices = settings::choices(&rows, options.target);
+    let shown: Vec<(&Evidence, Option<Setting>)> = rows
+        .iter()
+        .zip(choices)
+        .filter(|(_, choice)| options.curve || choice.is_shown())
+        .map(|(row, choice)| match choice {
+            Choice::Only => (row, None),
+            Choice::Setting(setting) => (row, Some(setting)),
+        })
+        .collect();
+    let unmet = unmet_options(&shown);
+    let measured = in_parallel(&shown, |(row, _)| measures(row, &context));
+    let (places, differences) = place::places(&shown, &gains, headline, options.sort);
     // Which features are defined does not depend on the policy.
     let known = rows.iter().find(|row| !row.tables.is_empty());
     let used = known.map(|row| beyond_static(&row.tables[..1], headline, Depth::Steps, IN_RANGE, &static_features));
@@ -75,13 +92,16 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let mut seeds: Vec<u64> = rows.iter().flat_map(|row| row.planned.iter().copied()).collect();
     seeds.sort_unstable();
     seeds.dedup();
-    let of_row = |((row, measured), place): ((&Evidence, Measured), _)| {
+    let of_row = |(((row, setting), measured), place): (((&Evidence, Option<Setting>), Measured), _)| {
         let first = row.results.first();
         Row {
             place,
             policy: row.label.clone(),
             name: row.plan.policy.name.clone(),
             of: row.of.map(str::to_owned),
+            setting,
+            max_depth: row.plan.max_depth,
+            halted_keys_values: row.plan.halted_keys_values.clone(),
             kind: first.map(|result| result.kind.clone()),
             causal: first.map(|result| result.causal),
             role: row.role.clone(),
@@ -92,8 +112,11 @@ fn board(name: String, group: Group, options: Options) -> Board {
             metrics: measured.metrics,
         }
     };
-    let mut rows: Vec<Row> = rows.iter().zip(measured).zip(places).map(of_row).collect();
+    let mut rows: Vec<Row> = shown.into_iter().zip(measured).zip(places).map(of_row).collect();
     place::sort(&mut rows, &options.sort.order());
+    let mut warnings = warnings(&seeds, &rows, &fixed_depths, plan.max_depth);
+    warnings.extend(unequal_sweeps(&rows));
+    warnings.extend(unmet);
     Board {
         name,
         task: describe::implementation("task", &plan.model.task),
@@ -106,7 +129,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
             instances: plan.evaluation.instances,
         },
         intervals: intervals(seeds.len()),
-        warnings: warnings(&seeds, &rows, &fixed_depths, plan.max_depth),
+        warnings,
         seeds,
         trained_sizes,
         static_features: used.as_ref().map(|used| used.used.clone()).unwrap_or_default(),
@@ -122,7 +145,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
 }
 
 /// Results of `work` in the order of `rows`. Every thread takes every so many rows, whose costs are alike.
-fn in_parallel<T: Send>(rows: &[Evidence], work: impl Fn(&Evidence) -> T + Sync) -> Vec<T> {
+fn in_parallel<R: Sync, T: Send>(rows: &[R], work: impl Fn(&R) -> T + Sync) -> Vec<T> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(rows.len());
     if threads < 2 {
         return rows.iter().map(work).collect();

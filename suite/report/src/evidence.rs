@@ -1,6 +1,7 @@
 //! What the run folder holds about the policies of a board.
 
-use haltbench_analysis::{CostAccuracy, Reason, TokenTable};
+use haltbench_analysis::measures::{Quantity, quantity_table};
+use haltbench_analysis::{CostAccuracy, Reason, Split, TokenTable};
 use haltbench_engine::Result;
 use haltbench_engine::plan::{self, CellPlan, Suite};
 use haltbench_engine::store::{CellResult, RunFolder, State, Status, Timings, read_tokens};
@@ -9,6 +10,10 @@ use haltbench_sdk::policy::Role;
 use crate::board::MissingCell;
 use crate::describe;
 use crate::gain::cost_accuracy;
+use crate::target::Calibrated;
+
+/// Tokens of the instances that knobs are chosen on.
+const CALIBRATION: &str = "calibration.parquet";
 
 /// The cells of one task and backbone.
 pub(crate) struct Group<'a> {
@@ -45,6 +50,8 @@ pub(crate) struct Evidence<'a> {
     pub timings: Vec<Option<Timings>>,
     /// Tokens of those.
     pub tables: Vec<TokenTable>,
+    /// Cost and accuracy on the calibration split of those, where they have one: the means over seeds.
+    pub calibrated: Option<Calibrated>,
     /// Cost and accuracy of those at sizes trained on.
     pub in_range: std::result::Result<CostAccuracy, Reason>,
 }
@@ -144,12 +151,17 @@ fn evidence<'a>(
         results: Vec::new(),
         timings: Vec::new(),
         tables: Vec::new(),
+        calibrated: None,
         in_range: Err(Reason::Empty),
     };
+    let mut calibration = Vec::new();
     for cell in cells {
         let (folder, seed) = (run.cell(&cell.id), cell.plan.model.seed);
         match folder.result()? {
             Some(result) => {
+                if result.files.contains_key(CALIBRATION) {
+                    calibration.push(read_tokens(&folder.file(CALIBRATION))?);
+                }
                 row.seeds.push(seed);
                 row.results.push(result);
                 row.timings.push(folder.timings());
@@ -158,8 +170,17 @@ fn evidence<'a>(
             None => missing.push(missing_cell(&cell.id, &row.label, seed, &folder.status())),
         }
     }
+    if calibration.len() == row.seeds.len() {
+        row.calibrated = calibrated(&calibration);
+    }
     row.in_range = cost_accuracy(&row.tables);
     Ok(row)
+}
+
+/// Cost and accuracy over these tables, one for each seed.
+fn calibrated(tables: &[TokenTable]) -> Option<Calibrated> {
+    let mean = |quantity| quantity_table(tables, quantity, Some(Split::InRange)).ok().map(|table| table.mean());
+    Some(Calibrated { cost: mean(Quantity::FlopsShare)?, accuracy: mean(Quantity::TokenAccuracy)? })
 }
 
 fn missing_cell(id: &str, label: &str, seed: u64, status: &Status) -> MissingCell {

@@ -10,6 +10,8 @@
 //!   differences of all policies, whose intervals hold at once.
 //! * A policy with missing cells is shown with the numbers of the seeds that are done, unranked, and its missing cells
 //!   are listed. Oracles are shown, unranked.
+//! * Of a policy whose knobs have several settings one is shown, chosen on the calibration split for a stated target; the
+//!   others on request. What is reported of it is of other instances.
 //! * A number that cannot be computed is null and has a reason.
 //! * The same run folder gives the same bytes.
 
@@ -22,15 +24,18 @@ mod gain;
 mod measure;
 mod place;
 pub mod render;
+mod settings;
 mod speed;
+mod target;
 mod warnings;
 
 pub use board::{
-    Board, Implementation, LEADERBOARD_SCHEMA, Leaderboard, MissingCell, Order, PairDifference, Place, Row, Settings,
+    Board, Chosen, Implementation, LEADERBOARD_SCHEMA, Leaderboard, MissingCell, Order, PairDifference, Place, Row, Setting, Settings,
 };
 pub use build::{Options, leaderboard};
 pub use criterion::Criterion;
 pub use render::Format;
+pub use target::{Calibrated, Target};
 
 /// The published JSON Schema of [`Leaderboard`].
 pub fn schema() -> schemars::Schema {

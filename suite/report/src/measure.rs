@@ -22,8 +22,6 @@ pub(crate) struct Context<'a> {
     pub complexity: &'a str,
     /// Splits that some row of the board has tokens of.
     pub splits: &'a [Split],
-    /// Steps a token may take at most.
-    pub max_depth: u32,
     /// The task's static features.
     pub static_features: &'a [String],
     /// The other rows.
@@ -137,7 +135,8 @@ fn beyond_cues(row: &Evidence, context: &Context) -> (MetricRow, Option<String>)
 }
 
 fn alignment(row: &Evidence, context: &Context) -> Vec<MetricRow> {
-    let found = measures::alignment(&row.tables, context.complexity, IN_RANGE, context.max_depth);
+    let max_depth = u32::try_from(row.plan.max_depth).unwrap_or(u32::MAX);
+    let found = measures::alignment(&row.tables, context.complexity, IN_RANGE, max_depth);
     let beyond =
         beyond_static(&row.tables, context.complexity, Depth::Steps, IN_RANGE, context.static_features).estimate;
     let other = |depth| {

@@ -3,7 +3,7 @@
 use haltbench_analysis::{Crossed, Difference, Reason, Split, Standing, rank};
 use haltbench_sdk::policy::Role;
 
-use crate::board::{Order, PairDifference, Place, Row};
+use crate::board::{Order, PairDifference, Place, Row, Setting};
 use crate::criterion::Criterion;
 use crate::evidence::Evidence;
 use crate::gain::Gains;
@@ -12,13 +12,16 @@ use crate::gain::Gains;
 /// depths have no place, and do not count in the ranks of the others: every pair that is compared widens the simultaneous
 /// intervals of all, and controls have comparisons of their own.
 pub(crate) fn places(
-    rows: &[Evidence],
+    rows: &[(&Evidence, Option<Setting>)],
     gains: &Gains,
     complexity: &str,
     criterion: Criterion,
 ) -> (Vec<Place>, Vec<PairDifference>) {
-    let reference = rows.iter().find(|row| row.is_complete());
-    let score = |row: &Evidence| -> Result<Crossed, String> {
+    let reference = rows.iter().map(|(row, _)| *row).find(|row| row.is_complete());
+    let score = |(row, setting): &(&Evidence, Option<Setting>)| -> Result<Crossed, String> {
+        if let Some(reason) = setting.as_ref().and_then(|setting| setting.reason.clone()) {
+            return Err(reason);
+        }
         if !row.is_complete() {
             let missing: Vec<u64> = row.planned.iter().copied().filter(|seed| !row.seeds.contains(seed)).collect();
             return Err(format!("{} {} missing", in_words(&missing), if missing.len() == 1 { "is" } else { "are" }));
@@ -53,7 +56,7 @@ pub(crate) fn places(
             reason => reason.to_string(),
         })),
     };
-    let label = |place: usize| rows.get(place).map(|row| row.label.clone()).unwrap_or_default();
+    let label = |place: usize| rows.get(place).map(|(row, _)| row.label.clone()).unwrap_or_default();
     let pair = |pair: &Difference| PairDifference {
         first: label(pair.first),
         second: label(pair.second),

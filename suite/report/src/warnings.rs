@@ -1,8 +1,11 @@
 //! What a reader of a board should know before believing a number.
 
+use std::collections::BTreeMap;
+
 use haltbench_sdk::policy::Role;
 
-use crate::board::Row;
+use crate::board::{Row, Setting};
+use crate::evidence::Evidence;
 
 /// Width of an interval of accuracy above which it is said to be wide.
 const WIDE: f64 = 0.05;
@@ -23,6 +26,38 @@ pub(crate) fn warnings(seeds: &[u64], rows: &[Row], fixed_depths: &[i64], max_de
     warnings.extend(rows.iter().filter(|row| row.has_role(Role::Policy)).filter_map(censored));
     warnings.extend(gaps(rows, fixed_depths, max_depth));
     warnings
+}
+
+/// Sweeps of different lengths: the best of more settings is better by chance alone.
+pub(crate) fn unequal_sweeps(rows: &[Row]) -> Option<String> {
+    let mut sweeps: Vec<(usize, &str)> =
+        rows.iter().filter_map(|row| row.setting.as_ref().map(|setting| (setting.settings, setting.policy.as_str()))).collect();
+    sweeps.sort_unstable();
+    sweeps.dedup();
+    let (first, last) = (sweeps.first()?, sweeps.last()?);
+    (first.0 != last.0).then(|| {
+        format!("{} is chosen out of {} settings, {} out of {}: give each the same number", last.1, last.0, first.1, first.0)
+    })
+}
+
+/// Policies that are evaluated with an option of halted keys and values that their training did not meet.
+pub(crate) fn unmet_options(rows: &[(&Evidence, Option<Setting>)]) -> Vec<String> {
+    let mut unmet: BTreeMap<(Option<&str>, &str), Vec<&str>> = BTreeMap::new();
+    for (row, _) in rows.iter().filter(|(row, _)| row.has_role(Role::Policy)) {
+        let (trained, evaluated) = (row.plan.model.halted_keys_values.as_deref(), row.plan.halted_keys_values.as_str());
+        // A model trained without halting has seen every token run on.
+        if trained.unwrap_or("run-on") != evaluated {
+            unmet.entry((trained, evaluated)).or_default().push(row.label.as_str());
+        }
+    }
+    let line = |((trained, evaluated), labels): ((Option<&str>, &str), Vec<&str>)| {
+        let trained = trained.map_or("without halting".to_owned(), |option| format!("with {option}"));
+        format!(
+            "{}: trained {trained}, evaluated with halted keys and values {evaluated}, which training did not meet",
+            labels.join(", ")
+        )
+    };
+    unmet.into_iter().map(line).collect()
 }
 
 /// Policies and fixed depths whose accuracy is known too coarsely to compare it, the widest intervals first.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use haltbench_engine::plan::{self, PLAN_SCHEMA, Suite};
 use haltbench_engine::store::RunFolder;
-use haltbench_report::{Criterion, Format, Options};
+use haltbench_report::{Criterion, Format, Options, Target};
 
 use crate::catalogue;
 use crate::failure::Failure;
@@ -23,6 +23,14 @@ pub struct LeaderboardArguments {
     format: String,
     #[arg(long, value_name = "METRIC", default_value = "accuracy", help = criteria())]
     sort: String,
+    /// What to choose a policy's knobs for, on the calibration split: cost=SHARE (the most accurate setting whose cost is at
+    /// most this share of all D steps) or accuracy=SHARE (the cheapest with this share of the accuracy of the best fixed
+    /// depth)
+    #[arg(long, value_name = "TARGET", default_value = "accuracy=0.99")]
+    at: String,
+    /// Show every setting of every policy's knobs, not the chosen one alone
+    #[arg(long)]
+    curve: bool,
     /// Overrides that the suite was run with
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -44,7 +52,8 @@ fn criteria() -> String {
 /// If the suite or an option is wrong, or a result is damaged.
 pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
     let format = Format::from_name(&arguments.format)?;
-    let options = Options { sort: Criterion::from_name(&arguments.sort)? };
+    let sort = Criterion::from_name(&arguments.sort)?;
+    let options = Options { sort, target: Target::from_text(&arguments.at)?, curve: arguments.curve };
     let file = plan::read(&arguments.suite, &arguments.overrides)?;
     let catalogue = catalogue::load(plugin_files)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;

@@ -3,11 +3,12 @@
 //! A missing number is an empty field with a reason. Besides the measures of [`Row::metrics`] every policy has `rank`
 //! (its interval in `low` and `high`), `letters` (in `text`) and `seeds_done` (of `count` planned), and for every pair
 //! of ranked policies the better one has `difference`, to the policy in `text`. `text` also names the cue of
-//! `beyond_cues`. Baselines are policies called `baseline:NAME` with their measures alone.
+//! `beyond_cues`. A setting of knobs has `calibration_accuracy` and `calibration_cost` (share of all D steps), with
+//! `reached`, `closest` or `other` in `text` and the number of settings in `count`. Baselines are policies called `baseline:NAME` with their measures alone.
 
 use haltbench_engine::store::MetricRow;
 
-use crate::board::{Board, Leaderboard, PairDifference, Row};
+use crate::board::{Board, Chosen, Leaderboard, PairDifference, Row};
 
 const COLUMNS: [&str; 13] = [
     "board",
@@ -31,6 +32,9 @@ pub(super) fn write(leaderboard: &Leaderboard) -> String {
         for row in &board.rows {
             for (metric, words) in standing(row) {
                 text.push_str(&record(board, &row.policy, &metric, &words));
+            }
+            for (metric, words) in setting(row) {
+                text.push_str(&record(board, &row.policy, &metric, words));
             }
             for metric in &row.metrics {
                 let cue = row.best_cue.as_deref().filter(|_| metric.metric == "beyond_cues");
@@ -73,6 +77,25 @@ fn standing(row: &Row) -> [(MetricRow, String); 3] {
     let rank = MetricRow { low: real(place.rank_low), high: real(place.rank_high), ..placed("rank") };
     let done = MetricRow { value: Some(row.seeds_done.len() as f64), ..of("seeds_done") };
     [(rank, String::new()), (placed("letters"), place.letters.clone().unwrap_or_default()), (done, String::new())]
+}
+
+/// Cost and accuracy of a setting on the calibration split, and what became of it as text.
+fn setting(row: &Row) -> Vec<(MetricRow, &'static str)> {
+    let Some(setting) = &row.setting else { return Vec::new() };
+    let words = match setting.chosen {
+        Chosen::Reached => "reached",
+        Chosen::Closest => "closest",
+        Chosen::Other => "other",
+    };
+    let of = |metric: &str, value: Option<f64>| {
+        let reason = setting.reason.clone();
+        (MetricRow { value, count: setting.settings, reason, ..blank(metric) }, words)
+    };
+    let point = setting.calibrated;
+    vec![
+        of("calibration_accuracy", point.map(|point| point.accuracy)),
+        of("calibration_cost", point.map(|point| point.cost)),
+    ]
 }
 
 /// The difference of two policies in what the board is ranked by.

@@ -84,7 +84,7 @@ fn explanations(board: &Board) -> Vec<String> {
 fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
     let (settings, order) = (&board.settings, &leaderboard.order);
     let better = if order.ascending { "less is better" } else { "more is better" };
-    vec![
+    let mut lines = vec![
         format!("Task: {}", implementation(&board.task)),
         format!("Backbone: {}", implementation(&board.backbone)),
         format!(
@@ -105,7 +105,16 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
             order.description,
             leaderboard.level * 100.0
         ),
-    ]
+    ];
+    if board.rows.iter().any(|row| row.setting.is_some()) {
+        let target = leaderboard.target;
+        lines.push(format!(
+            "Knobs: of the settings of each policy, {} (--at {}), on the calibration split; --curve shows all.",
+            target.words(),
+            target.text()
+        ));
+    }
+    lines
 }
 
 /// `1 seed`, or `2 seeds`.

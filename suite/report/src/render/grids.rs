@@ -3,7 +3,7 @@
 use haltbench_engine::store::{BaselineResult, MetricRow};
 use haltbench_sdk::policy::Role;
 
-use crate::board::{Board, Order, Place, Row, find};
+use crate::board::{Board, Chosen, Order, Place, Row, find};
 use crate::render::number::{Notes, Unit, measure, value};
 
 /// One table. The first `texts` columns are texts, the others numbers.
@@ -109,6 +109,7 @@ pub(super) fn grids(board: &Board, order: &Order, notes: &mut Notes) -> Vec<Grid
         let title = "Whole sequences elsewhere: those with an answer of a size that was not trained on";
         grids.push(grid(title, ["policy"], board, &sequences, notes, of_policy));
     }
+    grids.extend(knobs(board));
     if !board.baselines.is_empty() {
         grids.push(baselines(board, &[&ACCURACY[..], &unseen[..]].concat(), notes));
     }
@@ -166,6 +167,34 @@ fn grid<const N: usize>(
         texts: N,
         rows: board.rows.iter().map(row).collect(),
     }
+}
+
+/// Settings of knobs with their cost and accuracy on the calibration split.
+fn knobs(board: &Board) -> Option<Grid> {
+    let line = |row: &Row| {
+        let setting = row.setting.as_ref()?;
+        let chosen = match setting.chosen {
+            Chosen::Reached => "chosen",
+            Chosen::Closest => "closest",
+            Chosen::Other => "",
+        };
+        let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.1}", 100.0 * value));
+        let point = setting.calibrated;
+        Some(vec![
+            name(row),
+            chosen.to_owned(),
+            setting.settings.to_string(),
+            number(point.map(|point| point.accuracy)),
+            number(point.map(|point| point.cost)),
+        ])
+    };
+    let rows: Vec<Vec<String>> = board.rows.iter().filter_map(line).collect();
+    (!rows.is_empty()).then(|| Grid {
+        title: "Knobs: settings on the calibration split, whose problems are in no other number; mean over seeds".to_owned(),
+        columns: ["policy", "", "out of", "tokens %", "of dense %"].map(str::to_owned).into(),
+        texts: 2,
+        rows,
+    })
 }
 
 const ALONG_STRINGS: &str = "generated_spearman_expected_at_token";

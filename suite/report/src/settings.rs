@@ -1,0 +1,80 @@
+//! Which setting of every policy's knobs a board shows.
+
+use haltbench_sdk::policy::Role;
+
+use crate::board::{Chosen as ChosenSetting, Setting};
+use crate::evidence::Evidence;
+use crate::target::{Calibrated, Chosen, Target, choose};
+
+/// What a board does with a row.
+pub(crate) enum Choice {
+    /// It is the only setting of its policy.
+    Only,
+    /// It is one of several settings.
+    Setting(Setting),
+}
+
+impl Choice {
+    /// Whether the row is shown where only chosen settings are.
+    pub fn is_shown(&self) -> bool {
+        match self {
+            Self::Only => true,
+            Self::Setting(setting) => setting.chosen != ChosenSetting::Other,
+        }
+    }
+}
+
+/// What becomes of every row.
+pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
+    let best_fixed = best_fixed(rows);
+    let of_row = |row: &Evidence| {
+        let family: Vec<&Evidence> = rows.iter().filter(|other| is_setting(row, other)).collect();
+        if family.len() < 2 {
+            return Choice::Only;
+        }
+        let of = |chosen, reason: Option<String>| {
+            Choice::Setting(Setting {
+                policy: row.family.to_owned(),
+                settings: family.len(),
+                chosen,
+                calibrated: row.calibrated,
+                reason,
+            })
+        };
+        let own = family.iter().position(|other| std::ptr::eq(*other, row));
+        let known: Option<Vec<Calibrated>> =
+            family.iter().map(|other| other.calibrated.filter(|_| other.is_complete())).collect();
+        let Some(known) = known else {
+            // Out of an incomplete sweep nothing is chosen; the first setting stands for all.
+            let chosen = if own == Some(0) { ChosenSetting::Closest } else { ChosenSetting::Other };
+            return of(chosen, Some("cells of some settings of its knobs are missing: none is chosen".to_owned()));
+        };
+        match choose(&known, target, best_fixed) {
+            Some(Chosen::Reached(place)) if own == Some(place) => of(ChosenSetting::Reached, None),
+            Some(Chosen::Closest(place)) if own == Some(place) => {
+                let reason = match (target, best_fixed) {
+                    (Target::Accuracy(_), None) => {
+                        "no fixed depth has a calibration to compare with: the most accurate setting is shown".to_owned()
+                    }
+                    _ => format!("no setting of its knobs reaches {} on calibration: the closest is shown", target.text()),
+                };
+                of(ChosenSetting::Closest, Some(reason))
+            }
+            _ => of(ChosenSetting::Other, Some("another setting of its knobs is chosen".to_owned())),
+        }
+    };
+    rows.iter().map(of_row).collect()
+}
+
+fn is_setting(row: &Evidence, other: &Evidence) -> bool {
+    row.has_role(Role::Policy)
+        && other.has_role(Role::Policy)
+        && row.family == other.family
+        && row.plan.policy.name == other.plan.policy.name
+}
+
+/// Accuracy of the best fixed depth on the calibration split.
+fn best_fixed(rows: &[Evidence]) -> Option<f64> {
+    let fixed = rows.iter().filter(|row| row.has_role(Role::FixedDepth) && row.is_complete());
+    fixed.filter_map(|row| row.calibrated).map(|point| point.accuracy).max_by(f64::total_cmp)
+}
