@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use haltbench_engine::plugins::{self, Catalogue, PluginError};
+use haltbench_engine::plugins::{self, Catalogue, PluginError, Stale};
 
 use crate::failure::Failure;
 use crate::output;
 
-/// Everything available. What was found and refused is mentioned on standard error, in one line each.
+/// Everything available. What was found and refused, and what is older than its sources, is mentioned on standard error, in
+/// one line each.
 ///
 /// # Errors
 /// If a plugin in `files` is refused, or if a name is provided twice.
@@ -18,6 +19,12 @@ pub fn load(files: &[PathBuf]) -> Result<Catalogue, Failure> {
         if !matches!(skipped.reason, PluginError::Replaced { .. }) {
             output::say("note: plugin left out", &skipped.reason.headline());
         }
+    }
+    let program = std::env::current_exe().ok();
+    let files = catalogue.entries().map(|entry| entry.file.as_path()).chain(program.as_deref());
+    for Stale { file, source } in plugins::stale(files) {
+        let message = format!("{} is older than its source {}; build it again", file.display(), source.display());
+        output::say("warning", &message);
     }
     Ok(catalogue)
 }

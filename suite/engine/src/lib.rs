@@ -15,6 +15,7 @@ pub mod device;
 pub mod error;
 mod estimate;
 pub mod evaluation;
+pub mod forecast;
 pub mod generation;
 pub mod ledger;
 pub mod memory;

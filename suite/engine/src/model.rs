@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use haltbench_sdk::backbone::{Backbone, BackboneContext, BackboneDeclaration};
+use haltbench_sdk::backbone::{Backbone, BackboneContext, BackboneCost, BackboneDeclaration};
 use haltbench_sdk::candle_core::{self, DType, Device, Shape, Tensor};
 use haltbench_sdk::candle_nn::var_builder::SimpleBackend;
 use haltbench_sdk::candle_nn::{Init, VarBuilder};
@@ -82,6 +82,15 @@ impl ModelParts<'_> {
             return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
         }
         Ok((backbone, policy))
+    }
+
+    /// What the backbone says that its parts cost.
+    ///
+    /// # Errors
+    /// Like [`Model::new`].
+    pub fn cost(&self) -> Result<BackboneCost> {
+        let builder = VarBuilder::from_backend(Box::new(Asked::default()), DType::F32, Device::Cpu);
+        panics::caught(self.backbone.0.name, || Ok(self.build(&builder)?.0.cost()))
     }
 
     /// The shapes of all weights by name. Lets the plugins refuse their parameters before anything is trained: the weights

@@ -20,9 +20,11 @@ mod file;
 pub mod load;
 mod mismatch;
 pub mod sharing;
+mod stale;
 
 pub use catalogue::{Catalogue, Entry};
 pub use discover::{FOLDERS_VARIABLE, SearchFolder, Skipped, catalogue, catalogue_in, is_plugin_name, search_folders};
 pub use error::{PluginError, Provider};
 pub use load::{LoadedPlugin, load};
 pub use mismatch::{Field, Mismatch};
+pub use stale::{Stale, stale};

@@ -3,9 +3,10 @@
 mod backbone;
 mod page;
 mod policy;
+mod suite;
 mod task;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use haltbench_engine::plan;
 use haltbench_engine::plugins::Entry;
@@ -16,14 +17,21 @@ use crate::catalogue;
 use crate::failure::Failure;
 use crate::output;
 
-/// Explain a task, policy, backbone or built-in suite
+/// Explain a task, policy, backbone or suite
 ///
 /// Prints, as Markdown, what it computes, its parameters with defaults and ranges, its properties, worked examples and
-/// its reference. All of that comes from the declaration in the plugin. Of a built-in suite the file is printed.
+/// its reference. All of that comes from the declaration in the plugin. Of a suite: its models and cells, what they will
+/// cost, and the file.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArguments {
-    /// Name as `haltbench list` shows it; where several kinds share a name, all are explained
+    /// Name as `haltbench list` shows it, or path of a suite file; where several kinds share a name, all are explained
     name: String,
+    /// Override a value of the suite file, such as training.steps=100
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Folder of all runs, where models and cells may be done already
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
 }
 
 /// Prints the pages.
@@ -35,8 +43,8 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
     let catalogue = catalogue::load(plugins)?;
     let entries = catalogue.entries().filter(|entry| entry.name() == name);
     let mut pages = entries.map(explain).collect::<Result<Vec<_>, Failure>>()?;
-    if let Some((name, text)) = plan::built_in().iter().find(|(suite, _)| *suite == name) {
-        pages.push(suite(name, text)?);
+    if plan::built_in().iter().any(|(suite, _)| *suite == name) || Path::new(name).is_file() {
+        pages.push(suite::page(arguments, &catalogue)?.finish());
     }
     if pages.is_empty() {
         let suites = plan::built_in().iter().map(|(name, _)| *name);
@@ -55,10 +63,4 @@ fn explain(entry: &Entry) -> Result<String, Failure> {
         Declaration::Policy(declaration) => policy::page(declaration),
     };
     Ok(page.section("Provided by", entry.provider).finish())
-}
-
-fn suite(name: &str, text: &str) -> Result<String, Failure> {
-    let description = plan::read(name, &[])?.description;
-    let page = page::Page::new(name, "Built-in suite", &description);
-    Ok(page.section("File", &format!("```toml\n{}\n```", text.trim_end())).finish())
 }

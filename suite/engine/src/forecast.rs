@@ -1,0 +1,197 @@
+//! What a suite will cost, before it is run: operations from the backbones' own accounts, time from one training step.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use haltbench_sdk::backbone::{BackboneCost, PartCost};
+use haltbench_sdk::candle_core::{DType, Device};
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::ops::AttentionPlan;
+use haltbench_sdk::policy::Recipe;
+use haltbench_sdk::task::{Instance, Task};
+
+use crate::batch::Batch;
+use crate::data;
+use crate::error::{Error, Result};
+use crate::model::{Model, ModelParts, WITHOUT_POLICY};
+use crate::panics;
+use crate::plan::{CellPlan, ModelPlan, Suite};
+use crate::plugins::Catalogue;
+use crate::recurrence::Noise;
+use crate::training::loss;
+
+/// Instances of each size whose cost stands for that of all.
+const SAMPLED: usize = 4;
+
+/// Operations of the training step that is timed, at most: a fraction of a second on one core.
+const TIMED: f64 = 4e9;
+
+/// What a suite will cost.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Forecast {
+    /// Optimiser steps of all models.
+    pub steps: u64,
+    /// Operations of all training steps with every token at D: three times those of the forward pass.
+    pub training: f64,
+    /// Operations of all evaluations with every token at D.
+    pub evaluation: f64,
+    /// Operations a second of one training step in this process.
+    pub rate: f64,
+}
+
+impl Forecast {
+    /// Seconds of this process for all of it.
+    pub fn seconds(&self) -> f64 {
+        (self.training + self.evaluation) / self.rate
+    }
+}
+
+/// Forecasts the cost of the models and cells of `suite` that `is_due` names by their identifiers.
+///
+/// # Errors
+/// If a plugin refuses its parameters, or the step that is timed fails.
+pub fn forecast(suite: &Suite, catalogue: &Catalogue, is_due: &dyn Fn(&str) -> bool) -> Result<Forecast> {
+    let mut forecast = Forecast::default();
+    let mut tasks: BTreeMap<String, Box<dyn Task>> = BTreeMap::new();
+    // Seeds and policies differ in neither instances nor backbone.
+    let mut steps: BTreeMap<String, f64> = BTreeMap::new();
+    let mut passes: BTreeMap<String, f64> = BTreeMap::new();
+    for model in suite.models.iter().filter(|model| is_due(&model.id)) {
+        let plan = &model.plan;
+        let key = format!("{:?} {:?} {} {}", plan.task, plan.backbone, plan.max_depth, plan.training.batch);
+        let task = task_of(plan, catalogue, &mut tasks)?;
+        let forward = match steps.get(&key) {
+            Some(known) => *known,
+            None => {
+                let forward = training_pass(plan, task, catalogue)?;
+                *steps.entry(key).or_insert(forward)
+            }
+        };
+        forecast.steps += plan.training.steps;
+        forecast.training += 3.0 * forward * plan.training.steps as f64;
+    }
+    for cell in suite.cells.iter().filter(|cell| is_due(&cell.id)) {
+        let (plan, model) = (&cell.plan, &cell.plan.model);
+        let key = format!("{:?} {:?} {} {:?}", model.task, model.backbone, plan.max_depth, plan.evaluation);
+        let task = task_of(model, catalogue, &mut tasks)?;
+        let operations = match passes.get(&key) {
+            Some(known) => *known,
+            None => {
+                let operations = evaluation_pass(plan, task, catalogue)?;
+                *passes.entry(key).or_insert(operations)
+            }
+        };
+        forecast.evaluation += operations;
+    }
+    if let Some(first) = suite.models.first() {
+        forecast.rate = rate(&first.plan, task_of(&first.plan, catalogue, &mut tasks)?, catalogue)?;
+    }
+    Ok(forecast)
+}
+
+fn task_of<'t>(
+    plan: &ModelPlan,
+    catalogue: &Catalogue,
+    tasks: &'t mut BTreeMap<String, Box<dyn Task>>,
+) -> Result<&'t dyn Task> {
+    let key = format!("{:?}", plan.task);
+    if !tasks.contains_key(&key) {
+        let declaration = catalogue.task(&plan.task.name)?;
+        let build = || Ok((declaration.build)(&plan.task.parameters)?);
+        tasks.insert(key.clone(), panics::caught(&plan.task.name, build)?);
+    }
+    match tasks.get(&key) {
+        Some(task) => Ok(task.as_ref()),
+        None => Err(Error::Usage(format!("task {}: cannot be built", plan.task.name))),
+    }
+}
+
+/// Operations of the forward pass of one training batch with every token at D.
+fn training_pass(plan: &ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64> {
+    let cost = bare(plan, task, catalogue)?.cost()?;
+    let mut batch = vec![Instance::default(); plan.training.batch];
+    data::training_batch(task, &plan.task.name, plan.seed, 0, &mut batch)?;
+    Ok(batch.iter().map(|instance| dense(&cost, plan.max_depth, instance)).sum())
+}
+
+/// Operations of an evaluation with every token at D, from a few instances of each size.
+fn evaluation_pass(plan: &CellPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64> {
+    let cost = bare(&plan.model, task, catalogue)?.cost()?;
+    let count = plan.evaluation.instances as f64;
+    let mut sampled = plan.evaluation.clone();
+    sampled.instances = SAMPLED.min(plan.evaluation.instances);
+    let instances = data::evaluation_instances(task, &plan.model.task.name, &sampled, &|| None)?;
+    let operations: f64 = instances.iter().map(|entry| dense(&cost, plan.max_depth, &entry.instance)).sum();
+    Ok(operations * count / sampled.instances as f64)
+}
+
+/// The backbone of a plan alone.
+fn bare<'a>(plan: &'a ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<ModelParts<'a>> {
+    static NONE: std::sync::LazyLock<haltbench_sdk::parameters::Parameters> = std::sync::LazyLock::new(Default::default);
+    let mut parts = plan.parts(catalogue, (&NONE, task.spec().vocabulary.len()), Recipe::LAST_STEP, None)?;
+    parts.policy = (&WITHOUT_POLICY, &NONE);
+    Ok(parts)
+}
+
+/// Operations of a forward pass over one instance with every token at `depth` steps, read out at every token.
+fn dense(cost: &BackboneCost, depth: usize, instance: &Instance) -> f64 {
+    let rows = instance.tokens.len() as f64;
+    let pairs = rows * (rows + 1.0) / 2.0;
+    let part = |part: PartCost| part.per_row * rows + part.per_key * pairs;
+    part(cost.prelude) + depth as f64 * part(cost.step) + part(cost.coda) + part(cost.readout)
+}
+
+/// Operations a second of one training step of a plan's backbone, on as many instances as take a fraction of a second.
+fn rate(plan: &ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64> {
+    let parts = bare(plan, task, catalogue)?;
+    let cost = parts.cost()?;
+    let mut instances = vec![Instance::default(); plan.training.batch];
+    data::training_batch(task, &plan.task.name, plan.seed, 0, &mut instances)?;
+    let mut operations = 0.0;
+    let mut taken = 0;
+    while taken < instances.len() && (taken == 0 || operations < TIMED) {
+        operations += 3.0 * dense(&cost, plan.max_depth, &instances[taken]);
+        taken += 1;
+    }
+    let references: Vec<&Instance> = instances[..taken].iter().collect();
+    let identities: Vec<u64> = (0..taken as u64).collect();
+    let batch = Batch::new(&references, &identities, task.spec().supervision, 0, &Device::Cpu)?;
+    let model = Model::new(parts, DType::F32, &Device::Cpu)?;
+    let step = || -> Result<f64> {
+        let started = Instant::now();
+        loss(&model, &batch, &Noise::Seeded(0), None)?.total.backward()?;
+        Ok(started.elapsed().as_secs_f64())
+    };
+    // The first one fills caches.
+    step()?;
+    let all = RowSet::all(batch.rows());
+    let pairs = AttentionPlan::new(&batch.layout, &all, None).pairs() as f64;
+    let part = |part: PartCost, rows: f64, pairs: f64| part.per_row * rows + part.per_key * pairs;
+    let (rows, read) = (batch.rows() as f64, batch.readout.len() as f64);
+    let forward = part(cost.prelude, rows, pairs)
+        + plan.max_depth as f64 * part(cost.step, rows, pairs)
+        + part(cost.coda, rows, pairs)
+        + part(cost.readout, read, pairs * read / rows);
+    Ok(3.0 * forward / step()?.max(1e-9))
+}
+
+#[cfg(test)]
+mod tests {
+    use haltbench_sdk::layout::TokenLayout;
+
+    use super::*;
+
+    /// Pairs of a causal sequence are those that attention visits.
+    #[test]
+    fn operations_of_an_instance_are_those_of_its_rows_and_pairs() {
+        let cost = BackboneCost {
+            prelude: PartCost { per_row: 3.0, ..PartCost::default() },
+            step: PartCost { per_row: 5.0, per_key: 7.0, ..PartCost::default() },
+            ..BackboneCost::default()
+        };
+        let instance = Instance { tokens: vec![0; 4], ..Instance::default() };
+        let layout = std::sync::Arc::new(TokenLayout::new(&[4], &[0]).unwrap());
+        let pairs = AttentionPlan::new(&layout, &RowSet::all(4), None).pairs() as f64;
+        assert_eq!(dense(&cost, 2, &instance), 4.0 * 3.0 + 2.0 * (4.0 * 5.0 + pairs * 7.0));
+    }
+}

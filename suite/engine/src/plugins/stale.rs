@@ -1,0 +1,109 @@
+//! Libraries that are older than their sources: cargo writes beside each what it was built from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A library or program that is older than one of its sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// The library or program.
+    pub file: PathBuf,
+    /// The newest of its sources.
+    pub source: PathBuf,
+}
+
+/// Those of `files` that are older than a source that cargo noted for them. One that was built elsewhere, or installed
+/// without its notes, is taken for current.
+pub fn stale<'a>(files: impl IntoIterator<Item = &'a Path>) -> Vec<Stale> {
+    let mut known: BTreeMap<PathBuf, Option<SystemTime>> = BTreeMap::new();
+    let mut all: Vec<Stale> = Vec::new();
+    for file in files {
+        let Some(built) = modified(file) else { continue };
+        let newest = sources(file)
+            .into_iter()
+            .filter_map(|source| {
+                let time = *known.entry(source.clone()).or_insert_with(|| modified(&source));
+                Some((time?, source))
+            })
+            .max();
+        if let Some((_, source)) = newest.filter(|(time, _)| *time > built)
+            && all.iter().all(|other| other.file != file)
+        {
+            all.push(Stale { file: file.to_owned(), source });
+        }
+    }
+    all
+}
+
+/// When a file was last written; nothing for a folder, whose time says nothing about its files.
+fn modified(path: &Path) -> Option<SystemTime> {
+    let metadata = fs::metadata(path).ok()?;
+    metadata.is_file().then(|| metadata.modified().ok()).flatten()
+}
+
+/// The sources that cargo noted in the dependency file of a library or program.
+fn sources(file: &Path) -> Vec<PathBuf> {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let bare = stem.strip_prefix("lib").unwrap_or(&stem);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    // Beside the program for what cargo moved there, with all sources; among `deps` with the crate's own.
+    let places = [folder.join(format!("{stem}.d")), folder.join(format!("../{stem}.d")), folder.join(format!("{bare}.d"))];
+    let Some(text) = places.iter().find_map(|place| fs::read_to_string(place).ok()) else { return Vec::new() };
+    let listed = text.lines().next().and_then(|line| line.split_once(": ")).map(|(_, sources)| names(sources));
+    listed.unwrap_or_default().into_iter().map(PathBuf::from).filter(|path| path.is_absolute()).collect()
+}
+
+/// The names on a line of a dependency file, in which a space inside a name is escaped.
+fn names(line: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, letters.peek()) {
+            ('\\', Some(' ')) => {
+                letters.next();
+                names.last_mut().unwrap_or(&mut String::new()).push(' ');
+            }
+            (' ', _) => names.push(String::new()),
+            (letter, _) => names.last_mut().unwrap_or(&mut String::new()).push(letter),
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn names_a_library_that_is_older_than_its_newest_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let write = |name: &str, text: &str, age: u64| {
+            fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            fs::write(path(name), text).unwrap();
+            let time = SystemTime::now() - Duration::from_secs(age);
+            fs::File::options().write(true).open(path(name)).unwrap().set_modified(time).unwrap();
+        };
+        for name in ["libold.so", "libnew.so", "libbare.so", "deps/libdeep.so"] {
+            write(name, "library", if name == "libnew.so" { 5 } else { 100 });
+        }
+        write("a b.rs", "", 50);
+        write("c.rs", "", 40);
+        let line = |library: &str| {
+            let escaped = path("a b.rs").display().to_string().replace(' ', "\\ ");
+            format!("{}: {escaped} {} relative.rs\n\nother: x\n", path(library).display(), path("c.rs").display())
+        };
+        write("libold.d", &line("libold.so"), 0);
+        write("libnew.d", &line("libnew.so"), 0);
+        write("libdeep.d", &line("libdeep.so"), 0);
+        let files = ["libold.so", "libnew.so", "libbare.so", "deps/libdeep.so", "absent.so", "libold.so"].map(path);
+        let found = stale(files.iter().map(PathBuf::as_path));
+        let expected = ["libold.so", "deps/libdeep.so"].map(|name| Stale { file: path(name), source: path("c.rs") });
+        assert_eq!(found, expected);
+    }
+}
