@@ -31,7 +31,8 @@ No decisions; no training of its own.",
         3,
         (1, 64),
         "tokens that the depth is read off, the token itself included",
-    )],
+    )
+    .knob(Trend::None)],
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 

@@ -45,7 +45,8 @@ No decisions; no training of its own.",
         "role",
         &["role", "all", "sequence", "position"],
         "which tokens exchange their depths",
-    )],
+    )
+    .knob(Trend::None)],
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 

@@ -59,7 +59,9 @@ pub fn draw(
     for attempt in 1..=ATTEMPTS {
         match part {
             Part::Train => task.draw_training(size, &mut stream, instance)?,
-            Part::HeldOut | Part::Calibration | Part::Evaluation | Part::Any => task.draw(size, &mut stream, instance)?,
+            Part::HeldOut | Part::Calibration | Part::Evaluation | Part::Any => {
+                task.draw(size, &mut stream, instance)?
+            }
         }
         instance.validate(name, task.spec())?;
         let is_wanted = match part {

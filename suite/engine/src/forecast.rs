@@ -127,7 +127,8 @@ fn evaluation_pass(plan: &CellPlan, task: &dyn Task, catalogue: &Catalogue) -> R
 
 /// The backbone of a plan alone.
 fn bare<'a>(plan: &'a ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<ModelParts<'a>> {
-    static NONE: std::sync::LazyLock<haltbench_sdk::parameters::Parameters> = std::sync::LazyLock::new(Default::default);
+    static NONE: std::sync::LazyLock<haltbench_sdk::parameters::Parameters> =
+        std::sync::LazyLock::new(Default::default);
     let mut parts = plan.parts(catalogue, (&NONE, task.spec().vocabulary.len()), Recipe::LAST_STEP, None)?;
     parts.policy = (&WITHOUT_POLICY, &NONE);
     Ok(parts)

@@ -64,12 +64,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let static_features = results().map(|result| result.static_features.clone()).next().unwrap_or_default();
     let splits = place::splits(&rows);
     let gains = Gains::of(&rows, &baselines);
-    let context = Context {
-        complexity: headline,
-        splits: &splits,
-        static_features: &static_features,
-        gains: &gains,
-    };
+    let context = Context { complexity: headline, splits: &splits, static_features: &static_features, gains: &gains };
     let choices = settings::choices(&rows, options.target);
     let shown: Vec<(&Evidence, Option<Setting>)> = rows
         .iter()

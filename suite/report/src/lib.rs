@@ -30,7 +30,8 @@ mod target;
 mod warnings;
 
 pub use board::{
-    Board, Chosen, Implementation, LEADERBOARD_SCHEMA, Leaderboard, MissingCell, Order, PairDifference, Place, Row, Setting, Settings,
+    Board, Chosen, Implementation, LEADERBOARD_SCHEMA, Leaderboard, MissingCell, Order, PairDifference, Place, Row,
+    Setting, Settings,
 };
 pub use build::{Options, leaderboard};
 pub use criterion::Criterion;

@@ -54,9 +54,13 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
             Some(Chosen::Closest(place)) if own == Some(place) => {
                 let reason = match (target, best_fixed) {
                     (Target::Accuracy(_), None) => {
-                        "no fixed depth has a calibration to compare with: the most accurate setting is shown".to_owned()
+                        "no fixed depth has a calibration to compare with: the most accurate setting is shown"
+                            .to_owned()
                     }
-                    _ => format!("no setting of its knobs reaches {} on calibration: the closest is shown", target.text()),
+                    _ => format!(
+                        "no setting of its knobs reaches {} on calibration: the closest is shown",
+                        target.text()
+                    ),
                 };
                 of(ChosenSetting::Closest, Some(reason))
             }

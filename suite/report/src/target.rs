@@ -91,7 +91,8 @@ pub(crate) enum Chosen {
 pub(crate) fn choose(settings: &[Calibrated], target: Target, best_fixed: Option<f64>) -> Option<Chosen> {
     let better = |a: &Calibrated, b: &Calibrated| b.accuracy.total_cmp(&a.accuracy).then(a.cost.total_cmp(&b.cost));
     let cheaper = |a: &Calibrated, b: &Calibrated| a.cost.total_cmp(&b.cost).then(b.accuracy.total_cmp(&a.accuracy));
-    let least = |reaches: &dyn Fn(&Calibrated) -> bool, order: &dyn Fn(&Calibrated, &Calibrated) -> std::cmp::Ordering| {
+    let least = |reaches: &dyn Fn(&Calibrated) -> bool,
+                 order: &dyn Fn(&Calibrated, &Calibrated) -> std::cmp::Ordering| {
         let within = settings.iter().enumerate().filter(|(_, setting)| reaches(setting));
         within.min_by(|(_, a), (_, b)| order(a, b)).map(|(place, _)| place)
     };

@@ -30,13 +30,18 @@ pub(crate) fn warnings(seeds: &[u64], rows: &[Row], fixed_depths: &[i64], max_de
 
 /// Sweeps of different lengths: the best of more settings is better by chance alone.
 pub(crate) fn unequal_sweeps(rows: &[Row]) -> Option<String> {
-    let mut sweeps: Vec<(usize, &str)> =
-        rows.iter().filter_map(|row| row.setting.as_ref().map(|setting| (setting.settings, setting.policy.as_str()))).collect();
+    let mut sweeps: Vec<(usize, &str)> = rows
+        .iter()
+        .filter_map(|row| row.setting.as_ref().map(|setting| (setting.settings, setting.policy.as_str())))
+        .collect();
     sweeps.sort_unstable();
     sweeps.dedup();
     let (first, last) = (sweeps.first()?, sweeps.last()?);
     (first.0 != last.0).then(|| {
-        format!("{} is chosen out of {} settings, {} out of {}: give each the same number", last.1, last.0, first.1, first.0)
+        format!(
+            "{} is chosen out of {} settings, {} out of {}: give each the same number",
+            last.1, last.0, first.1, first.0
+        )
     })
 }
 

@@ -49,7 +49,8 @@ fn sources(file: &Path) -> Vec<PathBuf> {
     let bare = stem.strip_prefix("lib").unwrap_or(&stem);
     let folder = file.parent().unwrap_or(Path::new(""));
     // Beside the program for what cargo moved there, with all sources; among `deps` with the crate's own.
-    let places = [folder.join(format!("{stem}.d")), folder.join(format!("../{stem}.d")), folder.join(format!("{bare}.d"))];
+    let places =
+        [folder.join(format!("{stem}.d")), folder.join(format!("../{stem}.d")), folder.join(format!("{bare}.d"))];
     let Some(text) = places.iter().find_map(|place| fs::read_to_string(place).ok()) else { return Vec::new() };
     let listed = text.lines().next().and_then(|line| line.split_once(": ")).map(|(_, sources)| names(sources));
     listed.unwrap_or_default().into_iter().map(PathBuf::from).filter(|path| path.is_absolute()).collect()

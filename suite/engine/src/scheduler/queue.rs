@@ -212,9 +212,7 @@ impl<'a> Queue<'a> {
                 };
                 [start, own.plan.source.as_ref().and_then(|id| cell("source", id))]
             }
-            Item::Cell(own) => {
-                [model("model", &own.model), own.plan.source.as_ref().and_then(|id| cell("source", id))]
-            }
+            Item::Cell(own) => [model("model", &own.model), own.plan.source.as_ref().and_then(|id| cell("source", id))],
         };
         found.into_iter().flatten().collect()
     }
@@ -244,8 +242,7 @@ impl<'a> Queue<'a> {
         if self.summary.interrupted.is_some() {
             return Ok(());
         }
-        let untimed =
-            |cell: &&Cell| self.folder.cell(&cell.id).timings().is_none_or(|timings| timings.speed.is_none());
+        let untimed = |cell: &&Cell| self.folder.cell(&cell.id).timings().is_none_or(|timings| timings.speed.is_none());
         let due: Vec<&Cell> = self.done.iter().copied().filter(untimed).collect();
         for (place, cell) in due.iter().enumerate() {
             self.workers.start(Item::Cell(cell), Errand::Time)?;

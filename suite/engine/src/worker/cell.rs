@@ -43,7 +43,8 @@ impl<'a> Cell<'a> {
         let instances = data::evaluation_instances(task, &setting.name, &plan.evaluation, &interrupted)?;
         let declaration = catalogue.policy(&plan.policy.name)?;
         // A policy that repeats recorded depths has none for other instances, and a control has nothing to choose.
-        let is_calibrated = !declaration.source.has_depths() && matches!(declaration.role, Role::Policy | Role::FixedDepth);
+        let is_calibrated =
+            !declaration.source.has_depths() && matches!(declaration.role, Role::Policy | Role::FixedDepth);
         let calibration = match is_calibrated {
             true => data::calibration_instances(task, &setting.name, &plan.evaluation, &interrupted)?,
             false => Vec::new(),

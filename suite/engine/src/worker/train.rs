@@ -17,9 +17,7 @@ use crate::model::Model;
 use crate::monitor::Monitor;
 use crate::plan::{ModelPlan, Start};
 use crate::plugins::Catalogue;
-use crate::store::{
-    Checkpoint, MODEL_RESULT_SCHEMA, ModelFolder, ModelResult, RunFolder, Timings, write_model,
-};
+use crate::store::{Checkpoint, MODEL_RESULT_SCHEMA, ModelFolder, ModelResult, RunFolder, Timings, write_model};
 use crate::training::{Progress, Trainer};
 
 /// What the names of a policy's weights begin with: these need not be in the weights that training starts from.
@@ -160,9 +158,7 @@ fn begin_with(variables: &Variables, start: &Start, run: &RunFolder) -> Result<(
 fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let bytes = fs::read(path).map_err(Error::file(path, "cannot be read"))?;
     let tensors = haltbench_sdk::candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
-    let damaged = |error: haltbench_sdk::candle_core::Error| Error::Damaged {
-        path: path.to_owned(),
-        message: error.to_string(),
-    };
+    let damaged =
+        |error: haltbench_sdk::candle_core::Error| Error::Damaged { path: path.to_owned(), message: error.to_string() };
     Ok(tensors.map_err(damaged)?.into_iter().collect())
 }

@@ -190,7 +190,8 @@ fn knobs(board: &Board) -> Option<Grid> {
     };
     let rows: Vec<Vec<String>> = board.rows.iter().filter_map(line).collect();
     (!rows.is_empty()).then(|| Grid {
-        title: "Knobs: settings on the calibration split, whose problems are in no other number; mean over seeds".to_owned(),
+        title: "Knobs: settings on the calibration split, whose problems are in no other number; mean over seeds"
+            .to_owned(),
         columns: ["policy", "", "out of", "tokens %", "of dense %"].map(str::to_owned).into(),
         texts: 2,
         rows,

@@ -1,6 +1,6 @@
 //! A page of Markdown, and the parts that all kinds share.
 
-use haltbench_sdk::parameters::ParameterSpec;
+use haltbench_sdk::parameters::{Effect, ParameterSpec, Trend};
 
 use crate::table;
 
@@ -12,7 +12,7 @@ pub struct Page {
 impl Page {
     /// A page with its title and a first line that says the kind.
     pub fn new(name: &str, kind: &str, summary: &str) -> Self {
-        Self { text: format!("# {name}\n\n{kind}. {}\n", summary.trim_end()) }
+        Self { text: format!("# {name}\n\n{}\n", format!("{kind}. {summary}").trim_end()) }
     }
 
     /// Adds a block of Markdown, unless it is empty.
@@ -43,9 +43,32 @@ impl Page {
         self.section("Parameters", &table::markdown(["name", "default", "allowed", "meaning"], &rows))
     }
 
+    /// Adds the table of a policy's parameters, which says when each acts.
+    pub fn parameters_of_policy(self, specs: &[ParameterSpec]) -> Self {
+        if specs.is_empty() {
+            return self.section("Parameters", "None.");
+        }
+        let row = |spec: &ParameterSpec| {
+            let [name, default, allowed, meaning] = parameter(spec);
+            [name, default, allowed, acts(spec.effect).to_owned(), meaning]
+        };
+        let rows: Vec<[String; 5]> = specs.iter().map(row).collect();
+        self.section("Parameters", &table::markdown(["name", "default", "allowed", "acts in", "meaning"], &rows))
+    }
+
     /// The page's text, which ends with a line break.
     pub fn finish(self) -> String {
         self.text
+    }
+}
+
+/// When a policy's parameter acts.
+fn acts(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Training | Effect::Depth => "training",
+        Effect::Knob(Trend::Deeper) => "evaluation: deeper as it rises",
+        Effect::Knob(Trend::Shallower) => "evaluation: shallower as it rises",
+        Effect::Knob(Trend::None) => "evaluation",
     }
 }
 

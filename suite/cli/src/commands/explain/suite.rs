@@ -65,7 +65,10 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
         property("models", due(models, suite.models.len())),
         property("cells", due(cells, suite.cells.len())),
         property("optimiser steps to do", ahead.steps.to_string()),
-        property("operations to do", format!("{:.1e} in training, {:.1e} in evaluation", ahead.training, ahead.evaluation)),
+        property(
+            "operations to do",
+            format!("{:.1e} in training, {:.1e} in evaluation", ahead.training, ahead.evaluation),
+        ),
         property("time, every token at D", time),
     ])
 }
@@ -95,12 +98,19 @@ fn models(suite: &Suite) -> String {
         }
     }
     let line = |line: &String| format!("* {line}: {}\n", cells[line].join(", "));
-    format!("For each seed, with the cells that are evaluated on them:\n\n{}", order.iter().map(line).collect::<String>())
+    format!(
+        "For each seed, with the cells that are evaluated on them:\n\n{}",
+        order.iter().map(line).collect::<String>()
+    )
 }
 
 fn described(plan: &ModelPlan) -> String {
     let stages = plan.stages.iter().map(|stage| {
-        format!("{} steps, {}", stage.steps, stage.recipe.describe().replace("all D steps", &format!("{} steps of the core", plan.max_depth)))
+        format!(
+            "{} steps, {}",
+            stage.steps,
+            stage.recipe.describe().replace("all D steps", &format!("{} steps of the core", plan.max_depth))
+        )
     });
     let parameters = |choice: &plan::Choice| {
         let values: Vec<String> =
