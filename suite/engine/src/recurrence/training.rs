@@ -308,6 +308,8 @@ fn online(
     let mut walk = Walk::new(model, batch);
     let mut memory = RowMemory::default();
     let mut states = first;
+    let view = (&walk.all, &states, &states);
+    with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.init(view, &mut memory))?;
     let mut depths = vec![most as u32; rows];
     let mut open = vec![true; rows];
     let mut cumulative = vec![0.0; rows];
@@ -327,15 +329,17 @@ fn online(
         let view = (&all, &states, &states);
         let (decision, _) =
             with_view(model, batch, (step, noise.phase()), view, privileged, |view| policy.observe(view, &mut memory))?;
-        match decision {
-            OnlineDecision::Halt(halt) => {
-                for (row, halts) in decision::flags(model, "flags", halt, rows)?.into_iter().enumerate() {
-                    if halts && open[row] && !every_step {
-                        open[row] = false;
-                        depths[row] = step as u32;
-                    }
+        let mut halt = |halts: Vec<bool>| {
+            for (row, halts) in halts.into_iter().enumerate() {
+                if halts && open[row] && !every_step {
+                    open[row] = false;
+                    depths[row] = step as u32;
                 }
             }
+        };
+        match decision {
+            OnlineDecision::Halt(halts) => halt(decision::flags(model, "flags", halts, rows)?),
+            OnlineDecision::Scored { scores, halts } => halt(decision::scored(model, scores, halts, rows)?.1),
             OnlineDecision::Hazards(hazards) => {
                 let values = decision::judged(model, "hazards", &hazards, &[rows], &states)?;
                 for (row, logit) in values.into_iter().enumerate() {
