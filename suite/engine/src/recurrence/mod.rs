@@ -5,6 +5,7 @@ mod beliefs;
 mod decision;
 mod evaluation;
 pub(crate) mod halting;
+pub(crate) mod recorded;
 mod select;
 mod soft;
 mod training;
