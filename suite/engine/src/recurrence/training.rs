@@ -200,6 +200,22 @@ fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {
     Ok(model.backbone.coda(states, &batch.layout, &batch.readout, None)?)
 }
 
+/// Tells `each` the states of all rows after 0, 1, ..., D steps in which nobody halts.
+pub(crate) fn dense_steps(
+    model: &Model,
+    batch: &Batch,
+    mut each: impl FnMut(usize, &Tensor) -> Result<()>,
+) -> Result<()> {
+    let mut walk = Walk::new(model, batch);
+    let mut states = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    each(0, &states)?;
+    for step in 1..=model.max_depth {
+        states = walk.candidate(&states, &vec![false; batch.rows()])?;
+        each(step, &states)?;
+    }
+    Ok(())
+}
+
 fn full_depth(model: &Model, batch: &Batch, mut states: Tensor) -> Result<Unrolled> {
     let mut walk = Walk::new(model, batch);
     for _ in 0..model.max_depth {

@@ -57,7 +57,8 @@ pub fn read_header(file: &mut File, path: &Path) -> Result<Header> {
     file.read_exact(&mut start).map_err(unreadable())?;
     let size = u64::from_le_bytes(start);
     if size > length - 8 {
-        let message = format!("expected a safetensors file with a header of {size} bytes, found {} more bytes", length - 8);
+        let message =
+            format!("expected a safetensors file with a header of {size} bytes, found {} more bytes", length - 8);
         return Err(damaged(message));
     }
     let mut bytes = start.to_vec();

@@ -143,7 +143,8 @@ impl Trace {
     }
 
     fn check_column(&self, name: &str, place: &Place, count: Option<(usize, &str)>) -> Result<()> {
-        let expected = count.map_or_else(|| "[sequences]".to_owned(), |(count, of)| format!("[{count}], one for each {of}"));
+        let expected =
+            count.map_or_else(|| "[sequences]".to_owned(), |(count, of)| format!("[{count}], one for each {of}"));
         let is_right = place.shape.len() == 1 && count.is_none_or(|(count, _)| place.shape[0] == count);
         if is_right {
             return Ok(());
@@ -160,7 +161,9 @@ impl Trace {
         }
         if let Some(place) = lengths.iter().position(|length| !(1..=i64::from(u32::MAX)).contains(length)) {
             let found = lengths[place];
-            return Err(self.damaged(format!("tensor `lengths`, sequence {place}: expected at least 1 token, found {found}")));
+            return Err(
+                self.damaged(format!("tensor `lengths`, sequence {place}: expected at least 1 token, found {found}"))
+            );
         }
         self.lengths = lengths.iter().map(|length| *length as usize).collect();
         self.check_steps()?;
@@ -174,7 +177,8 @@ impl Trace {
         }
         if let Some(positions) = self.whole("positions", Some(tokens))? {
             let narrow = |(token, position): (usize, &i64)| {
-                let message = format!("tensor `positions`, token {token}: expected a position from 0 on, found {position}");
+                let message =
+                    format!("tensor `positions`, token {token}: expected a position from 0 on, found {position}");
                 u32::try_from(*position).map_err(|_| self.damaged(message))
             };
             self.positions = Some(positions.iter().enumerate().map(narrow).collect::<Result<Vec<u32>>>()?);
@@ -215,7 +219,8 @@ impl Trace {
             }
             recorded = Some((name, shape[0] - before));
         }
-        let (_, depth) = recorded.ok_or_else(|| self.damaged("expected the tensor `states` or `logits`, found neither"))?;
+        let (_, depth) =
+            recorded.ok_or_else(|| self.damaged("expected the tensor `states` or `logits`, found neither"))?;
         self.max_depth = depth;
         Ok(())
     }
@@ -232,7 +237,8 @@ impl Trace {
                 let token = (first + offset) / place.shape[2];
                 let step = token / place.shape[1] + usize::from(name == "logits");
                 let token = token % place.shape[1];
-                let message = format!("tensor `{name}`, step {step}, token {token}: expected finite numbers, found {value}");
+                let message =
+                    format!("tensor `{name}`, step {step}, token {token}: expected finite numbers, found {value}");
                 return Err(self.damaged(message));
             }
         }

@@ -1,5 +1,6 @@
 //! A cell with everything its plan names: training it, timing it, and what its policy reads of another cell.
 
+use std::path::Path;
 use std::time::Instant;
 
 use haltbench_sdk::candle_core::DType;
@@ -15,6 +16,7 @@ use crate::monitor::Monitor;
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
 use crate::store::{CellFolder, RunFolder, State, Timings, read_checkpoint};
+use crate::trace::{self, Contents, Recorded};
 use crate::training::{Progress, Trainer};
 
 /// Training instances that policies with a source are shown.
@@ -93,6 +95,28 @@ impl<'a> Cell<'a> {
         self.keep_weights()?;
         let speed = self.evaluator(&instances).time(&self.model, monitor)?;
         self.folder.write_json("timings.json", &Timings { speed: Some(speed), ..self.timings() })
+    }
+
+    /// A finished cell's weights, as constants, and what they are evaluated on.
+    fn recall(mut self, monitor: &dyn Monitor) -> Result<(Self, Vec<EvaluationInstance>)> {
+        let instances = self.instances(monitor)?;
+        load(&self.model, &self.folder, "the cell")?;
+        self.keep_weights()?;
+        Ok((self, instances))
+    }
+
+    /// Writes what the model computes at every step to `path`, of at most `most` instances.
+    pub fn trace(
+        self,
+        path: &Path,
+        contents: Contents,
+        most: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Recorded> {
+        let (cell, mut instances) = self.recall(monitor)?;
+        instances.truncate(most.unwrap_or(usize::MAX));
+        let places = (cell.headline, cell.plan.evaluation.batch);
+        trace::record(&cell.model, cell.task.as_ref(), &instances, places, contents, path, monitor)
     }
 
     fn instances(&self, monitor: &dyn Monitor) -> Result<Vec<EvaluationInstance>> {
