@@ -265,13 +265,14 @@ fn schemas() -> BTreeMap<String, Value> {
         .map(|(name, schema)| (name.trim_end_matches(".schema.json").to_owned(), schema.to_value()))
         .collect();
     schemas.insert("leaderboard".to_owned(), haltbench_report::schema().to_value());
+    schemas.insert("replay".to_owned(), haltbench_engine::trace::schema().to_value());
     schemas
 }
 
 #[test]
 fn schemas_are_exactly_as_recorded() {
     let schemas = schemas();
-    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["leaderboard", "metrics", "result", "timings"]);
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["leaderboard", "metrics", "replay", "result", "timings"]);
     for (name, schema) in schemas {
         settings("schemas").bind(|| insta::assert_snapshot!(format!("{name}.schema"), pretty(&schema)));
     }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use haltbench_sdk::names::nearest;
-use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
 
@@ -50,42 +50,61 @@ pub fn read_header(file: &mut File, path: &Path) -> Result<Header> {
     let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
     let unreadable = || Error::file(path, "cannot be read");
     let length = file.metadata().map_err(unreadable())?.len();
-    let mut start = [0; 8];
+    let mut size = [0; 8];
     if length < 8 {
         return Err(damaged(format!("expected a safetensors file, found {length} bytes")));
     }
-    file.read_exact(&mut start).map_err(unreadable())?;
-    let size = u64::from_le_bytes(start);
+    file.read_exact(&mut size).map_err(unreadable())?;
+    let size = u64::from_le_bytes(size);
     if size > length - 8 {
-        let message =
-            format!("expected a safetensors file with a header of {size} bytes, found {} more bytes", length - 8);
-        return Err(damaged(message));
+        let rest = length - 8;
+        return Err(damaged(format!(
+            "expected a safetensors file with a header of {size} bytes, found {rest} more bytes"
+        )));
     }
-    let mut bytes = start.to_vec();
-    bytes.resize(8 + size as usize, 0);
-    file.read_exact(&mut bytes[8..]).map_err(unreadable())?;
-    let (_, header) = SafeTensors::read_metadata(&bytes)
+    let mut bytes = vec![0; size as usize];
+    file.read_exact(&mut bytes).map_err(unreadable())?;
+    let header: Metadata = serde_json::from_slice(&bytes)
         .map_err(|error| damaged(format!("expected the header of a safetensors file: {error}")))?;
-    let expected = 8 + size + header.data_len() as u64;
-    if length != expected {
-        return Err(damaged(format!("expected {expected} bytes, as its header says, found {length}")));
-    }
     let metadata: BTreeMap<String, String> = header.metadata().clone().into_iter().flatten().collect();
     for (key, expected) in [("format", FORMAT), ("version", VERSION)] {
-        let found = metadata.get(key).map_or("no such key", String::as_str);
-        if found != expected {
-            return Err(damaged(format!("metadata key `{key}`: expected `{expected}`, found `{found}`")));
+        let found = metadata.get(key).map_or_else(|| "no such key".to_owned(), |found| format!("`{found}`"));
+        if metadata.get(key).is_none_or(|found| found != expected) {
+            return Err(damaged(format!("metadata key `{key}`: expected `{expected}`, found {found}")));
         }
     }
-    let place = |(name, info): (String, &TensorInfo)| {
+    let tensors: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
+    let mut places = BTreeMap::new();
+    for (name, info) in &tensors {
+        check_name(name).and_then(|()| check_type(name, info.dtype)).map_err(damaged)?;
         let start = 8 + size + info.data_offsets.0 as u64;
-        (name, Place { dtype: info.dtype, shape: info.shape.clone(), start })
-    };
-    let places: BTreeMap<String, Place> = header.tensors().into_iter().map(place).collect();
-    for (name, place) in &places {
-        check_name(name).and_then(|()| check_type(name, place.dtype)).map_err(damaged)?;
+        places.insert(name.clone(), Place { dtype: info.dtype, shape: info.shape.clone(), start });
+    }
+    let end = check_offsets(&tensors).map_err(damaged)? as u64;
+    if length != 8 + size + end {
+        return Err(damaged(format!("expected {} bytes, as its header says, found {length}", 8 + size + end)));
     }
     Ok(Header { metadata, places })
+}
+
+/// Makes sure that the tensors' bytes follow one another; gives their end.
+fn check_offsets(tensors: &BTreeMap<String, &TensorInfo>) -> Result<usize, String> {
+    let mut ordered: Vec<(&String, &&TensorInfo)> = tensors.iter().collect();
+    ordered.sort_by_key(|(_, info)| info.data_offsets);
+    let mut end = 0_usize;
+    for (name, info) in ordered {
+        let (from, to) = info.data_offsets;
+        let count = info.shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+        let bytes = count.and_then(|count| count.checked_mul(width(info.dtype) as usize));
+        if from != end || bytes.and_then(|bytes| from.checked_add(bytes)) != Some(to) {
+            let shape = &info.shape;
+            return Err(format!(
+                "tensor `{name}`: expected {shape:?} numbers from byte {end} on, found bytes {from} to {to}"
+            ));
+        }
+        end = to;
+    }
+    Ok(end)
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -10,7 +10,7 @@ use haltbench_sdk::task::{Instance, Task};
 use super::format::{COMPLEXITY, POLICY};
 use super::writer::TraceWriter;
 use crate::batch::Batch;
-use crate::data::EvaluationInstance;
+use crate::data::{self, EvaluationInstance};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::monitor::Monitor;
@@ -39,14 +39,14 @@ pub struct Recorded {
 /// Names and shapes of a trace's tensors.
 type Room = BTreeMap<String, (DType, Vec<usize>)>;
 
-/// Writes the trace of `instances` to `path`, `batch` instances at a time; `headline` is the place of the task's headline
-/// complexity.
+/// Writes the trace of `instances` of the task `name` to `path`, `batch` instances at a time; `headline` is the place of the
+/// task's headline complexity.
 ///
 /// # Errors
 /// If a pass fails or the file cannot be written, or [`Error::Interrupted`].
 pub fn record(
     model: &Model,
-    task: &dyn Task,
+    (task, name): (&dyn Task, &str),
     instances: &[EvaluationInstance],
     (headline, batch): (usize, usize),
     contents: Contents,
@@ -66,8 +66,11 @@ pub fn record(
     let lengths: Vec<i64> = instances.iter().map(|entry| length(entry) as i64).collect();
     let (total, sequences) = (lengths.iter().sum::<i64>() as usize, lengths.len());
     let weights = policy_weights(model)?;
-    let writer =
-        TraceWriter::create(path, &metadata(model, task), &room(model, task, &weights, (sequences, total), contents))?;
+    let writer = TraceWriter::create(
+        path,
+        &metadata(model, task, data::complexity_range(task, name, headline)?),
+        &room(model, task, &weights, (sequences, total), contents),
+    )?;
     writer.write("lengths", 0, &Tensor::from_vec(lengths, sequences, &Device::Cpu)?)?;
     for (name, weight) in &weights {
         writer.write(name, 0, weight)?;
@@ -101,13 +104,14 @@ pub fn record(
     Ok(Recorded { sequences, tokens: total, max_depth: model.max_depth })
 }
 
-fn metadata(model: &Model, task: &dyn Task) -> BTreeMap<String, String> {
+fn metadata(model: &Model, task: &dyn Task, (least, most): (f32, f32)) -> BTreeMap<String, String> {
     let dimensions = model.backbone.dimensions();
     let entry = |key: &str, value: String| (key.to_owned(), value);
     BTreeMap::from([
         entry("d_ff", dimensions.d_ff.to_string()),
         entry("vocabulary", dimensions.vocabulary.to_string()),
         entry("headline", task.spec().headline.to_owned()),
+        entry("headline_range", format!("{least} {most}")),
     ])
 }
 

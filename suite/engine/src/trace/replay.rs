@@ -176,7 +176,7 @@ fn batch(trace: &Trace, sequences: &Range<usize>, tokens: &Range<usize>) -> Resu
     })
 }
 
-/// The complexity that an oracle sees, and its range over the trace.
+/// The complexity that an oracle sees, and its range: that of the metadata, or over the trace.
 fn headline<'a>(trace: &'a Trace, policy: &str) -> Result<(&'a [f32], (f32, f32))> {
     let named = trace.metadata.get("headline").map(String::as_str);
     let only = trace.complexities.keys().next().filter(|_| trace.complexities.len() == 1).map(String::as_str);
@@ -188,6 +188,11 @@ fn headline<'a>(trace: &'a Trace, policy: &str) -> Result<(&'a [f32], (f32, f32)
             "one tensor `complexity.NAME`, or several and the metadata key `headline` that names one of them";
         return Err(Error::Usage(format!("policy {policy} reads complexities: expected {expected}, found {found}")));
     };
+    if let Some(text) = trace.metadata.get("headline_range") {
+        let range = text.split_once(' ').and_then(|(least, most)| Some((least.parse().ok()?, most.parse().ok()?)));
+        let message = || format!("metadata key `headline_range`: expected two numbers, such as `1 4`, found `{text}`");
+        return Ok((values, range.ok_or_else(|| trace.damaged(message()))?));
+    }
     let defined = values.iter().copied().filter(|value| !value.is_nan());
     Ok((values, (defined.clone().fold(f32::INFINITY, f32::min), defined.fold(f32::NEG_INFINITY, f32::max))))
 }

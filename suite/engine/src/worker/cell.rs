@@ -116,7 +116,15 @@ impl<'a> Cell<'a> {
         let (cell, mut instances) = self.recall(monitor)?;
         instances.truncate(most.unwrap_or(usize::MAX));
         let places = (cell.headline, cell.plan.evaluation.batch);
-        trace::record(&cell.model, cell.task.as_ref(), &instances, places, contents, path, monitor)
+        trace::record(
+            &cell.model,
+            (cell.task.as_ref(), &cell.plan.task.name),
+            &instances,
+            places,
+            contents,
+            path,
+            monitor,
+        )
     }
 
     fn instances(&self, monitor: &dyn Monitor) -> Result<Vec<EvaluationInstance>> {
