@@ -286,8 +286,8 @@ fn what_is_written_has_the_keys_of_its_schema() {
     let board = bench().outcome("leaderboard", &["--format", "json"]).well().stdout;
     let trace = cell.join("trace.safetensors").to_str().expect("a path").to_owned();
     let (id, runs) = (cell.file_name().and_then(OsStr::to_str).expect("a name"), bench().runs());
-    let recorded = command().args(["trace", id, "--out", &trace, "--states", "--runs"]).arg(runs).status();
-    assert!(recorded.expect("the program").success());
+    let recorded = command().args(["trace", id, "--out", &trace, "--states", "--runs"]).arg(runs).output();
+    assert!(recorded.expect("the program").status.success());
     let replayed = command().args(["replay", &trace, "--policy", "anira-e"]).output().expect("the program").stdout;
     let first = replayed.split(|byte| *byte == b'\n').next().expect("a line");
     let written = [

@@ -9,11 +9,12 @@ use crate::catalogue;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Ask a policy about a trace: the states, the logits or both that any model had at every step
+/// Ask a policy about a trace
 ///
-/// Prints a JSON object for each token, with its depth and what the policy compared, weighed or believed. Weights of the
-/// policy are read from the trace. The depths are simulated: in a pass of the model, a token that halts may change what
-/// later tokens see. docs/traces.md has the format.
+/// A trace holds the states, the logits or both that a model had after every step, whoever made the model. For each token a
+/// JSON object is printed, with its depth and what the policy compared, weighed or believed. The policy's weights come from
+/// the trace. Depths are simulated: in a pass of the model, a token that halts may change what later tokens see.
+/// docs/traces.md has the format.
 #[derive(Debug, clap::Args)]
 pub struct ReplayArguments {
     /// The trace

@@ -45,7 +45,7 @@ pub struct ReplayedToken {
     pub sequence: usize,
     /// Position in the sequence: that of the trace if it has positions, from 0 otherwise.
     pub position: u32,
-    /// Steps that the policy gives the token, from 1 to D; of a policy that selects 0 if it never chooses the token.
+    /// Steps that the policy gives the token, from 1 to D; 0 if a selecting policy never chooses it.
     pub depth: u32,
     /// The number that was compared with a threshold after steps 1 to D; null where the policy was not asked or had none.
     pub scores: Vec<Option<f64>>,
