@@ -109,11 +109,11 @@ fn refusals(bench: &Bench) {
     let result = cell.join("result.json");
     let status = cell.join("status.json");
     let kept = [&result, &status].map(|path| fs::read(path).unwrap());
-    [&result, &status].map(|path| fs::remove_file(path).unwrap());
+    [&result, &status].iter().for_each(|path| fs::remove_file(path).unwrap());
     let unfinished = haltbench(&["trace", id, "--out", file, "--runs", runs]);
     assert_eq!(unfinished.status, 1);
     unfinished.says(&["this cell is not done"]);
-    [(&result, &kept[0]), (&status, &kept[1])].map(|(path, bytes)| fs::write(path, bytes).unwrap());
+    [&result, &status].iter().zip(&kept).for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something was left");
 }
 
