@@ -5,6 +5,7 @@
 //! difference on. `INSTA_UPDATE=always cargo test -p haltbench_tests --test metric_snapshots` records anew.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 #[path = "runs/program.rs"]
 mod program;
 
-use program::{Bench, json};
+use program::{Bench, command, json};
 
 /// Products modulo 3: learned in 150 small steps, and with so low a rate that a relative change of the rate by a
 /// millionth, which is more than rounding does, moves no metric by more than 0.002.
@@ -265,13 +266,14 @@ fn schemas() -> BTreeMap<String, Value> {
         .map(|(name, schema)| (name.trim_end_matches(".schema.json").to_owned(), schema.to_value()))
         .collect();
     schemas.insert("leaderboard".to_owned(), haltbench_report::schema().to_value());
+    schemas.insert("replay".to_owned(), haltbench_engine::trace::schema().to_value());
     schemas
 }
 
 #[test]
 fn schemas_are_exactly_as_recorded() {
     let schemas = schemas();
-    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["leaderboard", "metrics", "result", "timings"]);
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["leaderboard", "metrics", "replay", "result", "timings"]);
     for (name, schema) in schemas {
         settings("schemas").bind(|| insta::assert_snapshot!(format!("{name}.schema"), pretty(&schema)));
     }
@@ -282,7 +284,14 @@ fn what_is_written_has_the_keys_of_its_schema() {
     let schemas = schemas();
     let cell = cell("anira-e");
     let board = bench().outcome("leaderboard", &["--format", "json"]).well().stdout;
+    let trace = cell.join("trace.safetensors").to_str().expect("a path").to_owned();
+    let (id, runs) = (cell.file_name().and_then(OsStr::to_str).expect("a name"), bench().runs());
+    let recorded = command().args(["trace", id, "--out", &trace, "--states", "--runs"]).arg(runs).output();
+    assert!(recorded.expect("the program").status.success());
+    let replayed = command().args(["replay", &trace, "--policy", "anira-e"]).output().expect("the program").stdout;
+    let first = replayed.split(|byte| *byte == b'\n').next().expect("a line");
     let written = [
+        ("replay", serde_json::from_slice(first).expect("JSON")),
         ("result", json(&cell.join("result.json"))),
         ("timings", json(&cell.join("timings.json"))),
         ("metrics", last_lines(&cell).remove(0)),

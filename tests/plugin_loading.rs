@@ -66,7 +66,7 @@ fn observe(policy: &dyn OnlinePolicy, states: &Tensor) -> Result<Tensor> {
     let view = View::new(1, 3, &layout, &all, states, &no_logits, Phase::Evaluation, 1, None);
     match policy.observe(&view, &mut RowMemory::default())? {
         OnlineDecision::Hazards(hazards) => Ok(hazards),
-        OnlineDecision::Halt(_) => Err(Error::contract("stress", "expected hazards")),
+        _ => Err(Error::contract("stress", "expected hazards")),
     }
 }
 

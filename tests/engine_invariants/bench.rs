@@ -22,7 +22,7 @@ const COMPLEXITIES: (f32, f32) = (1.0, 9.0);
 /// What is added at random to a policy's initial weights: many start where every token is treated alike.
 const PERTURBATION: f64 = 0.5;
 /// Values at which a parameter may make a policy treat tokens differently.
-const TRIED: [f64; 15] = [0.5, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.7, 0.9, 0.97, 1.0, 2.0, 3.0, 10.0, 100.0];
+const TRIED: [f64; 16] = [0.5, 0.05, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.7, 0.9, 0.97, 1.0, 2.0, 3.0, 10.0, 100.0];
 /// Lengths of the sequences of a usual batch; one is a single token.
 pub const LENGTHS: [usize; 4] = [6, 1, 9, 4];
 

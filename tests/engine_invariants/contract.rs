@@ -119,6 +119,12 @@ impl OnlinePolicy for Faulty {
         if ["few flags", "many flags", "no distribution"].contains(&self.0.as_str()) {
             return Ok(OnlineDecision::Halt(self.flags(view, false)));
         }
+        if ["few scores", "many flags beside scores", "scores that are NaN"].contains(&self.0.as_str()) {
+            let rows = view.rows().len();
+            let scores = vec![f64::NAN; rows - usize::from(self.is("few scores"))];
+            let halts = vec![false; rows + usize::from(self.is("many flags beside scores"))];
+            return Ok(OnlineDecision::Scored { scores, halts });
+        }
         Ok(OnlineDecision::Hazards(self.column(view, -1.0)?))
     }
 
@@ -245,6 +251,8 @@ fn invariant_9_a_broken_contract_is_an_error_that_names_the_policy() {
         ("minus infinite", "hazards"),
         ("few flags", "19 flags for 20 rows"),
         ("many flags", "21 flags for 20 rows"),
+        ("few scores", "19 scores for 20 rows"),
+        ("many flags beside scores", "21 flags for 20 rows"),
     ];
     let soft = [
         ("too wide", "weights have the shape [20, 1], expected [20]"),
@@ -295,6 +303,10 @@ fn without_a_fault_nothing_is_refused() {
         evaluate(&model, &batch, Execution::Compacted, None).unwrap();
         training::loss(&model, &batch, &Noise::Seeded(1), None).unwrap();
     }
+    let subject = Subject::new(&ONLINE, &[("fault", Value::Text("scores that are NaN".to_owned()))]);
+    let (batch, _) = Bench::PLAIN.pack(&Bench::PLAIN.sequences(&LENGTHS));
+    let found = evaluate(&subject.model(&Bench::PLAIN), &batch, Execution::Compacted, None).unwrap();
+    assert!(found.depths.iter().all(|depth| *depth == 5), "a score that is no number halts nothing by itself");
 }
 
 #[test]

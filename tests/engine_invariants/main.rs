@@ -18,6 +18,7 @@ mod processes;
 mod random_matched;
 mod threads;
 mod timings;
+mod traces;
 mod training;
 
 use haltbench_sdk_dylib as _;

@@ -12,7 +12,9 @@ use crate::commands::explain::ExplainArguments;
 use crate::commands::leaderboard::LeaderboardArguments;
 use crate::commands::list::ListArguments;
 use crate::commands::rehearse::RehearseArguments;
+use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
+use crate::commands::trace::TraceArguments;
 use crate::commands::worker::WorkerArguments;
 
 /// A benchmark suite for token-level adaptive computation in recurrent Transformers
@@ -56,6 +58,8 @@ pub enum Command {
     Data(DataArguments),
     Run(RunArguments),
     Leaderboard(LeaderboardArguments),
+    Trace(TraceArguments),
+    Replay(ReplayArguments),
     Bench(BenchArguments),
     Worker(WorkerArguments),
     Rehearse(RehearseArguments),

@@ -18,7 +18,7 @@ use clap::Parser;
 use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
-use commands::{bench, completions, data, doctor, explain, leaderboard, list, rehearse, run, worker};
+use commands::{bench, completions, data, doctor, explain, leaderboard, list, rehearse, replay, run, trace, worker};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -48,6 +48,8 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Data(arguments) => data::run(arguments, plugins),
         Command::Run(arguments) => run::run(arguments, plugins),
         Command::Leaderboard(arguments) => leaderboard::run(arguments, plugins),
+        Command::Trace(arguments) => trace::run(arguments, plugins),
+        Command::Replay(arguments) => replay::run(arguments, plugins),
         Command::Bench(arguments) => bench::run(arguments, plugins),
         Command::Worker(arguments) => worker::run(arguments, plugins),
         Command::Rehearse(arguments) => rehearse::run(arguments, plugins),

@@ -65,7 +65,7 @@ fn decision(model: &Model, bench: &BenchModel, states: &Tensor) -> Tensor {
         },
         Policy::Online(policy) => match policy.observe(&view(1), &mut RowMemory::default()).unwrap() {
             OnlineDecision::Hazards(hazards) => hazards,
-            OnlineDecision::Halt(_) => panic!("the policy gives no hazards"),
+            _ => panic!("the policy gives no hazards"),
         },
         _ => panic!("expected an early or online policy"),
     }

@@ -47,14 +47,6 @@ impl Ledger {
             cost.per_row * rows as f64 + cost.per_key * pairs as f64 + cost.per_key_value * projections as f64;
     }
 
-    /// Charges decisions about `rows`, with a read-out of their logits if the policy asked for it.
-    pub fn decide(&mut self, model: &Model, layout: &TokenLayout, rows: &RowSet, read_out: bool) {
-        self.decide_about(model, rows.len());
-        if read_out {
-            self.read_out(model, layout, rows);
-        }
-    }
-
     /// Charges decisions about `rows` rows.
     pub fn decide_about(&mut self, model: &Model, rows: usize) {
         let flops = model.policy.decision_flops(model.backbone.dimensions().d_model);

@@ -2,7 +2,8 @@
 //!
 //! A batch flows through [`batch`] (packing), [`recurrence`] (the loop), [`training`] (loss, optimiser, checkpoints)
 //! or [`evaluation`] (compacted passes, tokens, measures; [`generation`] for tasks that are languages, [`baselines`]
-//! beside them), and ends in the [`store`]. [`decoding`] appends tokens to prompts. A suite file becomes cells in
+//! beside them), and ends in the [`store`]. [`decoding`] appends tokens to prompts, [`trace`] writes and reads what a pass
+//! computed at every step. A suite file becomes cells in
 //! [`plan`]; [`worker`] runs one cell, [`scheduler`] runs all of them in processes of their own.
 
 pub mod baselines;
@@ -29,6 +30,7 @@ pub mod recurrence;
 pub mod rehearsal;
 pub mod scheduler;
 pub mod store;
+pub mod trace;
 pub mod training;
 pub mod worker;
 

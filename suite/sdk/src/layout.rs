@@ -66,6 +66,18 @@ impl TokenLayout {
         self
     }
 
+    /// The same layout with other positions, one for each row: a recorded pass may hold some tokens of a sequence only.
+    ///
+    /// # Errors
+    /// If there are not as many positions as rows.
+    pub fn with_positions(mut self, positions: Vec<u32>) -> Result<Self> {
+        if positions.len() != self.rows() {
+            return Err(Error::invalid("positions", format!("{} of them", self.rows()), positions.len()));
+        }
+        self.position = positions;
+        Ok(self)
+    }
+
     /// Number of tokens.
     pub fn rows(&self) -> usize {
         self.sequence.len()
@@ -217,5 +229,9 @@ mod tests {
         let next = TokenLayout::after(&[3, 0], &[1, 2], &[10, 20]).unwrap();
         assert_eq!((next.position(0), next.position(2), next.sequence(2), next.start(2)), (3, 1, 1, 1));
         assert!(TokenLayout::new(&[2, 0], &[1, 2]).unwrap_err().to_string().contains("sequence 1"));
+        let some = layout.clone().with_positions(vec![1, 4, 5, 0, 2, 7]).unwrap();
+        assert_eq!((some.position(1), some.position(5), some.start(5)), (4, 7, 4));
+        let error = layout.with_positions(vec![0]).unwrap_err().to_string();
+        assert_eq!(error, "positions: expected 6 of them, found 1");
     }
 }

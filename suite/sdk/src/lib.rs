@@ -57,7 +57,7 @@ pub mod prelude {
     pub use crate::policy::{
         EarlyDecision, EarlyPolicy, Example, HaltingRecord, HaltingRule, HazardHistory, OnlineDecision, OnlinePolicy,
         Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, Role, RowMemory, SelectPolicy, Selection,
-        SoftDecision, SoftPolicy, Source, SourceDepths, SourceToken, View,
+        SoftDecision, SoftPolicy, Source, SourceDepths, SourceToken, StepWeights, View,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

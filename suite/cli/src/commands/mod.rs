@@ -8,6 +8,8 @@ pub mod explain;
 pub mod leaderboard;
 pub mod list;
 pub mod rehearse;
+pub mod replay;
 pub mod run;
 mod task;
+pub mod trace;
 pub mod worker;

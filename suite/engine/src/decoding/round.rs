@@ -120,7 +120,7 @@ impl Pass for Round<'_> {
         Ok(())
     }
 
-    fn ask<T>(
+    fn show<T>(
         &mut self,
         step: usize,
         (rows, states, all): (&RowSet, &Tensor, &Tensor),
@@ -157,8 +157,14 @@ impl Pass for Round<'_> {
             // All rows now have an entry for the state that they are in.
             self.read = self.depths.iter().copied().map(Some).collect();
         }
-        self.ledger.decide(model, &layout, rows, asked);
+        if asked {
+            self.ledger.read_out(model, &layout, rows);
+        }
         Ok(answer)
+    }
+
+    fn charge(&mut self, rows: &RowSet) {
+        self.ledger.decide_about(self.model, rows.len());
     }
 }
 

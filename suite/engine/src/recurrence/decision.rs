@@ -54,6 +54,14 @@ pub fn flags(model: &Model, what: &str, flags: Vec<bool>, rows: usize) -> Result
     Ok(flags)
 }
 
+/// One score, which may be NaN, and one flag for each of `rows` rows.
+pub fn scored(model: &Model, scores: Vec<f64>, halts: Vec<bool>, rows: usize) -> Result<(Vec<f64>, Vec<bool>)> {
+    if scores.len() != rows {
+        return Err(model.broken(format!("{} scores for {rows} rows", scores.len())));
+    }
+    Ok((scores, flags(model, "flags", halts, rows)?))
+}
+
 /// Probabilities of the depths from one row of scores.
 pub fn softmax(scores: &[f64]) -> Vec<f64> {
     let largest = scores.iter().copied().fold(f64::MIN, f64::max);

@@ -58,9 +58,12 @@ pub fn evaluate(
 ) -> Result<Evaluated> {
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
     let mut pass = Pass::new(model, batch, execution, privileged);
+    let believed = |(states, depths, distributions): halting::Outcome| {
+        (states, depths, distributions.as_deref().map(Beliefs::new))
+    };
     let (states, depths, beliefs) = match &model.policy {
-        Policy::Early(policy) => halting::early(&mut pass, policy.as_ref(), first)?,
-        Policy::Online(policy) => halting::online(&mut pass, policy.as_ref(), first)?,
+        Policy::Early(policy) => believed(halting::early(&mut pass, policy.as_ref(), first)?),
+        Policy::Online(policy) => believed(halting::online(&mut pass, policy.as_ref(), first)?),
         // The ledger charges what is executed: of mixtures the rows that still run, of selections all, however executed.
         Policy::Soft(policy) => {
             let mixture = soft::mix(model, policy.as_ref(), batch, first, (Phase::Evaluation, execution), privileged)?;
@@ -214,17 +217,20 @@ impl halting::Pass for Pass<'_> {
         Ok(())
     }
 
-    fn ask<T>(
+    fn show<T>(
         &mut self,
         step: usize,
         view: (&RowSet, &Tensor, &Tensor),
         ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
     ) -> Result<T> {
         let (answer, asked) = with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, ask)?;
-        self.bill.decide(view.0.iter().map(|row| (row, 1)));
         if asked {
             self.bill.read_out(view.0);
         }
         Ok(answer)
+    }
+
+    fn charge(&mut self, rows: &RowSet) {
+        self.bill.decide(rows.iter().map(|row| (row, 1)));
     }
 }

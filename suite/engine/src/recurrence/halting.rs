@@ -8,7 +8,6 @@ use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, HazardHistory, OnlineDecision, OnlinePolicy, Policy, RowMemory, View,
 };
 
-use super::beliefs::Beliefs;
 use super::{decision, shrink};
 use crate::Result;
 use crate::model::Model;
@@ -27,34 +26,52 @@ pub(crate) trait Pass {
     /// The steps after the last row has halted, of which `done` were taken.
     fn idle(&mut self, done: usize, states: &Tensor) -> Result<()>;
 
-    /// Shows the policy some rows with their states, out of the states of all rows, and charges its decision.
-    fn ask<T>(
+    /// Shows the policy some rows with their states, out of the states of all rows, and charges a read-out of logits.
+    fn show<T>(
         &mut self,
         step: usize,
         view: (&RowSet, &Tensor, &Tensor),
         ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
     ) -> Result<T>;
+
+    /// Charges a decision about each of `rows`.
+    fn charge(&mut self, rows: &RowSet);
+
+    /// Hears the numbers that were compared with a threshold after `step` steps, one for each of `rows`.
+    fn hear(&mut self, _step: usize, _rows: &RowSet, _scores: &[f64]) {}
+
+    /// Shows the policy some rows and charges its decision.
+    fn ask<T>(
+        &mut self,
+        step: usize,
+        view: (&RowSet, &Tensor, &Tensor),
+        ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
+    ) -> Result<T> {
+        let answer = self.show(step, view, ask)?;
+        self.charge(view.0);
+        Ok(answer)
+    }
 }
 
-/// States after the last step, depths, what the policy believed.
-pub(crate) type Outcome = (Tensor, Vec<u32>, Option<Beliefs>);
+/// States after the last step, depths, and a distribution over the depths 1..=D for each row where the policy has one.
+pub(crate) type Outcome = (Tensor, Vec<u32>, Option<Vec<Vec<f64>>>);
 
 /// Halts every row where an early policy says, from the states `first`.
 pub(crate) fn early(pass: &mut impl Pass, policy: &dyn EarlyPolicy, first: Tensor) -> Result<Outcome> {
     let (rows, most) = (pass.layout().rows(), pass.model().max_depth);
     let all = RowSet::all(rows);
     let decision = pass.ask(0, (&all, &first, &first), |view| policy.decide(view))?;
-    let (depths, beliefs) = match decision {
+    let (depths, distributions) = match decision {
         EarlyDecision::Depths(depths) => (decision::depths(pass.model(), depths, rows)?, None),
         EarlyDecision::Scores(scores) => {
             let values = decision::judged(pass.model(), "scores", &scores, &[rows, most], &first)?;
             let distributions: Vec<Vec<f64>> = values.chunks_exact(most).map(decision::softmax).collect();
             let depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
-            (depths, Some(Beliefs::new(&distributions)))
+            (depths, Some(distributions))
         }
     };
     let states = run_to(pass, &depths, first)?;
-    Ok((states, depths, beliefs))
+    Ok((states, depths, distributions))
 }
 
 /// The states after every row has taken as many steps as `depths` says.
@@ -88,6 +105,7 @@ pub(crate) fn forced(pass: &mut impl Pass, policy: &Policy, depths: &[u32], firs
         RowSet::from_mask(&depths.iter().map(|depth| keep(*depth as usize)).collect::<Vec<bool>>())
     };
     let mut memory = RowMemory::default();
+    pass.show(0, (&all, &first, &first), |view| policy.init(view, &mut memory))?;
     let (mut states, mut asked) = (first, all);
     let most = pass.model().max_depth;
     for step in 1..=most {
@@ -107,12 +125,14 @@ pub(crate) fn forced(pass: &mut impl Pass, policy: &Policy, depths: &[u32], firs
     Ok(states)
 }
 
-/// Halts every row where an online policy says, from the states `first`.
+/// Halts every row where an online policy says, from the states `first`. The score of a hazard is F(d), the probability of
+/// having halted by now, which the rules median and threshold compare.
 pub(crate) fn online(pass: &mut impl Pass, policy: &dyn OnlinePolicy, first: Tensor) -> Result<Outcome> {
     let (rows, most) = (pass.layout().rows(), pass.model().max_depth);
     let mut states = first;
     let mut memory = RowMemory::default();
     let mut running = RowSet::all(rows);
+    pass.show(0, (&running, &states, &states), |view| policy.init(view, &mut memory))?;
     let mut settled = RowSet::from_mask(&vec![false; rows]);
     let mut depths = vec![most as u32; rows];
     let mut histories: Vec<HazardHistory> = vec![HazardHistory::default(); rows];
@@ -127,14 +147,21 @@ pub(crate) fn online(pass: &mut impl Pass, policy: &dyn OnlinePolicy, first: Ten
         let decision = pass.ask(step, (&running, &seen, &states), |view| policy.observe(view, &mut memory))?;
         let halts = match decision {
             OnlineDecision::Halt(halts) => decision::flags(pass.model(), "flags", halts, running.len())?,
+            OnlineDecision::Scored { scores, halts } => {
+                let (scores, halts) = decision::scored(pass.model(), scores, halts, running.len())?;
+                pass.hear(step, &running, &scores);
+                halts
+            }
             OnlineDecision::Hazards(hazards) => {
                 has_distribution = true;
                 let values = decision::judged(pass.model(), "hazards", &hazards, &[running.len()], &seen)?;
-                let mut halts = Vec::with_capacity(values.len());
+                let (mut scores, mut halts) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
                 for (row, logit) in running.iter().zip(values) {
                     histories[row].push(decision::sigmoid(logit));
+                    scores.push(histories[row].cumulative());
                     halts.push(histories[row].halts(policy.rule(), most));
                 }
+                pass.hear(step, &running, &scores);
                 halts
             }
         };
@@ -157,8 +184,8 @@ pub(crate) fn online(pass: &mut impl Pass, policy: &dyn OnlinePolicy, first: Ten
         (running, settled) = (still, RowSet::from_mask(&halted_now));
     }
     pass.idle(last, &states)?;
-    let distributions: Vec<Vec<f64>> = histories.iter().map(|history| history.distribution(most)).collect();
-    Ok((states, depths, has_distribution.then(|| Beliefs::new(&distributions))))
+    let distributions = || histories.iter().map(|history| history.distribution(most)).collect();
+    Ok((states, depths, has_distribution.then(distributions)))
 }
 
 /// The rows of `settled` that a row of `running` can still see: later ones of the same sequence. No other needs keys and

@@ -5,6 +5,7 @@ mod beliefs;
 mod decision;
 mod evaluation;
 pub(crate) mod halting;
+pub(crate) mod recorded;
 mod select;
 mod soft;
 mod training;
@@ -12,8 +13,8 @@ mod unaided;
 
 pub use beliefs::Beliefs;
 pub use evaluation::{Evaluated, Execution, evaluate, evaluate_at};
-pub(crate) use training::sees_movement;
 pub use training::{Noise, Unrolled, unroll};
+pub(crate) use training::{dense_steps, sees_movement};
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};

@@ -3,7 +3,7 @@
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::RowSet;
-use haltbench_sdk::policy::{Combine, HaltingRecord, Phase, Privileged, RowMemory, SelectPolicy};
+use haltbench_sdk::policy::{Combine, HaltingRecord, Phase, Privileged, RowMemory, SelectPolicy, Selection};
 
 use super::decision;
 use super::training::{Unrolled, Walk};
@@ -20,6 +20,25 @@ pub(super) struct Selected {
     pub depths: Vec<u32>,
     /// About how many rows each read-out of logits was.
     pub readouts: Vec<RowSet>,
+}
+
+/// What the policy chooses before a step, and whether it read logits.
+pub(super) fn choose(
+    model: &Model,
+    policy: &dyn SelectPolicy,
+    batch: &Batch,
+    at: (usize, Phase),
+    (all, states): (&RowSet, &Tensor),
+    privileged: Option<&Privileged>,
+    memory: &mut RowMemory,
+) -> Result<(Selection, bool)> {
+    let (mut selection, asked) =
+        with_view(model, batch, at, (all, states, states), privileged, |view| policy.select(view, memory))?;
+    selection.chosen = decision::flags(model, "choices", selection.chosen, all.len())?;
+    if let Some(gate) = &selection.gate {
+        decision::numbers(model, "gates", gate, &[all.len()])?;
+    }
+    Ok((selection, asked))
 }
 
 /// Runs all D steps over every row and keeps the results of the chosen ones.
@@ -41,25 +60,22 @@ pub(super) fn pass(
     let mut readouts = Vec::new();
     for step in 0..model.max_depth {
         let all = walk.all.clone();
-        let (selection, asked) =
-            with_view(model, batch, (step, phase), (&all, &states, &states), privileged, |view| {
-                policy.select(view, &mut memory)
-            })?;
+        let at = (step, phase);
+        let (Selection { chosen, gate: offered, combine }, asked) =
+            choose(model, policy, batch, at, (&all, &states), privileged, &mut memory)?;
         readouts.extend(asked.then_some(all));
-        let chosen = decision::flags(model, "choices", selection.chosen, rows)?;
         // A row that rests from the start has no keys and values of an earlier step to offer.
         let must_project = step == 0 && model.halted_keys_values == HaltedKeysValues::LatestKv;
         let resting: Vec<bool> = chosen.iter().map(|chosen| !chosen && !must_project).collect();
         let candidate = walk.candidate(&states, &resting)?;
         let mask: Vec<f64> = chosen.iter().map(|chosen| f64::from(u8::from(*chosen))).collect();
         let mut gate = Tensor::from_vec(mask, rows, states.device())?.to_dtype(states.dtype())?;
-        if let Some(offered) = selection.gate {
-            decision::numbers(model, "gates", &offered, &[rows])?;
+        if let Some(offered) = offered {
             gate = (gate * &offered)?;
             gates.push(offered);
         }
         let gate = gate.unsqueeze(1)?;
-        let change = match selection.combine {
+        let change = match combine {
             Combine::Residual => (candidate - &states)?,
             Combine::Added => candidate,
         };

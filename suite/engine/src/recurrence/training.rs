@@ -202,6 +202,22 @@ pub(super) fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tens
     Ok(model.backbone.coda(states, &batch.layout, &batch.readout, None)?)
 }
 
+/// Tells `each` the states of all rows after 0, 1, ..., D steps in which nobody halts.
+pub(crate) fn dense_steps(
+    model: &Model,
+    batch: &Batch,
+    mut each: impl FnMut(usize, &Tensor) -> Result<()>,
+) -> Result<()> {
+    let mut walk = Walk::new(model, batch);
+    let mut states = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    each(0, &states)?;
+    for step in 1..=model.max_depth {
+        states = walk.candidate(&states, &vec![false; batch.rows()])?;
+        each(step, &states)?;
+    }
+    Ok(())
+}
+
 /// The states after every step of an unroll without gates, with the loss at each.
 fn every_step(model: &Model, batch: &Batch, mut states: Tensor, log_q: Option<Tensor>) -> Result<Unrolled> {
     let mut walk = Walk::new(model, batch);
@@ -301,6 +317,8 @@ fn online(
     let mut walk = Walk::new(model, batch);
     let mut memory = RowMemory::default();
     let mut states = first;
+    let view = (&walk.all, &states, &states);
+    with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.init(view, &mut memory))?;
     let mut depths = vec![most as u32; rows];
     let mut open = vec![true; rows];
     let mut cumulative = vec![0.0; rows];
@@ -320,15 +338,17 @@ fn online(
         let view = (&all, &states, &states);
         let (decision, _) =
             with_view(model, batch, (step, noise.phase()), view, privileged, |view| policy.observe(view, &mut memory))?;
-        match decision {
-            OnlineDecision::Halt(halt) => {
-                for (row, halts) in decision::flags(model, "flags", halt, rows)?.into_iter().enumerate() {
-                    if halts && open[row] && !every_step {
-                        open[row] = false;
-                        depths[row] = step as u32;
-                    }
+        let mut halt = |halts: Vec<bool>| {
+            for (row, halts) in halts.into_iter().enumerate() {
+                if halts && open[row] && !every_step {
+                    open[row] = false;
+                    depths[row] = step as u32;
                 }
             }
+        };
+        match decision {
+            OnlineDecision::Halt(halts) => halt(decision::flags(model, "flags", halts, rows)?),
+            OnlineDecision::Scored { scores, halts } => halt(decision::scored(model, scores, halts, rows)?.1),
             OnlineDecision::Hazards(hazards) => {
                 let values = decision::judged(model, "hazards", &hazards, &[rows], &states)?;
                 for (row, logit) in values.into_iter().enumerate() {

@@ -1,5 +1,7 @@
 //! A cell with everything its plan names: its instances, its model, and what its policy reads of another cell.
 
+use std::path::Path;
+
 use haltbench_sdk::policy::{Role, SourceDepths};
 
 use super::setting::Setting;
@@ -12,6 +14,7 @@ use crate::monitor::Monitor;
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
 use crate::store::{CellFolder, RunFolder, Timings};
+use crate::trace::{self, Contents, Recorded};
 
 /// A cell with everything its plan names.
 pub(super) struct Cell<'a> {
@@ -60,6 +63,21 @@ impl<'a> Cell<'a> {
         let speed = self.evaluator(&self.instances)?.time(&self.model, monitor)?;
         let timings = self.folder.timings().unwrap_or_default();
         self.folder.write_json("timings.json", &Timings { speed: Some(speed), ..timings })
+    }
+
+    /// Writes what the model computes at every step to `path`, of at most `most` instances.
+    pub fn trace(
+        &self,
+        path: &Path,
+        contents: Contents,
+        most: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Recorded> {
+        let instances = &self.instances[..most.unwrap_or(usize::MAX).min(self.instances.len())];
+        let setting = &self.setting;
+        let places = (setting.headline, self.plan.evaluation.batch);
+        let task = (setting.task.as_ref(), setting.name.as_str());
+        trace::record(&self.model, task, instances, places, contents, path, monitor)
     }
 
     /// An evaluation of `instances`.

@@ -7,6 +7,7 @@ mod train;
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::monitor::Monitor;
 use crate::panics;
 use crate::plugins::Catalogue;
 use crate::store::{Folder, Record, RunFolder, State, Status};
+use crate::trace::{Contents, Recorded};
 
 /// How often a worker looks whether another process still holds what it waits for.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -117,8 +119,27 @@ pub fn time_cell(
     contained(|| Cell::open(run, id, catalogue, device, monitor)?.time(monitor))
 }
 
+/// Writes what the model of a finished cell computes at every step of its evaluation, with nobody halting, to `path`; of at
+/// most `most` instances.
+///
+/// # Errors
+/// If the cell is not done or a pass fails, the file cannot be written, or [`Error::Interrupted`].
+pub fn trace_cell(
+    (run, id): (&RunFolder, &str),
+    catalogue: &Catalogue,
+    device: &str,
+    (path, contents, most): (&Path, Contents, Option<usize>),
+    monitor: &(dyn Monitor + Sync),
+) -> Result<Recorded> {
+    let folder = run.cell(id);
+    if folder.result()?.is_none() {
+        return Err(Error::Cell(format!("{}: this cell is not done", folder.path().display())));
+    }
+    contained(|| Cell::open(run, id, catalogue, device, monitor)?.trace(path, contents, most, monitor))
+}
+
 /// Does work on a thread with a large stack; a panic is an error.
-fn contained(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+fn contained<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     match threads::in_pool(|| catch_unwind(AssertUnwindSafe(work))) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::Cell(format!("panicked: {}", panics::message(panic.as_ref())))),

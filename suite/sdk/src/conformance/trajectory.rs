@@ -65,13 +65,14 @@ impl<'a> Trajectory<'a> {
         let all = &self.unroll.all;
         let mut memory = RowMemory::default();
         let mut tracks = vec![HazardTrack::default(); all.len()];
+        self.unroll.look(0, all, &self.states[0], |view| policy.init(view, &mut memory))?;
         let mut columns = Vec::new();
         let mut survival = Tensor::zeros(all.len(), DType::F64, self.states[0].device())?;
         for step in 1..=record.max_depth {
             let last = step == record.max_depth;
             let halts: Vec<bool> =
                 match self.unroll.look(step, all, &self.states[step], |view| policy.observe(view, &mut memory))? {
-                    OnlineDecision::Halt(halts) => halts,
+                    OnlineDecision::Halt(halts) | OnlineDecision::Scored { halts, .. } => halts,
                     OnlineDecision::Hazards(logits) => {
                         let found = numbers("hazards", &logits, &[all.len()])?;
                         // log_softmax over (s, 0) is (log sigmoid(s), log sigmoid(-s)) without overflow.

@@ -10,6 +10,9 @@
 //! | soft | accumulates weights; the output is a mixture over steps | [`SoftPolicy`] |
 //! | select | per step, some of the positions; may wake a token | [`SelectPolicy`] |
 //!
+//! An online policy that needs h(0) sees it in [`OnlinePolicy::init`], and one that compares a number with a threshold may
+//! return the number too ([`OnlineDecision::Scored`]), so that `haltbench replay` can show it.
+//!
 //! A policy is one file: a struct, one of the four traits, a declaration and one line that registers it. This online
 //! policy halts a token once its state has stopped moving:
 //!

@@ -12,10 +12,28 @@ pub enum OnlineDecision {
     Hazards(Tensor),
     /// Which rows halt now, without a gradient.
     Halt(Vec<bool>),
+    /// The same with the number of each row that was compared with a threshold, so that other thresholds can be tried
+    /// without another pass. It may be NaN where the row has no such number.
+    Scored {
+        /// The numbers that were compared, one for each row.
+        scores: Vec<f64>,
+        /// Which rows halt now.
+        halts: Vec<bool>,
+    },
 }
 
 /// Decides after every step whether a token halts.
 pub trait OnlinePolicy: Send + Sync {
+    /// Sees all rows before the first step, with the states h(0), so that it may remember them. This is no decision and
+    /// charges nothing but a read-out of logits: what a policy computes here belongs into
+    /// [`decision_flops`](Self::decision_flops).
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn init(&self, _view: &View, _memory: &mut RowMemory) -> Result<()> {
+        Ok(())
+    }
+
     /// Decides for the rows of the view, whose states are h(step); called after every step.
     ///
     /// # Errors

@@ -105,6 +105,11 @@ impl HazardHistory {
         self.hazard = hazard;
     }
 
+    /// F(d), the probability of having halted by the last step recorded: what the median and thresholds compare.
+    pub fn cumulative(&self) -> f64 {
+        self.mass.iter().sum()
+    }
+
     /// Probabilities of the depths 1..=max_depth, completed with the last hazard.
     pub fn distribution(&self, max_depth: usize) -> Vec<f64> {
         let mut mass = self.mass.clone();
@@ -168,6 +173,11 @@ mod tests {
             assert!((found - expected).abs() < 1e-12);
         }
         assert!((history.expected_depth(4) - 2.64).abs() < 1e-12);
+        let mut history = HazardHistory::default();
+        for (hazard, reached) in [(0.2, 0.2), (0.3, 0.44), (0.5, 0.72)] {
+            history.push(hazard);
+            assert!((history.cumulative() - reached).abs() < 1e-12);
+        }
     }
 
     #[test]

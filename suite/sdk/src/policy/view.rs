@@ -1,5 +1,6 @@
 //! What a policy may see when it decides.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
@@ -37,6 +38,7 @@ pub struct View<'a> {
     phase: Phase,
     seed: u64,
     privileged: Option<&'a Privileged>,
+    has_shown_states: Cell<bool>,
 }
 
 impl<'a> View<'a> {
@@ -53,7 +55,8 @@ impl<'a> View<'a> {
         seed: u64,
         privileged: Option<&'a Privileged>,
     ) -> Self {
-        Self { step, max_depth, layout, rows, states, logits, phase, seed, privileged }
+        let has_shown_states = Cell::new(false);
+        Self { step, max_depth, layout, rows, states, logits, phase, seed, privileged, has_shown_states }
     }
 
     /// Steps executed so far; 0 before the first.
@@ -73,7 +76,13 @@ impl<'a> View<'a> {
 
     /// States of the rows, `[rows.len(), d_model]`.
     pub fn states(&self) -> &Tensor {
+        self.has_shown_states.set(true);
         self.states
+    }
+
+    /// Whether the policy has asked for the states: a recorded pass may have none.
+    pub fn has_shown_states(&self) -> bool {
+        self.has_shown_states.get()
     }
 
     /// Which row is which token.

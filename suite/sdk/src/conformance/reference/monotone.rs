@@ -35,6 +35,7 @@ pub(super) fn online(policy: &dyn OnlinePolicy, unroll: &mut Unroll, start: Tens
     let max_depth = unroll.settings.max_depth;
     let mut memory = RowMemory::default();
     let mut tracks: Vec<HazardTrack> = vec![HazardTrack::default(); unroll.rows()];
+    unroll.look(0, &unroll.all, &start, |view| policy.init(view, &mut memory))?;
     let (states, depths) = iterate(unroll, start, |unroll, step, running, states| {
         let rows = RowSet::from_mask(running);
         let decision = unroll.look(step, &rows, states, |view| policy.observe(view, &mut memory))?;
@@ -104,6 +105,11 @@ fn halting_rows(
 ) -> Result<Vec<bool>> {
     match decision {
         OnlineDecision::Halt(halts) => {
+            sized("halting flags", &halts, rows.len())?;
+            Ok(halts)
+        }
+        OnlineDecision::Scored { scores, halts } => {
+            sized("scores", &scores, rows.len())?;
             sized("halting flags", &halts, rows.len())?;
             Ok(halts)
         }

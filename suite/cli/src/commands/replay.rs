@@ -1,0 +1,51 @@
+//! `haltbench replay`: what a policy decides about a recorded pass.
+
+use std::path::PathBuf;
+
+use haltbench_engine::trace::{Replay, Trace, replay};
+
+use crate::assign;
+use crate::catalogue;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Ask a policy about a trace
+///
+/// A trace holds the states, the logits or both that a model had after every step, whoever made the model. For each token a
+/// JSON object is printed, with its depth and what the policy compared, weighed or believed. The policy's weights come from
+/// the trace. Depths are simulated: in a pass of the model, a token that halts may change what later tokens see.
+/// docs/traces.md has the format.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArguments {
+    /// The trace
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Name of the policy (see `haltbench list policies`)
+    #[arg(long, value_name = "NAME")]
+    policy: String,
+    /// Set a parameter of the policy (see `haltbench explain NAME`); may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
+    /// Steps a token may take at most; all that were recorded if not given
+    #[arg(long, value_name = "D")]
+    max_depth: Option<usize>,
+    /// Seed of the policy's draws, if it makes any
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+}
+
+/// Prints the decisions.
+///
+/// # Errors
+/// If the trace is damaged, or the policy, a parameter or the depth does not fit it.
+pub fn run(arguments: &ReplayArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let declaration = catalogue::load(plugins)?.policy(&arguments.policy)?;
+    let parameters = assign::resolve(declaration.name, declaration.parameters, &arguments.assignments)?;
+    let trace = Trace::open(&arguments.file)?;
+    let (max_depth, seed) = (arguments.max_depth, arguments.seed);
+    let mut output = Output::new();
+    let asked = Replay { declaration, parameters: &parameters, max_depth, seed };
+    replay(&trace, &asked, |token| output.json_line(token))?;
+    output.flush()?;
+    Ok(0)
+}

@@ -1,0 +1,125 @@
+//! The layout of a trace: one safetensors file with tensors of known names.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use haltbench_sdk::names::nearest;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use crate::error::{Error, Result};
+
+/// What the metadata key `format` says.
+pub const FORMAT: &str = "haltbench-trace";
+/// What the metadata key `version` says.
+pub const VERSION: &str = "1";
+/// Names of single tensors.
+const NAMES: [&str; 6] = ["lengths", "states", "logits", "targets", "positions", "identities"];
+/// Beginnings of the names of tensors of which there may be several.
+pub const COMPLEXITY: &str = "complexity.";
+/// The same for the weights of a policy.
+pub const POLICY: &str = "policy.";
+
+/// The place of a tensor in the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// Type of its numbers.
+    pub dtype: Dtype,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Where it begins, in bytes from the start of the file.
+    pub start: u64,
+}
+
+/// Bytes of a number.
+pub fn width(dtype: Dtype) -> u64 {
+    if dtype == Dtype::F32 { 4 } else { 8 }
+}
+
+/// What a file says of itself.
+pub struct Header {
+    /// Its metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// Its tensors by name.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// Reads the header of the file `file`, which is at `path`, and makes sure that the file is whole.
+pub fn read_header(file: &mut File, path: &Path) -> Result<Header> {
+    let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
+    let unreadable = || Error::file(path, "cannot be read");
+    let length = file.metadata().map_err(unreadable())?.len();
+    let mut size = [0; 8];
+    if length < 8 {
+        return Err(damaged(format!("expected a safetensors file, found {length} bytes")));
+    }
+    file.read_exact(&mut size).map_err(unreadable())?;
+    let size = u64::from_le_bytes(size);
+    if size > length - 8 {
+        let rest = length - 8;
+        return Err(damaged(format!(
+            "expected a safetensors file with a header of {size} bytes, found {rest} more bytes"
+        )));
+    }
+    let mut bytes = vec![0; size as usize];
+    file.read_exact(&mut bytes).map_err(unreadable())?;
+    let header: Metadata = serde_json::from_slice(&bytes)
+        .map_err(|error| damaged(format!("expected the header of a safetensors file: {error}")))?;
+    let metadata: BTreeMap<String, String> = header.metadata().clone().into_iter().flatten().collect();
+    for (key, expected) in [("format", FORMAT), ("version", VERSION)] {
+        let found = metadata.get(key).map_or_else(|| "no such key".to_owned(), |found| format!("`{found}`"));
+        if metadata.get(key).is_none_or(|found| found != expected) {
+            return Err(damaged(format!("metadata key `{key}`: expected `{expected}`, found {found}")));
+        }
+    }
+    let tensors: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
+    let mut places = BTreeMap::new();
+    for (name, info) in &tensors {
+        check_name(name).and_then(|()| check_type(name, info.dtype)).map_err(damaged)?;
+        let start = 8 + size + info.data_offsets.0 as u64;
+        places.insert(name.clone(), Place { dtype: info.dtype, shape: info.shape.clone(), start });
+    }
+    let end = check_offsets(&tensors).map_err(damaged)? as u64;
+    if length != 8 + size + end {
+        return Err(damaged(format!("expected {} bytes, as its header says, found {length}", 8 + size + end)));
+    }
+    Ok(Header { metadata, places })
+}
+
+/// Makes sure that the tensors' bytes follow one another; gives their end.
+fn check_offsets(tensors: &BTreeMap<String, &TensorInfo>) -> Result<usize, String> {
+    let mut ordered: Vec<(&String, &&TensorInfo)> = tensors.iter().collect();
+    ordered.sort_by_key(|(_, info)| info.data_offsets);
+    let mut end = 0_usize;
+    for (name, info) in ordered {
+        let (from, to) = info.data_offsets;
+        let count = info.shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+        let bytes = count.and_then(|count| count.checked_mul(width(info.dtype) as usize));
+        if from != end || bytes.and_then(|bytes| from.checked_add(bytes)) != Some(to) {
+            let shape = &info.shape;
+            return Err(format!(
+                "tensor `{name}`: expected {shape:?} numbers from byte {end} on, found bytes {from} to {to}"
+            ));
+        }
+        end = to;
+    }
+    Ok(end)
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if NAMES.contains(&name) || name.starts_with(COMPLEXITY) || name.starts_with(POLICY) {
+        return Ok(());
+    }
+    let near = nearest(name, NAMES).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(format!("unknown tensor `{name}`{near} (there are {}, {COMPLEXITY}NAME and {POLICY}NAME)", NAMES.join(", ")))
+}
+
+fn check_type(name: &str, dtype: Dtype) -> Result<(), String> {
+    let is_whole = ["lengths", "targets", "positions", "identities"].contains(&name);
+    match (is_whole, dtype) {
+        (true, Dtype::I64) | (false, Dtype::F32 | Dtype::F64) => Ok(()),
+        (true, found) => Err(format!("tensor `{name}`: expected I64, found {found:?}")),
+        (false, found) => Err(format!("tensor `{name}`: expected F32 or F64, found {found:?}")),
+    }
+}

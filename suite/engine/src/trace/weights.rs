@@ -1,0 +1,74 @@
+//! A policy with the weights of a trace.
+
+use haltbench_sdk::candle_core::{Device, Tensor};
+use haltbench_sdk::candle_nn::VarBuilder;
+use haltbench_sdk::initialise::Variables;
+use haltbench_sdk::names::nearest;
+use haltbench_sdk::parameters::Parameters;
+use haltbench_sdk::policy::{Policy, PolicyContext, PolicyDeclaration};
+
+use super::format::POLICY;
+use super::reader::Trace;
+use crate::error::{Error, Result};
+use crate::panics;
+
+/// Hidden widths of feed-forward layers are this many times the width of a state, unless the trace says otherwise.
+const USUAL_RATIO: usize = 4;
+
+/// Builds the policy for `max_depth` steps and draws of `seed` over the weights `policy.NAME` of the trace.
+pub fn build(
+    trace: &Trace,
+    declaration: &PolicyDeclaration,
+    parameters: &Parameters,
+    max_depth: usize,
+    seed: u64,
+) -> Result<Policy> {
+    let d_model = trace.d_model().unwrap_or(1);
+    let d_ff = size(trace, "d_ff")?.unwrap_or(USUAL_RATIO * d_model);
+    let vocabulary = trace.vocabulary().map_or_else(|| size(trace, "vocabulary"), |found| Ok(Some(found)))?;
+    let built = |variables: VarBuilder<'static>| {
+        let vocabulary = vocabulary.unwrap_or(1);
+        let context = PolicyContext { d_model, d_ff, vocabulary, max_depth, parameters, variables, source: None, seed };
+        panics::caught(declaration.name, || Ok((declaration.build)(&context)?))
+    };
+    let variables = Variables::new(0, trace.dtype(), &Device::Cpu);
+    built(variables.builder())?;
+    for (name, initial) in variables.weights()? {
+        variables.set(&name, &weight(trace, declaration.name, &name, initial.dims())?)?;
+    }
+    let policy = built(variables.constants())?;
+    if policy.kind() != declaration.kind {
+        let (declared, found) = (declaration.kind.name(), policy.kind().name());
+        let message = format!("declares {declared} and builds {found}");
+        return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
+    }
+    Ok(policy)
+}
+
+/// A size that the metadata may tell.
+fn size(trace: &Trace, key: &str) -> Result<Option<usize>> {
+    let Some(text) = trace.metadata.get(key) else { return Ok(None) };
+    let size = text.parse().ok().filter(|size| (1..=1 << 30).contains(size));
+    let message = || format!("metadata key `{key}`: expected a whole number from 1 on, found `{text}`");
+    size.map(Some).ok_or_else(|| trace.damaged(message()))
+}
+
+fn weight(trace: &Trace, policy: &str, name: &str, expected: &[usize]) -> Result<Tensor> {
+    let name = format!("{POLICY}{name}");
+    let Some((shape, values)) = trace.numbers(&name)? else {
+        let near = nearest(&name, trace.names().filter(|name| name.starts_with(POLICY)));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!("policy {policy}: expected the tensor `{name}` {expected:?}, found no such tensor{near}");
+        return Err(Error::Usage(message));
+    };
+    if shape != expected {
+        return Err(Error::Usage(format!(
+            "tensor `{name}`: policy {policy} expects the shape {expected:?}, found {shape:?}"
+        )));
+    }
+    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        let found = values[place];
+        return Err(trace.damaged(format!("tensor `{name}`, number {place}: expected a finite number, found {found}")));
+    }
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(trace.dtype())?)
+}

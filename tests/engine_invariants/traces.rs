@@ -1,0 +1,170 @@
+//! Replaying a trace against evaluation and against plain loops: for every kind of policy.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use haltbench_engine::Error as EngineError;
+use haltbench_engine::batch::Batch;
+use haltbench_engine::model::Model;
+use haltbench_engine::recurrence::{Execution, evaluate};
+use haltbench_engine::trace::{Replay, ReplayedToken, Trace, TraceWriter, replay};
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
+use haltbench_sdk::parameters::Value;
+use haltbench_sdk::policy::{Phase, Privileged};
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, LENGTHS, Subject, close, for_all, subjects, tolerance};
+
+/// States after 0 to D steps of all rows, and logits after 1 to D.
+fn dense(model: &Model, batch: &Batch) -> (Vec<Tensor>, Vec<Tensor>) {
+    let all = RowSet::all(batch.rows());
+    let layers = model.backbone.dimensions().core_layers;
+    let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, layers, batch.rows());
+    let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout, None).unwrap()];
+    let mut logits = Vec::new();
+    for step in 1..=model.max_depth {
+        key_values.begin_dense(&all, &vec![false; batch.rows()], &states[step - 1]).unwrap();
+        let mut context = StepContext::new(step, &batch.layout, &all, &mut key_values);
+        states.push(model.backbone.step(&states[step - 1], &mut context).unwrap());
+        logits.push(model.backbone.coda(&states[step], &batch.layout, &all, None).unwrap());
+    }
+    (states, logits)
+}
+
+/// Writes everything about a batch and the policy's weights.
+fn write(path: &Path, model: &Model, batch: &Batch, privileged: &Privileged) {
+    let (states, logits) = dense(model, batch);
+    let device = Device::Cpu;
+    let layout = &batch.layout;
+    let column = |values: Vec<i64>| Tensor::new(values, &device).unwrap();
+    let sequences = 0..layout.sequences();
+    let mut tensors = BTreeMap::from([
+        ("states".to_owned(), Tensor::stack(&states, 0).unwrap()),
+        ("logits".to_owned(), Tensor::stack(&logits, 0).unwrap()),
+        ("lengths".to_owned(), column(sequences.clone().map(|s| layout.rows_of(s).len() as i64).collect())),
+        ("identities".to_owned(), column(sequences.map(|s| layout.identity(layout.rows_of(s).start) as i64).collect())),
+        ("complexity.c".to_owned(), Tensor::new(privileged.complexity.clone(), &device).unwrap()),
+    ]);
+    for (name, weight) in model.variables.weights().unwrap() {
+        if let Some(short) = name.strip_prefix("decider.") {
+            tensors.insert(format!("policy.{short}"), weight);
+        }
+    }
+    let (least, most) = privileged.range;
+    let metadata = BTreeMap::from([("headline_range".to_owned(), format!("{least} {most}"))]);
+    let room = tensors.iter().map(|(name, tensor)| (name.clone(), (tensor.dtype(), tensor.dims().to_vec()))).collect();
+    let writer = TraceWriter::create(path, &metadata, &room).unwrap();
+    tensors.iter().for_each(|(name, tensor)| writer.write(name, 0, tensor).unwrap());
+    writer.finish().unwrap();
+}
+
+fn replayed(subject: &Subject, bench: &Bench, path: &Path) -> Result<Vec<ReplayedToken>, EngineError> {
+    let parameters = Parameters::resolve(subject.declaration.name, subject.declaration.parameters, &subject.given)?;
+    let mut tokens = Vec::new();
+    let asked = Replay { declaration: subject.declaration, parameters: &parameters, max_depth: None, seed: bench.seed };
+    replay(&Trace::open(path)?, &asked, |token| {
+        tokens.push(token.clone());
+        Ok::<(), EngineError>(())
+    })?;
+    Ok(tokens)
+}
+
+/// What a selecting policy chooses on states that are given.
+fn chosen(model: &Model, batch: &Batch) -> Vec<u32> {
+    let Policy::Select(policy) = &model.policy else { panic!("not a selecting policy") };
+    let (states, logits) = dense(model, batch);
+    let all = RowSet::all(batch.rows());
+    let mut memory = haltbench_sdk::policy::RowMemory::default();
+    let mut depths = vec![0; batch.rows()];
+    for (step, states) in states[..model.max_depth].iter().enumerate() {
+        let read = || Ok(logits[step - 1].clone());
+        let phase = Phase::Evaluation;
+        let view = View::new(step, model.max_depth, &batch.layout, &all, states, &read, phase, model.seed, None);
+        for (depth, chosen) in depths.iter_mut().zip(policy.select(&view, &mut memory).unwrap().chosen) {
+            *depth += u32::from(chosen);
+        }
+    }
+    depths
+}
+
+fn reads(subject: &Subject) -> bool {
+    subject.given.get("reads") == Some(&Value::Flag(true))
+        || ["softmax-difference", "sure"].contains(&subject.declaration.name)
+}
+
+/// Whether the policy reads logits before the first step, which a trace does not have.
+fn reads_too_early(subject: &Subject) -> bool {
+    matches!(subject.declaration.kind, PolicyKind::Early | PolicyKind::Select) && reads(subject)
+}
+
+/// Under run-on a token that halts changes nothing for the others, so that evaluation sees the trajectory of the trace.
+fn equals_evaluation(subject: &Subject, bench: &Bench) -> bool {
+    let what = format!("{} {bench:?}", subject.label());
+    let model = subject.model(bench);
+    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+    let folder = std::env::temp_dir().join(format!("haltbench-traces-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("trace.safetensors");
+    write(&path, &model, &batch, &privileged);
+    let found = replayed(subject, bench, &path);
+    std::fs::remove_dir_all(&folder).unwrap();
+    if subject.declaration.training.has_source() {
+        assert!(found.unwrap_err().to_string().contains("reads the depths of another cell"), "{what}");
+        return subject.varies;
+    }
+    if reads_too_early(subject) {
+        assert!(found.unwrap_err().to_string().contains("those after 1 step or more"), "{what}");
+        return subject.varies;
+    }
+    let found = found.unwrap();
+    let depths: Vec<u32> = found.iter().map(|token| token.depth).collect();
+    if subject.declaration.kind == PolicyKind::Select {
+        assert_eq!(depths, chosen(&model, &batch), "{what}");
+        return depths.iter().any(|depth| *depth != depths[0]);
+    }
+    if subject.given.get("carry") == Some(&Value::Flag(true)) {
+        // Steps that start from states of its own making are not those of the trace.
+        return subject.varies;
+    }
+    if reads(subject) && bench.around > 0 {
+        // A coda with attention reads logits out of what other tokens halted with.
+        return subject.varies;
+    }
+    if subject.declaration.name == "fixed-answers" {
+        // The trace has no targets, so that no token is part of an answer.
+        assert!(depths.iter().all(|depth| *depth == 1), "{what}");
+        return subject.varies;
+    }
+    let expected = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
+    assert_eq!(depths, expected.depths, "{what}");
+    match expected.beliefs {
+        None => assert!(found.iter().all(|token| token.expected_depth.is_none()), "{what}"),
+        Some(beliefs) => {
+            let means: Vec<f64> = found.iter().map(|token| token.expected_depth.unwrap()).collect();
+            close(&what, &means, &beliefs.expected, tolerance(bench.dtype));
+            for (token, expected) in found.iter().zip(beliefs.distributions) {
+                let masses = token.weights.as_ref().or(token.distribution.as_ref()).unwrap();
+                let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+                close(&what, masses, &expected, 1e-5);
+            }
+        }
+    }
+    let is_asked = |token: &ReplayedToken| token.scores.iter().take_while(|score| score.is_some()).count();
+    for token in found.iter().filter(|token| is_asked(token) > 0) {
+        let asked = (token.depth as usize).min(bench.max_depth - 1);
+        assert_eq!(is_asked(token), asked, "{what}: asked after every step but the last: {token:?}");
+        assert_eq!(token.scores.iter().flatten().count(), asked, "{what}");
+        if let Some(distribution) = &token.distribution {
+            let reached: f64 = distribution[..asked].iter().sum();
+            assert!((reached - token.scores[asked - 1].unwrap()).abs() < 1e-9, "{what}: {token:?}");
+        }
+    }
+    depths.iter().any(|depth| *depth != depths[0])
+}
+
+#[test]
+fn a_replay_gives_the_decisions_of_an_evaluation_in_which_halting_changes_nothing_else() {
+    let benches = Bench::both_types().into_iter().filter(|bench| bench.halted == HaltedKeysValues::RunOn);
+    for_all(&benches.collect::<Vec<Bench>>(), equals_evaluation);
+    assert!(subjects().iter().any(|subject| subject.declaration.kind == PolicyKind::Soft));
+}

@@ -1,0 +1,14 @@
+//! `haltbench trace` and `haltbench replay` as a user meets them.
+
+use haltbench_sdk_dylib as _;
+
+#[path = "traces/bad_input.rs"]
+mod bad_input;
+#[path = "traces/cells.rs"]
+mod cells;
+#[path = "runs/program.rs"]
+mod program;
+#[path = "traces/pytorch.rs"]
+mod pytorch;
+#[path = "traces/replayed.rs"]
+mod replayed;
