@@ -21,10 +21,8 @@ state that is 0 has no relative step, and its token goes on.
 One subtraction and two norms for every executed step of a token.",
     reference: "Geiping et al. 2025, arXiv 2502.05171, latent difference",
     recipe: Recipe::LAST_STEP,
-    parameters: &[
-        ParameterSpec::real("threshold", 0.03, (0.0, 10.0), "relative step below which a token halts")
-            .knob(Trend::Shallower),
-    ],
+    parameters: &[ParameterSpec::real("threshold", 0.03, (0.0, 10.0), "relative step below which a token halts")
+        .knob(Trend::Shallower)],
     examples: &[Example {
         title: "from (3, 3.9) to (3, 4)",
         run: || {

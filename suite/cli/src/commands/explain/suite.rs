@@ -85,21 +85,27 @@ fn duration(seconds: f64) -> String {
 /// The models without their seeds: how each is trained, and what is evaluated on it.
 fn models(suite: &Suite) -> String {
     let mut order: Vec<String> = Vec::new();
-    let mut cells: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    // Settings of one policy are counted.
+    let mut cells: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();
     let seed = suite.models.first().map(|model| model.plan.seed);
     for cell in suite.cells.iter().filter(|cell| Some(cell.plan.model.seed) == seed) {
         let line = described(&cell.plan.model);
         if !order.contains(&line) {
             order.push(line.clone());
         }
-        let labels = cells.entry(line).or_default();
-        if !labels.contains(&cell.label.as_str()) {
-            labels.push(&cell.label);
+        let families = cells.entry(line).or_default();
+        match families.iter_mut().find(|(family, _)| *family == cell.family) {
+            Some((_, count)) => *count += 1,
+            None => families.push((&cell.family, 1)),
         }
     }
-    let line = |line: &String| format!("* {line}: {}\n", cells[line].join(", "));
+    let named = |(family, count): &(&str, usize)| match count {
+        1 => (*family).to_owned(),
+        count => format!("{family} with {count} settings"),
+    };
+    let line = |line: &String| format!("* {line}: {}\n", cells[line].iter().map(named).collect::<Vec<_>>().join(", "));
     format!(
-        "For each seed, with the cells that are evaluated on them:\n\n{}",
+        "For each seed, with the policies that are evaluated on them:\n\n{}",
         order.iter().map(line).collect::<String>()
     )
 }
