@@ -115,7 +115,7 @@ fn described(plan: &ModelPlan) -> String {
         format!(
             "{} steps, {}",
             stage.steps,
-            stage.recipe.describe().replace("all D steps", &format!("{} steps of the core", plan.max_depth))
+            stage.recipe.describe().replace("all D steps", &counted(plan.max_depth, "step of the core", "steps of the core"))
         )
     });
     let parameters = |choice: &plan::Choice| {
@@ -123,6 +123,10 @@ fn described(plan: &ModelPlan) -> String {
             choice.parameters.values().iter().map(|(name, value)| format!("{name}={value}")).collect();
         if values.is_empty() { choice.name.clone() } else { format!("{}({})", choice.name, values.join(",")) }
     };
-    let who = plan.policy.as_ref().map_or("no policy".to_owned(), parameters);
+    let who = plan.policy.as_ref().map_or("backbone alone".to_owned(), parameters);
     format!("{} · {} · {who} · {}", plan.task.name, plan.backbone.name, stages.collect::<Vec<_>>().join("; then "))
+}
+
+fn counted(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
 }
