@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -169,7 +170,12 @@ fn invariant_9_a_worker_without_its_plugin_says_so_and_leaves_what_is_done() {
     let worker_on = |what: &str, folder: &Path, arguments: &[&str]| {
         let mut worker = command();
         worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg(what).arg(folder.file_name().unwrap());
-        let output = worker.args(arguments).output().unwrap();
+        // A worker whose standard input is closed stops.
+        let worker = worker.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut worker = worker.spawn().unwrap();
+        let leash = worker.stdin.take();
+        let output = worker.wait_with_output().unwrap();
+        drop(leash);
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let worker = |arguments: &[&str]| worker_on("--cell", &cell, arguments);

@@ -39,6 +39,8 @@ pub(super) struct Queue<'a> {
     admitted: BTreeSet<&'a str>,
     /// Why something could not even be looked at.
     unreadable: BTreeMap<&'a str, String>,
+    /// What was stopped in order to be resumed, and what waited for it.
+    stopped: BTreeSet<&'a str>,
     /// Cells that are done.
     done: Vec<&'a Cell>,
     pub summary: Summary,
@@ -56,6 +58,7 @@ impl<'a> Queue<'a> {
             pending: BTreeSet::new(),
             admitted: BTreeSet::new(),
             unreadable: BTreeMap::new(),
+            stopped: BTreeSet::new(),
             done: Vec::new(),
             summary: Summary::default(),
         }
@@ -193,6 +196,10 @@ impl<'a> Queue<'a> {
                 continue;
             }
             self.waiting.remove(place);
+            if needs.iter().any(|need| self.stopped.contains(need.item.id())) {
+                self.record(item, &Status::of(State::Pending), report)?;
+                continue;
+            }
             match needs.iter().find_map(|need| self.obstacle(need)) {
                 None => return Ok(Some(item)),
                 Some(cause) => self.record(item, &Status::failed(cause), report)?,
@@ -311,7 +318,10 @@ impl<'a> Queue<'a> {
                 self.done.push(cell);
             }
             (Item::Cell(_), State::Failed) => self.summary.failed += 1,
-            _ => {}
+            (_, State::Pending | State::Running) => {
+                self.stopped.insert(item.id());
+            }
+            (Item::Model(_), State::Failed) => {}
         }
         report(Event::Ended(item, status));
         Ok(())
