@@ -106,12 +106,21 @@ fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_traine
         fs::remove_dir_all(&cell).unwrap();
         let again = bench.run(&[]).well();
         let aside = model.with_extension(format!("damaged-{}", number + 1));
-        let said = format!("computed again  model mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display());
+        let said =
+            format!("computed again  model mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display());
         let kept = format!("; what was there is kept in {}", aside.display());
-        again.says(&[&said, &kept, "started  model mano-stream · anira · anira-e", "; 1 models trained, 0 there already"]);
+        again.says(&[
+            &said,
+            &kept,
+            "started  model mano-stream · anira · anira-e",
+            "; 1 models trained, 0 there already",
+        ]);
         again.says(&["done already  mano-stream · anira · fixed", "2 of 2 cells done, 0 failed"]);
         let log = fs::read_to_string(model.join("log.txt")).unwrap();
-        assert!(log.contains(&format!("computed again: {}: damaged: ", file.display())) && log.contains(&kept), "{log}");
+        assert!(
+            log.contains(&format!("computed again: {}: damaged: ", file.display())) && log.contains(&kept),
+            "{log}"
+        );
         assert!(aside.join("log.txt").exists(), "{name}");
         assert_same(&bench.files(), &expected);
     }

@@ -29,7 +29,8 @@ fn another_suite_with_other_labels_trains_nothing() {
     assert!(!outcome.stderr.contains("started  model"), "{}", outcome.stderr);
     assert_eq!(models(&bench), trained);
     // A name is no part of a plan, so the cells are those of the other suite as well, to the last byte.
-    let pairs = [("fixed 0", "two 0"), ("anira-e 0", "E 0"), ("anira-o 0", "O 0"), ("random-matched:anira-e 0", "shuffled 0")];
+    let pairs =
+        [("fixed 0", "two 0"), ("anira-e 0", "E 0"), ("anira-o 0", "O 0"), ("random-matched:anira-e 0", "shuffled 0")];
     let after = bench.files();
     for (title, copied) in pairs {
         assert_eq!(bench.cell(title).file_name(), bench.cell(copied).file_name(), "{title}");
@@ -97,6 +98,12 @@ fn two_suites_that_run_at_once_train_each_model_once() {
     assert_eq!(models(&bench).len(), 2);
     let alone = Bench::new(&text);
     alone.run(LONG).well();
+    let count = |text: &str| {
+        let lines = [said.as_str(), second.as_str()].into_iter().flat_map(str::lines);
+        lines.filter(|line| line.starts_with(text)).count()
+    };
+    assert_eq!(count("trained in "), 2, "{said}{second}");
+    assert!(count("started  model ") > 2 && count("trained by another run in ") > 0, "{said}{second}");
     let trained = |title: &str| json(&bench.model(title).join("timings.json"))["training_steps"].clone();
     let mut waited = 0;
     for title in ["fixed 0", "anira-e 0"] {

@@ -1,6 +1,6 @@
 //! Recipes: how models are trained, as suites override it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::program::{Bench, assert_same, json, suite, until};
 const SHORT: &[&str] = &["--set", "training.steps=6"];
 
 /// The weights of the model of a cell by name.
-fn weights(bench: &Bench, title: &str) -> HashMap<String, Tensor> {
-    safetensors::load(bench.model(title).join("weights.safetensors"), &Device::Cpu).unwrap()
+fn weights(bench: &Bench, title: &str) -> BTreeMap<String, Tensor> {
+    safetensors::load(bench.model(title).join("weights.safetensors"), &Device::Cpu).unwrap().into_iter().collect()
 }
 
 fn is_same(left: &Tensor, right: &Tensor) -> bool {
@@ -23,7 +23,7 @@ fn is_same(left: &Tensor, right: &Tensor) -> bool {
 }
 
 /// The names of the weights that differ.
-fn moved(left: &HashMap<String, Tensor>, right: &HashMap<String, Tensor>) -> Vec<String> {
+fn moved(left: &BTreeMap<String, Tensor>, right: &BTreeMap<String, Tensor>) -> Vec<String> {
     assert_eq!(left.len(), right.len());
     left.iter().filter(|(name, tensor)| !is_same(tensor, &right[*name])).map(|(name, _)| name.clone()).collect()
 }
@@ -58,7 +58,8 @@ fn every_combination_that_is_one_trains_and_ends() {
             .to_owned(),
     );
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
-    let text = suite(&tables) + "\n[recipe.drawn]\nloss = \"last\"\nunroll = \"poisson-lognormal\"\nper = \"sequence\"\n";
+    let text =
+        suite(&tables) + "\n[recipe.drawn]\nloss = \"last\"\nunroll = \"poisson-lognormal\"\nper = \"sequence\"\n";
     let bench = Bench::new(&text);
     let count = recipes.len() + 2;
     let outcome = bench.run(&[SHORT, &["--set", "evaluation.instances=8"]].concat()).well();
@@ -70,7 +71,8 @@ fn every_combination_that_is_one_trains_and_ends() {
 #[test]
 fn what_is_not_trained_stays_as_it_is() {
     let base = "name = \"anira-e\"";
-    let with = |label: &str, more: &str| format!("name = \"anira-e\"\nlabel = \"{label}\"\nstart = \"anira-e\"\n{more}");
+    let with =
+        |label: &str, more: &str| format!("name = \"anira-e\"\nlabel = \"{label}\"\nstart = \"anira-e\"\n{more}");
     let tables = [
         base.to_owned(),
         with("decider", "recipe = { trains = \"policy\" }"),
@@ -81,7 +83,8 @@ fn what_is_not_trained_stays_as_it_is() {
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
     let bench = Bench::new(&suite(&tables[..4]));
     bench.run(SHORT).well();
-    fs::copy(bench.model("anira-e 0").join("weights.safetensors"), bench.suite().with_file_name("start.safetensors")).unwrap();
+    fs::copy(bench.model("anira-e 0").join("weights.safetensors"), bench.suite().with_file_name("start.safetensors"))
+        .unwrap();
     fs::write(bench.suite(), suite(&tables)).unwrap();
     bench.run(SHORT).well().says(&["5 of 5 cells done, 0 failed; 1 models trained, 0 there already"]);
     let start = weights(&bench, "anira-e 0");
@@ -130,7 +133,7 @@ fn invariant_8_a_run_stopped_in_the_second_stage_goes_on_to_the_same_bytes() {
     let step = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["step"].as_u64();
     let reached = |bench: &Bench| {
         let metrics = bench.models().get("anira-e 0").map(|model| fs::read_to_string(model.join("metrics.jsonl")));
-        metrics.and_then(Result::ok).and_then(|text| text.lines().filter_map(step).last()).unwrap_or(0)
+        metrics.and_then(Result::ok).and_then(|text| text.lines().filter_map(step).next_back()).unwrap_or(0)
     };
     for signal in ["INT", "KILL"] {
         let bench = Bench::new(&suite(&[staged]));
@@ -211,7 +214,10 @@ const WRONG: &[(&str, &str)] = &[
         "name = \"anira-e\"\nmax_depth = [2, 3]",
         "policy anira-e: max_depth: expected 3, for which it was trained, found 2: its weight decider.",
     ),
-    ("name = \"fixed\"\nlabel = \"none\"\nmax_depth = []", "policy fixed: max_depth: expected at least one value, found []"),
+    (
+        "name = \"fixed\"\nlabel = \"none\"\nmax_depth = []",
+        "policy fixed: max_depth: expected at least one value, found []",
+    ),
 ];
 
 #[test]
@@ -266,7 +272,7 @@ fn a_start_that_does_not_fit_fails_its_cell_and_names_the_weight() {
     renamed.insert(format!("{name}x"), tensor);
     let found = format!("{:?}", cut[&name].dims());
     for (tensors, found) in [(cut, found), (renamed, format!("none; did you mean `{name}x`?"))] {
-        safetensors::save(&tensors, Path::new(&file)).unwrap();
+        safetensors::save(&tensors.into_iter().collect(), Path::new(&file)).unwrap();
         let outcome = bench.run(SHORT);
         assert_eq!(outcome.status, 1, "{}", outcome.stderr);
         let said = format!("start.safetensors: weight {name}: expected the shape {shape}, found {found}");

@@ -21,8 +21,16 @@ const fn written(from: &'static str, to: &'static str, message: &'static str) ->
 
 const CASES: &[Case] = &[
     written("seeds = [0]", "seeds = []", "seeds: expected at least one, found none"),
-    written("name = \"tiny\"", "name = \"a/b\"", "name: expected a name that can be a folder's and is not `models`, found `a/b`"),
-    written("name = \"tiny\"", "name = \"..\"", "name: expected a name that can be a folder's and is not `models`, found `..`"),
+    written(
+        "name = \"tiny\"",
+        "name = \"a/b\"",
+        "name: expected a name that can be a folder's and is not `models`, found `a/b`",
+    ),
+    written(
+        "name = \"tiny\"",
+        "name = \"..\"",
+        "name: expected a name that can be a folder's and is not `models`, found `..`",
+    ),
     written("name = \"tiny\"", "name = \"models\"", "is not `models`, found `models`"),
     written("seeds = [0]", "seeds = [0, 0]", "the suite names the cell mano-stream · anira · fixed · seed 0 twice"),
     written("depth = 2", "depth = [2, 2]", "the suite names the cell mano-stream · anira · fixed"),

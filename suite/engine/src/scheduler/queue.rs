@@ -39,6 +39,8 @@ pub(super) struct Queue<'a> {
     admitted: BTreeSet<&'a str>,
     /// Why something could not even be looked at.
     unreadable: BTreeMap<&'a str, String>,
+    /// What a worker of this run has worked on, instead of waiting for that of another run.
+    worked: BTreeSet<String>,
     /// What was stopped in order to be resumed, and what waited for it.
     stopped: BTreeSet<&'a str>,
     /// Cells that are done.
@@ -58,6 +60,7 @@ impl<'a> Queue<'a> {
             pending: BTreeSet::new(),
             admitted: BTreeSet::new(),
             unreadable: BTreeMap::new(),
+            worked: BTreeSet::new(),
             stopped: BTreeSet::new(),
             done: Vec::new(),
             summary: Summary::default(),
@@ -179,7 +182,10 @@ impl<'a> Queue<'a> {
                 return Ok(());
             }
             match self.workers.hear() {
-                Some(Message::Line(id, line)) => report(Event::Progress(&id, &line)),
+                Some(Message::Line(id, line)) => {
+                    report(Event::Progress(&id, &line));
+                    self.worked.insert(id);
+                }
                 Some(Message::Closed(id)) => self.end(&id, report)?,
                 None => report(Event::Idle),
             }
@@ -219,9 +225,7 @@ impl<'a> Queue<'a> {
                 };
                 [start, own.plan.source.as_ref().and_then(|id| cell("source", id))]
             }
-            Item::Cell(own) => {
-                [model("model", &own.model), own.plan.source.as_ref().and_then(|id| cell("source", id))]
-            }
+            Item::Cell(own) => [model("model", &own.model), own.plan.source.as_ref().and_then(|id| cell("source", id))],
         };
         found.into_iter().flatten().collect()
     }
@@ -251,8 +255,7 @@ impl<'a> Queue<'a> {
         if self.summary.interrupted.is_some() {
             return Ok(());
         }
-        let untimed =
-            |cell: &&Cell| self.folder.cell(&cell.id).timings().is_none_or(|timings| timings.speed.is_none());
+        let untimed = |cell: &&Cell| self.folder.cell(&cell.id).timings().is_none_or(|timings| timings.speed.is_none());
         let due: Vec<&Cell> = self.done.iter().copied().filter(untimed).collect();
         for (place, cell) in due.iter().enumerate() {
             self.workers.start(Item::Cell(cell), Errand::Time)?;
@@ -312,7 +315,8 @@ impl<'a> Queue<'a> {
             }
         }
         match (item, status.state) {
-            (Item::Model(_), State::Done) => self.summary.trained += 1,
+            (Item::Model(model), State::Done) if self.worked.contains(&model.id) => self.summary.trained += 1,
+            (Item::Model(_), State::Done) => self.summary.reused += 1,
             (Item::Cell(cell), State::Done) => {
                 self.summary.done += 1;
                 self.done.push(cell);

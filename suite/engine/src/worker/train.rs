@@ -14,12 +14,10 @@ use super::setting::Setting;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::model::Model;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Stage};
 use crate::plan::{ModelPlan, Start};
 use crate::plugins::Catalogue;
-use crate::store::{
-    Checkpoint, MODEL_RESULT_SCHEMA, ModelFolder, ModelResult, RunFolder, Timings, write_model,
-};
+use crate::store::{Checkpoint, MODEL_RESULT_SCHEMA, ModelFolder, ModelResult, RunFolder, Timings, write_model};
 use crate::training::{Progress, Trainer};
 
 /// What the names of a policy's weights begin with: these need not be in the weights that training starts from.
@@ -34,6 +32,8 @@ pub(super) fn train(
     monitor: &dyn Monitor,
 ) -> Result<()> {
     let plan = folder.plan()?;
+    // Who started this process learns from it that it is not waiting for another.
+    monitor.progress(Stage::Training, 0, plan.training.steps, None);
     let setting = Setting::new(run, catalogue, &plan.task, device)?;
     // Only the depths on instances that training may see are read.
     let source = plan.source.as_ref().map(|source| setting.depths_of(source, &[])).transpose()?;
@@ -160,9 +160,7 @@ fn begin_with(variables: &Variables, start: &Start, run: &RunFolder) -> Result<(
 fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let bytes = fs::read(path).map_err(Error::file(path, "cannot be read"))?;
     let tensors = haltbench_sdk::candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
-    let damaged = |error: haltbench_sdk::candle_core::Error| Error::Damaged {
-        path: path.to_owned(),
-        message: error.to_string(),
-    };
+    let damaged =
+        |error: haltbench_sdk::candle_core::Error| Error::Damaged { path: path.to_owned(), message: error.to_string() };
     Ok(tensors.map_err(damaged)?.into_iter().collect())
 }
