@@ -54,11 +54,7 @@ pub struct Imitation {
 impl Imitation {
     /// The policy `name`: mean depths are fitted on the source's training tokens and looked up for those of its evaluation.
     /// `cues` reads a sequence up to the token that it tells the cues of.
-    pub fn build(
-        name: &'static str,
-        context: &PolicyContext,
-        cues: impl Fn(&[SourceToken]) -> Cues,
-    ) -> Result<Policy> {
+    pub fn build(name: &'static str, context: &PolicyContext, cues: impl Fn(&[SourceToken]) -> Cues) -> Result<Policy> {
         let Some(source) = context.source else {
             return Ok(Policy::early(Self { name, depths: RecordedDepths::default() }));
         };

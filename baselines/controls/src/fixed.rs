@@ -19,9 +19,7 @@ After `depth` steps. Trained once for every depth, it gives the frontier that an
 No decisions.",
     reference: "control",
     role: Role::FixedDepth,
-    parameters: &[
-        ParameterSpec::integer("depth", 1, (1, i64::MAX), "steps of every token, at most max_depth").depth(),
-    ],
+    parameters: &[ParameterSpec::integer("depth", 1, (1, i64::MAX), "steps of every token, at most max_depth").depth()],
     ..PolicyDeclaration::new("fixed", PolicyKind::Early, build)
 };
 

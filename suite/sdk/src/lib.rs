@@ -56,8 +56,8 @@ pub mod prelude {
     pub use crate::parameters::{ParameterSpec, Parameters, Trend};
     pub use crate::policy::{
         EarlyDecision, EarlyPolicy, Example, HaltingRecord, HaltingRule, HazardHistory, OnlineDecision, OnlinePolicy,
-        Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, Role, RowMemory, SelectPolicy, Selection, SoftDecision,
-        SoftPolicy, Source, SourceDepths, SourceToken, View,
+        Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, Role, RowMemory, SelectPolicy, Selection,
+        SoftDecision, SoftPolicy, Source, SourceDepths, SourceToken, View,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

@@ -27,11 +27,8 @@ pub(super) fn stages(
         }
     };
     if declaration.source == Source::DepthsAndModel || entry.of.is_some() && declaration.source == Source::Nothing {
-        let given = [
-            ("recipe", entry.recipe.is_some()),
-            ("stages", entry.stages.is_some()),
-            ("start", entry.start.is_some()),
-        ];
+        let given =
+            [("recipe", entry.recipe.is_some()), ("stages", entry.stages.is_some()), ("start", entry.start.is_some())];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
             return Err(Error::Usage(format!(
                 "{owner}: {key}: expected none, because its model is that of the policy named by `of`"
@@ -76,8 +73,12 @@ fn overlaid(
     table: &toml::Table,
 ) -> Result<Recipe> {
     if let Some(parameter) = declaration.parameters.iter().find(|spec| table.contains_key(spec.name)) {
-        let what = if parameter.is_knob() { "a knob, which acts in evaluation alone" } else { "a parameter of the policy" };
-        return Err(Error::Usage(format!("{owner}: {key}: `{}` is {what}; it stands beside the recipe", parameter.name)));
+        let what =
+            if parameter.is_knob() { "a knob, which acts in evaluation alone" } else { "a parameter of the policy" };
+        return Err(Error::Usage(format!(
+            "{owner}: {key}: `{}` is {what}; it stands beside the recipe",
+            parameter.name
+        )));
     }
     let unwritable = |error: toml::ser::Error| Error::Usage(format!("{owner}: {key}: {error}"));
     let mut whole = toml::Table::try_from(base).map_err(unwritable)?;
@@ -89,14 +90,16 @@ fn overlaid(
         };
         (name.clone(), value)
     }));
-    let recipe: Recipe = whole
-        .try_into()
-        .map_err(|error| Error::Usage(format!("{owner}: {key}: {}", wording::sentence(&error))))?;
+    let recipe: Recipe =
+        whole.try_into().map_err(|error| Error::Usage(format!("{owner}: {key}: {}", wording::sentence(&error))))?;
     if let Some((field, expected)) = recipe.fault() {
         return Err(Error::Usage(format!("{owner}: {key}.{field}: expected {expected}")));
     }
     let mixes = matches!(declaration.kind, PolicyKind::Soft | PolicyKind::Select);
-    if mixes && recipe != (Recipe { regulariser_warmup: recipe.regulariser_warmup, trains: recipe.trains, ..Recipe::SAMPLED }) {
+    if mixes
+        && recipe
+            != (Recipe { regulariser_warmup: recipe.regulariser_warmup, trains: recipe.trains, ..Recipe::SAMPLED })
+    {
         return Err(Error::Usage(format!(
             "{owner}: {key}: expected loss = \"halted\" and unroll = \"policy\", because it is {}: its weights or choices \
              are the model's output",

@@ -258,7 +258,10 @@ impl Place<'_> {
                 let (cell, model) = self.plan(policy, &siblings)?;
                 let (id, model_id) = (cell.id()?, model.id()?);
                 if !ids.cells.insert(id.clone()) {
-                    return Err(Error::Usage(format!("the suite names the cell {} twice", title(&model, &policy.label))));
+                    return Err(Error::Usage(format!(
+                        "the suite names the cell {} twice",
+                        title(&model, &policy.label)
+                    )));
                 }
                 if ids.models.insert(model_id.clone()) {
                     let title = title(&model, &policy.label);

@@ -126,7 +126,16 @@ fn is_zero(number: &usize) -> bool {
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { instances: 100, calibration: 0, batch: 64, generated_strings: 16, in_range: None, between: None, beyond: None, max_depth: None }
+        Self {
+            instances: 100,
+            calibration: 0,
+            batch: 64,
+            generated_strings: 16,
+            in_range: None,
+            between: None,
+            beyond: None,
+            max_depth: None,
+        }
     }
 }
 

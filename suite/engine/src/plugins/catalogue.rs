@@ -177,7 +177,13 @@ mod tests {
     }
 
     fn entry(policy: &'static PolicyDeclaration, provider: &'static str, file: &str) -> Entry {
-        Entry { declaration: Declaration::Policy(policy), provider, file: file.into(), fingerprint: Vec::new(), code: String::new() }
+        Entry {
+            declaration: Declaration::Policy(policy),
+            provider,
+            file: file.into(),
+            fingerprint: Vec::new(),
+            code: String::new(),
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::{Candidates, EarlierCandidates, gather_rows, log_sigmoid, passthrough, update_rows};
 use haltbench_sdk::policy::{
-    EarlyDecision, EarlyPolicy, HaltingRecord, OnlineDecision, OnlinePolicy, LossAt, Phase, Policy, Privileged, RowMemory,
+    EarlyDecision, EarlyPolicy, HaltingRecord, LossAt, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged,
+    RowMemory,
 };
 use haltbench_sdk::random::Stream;
 

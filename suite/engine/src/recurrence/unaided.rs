@@ -160,11 +160,10 @@ mod tests {
             let found = weights(StepWeights::Geometric, ratio);
             assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected / 15.0).abs() < 1e-15));
         }
-        assert!(self::step_weights(
-            &Recipe { step_weights: StepWeights::Geometric, ..Recipe::EVERY_STEP },
-            5000
-        )
-        .iter()
-        .all(|weight| weight.is_finite()));
+        assert!(
+            self::step_weights(&Recipe { step_weights: StepWeights::Geometric, ..Recipe::EVERY_STEP }, 5000)
+                .iter()
+                .all(|weight| weight.is_finite())
+        );
     }
 }

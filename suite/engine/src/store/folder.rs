@@ -83,7 +83,9 @@ impl<R: Record> Folder<R> {
     /// [`Error::File`].
     pub fn clear(&self) -> Result<()> {
         match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file(&self.path, "cannot be removed")(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::file(&self.path, "cannot be removed")(error))
+            }
             _ => Ok(()),
         }
     }

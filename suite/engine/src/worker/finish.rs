@@ -21,8 +21,8 @@ use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
 use crate::plugins::Catalogue;
 use crate::store::{
-    BaselineResult, CellResult, Folder, MetricRow, MetricsLog, RESULT_SCHEMA, Record, Timings, TrainingLine, read_tokens,
-    write_tokens,
+    BaselineResult, CellResult, Folder, MetricRow, MetricsLog, RESULT_SCHEMA, Record, Timings, TrainingLine,
+    read_tokens, write_tokens,
 };
 
 impl Cell<'_> {

@@ -201,8 +201,7 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
 /// Finishes every cell whose policy is given.
 pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
     for cell in &suite.cells {
-        let found =
-            policies.iter().find(|policy| policy.label == cell.label && policy.policy == cell.plan.policy);
+        let found = policies.iter().find(|policy| policy.label == cell.label && policy.policy == cell.plan.policy);
         if let Some(policy) = found {
             finish_cell(&run.cell(&cell.id), cell, policy);
         }

@@ -142,7 +142,10 @@ impl Recipe {
                 return Some(("loss", "last or every-step with unroll = \"full\", found halted".to_owned()));
             }
             (LossAt::Last | LossAt::EveryStep, Unroll::Policy) => {
-                return Some(("loss", "halted with unroll = \"policy\"; every step is unrolled with \"full\"".to_owned()));
+                return Some((
+                    "loss",
+                    "halted with unroll = \"policy\"; every step is unrolled with \"full\"".to_owned(),
+                ));
             }
             (LossAt::EveryStep | LossAt::Halted, Unroll::Uniform | Unroll::PoissonLognormal) => {
                 return Some(("loss", "last where depths are drawn: the loss is at the depth drawn".to_owned()));
@@ -162,7 +165,10 @@ impl Recipe {
             return Some(("backpropagate", format!("0 unless depths are drawn, found {}", self.backpropagate)));
         }
         if matches!(self.trains, Trains::Policy) && !self.uses_policy() {
-            return Some(("trains", "all or backbone where the policy takes no part in training, found policy".to_owned()));
+            return Some((
+                "trains",
+                "all or backbone where the policy takes no part in training, found policy".to_owned(),
+            ));
         }
         (matches!(self.loss, LossAt::EveryStep) && fixed_weights && self.regulariser_warmup > 0).then(|| {
             let found = self.regulariser_warmup;

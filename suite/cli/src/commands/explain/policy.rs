@@ -27,7 +27,8 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     let training = match (declaration.source, declaration.recipe.uses_policy()) {
         (Source::DepthsAndModel, _) => "none: the model is that of the policy that `of` names".to_owned(),
         (Source::Depths, _) => {
-            "with the model, after reading the depths of the policy that `of` names, at the depths that it decides".to_owned()
+            "with the model, after reading the depths of the policy that `of` names, at the depths that it decides"
+                .to_owned()
         }
         (Source::Nothing, true) => format!("with the model: {}", declaration.recipe.describe()),
         (Source::Nothing, false) => {
