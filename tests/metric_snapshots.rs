@@ -91,16 +91,20 @@ fn cell(policy: &str) -> PathBuf {
     bench().cell(&format!("{policy} 0"))
 }
 
-/// The last lines of metrics.jsonl.
-fn last_lines(cell: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(cell.join("metrics.jsonl")).expect("metrics");
+fn model(policy: &str) -> PathBuf {
+    bench().model(&format!("{policy} 0"))
+}
+
+/// The last lines of the metrics.jsonl of a policy's model.
+fn last_lines(policy: &str) -> Vec<Value> {
+    let text = fs::read_to_string(model(policy).join("metrics.jsonl")).expect("metrics");
     text.lines().rev().take(5).map(|line| serde_json::from_str(line).expect("a line")).collect()
 }
 
 /// What is recorded of a cell, by name: value, tolerance, and the reason where there is no value.
-fn metrics(cell: &Path) -> Value {
+fn metrics(policy: &str) -> Value {
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
-    let result = json(&cell.join("result.json"));
+    let result = json(&cell(policy).join("result.json"));
     let mut all = BTreeMap::new();
     for (name, tolerance) in TOLERANCES {
         for split in ["in_range", "beyond"] {
@@ -123,7 +127,7 @@ fn metrics(cell: &Path) -> Value {
     all.insert("tokens".to_owned(), json!({ "value": ledger("tokens"), "tolerance": 0.0 }));
     all.insert("weights".to_owned(), json!({ "value": result["weights"]["total"].as_f64(), "tolerance": 0.0 }));
     for (key, tolerance) in [("cross_entropy", 0.03), ("regulariser", 0.005)] {
-        let lines = last_lines(cell);
+        let lines = last_lines(policy);
         let mean = lines.iter().map(|line| line[key].as_f64().expect("a number")).sum::<f64>() / lines.len() as f64;
         all.insert(format!("final {key}"), json!({ "value": rounded(mean), "tolerance": tolerance }));
     }
@@ -202,7 +206,7 @@ fn metrics_are_as_recorded_within_their_tolerances() {
     let mut settings = settings("metrics");
     settings.set_comparator(Box::new(Tolerant));
     for policy in POLICIES {
-        let metrics = metrics(&cell(policy));
+        let metrics = metrics(policy);
         settings.bind(|| insta::assert_snapshot!(policy, pretty(&metrics)));
     }
 }
@@ -211,7 +215,7 @@ fn metrics_are_as_recorded_within_their_tolerances() {
 #[test]
 fn the_recorded_metrics_are_of_models_that_have_learned() {
     for policy in POLICIES {
-        let metrics = metrics(&cell(policy));
+        let metrics = metrics(policy);
         let value = |name: &str| metrics[name]["value"].as_f64().expect("a number");
         assert!(value("in_range token_accuracy") > 0.9 && value("final cross_entropy") < 0.2, "{policy}: {metrics}");
         let spared = (value("in_range depth") - value("in_range answer_depth")).abs();
@@ -273,7 +277,8 @@ fn schemas() -> BTreeMap<String, Value> {
 #[test]
 fn schemas_are_exactly_as_recorded() {
     let schemas = schemas();
-    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["leaderboard", "metrics", "replay", "result", "timings"]);
+    let names = ["leaderboard", "metrics", "model", "replay", "result", "timings"];
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), names);
     for (name, schema) in schemas {
         settings("schemas").bind(|| insta::assert_snapshot!(format!("{name}.schema"), pretty(&schema)));
     }
@@ -294,7 +299,8 @@ fn what_is_written_has_the_keys_of_its_schema() {
         ("replay", serde_json::from_slice(first).expect("JSON")),
         ("result", json(&cell.join("result.json"))),
         ("timings", json(&cell.join("timings.json"))),
-        ("metrics", last_lines(&cell).remove(0)),
+        ("model", json(&model("anira-e").join("result.json"))),
+        ("metrics", last_lines("anira-e").remove(0)),
         ("leaderboard", serde_json::from_str(&board).expect("JSON")),
     ];
     for (name, document) in written {

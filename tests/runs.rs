@@ -2,6 +2,8 @@
 
 use haltbench_sdk_dylib as _;
 
+#[path = "runs/code.rs"]
+mod code;
 #[path = "runs/controls.rs"]
 mod controls;
 #[path = "runs/damaged_files.rs"]
@@ -12,14 +14,20 @@ mod drawn_instances;
 mod failing_cells;
 #[path = "runs/interruptions.rs"]
 mod interruptions;
+#[path = "runs/models.rs"]
+mod models;
 #[path = "runs/numbers.rs"]
 mod numbers;
 #[path = "runs/overlap.rs"]
 mod overlap;
 #[path = "runs/program.rs"]
 mod program;
+#[path = "runs/recipes.rs"]
+mod recipes;
 #[path = "runs/same_bytes.rs"]
 mod same_bytes;
+#[path = "runs/sweeps.rs"]
+mod sweeps;
 #[path = "runs/timing.rs"]
 mod timing;
 #[path = "runs/wrong_input.rs"]

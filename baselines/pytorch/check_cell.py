@@ -2,7 +2,7 @@
 
     python check_cell.py runs/quick/<cell id>
 
-The prompt is read back from tokens.parquet, the weights from checkpoint/; depths, predictions and confidences must be
+The prompt is read back from tokens.parquet, the weights from runs/models/; depths, predictions and confidences must be
 those of the model here, and the numbers of result.json those that pandas computes from tokens.parquet.
 """
 
@@ -17,8 +17,13 @@ import torch
 from model import load
 
 
+def model_of(folder: Path) -> str:
+    """The identifier of the model that the cell is of."""
+    return json.loads((folder / "result.json").read_text())["model"]
+
+
 def check_model(folder: Path, table: pd.DataFrame) -> int:
-    model = load(folder / "checkpoint").eval()
+    model = load(folder.parent.parent / "models" / model_of(folder)).eval()
     checked = 0
     with torch.no_grad():
         for _, tokens in table.groupby("instance", sort=False):
@@ -78,9 +83,12 @@ def main() -> None:
     folder = Path(sys.argv[1])
     plan = tomllib.loads((folder / "plan.toml").read_text())
     table = pd.read_parquet(folder / "tokens.parquet")
-    print(f"{plan['label']}: {check_measures(folder, table)} measures agree with pandas")
-    if plan["policy"]["name"] in ("anira-e", "anira-o"):
-        print(f"{plan['label']}: depths, predictions and confidences of {check_model(folder, table)} tokens agree")
+    name = plan["policy"]["name"]
+    print(f"{name}: {check_measures(folder, table)} measures agree with pandas")
+    if name in ("anira-e", "anira-o"):
+        # The reference knows one option, and the depth that a model was trained for.
+        assert (plan["halted_keys_values"], plan["max_depth"]) == ("freeze-state", plan["model"]["max_depth"])
+        print(f"{name}: depths, predictions and confidences of {check_model(folder, table)} tokens agree")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 This is a reference, not a trainer: every step of the core runs on every row, attention is a full masked product,
 nothing is cached and nothing is skipped. It follows "Understanding Dynamic Compute Allocation in Recurrent
-Transformers" (arXiv 2602.08864) and reads the suite's checkpoints: `model.safetensors` with
+Transformers" (arXiv 2602.08864) and reads the suite's checkpoints: `weights.safetensors` with
 Llama's tensor names, and `config.json` beside it.
 
 Depths are counted from 1, as in the paper: a token of depth d* takes the core's steps 1, ..., d*.
@@ -297,7 +297,7 @@ def objective(
 
 
 def load(directory: str | Path) -> Anira:
-    """Reads the `config.json` and `model.safetensors` that the suite writes into a cell's `checkpoint/`."""
+    """Reads the `config.json` and `weights.safetensors` of a model that the suite has trained."""
     directory = Path(directory)
     stored = json.loads((directory / "config.json").read_text())
     backbone, policy = stored["backbone"], stored["policy"]
@@ -309,9 +309,9 @@ def load(directory: str | Path) -> Anira:
         max_depth=stored["max_depth"],
         decider_width=max(1, math.floor(policy["parameters"]["decider_width"] * sizes["d_model"] + 0.5)),
         policy=policy["name"],
-        halted_keys_values=stored["halted_keys_values"],
+        halted_keys_values=stored["halted_keys_values"] or FREEZE_STATE,
         **sizes,
     )
     model = Anira(config)
-    model.load_state_dict(load_file(directory / "model.safetensors"))
+    model.load_state_dict(load_file(directory / "weights.safetensors"))
     return model

@@ -125,9 +125,10 @@ fn random_matched_mixes_across_what_it_need_not_keep() {
         let group = |token: &SourceToken| (token.split, group(token));
         assert_ne!(histograms(&shuffled(coarse, &source, 1), group), histograms(&source, group), "{coarse} {fine}");
     }
-    let by_default = Subject::registered("random-matched", &[]).fresh(&Bench::PLAIN).unwrap();
-    let Policy::Early(mut policy) = by_default.policy else { panic!("an early policy") };
-    policy.prepare(&SourceDepths { evaluation: source.clone(), training: vec![] }, 1).unwrap();
+    let depths = SourceDepths { evaluation: source.clone(), training: vec![] };
+    let bench = Bench { seed: 1, ..Bench::PLAIN };
+    let by_default = Subject::registered("random-matched", &[]).built(&bench, Some(&depths)).unwrap();
+    let Policy::Early(policy) = by_default.policy else { panic!("an early policy") };
     let layout = TokenLayout::new(&[source.iter().filter(|token| token.identity == 3).count()], &[3]).unwrap();
     let rows = RowSet::all(layout.rows());
     let states = Tensor::zeros((layout.rows(), 2), DType::F64, &Device::Cpu).unwrap();

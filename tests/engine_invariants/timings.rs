@@ -63,5 +63,5 @@ fn policies_that_cannot_be_made_to_halt_are_refused() {
     let refusal = |policy, mean_depth| step::measure(&model(policy, mean_depth), 1).unwrap_err().to_string();
     assert!(refusal("fixed", Some(2.0)).contains("fixed decides depths itself"));
     assert!(refusal("oracle-complexity", None).contains("reads labels"));
-    assert!(refusal("random-matched", None).contains("trained borrowed"));
+    assert!(refusal("random-matched", None).contains("reads another policy's depths"));
 }

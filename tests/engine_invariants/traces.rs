@@ -108,7 +108,7 @@ fn equals_evaluation(subject: &Subject, bench: &Bench) -> bool {
     write(&path, &model, &batch, &privileged);
     let found = replayed(subject, bench, &path);
     std::fs::remove_dir_all(&folder).unwrap();
-    if subject.declaration.training.has_source() {
+    if subject.declaration.source.has_depths() {
         assert!(found.unwrap_err().to_string().contains("reads the depths of another cell"), "{what}");
         return subject.varies;
     }

@@ -48,9 +48,7 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
         ("tokens.parquet", flip),
         ("tokens.parquet", cut),
         ("tokens.parquet", lose),
-        ("metrics.jsonl", flip),
-        ("checkpoint/model.safetensors", flip),
-        ("checkpoint/config.json", lose),
+        ("vocabulary.json", flip),
         ("plan.toml", flip),
         ("result.json", raise_a_digit),
         ("result.json", cut),
@@ -66,6 +64,7 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
         assert_eq!(outcome.stderr.lines().count(), 1, "{name}: {}", outcome.stderr);
         let again = bench.run(&[]).well();
         again.says(&["done already  mano-stream · anira · fixed", "started  mano-stream · anira · anira-e"]);
+        again.says(&["done already  model mano-stream · anira · anira-e", "; 0 models trained, 1 there already"]);
         again
             .says(&[&format!("computed again  mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display())]);
         let log = fs::read_to_string(bench.cell("anira-e 0").join("log.txt")).unwrap();
@@ -76,6 +75,58 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
         assert_same(&bench.files(), &expected);
         bench.outcome("leaderboard", &[]).well();
     }
+}
+
+/// A model is looked at when something needs it: a cell that is not done, or somebody who wants it overwritten.
+#[test]
+fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_trained_again() {
+    let bench = Bench::new(&suite(&POLICIES[..2]));
+    bench.run(&[]).well();
+    let expected = bench.files();
+    let cases: &[Damage] = &[
+        ("metrics.jsonl", flip),
+        ("metrics.jsonl", lose),
+        ("weights.safetensors", flip),
+        ("weights.safetensors", cut),
+        ("config.json", lose),
+        ("plan.toml", flip),
+        ("result.json", flip),
+        ("result.json", cut),
+        ("result.json", lose),
+    ];
+    for (number, (name, damage)) in cases.iter().enumerate() {
+        let (cell, model) = (bench.cell("anira-e 0"), bench.model("anira-e 0"));
+        let file = model.join(name);
+        damage(&file);
+        if number == 0 {
+            let kept = bench.run(&[]).well();
+            kept.says(&["done already  mano-stream · anira · anira-e", "; 0 models trained, 0 there already"]);
+            bench.outcome("leaderboard", &[]).well();
+        }
+        fs::remove_dir_all(&cell).unwrap();
+        let again = bench.run(&[]).well();
+        let aside = model.with_extension(format!("damaged-{}", number + 1));
+        let said =
+            format!("computed again  model mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display());
+        let kept = format!("; what was there is kept in {}", aside.display());
+        again.says(&[
+            &said,
+            &kept,
+            "started  model mano-stream · anira · anira-e",
+            "; 1 models trained, 0 there already",
+        ]);
+        again.says(&["done already  mano-stream · anira · fixed", "2 of 2 cells done, 0 failed"]);
+        let log = fs::read_to_string(model.join("log.txt")).unwrap();
+        assert!(
+            log.contains(&format!("computed again: {}: damaged: ", file.display())) && log.contains(&kept),
+            "{log}"
+        );
+        assert!(aside.join("log.txt").exists(), "{name}");
+        assert_same(&bench.files(), &expected);
+    }
+    flip(&bench.model("anira-e 0").join("weights.safetensors"));
+    bench.run(&["--overwrite", "--only", "anira-e"]).well().says(&["; 1 models trained, 0 there already"]);
+    assert_same(&bench.files(), &expected);
 }
 
 /// Where the folder of a cell goes when it is set aside for the `number`-th time.
@@ -121,12 +172,12 @@ fn invariant_8_a_folder_of_another_cell_or_version_is_set_aside_whole() {
     };
     let old = || {
         // A result of another version, hash and all.
-        let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 3", "\"schema\": 2", 1);
+        let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 4", "\"schema\": 3", 1);
         fs::write(cell.join("result.json"), &text).unwrap();
         fs::remove_file(cell.join("status.json")).unwrap();
     };
     let cases: [(&dyn Fn(), &str); 2] =
-        [(&foreign, "it is the result of cell "), (&old, "its schema is 2, this program reads 3")];
+        [(&foreign, "it is the result of cell "), (&old, "its schema is 3, this program reads 4")];
     for (number, (damage, reason)) in cases.into_iter().enumerate() {
         damage();
         let before = fs::read(cell.join("result.json")).unwrap();
@@ -168,9 +219,7 @@ fn invariant_8_what_cannot_be_read_fails_its_cell_and_is_not_touched() {
 fn invariant_8_a_cell_that_is_being_computed_is_not_overwritten() {
     let bench = Bench::new(&suite(&POLICIES[1..2]));
     let mut first = bench.start(LONG);
-    until("a checkpoint", || {
-        bench.cells().get("anira-e 0").is_some_and(|cell| cell.join("checkpoint/training.safetensors").exists())
-    });
+    until("a checkpoint", || bench.is_resumable("anira-e 0"));
     let mut second = bench.start(&[LONG, &["--overwrite"]].concat());
     until("both ends", || first.ended().is_some() && second.ended().is_some());
     assert!(first.wait().success() && second.wait().success(), "{}", bench.said());
@@ -206,7 +255,7 @@ fn stopped_at_seed(seed: u64) -> Bench {
     let bench = Bench::new(&suite(&POLICIES[1..2]).replacen("seeds = [0]", &format!("seeds = [{seed}]"), 1));
     let mut run: Running = bench.start(LONG);
     let title = format!("anira-e {seed}");
-    let metrics = || bench.cells().get(&title).map(|cell| fs::read(cell.join("metrics.jsonl")));
+    let metrics = || bench.models().get(&title).map(|model| fs::read(model.join("metrics.jsonl")));
     until("a third line of metrics", || {
         metrics().is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count() >= 3))
     });
@@ -216,63 +265,68 @@ fn stopped_at_seed(seed: u64) -> Bench {
     bench
 }
 
+/// Makes the only cell and its model as if they had not finished.
+fn forget(bench: &Bench) {
+    let (cell, model) = (bench.cell("anira-e 0"), bench.model("anira-e 0"));
+    fs::write(model.join("log.txt"), "").unwrap();
+    for folder in [cell, model] {
+        for name in ["status.json", "result.json"] {
+            let _ = fs::remove_file(folder.join(name));
+        }
+    }
+}
+
 #[test]
 fn invariant_8_a_damaged_checkpoint_costs_its_steps_and_nothing_else() {
     let (bench, expected) = stopped();
-    let cell = bench.cell("anira-e 0");
-    let saved = fs::read(cell.join("checkpoint/training.safetensors")).unwrap();
-    let metrics = fs::read(cell.join("metrics.jsonl")).unwrap();
+    let model = bench.model("anira-e 0");
+    let saved = fs::read(model.join("training.safetensors")).unwrap();
+    let metrics = fs::read(model.join("metrics.jsonl")).unwrap();
     for (damage, reason) in
         [(cut as fn(&Path), "training.safetensors: damaged"), (flip, "training.safetensors: damaged")]
     {
-        let file = cell.join("checkpoint/training.safetensors");
+        let file = model.join("training.safetensors");
         fs::write(&file, &saved).unwrap();
-        fs::write(cell.join("metrics.jsonl"), &metrics).unwrap();
-        fs::write(cell.join("log.txt"), "").unwrap();
-        for name in ["status.json", "result.json"] {
-            let _ = fs::remove_file(cell.join(name));
-        }
+        fs::write(model.join("metrics.jsonl"), &metrics).unwrap();
+        forget(&bench);
         damage(&file);
         bench.run(LONG).well();
-        let log = fs::read_to_string(cell.join("log.txt")).unwrap();
+        let log = fs::read_to_string(model.join("log.txt")).unwrap();
         assert!(log.contains("started over: ") && log.contains(reason), "{log}");
         assert_same(&bench.files(), &expected);
     }
 }
 
 #[test]
-fn invariant_8_a_checkpoint_of_another_cell_is_not_resumed() {
+fn invariant_8_a_checkpoint_of_another_model_is_not_resumed() {
     let (bench, expected) = stopped();
-    let cell = bench.cell("anira-e 0");
+    let model = bench.model("anira-e 0");
     let other = stopped_at_seed(1);
-    let name = "checkpoint/training.safetensors";
-    fs::copy(other.cell("anira-e 1").join(name), cell.join(name)).unwrap();
+    let name = "training.safetensors";
+    fs::copy(other.model("anira-e 1").join(name), model.join(name)).unwrap();
     bench.run(LONG).well();
-    let log = fs::read_to_string(cell.join("log.txt")).unwrap();
-    assert!(log.contains("started over: ") && log.contains("training.safetensors: damaged: it is of cell "), "{log}");
+    let log = fs::read_to_string(model.join("log.txt")).unwrap();
+    assert!(log.contains("started over: ") && log.contains("training.safetensors: damaged: it is of model "), "{log}");
     assert_same(&bench.files(), &expected);
 }
 
 #[test]
 fn invariant_8_torn_or_lost_metrics_end_as_if_nothing_had_happened() {
     let (bench, expected) = stopped();
-    let cell = bench.cell("anira-e 0");
-    let names = ["metrics.jsonl", "checkpoint/training.safetensors"];
-    let saved = names.map(|name| fs::read(cell.join(name)).unwrap());
+    let model = bench.model("anira-e 0");
+    let names = ["metrics.jsonl", "training.safetensors"];
+    let saved = names.map(|name| fs::read(model.join(name)).unwrap());
     let torn = |path: &Path| fs::write(path, &saved[0][..saved[0].len() - 9]).unwrap();
     let ahead = |path: &Path| fs::write(path, [&saved[0][..], b"{\"step\": 1"].concat()).unwrap();
     let cases: [Mishap; 3] = [(&torn, true), (&|path: &Path| lose(path), true), (&ahead, false)];
     for (damage, over) in cases {
         for (name, bytes) in names.iter().zip(&saved) {
-            fs::write(cell.join(name), bytes).unwrap();
+            fs::write(model.join(name), bytes).unwrap();
         }
-        fs::write(cell.join("log.txt"), "").unwrap();
-        for name in ["status.json", "result.json"] {
-            let _ = fs::remove_file(cell.join(name));
-        }
-        damage(&cell.join("metrics.jsonl"));
+        forget(&bench);
+        damage(&model.join("metrics.jsonl"));
         bench.run(LONG).well();
-        let log = fs::read_to_string(cell.join("log.txt")).unwrap();
+        let log = fs::read_to_string(model.join("log.txt")).unwrap();
         assert_eq!(log.contains("started over: ") && log.contains("metrics.jsonl"), over, "{log}");
         assert_same(&bench.files(), &expected);
     }
@@ -283,12 +337,18 @@ fn leftovers_of_a_killed_write_do_not_stay() {
     let bench = Bench::new(&suite(&POLICIES[..1]));
     bench.run(&[]).well();
     let expected = bench.files();
-    let cell = bench.cell("fixed 0");
-    for name in ["status.json", "result.json"] {
-        fs::remove_file(cell.join(name)).unwrap();
+    let (cell, model) = (bench.cell("fixed 0"), bench.model("fixed 0"));
+    for folder in [&cell, &model] {
+        for name in ["status.json", "result.json"] {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
     }
-    for name in ["result.json", "tokens.parquet", "checkpoint/model.safetensors", "checkpoint/training.safetensors"] {
-        fs::write(cell.join(format!("{name}.new")), "torn").unwrap();
+    for (folder, names) in
+        [(cell, ["result.json", "tokens.parquet"]), (model, ["weights.safetensors", "training.safetensors"])]
+    {
+        for name in names {
+            fs::write(folder.join(format!("{name}.new")), "torn").unwrap();
+        }
     }
     bench.run(&[]).well();
     assert_same(&bench.files(), &expected);
@@ -301,7 +361,7 @@ fn cells_of_another_version_are_mentioned_and_left_alone() {
     fs::create_dir_all(&old).unwrap();
     fs::write(old.join("plan.toml"), "schema = 1\nlabel = \"fixed\"\nseed = 0\n").unwrap();
     fs::write(old.join("result.json"), "{}").unwrap();
-    let mentioned = "holds 1 cell of another version of haltbench (plan schema 2 is read); they are left as they are";
+    let mentioned = "holds 1 cell of another version of haltbench (plan schema 3 is read); they are left as they are";
     bench.run(&[]).well().says(&[mentioned, "1 of 1 cells done, 0 failed"]);
     bench.outcome("leaderboard", &[]).well().says(&[mentioned]);
     assert_eq!(fs::read_to_string(old.join("result.json")).unwrap(), "{}");

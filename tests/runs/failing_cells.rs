@@ -1,6 +1,8 @@
 //! A cell that fails takes no other with it and says why.
 
 use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -48,9 +50,10 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
         assert_eq!(bench.state(title), ("done".to_owned(), String::new()), "{title}");
     }
     let borrowing = "random-matched:stress(fault=panic)";
-    let source = bench.cell(&format!("{} 0", label("panic")));
-    let source = format!("its source {} ({}) failed", label("panic"), source.file_name().unwrap().display());
-    let borrowed = [source.as_str()];
+    let model = bench.model(&format!("{} 0", label("panic")));
+    let model = model.file_name().unwrap().display().to_string();
+    let borrowed = format!("its model mano-stream · anira · {} · seed 0 ({model}) failed: panicked", label("panic"));
+    let borrowed = [borrowed.as_str()];
     let causes = CAUSES.iter().map(|(fault, texts)| (label(fault), *texts));
     let board = leaderboard(&bench);
     let (rows, missing) = (&board["boards"][0]["rows"], &board["boards"][0]["missing"]);
@@ -61,6 +64,7 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
     for (policy, texts) in causes.chain([(borrowing.to_owned(), &borrowed[..])]) {
         let (state, cause) = bench.state(&format!("{policy} 0"));
         assert_eq!(state, "failed", "{policy}");
+        assert_eq!(bench.model_state(&format!("{policy} 0")).0, "failed", "{policy}");
         for text in texts {
             assert!(cause.contains(text), "the cause of {policy} lacks `{text}`: {cause}");
         }
@@ -144,6 +148,17 @@ fn invariant_9_a_cell_that_cannot_be_locked_fails_alone_with_the_reason() {
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     let cause = format!("fixed · seed 0: {}: cannot be opened: ", cell.join("lock").display());
     outcome.says(&[&cause, "nothing of it was touched", "1 of 2 cells done, 1 failed"]);
+
+    // A model that cannot be locked fails the cells that need it.
+    let (cell, model) = (bench.cell("anira-e 0"), bench.model("anira-e 0"));
+    fs::remove_dir_all(cell).unwrap();
+    fs::remove_file(model.join("lock")).unwrap();
+    fs::create_dir(model.join("lock")).unwrap();
+    let outcome = bench.run(&["--only", "anira-e"]);
+    assert_eq!(outcome.status, 1, "{}", outcome.stderr);
+    let cause = format!("cannot be read: {}: cannot be opened: ", model.join("lock").display());
+    outcome.says(&[&cause, "nothing of it was touched", "0 of 1 cells done, 1 failed"]);
+    assert!(bench.state("anira-e 0").1.contains(&cause), "{:?}", bench.state("anira-e 0"));
 }
 
 #[test]
@@ -151,19 +166,32 @@ fn invariant_9_a_worker_without_its_plugin_says_so_and_leaves_what_is_done() {
     let bench = Bench::new(&suite(&["name = \"stress\""]));
     bench.run(&["--plugin", &plugin()]).well();
     let cell = bench.cell("stress 0");
-    let worker = |arguments: &[&str]| {
+    let model = bench.model("stress 0");
+    let worker_on = |what: &str, folder: &Path, arguments: &[&str]| {
         let mut worker = command();
-        worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg("--cell").arg(cell.file_name().unwrap());
-        let output = worker.args(arguments).output().unwrap();
+        worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg(what).arg(folder.file_name().unwrap());
+        // A worker whose standard input is closed stops.
+        let worker = worker.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut worker = worker.spawn().unwrap();
+        let leash = worker.stdin.take();
+        let output = worker.wait_with_output().unwrap();
+        drop(leash);
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
+    let worker = |arguments: &[&str]| worker_on("--cell", &cell, arguments);
     assert_eq!(worker(&[]), (Some(0), String::new()), "a finished cell needs no plugin");
+    assert_eq!(worker_on("--model", &model, &[]), (Some(0), String::new()), "a finished model needs no plugin");
     assert_eq!(bench.state("stress 0").0, "done");
     for name in ["status.json", "result.json"] {
         fs::remove_file(cell.join(name)).unwrap();
     }
     assert_eq!(worker(&[]), (Some(2), "error: unknown policy `stress`\n".to_owned()));
     assert_eq!(bench.state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
+    for name in ["status.json", "result.json"] {
+        fs::remove_file(model.join(name)).unwrap();
+    }
+    assert_eq!(worker_on("--model", &model, &[]), (Some(2), "error: unknown policy `stress`\n".to_owned()));
+    assert_eq!(bench.model_state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
     let (status, said) = worker(&["--plugin", "/nowhere.so"]);
     assert!(status == Some(2) && said.starts_with("error: /nowhere.so: no such file"), "{status:?}: {said}");
 }

@@ -17,10 +17,6 @@ fn long(policies: &[&str]) -> (Bench, Bench) {
     (whole, Bench::new(&suite(policies)))
 }
 
-fn checkpoint(bench: &Bench, title: &str) -> bool {
-    bench.cells().get(title).is_some_and(|cell| cell.join("checkpoint/training.safetensors").exists())
-}
-
 #[test]
 fn invariant_8_a_run_killed_at_any_moment_ends_with_the_same_bytes() {
     const KILLS: usize = 12;
@@ -39,7 +35,7 @@ fn invariant_8_a_run_killed_at_any_moment_ends_with_the_same_bytes() {
             break;
         }
         let mut run = bench.start(&[]);
-        let is_resumable = || checkpoint(&bench, "fixed 0") || checkpoint(&bench, "anira-e 0");
+        let is_resumable = || bench.is_resumable("fixed 0") || bench.is_resumable("anira-e 0");
         // On a busy machine a moment in a run rarely falls between a checkpoint and the end of training: some are sought.
         match kills % 3 {
             0 => until("a checkpoint or the end of the run", || is_resumable() || run.ended().is_some()),
@@ -71,13 +67,13 @@ fn invariant_8_a_run_killed_at_any_moment_ends_with_the_same_bytes() {
 fn invariant_8_workers_stop_by_themselves_when_their_run_is_killed() {
     let (whole, bench) = long(&POLICIES[..1]);
     let run = bench.start(LONG);
-    until("a checkpoint", || checkpoint(&bench, "fixed 0"));
+    until("a checkpoint", || bench.is_resumable("fixed 0"));
     assert_eq!(bench.processes().len(), 2, "a run and its worker");
     run.signal("KILL");
     assert!(!run.wait().success());
     until("the end of the worker", || bench.processes().is_empty());
     assert_eq!(bench.state("fixed 0"), ("pending".to_owned(), String::new()));
-    assert!(checkpoint(&bench, "fixed 0"), "the worker was not stopped before its end");
+    assert!(bench.is_resumable("fixed 0"), "the worker was not stopped before its end");
     bench.run(LONG).well();
     assert_same(&bench.files(), &whole.files());
 }
@@ -88,7 +84,7 @@ fn invariant_8_a_signal_stops_a_run_with_a_checkpoint() {
     let expected = whole.files();
     for (signal, number, group) in [("INT", 2, false), ("TERM", 15, false), ("INT", 2, true)] {
         let mut run = bench.start(LONG);
-        until("a checkpoint", || checkpoint(&bench, "fixed 0"));
+        until("a checkpoint", || bench.is_resumable("fixed 0"));
         match group {
             true => run.signal_group(signal),
             false => run.signal(signal),
@@ -97,16 +93,16 @@ fn invariant_8_a_signal_stops_a_run_with_a_checkpoint() {
         assert_eq!(run.wait().code(), Some(128 + number), "SIG{signal}: {}", bench.said());
         assert!(bench.processes().is_empty());
         for text in [
-            "stopped  mano-stream · anira · fixed · seed 0 (can be resumed)",
+            "stopped  model mano-stream · anira · fixed · seed 0 (can be resumed)",
             "0 of 1 cells done, 0 failed",
             &format!("stopped by signal {number}; the same command goes on where it was"),
         ] {
             assert!(bench.said().contains(text), "lacks `{text}`: {}", bench.said());
         }
         assert_eq!(bench.state("fixed 0"), ("pending".to_owned(), String::new()));
-        assert!(checkpoint(&bench, "fixed 0"));
+        assert!(bench.is_resumable("fixed 0"));
         let spent =
-            |bench: &Bench| json(&bench.cell("fixed 0").join("timings.json"))["training_seconds"].as_f64().unwrap();
+            |bench: &Bench| json(&bench.model("fixed 0").join("timings.json"))["training_seconds"].as_f64().unwrap();
         let before = spent(&bench);
         bench.run(LONG).well();
         assert_same(&bench.files(), &expected);
@@ -115,10 +111,10 @@ fn invariant_8_a_signal_stops_a_run_with_a_checkpoint() {
     }
 }
 
-/// The worker of a cell, once it has written a checkpoint.
+/// The worker of a cell's model, once it has written a checkpoint.
 fn worker(bench: &Bench, title: &str) -> String {
-    until("a checkpoint", || checkpoint(bench, title));
-    let id = bench.cell(title).file_name().unwrap().to_str().unwrap().to_owned();
+    until("a checkpoint", || bench.is_resumable(title));
+    let id = bench.model(title).file_name().unwrap().to_str().unwrap().to_owned();
     let line = |process: &u32| fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
     let workers: Vec<u32> = bench.processes().into_iter().filter(|process| line(process).contains(&id)).collect();
     assert_eq!(workers.len(), 1, "workers of {title}");
@@ -149,7 +145,9 @@ fn invariant_9_a_run_whose_worker_was_told_to_stop_is_not_a_success() {
     send("TERM", &worker(&bench, "fixed 0"));
     until("the end of the run", || run.ended().is_some());
     assert_eq!(run.wait().code(), Some(1), "{}", bench.said());
-    assert_eq!(bench.state("fixed 0"), ("pending".to_owned(), String::new()));
+    for state in [bench.state("fixed 0"), bench.model_state("fixed 0")] {
+        assert_eq!(state, ("pending".to_owned(), String::new()));
+    }
     bench.run(LONG).well();
     assert_same(&bench.files(), &whole.files());
 }
@@ -158,7 +156,7 @@ fn invariant_9_a_run_whose_worker_was_told_to_stop_is_not_a_success() {
 fn invariant_8_two_runs_at_once_do_not_disturb_each_other() {
     let (whole, bench) = long(&POLICIES[..1]);
     let mut first = bench.start(LONG);
-    until("a checkpoint", || checkpoint(&bench, "fixed 0"));
+    until("a checkpoint", || bench.is_resumable("fixed 0"));
     let second = bench.run(LONG).well();
     until("the end of the first run", || first.ended().is_some());
     assert_eq!(first.wait().code(), Some(0), "{}", bench.said());

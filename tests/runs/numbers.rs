@@ -131,15 +131,15 @@ fn training_and_evaluation_share_no_instance() {
     let bench = Bench::new(&suite(&POLICIES[..1]));
     bench.run(&[]).well();
     let cell = bench.cell("fixed 0");
-    let plan = CellPlan::from_toml(&fs::read_to_string(cell.join("plan.toml")).unwrap()).unwrap();
+    let plan: CellPlan = toml::from_str(&fs::read_to_string(cell.join("plan.toml")).unwrap()).unwrap();
     let (catalogue, _) = plugins::catalogue(&[]).unwrap();
-    let name = &plan.task.name;
-    let task = (catalogue.task(name).unwrap().build)(&plan.task.parameters).unwrap();
+    let name = &plan.model.task.name;
+    let task = (catalogue.task(name).unwrap().build)(&plan.model.task.parameters).unwrap();
 
     let mut trained = BTreeSet::new();
-    let mut batch = vec![Instance::default(); plan.training.batch];
-    for step in 0..plan.training.steps {
-        training_batch(task.as_ref(), name, plan.seed, step, &mut batch).unwrap();
+    let mut batch = vec![Instance::default(); plan.model.training.batch];
+    for step in 0..plan.model.training.steps {
+        training_batch(task.as_ref(), name, plan.model.seed, step, &mut batch).unwrap();
         trained.extend(batch.iter().map(|instance| instance.canonical().to_owned()));
     }
     let evaluated = evaluation_instances(task.as_ref(), name, &plan.evaluation, &|| None).unwrap();

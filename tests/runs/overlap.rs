@@ -21,13 +21,13 @@ fn subjects(suite: &str) -> Vec<Subject> {
     let (catalogue, _) = plugins::catalogue(&[]).unwrap();
     let cells = resolve(&plan::read(suite, &[]).unwrap(), &catalogue, "cpu").unwrap().cells;
     let mut plans: Vec<CellPlan> = Vec::new();
-    for (_, plan) in cells {
-        if plans.iter().all(|other| other.task.parameters != plan.task.parameters) {
+    for plan in cells.into_iter().map(|cell| cell.plan) {
+        if plans.iter().all(|other| other.model.task.parameters != plan.model.task.parameters) {
             plans.push(plan);
         }
     }
     let build = |plan: CellPlan| {
-        let task = (catalogue.task(&plan.task.name).unwrap().build)(&plan.task.parameters).unwrap();
+        let task = (catalogue.task(&plan.model.task.name).unwrap().build)(&plan.model.task.parameters).unwrap();
         Subject { plan, task }
     };
     plans.into_iter().map(build).collect()
@@ -92,21 +92,21 @@ fn keys(task: &str, spec: &haltbench_sdk::task::TaskSpec, instance: &Instance) -
 
 impl Subject {
     fn keys(&self, instance: &Instance) -> Vec<(usize, u64)> {
-        keys(&self.plan.task.name, self.task.spec(), instance)
+        keys(&self.plan.model.task.name, self.task.spec(), instance)
     }
 
     /// Instances to draw, at most: some tasks take long.
     fn most(&self) -> u64 {
-        if ["lano", "clrs"].contains(&self.plan.task.name.as_str()) { 20_000 } else { 128_000 }
+        if ["lano", "clrs"].contains(&self.plan.model.task.name.as_str()) { 20_000 } else { 128_000 }
     }
 
     /// The keys of what a run trains on.
     fn trained(&self) -> BTreeSet<u64> {
-        let (name, training) = (&self.plan.task.name, &self.plan.training);
+        let (name, training) = (&self.plan.model.task.name, &self.plan.model.training);
         let mut batch = vec![Instance::default(); training.batch];
         let mut trained = BTreeSet::new();
         for step in 0..training.steps.min(self.most().div_ceil(training.batch as u64)) {
-            training_batch(self.task.as_ref(), name, self.plan.seed, step, &mut batch).unwrap();
+            training_batch(self.task.as_ref(), name, self.plan.model.seed, step, &mut batch).unwrap();
             for instance in &batch {
                 trained.extend(self.keys(instance).into_iter().map(|(_, key)| key));
             }
@@ -116,7 +116,7 @@ impl Subject {
 
     /// Graded tokens of the evaluation, and how many of them training has.
     fn evaluated(&self, trained: &BTreeSet<u64>) -> (usize, usize) {
-        let name = &self.plan.task.name;
+        let name = &self.plan.model.task.name;
         let (mut graded, mut shared) = (0, 0);
         for entry in evaluation_instances(self.task.as_ref(), name, &self.plan.evaluation, &|| None).unwrap() {
             for (_, key) in self.keys(&entry.instance).iter().filter(|(token, _)| entry.instance.is_graded(*token)) {
@@ -134,8 +134,8 @@ impl Subject {
         let (mut trained, mut held_out) = (BTreeSet::new(), Vec::new());
         for index in 0..self.most() {
             let size = sizes[index as usize % sizes.len()];
-            let identity = (self.plan.seed, size, index);
-            let mut instance = instance(self.task.as_ref(), &self.plan.task.name, identity, Part::Any).unwrap();
+            let identity = (self.plan.model.seed, size, index);
+            let mut instance = instance(self.task.as_ref(), &self.plan.model.task.name, identity, Part::Any).unwrap();
             instance.problem = None;
             let keys = self.keys(&instance).into_iter().map(|(_, key)| key);
             if instance.is_held_out() {
@@ -153,7 +153,7 @@ fn shares_nothing(suite: &str, power: f64) {
     for subject in subjects(suite) {
         let trained = subject.trained();
         let (graded, shared) = subject.evaluated(&trained);
-        let name = &subject.plan.task.name;
+        let name = &subject.plan.model.task.name;
         assert!(graded > 300 && trained.len() > 8, "{suite}, {name}: {graded} graded, {} trained", trained.len());
         assert_eq!(shared, 0, "{suite}, {name}: of {graded} graded tokens");
         let (whole, shared) = subject.split_by_whole_texts();
@@ -196,14 +196,14 @@ fn small_clrs_grades_nothing_that_it_trains_on() {
 fn beyond_is_larger_than_anything_trained_on() {
     let subjects = subjects("quick");
     let Subject { plan, task } = &subjects[0];
-    let mut batch = vec![Instance::default(); plan.training.batch];
+    let mut batch = vec![Instance::default(); plan.model.training.batch];
     let mut largest = 0;
     for step in 0..100 {
-        training_batch(task.as_ref(), &plan.task.name, plan.seed, step, &mut batch).unwrap();
+        training_batch(task.as_ref(), &plan.model.task.name, plan.model.seed, step, &mut batch).unwrap();
         largest = batch.iter().flat_map(sub_expressions).map(|(_, operators)| operators).fold(largest, u32::max);
     }
     let mut counts = [0; 3];
-    for entry in evaluation_instances(task.as_ref(), &plan.task.name, &plan.evaluation, &|| None).unwrap() {
+    for entry in evaluation_instances(task.as_ref(), &plan.model.task.name, &plan.evaluation, &|| None).unwrap() {
         for (token, operators) in sub_expressions(&entry.instance) {
             let own = task.token_size(entry.size, &entry.instance, token);
             let expected = match (entry.size <= largest, operators <= largest) {

@@ -161,11 +161,31 @@ impl Bench {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
 
+    /// What `index.json` of every suite says of its cells: label and seed as in `fixed 0`, cell and model.
+    fn index(&self) -> Vec<(String, PathBuf, PathBuf)> {
+        let mut all = Vec::new();
+        for folder in fs::read_dir(self.runs()).into_iter().flatten().map(|folder| folder.unwrap().path()) {
+            let file = folder.join("index.json");
+            let index = if file.exists() { json(&file) } else { Value::Null };
+            for cell in index["cells"].as_array().into_iter().flatten() {
+                let text = |key: &str| cell[key].as_str().unwrap();
+                let title = format!("{} {}", text("policy"), cell["seed"]);
+                all.push((title, folder.join(text("cell")), self.runs().join("models").join(text("model"))));
+            }
+        }
+        all
+    }
+
     /// The folders of the cells by label and seed, as in `fixed 0`.
     pub fn cells(&self) -> BTreeMap<String, PathBuf> {
-        let suites = fs::read_dir(self.runs()).into_iter().flatten();
-        let cells = suites.flat_map(|suite| fs::read_dir(suite.unwrap().path()).unwrap());
-        cells.map(|cell| cell.unwrap().path()).filter_map(|cell| Some((title(&cell)?, cell))).collect()
+        let all = self.index().into_iter().map(|(title, cell, _)| (title, cell));
+        all.filter(|(_, cell)| cell.join("plan.toml").exists()).collect()
+    }
+
+    /// The folders of the models that these cells are of, by label and seed of the cell.
+    pub fn models(&self) -> BTreeMap<String, PathBuf> {
+        let all = self.index().into_iter().map(|(title, _, model)| (title, model));
+        all.filter(|(_, model)| model.join("plan.toml").exists()).collect()
     }
 
     /// The folder of the cell `title`.
@@ -175,22 +195,40 @@ impl Bench {
         cells.get(title).unwrap_or_else(|| panic!("no cell `{title}` among {:?}", cells.keys())).clone()
     }
 
+    /// The folder of the model that the cell `title` is of.
+    #[track_caller]
+    pub fn model(&self, title: &str) -> PathBuf {
+        let models = self.models();
+        models.get(title).unwrap_or_else(|| panic!("no model of `{title}` among {:?}", models.keys())).clone()
+    }
+
+    /// Whether the training of the model that the cell `title` is of has left a state to resume from.
+    pub fn is_resumable(&self, title: &str) -> bool {
+        self.models().get(title).is_some_and(|model| model.join("training.safetensors").exists())
+    }
+
     /// The recorded state of a cell and its cause, if it has one.
     #[track_caller]
     pub fn state(&self, title: &str) -> (String, String) {
-        let status = json(&self.cell(title).join("status.json"));
-        let text = |key: &str| status[key].as_str().unwrap_or_default().to_owned();
-        (text("state"), text("cause"))
+        state(&self.cell(title))
     }
 
-    /// Every file of every cell that must repeat itself, by cell and name. The clock is in `timings.json`, and how a
-    /// cell came about is in `log.txt`.
+    /// The recorded state of the model that a cell is of.
+    #[track_caller]
+    pub fn model_state(&self, title: &str) -> (String, String) {
+        state(&self.model(title))
+    }
+
+    /// Every file of every cell and of its model that must repeat itself, by cell and name. The clock is in
+    /// `timings.json`, and how a folder came about is in `log.txt`.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut all = BTreeMap::new();
-        for (title, cell) in self.cells() {
-            for (name, path) in files_below(&cell) {
-                if !["timings.json", "log.txt", "lock"].contains(&name.as_str()) {
-                    all.insert(format!("{title}: {name}"), fs::read(path).unwrap());
+        for (part, folders) in [("", self.cells()), ("model/", self.models())] {
+            for (title, folder) in folders {
+                for (name, path) in files_below(&folder) {
+                    if !["timings.json", "log.txt", "lock"].contains(&name.as_str()) {
+                        all.insert(format!("{title}: {part}{name}"), fs::read(path).unwrap());
+                    }
                 }
             }
         }
@@ -209,14 +247,12 @@ impl Bench {
     }
 }
 
-/// Label and seed of a cell, unless its folder is about to be made or was set aside.
-fn title(cell: &Path) -> Option<String> {
-    if cell.extension().is_some() {
-        return None;
-    }
-    let text = fs::read_to_string(cell.join("plan.toml")).ok()?;
-    let plan: toml::Table = toml::from_str(&text).unwrap();
-    Some(format!("{} {}", plan["label"].as_str().unwrap(), plan["seed"]))
+/// The recorded state of a cell or a model and its cause, if it has one.
+#[track_caller]
+fn state(folder: &Path) -> (String, String) {
+    let status = json(&folder.join("status.json"));
+    let text = |key: &str| status[key].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("cause"))
 }
 
 fn files_below(folder: &Path) -> BTreeMap<String, PathBuf> {

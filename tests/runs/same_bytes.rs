@@ -21,16 +21,20 @@ fn invariant_7_a_run_repeats_itself_byte_for_byte() {
         for name in [
             "plan.toml",
             "status.json",
-            "metrics.jsonl",
             "tokens.parquet",
             "result.json",
-            "checkpoint/config.json",
-            "checkpoint/model.safetensors",
+            "model/plan.toml",
+            "model/status.json",
+            "model/metrics.jsonl",
+            "model/result.json",
+            "model/config.json",
+            "model/weights.safetensors",
         ] {
             assert!(!files[&format!("{title}: {name}")].is_empty(), "{title}: {name}");
         }
     }
-    assert_eq!(files.len(), 3 * 8 + 7, "nothing else, and all but metrics of the borrowing policy: {:?}", files.keys());
+    assert_eq!(files.len(), 4 * (5 + 6), "nothing else: {:?}", files.keys());
+    assert_eq!(first.model("random-matched:anira-e 0"), first.model("anira-e 0"));
     assert_same(&second.files(), &files);
 }
 
@@ -43,8 +47,10 @@ fn invariant_7_jobs_and_threads_change_no_byte() {
     let files = [1, 2].map(|jobs| {
         let bench = Bench::new(&suite(&POLICIES[1..]));
         bench.run(&[&wide[..], &["--jobs", &jobs.to_string()]].concat()).well();
-        let threads = json(&bench.cell("anira-e 0").join("timings.json"))["threads"].as_u64().unwrap();
-        assert_eq!(threads, (cores as u64 / jobs).max(1), "{jobs} jobs on {cores} cores");
+        for folder in [bench.cell("anira-e 0"), bench.model("anira-e 0")] {
+            let threads = json(&folder.join("timings.json"))["threads"].as_u64().unwrap();
+            assert_eq!(threads, (cores as u64 / jobs).max(1), "{jobs} jobs on {cores} cores");
+        }
         bench.files()
     });
     assert_same(&files[1], &files[0]);

@@ -21,17 +21,21 @@ const fn written(from: &'static str, to: &'static str, message: &'static str) ->
 
 const CASES: &[Case] = &[
     written("seeds = [0]", "seeds = []", "seeds: expected at least one, found none"),
-    written("name = \"tiny\"", "name = \"a/b\"", "name: expected a name that can be a folder's, found `a/b`"),
-    written("name = \"tiny\"", "name = \"..\"", "name: expected a name that can be a folder's, found `..`"),
+    written(
+        "name = \"tiny\"",
+        "name = \"a/b\"",
+        "name: expected a name that can be a folder's and is not `models`, found `a/b`",
+    ),
+    written(
+        "name = \"tiny\"",
+        "name = \"..\"",
+        "name: expected a name that can be a folder's and is not `models`, found `..`",
+    ),
+    written("name = \"tiny\"", "name = \"models\"", "is not `models`, found `models`"),
     written("seeds = [0]", "seeds = [0, 0]", "the suite names the cell mano-stream · anira · fixed · seed 0 twice"),
     written("depth = 2", "depth = [2, 2]", "the suite names the cell mano-stream · anira · fixed"),
     written("depth = 2", "depths = 2", "unknown parameter of fixed `depths`; did you mean `depth`?"),
     written("depth = 2", "depth = \"two\"", "parameter `depth` of fixed: expected a whole number"),
-    written(
-        "depth = 2",
-        "depth = 2\nof = \"anira-e\"",
-        "policy fixed: `of` given, but it reads no other policy's depths",
-    ),
     written("of = \"anira-e\"", "", "policy random-matched: expected `of = \"a policy of this suite\"`"),
     written(
         "of = \"anira-e\"",
@@ -50,7 +54,7 @@ const CASES: &[Case] = &[
     typed(&["--set", "policy.fixed.depth=0"], "parameter `depth` of fixed: expected a whole number"),
     typed(
         &["--set", "policy.fixed.depth=4"],
-        "parameter `depth` of fixed: expected a whole number from 1 to max_depth = 3, found 4",
+        "parameter `depth` of fixed: expected a whole number from 1 to recurrence.max_depth = 3, found 4",
     ),
     typed(&["--set", "policy.fixt.depth=1"], "did you mean `policy.fixed`?"),
     typed(&["--set", "training.steps=0"], "training.steps: expected a whole number of at least 1, found 0"),
@@ -85,10 +89,6 @@ const CASES: &[Case] = &[
         "evaluation.beyond: expected sizes above all that mano-stream trains on (L = 1, 2), found 2",
     ),
     typed(&["--set", "evaluation.beyond=[3, 3]"], "evaluation.beyond: expected every size once, found 3 twice"),
-    typed(
-        &["--set", "recurrence.halted_keys_values=run-on"],
-        "recurrence.halted_keys_values: expected freeze-state, latest-kv or skip to train policy anira-e, found run-on",
-    ),
     typed(&["--set", "evaluation.instances=0"], "evaluation.instances: expected a whole number of at least 1, found 0"),
     typed(&["--device", "gpu"], "device: expected cpu or cuda:N, found `gpu`"),
     typed(&["--device", "cuda:x"], "device: expected cpu or cuda:N, found `cuda:x`"),
@@ -124,22 +124,6 @@ fn wrong_input_is_named_and_nothing_is_made_or_lost() {
             fs::read_dir(used.suite().parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         made.sort();
         assert_eq!(made, ["runs", "suite.toml"], "{}", case.message);
-    }
-}
-
-/// Run-on is for policies whose training halts no token before the others; what borrows from another needs that one.
-#[test]
-fn run_on_is_refused_where_training_would_fail() {
-    let run_on = &["--set", "recurrence.halted_keys_values=run-on"];
-    Bench::new(&suite(&["name = \"fixed\"\ndepth = 2"])).run(run_on).well();
-    for policy in ["random", "anira-o", "oracle-complexity"] {
-        let own = format!("name = \"{policy}\"");
-        let borrowing = format!("name = \"random-matched\"\nof = \"{policy}\"");
-        let bench = Bench::new(&suite(&["name = \"fixed\"", &own, &borrowing]));
-        let outcome = bench.run(run_on);
-        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{policy}");
-        outcome.says(&[&format!("to train policy {policy}, found run-on"), "recurrence.halted_keys_values: expected"]);
-        assert!(!bench.runs().exists());
     }
 }
 

@@ -26,6 +26,8 @@ struct CellDisplay {
     title: String,
     started: Instant,
     said: Instant,
+    /// Whether its worker has reported anything: one that waits for another run does not.
+    worked: bool,
 }
 
 impl Display {
@@ -56,7 +58,9 @@ impl Display {
             Event::Started(item) => self.start(*item),
             Event::Progress(id, line) => self.progress(id, line),
             Event::Ended(item, status) => {
-                let elapsed = self.cells.remove(item.id()).map(|cell| {
+                let cell = self.cells.remove(item.id());
+                let worked = cell.as_ref().is_some_and(|cell| cell.worked);
+                let elapsed = cell.map(|cell| {
                     if let Some(bar) = cell.bar {
                         bar.finish_and_clear();
                     }
@@ -64,7 +68,11 @@ impl Display {
                 });
                 let seconds = elapsed.map(|elapsed| format!(" in {:.0} s", elapsed.as_secs_f64())).unwrap_or_default();
                 let cause = status.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-                let done = if item.is_cell() { "done" } else { "trained" };
+                let done = match (item.is_cell(), worked) {
+                    (true, _) => "done",
+                    (false, true) => "trained",
+                    (false, false) => "trained by another run",
+                };
                 match status.state {
                     State::Done => self.end(*item, &format!("{done}{seconds}  {}", item.title())),
                     State::Failed => self.end(*item, &format!("failed{seconds}  {}{cause}", item.title())),
@@ -92,11 +100,15 @@ impl Display {
             self.say(&format!("started  {}", item.title()));
         }
         let now = Instant::now();
-        self.cells.insert(item.id().to_owned(), CellDisplay { bar, title: item.title(), started: now, said: now });
+        self.cells.insert(
+            item.id().to_owned(),
+            CellDisplay { bar, title: item.title(), started: now, said: now, worked: false },
+        );
     }
 
     fn progress(&mut self, id: &str, line: &ProgressLine) {
         let Some(cell) = self.cells.get_mut(id) else { return };
+        cell.worked = true;
         let stage = match line.stage {
             Stage::Training => "training",
             Stage::Evaluating => "evaluating",

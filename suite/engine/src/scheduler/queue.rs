@@ -39,6 +39,10 @@ pub(super) struct Queue<'a> {
     admitted: BTreeSet<&'a str>,
     /// Why something could not even be looked at.
     unreadable: BTreeMap<&'a str, String>,
+    /// What a worker of this run has worked on, instead of waiting for that of another run.
+    worked: BTreeSet<String>,
+    /// What was stopped in order to be resumed, and what waited for it.
+    stopped: BTreeSet<&'a str>,
     /// Cells that are done.
     done: Vec<&'a Cell>,
     pub summary: Summary,
@@ -56,6 +60,8 @@ impl<'a> Queue<'a> {
             pending: BTreeSet::new(),
             admitted: BTreeSet::new(),
             unreadable: BTreeMap::new(),
+            worked: BTreeSet::new(),
+            stopped: BTreeSet::new(),
             done: Vec::new(),
             summary: Summary::default(),
         }
@@ -176,7 +182,10 @@ impl<'a> Queue<'a> {
                 return Ok(());
             }
             match self.workers.hear() {
-                Some(Message::Line(id, line)) => report(Event::Progress(&id, &line)),
+                Some(Message::Line(id, line)) => {
+                    report(Event::Progress(&id, &line));
+                    self.worked.insert(id);
+                }
                 Some(Message::Closed(id)) => self.end(&id, report)?,
                 None => report(Event::Idle),
             }
@@ -193,6 +202,10 @@ impl<'a> Queue<'a> {
                 continue;
             }
             self.waiting.remove(place);
+            if needs.iter().any(|need| self.stopped.contains(need.item.id())) {
+                self.record(item, &Status::of(State::Pending), report)?;
+                continue;
+            }
             match needs.iter().find_map(|need| self.obstacle(need)) {
                 None => return Ok(Some(item)),
                 Some(cause) => self.record(item, &Status::failed(cause), report)?,
@@ -302,13 +315,17 @@ impl<'a> Queue<'a> {
             }
         }
         match (item, status.state) {
-            (Item::Model(_), State::Done) => self.summary.trained += 1,
+            (Item::Model(model), State::Done) if self.worked.contains(&model.id) => self.summary.trained += 1,
+            (Item::Model(_), State::Done) => self.summary.reused += 1,
             (Item::Cell(cell), State::Done) => {
                 self.summary.done += 1;
                 self.done.push(cell);
             }
             (Item::Cell(_), State::Failed) => self.summary.failed += 1,
-            _ => {}
+            (_, State::Pending | State::Running) => {
+                self.stopped.insert(item.id());
+            }
+            (Item::Model(_), State::Failed) => {}
         }
         report(Event::Ended(item, status));
         Ok(())

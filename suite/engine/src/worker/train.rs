@@ -14,7 +14,7 @@ use super::setting::Setting;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::model::Model;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Stage};
 use crate::plan::{ModelPlan, Start};
 use crate::plugins::Catalogue;
 use crate::store::{Checkpoint, MODEL_RESULT_SCHEMA, ModelFolder, ModelResult, RunFolder, Timings, write_model};
@@ -32,6 +32,8 @@ pub(super) fn train(
     monitor: &dyn Monitor,
 ) -> Result<()> {
     let plan = folder.plan()?;
+    // Who started this process learns from it that it is not waiting for another.
+    monitor.progress(Stage::Training, 0, plan.training.steps, None);
     let setting = Setting::new(run, catalogue, &plan.task, device)?;
     // Only the depths on instances that training may see are read.
     let source = plan.source.as_ref().map(|source| setting.depths_of(source, &[])).transpose()?;

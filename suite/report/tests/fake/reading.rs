@@ -19,7 +19,7 @@ pub fn board(policies: &[Fake], seeds: &[u64], sort: Criterion) -> Board {
     let suite = suite(policies, seeds);
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, policies);
-    let options = Options { sort };
+    let options = Options { sort, ..Options::default() };
     let mut boards = leaderboard(&suite, &run, options).unwrap().boards;
     assert_eq!(boards.len(), 1);
     boards.remove(0)

@@ -115,7 +115,10 @@ fn described(plan: &ModelPlan) -> String {
         format!(
             "{} steps, {}",
             stage.steps,
-            stage.recipe.describe().replace("all D steps", &counted(plan.max_depth, "step of the core", "steps of the core"))
+            stage
+                .recipe
+                .describe()
+                .replace("all D steps", &counted(plan.max_depth, "step of the core", "steps of the core"))
         )
     });
     let parameters = |choice: &plan::Choice| {

@@ -1,0 +1,171 @@
+//! A list of a knob's values costs evaluations alone, and the board shows the setting that is chosen on the calibration split.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use haltbench_analysis::Split;
+use haltbench_engine::store::read_tokens;
+use serde_json::Value;
+
+use crate::program::{Bench, json, suite};
+
+/// Fixed depths, and a learned policy with five thresholds.
+const SWEPT: [&str; 2] = [
+    "name = \"fixed\"\ndepth = [1, 2, 3]",
+    "name = \"anira-e\"\nrule = \"threshold\"\nthreshold = [0.1, 0.3, 0.5, 0.7, 0.9]",
+];
+
+const CALIBRATED: &[&str] = &["--set", "evaluation.calibration=20"];
+
+/// The rows of the only board, by policy.
+fn rows(bench: &Bench, arguments: &[&str]) -> Vec<Value> {
+    let board = bench.outcome("leaderboard", &[&["--format", "json"], CALIBRATED, arguments].concat()).well().stdout;
+    let board: Value = serde_json::from_str(&board).unwrap();
+    board["boards"][0]["rows"].as_array().unwrap().clone()
+}
+
+/// Accuracy and cost of a cell on the calibration split, recomputed from its file.
+fn calibrated(cell: &Path) -> (f64, f64) {
+    let table = read_tokens(&cell.join("calibration.parquet")).unwrap();
+    let columns = table.columns();
+    let rows = 0..columns.depth.len();
+    let answers: Vec<usize> =
+        rows.clone().filter(|row| columns.is_answer[*row] && columns.split[*row] == Split::InRange).collect();
+    let right = answers.iter().filter(|row| columns.correct[**row] == Some(true)).count();
+    let sum = |of: &dyn Fn(usize) -> f64| rows.clone().map(of).sum::<f64>();
+    let cost = sum(&|row| columns.flops[row]) / sum(&|row| columns.dense_flops[row]);
+    (right as f64 / answers.len() as f64, cost)
+}
+
+#[test]
+fn five_thresholds_train_one_model_and_give_one_row_and_a_curve() {
+    let bench = Bench::new(&suite(&SWEPT));
+    let run = bench.run(CALIBRATED).well();
+    run.says(&["8 of 8 cells done, 0 failed; 4 models trained, 0 there already"]);
+    assert_eq!(run.stderr.matches("started  model").count(), 4, "{}", run.stderr);
+
+    let settings: Vec<(String, (f64, f64))> = ["0.1", "0.3", "0.5", "0.7", "0.9"]
+        .map(|threshold| format!("anira-e(threshold={threshold})"))
+        .map(|label| (label.clone(), calibrated(&bench.cell(&format!("{label} 0")))))
+        .into();
+    let best = [1, 2, 3].map(|depth| calibrated(&bench.cell(&format!("fixed(depth={depth}) 0"))).0);
+    let best = best.into_iter().fold(0.0, f64::max);
+    // What each target asks for, by another path than the board's: the list is put in order and the first is taken.
+    let expected = |target: &str, share: f64| -> (String, bool) {
+        let mut order = settings.clone();
+        let reaches = |(_, (accuracy, cost)): &(String, (f64, f64))| match target {
+            "cost" => *cost <= share,
+            _ => *accuracy >= share * best,
+        };
+        let is_reached = order.iter().any(reaches);
+        order.retain(|setting| !is_reached || reaches(setting));
+        let key = |(_, (accuracy, cost)): &(String, (f64, f64))| match (target == "cost") == is_reached {
+            true => (-accuracy, *cost),
+            false => (*cost, -accuracy),
+        };
+        order.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap());
+        (order[0].0.clone(), is_reached)
+    };
+    let mut chosen = BTreeSet::new();
+    for (target, share) in
+        [("cost", 0.9), ("cost", 0.55), ("cost", 0.01), ("accuracy", 0.5), ("accuracy", 0.9), ("accuracy", 9.0)]
+    {
+        let (label, is_reached) = expected(target, share);
+        let shown = rows(&bench, &["--at", &format!("{target}={share}")]);
+        assert_eq!(shown.len(), 4, "one row for each fixed depth, and one for the policy");
+        let row = shown.iter().find(|row| row["name"] == "anira-e").unwrap();
+        assert_eq!(row["policy"], label, "{target}={share}: {settings:?}, best fixed {best}");
+        let setting = &row["setting"];
+        assert_eq!(
+            (setting["settings"].as_u64(), setting["chosen"].as_str()),
+            (Some(5), Some(if is_reached { "reached" } else { "closest" }))
+        );
+        let (accuracy, cost) = settings.iter().find(|(known, _)| *known == label).unwrap().1;
+        assert!((setting["calibrated"]["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-12);
+        assert!((setting["calibrated"]["cost"].as_f64().unwrap() - cost).abs() < 1e-12);
+        assert_eq!(row["place"]["rank_low"].is_number(), is_reached, "{row}");
+        if !is_reached {
+            let reason =
+                format!("no setting of its knobs reaches {target}={share} on calibration: the closest is shown");
+            assert_eq!(row["place"]["reason"], reason);
+        }
+        chosen.insert(label);
+    }
+    assert!(chosen.len() > 1, "every target chose {chosen:?}");
+    let curve = rows(&bench, &["--curve"]);
+    assert_eq!(curve.len(), 8);
+    assert_eq!(curve.iter().filter(|row| row["setting"]["chosen"] == "other").count(), 4);
+}
+
+#[test]
+fn no_problem_is_in_two_splits() {
+    let bench = Bench::new(&suite(&SWEPT[..1]));
+    bench.run(CALIBRATED).well();
+    let problems = |name: &str| -> BTreeSet<u64> {
+        let table = read_tokens(&bench.cell("fixed(depth=1) 0").join(name)).unwrap();
+        table.columns().problem.iter().copied().collect()
+    };
+    let (calibration, evaluation) = (problems("calibration.parquet"), problems("tokens.parquet"));
+    assert!(!calibration.is_empty() && !evaluation.is_empty());
+    assert!(calibration.is_disjoint(&evaluation));
+    // An id is a hash without its last bit: one in eight hashes is held out, a quarter of those is for calibration.
+    let is_for_calibration = |problem: &u64| {
+        assert!(problem.is_multiple_of(4), "not held out");
+        (problem / 4).is_multiple_of(4)
+    };
+    assert!(calibration.iter().all(is_for_calibration) && !evaluation.iter().any(is_for_calibration));
+    // Without a calibration split all held-out problems are evaluated, those of both.
+    let whole = Bench::new(&suite(&SWEPT[..1]));
+    whole.run(&[]).well();
+    let table = read_tokens(&whole.cell("fixed(depth=1) 0").join("tokens.parquet")).unwrap();
+    let all: BTreeSet<u64> = table.columns().problem.iter().copied().collect();
+    assert!(all.iter().any(is_for_calibration) && !all.iter().all(is_for_calibration));
+    assert!(!whole.cell("fixed(depth=1) 0").join("calibration.parquet").exists());
+}
+
+#[test]
+fn a_sweep_that_cannot_be_chosen_from_is_refused_before_anything_is_trained() {
+    let cases = [
+        (
+            SWEPT[1].to_owned(),
+            "",
+            "evaluation.calibration: expected at least 1 instance of each size, because policy anira-e has 5 settings of its \
+             knobs to choose from, found 0",
+        ),
+        (
+            format!(
+                "name = \"anira-e\"\nrule = \"threshold\"\nthreshold = [{}]",
+                (0..12).map(|value| format!("{}", f64::from(value) / 12.0)).collect::<Vec<_>>().join(", ")
+            ),
+            "evaluation.calibration=5",
+            "policy anira-e: expected at most 11 settings of its knobs, found 12",
+        ),
+        (
+            SWEPT[1].to_owned(),
+            "evaluation.calibration=many",
+            "evaluation.calibration=many: expected a whole number of at least 0",
+        ),
+    ];
+    for (policy, set, message) in cases {
+        let bench = Bench::new(&suite(&[&policy]));
+        let outcome = bench.run(&if set.is_empty() { vec![] } else { vec!["--set", set] });
+        assert_eq!(outcome.status, 2, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
+        assert!(!bench.runs().exists(), "{message}: something was written");
+    }
+    let bench = Bench::new(&suite(&SWEPT));
+    let outcome = bench.outcome("leaderboard", &["--at", "speed=2"]);
+    assert_eq!(outcome.status, 2);
+    outcome.says(&["error: --at: expected cost=SHARE or accuracy=SHARE with a share above 0", "found `speed=2`"]);
+}
+
+/// The inference rules of a policy are no settings of one row: depths do not move one way with them.
+#[test]
+fn rules_share_a_model_and_are_rows_of_their_own() {
+    let bench = Bench::new(&suite(&["name = \"anira-o\"\nrule = [\"median\", \"mean\", \"mode\"]"]));
+    bench.run(&[]).well().says(&["3 of 3 cells done, 0 failed; 1 models trained, 0 there already"]);
+    let index = json(&bench.runs().join("tiny/index.json"));
+    let families: BTreeSet<&str> =
+        index["cells"].as_array().unwrap().iter().map(|cell| cell["family"].as_str().unwrap()).collect();
+    assert_eq!(families.len(), 3);
+}
