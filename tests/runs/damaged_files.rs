@@ -129,6 +129,27 @@ fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_traine
     assert_same(&bench.files(), &expected);
 }
 
+/// Who reads the depths of a cell that is done computes them again, on its model.
+#[test]
+fn invariant_8_damage_to_the_model_of_a_source_is_repaired_for_who_reads_its_depths() {
+    let bench = Bench::new(&suite(&[POLICIES[1], "name = \"random-trained\"\nof = \"anira-e\""]));
+    bench.run(&[]).well();
+    let expected = bench.files();
+    let title = "random-trained:anira-e 0";
+    let damages: [fn(&Path); 2] =
+        [|model| flip(&model.join("weights.safetensors")), |model| fs::remove_dir_all(model).unwrap()];
+    for damage in damages {
+        for folder in [bench.cell(title), bench.model(title)] {
+            fs::remove_dir_all(folder).unwrap();
+        }
+        damage(&bench.model("anira-e 0"));
+        let again = bench.run(&[]).well();
+        again.says(&["done already  mano-stream · anira · anira-e", "started  model mano-stream · anira · anira-e"]);
+        again.says(&["2 of 2 cells done, 0 failed; 2 models trained, 0 there already"]);
+        assert_same(&bench.files(), &expected);
+    }
+}
+
 /// Where the folder of a cell goes when it is set aside for the `number`-th time.
 fn aside(bench: &Bench, title: &str, number: usize) -> PathBuf {
     bench.cell(title).with_extension(format!("damaged-{number}"))

@@ -80,6 +80,7 @@ impl<'a> Queue<'a> {
                 if let Some(model) = self.models.get(cell.model.as_str()).copied() {
                     self.admit_model(model, report)?;
                 }
+                self.admit_models_of_source(cell.plan.source.as_deref(), report)?;
                 self.queue(item);
             }
             Admission::Unreadable(_) => self.summary.failed += 1,
@@ -104,6 +105,7 @@ impl<'a> Queue<'a> {
                 {
                     self.admit_model(start, report)?;
                 }
+                self.admit_models_of_source(model.plan.source.as_deref(), report)?;
                 self.queue(item);
             }
             Admission::Unreadable(cause) => {
@@ -111,6 +113,18 @@ impl<'a> Queue<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Depths of a source that is done are computed again by who reads them, on its model.
+    fn admit_models_of_source(&mut self, source: Option<&str>, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let Some(cell) = source.and_then(|id| self.cells.get(id)).copied() else { return Ok(()) };
+        if self.folder.cell(&cell.id).status().state != State::Done {
+            return Ok(());
+        }
+        if let Some(model) = self.models.get(cell.model.as_str()).copied() {
+            self.admit_model(model, report)?;
+        }
+        self.admit_models_of_source(cell.plan.source.as_deref(), report)
     }
 
     fn queue(&mut self, item: Item<'a>) {
@@ -217,16 +231,21 @@ impl<'a> Queue<'a> {
     fn needs(&self, item: Item<'a>) -> Vec<Need<'a>> {
         let model = |what, id: &str| self.models.get(id).map(|model| Need { what, item: Item::Model(model) });
         let cell = |what, id: &str| self.cells.get(id).map(|cell| Need { what, item: Item::Cell(cell) });
-        let found = match item {
+        let (first, mut source) = match item {
             Item::Model(own) => {
                 let start = match &own.plan.start {
                     Some(Start::Model(id)) => model("start", id),
                     _ => None,
                 };
-                [start, own.plan.source.as_ref().and_then(|id| cell("source", id))]
+                (start, own.plan.source.as_deref())
             }
-            Item::Cell(own) => [model("model", &own.model), own.plan.source.as_ref().and_then(|id| cell("source", id))],
+            Item::Cell(own) => (model("model", &own.model), own.plan.source.as_deref()),
         };
+        let mut found = vec![first];
+        while let Some(own) = source.and_then(|id| self.cells.get(id)) {
+            found.extend([cell("source", &own.id), model("source's model", &own.model)]);
+            source = own.plan.source.as_deref();
+        }
         found.into_iter().flatten().collect()
     }
 
