@@ -34,7 +34,7 @@ fn an_edited_policy_never_keeps_an_old_result() {
         "started  model mano-stream · anira · anira-e · seed 0",
         "started  mano-stream · anira · anira-e · seed 0",
         "started  mano-stream · anira · random-matched:anira-e · seed 0",
-        "3 of 3 cells done, 0 failed; 1 models trained, 0 there already",
+        "3 of 3 cells done, 0 failed; 1 model trained, 0 there already",
     ]);
     assert!(!again.stderr.contains("started  mano-stream · anira · fixed"), "{}", again.stderr);
     let new = bench.cells();

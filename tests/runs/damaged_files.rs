@@ -113,7 +113,7 @@ fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_traine
             &said,
             &kept,
             "started  model mano-stream · anira · anira-e",
-            "; 1 models trained, 0 there already",
+            "; 1 model trained, 0 there already",
         ]);
         again.says(&["done already  mano-stream · anira · fixed", "2 of 2 cells done, 0 failed"]);
         let log = fs::read_to_string(model.join("log.txt")).unwrap();
@@ -125,7 +125,7 @@ fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_traine
         assert_same(&bench.files(), &expected);
     }
     flip(&bench.model("anira-e 0").join("weights.safetensors"));
-    bench.run(&["--overwrite", "--only", "anira-e"]).well().says(&["; 1 models trained, 0 there already"]);
+    bench.run(&["--overwrite", "--only", "anira-e"]).well().says(&["; 1 model trained, 0 there already"]);
     assert_same(&bench.files(), &expected);
 }
 

@@ -163,7 +163,7 @@ fn a_sweep_that_cannot_be_chosen_from_is_refused_before_anything_is_trained() {
 #[test]
 fn rules_share_a_model_and_are_rows_of_their_own() {
     let bench = Bench::new(&suite(&["name = \"anira-o\"\nrule = [\"median\", \"mean\", \"mode\"]"]));
-    bench.run(&[]).well().says(&["3 of 3 cells done, 0 failed; 1 models trained, 0 there already"]);
+    bench.run(&[]).well().says(&["3 of 3 cells done, 0 failed; 1 model trained, 0 there already"]);
     let index = json(&bench.runs().join("tiny/index.json"));
     let families: BTreeSet<&str> =
         index["cells"].as_array().unwrap().iter().map(|cell| cell["family"].as_str().unwrap()).collect();

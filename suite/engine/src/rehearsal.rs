@@ -6,14 +6,17 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
+use haltbench_sdk::candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 
 use crate::data;
 use crate::error::{Error, Result};
+use crate::model::Model;
 use crate::panics;
-use crate::plan::{CellPlan, Choice, Suite, check_sizes};
+use crate::plan::{CellPlan, Choice, Start, Suite, check_sizes};
 use crate::plugins::Catalogue;
 use crate::scheduler::ended;
+use crate::worker::check_start;
 
 /// A line that a rehearsing process prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +83,11 @@ fn try_plan(plan: &CellPlan, catalogue: &Catalogue, vocabularies: &mut BTreeMap<
     };
     let parameters = model.policy_parameters(catalogue)?;
     let trained = model.parts(catalogue, (&parameters, vocabulary), model.stages[0].recipe, None)?.weights()?;
+    if let Some(Start::File { path, .. }) = &model.start {
+        let parts = model.parts(catalogue, (&parameters, vocabulary), model.stages[0].recipe, None)?;
+        let fresh = panics::caught(&model.backbone.name, || Model::new(parts, DType::F32, &Device::Cpu))?;
+        check_start(path, &fresh.variables.weights()?)?;
+    }
     let evaluated = plan.parts(catalogue, vocabulary, None)?.weights()?;
     let name = &plan.policy.name;
     for (weight, shape) in &evaluated {
@@ -154,7 +162,10 @@ fn distinct(suite: &Suite) -> Vec<Trial> {
     for cell in &suite.cells {
         let mut plan = cell.plan.clone();
         plan.source = None;
-        (plan.model.source, plan.model.start, plan.model.seed) = (None, None, 0);
+        (plan.model.source, plan.model.seed) = (None, 0);
+        if let Some(Start::Model(id)) = &mut plan.model.start {
+            id.clear();
+        }
         if seen.insert(format!("{plan:?}")) {
             trials.push(Trial { title: cell.title(), plan: cell.plan.clone() });
         }

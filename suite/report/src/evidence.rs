@@ -33,8 +33,8 @@ pub(crate) struct Evidence<'a> {
     pub label: String,
     /// Its label in the suite.
     pub named: &'a str,
-    /// The policy of which it is a setting.
-    pub family: &'a str,
+    /// Its first cell.
+    pub first: &'a plan::Cell,
     /// Label of the policy whose model is evaluated.
     pub of: Option<&'a str>,
     /// What it is on the board for. Without any result of the policy, what its declaration says, if it is registered in
@@ -143,7 +143,7 @@ fn evidence<'a>(
         plan: &first.plan,
         label,
         named: &first.label,
-        family: &first.family,
+        first,
         of: first.of.as_deref(),
         role: None,
         planned: cells.iter().map(|cell| cell.plan.model.seed).collect(),

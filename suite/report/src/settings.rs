@@ -34,7 +34,7 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
         }
         let of = |chosen, reason: Option<String>| {
             Choice::Setting(Setting {
-                policy: row.family.to_owned(),
+                policy: row.first.family.clone(),
                 settings: family.len(),
                 chosen,
                 calibrated: row.calibrated,
@@ -71,10 +71,7 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
 }
 
 fn is_setting(row: &Evidence, other: &Evidence) -> bool {
-    row.has_role(Role::Policy)
-        && other.has_role(Role::Policy)
-        && row.family == other.family
-        && row.plan.policy.name == other.plan.policy.name
+    row.has_role(Role::Policy) && row.first.is_setting_of(other.first)
 }
 
 /// Accuracy of the best fixed depth on the calibration split.

@@ -33,7 +33,7 @@ fn ranked_by(sort: Criterion) -> Leaderboard {
     finish(&run, &suite, &policies);
     let failed = &suite.cells.iter().find(|cell| cell.label.contains('"') && cell.plan.model.seed == 1).unwrap().id;
     fail(&run, failed, "killed by\nsignal 9, \"why\"");
-    let options = Options { sort };
+    let options = Options { sort, ..Options::default() };
     let first = leaderboard(&suite, &run, options).unwrap();
     assert_eq!(first, leaderboard(&suite, &run, options).unwrap(), "one run folder, one leaderboard");
     first
@@ -126,7 +126,7 @@ fn rounded(mut leaderboard: Leaderboard) -> Leaderboard {
 fn json_is_the_leaderboard_with_its_schema() {
     let leaderboard = example();
     let text = Format::Json.write(&leaderboard);
-    assert!(text.starts_with("{\n  \"schema\": 3,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
+    assert!(text.starts_with("{\n  \"schema\": 4,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
     let again: Leaderboard = serde_json::from_str(&text).unwrap();
     assert_eq!(rounded(again), rounded(leaderboard));
     let schema = serde_json::to_value(haltbench_report::schema()).unwrap();

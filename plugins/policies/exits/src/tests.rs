@@ -34,6 +34,8 @@ fn decided(
         max_depth: most,
         parameters: &parameters,
         variables: VarBuilder::zeros(DType::F64, &Device::Cpu),
+        source: None,
+        seed: 0,
     };
     let Policy::Online(policy) = (declaration.build)(&context).unwrap() else { panic!("not online") };
     let layout = TokenLayout::new(&[rows], &[1]).unwrap();

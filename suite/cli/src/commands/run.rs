@@ -85,10 +85,11 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
         scheduler::run(&suite, &folder, &wanted, &options, &signal, &mut |event: Event| display.show(&event))?;
     display.finish();
     eprintln!(
-        "{} of {total} cells done, {} failed; {} models trained, {} there already; results in {}",
+        "{} of {total} cells done, {} failed; {} {} trained, {} there already; results in {}",
         summary.done,
         summary.failed,
         summary.trained,
+        if summary.trained == 1 { "model" } else { "models" },
         summary.reused,
         folder.path().display()
     );

@@ -106,7 +106,7 @@ fn overlaid(
             declaration.kind.name()
         )));
     }
-    Ok(recipe)
+    Ok(recipe.canonical())
 }
 
 fn whole_is_real(key: &str) -> bool {

@@ -8,7 +8,7 @@ use haltbench_sdk::parameters::{Effect, Parameters};
 use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Role, Source, Unroll};
 
 use super::cell::{CellPlan, Choice, PLAN_SCHEMA};
-use super::choices::{Expanded, MOST_SETTINGS, expand};
+use super::choices::{Expanded, MOST_SETTINGS, expand, is_swept};
 use super::model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 use super::recipes;
 use super::settings::check_depth;
@@ -38,6 +38,8 @@ pub struct Cell {
     pub label: String,
     /// The label without the values of swept knobs: cells of one family are settings of one policy.
     pub family: String,
+    /// Names of the knobs out of whose values a board chooses one.
+    pub knobs: Vec<&'static str>,
     /// Label of the policy that `of` names.
     pub of: Option<String>,
     /// Its plan.
@@ -45,10 +47,31 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Whether another cell is of the same policy, on a model that was trained alike, and differs in the values of knobs at
+    /// most.
+    pub fn is_setting_of(&self, other: &Self) -> bool {
+        let (own, others) = (&self.plan, &other.plan);
+        self.family == other.family
+            && self.of == other.of
+            && own.policy.name == others.policy.name
+            && (own.max_depth, &own.halted_keys_values) == (others.max_depth, &others.halted_keys_values)
+            && ModelPlan { seed: 0, ..own.model.clone() } == ModelPlan { seed: 0, ..others.model.clone() }
+            && others_equal(&own.policy.parameters, &others.policy.parameters, &self.knobs)
+    }
+
     /// How people call the cell: task, backbone, policy and seed.
     pub fn title(&self) -> String {
         title(&self.plan.model, &self.label)
     }
+}
+
+/// Whether all parameters but `knobs` are equal.
+fn others_equal(own: &Parameters, others: &Parameters, knobs: &[&str]) -> bool {
+    let rest = |parameters: &Parameters| -> Parameters {
+        let kept = parameters.values().iter().filter(|(name, _)| !knobs.contains(&name.as_str()));
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    rest(own) == rest(others)
 }
 
 fn title(model: &ModelPlan, label: &str) -> String {
@@ -146,7 +169,7 @@ fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
         all.extend(contenders(one, file, catalogue)?);
     }
     for one in &all {
-        let settings = all.iter().filter(|other| other.family == one.family).count();
+        let settings = all.iter().filter(|other| is_setting(one, other)).count();
         if settings == 1 || one.declaration.role != Role::Policy {
             continue;
         }
@@ -165,6 +188,20 @@ fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
         }
     }
     Ok(all)
+}
+
+/// Whether two policies differ in the values of knobs at most.
+fn is_setting(one: &Contender, other: &Contender) -> bool {
+    one.family == other.family
+        && one.choice.name == other.choice.name
+        && (&one.of, &one.start, &one.stages) == (&other.of, &other.start, &other.stages)
+        && (one.max_depth, &one.halted_keys_values) == (other.max_depth, &other.halted_keys_values)
+        && others_equal(&one.choice.parameters, &other.choice.parameters, &knobs(one.declaration))
+}
+
+/// Names of the knobs whose values are settings to choose from.
+fn knobs(declaration: &PolicyDeclaration) -> Vec<&'static str> {
+    declaration.parameters.iter().filter(|spec| is_swept(spec)).map(|spec| spec.name).collect()
 }
 
 /// The choice once for each number of steps and each option of halted keys and values.
@@ -252,8 +289,9 @@ impl Place<'_> {
                 [policy.of.as_deref(), start].into_iter().flatten().all(|name| siblings.contains_key(name))
             };
             let (ready, rest): (Vec<&Contender>, Vec<&Contender>) = waiting.iter().partition(|policy| named(policy));
-            // Whatever is named and will not come is told of the first that waits.
-            let ready = if ready.is_empty() { vec![rest[0]] } else { ready };
+            if let ([], [first, ..]) = (ready.as_slice(), rest.as_slice()) {
+                return Err(self.unresolved(first, &rest, &siblings));
+            }
             for policy in &ready {
                 let (cell, model) = self.plan(policy, &siblings)?;
                 let (id, model_id) = (cell.id()?, model.id()?);
@@ -275,6 +313,7 @@ impl Place<'_> {
                     model: model_id,
                     label: policy.label.clone(),
                     family: policy.family.clone(),
+                    knobs: knobs(policy.declaration),
                     of: policy.of.clone(),
                     plan: cell,
                 });
@@ -282,6 +321,28 @@ impl Place<'_> {
             waiting = rest;
         }
         Ok(())
+    }
+
+    /// Why none of those that wait can be planned: the name that the first of them waits for is no label, or waits itself.
+    fn unresolved(&self, policy: &Contender, waiting: &[&Contender], siblings: &BTreeMap<&str, Sibling>) -> Error {
+        let name = &policy.choice.name;
+        let start = policy.start.as_deref().filter(|start| !is_file(start));
+        let keys = [("of", policy.of.as_deref()), ("start", start)];
+        let missing = keys
+            .into_iter()
+            .find_map(|(key, label)| label.filter(|label| !siblings.contains_key(label)).map(|label| (key, label)));
+        let (key, label) = missing.unwrap_or(("of", ""));
+        if waiting.iter().any(|other| other.label == label) {
+            return Error::Usage(format!(
+                "policy {name}: {key}: expected a policy that does not wait for {}, found {label}, which does",
+                policy.label
+            ));
+        }
+        let what = match key {
+            "of" => format!("source of {name}"),
+            _ => format!("start of {name} (a policy of this suite, or a .safetensors file)"),
+        };
+        haltbench_sdk::Error::unknown(what, label, siblings.keys().copied()).into()
     }
 
     fn plan(&self, policy: &Contender, siblings: &BTreeMap<&str, Sibling>) -> Result<(CellPlan, ModelPlan)> {
@@ -326,10 +387,7 @@ impl Place<'_> {
                     "policy {name}: of: expected a policy that decides itself, found {of}, which repeats another's depths"
                 )))
             }
-            Some(source) => Ok(Some(source)),
-            None => {
-                Err(haltbench_sdk::Error::unknown(format!("source of {name}"), of, siblings.keys().copied()).into())
-            }
+            source => Ok(source),
         }
     }
 
@@ -389,13 +447,7 @@ impl Place<'_> {
             let path = std::path::absolute(&path).map_err(Error::file(&path, "cannot be found"))?;
             return Ok(Some(Start::File { hash: blake3::hash(&bytes).to_hex().to_string(), path }));
         }
-        match siblings.get(start.as_str()) {
-            Some(sibling) => Ok(Some(Start::Model(sibling.model.id()?))),
-            None => {
-                let what = format!("start of {} (a policy of this suite, or a .safetensors file)", policy.choice.name);
-                Err(haltbench_sdk::Error::unknown(what, start, siblings.keys().copied()).into())
-            }
-        }
+        siblings.get(start.as_str()).map(|sibling| Ok(Start::Model(sibling.model.id()?))).transpose()
     }
 
     /// Hashes of the SDK and of the libraries that bring these.

@@ -36,11 +36,11 @@ impl<'a> Cell<'a> {
         id: &str,
         catalogue: &'a Catalogue,
         device: &str,
-        monitor: &dyn Monitor,
+        monitor: &'a dyn Monitor,
     ) -> Result<Self> {
         let folder = run.cell(id);
         let plan = folder.plan()?;
-        let setting = Setting::new(run, catalogue, &plan.model.task, device::open(device)?)?;
+        let setting = Setting::new((run, catalogue), &plan.model.task, device::open(device)?, monitor)?;
         let interrupted = || monitor.interrupted();
         let task = setting.task.as_ref();
         let instances = data::evaluation_instances(task, &setting.name, &plan.evaluation, &interrupted)?;

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use haltbench_sdk::threads;
 
+pub(crate) use self::train::check_start;
+
 use self::cell::Cell;
 use crate::device;
 use crate::error::{Error, Result};

@@ -5,10 +5,12 @@ use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::policy::SourceDepths;
 use haltbench_sdk::task::Task;
 
+use super::wait_for_lock;
 use crate::data::{self, EvaluationInstance};
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluator;
 use crate::model::Model;
+use crate::monitor::Monitor;
 use crate::plan::{CellPlan, Choice};
 use crate::plugins::Catalogue;
 use crate::store::{ModelFolder, RunFolder, State, read_checkpoint};
@@ -19,6 +21,7 @@ const FITTED_ON: usize = 1000;
 /// A task, and where models over it come from.
 pub(super) struct Setting<'a> {
     pub run: &'a RunFolder,
+    pub monitor: &'a dyn Monitor,
     pub catalogue: &'a Catalogue,
     pub device: Device,
     pub task: Box<dyn Task>,
@@ -29,14 +32,19 @@ pub(super) struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    pub fn new(run: &'a RunFolder, catalogue: &'a Catalogue, task: &Choice, device: Device) -> Result<Self> {
+    pub fn new(
+        (run, catalogue): (&'a RunFolder, &'a Catalogue),
+        task: &Choice,
+        device: Device,
+        monitor: &'a dyn Monitor,
+    ) -> Result<Self> {
         let name = task.name.clone();
         let task = (catalogue.task(&name)?.build)(&task.parameters)?;
         let spec = task.spec();
         let headline = spec.complexities.iter().position(|complexity| complexity.name == spec.headline);
         let headline =
             headline.ok_or_else(|| haltbench_sdk::Error::contract(&name, "its headline complexity is not declared"))?;
-        Ok(Self { run, catalogue, device, task, name, headline })
+        Ok(Self { run, monitor, catalogue, device, task, name, headline })
     }
 
     /// Tokens in the task's vocabulary.
@@ -64,7 +72,7 @@ impl<'a> Setting<'a> {
     pub fn model(&self, plan: &CellPlan, source: Option<&SourceDepths>) -> Result<Model> {
         let model = Model::new(plan.parts(self.catalogue, self.vocabulary(), None)?, DType::F32, &self.device)?;
         let id = plan.model.id()?;
-        load(&model.variables, &self.run.model(&id))?;
+        load(&model.variables, &self.run.model(&id), self.monitor)?;
         model.constant(plan.parts(self.catalogue, self.vocabulary(), source)?)
     }
 
@@ -88,10 +96,11 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// Gives `variables` the weights that a finished model has recorded.
-pub(super) fn load(variables: &Variables, folder: &ModelFolder) -> Result<()> {
+/// Gives `variables` the weights that a finished model has recorded; one that another run trains again is waited for.
+fn load(variables: &Variables, folder: &ModelFolder, monitor: &dyn Monitor) -> Result<()> {
     let id = folder.id();
-    if folder.result()?.is_none() {
+    let lock = if folder.path().is_dir() { Some(wait_for_lock(folder, monitor)?) } else { None };
+    if lock.is_none() || folder.result()?.is_none() {
         return Err(Error::Cell(format!(
             "its model {id} is missing or not trained; `haltbench run` with --overwrite trains it"
         )));

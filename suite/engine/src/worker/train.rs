@@ -34,7 +34,7 @@ pub(super) fn train(
     let plan = folder.plan()?;
     // Who started this process learns from it that it is not waiting for another.
     monitor.progress(Stage::Training, 0, plan.training.steps, None);
-    let setting = Setting::new(run, catalogue, &plan.task, device)?;
+    let setting = Setting::new((run, catalogue), &plan.task, device, monitor)?;
     // Only the depths on instances that training may see are read.
     let source = plan.source.as_ref().map(|source| setting.depths_of(source, &[])).transpose()?;
     let parameters = plan.policy_parameters(catalogue)?;
@@ -138,16 +138,33 @@ fn begin_with(variables: &Variables, start: &Start, run: &RunFolder) -> Result<(
         }
     };
     let found = read_tensors(&path)?;
-    for (name, own) in variables.weights()? {
-        match found.get(&name) {
-            Some(tensor) if tensor.dims() == own.dims() => variables.set(&name, tensor)?,
+    let own = variables.weights()?;
+    fits(&what, &own, &found)?;
+    for name in own.keys() {
+        if let Some(tensor) = found.get(name) {
+            variables.set(name, tensor)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses weights in `path` that those of `own` cannot start from.
+pub(crate) fn check_start(path: &Path, own: &BTreeMap<String, Tensor>) -> Result<()> {
+    fits(&path.display().to_string(), own, &read_tensors(path)?)
+}
+
+/// Makes sure that every weight of `own` is found with its shape. A policy's own may be missing.
+fn fits(what: &str, own: &BTreeMap<String, Tensor>, found: &BTreeMap<String, Tensor>) -> Result<()> {
+    for (name, own) in own {
+        match found.get(name) {
+            Some(tensor) if tensor.dims() == own.dims() => {}
             None if name.starts_with(POLICY_PREFIX) => {}
             other => {
                 let other = other.map_or("none".to_owned(), |tensor| format!("{:?}", tensor.dims()));
-                let near = haltbench_sdk::names::nearest(&name, found.keys().map(String::as_str));
-                let near = near.filter(|near| *near != name).map(|near| format!("; did you mean `{near}`?"));
-                return Err(Error::Cell(format!(
-                    "{what}: weight {name}: expected the shape {:?}, found {other}{}",
+                let near = haltbench_sdk::names::nearest(name, found.keys().map(String::as_str));
+                let near = near.filter(|near| near != name).map(|near| format!("; did you mean `{near}`?"));
+                return Err(Error::Usage(format!(
+                    "start: {what}: weight {name}: expected the shape {:?}, found {other}{}",
                     own.dims(),
                     near.unwrap_or_default()
                 )));

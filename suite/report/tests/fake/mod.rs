@@ -173,7 +173,7 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
             seed,
             device: "cpu".to_owned(),
             max_depth: 4,
-            halted_keys_values: None,
+            halted_keys_values: Some("freeze-state".to_owned()),
             source: None,
             start: None,
             code: BTreeMap::new(),
@@ -191,6 +191,7 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
             model: plan.model.id().unwrap(),
             label: policy.label.to_owned(),
             family: policy.label.to_owned(),
+            knobs: Vec::new(),
             of: policy.of.map(str::to_owned),
             plan,
         }

@@ -135,7 +135,6 @@ impl Recipe {
 
     /// What is wrong with it, if anything: the key, what was expected and what was found.
     pub fn fault(&self) -> Option<(&'static str, String)> {
-        let fixed_weights = !matches!(self.step_weights, StepWeights::Policy);
         let finite = |value: f64, least: f64| value.is_finite() && value >= least;
         match (self.loss, self.unroll) {
             (LossAt::Halted, Unroll::Full) => {
@@ -170,10 +169,28 @@ impl Recipe {
                 "all or backbone where the policy takes no part in training, found policy".to_owned(),
             ));
         }
-        (matches!(self.loss, LossAt::EveryStep) && fixed_weights && self.regulariser_warmup > 0).then(|| {
+        (!self.uses_policy() && self.regulariser_warmup > 0).then(|| {
             let found = self.regulariser_warmup;
             ("regulariser_warmup", format!("0 where the policy takes no part in training, found {found}"))
         })
+    }
+
+    /// The same recipe with the keys that have no effect in it at their defaults, so that equal trainings are equal recipes.
+    pub fn canonical(self) -> Self {
+        let mut recipe = self;
+        if !matches!(recipe.loss, LossAt::EveryStep) {
+            recipe.step_weights = Self::SAMPLED.step_weights;
+        }
+        if !matches!((recipe.loss, recipe.step_weights), (LossAt::EveryStep, StepWeights::Geometric)) {
+            recipe.ratio = Self::SAMPLED.ratio;
+        }
+        if !recipe.draws_depths() {
+            recipe.per = Self::SAMPLED.per;
+        }
+        if recipe.unroll != Unroll::PoissonLognormal {
+            (recipe.mean_depth, recipe.sigma) = (Self::SAMPLED.mean_depth, Self::SAMPLED.sigma);
+        }
+        recipe
     }
 
     /// The recipe in a few words.
@@ -208,6 +225,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn keys_without_effect_make_no_other_recipe() {
+        let idle =
+            Recipe { ratio: 3.0, sigma: 0.1, per: Per::Token, step_weights: StepWeights::Linear, ..Recipe::LAST_STEP };
+        assert_eq!(idle.canonical(), Recipe::LAST_STEP);
+        for kept in [
+            Recipe { step_weights: StepWeights::Geometric, ratio: 3.0, ..Recipe::EVERY_STEP },
+            Recipe {
+                unroll: Unroll::PoissonLognormal,
+                per: Per::Token,
+                sigma: 0.1,
+                mean_depth: 3.0,
+                ..Recipe::LAST_STEP
+            },
+            Recipe { unroll: Unroll::Uniform, per: Per::Sequence, backpropagate: 2, ..Recipe::LAST_STEP },
+            Recipe { regulariser_warmup: 5, trains: Trains::Policy, ..Recipe::SAMPLED },
+        ] {
+            assert_eq!(kept.canonical(), kept);
+        }
+    }
+
+    #[test]
     fn who_takes_part_and_what_is_refused() {
         assert!(Recipe::SAMPLED.uses_policy() && Recipe::EVERY_STEP.uses_policy() && !Recipe::LAST_STEP.uses_policy());
         for recipe in [Recipe::SAMPLED, Recipe::EVERY_STEP, Recipe::LAST_STEP] {
@@ -226,6 +264,7 @@ mod tests {
             (Recipe { backpropagate: 2, ..Recipe::LAST_STEP }, "backpropagate"),
             (Recipe { trains: Trains::Policy, ..Recipe::LAST_STEP }, "trains"),
             (Recipe { regulariser_warmup: 5, ..linear }, "regulariser_warmup"),
+            (Recipe { regulariser_warmup: 5, ..Recipe::LAST_STEP }, "regulariser_warmup"),
         ] {
             assert_eq!(wrong.fault().map(|(key, _)| key), Some(key), "{wrong:?}");
         }
