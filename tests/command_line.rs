@@ -118,7 +118,7 @@ fn every_explanation_is_as_recorded() {
             true => "| time, every token at D | [measured] |\n".to_owned(),
             false => format!("{line}\n"),
         };
-        snapshot(&format!("explain-{name}"), page.lines().map(line).collect::<String>());
+        snapshot(&format!("explain-{name}"), &page.lines().map(line).collect::<String>());
     }
 }
 
