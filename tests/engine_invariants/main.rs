@@ -16,6 +16,7 @@ mod ledger;
 mod miniatures;
 mod processes;
 mod random_matched;
+mod recipes;
 mod threads;
 mod timings;
 mod traces;

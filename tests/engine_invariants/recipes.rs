@@ -1,0 +1,178 @@
+//! Recipes without the policy: the loss by hand, and gradients that stop where the recipe says.
+
+use haltbench_engine::batch::Batch;
+use haltbench_engine::model::Model;
+use haltbench_engine::recurrence::Noise;
+use haltbench_engine::training;
+use haltbench_sdk::key_values::KeyValues;
+use haltbench_sdk::policy::{LossAt, Per, StepWeights, Unroll};
+use haltbench_sdk::prelude::*;
+
+use crate::bench::{Bench, Subject, close, numbers};
+use crate::fixed::{trajectory, unrolled};
+use crate::miniatures::STILL;
+use crate::processes::in_one_thread;
+
+/// Half the distance of a central difference.
+const STEP: f64 = 1e-5;
+/// Numbers of each variable whose gradient is held against a finite difference.
+const ELEMENTS: usize = 4;
+
+fn bench(core_layers: usize) -> Bench {
+    Bench { d_model: 8, d_ff: 12, vocabulary: 7, max_depth: 4, core_layers, ..Bench::PLAIN }
+}
+
+fn model(bench: &Bench, recipe: Recipe) -> (Model, Batch) {
+    let mut model = Subject::new(&STILL, &[]).model(bench);
+    model.recipe = recipe;
+    (model, bench.pack(&bench.sequences(&[5, 1, 3])).0)
+}
+
+fn cross_entropies(logits: &Tensor, batch: &Batch) -> Vec<f64> {
+    let rows = logits.to_vec2::<f64>().unwrap();
+    let of = |(row, target): (&Vec<f64>, &u32)| {
+        row.iter().map(|logit| logit.exp()).sum::<f64>().ln() - row[*target as usize]
+    };
+    rows.iter().zip(batch.targets.iter()).map(of).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[test]
+fn losses_at_every_step_have_the_weights_of_their_names() {
+    let weights = [
+        (StepWeights::Uniform, 2.0, [0.25, 0.25, 0.25, 0.25]),
+        (StepWeights::Linear, 2.0, [0.1, 0.2, 0.3, 0.4]),
+        (StepWeights::Geometric, 2.0, [1.0 / 15.0, 2.0 / 15.0, 4.0 / 15.0, 8.0 / 15.0]),
+        (StepWeights::Geometric, 0.5, [8.0 / 15.0, 4.0 / 15.0, 2.0 / 15.0, 1.0 / 15.0]),
+    ];
+    for (step_weights, ratio, weights) in weights {
+        let (model, batch) = model(&bench(2), Recipe { step_weights, ratio, ..Recipe::EVERY_STEP });
+        let steps: Vec<f64> =
+            unrolled(&model, &batch).iter().map(|logits| mean(&cross_entropies(logits, &batch))).collect();
+        let expected: f64 = steps.iter().zip(weights).map(|(step, weight)| step * weight).sum();
+        let found = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+        close(&format!("{step_weights:?} {ratio}"), &numbers(&found.total), &[expected], 1e-12);
+    }
+}
+
+/// The loss is at the depth that was drawn, and another step draws another depth.
+#[test]
+fn the_loss_is_at_the_depth_that_is_drawn_for_the_batch() {
+    let recipe = Recipe { unroll: Unroll::Uniform, ..Recipe::LAST_STEP };
+    let (model, batch) = model(&bench(1), recipe);
+    let steps = unrolled(&model, &batch);
+    let mut drawn = Vec::new();
+    for step in 0..30 {
+        let found = training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap();
+        let depth = found.depths[0];
+        assert!(found.depths.iter().all(|other| *other == depth));
+        let expected = mean(&cross_entropies(&steps[depth as usize - 1], &batch));
+        close("at the depth drawn", &numbers(&found.total), &[expected], 1e-12);
+        drawn.push(depth);
+    }
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn, [1, 2, 3, 4]);
+}
+
+/// Tokens that halt at different depths read out their own: each row's loss is that of its own depth where its sequence has
+/// one depth, because rows see no other sequence.
+#[test]
+fn sequences_take_the_depths_that_are_drawn_for_them() {
+    let recipe = Recipe { unroll: Unroll::Uniform, per: Per::Sequence, ..Recipe::LAST_STEP };
+    let (model, batch) = model(&bench(1), recipe);
+    let steps: Vec<Vec<f64>> = unrolled(&model, &batch).iter().map(|logits| cross_entropies(logits, &batch)).collect();
+    let mut mixed = false;
+    for step in 0..10 {
+        let found = training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap();
+        let own = |(place, row): (usize, usize)| steps[found.depths[row] as usize - 1][place];
+        let expected = mean(&batch.readout.iter().enumerate().map(own).collect::<Vec<f64>>());
+        close("by sequence", &numbers(&found.total), &[expected], 1e-12);
+        mixed |= found.depths.iter().any(|depth| *depth != found.depths[0]);
+    }
+    assert!(mixed);
+}
+
+/// The loss of the last `kept` of `depth` steps from the states before them, which do not move with the weights.
+fn loss_of_the_last(model: &Model, batch: &Batch, before: &Tensor, (depth, kept): (usize, usize)) -> f64 {
+    let rows = RowSet::all(batch.rows());
+    let layers = model.backbone.dimensions().core_layers;
+    let mut key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
+    let mut states = before.clone();
+    for step in depth - kept + 1..=depth {
+        key_values.begin_dense(&rows, &vec![false; batch.rows()], &states).unwrap();
+        let mut context = StepContext::new(step, &batch.layout, &rows, &mut key_values);
+        states = model.backbone.step(&states, &mut context).unwrap();
+    }
+    let logits = model.backbone.coda(&states, &batch.layout, &batch.readout, None).unwrap();
+    mean(&cross_entropies(&logits, batch))
+}
+
+#[test]
+fn truncated_gradients_are_finite_differences_of_the_last_steps_alone() {
+    in_one_thread(|| {
+        for (core_layers, depth, kept) in [(1, 4, 1), (1, 3, 2), (2, 4, 2), (2, 2, 4)] {
+            let recipe = Recipe { unroll: Unroll::Uniform, backpropagate: kept, ..Recipe::LAST_STEP };
+            let (model, batch) = model(&bench(core_layers), recipe);
+            let noise = Noise::Forced(vec![depth as u32; batch.rows()]);
+            let gradients = training::loss(&model, &batch, &noise, None).unwrap().total.backward().unwrap();
+            let kept = kept.min(depth);
+            let before = trajectory(&model, &batch)[depth - kept].detach();
+            for (name, variable) in model.variables.all() {
+                let original = numbers(variable.as_tensor());
+                let gradient = gradients.get(&variable).map_or(vec![0.0; original.len()], numbers);
+                let is_before = kept < depth && (name.starts_with("prelude") || name.contains("embed"));
+                if is_before {
+                    assert!(gradient.iter().all(|slope| *slope == 0.0), "{name} is before the cut");
+                    continue;
+                }
+                // Where nothing is cut, weights before the core move the states too.
+                if kept == depth && (name.starts_with("prelude") || name.contains("embed")) {
+                    continue;
+                }
+                let stride = original.len().div_ceil(ELEMENTS).max(1);
+                for index in (0..original.len()).step_by(stride) {
+                    let at = |shift: f64| {
+                        let mut moved = original.clone();
+                        moved[index] += shift;
+                        let moved = Tensor::from_vec(moved, variable.shape(), &Device::Cpu).unwrap();
+                        model.variables.set(&name, &moved).unwrap();
+                        loss_of_the_last(&model, &batch, &before, (depth, kept))
+                    };
+                    let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+                    let what = format!("{core_layers} layers, {kept} of {depth}: {name}[{index}]");
+                    close(&what, &[gradient[index]], &[difference], 1e-7);
+                }
+                let restored = Tensor::from_vec(original, variable.shape(), &Device::Cpu).unwrap();
+                model.variables.set(&name, &restored).unwrap();
+            }
+        }
+    });
+}
+
+/// A recipe without the policy reads out each step once, whatever the policy above the model would do.
+#[test]
+fn the_policy_takes_no_part() {
+    for recipe in [
+        Recipe::LAST_STEP,
+        Recipe { step_weights: StepWeights::Linear, ..Recipe::EVERY_STEP },
+        Recipe { unroll: Unroll::PoissonLognormal, per: Per::Token, ..Recipe::LAST_STEP },
+    ] {
+        let found: Vec<Vec<f64>> = [0.0, 10.0]
+            .map(|threshold| {
+                let subject = Subject::new(&STILL, &[("threshold", haltbench_sdk::parameters::Value::Real(threshold))]);
+                let mut model = subject.model(&bench(1));
+                model.recipe = recipe;
+                let batch = bench(1).pack(&bench(1).sequences(&[5, 1, 3])).0;
+                let loss = training::loss(&model, &batch, &Noise::Seeded(4), None).unwrap();
+                let count = if recipe.loss == LossAt::EveryStep { 4 } else { 1 };
+                assert_eq!(loss.logits.len(), count);
+                numbers(&loss.total)
+            })
+            .into();
+        assert_eq!(found[0], found[1]);
+    }
+}
