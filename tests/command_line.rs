@@ -123,6 +123,33 @@ fn every_explanation_is_as_recorded() {
 }
 
 #[test]
+fn a_declaration_as_json_says_what_a_trace_must_bring() {
+    let of = |name: &str| serde_json::from_str::<Vec<Value>>(&success(&["explain", name, "--json"])).unwrap().remove(0);
+    let gate = of("anira-o");
+    let names: Vec<&str> = gate["weights"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["down.bias", "down.weight", "norm.bias", "norm.weight", "up.weight"]);
+    assert_eq!(gate["weights"]["norm.weight"][0], gate["sizes"]["d_model"]);
+    let acts: Vec<(&str, &str)> = gate["parameters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|parameter| (parameter["name"].as_str().unwrap(), parameter["acts_in"].as_str().unwrap()))
+        .collect();
+    assert!(acts.contains(&("gamma", "training")) && acts.contains(&("threshold", "evaluation")), "{acts:?}");
+    assert_eq!(of("latent-difference")["weights"], serde_json::json!({}));
+    assert_eq!(of("softmax-difference")["recipe"]["step_weights"], "linear");
+    assert_eq!(of("mano")["kind"], "task");
+    for (arguments, said) in [
+        (&["explain", "anira-p", "--json"][..], "unknown task, policy or backbone `anira-p`; did you mean `anira"),
+        (&["explain", "quick", "--json"], "unknown task, policy or backbone `quick`"),
+    ] {
+        let output = command().args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains(said), "{stderr}");
+    }
+}
+
+#[test]
 fn the_list_is_as_recorded() {
     let list = success(&["list"]).replace(built().to_str().unwrap(), "[built]");
     let (list, fingerprint) = list.split_once("\nfingerprint of each plugin\n").unwrap();

@@ -14,6 +14,8 @@ use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, SourceDepths, View,
 };
 
+use serde::Serialize;
+
 use crate::error::Result;
 use crate::panics;
 
@@ -106,6 +108,43 @@ impl ModelParts<'_> {
         let shapes = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(shapes.clone())
     }
+}
+
+/// The shapes of a policy's weights by name, without the part that says whose they are, for states and logits of `sizes`.
+///
+/// # Errors
+/// If the policy refuses its parameters.
+pub fn policy_weights(
+    declaration: &PolicyDeclaration,
+    parameters: &Parameters,
+    sizes: PolicySizes,
+) -> Result<BTreeMap<String, Vec<usize>>> {
+    let variables = Variables::new(0, DType::F32, &Device::Cpu);
+    let context = PolicyContext {
+        d_model: sizes.d_model,
+        d_ff: sizes.d_ff,
+        vocabulary: sizes.vocabulary,
+        max_depth: sizes.max_depth,
+        parameters,
+        variables: variables.builder(),
+        source: None,
+        seed: 0,
+    };
+    panics::caught(declaration.name, || Ok((declaration.build)(&context)?))?;
+    Ok(variables.weights()?.into_iter().map(|(name, weight)| (name, weight.dims().to_vec())).collect())
+}
+
+/// What the shapes of a policy's weights depend on.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct PolicySizes {
+    /// Width of a state.
+    pub d_model: usize,
+    /// Width of the backbone's feed-forward layers.
+    pub d_ff: usize,
+    /// Tokens in the vocabulary.
+    pub vocabulary: usize,
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
 }
 
 /// Zeros for every weight, with the shape that was asked for by name.

@@ -1,6 +1,7 @@
 //! `haltbench explain`: the documentation page of one implementation, made from its declaration.
 
 mod backbone;
+mod json;
 mod page;
 mod policy;
 mod suite;
@@ -26,6 +27,9 @@ use crate::output;
 pub struct ExplainArguments {
     /// Name as `haltbench list` shows it, or path of a suite file; where several kinds share a name, all are explained
     name: String,
+    /// Print what is declared as a JSON array; of a policy also its weights with their shapes at the `sizes` given there
+    #[arg(long, conflicts_with = "overrides")]
+    json: bool,
     /// Override a value of the suite file, such as training.steps=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -42,6 +46,16 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
     let name = arguments.name.as_str();
     let catalogue = catalogue::load(plugins)?;
     let entries = catalogue.entries().filter(|entry| entry.name() == name);
+    if arguments.json {
+        let documents = entries.map(json::document).collect::<Result<Vec<_>, Failure>>()?;
+        if documents.is_empty() {
+            let error = Error::unknown("task, policy or backbone", name, catalogue.entries().map(Entry::name));
+            return Err(Failure::usage(error.to_string()));
+        }
+        let text = serde_json::to_string_pretty(&documents).map_err(|error| Failure::usage(error.to_string()))?;
+        output::print(&format!("{text}\n"))?;
+        return Ok(0);
+    }
     let mut pages = entries.map(explain).collect::<Result<Vec<_>, Failure>>()?;
     if plan::built_in().iter().any(|(suite, _)| *suite == name) || Path::new(name).is_file() {
         pages.push(suite::page(arguments, &catalogue)?.finish());
