@@ -1,13 +1,14 @@
 //! A cell: one evaluation of one policy on one model, the unit of caching and failure.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
-use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{Recipe, SourceDepths};
 use serde::{Deserialize, Serialize};
 
-use super::model::ModelPlan;
+use super::choice::{Choice, identifier};
+use super::model::{ModelPlan, Start};
 use super::settings::Evaluation;
 use crate::error::{Error, Result};
 use crate::model::ModelParts;
@@ -15,15 +16,6 @@ use crate::plugins::Catalogue;
 
 /// The version of [`CellPlan`]'s schema.
 pub const PLAN_SCHEMA: u32 = 3;
-
-/// An implementation with its resolved parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Choice {
-    /// Name of the implementation.
-    pub name: String,
-    /// All parameters.
-    pub parameters: Parameters,
-}
 
 /// Everything that determines a cell's result. Its identifier is the hash of this plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,14 +79,9 @@ impl CellPlan {
     /// Like [`to_toml`](Self::to_toml).
     pub fn id(&self) -> Result<String> {
         let mut plan = self.clone();
-        if let Some(super::model::Start::File { path, .. }) = &mut plan.model.start {
-            *path = std::path::PathBuf::new();
+        if let Some(Start::File { path, .. }) = &mut plan.model.start {
+            *path = PathBuf::new();
         }
         Ok(identifier(&plan.to_toml()?))
     }
-}
-
-/// The identifier of a plan with this text.
-pub(super) fn identifier(text: &str) -> String {
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use haltbench_sdk::parameters::{Effect, ParameterSpec, Parameters, Trend, Value};
 
-use super::cell::Choice;
+use super::choice::Choice;
 use super::suite::Named;
 use crate::error::{Error, Result};
 

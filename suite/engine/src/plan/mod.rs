@@ -1,6 +1,7 @@
 //! From a suite file to models and cells: what was typed ([`suite`]), and what it means ([`model`], [`cell`]).
 
 mod cell;
+mod choice;
 mod choices;
 mod model;
 mod recipes;
@@ -10,7 +11,8 @@ mod sizes;
 mod suite;
 mod wording;
 
-pub use cell::{CellPlan, Choice, PLAN_SCHEMA};
+pub use cell::{CellPlan, PLAN_SCHEMA};
+pub use choice::Choice;
 pub use choices::MOST_SETTINGS;
 pub use model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 pub use resolve::{Cell, MODELS, Model, Suite, resolve};

@@ -8,7 +8,7 @@ use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{Recipe, SourceDepths};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Choice, identifier};
+use super::choice::{Choice, identifier};
 use super::settings::TrainingSettings;
 use crate::error::{Error, Result};
 use crate::model::{ModelParts, WITHOUT_POLICY};

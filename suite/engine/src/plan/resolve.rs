@@ -7,7 +7,8 @@ use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{Effect, Parameters};
 use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Role, Source, Unroll};
 
-use super::cell::{CellPlan, Choice, PLAN_SCHEMA};
+use super::cell::{CellPlan, PLAN_SCHEMA};
+use super::choice::Choice;
 use super::choices::{Expanded, MOST_SETTINGS, expand, is_swept};
 use super::model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 use super::recipes;

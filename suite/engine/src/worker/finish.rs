@@ -1,28 +1,22 @@
 //! What a cell leaves: evaluation, measures, files.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use haltbench_analysis::{Estimate, Population, Reason, Split};
-use haltbench_sdk::fingerprint;
 use haltbench_sdk::task::FeatureKind;
 
 use super::cell::Cell;
-use super::train::weight_counts;
+use super::record::{environment, finished_now, hashes, weight_counts};
 use crate::baselines;
 use crate::data::EvaluationInstance;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluation;
 use crate::generation::{self, acceptance};
 use crate::ledger::Ledger;
 use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
-use crate::plugins::Catalogue;
 use crate::store::{
-    BaselineResult, CellResult, Folder, MetricRow, MetricsLog, RESULT_SCHEMA, Record, Timings, TrainingLine,
-    read_tokens, write_tokens,
+    BaselineResult, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine, read_tokens, write_tokens,
 };
 
 /// Tokens of the instances that knobs are chosen on.
@@ -141,37 +135,4 @@ impl Cell<'_> {
         let features = self.setting.task.spec().features.iter();
         features.filter(|feature| feature.kind == FeatureKind::Static).map(|feature| feature.name.to_owned()).collect()
     }
-}
-
-/// Compiler, candle, and the crates that bring each of `names`, as (kind, name).
-pub(super) fn environment(catalogue: &Catalogue, names: &[(&'static str, &str)]) -> BTreeMap<String, String> {
-    let mut environment: BTreeMap<String, String> = fingerprint::own_fields().into_iter().collect();
-    for (kind, name) in names {
-        if let Ok(entry) = catalogue.find(kind, name) {
-            environment.insert(format!("{kind}_provider"), entry.provider.to_owned());
-        }
-    }
-    environment
-}
-
-/// blake3 of those of the named files that there are.
-pub(super) fn hashes<R: Record>(folder: &Folder<R>, names: &[&str]) -> Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
-    for name in names {
-        let path = folder.file(name);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                files.insert((*name).to_owned(), blake3::hash(&bytes).to_hex().to_string());
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::file(&path, "cannot be read")(error)),
-        }
-    }
-    Ok(files)
-}
-
-/// Records the time and the threads of this process.
-pub(super) fn finished_now(timings: &mut Timings) {
-    timings.threads = haltbench_sdk::candle_core::utils::get_num_threads();
-    timings.finished_unix_seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
 }

@@ -2,20 +2,20 @@
 
 mod cell;
 mod finish;
+mod lock;
+mod record;
 mod setting;
 mod train;
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use haltbench_sdk::threads;
 
 pub(crate) use self::train::check_start;
 
 use self::cell::Cell;
+use self::lock::wait_for_lock;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -24,9 +24,6 @@ use crate::panics;
 use crate::plugins::Catalogue;
 use crate::store::{Folder, Record, RunFolder, State, Status};
 use crate::trace::{Contents, Recorded};
-
-/// How often a worker looks whether another process still holds what it waits for.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Trains a model on a thread with a large stack; a panic is a failure of the model. Its status is recorded.
 ///
@@ -80,25 +77,6 @@ fn settled<R: Record>(
         }
     }
     outcome
-}
-
-/// Waits until no other process holds the folder: one that is at work on it finishes it for both, and one that dies lets
-/// go of it.
-fn wait_for_lock<R: Record>(folder: &Folder<R>, monitor: &dyn Monitor) -> Result<File> {
-    let mut is_said = false;
-    loop {
-        if let Some(lock) = folder.lock()? {
-            return Ok(lock);
-        }
-        if let Some(signal) = monitor.interrupted() {
-            return Err(Error::Interrupted(signal));
-        }
-        if !is_said {
-            folder.log("waiting for another process that is at work on it")?;
-            is_said = true;
-        }
-        thread::sleep(PAUSE);
-    }
 }
 
 /// Times a finished cell on a thread with a large stack, and records it in `timings.json`.

@@ -5,7 +5,7 @@ use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::policy::SourceDepths;
 use haltbench_sdk::task::Task;
 
-use super::wait_for_lock;
+use super::lock::wait_for_lock;
 use crate::data::{self, EvaluationInstance};
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluator;

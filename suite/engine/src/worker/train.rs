@@ -9,7 +9,7 @@ use std::time::Instant;
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 use haltbench_sdk::initialise::Variables;
 
-use super::finish::{environment, finished_now, hashes};
+use super::record::{environment, finished_now, hashes, weight_counts};
 use super::setting::Setting;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -106,16 +106,6 @@ fn configuration(plan: &ModelPlan, setting: &Setting) -> serde_json::Value {
         "halted_keys_values": plan.halted_keys_values,
         "stages": plan.stages,
     })
-}
-
-/// Number of weights by the first part of their names.
-pub(super) fn weight_counts(variables: &Variables) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::from([("total".to_owned(), variables.parameters() as u64)]);
-    for (name, variable) in variables.all() {
-        let part = name.split('.').next().unwrap_or_default().to_owned();
-        *counts.entry(part).or_default() += variable.elem_count() as u64;
-    }
-    counts
 }
 
 /// Gives `variables` the weights that training starts from. A policy's own may be missing there.
