@@ -159,6 +159,24 @@ fn a_sweep_that_cannot_be_chosen_from_is_refused_before_anything_is_trained() {
     outcome.says(&["error: --at: expected cost=SHARE or accuracy=SHARE with a share above 0", "found `speed=2`"]);
 }
 
+#[test]
+fn sweeps_of_different_lengths_and_settings_without_a_result_are_said() {
+    let short = "name = \"anira-o\"\nrule = \"threshold\"\nthreshold = [0.3, 0.7]";
+    let bench = Bench::new(&suite(&[SWEPT[0], SWEPT[1], short]));
+    bench.run(CALIBRATED).well();
+    let board = |arguments: &[&str]| -> Value {
+        let text = bench.outcome("leaderboard", &[&["--format", "json"], CALIBRATED, arguments].concat()).well().stdout;
+        serde_json::from_str::<Value>(&text).unwrap()["boards"][0].clone()
+    };
+    let unequal = "anira-e is chosen out of 5 settings, anira-o out of 2: give each the same number";
+    assert!(board(&[])["warnings"].as_array().unwrap().iter().any(|warning| warning == unequal));
+    std::fs::remove_dir_all(bench.cell("anira-o(threshold=0.7) 0")).unwrap();
+    let rows = board(&[])["rows"].as_array().unwrap().clone();
+    let shown: Vec<&Value> = rows.iter().filter(|row| row["name"] == "anira-o").collect();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0]["place"]["reason"], "cells of some settings of its knobs are missing: none is chosen");
+}
+
 /// The inference rules of a policy are no settings of one row: depths do not move one way with them.
 #[test]
 fn rules_share_a_model_and_are_rows_of_their_own() {

@@ -1,5 +1,7 @@
 //! Which setting of every policy's knobs a board shows.
 
+use std::collections::BTreeMap;
+
 use haltbench_sdk::policy::Role;
 
 use crate::board::{Chosen as ChosenSetting, Setting};
@@ -27,8 +29,11 @@ impl Choice {
 /// What becomes of every row.
 pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
     let best_fixed = best_fixed(rows);
+    let mut families: BTreeMap<&str, Vec<&Evidence>> = BTreeMap::new();
+    rows.iter().for_each(|row| families.entry(&row.first.family).or_default().push(row));
     let of_row = |row: &Evidence| {
-        let family: Vec<&Evidence> = rows.iter().filter(|other| is_setting(row, other)).collect();
+        let family: Vec<&Evidence> =
+            families[row.first.family.as_str()].iter().copied().filter(|other| is_setting(row, other)).collect();
         if family.len() < 2 {
             return Choice::Only;
         }

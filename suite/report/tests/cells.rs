@@ -183,6 +183,26 @@ fn boards_and_labels_are_told_apart_by_what_differs() {
 }
 
 #[test]
+fn options_of_halted_keys_and_values_that_training_did_not_meet_are_said() {
+    let policies = [Fake::follower(), Fake::opposer()];
+    let warnings = |trained: Option<&str>, evaluated: &str| {
+        let mut suite = suite(&policies, &[0, 1]);
+        for cell in suite.cells.iter_mut().filter(|cell| cell.label == "follower") {
+            cell.plan.model.halted_keys_values = trained.map(str::to_owned);
+            cell.plan.halted_keys_values = evaluated.to_owned();
+        }
+        let (_guard, run) = finished(&suite, &policies);
+        let warnings = make(&suite, &run).unwrap().boards[0].warnings.clone();
+        warnings.into_iter().filter(|warning| warning.contains("halted keys")).collect::<Vec<String>>()
+    };
+    assert_eq!(warnings(Some("skip"), "skip"), [""; 0]);
+    assert_eq!(warnings(None, "run-on"), [""; 0], "a model trained without halting has seen every token run on");
+    let unmet = "evaluated with halted keys and values freeze-state, which training did not meet";
+    assert_eq!(warnings(None, "freeze-state"), [format!("follower: trained without halting, {unmet}")]);
+    assert_eq!(warnings(Some("latest-kv"), "freeze-state"), [format!("follower: trained with latest-kv, {unmet}")]);
+}
+
+#[test]
 fn a_run_that_was_never_started_is_a_board_of_missing_cells() {
     let suite = suite(&[Fake::follower(), Fake::oracle()], &[0, 1]);
     let folder = tempfile::tempdir().unwrap();

@@ -169,8 +169,10 @@ fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
     for one in &expanded {
         all.extend(contenders(one, file, catalogue)?);
     }
+    let mut families: BTreeMap<&str, Vec<&Contender>> = BTreeMap::new();
+    all.iter().for_each(|one| families.entry(&one.family).or_default().push(one));
     for one in &all {
-        let settings = all.iter().filter(|other| is_setting(one, other)).count();
+        let settings = families[one.family.as_str()].iter().filter(|other| is_setting(one, other)).count();
         if settings == 1 || one.declaration.role != Role::Policy {
             continue;
         }
