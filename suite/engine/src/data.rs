@@ -114,7 +114,7 @@ pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: 
     drawn.collect()
 }
 
-/// The first `count` training instances of a run with [`EVALUATION_SEED`], with ids of their own.
+/// The first `count` training instances of a run with the seed of evaluations, with ids of their own.
 ///
 /// # Errors
 /// Like [`draw`].

@@ -1,4 +1,4 @@
-//! From a suite file to models and cells: what was typed ([`suite`]), and what it means ([`model`], [`cell`]).
+//! From a suite file to models and cells: what was typed ([`SuiteFile`]), and what it means ([`ModelPlan`], [`CellPlan`]).
 
 mod cell;
 mod choice;

@@ -1,10 +1,10 @@
 //! Plugins: found by their file names, fingerprinted without being opened, loaded once and for ever, catalogued.
 //!
-//! [`catalogue`] does all of it: it loads the files named explicitly, then every library called
+//! [`catalogue`](fn@catalogue) does all of it: it loads the files named explicitly, then every library called
 //! `libhaltbench_{task,policy,backbone}_*.so` in the [`search_folders`]. Each passes these gates, in this order:
 //!
 //! 1. its fingerprint, read from an ELF section while it is still closed, equals the program's ([`elf`]);
-//! 2. it is opened with `RTLD_NODELETE` and never closed, and what it adds to the registry is noted ([`load`]);
+//! 2. it is opened with `RTLD_NODELETE` and never closed, and what it adds to the registry is noted ([`load`](mod@load));
 //! 3. each item it added proves that it shares the program's copy of the SDK and of candle ([`sharing`]): a second
 //!    copy numbers its tensors anew, and gradients are then silently wrong;
 //! 4. no name is provided twice ([`Catalogue`]).
