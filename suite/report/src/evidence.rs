@@ -8,8 +8,8 @@ use haltbench_engine::store::{CellResult, RunFolder, State, Status, Timings, rea
 use haltbench_sdk::policy::Role;
 
 use crate::board::MissingCell;
+use crate::cost::cost_accuracy;
 use crate::describe;
-use crate::gain::cost_accuracy;
 use crate::target::Calibrated;
 
 /// Tokens of the instances that knobs are chosen on.

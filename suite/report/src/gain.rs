@@ -1,12 +1,12 @@
 //! What the policies of a board gain over fixed depths, and over what a surface cue tells of their depths.
 
-use haltbench_analysis::measures::{Quantity, quantity_table};
-use haltbench_analysis::{CostAccuracy, Crossed, Gain, Reason, Split, TokenTable, adapt_gain};
+use haltbench_analysis::{CostAccuracy, Crossed, Gain, Reason, Split, adapt_gain};
 use haltbench_engine::store::BaselineResult;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::Role;
 
 use crate::board::find;
+use crate::cost::cost_accuracy;
 use crate::evidence::Evidence;
 
 /// Which fixed depths a policy is compared with.
@@ -122,14 +122,4 @@ fn point(row: &Evidence, seeds: &[u64]) -> Result<CostAccuracy, Reason> {
         return row.in_range.clone();
     }
     cost_accuracy(&row.tables_of(seeds).ok_or(Reason::MissingCells)?)
-}
-
-/// Cost and accuracy at sizes trained on, over the same sequences.
-pub(crate) fn cost_accuracy(tables: &[TokenTable]) -> Result<CostAccuracy, Reason> {
-    let of = |quantity| quantity_table(tables, quantity, Some(Split::InRange));
-    let (cost, accuracy) = (of(Quantity::Flops)?, of(Quantity::TokenAccuracy)?);
-    let mut units: Vec<u64> = cost.units().iter().chain(accuracy.units()).copied().collect();
-    units.sort_unstable();
-    units.dedup();
-    Ok(CostAccuracy { cost: cost.over(&units), accuracy: accuracy.over(&units) })
 }

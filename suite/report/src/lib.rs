@@ -17,6 +17,7 @@
 
 mod board;
 mod build;
+mod cost;
 mod criterion;
 mod describe;
 mod evidence;

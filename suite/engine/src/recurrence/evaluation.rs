@@ -11,22 +11,13 @@ use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::policy::{Phase, Policy, Privileged, View};
 
 use super::beliefs::Beliefs;
+use super::execution::{Execution, StepWork};
 use super::halting::{self, still_seen};
 use super::{Moving, decision, select, soft, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::ledger::{Bill, Ledger, RowCosts};
 use crate::model::Model;
-
-/// How the steps of an evaluation are executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Execution {
-    /// Halted tokens are not computed.
-    Compacted,
-    /// Every token is computed in all D steps and the results of halted ones are discarded: what a run without
-    /// halting costs, and what compaction is checked against.
-    Dense,
-}
 
 /// What an evaluation of one batch found.
 pub struct Evaluated {
@@ -95,17 +86,6 @@ pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &
     let mut pass = Pass::new(model, batch, execution, None);
     let states = halting::run_to(&mut pass, &depths, first)?;
     pass.finish(states, depths, None)
-}
-
-/// What one step of a pass computed.
-#[derive(Clone)]
-pub(super) struct StepWork {
-    /// The rows that were computed.
-    pub rows: RowSet,
-    /// The rows that their attention might see; `None` means all.
-    pub visible: Option<Arc<Vec<bool>>>,
-    /// Rows whose keys and values alone were projected.
-    pub projected: RowSet,
 }
 
 struct Pass<'a> {

@@ -4,17 +4,21 @@
 mod beliefs;
 mod decision;
 mod evaluation;
+mod execution;
 pub(crate) mod halting;
 pub(crate) mod recorded;
 mod select;
 mod soft;
 mod training;
 mod unaided;
+mod walk;
 
 pub use beliefs::Beliefs;
-pub use evaluation::{Evaluated, Execution, evaluate, evaluate_at};
-pub use training::{Noise, Unrolled, unroll};
-pub(crate) use training::{dense_steps, sees_movement};
+pub use evaluation::{Evaluated, evaluate, evaluate_at};
+pub use execution::Execution;
+pub use training::unroll;
+pub use walk::{Noise, Unrolled};
+pub(crate) use walk::{dense_steps, sees_movement};
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};

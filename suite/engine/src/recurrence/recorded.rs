@@ -11,7 +11,7 @@ use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::policy::{Phase, Policy, Privileged, RowMemory, SelectPolicy, View};
 
-use super::evaluation::Execution;
+use super::execution::Execution;
 use super::{halting, replace_rows, select, soft, with_view};
 use crate::batch::Batch;
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::policy::{Combine, HaltingRecord, Phase, Privileged, RowMemory, SelectPolicy, Selection};
 
 use super::decision;
-use super::training::{Unrolled, Walk};
+use super::walk::{Unrolled, Walk};
 use super::with_view;
 use crate::Result;
 use crate::batch::Batch;

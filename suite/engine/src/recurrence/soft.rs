@@ -6,9 +6,9 @@ use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::policy::{HaltingRecord, Phase, Privileged, RowMemory, SoftPolicy};
 
 use super::decision;
-use super::evaluation::{Execution, StepWork};
+use super::execution::{Execution, StepWork};
 use super::halting::still_seen;
-use super::training::{Unrolled, Walk};
+use super::walk::{Unrolled, Walk};
 use super::{replace_rows, shrink, with_view};
 use crate::Result;
 use crate::batch::Batch;

@@ -6,7 +6,7 @@ use haltbench_sdk::policy::{HaltingRecord, LossAt, Per, Recipe, StepWeights, Unr
 use haltbench_sdk::random::Stream;
 
 use super::replace_rows;
-use super::training::{Noise, Unrolled, Walk, advance, read};
+use super::walk::{Noise, Unrolled, Walk, advance, read};
 use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;

@@ -1,6 +1,5 @@
 //! The folder of one model or one cell: a plan, what came of it, and a lock.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -8,26 +7,13 @@ use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
+use super::record::Record;
 use super::result::{CellResult, ModelResult, Timings};
 use super::status::{State, Status};
 use crate::error::{Error, Result};
-
-/// What a folder records about its plan once it is finished, in `result.json`.
-pub trait Record: Serialize + DeserializeOwned {
-    /// What has such a record: `model` or `cell`, the name of the key that holds the identifier.
-    const OF: &'static str;
-    /// Version of its schema.
-    const SCHEMA: u32;
-    /// The plan that it is of.
-    type Plan: Serialize + DeserializeOwned;
-
-    /// Hashes of the folder's other files.
-    fn files(&self) -> &BTreeMap<String, String>;
-}
 
 /// `runs/<suite>/<cell id>/`
 pub type CellFolder = Folder<CellResult>;

@@ -5,6 +5,7 @@ mod checkpoint;
 mod columns;
 mod folder;
 mod metrics;
+mod record;
 mod result;
 mod run;
 mod status;
@@ -12,8 +13,9 @@ mod tokens;
 
 pub use atomic::write_atomic;
 pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint, write_model};
-pub use folder::{CellFolder, Folder, ModelFolder, Record};
+pub use folder::{CellFolder, Folder, ModelFolder};
 pub use metrics::{MetricsLog, TrainingLine};
+pub use record::Record;
 pub use result::{
     BaselineResult, CellResult, MODEL_RESULT_SCHEMA, MetricRow, ModelResult, RESULT_SCHEMA, Speed, Timings, schema,
 };

@@ -6,8 +6,8 @@ use haltbench_analysis::{Estimate, IntervalMethod, Population, Reason, Split};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use super::folder::Record;
 use super::metrics::TrainingLine;
+use super::record::Record;
 use crate::ledger::Ledger;
 use crate::plan::{CellPlan, ModelPlan};
 
