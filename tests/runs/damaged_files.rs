@@ -219,14 +219,16 @@ fn invariant_8_what_cannot_be_read_fails_its_cell_and_is_not_touched() {
     bench.run(&[]).well();
     let expected = bench.files();
     // A folder in the place of a file cannot be read, whoever asks.
-    for name in ["tokens.parquet", "result.json"] {
+    for (name, action, status) in
+        [("tokens.parquet", "read", 2), ("result.json", "read", 2), ("status.json", "written", 1)]
+    {
         let file = bench.cell("fixed 0").join(name);
         let hidden = bench.suite().with_file_name("hidden");
         fs::rename(&file, &hidden).unwrap();
         fs::create_dir(&file).unwrap();
         let outcome = bench.run(&[]);
-        assert_eq!(outcome.status, 2, "{}", outcome.stderr);
-        let failed = format!("failed  mano-stream · anira · fixed · seed 0: {}: cannot be read", file.display());
+        assert_eq!(outcome.status, status, "{}", outcome.stderr);
+        let failed = format!("failed  mano-stream · anira · fixed · seed 0: {}: cannot be {action}", file.display());
         outcome.says(&[&failed, "; nothing of it was touched", "done already  mano-stream · anira · anira-e"]);
         assert!(!outcome.stderr.contains(STARTED), "{}", outcome.stderr);
         fs::remove_dir(&file).unwrap();

@@ -193,6 +193,29 @@ const WRONG: &[(&str, &str)] = &[
         "name = \"anira-e\"\nstart = \"anira-e\"",
         "policy anira-e: start: expected a policy that does not wait for anira-e, found anira-e, which does",
     ),
+    (
+        "name = \"anira-o\"\ngamma = 0.2\n[[policy]]\nname = \"anira-o\"\n[[policy]]\nname = \"random-matched\"\nof = \"anira-o\"",
+        "policy random-matched: of: expected the label of one policy, found anira-o, which 2 have; give each a `label`",
+    ),
+    (
+        "name = \"anira-e\"\nlabel = \"two\\nlines\"",
+        "policy anira-e: label: expected a text on one line, found \"two\\nlines\"",
+    ),
+    ("name = \"anira-e\"\nlabel = \"\"", "policy anira-e: label: expected a text on one line, found \"\""),
+    ("name = \"random\"\nrecipe = { loss = 3 }", "policy random: recipe.loss: expected a text, found 3"),
+    ("name = \"random\"\n[recipe.idle]\nlosss = \"last\"", "recipe.idle: unknown key `losss`"),
+    (
+        "name = \"anira-o\"\nlabel = \"lent\"\nof = \"fixed\"",
+        "policy anira-o: the recipe of the policy named by `of`: expected one that trains its weights",
+    ),
+    (
+        "name = \"fixed\"\nlabel = \"deep\"\nmax_depth = 1000000",
+        "policy fixed: max_depth: expected a whole number from 1 to 100000, found 1000000",
+    ),
+    (
+        "name = \"fixed\"\nlabel = \"other\"\nhalted_keys_values = \"freeze\"",
+        "halted_keys_values: expected one of freeze-state, latest-kv, skip, run-on, found freeze",
+    ),
     ("name = \"anira-e\"\nstages = []", "policy anira-e: stages: expected at least one, found none"),
     (
         "name = \"anira-e\"\nstages = [{ steps = -1 }]",

@@ -177,6 +177,20 @@ fn sweeps_of_different_lengths_and_settings_without_a_result_are_said() {
     assert_eq!(shown[0]["place"]["reason"], "cells of some settings of its knobs are missing: none is chosen");
 }
 
+/// All settings of a policy are of one model, for which its name stands unless depths are read.
+#[test]
+fn the_name_of_a_sweep_stands_for_its_model() {
+    let exit = "name = \"softmax-difference\"\nof = \"anira-e\"\nthreshold = 0.5";
+    let bench = Bench::new(&suite(&[SWEPT[1], exit]));
+    bench.run(CALIBRATED).well().says(&["6 of 6 cells done, 0 failed; 1 model trained, 0 there already"]);
+    let control = "name = \"random-matched\"\nof = \"anira-e\"";
+    let outcome = Bench::new(&suite(&[SWEPT[1], control])).run(CALIBRATED);
+    assert_eq!(outcome.status, 2, "{}", outcome.stderr);
+    outcome.says(&[
+        "policy random-matched: of: expected one setting of its knobs, because each has depths of its own, found anira-e",
+    ]);
+}
+
 /// The inference rules of a policy are no settings of one row: depths do not move one way with them.
 #[test]
 fn rules_share_a_model_and_are_rows_of_their_own() {

@@ -67,7 +67,10 @@ const CASES: &[Case] = &[
     ),
     typed(&["--set", "training=3"], "--set training=3: expected a table, found 3"),
     typed(&["--set", "training.steps"], "expected key=value"),
-    typed(&["--set", "recurrence.max_depth=0"], "recurrence.max_depth: expected a whole number of at least 1, found 0"),
+    typed(
+        &["--set", "recurrence.max_depth=0"],
+        "recurrence.max_depth: expected a whole number from 1 to 100000, found 0",
+    ),
     typed(&["--set", "recurrence.halted_keys_values=freeze"], "did you mean `freeze-state`?"),
     typed(&["--set", "evaluation.beyond=[99]"], "size of mano-stream: expected L from 1 to 4, found 99"),
     typed(&["--set", "evaluation.in_range=[0]"], "size of mano-stream: expected L from 1 to 4, found 0"),

@@ -1,6 +1,6 @@
 //! Loads the plugins for commands that need them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use haltbench_engine::plugins::{self, Catalogue, PluginError, Stale};
 
@@ -21,8 +21,8 @@ pub fn load(files: &[PathBuf]) -> Result<Catalogue, Failure> {
         }
     }
     let program = std::env::current_exe().ok();
-    let files = catalogue.entries().map(|entry| entry.file.as_path()).chain(program.as_deref());
-    for Stale { file, source } in plugins::stale(files) {
+    let libraries: Vec<&Path> = catalogue.entries().map(|entry| entry.file.as_path()).collect();
+    for Stale { file, source } in plugins::stale(&libraries, program.as_deref()) {
         let message = format!("{} is older than its source {}; build it again", file.display(), source.display());
         output::say("warning", &message);
     }

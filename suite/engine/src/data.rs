@@ -127,7 +127,8 @@ pub fn training_instances(task: &dyn Task, name: &str, count: usize) -> Result<V
 
 /// An instance that is evaluated.
 pub struct EvaluationInstance {
-    /// The instance's lasting name, whatever else is evaluated: its size, then the index of its stream, in 32 bits each.
+    /// The instance's lasting name, whatever else is evaluated: its size, then the part that it was drawn for and the index
+    /// of its stream, in 32 bits each.
     pub id: u64,
     /// Size.
     pub size: u32,
@@ -246,11 +247,25 @@ fn distinct(
             if search.found(instance.canonical()) {
                 let standings = instance.graded().map(|token| task.token_size(size, &instance, token).standing);
                 let split = standings.max().map_or(split, split_of);
-                all.push(EvaluationInstance { id: u64::from(size) << 32 | index, size, split, instance });
+                all.push(EvaluationInstance {
+                    id: u64::from(size) << 32 | part_of_id(part) | index,
+                    size,
+                    split,
+                    instance,
+                });
             }
         }
     }
     Ok(all)
+}
+
+/// Instances of different parts are drawn from streams of the same index: this tells their ids apart.
+fn part_of_id(part: Part) -> u64 {
+    match part {
+        Part::Calibration => 1 << 31,
+        Part::Evaluation => 1 << 30,
+        Part::Train | Part::HeldOut | Part::Any => 0,
+    }
 }
 
 /// A search for distinct instances of a size.

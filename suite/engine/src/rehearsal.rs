@@ -53,6 +53,8 @@ pub enum Rehearsal {
 pub struct Trial {
     /// How people call it.
     pub title: String,
+    /// Whether its model is that of another policy.
+    pub is_lent: bool,
     /// Its plan.
     pub plan: CellPlan,
 }
@@ -62,7 +64,7 @@ pub fn perform(trials: &[Trial], catalogue: &Catalogue, say: &mut dyn FnMut(&Reh
     let mut vocabularies: BTreeMap<String, usize> = BTreeMap::new();
     for (number, trial) in trials.iter().enumerate() {
         say(&RehearsalLine::Begun(number));
-        if let Err(error) = try_plan(&trial.plan, catalogue, &mut vocabularies) {
+        if let Err(error) = try_plan(trial, catalogue, &mut vocabularies) {
             say(&RehearsalLine::Refused(Refusal { message: error.to_string(), status: error.exit_status() }));
             return;
         }
@@ -70,7 +72,8 @@ pub fn perform(trials: &[Trial], catalogue: &Catalogue, say: &mut dyn FnMut(&Reh
     say(&RehearsalLine::Finished);
 }
 
-fn try_plan(plan: &CellPlan, catalogue: &Catalogue, vocabularies: &mut BTreeMap<String, usize>) -> Result<()> {
+fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<String, usize>) -> Result<()> {
+    let plan = &trial.plan;
     let model = &plan.model;
     let key = format!("{:?} {:?}", model.task, plan.evaluation);
     let vocabulary = match vocabularies.get(&key) {
@@ -103,8 +106,9 @@ fn try_plan(plan: &CellPlan, catalogue: &Catalogue, vocabularies: &mut BTreeMap<
             None => {
                 let recipe = &model.stages[model.stages.len() - 1].recipe;
                 return Err(Error::Usage(format!(
-                    "policy {name}: recipe: expected one that trains its weights, with loss = \"halted\" and unroll = \
+                    "policy {name}: {}: expected one that trains its weights, with loss = \"halted\" and unroll = \
                      \"policy\", or step_weights = \"policy\"; found {}, which trains no {weight}",
+                    if trial.is_lent { "the recipe of the policy named by `of`" } else { "recipe" },
                     recipe.describe()
                 )));
             }
@@ -167,7 +171,7 @@ fn distinct(suite: &Suite) -> Vec<Trial> {
             id.clear();
         }
         if seen.insert(format!("{plan:?}")) {
-            trials.push(Trial { title: cell.title(), plan: cell.plan.clone() });
+            trials.push(Trial { title: cell.title(), is_lent: cell.of.is_some(), plan: cell.plan.clone() });
         }
     }
     trials

@@ -257,6 +257,11 @@ impl Board {
 }
 
 impl Row {
+    /// Whether it is a control that repeats another policy's depths.
+    pub fn repeats_depths(&self) -> bool {
+        self.of.is_some() && (self.has_role(Role::Cue) || self.has_role(Role::Control))
+    }
+
     /// Whether it has this role.
     pub fn has_role(&self, role: Role) -> bool {
         self.role.as_deref() == Some(role.name())

@@ -18,7 +18,7 @@ use crate::measure::{Context, IN_RANGE, Measured, measures, trained_sizes};
 use crate::place;
 use crate::settings::{self, Choice};
 use crate::target::Target;
-use crate::warnings::{unequal_sweeps, unmet_options, warnings};
+use crate::warnings::{unequal_depths, unequal_sweeps, unmet_options, warnings};
 
 /// How to make leaderboards.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -111,6 +111,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     place::sort(&mut rows, &options.sort.order());
     let mut warnings = warnings(&seeds, &rows, &fixed_depths, plan.max_depth);
     warnings.extend(unequal_sweeps(&rows));
+    warnings.extend(unequal_depths(&rows));
     warnings.extend(unmet);
     Board {
         name,

@@ -45,6 +45,20 @@ pub(crate) fn unequal_sweeps(rows: &[Row]) -> Option<String> {
     })
 }
 
+/// Different numbers of steps on one board: each row's cost is compared with its own D.
+pub(crate) fn unequal_depths(rows: &[Row]) -> Option<String> {
+    let mut depths: Vec<usize> = rows.iter().map(|row| row.max_depth).collect();
+    depths.sort_unstable();
+    depths.dedup();
+    let listed: Vec<String> = depths.iter().map(usize::to_string).collect();
+    (depths.len() > 1).then(|| {
+        format!(
+            "D is {}: shares of dense, also those that knobs are chosen by, are of each policy's own D; compare FLOPs",
+            listed.join(", ")
+        )
+    })
+}
+
 /// Policies that are evaluated with an option of halted keys and values that their training did not meet.
 pub(crate) fn unmet_options(rows: &[(&Evidence, Option<Setting>)]) -> Vec<String> {
     let mut unmet: BTreeMap<(Option<&str>, &str), Vec<&str>> = BTreeMap::new();

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
 use crate::layout::{RowSet, TokenLayout};
+use crate::names::nearest;
 use crate::ops::{LayerPass, gather_rows, replace_rows, update_rows};
 
 /// What a halted token offers as keys and values to tokens that still run; an option of the run.
@@ -44,9 +45,11 @@ impl HaltedKeysValues {
     /// [`Error::Unknown`] with the nearest name.
     pub fn from_name(name: &str) -> Result<Self> {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, option)| *option)
-            .ok_or_else(|| Error::unknown("halted_keys_values", name, Self::ALL.map(|(known, _)| known)))
+        found.map(|(_, option)| *option).ok_or_else(|| {
+            let known = Self::ALL.map(|(known, _)| known);
+            let near = nearest(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Error::invalid("halted_keys_values", format!("one of {}", known.join(", ")), format!("{name}{near}"))
+        })
     }
 
     /// The option's name in suite files.

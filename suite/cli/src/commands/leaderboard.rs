@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use haltbench_engine::Error;
 use haltbench_engine::plan::{self, PLAN_SCHEMA, Suite};
 use haltbench_engine::store::RunFolder;
 use haltbench_report::{Criterion, Format, Options, Target};
@@ -105,7 +106,13 @@ pub fn show(suite: &Suite, folder: &RunFolder) -> Result<(), Failure> {
 }
 
 fn write(suite: &Suite, folder: &RunFolder, format: Format, options: Options) -> Result<(), Failure> {
-    let board = haltbench_report::leaderboard(suite, folder, options)?;
+    let board = haltbench_report::leaderboard(suite, folder, options).map_err(|error| match error {
+        Error::Damaged { .. } => {
+            let message = format!("{error}; `haltbench run` keeps it aside and computes the cell again");
+            Failure::with_status(message, error.exit_status())
+        }
+        error => error.into(),
+    })?;
     let mut output = Output::new();
     output.text(&format.write(&board))?;
     output.flush()

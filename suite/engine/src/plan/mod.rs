@@ -3,6 +3,7 @@
 mod cell;
 mod choice;
 mod choices;
+mod contender;
 mod model;
 mod recipes;
 mod resolve;

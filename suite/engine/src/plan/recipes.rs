@@ -64,6 +64,30 @@ pub(super) fn stages(
     Ok(stages)
 }
 
+/// Refuses named recipes with keys or values that no recipe has, used or not.
+pub(super) fn check(named: &BTreeMap<String, toml::Table>) -> Result<()> {
+    named.iter().try_for_each(|(name, table)| read(&format!("recipe.{name}"), Recipe::SAMPLED, table).map(|_| ()))
+}
+
+/// `base` with the keys of `table`; `key` says where the table stands.
+fn read(key: &str, base: Recipe, table: &toml::Table) -> Result<Recipe> {
+    const WORDS: [&str; 5] = ["loss", "step_weights", "unroll", "per", "trains"];
+    if let Some((name, value)) = table.iter().find(|(name, value)| WORDS.contains(&name.as_str()) && !value.is_str()) {
+        return Err(Error::Usage(format!("{key}.{name}: expected a text, found {value}")));
+    }
+    let unwritable = |error: toml::ser::Error| Error::Usage(format!("{key}: {error}"));
+    let mut whole = toml::Table::try_from(base).map_err(unwritable)?;
+    whole.extend(table.iter().map(|(name, value)| {
+        // A whole number is a number.
+        let value = match (value, whole_is_real(name)) {
+            (toml::Value::Integer(value), true) => toml::Value::Float(*value as f64),
+            (value, _) => value.clone(),
+        };
+        (name.clone(), value)
+    }));
+    whole.try_into().map_err(|error| Error::Usage(format!("{key}: {}", wording::sentence(&error))))
+}
+
 /// `base` with the keys of `table`, which must fit the policy.
 fn overlaid(
     owner: &str,
@@ -80,18 +104,7 @@ fn overlaid(
             parameter.name
         )));
     }
-    let unwritable = |error: toml::ser::Error| Error::Usage(format!("{owner}: {key}: {error}"));
-    let mut whole = toml::Table::try_from(base).map_err(unwritable)?;
-    whole.extend(table.iter().map(|(name, value)| {
-        // A whole number is a number.
-        let value = match (value, whole_is_real(name)) {
-            (toml::Value::Integer(value), true) => toml::Value::Float(*value as f64),
-            (value, _) => value.clone(),
-        };
-        (name.clone(), value)
-    }));
-    let recipe: Recipe =
-        whole.try_into().map_err(|error| Error::Usage(format!("{owner}: {key}: {}", wording::sentence(&error))))?;
+    let recipe = read(&format!("{owner}: {key}"), base, table)?;
     if let Some((field, expected)) = recipe.fault() {
         return Err(Error::Usage(format!("{owner}: {key}.{field}: expected {expected}")));
     }

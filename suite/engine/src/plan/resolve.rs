@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{Effect, Parameters};
-use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Role, Source, Unroll};
+use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Source, Unroll};
 
 use super::cell::{CellPlan, PLAN_SCHEMA};
 use super::choice::Choice;
-use super::choices::{Expanded, MOST_SETTINGS, expand, is_swept};
+use super::choices::expand;
+use super::contender::{Contender, is_file, knobs, others_equal, policies};
 use super::model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 use super::recipes;
-use super::settings::check_depth;
 use super::suite::SuiteFile;
 use crate::error::{Error, Result};
 use crate::plugins::Catalogue;
@@ -64,15 +64,6 @@ impl Cell {
     pub fn title(&self) -> String {
         title(&self.plan.model, &self.label)
     }
-}
-
-/// Whether all parameters but `knobs` are equal.
-fn others_equal(own: &Parameters, others: &Parameters, knobs: &[&str]) -> bool {
-    let rest = |parameters: &Parameters| -> Parameters {
-        let kept = parameters.values().iter().filter(|(name, _)| !knobs.contains(&name.as_str()));
-        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
-    };
-    rest(own) == rest(others)
 }
 
 fn title(model: &ModelPlan, label: &str) -> String {
@@ -131,6 +122,7 @@ fn check(file: &SuiteFile) -> Result<()> {
     file.recurrence.validate()?;
     file.training.validate()?;
     file.evaluation.validate()?;
+    recipes::check(&file.recipe)?;
     let name = file.name.as_str();
     if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') || name == MODELS {
         return Err(Error::Usage(format!(
@@ -150,119 +142,6 @@ fn check(file: &SuiteFile) -> Result<()> {
     Ok(())
 }
 
-/// A policy of the suite with everything that does not depend on task, backbone and seed.
-struct Contender {
-    declaration: &'static PolicyDeclaration,
-    label: String,
-    family: String,
-    of: Option<String>,
-    start: Option<String>,
-    choice: Choice,
-    max_depth: usize,
-    halted_keys_values: String,
-    stages: Vec<Stage>,
-}
-
-fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
-    let expanded = expand(file.policy.entries(), "policy", |name| Ok(catalogue.policy(name)?.parameters))?;
-    let mut all = Vec::new();
-    for one in &expanded {
-        all.extend(contenders(one, file, catalogue)?);
-    }
-    let mut families: BTreeMap<&str, Vec<&Contender>> = BTreeMap::new();
-    all.iter().for_each(|one| families.entry(&one.family).or_default().push(one));
-    for one in &all {
-        let settings = families[one.family.as_str()].iter().filter(|other| is_setting(one, other)).count();
-        if settings == 1 || one.declaration.role != Role::Policy {
-            continue;
-        }
-        if settings > MOST_SETTINGS {
-            return Err(Error::Usage(format!(
-                "policy {}: expected at most {MOST_SETTINGS} settings of its knobs, found {settings}",
-                one.family
-            )));
-        }
-        if file.evaluation.calibration == 0 {
-            return Err(Error::Usage(format!(
-                "evaluation.calibration: expected at least 1 instance of each size, because policy {} has {settings} \
-                 settings of its knobs to choose from, found 0",
-                one.family
-            )));
-        }
-    }
-    Ok(all)
-}
-
-/// Whether two policies differ in the values of knobs at most.
-fn is_setting(one: &Contender, other: &Contender) -> bool {
-    one.family == other.family
-        && one.choice.name == other.choice.name
-        && (&one.of, &one.start, &one.stages) == (&other.of, &other.start, &other.stages)
-        && (one.max_depth, &one.halted_keys_values) == (other.max_depth, &other.halted_keys_values)
-        && others_equal(&one.choice.parameters, &other.choice.parameters, &knobs(one.declaration))
-}
-
-/// Names of the knobs whose values are settings to choose from.
-fn knobs(declaration: &PolicyDeclaration) -> Vec<&'static str> {
-    declaration.parameters.iter().filter(|spec| is_swept(spec)).map(|spec| spec.name).collect()
-}
-
-/// The choice once for each number of steps and each option of halted keys and values.
-fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
-    let entry = one.entry;
-    let declaration = catalogue.policy(&one.choice.name)?;
-    let owner = format!("policy {}", entry.name);
-    let depths: &[usize] = match entry.max_depth.as_ref().or(file.evaluation.max_depth.as_ref()) {
-        Some(depths) => depths.values(),
-        None => std::slice::from_ref(&file.recurrence.max_depth),
-    };
-    let options: &[String] = match &entry.halted_keys_values {
-        Some(options) => options.values(),
-        None => std::slice::from_ref(&file.recurrence.halted_keys_values),
-    };
-    for (key, empty) in [("max_depth", depths.is_empty()), ("halted_keys_values", options.is_empty())] {
-        if empty {
-            return Err(Error::Usage(format!("{owner}: {key}: expected at least one value, found []")));
-        }
-    }
-    depths.iter().try_for_each(|depth| check_depth(&format!("{owner}: max_depth"), *depth))?;
-    let label = entry.parameters.get("label").and_then(toml::Value::as_str);
-    let base = match (&entry.of, label) {
-        (Some(of), None) => format!("{}:{of}", entry.name),
-        _ => label.unwrap_or(&entry.name).to_owned(),
-    };
-    let stages = recipes::stages(entry, declaration, &file.recipe, file.training.steps)?;
-    let mut all = Vec::new();
-    for max_depth in depths {
-        for option in options {
-            HaltedKeysValues::from_name(option)?;
-            let mut more = Vec::new();
-            if depths.len() > 1 {
-                more.push(format!("max_depth={max_depth}"));
-            }
-            if options.len() > 1 {
-                more.push(format!("halted_keys_values={option}"));
-            }
-            let named = |words: &[String]| {
-                let words: Vec<&str> = words.iter().chain(&more).map(String::as_str).collect();
-                if words.is_empty() { base.clone() } else { format!("{base}({})", words.join(",")) }
-            };
-            all.push(Contender {
-                declaration,
-                label: named(&one.words),
-                family: named(&one.family_words),
-                of: entry.of.clone(),
-                start: entry.start.clone(),
-                choice: one.choice.clone(),
-                max_depth: *max_depth,
-                halted_keys_values: option.clone(),
-                stages: stages.clone(),
-            });
-        }
-    }
-    Ok(all)
-}
-
 /// A task, a backbone and a seed of the suite.
 struct Place<'a> {
     file: &'a SuiteFile,
@@ -279,6 +158,8 @@ struct Sibling {
     model: ModelPlan,
     kind: PolicyKind,
     source: Source,
+    /// Whether it stands for all settings of a policy, which have one model but depths of their own.
+    is_family: bool,
 }
 
 impl Place<'_> {
@@ -305,12 +186,16 @@ impl Place<'_> {
                     )));
                 }
                 if ids.models.insert(model_id.clone()) {
-                    let title = title(&model, &policy.label);
+                    let title = title(&model, &policy.family);
                     suite.models.push(Model { id: model_id.clone(), title, plan: model.clone() });
                 }
                 let PolicyDeclaration { kind, source, .. } = *policy.declaration;
-                let sibling = Sibling { cell: id.clone(), model, kind, source };
-                siblings.insert(&policy.label, sibling);
+                let sibling = |is_family| Sibling { cell: id.clone(), model: model.clone(), kind, source, is_family };
+                // All settings of a policy are of one model, which its name without them stands for.
+                if policy.family != policy.label {
+                    siblings.entry(&policy.family).or_insert_with(|| sibling(true));
+                }
+                siblings.insert(&policy.label, sibling(false));
                 suite.cells.push(Cell {
                     id,
                     model: model_id,
@@ -390,6 +275,11 @@ impl Place<'_> {
                     "policy {name}: of: expected a policy that decides itself, found {of}, which repeats another's depths"
                 )))
             }
+            Some(Sibling { is_family: true, .. }) if policy.declaration.source.has_depths() => {
+                Err(Error::Usage(format!(
+                    "policy {name}: of: expected one setting of its knobs, because each has depths of its own, found {of}"
+                )))
+            }
             source => Ok(source),
         }
     }
@@ -461,10 +351,6 @@ impl Place<'_> {
         }
         Ok(code)
     }
-}
-
-fn is_file(start: &str) -> bool {
-    start.ends_with(".safetensors")
 }
 
 /// The number of steps of every token, of a policy with a parameter that is it.

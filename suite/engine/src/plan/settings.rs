@@ -102,7 +102,7 @@ pub struct Evaluation {
 
 /// A value or a list of values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a value or a list of values of the right type")]
 pub enum OneOrMore<T> {
     /// A value.
     One(T),
@@ -148,7 +148,7 @@ fn check(holds: bool, key: &str, expected: &str, found: impl std::fmt::Display) 
 /// # Errors
 /// [`Error::Usage`] naming the key.
 pub fn check_depth(key: &str, max_depth: usize) -> Result<()> {
-    check((1..=100_000).contains(&max_depth), key, "a whole number of at least 1", max_depth)
+    check((1..=100_000).contains(&max_depth), key, "a whole number from 1 to 100000", max_depth)
 }
 
 impl Recurrence {

@@ -118,7 +118,7 @@ pub struct Named {
 
 /// How an entry says what its recipe is.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the name of a recipe or a table with its keys")]
 pub enum RecipeChoice {
     /// A recipe of the suite.
     Name(String),

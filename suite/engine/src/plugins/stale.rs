@@ -1,6 +1,6 @@
 //! Libraries that are older than their sources: cargo writes beside each what it was built from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,15 +14,18 @@ pub struct Stale {
     pub source: PathBuf,
 }
 
-/// Those of `files` that are older than a source that cargo noted for them. One that was built elsewhere, or installed
-/// without its notes, is taken for current.
-pub fn stale<'a>(files: impl IntoIterator<Item = &'a Path>) -> Vec<Stale> {
+/// Those of `libraries`, and the program, that are older than a source that cargo noted for them. One that was built
+/// elsewhere, or installed without its notes, is taken for current. The program's sources are those of no library.
+pub fn stale(libraries: &[&Path], program: Option<&Path>) -> Vec<Stale> {
     let mut known: BTreeMap<PathBuf, Option<SystemTime>> = BTreeMap::new();
     let mut all: Vec<Stale> = Vec::new();
-    for file in files {
+    let of_libraries: BTreeSet<PathBuf> = libraries.iter().flat_map(|file| sources(file)).collect();
+    for file in libraries.iter().copied().chain(program) {
         let Some(built) = modified(file) else { continue };
+        let is_program = Some(file) == program;
         let newest = sources(file)
             .into_iter()
+            .filter(|source| !is_program || !of_libraries.contains(source))
             .filter_map(|source| {
                 let time = *known.entry(source.clone()).or_insert_with(|| modified(&source));
                 Some((time?, source))
@@ -103,7 +106,8 @@ mod tests {
         write("libnew.d", &line("libnew.so"), 0);
         write("libdeep.d", &line("libdeep.so"), 0);
         let files = ["libold.so", "libnew.so", "libbare.so", "deps/libdeep.so", "absent.so", "libold.so"].map(path);
-        let found = stale(files.iter().map(PathBuf::as_path));
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        let found = stale(&files, None);
         let expected = ["libold.so", "deps/libdeep.so"].map(|name| Stale { file: path(name), source: path("c.rs") });
         assert_eq!(found, expected);
     }

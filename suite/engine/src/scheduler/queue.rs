@@ -132,8 +132,7 @@ impl<'a> Queue<'a> {
         self.pending.insert(item.id());
     }
 
-    /// Looks at a folder and makes it ready. Nothing of it is touched without its lock, and nothing that was computed is
-    /// deleted unless it is to be overwritten.
+    /// Looks at a folder and makes it ready; one that cannot be read or written fails alone.
     fn admit<R: Record>(
         &self,
         folder: &Folder<R>,
@@ -141,15 +140,27 @@ impl<'a> Queue<'a> {
         item: Item<'a>,
         report: &mut dyn FnMut(Event),
     ) -> Result<Admission> {
-        let mut lock = match folder.claim() {
-            Ok(Some(lock)) => lock,
-            // Another run is at work on it, or has just finished; a worker of ours waits for its end.
-            Ok(None) => return Ok(Admission::Due),
-            Err(error) => {
+        match self.ready(folder, plan, item, report) {
+            // What cannot be read may be whole.
+            Err(error @ Error::File { .. }) => {
                 report(Event::Unreadable(item, &error));
-                return Ok(Admission::Unreadable(error.to_string()));
+                Ok(Admission::Unreadable(error.to_string()))
             }
-        };
+            other => other,
+        }
+    }
+
+    /// Nothing of a folder is touched without its lock, and nothing that was computed is deleted unless it is to be
+    /// overwritten.
+    fn ready<R: Record>(
+        &self,
+        folder: &Folder<R>,
+        plan: &R::Plan,
+        item: Item<'a>,
+        report: &mut dyn FnMut(Event),
+    ) -> Result<Admission> {
+        // Another run may be at work on it, or have just finished; a worker of ours waits for its end.
+        let Some(mut lock) = folder.claim()? else { return Ok(Admission::Due) };
         if self.options.overwrite {
             folder.clear()?;
             lock = reclaim(folder, lock)?;
@@ -167,11 +178,6 @@ impl<'a> Queue<'a> {
                 folder.create(plan)?;
                 folder.log(&format!("computed again: {error}; what was there is kept in {}", aside.display()))?;
                 report(Event::Damaged(item, &error, &aside));
-            }
-            // What cannot be read may be whole.
-            Err(error @ Error::File { .. }) => {
-                report(Event::Unreadable(item, &error));
-                return Ok(Admission::Unreadable(error.to_string()));
             }
             Err(error) => return Err(error),
         }

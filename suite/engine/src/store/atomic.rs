@@ -18,7 +18,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = open_alone(&sibling)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&sibling, path)?;
+        if let Err(error) = fs::rename(&sibling, path) {
+            // Still ours: it is locked. What cannot be removed either does no harm.
+            let _ = fs::remove_file(&sibling);
+            return Err(error);
+        }
         // The rename itself is durable once the folder is.
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),

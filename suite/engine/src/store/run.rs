@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomic;
 use super::folder::{CellFolder, ModelFolder};
+use super::status::State;
 use crate::error::{Error, Result};
 use crate::plan::{Cell, CellPlan, MODELS, Model, PLAN_SCHEMA, Start, Suite};
 
@@ -59,12 +60,15 @@ impl RunFolder {
             .count()
     }
 
-    /// The cells in it that differ from cells of `suite` in the code that made them alone, and whose code that is.
+    /// The cells in it that differ from cells of `suite` that are not done in the code that made them alone, and whose code
+    /// that is.
     ///
     /// # Errors
     /// [`Error::Usage`] if a plan cannot be written as text.
     pub fn made_by_other_code(&self, suite: &Suite) -> Result<OtherCode> {
         let own: BTreeMap<&str, &CellPlan> = suite.cells.iter().map(|cell| (cell.id.as_str(), &cell.plan)).collect();
+        // What is done needs no other.
+        let is_due = |id: &str| self.cell(id).status().state != State::Done;
         // Where nothing is of this suite, no plan is read in vain.
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let strangers = entries.filter(|entry| {
@@ -77,7 +81,8 @@ impl RunFolder {
             let text = fs::read_to_string(entry.path().join("plan.toml")).unwrap_or_default();
             let Ok(plan) = toml::from_str::<CellPlan>(&text) else { continue };
             if without_code.is_none() {
-                let keyed = own.values().map(|plan| Ok((key_without_code(plan)?, *plan)));
+                let due = own.iter().filter(|(id, _)| is_due(id));
+                let keyed = due.map(|(_, plan)| Ok((key_without_code(plan)?, *plan)));
                 without_code = Some(keyed.collect::<Result<_>>()?);
             }
             if let Some(of_suite) = without_code.as_ref().and_then(|all| all.get(&key_without_code(&plan).ok()?)) {

@@ -122,7 +122,7 @@ pub(super) fn grids(board: &Board, order: &Order, notes: &mut Notes) -> Vec<Grid
     let title = "Gain in range, in points of accuracy at the same FLOPs: above mixtures of fixed depths; above those \
                  whose prompts take one step; above the best surface cue of the policy's depths";
     grids.push(grid(title, ["policy"], board, &GAIN, notes, of_policy));
-    if board.rows.iter().any(|row| row.of.is_some()) {
+    if board.rows.iter().any(Row::repeats_depths) {
         grids.push(controls(board, notes));
     }
     let title = format!(
@@ -247,7 +247,7 @@ fn controls(board: &Board, notes: &mut Notes) -> Grid {
         title: "Controls in range: accuracy minus that of the policy whose depths they read".to_owned(),
         columns: ["control", "of"].into_iter().chain(AGAINST.map(|(title, ..)| title)).map(str::to_owned).collect(),
         texts: 2,
-        rows: board.rows.iter().filter(|row| row.of.is_some()).map(row).collect(),
+        rows: board.rows.iter().filter(|row| row.repeats_depths()).map(row).collect(),
     }
 }
 

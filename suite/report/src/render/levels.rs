@@ -34,7 +34,7 @@ struct Table<'a> {
 
 /// Controls that read another policy's depths say little beyond their means.
 fn stands_alone(row: &Row) -> bool {
-    row.of.is_none()
+    !row.repeats_depths()
 }
 
 /// Depth follows nothing in the other rows, by construction or by what they read.

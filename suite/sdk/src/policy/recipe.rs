@@ -195,6 +195,15 @@ impl Recipe {
 
     /// The recipe in a few words.
     pub fn describe(&self) -> String {
+        let trained = match self.trains {
+            Trains::All => "",
+            Trains::Policy => ", the policy's weights alone",
+            Trains::Backbone => ", the backbone's weights alone",
+        };
+        format!("{}{trained}", self.describe_loss())
+    }
+
+    fn describe_loss(&self) -> String {
         let unroll = match (self.unroll, self.per) {
             (Unroll::Policy, _) => return "loss at the depth that the policy samples or decides".to_owned(),
             (Unroll::Full, _) => "all D steps".to_owned(),

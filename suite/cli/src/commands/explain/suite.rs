@@ -67,10 +67,14 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
         property("optimiser steps to do", ahead.steps.to_string()),
         property(
             "operations to do",
-            format!("{:.1e} in training, {:.1e} in evaluation", ahead.training, ahead.evaluation),
+            format!("{} in training, {} in evaluation", operations(ahead.training), operations(ahead.evaluation)),
         ),
         property("time, every token at D", time),
     ])
+}
+
+fn operations(count: f64) -> String {
+    if count == 0.0 { "none".to_owned() } else { format!("{count:.1e}") }
 }
 
 fn duration(seconds: f64) -> String {
@@ -126,8 +130,18 @@ fn described(plan: &ModelPlan) -> String {
             choice.parameters.values().iter().map(|(name, value)| format!("{name}={value}")).collect();
         if values.is_empty() { choice.name.clone() } else { format!("{}({})", choice.name, values.join(",")) }
     };
+    let start = match &plan.start {
+        None => "",
+        Some(plan::Start::Model(_)) => " from the weights of another model",
+        Some(plan::Start::File { .. }) => " from the weights of a file",
+    };
     let who = plan.policy.as_ref().map_or("backbone alone".to_owned(), parameters);
-    format!("{} · {} · {who} · {}", plan.task.name, plan.backbone.name, stages.collect::<Vec<_>>().join("; then "))
+    format!(
+        "{} · {} · {who} · {}{start}",
+        plan.task.name,
+        plan.backbone.name,
+        stages.collect::<Vec<_>>().join("; then ")
+    )
 }
 
 fn counted(number: usize, one: &str, several: &str) -> String {

@@ -84,7 +84,7 @@ pub(super) fn points(board: &Board, complexity: &str) -> Points {
 
 /// Controls of a policy and fixed depths of answers alone would hide what they are controls of.
 fn is_drawn(row: &&Row) -> bool {
-    row.of.is_none() && !row.has_role(Role::FixedAnswerDepth)
+    !row.repeats_depths() && !row.has_role(Role::FixedAnswerDepth)
 }
 
 /// The label, which says what is an oracle.
