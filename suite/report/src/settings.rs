@@ -29,26 +29,25 @@ impl Choice {
 /// What becomes of every row.
 pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
     let best_fixed = best_fixed(rows);
-    let mut families: BTreeMap<&str, Vec<&Evidence>> = BTreeMap::new();
-    rows.iter().for_each(|row| families.entry(&row.first.family).or_default().push(row));
+    let mut sweeps: BTreeMap<usize, Vec<&Evidence>> = BTreeMap::new();
+    rows.iter()
+        .filter(|row| row.has_role(Role::Policy))
+        .for_each(|row| sweeps.entry(row.first.sweep).or_default().push(row));
     let of_row = |row: &Evidence| {
-        let family: Vec<&Evidence> =
-            families[row.first.family.as_str()].iter().copied().filter(|other| is_setting(row, other)).collect();
-        if family.len() < 2 {
-            return Choice::Only;
-        }
+        let sweep = sweeps.get(&row.first.sweep).filter(|sweep| row.has_role(Role::Policy) && sweep.len() > 1);
+        let Some(sweep) = sweep else { return Choice::Only };
         let of = |chosen, reason: Option<String>| {
             Choice::Setting(Setting {
                 policy: row.first.family.clone(),
-                settings: family.len(),
+                settings: sweep.len(),
                 chosen,
                 calibrated: row.calibrated,
                 reason,
             })
         };
-        let own = family.iter().position(|other| std::ptr::eq(*other, row));
+        let own = sweep.iter().position(|other| std::ptr::eq(*other, row));
         let known: Option<Vec<Calibrated>> =
-            family.iter().map(|other| other.calibrated.filter(|_| other.is_complete())).collect();
+            sweep.iter().map(|other| other.calibrated.filter(|_| other.is_complete())).collect();
         let Some(known) = known else {
             // Out of an incomplete sweep nothing is chosen; the first setting stands for all.
             let chosen = if own == Some(0) { ChosenSetting::Closest } else { ChosenSetting::Other };
@@ -73,10 +72,6 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
         }
     };
     rows.iter().map(of_row).collect()
-}
-
-fn is_setting(row: &Evidence, other: &Evidence) -> bool {
-    row.has_role(Role::Policy) && row.first.is_setting_of(other.first)
 }
 
 /// Accuracy of the best fixed depth on the calibration split.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
-use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{PolicyDeclaration, Role};
 
 use super::choice::Choice;
@@ -23,6 +22,8 @@ pub(super) struct Contender {
     pub label: String,
     /// The label without the values of swept knobs.
     pub family: String,
+    /// Number of the sweep that it is a setting of: policies of one sweep differ in the values of knobs at most.
+    pub sweep: usize,
     /// Label of the policy that `of` names.
     pub of: Option<String>,
     /// What training starts from.
@@ -37,6 +38,23 @@ pub(super) struct Contender {
     pub stages: Vec<Stage>,
 }
 
+impl Contender {
+    /// The labels of other policies that it names, with the keys that name them.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let start = self.start.as_deref().filter(|start| !is_file(start));
+        [("of", self.of.as_deref()), ("start", start)].into_iter().filter_map(|(key, label)| Some((key, label?)))
+    }
+
+    /// Everything but the values of swept knobs, as text.
+    fn without_knobs(&self) -> String {
+        let is_swept =
+            |name: &String| self.declaration.parameters.iter().any(|spec| spec.name == name && is_swept(spec));
+        let kept: Vec<_> = self.choice.parameters.values().iter().filter(|(name, _)| !is_swept(name)).collect();
+        let Self { family, choice, of, start, max_depth, halted_keys_values, stages, .. } = self;
+        format!("{:?}", (family, &choice.name, kept, of, start, max_depth, halted_keys_values, stages))
+    }
+}
+
 /// All policies of a suite, each once for every choice out of its lists.
 pub(super) fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
     let expanded = expand(file.policy.entries(), "policy", |name| Ok(catalogue.policy(name)?.parameters))?;
@@ -44,53 +62,57 @@ pub(super) fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Co
     for one in &expanded {
         all.extend(contenders(one, file, catalogue)?);
     }
-    let mut families: BTreeMap<&str, Vec<&Contender>> = BTreeMap::new();
-    all.iter().for_each(|one| families.entry(&one.family).or_default().push(one));
-    for one in &all {
-        let start = one.start.as_deref().filter(|start| !is_file(start));
-        for (key, label) in [("of", one.of.as_deref()), ("start", start)] {
-            let named = all.iter().filter(|other| Some(other.label.as_str()) == label).count();
-            if named > 1 {
-                let (name, label) = (&one.choice.name, label.unwrap_or_default());
+    refuse_ambiguous_labels(&all)?;
+    let mut sweeps: BTreeMap<String, usize> = BTreeMap::new();
+    let mut settings: Vec<usize> = Vec::new();
+    for one in &mut all {
+        one.sweep = *sweeps.entry(one.without_knobs()).or_insert(settings.len());
+        match settings.get_mut(one.sweep) {
+            Some(count) => *count += 1,
+            None => settings.push(1),
+        }
+    }
+    all.iter().try_for_each(|one| check_settings(one, settings[one.sweep], file.evaluation.calibration))?;
+    Ok(all)
+}
+
+/// Refuses policies that name another by a label that several have.
+fn refuse_ambiguous_labels(all: &[Contender]) -> Result<()> {
+    let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
+    all.iter().for_each(|one| *holders.entry(&one.label).or_default() += 1);
+    for one in all {
+        for (key, label) in one.named() {
+            if let Some(several @ 2..) = holders.get(label) {
+                let name = &one.choice.name;
                 return Err(Error::Usage(format!(
-                    "policy {name}: {key}: expected the label of one policy, found {label}, which {named} have; give each a \
+                    "policy {name}: {key}: expected the label of one policy, found {label}, which {several} have; give each a \
                      `label`"
                 )));
             }
         }
-        let settings = families[one.family.as_str()].iter().filter(|other| is_setting(one, other)).count();
-        if settings == 1 || one.declaration.role != Role::Policy {
-            continue;
-        }
-        if settings > MOST_SETTINGS {
-            return Err(Error::Usage(format!(
-                "policy {}: expected at most {MOST_SETTINGS} settings of its knobs, found {settings}",
-                one.family
-            )));
-        }
-        if file.evaluation.calibration == 0 {
-            return Err(Error::Usage(format!(
-                "evaluation.calibration: expected at least 1 instance of each size, because policy {} has {settings} \
-                 settings of its knobs to choose from, found 0",
-                one.family
-            )));
-        }
     }
-    Ok(all)
+    Ok(())
 }
 
-/// Whether two policies differ in the values of knobs at most.
-fn is_setting(one: &Contender, other: &Contender) -> bool {
-    one.family == other.family
-        && one.choice.name == other.choice.name
-        && (&one.of, &one.start, &one.stages) == (&other.of, &other.start, &other.stages)
-        && (one.max_depth, &one.halted_keys_values) == (other.max_depth, &other.halted_keys_values)
-        && others_equal(&one.choice.parameters, &other.choice.parameters, &knobs(one.declaration))
-}
-
-/// Names of the knobs whose values are settings to choose from.
-pub(super) fn knobs(declaration: &PolicyDeclaration) -> Vec<&'static str> {
-    declaration.parameters.iter().filter(|spec| is_swept(spec)).map(|spec| spec.name).collect()
+/// Refuses a policy with more settings than others may have, or without instances to choose one on.
+fn check_settings(one: &Contender, settings: usize, calibration: usize) -> Result<()> {
+    if settings == 1 || one.declaration.role != Role::Policy {
+        return Ok(());
+    }
+    if settings > MOST_SETTINGS {
+        return Err(Error::Usage(format!(
+            "policy {}: expected at most {MOST_SETTINGS} settings of its knobs, found {settings}",
+            one.family
+        )));
+    }
+    if calibration == 0 {
+        return Err(Error::Usage(format!(
+            "evaluation.calibration: expected at least 1 instance of each size, because policy {} has {settings} settings of \
+             its knobs to choose from, found 0",
+            one.family
+        )));
+    }
+    Ok(())
 }
 
 /// The choice once for each number of steps and each option of halted keys and values.
@@ -141,6 +163,7 @@ fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result
                 declaration,
                 label: named(&one.words),
                 family: named(&one.family_words),
+                sweep: 0,
                 of: entry.of.clone(),
                 start: entry.start.clone(),
                 choice: one.choice.clone(),
@@ -151,15 +174,6 @@ fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result
         }
     }
     Ok(all)
-}
-
-/// Whether all parameters but `knobs` are equal.
-pub(super) fn others_equal(own: &Parameters, others: &Parameters, knobs: &[&str]) -> bool {
-    let rest = |parameters: &Parameters| -> Parameters {
-        let kept = parameters.values().iter().filter(|(name, _)| !knobs.contains(&name.as_str()));
-        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
-    };
-    rest(own) == rest(others)
 }
 
 /// Whether `start` names a file and no policy.

@@ -10,7 +10,7 @@ use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Sourc
 use super::cell::{CellPlan, PLAN_SCHEMA};
 use super::choice::Choice;
 use super::choices::expand;
-use super::contender::{Contender, is_file, knobs, others_equal, policies};
+use super::contender::{Contender, is_file, policies};
 use super::model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 use super::recipes;
 use super::suite::SuiteFile;
@@ -39,8 +39,8 @@ pub struct Cell {
     pub label: String,
     /// The label without the values of swept knobs: cells of one family are settings of one policy.
     pub family: String,
-    /// Names of the knobs out of whose values a board chooses one.
-    pub knobs: Vec<&'static str>,
+    /// Number of the sweep that it is a setting of: out of these a board chooses one.
+    pub sweep: usize,
     /// Label of the policy that `of` names.
     pub of: Option<String>,
     /// Its plan.
@@ -48,18 +48,6 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Whether another cell is of the same policy, on a model that was trained alike, and differs in the values of knobs at
-    /// most.
-    pub fn is_setting_of(&self, other: &Self) -> bool {
-        let (own, others) = (&self.plan, &other.plan);
-        self.family == other.family
-            && self.of == other.of
-            && own.policy.name == others.policy.name
-            && (own.max_depth, &own.halted_keys_values) == (others.max_depth, &others.halted_keys_values)
-            && ModelPlan { seed: 0, ..own.model.clone() } == ModelPlan { seed: 0, ..others.model.clone() }
-            && others_equal(&own.policy.parameters, &others.policy.parameters, &self.knobs)
-    }
-
     /// How people call the cell: task, backbone, policy and seed.
     pub fn title(&self) -> String {
         title(&self.plan.model, &self.label)
@@ -79,13 +67,6 @@ pub struct Suite {
     pub models: Vec<Model>,
     /// The cells.
     pub cells: Vec<Cell>,
-}
-
-impl Suite {
-    /// The model of this identifier.
-    pub fn model(&self, id: &str) -> Option<&Model> {
-        self.models.iter().find(|model| model.id == id)
-    }
 }
 
 /// The name of the folder that holds the models of all suites.
@@ -168,11 +149,8 @@ impl Place<'_> {
         let mut siblings: BTreeMap<&str, Sibling> = BTreeMap::new();
         let mut waiting: Vec<&Contender> = policies.iter().collect();
         while !waiting.is_empty() {
-            let named = |policy: &Contender| {
-                let start = policy.start.as_deref().filter(|start| !is_file(start));
-                [policy.of.as_deref(), start].into_iter().flatten().all(|name| siblings.contains_key(name))
-            };
-            let (ready, rest): (Vec<&Contender>, Vec<&Contender>) = waiting.iter().partition(|policy| named(policy));
+            let (ready, rest): (Vec<&Contender>, Vec<&Contender>) =
+                waiting.iter().partition(|policy| policy.named().all(|(_, label)| siblings.contains_key(label)));
             if let ([], [first, ..]) = (ready.as_slice(), rest.as_slice()) {
                 return Err(self.unresolved(first, &rest, &siblings));
             }
@@ -201,7 +179,7 @@ impl Place<'_> {
                     model: model_id,
                     label: policy.label.clone(),
                     family: policy.family.clone(),
-                    knobs: knobs(policy.declaration),
+                    sweep: policy.sweep,
                     of: policy.of.clone(),
                     plan: cell,
                 });
@@ -211,14 +189,10 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Why none of those that wait can be planned: the name that the first of them waits for is no label, or waits itself.
+    /// Why no waiting policy can be planned: the first one names no label of the suite, or a policy that waits too.
     fn unresolved(&self, policy: &Contender, waiting: &[&Contender], siblings: &BTreeMap<&str, Sibling>) -> Error {
         let name = &policy.choice.name;
-        let start = policy.start.as_deref().filter(|start| !is_file(start));
-        let keys = [("of", policy.of.as_deref()), ("start", start)];
-        let missing = keys
-            .into_iter()
-            .find_map(|(key, label)| label.filter(|label| !siblings.contains_key(label)).map(|label| (key, label)));
+        let missing = policy.named().find(|(_, label)| !siblings.contains_key(label));
         let (key, label) = missing.unwrap_or(("of", ""));
         if waiting.iter().any(|other| other.label == label) {
             return Error::Usage(format!(

@@ -184,19 +184,22 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
             stages: vec![Stage { steps: 500, recipe: Recipe::LAST_STEP }],
         },
     };
-    let cell = |policy: &Fake, seed: u64| {
+    let cell = |place: usize, policy: &Fake, seed: u64| {
         let plan = plan(policy, seed);
         Cell {
             id: blake3::hash(format!("{} {}", plan.id().unwrap(), policy.label).as_bytes()).to_hex()[..16].to_owned(),
             model: plan.model.id().unwrap(),
             label: policy.label.to_owned(),
             family: policy.label.to_owned(),
-            knobs: Vec::new(),
+            sweep: place,
             of: policy.of.map(str::to_owned),
             plan,
         }
     };
-    seeds.iter().flat_map(|&seed| policies.iter().map(move |policy| cell(policy, seed))).collect()
+    seeds
+        .iter()
+        .flat_map(|&seed| policies.iter().enumerate().map(move |(place, policy)| cell(place, policy, seed)))
+        .collect()
 }
 
 /// Finishes every cell whose policy is given.

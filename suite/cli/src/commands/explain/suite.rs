@@ -47,7 +47,8 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
     // A model whose cells are all done is not trained for them.
     let needed: BTreeSet<&str> =
         suite.cells.iter().filter(|cell| is_due(&cell.id)).map(|cell| cell.model.as_str()).collect();
-    let is_due = |id: &str| is_due(id) && (needed.contains(id) || suite.model(id).is_none());
+    let models: BTreeSet<&str> = suite.models.iter().map(|model| model.id.as_str()).collect();
+    let is_due = |id: &str| is_due(id) && (needed.contains(id) || !models.contains(id));
     let ahead = forecast(suite, catalogue, &is_due)?;
     let due = |count: usize, all: usize| if count == all { all.to_string() } else { format!("{all}, {count} to do") };
     let models = suite.models.iter().filter(|model| is_due(&model.id)).count();
