@@ -52,8 +52,8 @@ pub struct Imitation {
 }
 
 impl Imitation {
-    /// The policy `name`: mean depths are fitted on the source's training tokens and looked up for those of its evaluation.
-    /// `cues` reads a sequence up to the token that it tells the cues of.
+    /// Builds the policy `name`: fits mean depths on the source's training tokens and looks them up for its evaluation
+    /// tokens. `cues` gets a sequence up to and including the token whose cues it returns.
     pub fn build(name: &'static str, context: &PolicyContext, cues: impl Fn(&[SourceToken]) -> Cues) -> Result<Policy> {
         let Some(source) = context.source else {
             return Ok(Policy::early(Self { name, depths: RecordedDepths::default() }));

@@ -18,13 +18,14 @@
 //! is never below the level. The usual alternative, one quantile with Satterthwaite's degrees of freedom for the
 //! variance (MSa + MSb - MSe) / (S N), takes a mean square between two or three seeds that came out small by chance for
 //! a proof that training hardly matters. In simulations (`tests/coverage/means.rs`) it holds the truth in 89 to 91 % of
-//! cases with two seeds whose variance matters, even with its variance and degrees of freedom floored at those of one part.
+//! cases with two seeds whose variance matters, even if neither its variance nor its degrees of freedom may fall below those of one
+//! part.
 //! The form used here holds it in at least 94.9 %, for units of equal size. The cost: with two seeds that differ no more
 //! than chance, the interval is 2.3 times as wide.
 //!
 //! With one seed the interval is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says that the error of
-//! training is not in it. Problems count as a single sample although those of each size were drawn separately, which makes
-//! intervals of means a little too wide.
+//! training is not in it. Problems of each size were drawn separately; pooling them makes intervals of means a little too
+//! wide.
 //!
 //! # The unit
 //!
@@ -212,9 +213,9 @@ impl Crossed {
     /// The interval of a level, and what it accounts for; see [the module](self). [`Reason::TooFew`] below two units;
     /// [`Reason::Unstable`] of a jackknife that failed.
     ///
-    /// Where all n values of a table with bounds are equal, a share p of all problems could still differ, and move the mean
-    /// by p times the distance to a bound: p is the largest share of which n draws may show none, [`none_of`]. Without
-    /// bounds the interval has no width, as for the depth of a fixed depth.
+    /// If all n values of a bounded table are equal, unseen problems may still differ. Let p be the largest share of such
+    /// problems that n draws can miss ([`none_of`]): the interval reaches p times the distance to each bound. An unbounded
+    /// table, such as the depth of a fixed depth, gets an interval of width 0.
     pub fn interval(&self, level: f64) -> Result<((f64, f64), IntervalMethod), Reason> {
         if let Some(reason) = self.flaw {
             return Err(reason);

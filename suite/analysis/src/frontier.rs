@@ -117,7 +117,7 @@ pub enum Gain {
     Exact(Crossed),
     /// It costs less: what a fixed depth would reach there is not known.
     Bounds {
-        /// Accuracy minus that of the cheapest fixed depth: at a lower cost the frontier is no higher.
+        /// Accuracy above the cheapest fixed depth: at a lower cost the frontier is no higher.
         lower: Crossed,
         /// Accuracy above a frontier that also mixes in a guess at no cost; `None` without a guess.
         upper: Option<Crossed>,

@@ -5,8 +5,8 @@
 //! (2001) 521-526): with B blocks of problems, block b of a seed has B θ - (B - 1) θ without b. They are shifted so
 //! that their mean is θ itself: the jackknife's correction of bias is not applied.
 //!
-//! All seeds have the same blocks, so that the table is crossed like that of a mean. All policies that were evaluated on the
-//! same problems have the same blocks, so that tables can be subtracted.
+//! All seeds share the blocks, so the table is crossed as a table of means is. Policies evaluated on the same problems share
+//! them too, so their tables can be subtracted.
 
 use crate::crossed::Crossed;
 use crate::reason::Reason;
@@ -38,8 +38,8 @@ impl Blocks {
     }
 }
 
-/// The table of the mean over seeds of a statistic. `statistic(seed, Some(b))` is that of a seed without the problems
-/// of block b, `statistic(seed, None)` that of all. `count` is the number of observations.
+/// The table for a statistic averaged over seeds. `statistic(seed, Some(b))` leaves out the problems of block b,
+/// `statistic(seed, None)` uses all. `count` is the number of observations.
 ///
 /// The mean is undefined as soon as it is undefined for one seed: leaving that seed out would be a silent skip. Where
 /// leaving out a block leaves the statistic undefined, the table has a value but no interval ([`Reason::Unstable`]).

@@ -13,8 +13,8 @@ h(d). With a vocabulary of one token p2 is 0. Logits that have no softmax have n
 
 ## When it halts
 
-At the first step with c(d) >= `threshold`. At equality the authors' code in T5X halts as well; that of FREE (Bae et al.
-2023) goes on. A confidence may round to 1, so that only a `threshold` above 1 means never.
+At the first step with c(d) >= `threshold`. Implementations differ at equality: T5X, by the authors, halts too; FREE (Bae et
+al. 2023) goes on. A confidence may round to 1, so only a `threshold` above 1 means never.
 
 ## Cost
 

@@ -25,7 +25,7 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         PolicyKind::Select => "select: chooses positions at each step and may wake a token",
     };
     let training = match (declaration.source, declaration.recipe.uses_policy()) {
-        (Source::DepthsAndModel, _) => "none: the model is that of the policy that `of` names".to_owned(),
+        (Source::DepthsAndModel, _) => "none: it is evaluated on the model of the policy named by `of`".to_owned(),
         (Source::Depths, _) => {
             "with the model, after reading the depths of the policy that `of` names, at the depths that it decides"
                 .to_owned()
