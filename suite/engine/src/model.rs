@@ -13,11 +13,13 @@ use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, SourceDepths, View,
 };
-
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::panics;
+
+/// What the names of a policy's weights begin with.
+pub const POLICY_PREFIX: &str = "decider.";
 
 /// Stands in for a policy where a model is trained without one: every token takes D steps.
 pub static WITHOUT_POLICY: PolicyDeclaration = PolicyDeclaration {
@@ -69,21 +71,17 @@ impl ModelParts<'_> {
         let backbone = (backbone.build)(&context)?;
         let (declaration, parameters) = self.policy;
         let dimensions = backbone.dimensions();
-        let policy = (declaration.build)(&PolicyContext {
+        let context = PolicyContext {
             d_model: dimensions.d_model,
             d_ff: dimensions.d_ff,
             vocabulary: self.vocabulary,
             max_depth: self.max_depth,
             parameters,
-            variables: variables.pp("decider"),
+            variables: variables.pp(POLICY_PREFIX.trim_end_matches('.')),
             source: self.source,
             seed: self.seed,
-        })?;
-        if policy.kind() != declaration.kind {
-            let message = format!("declares {} and builds {}", declaration.kind.name(), policy.kind().name());
-            return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
-        }
-        Ok((backbone, policy))
+        };
+        Ok((backbone, build_policy(declaration, &context)?))
     }
 
     /// What the backbone says that its parts cost.
@@ -110,6 +108,19 @@ impl ModelParts<'_> {
     }
 }
 
+/// Builds a policy, which must be of the kind that it declares.
+///
+/// # Errors
+/// If the plugin refuses its parameters or breaks that promise.
+pub fn build_policy(declaration: &PolicyDeclaration, context: &PolicyContext) -> Result<Policy> {
+    let policy = (declaration.build)(context)?;
+    if policy.kind() != declaration.kind {
+        let message = format!("declares {} and builds {}", declaration.kind.name(), policy.kind().name());
+        return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
+    }
+    Ok(policy)
+}
+
 /// The shapes of a policy's weights by name, without the part that says whose they are, for states and logits of `sizes`.
 ///
 /// # Errors
@@ -130,7 +141,7 @@ pub fn policy_weights(
         source: None,
         seed: 0,
     };
-    panics::caught(declaration.name, || Ok((declaration.build)(&context)?))?;
+    panics::caught(declaration.name, || build_policy(declaration, &context))?;
     Ok(variables.weights()?.into_iter().map(|(name, weight)| (name, weight.dims().to_vec())).collect())
 }
 

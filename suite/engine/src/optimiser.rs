@@ -9,10 +9,8 @@ use haltbench_sdk::ops::{AdamWStep, Moments, square_sums};
 use haltbench_sdk::policy::Trains;
 
 use crate::error::{Error, Result};
+use crate::model::POLICY_PREFIX;
 use crate::plan::TrainingSettings;
-
-/// What the names of a policy's weights begin with.
-const POLICY_PREFIX: &str = "decider.";
 
 /// The optimiser with its moments, in the order of the variables' names.
 pub struct AdamW {

@@ -4,16 +4,13 @@ use haltbench_analysis::measures::{Quantity, quantity_table};
 use haltbench_analysis::{CostAccuracy, Reason, Split, TokenTable};
 use haltbench_engine::Result;
 use haltbench_engine::plan::{self, CellPlan, Suite};
-use haltbench_engine::store::{CellResult, RunFolder, State, Status, Timings, read_tokens};
+use haltbench_engine::store::{CALIBRATION, CellResult, RunFolder, State, Status, Timings, read_tokens};
 use haltbench_sdk::policy::Role;
 
 use crate::board::MissingCell;
 use crate::cost::cost_accuracy;
 use crate::describe;
 use crate::target::Calibrated;
-
-/// Tokens of the instances that knobs are chosen on.
-const CALIBRATION: &str = "calibration.parquet";
 
 /// The cells of one task and backbone.
 pub(crate) struct Group<'a> {

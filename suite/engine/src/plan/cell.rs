@@ -1,14 +1,13 @@
 //! A cell: one evaluation of one policy on one model, the unit of caching and failure.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::policy::{Recipe, SourceDepths};
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Choice, identifier};
-use super::model::{ModelPlan, Start};
+use super::model::ModelPlan;
 use super::settings::Evaluation;
 use crate::error::{Error, Result};
 use crate::model::ModelParts;
@@ -78,10 +77,7 @@ impl CellPlan {
     /// # Errors
     /// Like [`to_toml`](Self::to_toml).
     pub fn id(&self) -> Result<String> {
-        let mut plan = self.clone();
-        if let Some(Start::File { path, .. }) = &mut plan.model.start {
-            *path = PathBuf::new();
-        }
+        let plan = Self { model: self.model.without_paths(), ..self.clone() };
         Ok(identifier(&plan.to_toml()?))
     }
 }

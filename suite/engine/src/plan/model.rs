@@ -92,11 +92,16 @@ impl ModelPlan {
     /// # Errors
     /// Like [`to_toml`](Self::to_toml).
     pub fn id(&self) -> Result<String> {
+        Ok(identifier(&self.without_paths().to_toml()?))
+    }
+
+    /// The plan without where files are, which determines nothing.
+    pub fn without_paths(&self) -> Self {
         let mut plan = self.clone();
         if let Some(Start::File { path, .. }) = &mut plan.start {
             *path = PathBuf::new();
         }
-        Ok(identifier(&plan.to_toml()?))
+        plan
     }
 
     /// The recipe of an optimiser step, 0-based, and the first step of its stage.

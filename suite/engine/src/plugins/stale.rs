@@ -19,21 +19,21 @@ pub struct Stale {
 pub fn stale(libraries: &[&Path], program: Option<&Path>) -> Vec<Stale> {
     let mut known: BTreeMap<PathBuf, Option<SystemTime>> = BTreeMap::new();
     let mut all: Vec<Stale> = Vec::new();
-    let of_libraries: BTreeSet<PathBuf> = libraries.iter().flat_map(|file| sources(file)).collect();
+    let mut seen: BTreeSet<&Path> = BTreeSet::new();
     for file in libraries.iter().copied().chain(program) {
+        // A library that brings several things is listed once for each.
+        if !seen.insert(file) {
+            continue;
+        }
         let Some(built) = modified(file) else { continue };
         let is_program = Some(file) == program;
-        let newest = sources(file)
-            .into_iter()
-            .filter(|source| !is_program || !of_libraries.contains(source))
-            .filter_map(|source| {
-                let time = *known.entry(source.clone()).or_insert_with(|| modified(&source));
-                Some((time?, source))
-            })
-            .max();
-        if let Some((_, source)) = newest.filter(|(time, _)| *time > built)
-            && all.iter().all(|other| other.file != file)
-        {
+        let own: Vec<PathBuf> =
+            sources(file).into_iter().filter(|source| !is_program || !known.contains_key(source)).collect();
+        let newest = own.into_iter().filter_map(|source| {
+            let time = *known.entry(source.clone()).or_insert_with(|| modified(&source));
+            Some((time?, source))
+        });
+        if let Some((_, source)) = newest.max().filter(|(time, _)| *time > built) {
             all.push(Stale { file: file.to_owned(), source });
         }
     }

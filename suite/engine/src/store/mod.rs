@@ -21,4 +21,4 @@ pub use result::{
 };
 pub use run::{OtherCode, RunFolder};
 pub use status::{State, Status};
-pub use tokens::{TokenRecord, read_tokens, write_tokens};
+pub use tokens::{CALIBRATION, TokenRecord, read_tokens, write_tokens};

@@ -13,6 +13,9 @@ use super::atomic::write_atomic;
 use super::columns::{Column, Values, encode};
 use crate::error::{Error, Result};
 
+/// Name of the file with the tokens of the instances that knobs are chosen on.
+pub const CALIBRATION: &str = "calibration.parquet";
+
 /// One evaluated token. What depends on a place in the sequence stands at the token that is predicted, the *target*;
 /// the steps that predict it are spent one position earlier where tokens are predicted from their predecessors.
 #[derive(Debug, Clone, PartialEq)]

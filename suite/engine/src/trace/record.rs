@@ -12,7 +12,7 @@ use super::writer::TraceWriter;
 use crate::batch::Batch;
 use crate::data::{self, EvaluationInstance};
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Model, POLICY_PREFIX};
 use crate::monitor::Monitor;
 use crate::recurrence::dense_steps;
 
@@ -148,7 +148,7 @@ fn room(
 fn policy_weights(model: &Model) -> Result<BTreeMap<String, Tensor>> {
     let weights = model.variables.weights()?.into_iter();
     let of_policy = |(name, weight): (String, Tensor)| {
-        let short = name.strip_prefix("decider.")?;
+        let short = name.strip_prefix(POLICY_PREFIX)?;
         Some((format!("{POLICY}{short}"), weight))
     };
     Ok(weights.filter_map(of_policy).collect())

@@ -10,6 +10,7 @@ use haltbench_sdk::policy::{Policy, PolicyContext, PolicyDeclaration};
 use super::format::POLICY;
 use super::reader::Trace;
 use crate::error::{Error, Result};
+use crate::model::build_policy;
 use crate::panics;
 
 /// Hidden widths of feed-forward layers are this many times the width of a state, unless the trace says otherwise.
@@ -29,20 +30,14 @@ pub fn build(
     let built = |variables: VarBuilder<'static>| {
         let vocabulary = vocabulary.unwrap_or(1);
         let context = PolicyContext { d_model, d_ff, vocabulary, max_depth, parameters, variables, source: None, seed };
-        panics::caught(declaration.name, || Ok((declaration.build)(&context)?))
+        panics::caught(declaration.name, || build_policy(declaration, &context))
     };
     let variables = Variables::new(0, trace.dtype(), &Device::Cpu);
     built(variables.builder())?;
     for (name, initial) in variables.weights()? {
         variables.set(&name, &weight(trace, declaration.name, &name, initial.dims())?)?;
     }
-    let policy = built(variables.constants())?;
-    if policy.kind() != declaration.kind {
-        let (declared, found) = (declaration.kind.name(), policy.kind().name());
-        let message = format!("declares {declared} and builds {found}");
-        return Err(haltbench_sdk::Error::contract(declaration.name, message).into());
-    }
-    Ok(policy)
+    built(variables.constants())
 }
 
 /// A size that the metadata may tell.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use haltbench_sdk::policy::{Role, SourceDepths};
+use haltbench_sdk::policy::SourceDepths;
 
 use super::setting::Setting;
 use crate::data::{self, EvaluationInstance};
@@ -23,8 +23,6 @@ pub(super) struct Cell<'a> {
     pub setting: Setting<'a>,
     /// What is evaluated.
     pub instances: Vec<EvaluationInstance>,
-    /// What knobs are chosen on.
-    pub calibration: Vec<EvaluationInstance>,
     /// The model, whose weights are constants.
     pub model: Model,
 }
@@ -44,18 +42,10 @@ impl<'a> Cell<'a> {
         let interrupted = || monitor.interrupted();
         let task = setting.task.as_ref();
         let instances = data::evaluation_instances(task, &setting.name, &plan.evaluation, &interrupted)?;
-        let declaration = catalogue.policy(&plan.policy.name)?;
-        // A policy that repeats recorded depths has none for other instances, and a control has nothing to choose.
-        let is_calibrated =
-            !declaration.source.has_depths() && matches!(declaration.role, Role::Policy | Role::FixedDepth);
-        let calibration = match is_calibrated {
-            true => data::calibration_instances(task, &setting.name, &plan.evaluation, &interrupted)?,
-            false => Vec::new(),
-        };
         let source: Option<SourceDepths> =
             plan.source.as_ref().map(|source| setting.depths_of(source, &instances)).transpose()?;
         let model = setting.model(&plan, source.as_ref())?;
-        Ok(Self { folder, plan, setting, instances, calibration, model })
+        Ok(Self { folder, plan, setting, instances, model })
     }
 
     /// Times the policy.

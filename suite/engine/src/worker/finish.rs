@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use haltbench_analysis::{Estimate, Population, Reason, Split};
+use haltbench_sdk::policy::Role;
 use haltbench_sdk::task::FeatureKind;
 
 use super::cell::Cell;
 use super::record::{environment, finished_now, hashes, weight_counts};
 use crate::baselines;
-use crate::data::EvaluationInstance;
+use crate::data::{self, EvaluationInstance};
 use crate::error::Result;
 use crate::evaluation;
 use crate::generation::{self, acceptance};
@@ -16,11 +17,9 @@ use crate::ledger::Ledger;
 use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
 use crate::store::{
-    BaselineResult, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine, read_tokens, write_tokens,
+    BaselineResult, CALIBRATION, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine, read_tokens,
+    write_tokens,
 };
-
-/// Tokens of the instances that knobs are chosen on.
-const CALIBRATION: &str = "calibration.parquet";
 
 /// The files of a cell besides its result.
 const FILES: [&str; 5] = ["plan.toml", "tokens.parquet", CALIBRATION, "generated.parquet", "vocabulary.json"];
@@ -38,10 +37,7 @@ impl Cell<'_> {
         let path = self.folder.file("tokens.parquet");
         write_tokens(&path, task.spec(), &found.tokens)?;
         self.folder.write_json("vocabulary.json", &task.spec().vocabulary)?;
-        if !self.calibration.is_empty() {
-            let found = self.evaluator(&self.calibration)?.run(&self.model, &Unseen(monitor))?;
-            write_tokens(&self.folder.file(CALIBRATION), task.spec(), &found.tokens)?;
-        }
+        self.calibrate(monitor)?;
         // The measures come from the file as it can be read back, as anybody else would compute them.
         let table = read_tokens(&path)?;
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.max_depth);
@@ -60,6 +56,23 @@ impl Cell<'_> {
         self.folder.write_json("timings.json", &timings)?;
         monitor.progress(Stage::Measuring, 1, 1, None);
         Ok(())
+    }
+
+    /// Evaluates what knobs are chosen on. A policy that repeats recorded depths has none for other instances, and a control
+    /// has nothing to choose.
+    fn calibrate(&self, monitor: &dyn Monitor) -> Result<()> {
+        let declaration = self.model.declaration;
+        if declaration.source.has_depths() || !matches!(declaration.role, Role::Policy | Role::FixedDepth) {
+            return Ok(());
+        }
+        let (task, name) = (self.setting.task.as_ref(), &self.setting.name);
+        let interrupted = || monitor.interrupted();
+        let instances = data::calibration_instances(task, name, &self.plan.evaluation, &interrupted)?;
+        if instances.is_empty() {
+            return Ok(());
+        }
+        let found = self.evaluator(&instances)?.run(&self.model, &Unseen(monitor))?;
+        write_tokens(&self.folder.file(CALIBRATION), task.spec(), &found.tokens)
     }
 
     /// Depths and accuracy at the end of training, where depths may be sampled: means over the last tenth of its log.

@@ -1,5 +1,7 @@
 //! A task with what its instances are read by, and models over its vocabulary with the weights that a run has recorded.
 
+use std::cell::Cell;
+
 use haltbench_sdk::candle_core::{DType, Device};
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::policy::SourceDepths;
@@ -29,6 +31,8 @@ pub(super) struct Setting<'a> {
     pub name: String,
     /// Place of the headline complexity.
     pub headline: usize,
+    /// Its range at training sizes, once an oracle has asked for it.
+    range: Cell<Option<(f32, f32)>>,
 }
 
 impl<'a> Setting<'a> {
@@ -44,7 +48,7 @@ impl<'a> Setting<'a> {
         let headline = spec.complexities.iter().position(|complexity| complexity.name == spec.headline);
         let headline =
             headline.ok_or_else(|| haltbench_sdk::Error::contract(&name, "its headline complexity is not declared"))?;
-        Ok(Self { run, monitor, catalogue, device, task, name, headline })
+        Ok(Self { run, monitor, catalogue, device, task, name, headline, range: Cell::new(None) })
     }
 
     /// Tokens in the task's vocabulary.
@@ -54,7 +58,15 @@ impl<'a> Setting<'a> {
 
     /// Range of the headline complexity at training sizes, for oracles; nothing for others.
     pub fn range(&self, uses_labels: bool) -> Result<(f32, f32)> {
-        if uses_labels { data::complexity_range(self.task.as_ref(), &self.name, self.headline) } else { Ok((0.0, 0.0)) }
+        match self.range.get() {
+            Some(range) if uses_labels => Ok(range),
+            None if uses_labels => {
+                let range = data::complexity_range(self.task.as_ref(), &self.name, self.headline)?;
+                self.range.set(Some(range));
+                Ok(range)
+            }
+            _ => Ok((0.0, 0.0)),
+        }
     }
 
     /// An evaluation of `instances`, `batch` at a time, for a policy that is an oracle or not.

@@ -13,15 +13,12 @@ use super::record::{environment, finished_now, hashes, weight_counts};
 use super::setting::Setting;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::model::Model;
+use crate::model::{Model, POLICY_PREFIX};
 use crate::monitor::{Monitor, Stage};
 use crate::plan::{ModelPlan, Start};
 use crate::plugins::Catalogue;
 use crate::store::{Checkpoint, MODEL_RESULT_SCHEMA, ModelFolder, ModelResult, RunFolder, Timings, write_model};
 use crate::training::{Progress, Trainer};
-
-/// What the names of a policy's weights begin with: these need not be in the weights that training starts from.
-const POLICY_PREFIX: &str = "decider.";
 
 /// Trains the model of `folder`'s plan from its checkpoint, or from the start, and records its weights.
 pub(super) fn train(
