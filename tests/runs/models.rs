@@ -75,6 +75,15 @@ fn what_acts_in_evaluation_alone_trains_no_model_of_its_own() {
     assert_eq!(bench.model(&frozen), bench.model(&run_on));
     let option = |title: &str| json(&bench.cell(title).join("result.json"))["halted_keys_values"].clone();
     assert_eq!([option(&frozen), option(&run_on)], ["freeze-state", "run-on"]);
+    // The board says which option training did not meet.
+    let board = bench.outcome("leaderboard", &["--format", "json"]).well().stdout;
+    let board: serde_json::Value = serde_json::from_str(&board).unwrap();
+    let warnings = board["boards"][0]["warnings"].as_array().unwrap().clone();
+    let unmet: Vec<&str> =
+        warnings.iter().filter_map(|warning| warning.as_str()).filter(|text| text.contains("did not meet")).collect();
+    let expected = "anira-o(halted_keys_values=run-on): trained with freeze-state, evaluated with halted keys and values \
+                    run-on, which training did not meet";
+    assert_eq!(unmet, [expected]);
 }
 
 /// Training that lasts long enough for another run to find it at work.

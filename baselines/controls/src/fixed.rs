@@ -1,5 +1,6 @@
 //! `fixed`: every token takes the same number of steps.
 
+use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::prelude::*;
 
 /// Declaration of the policy.
@@ -19,6 +20,8 @@ After `depth` steps. Trained once for every depth, it gives the frontier that an
 No decisions.",
     reference: "control",
     role: Role::FixedDepth,
+    // No token halts before another.
+    fits: &[HaltedKeysValues::FreezeState, HaltedKeysValues::LatestKv, HaltedKeysValues::Skip, HaltedKeysValues::RunOn],
     parameters: &[ParameterSpec::integer("depth", 1, (1, i64::MAX), "steps of every token, at most max_depth").depth()],
     ..PolicyDeclaration::new("fixed", PolicyKind::Early, build)
 };

@@ -62,10 +62,9 @@ pub(crate) fn unequal_depths(rows: &[Row]) -> Option<String> {
 /// Policies that are evaluated with an option of halted keys and values that their training did not meet.
 pub(crate) fn unmet_options(rows: &[(&Evidence, Option<Setting>)]) -> Vec<String> {
     let mut unmet: BTreeMap<(Option<&str>, &str), Vec<&str>> = BTreeMap::new();
-    for (row, _) in rows.iter().filter(|(row, _)| row.has_role(Role::Policy)) {
+    for (row, _) in rows {
         let (trained, evaluated) = (row.plan.model.halted_keys_values.as_deref(), row.plan.halted_keys_values.as_str());
-        // A model trained without halting has seen every token run on.
-        if trained.unwrap_or("run-on") != evaluated {
+        if row.first.fits.iter().all(|option| option != evaluated) {
             unmet.entry((trained, evaluated)).or_default().push(row.label.as_str());
         }
     }

@@ -189,6 +189,7 @@ fn options_of_halted_keys_and_values_that_training_did_not_meet_are_said() {
         let mut suite = suite(&policies, &[0, 1]);
         for cell in suite.cells.iter_mut().filter(|cell| cell.label == "follower") {
             cell.plan.model.halted_keys_values = trained.map(str::to_owned);
+            cell.fits = vec![trained.unwrap_or("run-on").to_owned()];
             cell.plan.halted_keys_values = evaluated.to_owned();
         }
         let (_guard, run) = finished(&suite, &policies);

@@ -43,6 +43,8 @@ pub struct Cell {
     pub sweep: usize,
     /// Label of the policy that `of` names.
     pub of: Option<String>,
+    /// Options of halted keys and values that the policy's training fits.
+    pub fits: Vec<String>,
     /// Its plan.
     pub plan: CellPlan,
 }
@@ -181,6 +183,7 @@ impl Place<'_> {
                     family: policy.family.clone(),
                     sweep: policy.sweep,
                     of: policy.of.clone(),
+                    fits: fits(policy.declaration, &model),
                     plan: cell,
                 });
             }
@@ -339,6 +342,15 @@ fn constant_depth(policy: &Contender, max_depth: usize) -> Result<Option<usize>>
         return Err(haltbench_sdk::Error::invalid(name, expected, depth).into());
     }
     Ok(Some(depth))
+}
+
+/// Options of halted keys and values that a policy's training fits: those that it declares, or what its model has met. A
+/// model that is trained without halting has seen every token run on.
+fn fits(declaration: &PolicyDeclaration, model: &ModelPlan) -> Vec<String> {
+    match declaration.fits {
+        [] => vec![model.halted_keys_values.clone().unwrap_or_else(|| HaltedKeysValues::RunOn.name().to_owned())],
+        declared => declared.iter().map(|option| option.name().to_owned()).collect(),
+    }
 }
 
 /// What halted tokens offer in training, where some halt before others. `run-on` is an option of evaluation: the unroll of

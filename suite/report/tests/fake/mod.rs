@@ -193,6 +193,7 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
             family: policy.label.to_owned(),
             sweep: place,
             of: policy.of.map(str::to_owned),
+            fits: vec!["freeze-state".to_owned()],
             plan,
         }
     };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Policy, Recipe, SourceDepths};
 use crate::error::Result;
+use crate::key_values::HaltedKeysValues;
 use crate::parameters::{ParameterSpec, Parameters};
 
 /// The four kinds of halting policy.
@@ -110,6 +111,9 @@ pub struct PolicyDeclaration {
     pub recipe: Recipe,
     /// What it takes from another policy.
     pub source: Source,
+    /// Options of halted keys and values that its training fits: an evaluation with another is warned of. Empty for the
+    /// option that its model is trained with, or `run-on` where no token halts in training.
+    pub fits: &'static [HaltedKeysValues],
     /// Whether a token's decision depends only on tokens at or before it.
     pub causal: bool,
     /// Whether it reads labels or complexities: an oracle, never ranked.
@@ -137,6 +141,7 @@ impl PolicyDeclaration {
             kind,
             recipe: Recipe::SAMPLED,
             source: Source::Nothing,
+            fits: &[],
             causal: true,
             uses_labels: false,
             stochastic: false,

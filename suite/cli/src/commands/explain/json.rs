@@ -79,6 +79,7 @@ fn policy(declaration: &PolicyDeclaration) -> Result<BTreeMap<&'static str, Json
         ("uses_labels", json!(declaration.uses_labels)),
         ("stochastic", json!(declaration.stochastic)),
         ("source", json!(declaration.source)),
+        ("fits", json!(declaration.fits.iter().map(|option| option.name()).collect::<Vec<_>>())),
         ("recipe", json!(declaration.recipe)),
         ("sizes", json!(SIZES)),
         ("weights", json!(policy_weights(declaration, &parameters, SIZES)?)),

@@ -60,6 +60,10 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     if declaration.source.has_depths() {
         rows.push(property("source", "required key `of`: the label of a policy of the same suite"));
     }
+    if !declaration.fits.is_empty() {
+        let options: Vec<&str> = declaration.fits.iter().map(|option| option.name()).collect();
+        rows.push(property("halted keys and values", format!("its training fits {}", options.join(", "))));
+    }
     rows.push(property("inference", inference(declaration)));
     rows
 }
