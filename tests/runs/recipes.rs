@@ -280,6 +280,26 @@ fn a_fixed_depth_beyond_that_of_training_is_evaluated_on_the_model_that_it_names
     assert_eq!(ledger("token_steps_executed"), 5.0 * ledger("tokens"));
 }
 
+/// The first of four steps of the warm-up takes a quarter of the regulariser, at the same weights and instances; behind the
+/// warm-up all of it counts.
+#[test]
+fn the_regulariser_rises_linearly_over_its_warm_up() {
+    let warm = "name = \"anira-e\"\nlabel = \"warm\"\nrecipe = { regulariser_warmup = 4 }";
+    let one = "name = \"anira-e\"\nlabel = \"one\"\nrecipe = { regulariser_warmup = 1 }";
+    let bench = Bench::new(&suite(&["name = \"anira-e\"", warm, one]));
+    bench.run(SHORT).well();
+    let first = |title: &str| -> serde_json::Value {
+        let text = fs::read_to_string(bench.model(title).join("metrics.jsonl")).unwrap();
+        serde_json::from_str(text.lines().next().unwrap()).unwrap()
+    };
+    let number = |title: &str, key: &str| first(title)[key].as_f64().unwrap();
+    let whole = number("anira-e 0", "regulariser");
+    assert!(whole > 0.0);
+    assert!((number("warm 0", "regulariser") - whole / 4.0).abs() < 1e-6 * whole);
+    assert_eq!(number("one 0", "regulariser"), whole);
+    assert_eq!(number("warm 0", "cross_entropy"), number("anira-e 0", "cross_entropy"));
+}
+
 /// A file of weights that do not fit.
 #[test]
 fn a_start_that_does_not_fit_is_refused_and_names_the_weight() {
