@@ -36,7 +36,7 @@ fn is_open(file: &Path) -> bool {
     fs::read_to_string("/proc/self/maps").unwrap().contains(file.to_str().unwrap())
 }
 
-fn stress(fault: &str) -> Box<dyn OnlinePolicy> {
+fn stress(fault: &str) -> Policy {
     let plugin = load(&library("haltbench_stress")).unwrap();
     let catalogue = Catalogue::new(&[plugin]).unwrap();
     let declaration = catalogue.policy("stress").unwrap();
@@ -52,20 +52,17 @@ fn stress(fault: &str) -> Box<dyn OnlinePolicy> {
         source: None,
         seed: 0,
     };
-    match (declaration.build)(&context).unwrap() {
-        Policy::Online(policy) => policy,
-        other => panic!("expected an online policy, found {:?}", other.kind()),
-    }
+    (declaration.build)(&context).unwrap()
 }
 
-fn observe(policy: &dyn OnlinePolicy, states: &Tensor) -> Result<Tensor> {
+fn observe(policy: &Policy, states: &Tensor) -> Result<Tensor> {
     let rows = states.dim(0)?;
     let layout = TokenLayout::new(&[rows], &[1])?;
     let all = RowSet::all(rows);
     let no_logits = || Err(Error::contract("test", "asks for logits"));
     let view = View::new(1, 3, &layout, &all, states, &no_logits, Phase::Evaluation, 1, None);
-    match policy.observe(&view, &mut RowMemory::default())? {
-        OnlineDecision::Hazards(hazards) => Ok(hazards),
+    match policy.decide(&view, &mut RowMemory::default())?.halting {
+        Halting::Hazards { logits, .. } => Ok(logits),
         _ => Err(Error::contract("stress", "expected hazards")),
     }
 }
@@ -80,7 +77,7 @@ fn invariant_1_gradients_through_program_and_plugin_are_right() {
             let ahead: Vec<Tensor> =
                 (0..trial).map(|_| Tensor::zeros(1, DType::F32, &Device::Cpu)).collect::<TensorResult<_>>()?;
             let states = Var::from_slice(&[1f32, 2., 3., 4., 5., 6., 7., 8.], (2, 4), &Device::Cpu)?;
-            let hazards = observe(policy.as_ref(), states.as_tensor()).unwrap();
+            let hazards = observe(&policy, states.as_tensor()).unwrap();
             let squares = states.sqr()?;
             // loss = sum of h² + sum of x², h the mean of a row of x: its gradient is 2 h / 4 + 2 x.
             let loss = (hazards.sqr()?.sum_all()? + squares.sum_all()?)?;
@@ -101,13 +98,13 @@ fn invariant_1_gradients_through_program_and_plugin_are_right() {
 #[test]
 fn invariant_1_a_plugins_panic_and_errors_reach_the_program() {
     let states = Tensor::ones((2, 4), DType::F32, &Device::Cpu).unwrap();
-    let panic = catch_unwind(AssertUnwindSafe(|| observe(stress("panic").as_ref(), &states))).unwrap_err();
+    let panic = catch_unwind(AssertUnwindSafe(|| observe(&stress("panic"), &states))).unwrap_err();
     assert_eq!(panic.downcast_ref::<String>().unwrap(), "stress panics on purpose at step 1");
-    let error = observe(stress("error").as_ref(), &states).unwrap_err();
+    let error = observe(&stress("error"), &states).unwrap_err();
     assert_eq!(error.to_string(), "stress broke the contract: fails on purpose at step 1");
-    let numbers: Vec<f32> = observe(stress("nan").as_ref(), &states).unwrap().to_vec1().unwrap();
+    let numbers: Vec<f32> = observe(&stress("nan"), &states).unwrap().to_vec1().unwrap();
     assert!(numbers.iter().all(|number| number.is_nan()));
-    assert_eq!(observe(stress("wrong-shape").as_ref(), &states).unwrap().dims(), [4]);
+    assert_eq!(observe(&stress("wrong-shape"), &states).unwrap().dims(), [4]);
 }
 
 #[test]

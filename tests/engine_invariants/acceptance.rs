@@ -125,7 +125,7 @@ fn policies_that_cannot_write_say_why() {
         complexities: Vec::new(),
         headline: "",
     };
-    let subject = subjects().iter().find(|subject| !subject.declaration.causal).unwrap();
+    let subject = subjects().iter().find(|subject| !subject.is_causal()).unwrap();
     let instances = [instance(&bench, 1, 2)];
     let rows = acceptance::measure(&subject.model(&bench), &Even { spec }, &instances, 1, &|| None).unwrap();
     assert_eq!((rows.len(), rows[0].value), (1, None));

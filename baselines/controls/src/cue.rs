@@ -133,9 +133,8 @@ mod tests {
                 cues,
             )
         };
-        let Policy::Early(policy) = build(&source()).unwrap() else { panic!("not early") };
-        let decision = policy.decide(&view).unwrap();
-        assert!(matches!(decision, EarlyDecision::Depths(depths) if depths == [2, 2, 2]));
+        let decision = build(&source()).unwrap().decide(&view, &mut RowMemory::default()).unwrap();
+        assert!(matches!(decision.halting, Halting::Depths(depths) if depths == [2, 2, 2]));
         let error = build(&SourceDepths { training: vec![], ..source() }).err().unwrap();
         assert!(error.to_string().contains("no training tokens"), "{error}");
     }

@@ -21,7 +21,7 @@ No decisions. It reads what a policy cannot know and shows what perfect alignmen
     reference: "control; Elbayad et al. 2020, arXiv 1910.10073, uses oracle depths in the same spirit",
     role: Role::Control,
     uses_labels: true,
-    causal: false,
+    causal: Holds::Never,
     ..PolicyDeclaration::new("oracle-complexity", PolicyKind::Early, build)
 };
 

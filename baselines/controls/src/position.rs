@@ -28,7 +28,7 @@ No decisions; no training of its own.",
     reference: "control",
     role: Role::Cue,
     source: Source::DepthsAndModel,
-    causal: false,
+    causal: Holds::Never,
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };
 

@@ -19,7 +19,7 @@ After the depth drawn. Depth carries no information about difficulty by construc
 No decisions.",
     reference: "control",
     role: Role::Control,
-    stochastic: true,
+    stochastic: Holds::Always,
     ..PolicyDeclaration::new("random", PolicyKind::Early, build)
 };
 

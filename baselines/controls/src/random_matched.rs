@@ -36,9 +36,9 @@ Depths come from other tokens, later ones too: not causal, and no policy for gen
 No decisions; no training of its own.",
     reference: "control",
     role: Role::Control,
-    stochastic: true,
+    stochastic: Holds::Always,
     // A depth may be that of a later token or of another sequence.
-    causal: false,
+    causal: Holds::Never,
     source: Source::DepthsAndModel,
     parameters: &[ParameterSpec::choice(
         "within",

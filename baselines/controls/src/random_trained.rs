@@ -27,7 +27,7 @@ After the depth drawn, keyed in evaluation by the token.
 No decisions; a training run of its own.",
     reference: "control",
     role: Role::Control,
-    stochastic: true,
+    stochastic: Holds::Always,
     source: Source::Depths,
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
 };

@@ -22,7 +22,7 @@ use haltbench_sdk::candle_nn::ops::log_softmax;
 use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::ops::cross_entropy;
-use haltbench_sdk::policy::{EarlyDecision, HaltingRecord, OnlineDecision, Phase, Policy, RowMemory, View};
+use haltbench_sdk::policy::{Halting, HaltingRecord, Phase, PolicyKind, Progress, RowMemory, View};
 use haltbench_sdk::prelude::Device;
 use haltbench_sdk::threads;
 use haltbench_sdk_dylib as _;
@@ -57,17 +57,13 @@ fn step(model: &Model, bench: &BenchModel, states: &Tensor) -> Tensor {
 fn decision(model: &Model, bench: &BenchModel, states: &Tensor) -> Tensor {
     let (layout, all) = (&bench.batch.layout, RowSet::all(bench.batch.rows()));
     let logits = || model.backbone.coda(states, layout, &all, None);
-    let view = |step| View::new(step, model.max_depth, layout, &all, states, &logits, Phase::Training(0), 0, None);
-    match &model.policy {
-        Policy::Early(policy) => match policy.decide(&view(0)).unwrap() {
-            EarlyDecision::Scores(scores) => scores,
-            EarlyDecision::Depths(_) => panic!("the policy gives no scores"),
-        },
-        Policy::Online(policy) => match policy.observe(&view(1), &mut RowMemory::default()).unwrap() {
-            OnlineDecision::Hazards(hazards) => hazards,
-            _ => panic!("the policy gives no hazards"),
-        },
-        _ => panic!("expected an early or online policy"),
+    let phase = Phase::Training(Progress::START);
+    let step = usize::from(model.policy.kind() == PolicyKind::Online);
+    let view = View::new(step, model.max_depth, layout, &all, states, &logits, phase, 0, None);
+    match model.policy.decide(&view, &mut RowMemory::default()).unwrap().halting {
+        Halting::Scores(scores) => scores,
+        Halting::Hazards { logits, .. } => logits,
+        _ => panic!("the policy gives neither scores nor hazards"),
     }
 }
 

@@ -27,16 +27,21 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Charges prelude, coda and head of the tokens of `layout`, of which `readout` are read out.
-    pub fn begin(&mut self, model: &Model, layout: &TokenLayout, readout: &RowSet) {
+    /// Charges the prelude of the tokens of `layout`.
+    pub fn begin(&mut self, model: &Model, layout: &TokenLayout) {
         let (cost, rows) = (model.backbone.cost(), layout.rows());
         let pairs = pairs(layout, &RowSet::all(rows));
         let part = |part: PartCost| part.per_row * rows as f64 + part.per_key * pairs;
-        let around = part(cost.prelude) + coda(model, layout, readout);
         self.tokens += rows as u64;
         self.token_steps_scheduled += (rows * model.max_depth) as u64;
-        self.flops += around;
-        self.dense_flops += around + model.max_depth as f64 * part(cost.step);
+        self.flops += part(cost.prelude);
+        self.dense_flops += part(cost.prelude) + model.max_depth as f64 * part(cost.step);
+    }
+
+    /// Charges coda and head for the answers `rows`, of which `known` were read out for decisions already.
+    pub fn answer(&mut self, model: &Model, layout: &TokenLayout, rows: &RowSet, known: &RowSet) {
+        self.flops += coda(model, layout, &without(rows, known));
+        self.dense_flops += coda(model, layout, rows);
     }
 
     /// Charges a step over `rows` rows that see `pairs` keys, with `projections` extra projections of keys and values.
@@ -95,18 +100,23 @@ pub(crate) struct Bill<'a> {
 }
 
 impl<'a> Bill<'a> {
-    /// Charges prelude, coda and head; `readout` are the rows that are read out in the end.
-    pub fn begin(model: &'a Model, layout: &'a TokenLayout, readout: &RowSet) -> Self {
+    /// Charges the prelude.
+    pub fn begin(model: &'a Model, layout: &'a TokenLayout) -> Self {
         let mut ledger = Ledger::default();
-        ledger.begin(model, layout, readout);
+        ledger.begin(model, layout);
         let cost = model.backbone.cost();
         let seen = |row: usize| (layout.position(row) + 1) as f64;
-        let mut executed: Vec<f64> = (0..layout.rows()).map(|row| of_row(cost.prelude, seen(row))).collect();
-        beside(layout, readout).iter().for_each(|row| executed[row] += of_row(cost.coda, seen(row)));
-        readout.iter().for_each(|row| executed[row] += of_row(cost.readout, seen(row)));
+        let executed: Vec<f64> = (0..layout.rows()).map(|row| of_row(cost.prelude, seen(row))).collect();
         let steps = |row| model.max_depth as f64 * of_row(cost.step, seen(row));
-        let dense = executed.iter().enumerate().map(|(row, around)| around + steps(row)).collect();
+        let dense = executed.iter().enumerate().map(|(row, prelude)| prelude + steps(row)).collect();
         Self { model, layout, ledger, rows: RowCosts { executed, dense } }
+    }
+
+    /// Charges coda and head for the answers `rows`, of which `known` were read out for decisions already.
+    pub fn answer(&mut self, rows: &RowSet, known: &RowSet) {
+        charge_coda(self.model, self.layout, rows, &mut self.rows.dense);
+        charge_coda(self.model, self.layout, &without(rows, known), &mut self.rows.executed);
+        self.ledger.answer(self.model, self.layout, rows, known);
     }
 
     /// Charges a step of the queries of `plan`, and the projection of keys and values of `projected` without a step.
@@ -123,28 +133,37 @@ impl<'a> Bill<'a> {
         self.ledger.step(self.model, rows, pairs, projected.len());
     }
 
-    /// Charges `times` decisions about each row.
-    pub fn decide(&mut self, times: impl Iterator<Item = (usize, usize)>) {
+    /// Charges a decision about each of `rows`.
+    pub fn decide(&mut self, rows: &RowSet) {
         let flops = self.model.policy.decision_flops(self.model.backbone.dimensions().d_model);
-        let mut decisions = 0;
-        for (row, times) in times {
-            self.rows.executed[row] += flops * times as f64;
-            decisions += times;
-        }
-        self.ledger.decide_about(self.model, decisions);
+        rows.iter().for_each(|row| self.rows.executed[row] += flops);
+        self.ledger.decide_about(self.model, rows.len());
     }
 
     /// Charges a read-out of the logits of `rows` for a decision.
     pub fn read_out(&mut self, rows: &RowSet) {
-        if rows.is_empty() {
-            return;
-        }
-        let cost = self.model.backbone.cost();
-        let seen = |row: usize| (self.layout.position(row) + 1) as f64;
-        beside(self.layout, rows).iter().for_each(|row| self.rows.executed[row] += of_row(cost.coda, seen(row)));
-        rows.iter().for_each(|row| self.rows.executed[row] += of_row(cost.readout, seen(row)));
+        charge_coda(self.model, self.layout, rows, &mut self.rows.executed);
         self.ledger.read_out(self.model, self.layout, rows);
     }
+}
+
+/// Adds what a coda that is read out for `rows` costs each row.
+fn charge_coda(model: &Model, layout: &TokenLayout, rows: &RowSet, costs: &mut [f64]) {
+    let cost = model.backbone.cost();
+    let seen = |row: usize| (layout.position(row) + 1) as f64;
+    beside(layout, rows).iter().for_each(|row| costs[row] += of_row(cost.coda, seen(row)));
+    rows.iter().for_each(|row| costs[row] += of_row(cost.readout, seen(row)));
+}
+
+/// The rows of `rows` that are not in `others`.
+fn without(rows: &RowSet, others: &RowSet) -> RowSet {
+    if others.is_empty() {
+        return rows.clone();
+    }
+    let mut kept = vec![false; rows.total()];
+    rows.iter().for_each(|row| kept[row] = true);
+    others.iter().for_each(|row| kept[row] = false);
+    RowSet::from_mask(&kept)
 }
 
 /// Operations of a part for one row that sees `keys` keys.

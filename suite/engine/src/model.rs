@@ -188,6 +188,10 @@ pub struct Model {
     pub declaration: &'static PolicyDeclaration,
     /// How it is trained.
     pub recipe: Recipe,
+    /// Steps of its training, or 1 where it is not trained.
+    pub training_steps: u64,
+    /// Whether a token's decision depends only on tokens at or before it.
+    pub is_causal: bool,
     /// All weights.
     pub variables: Variables,
     /// Steps a token may take at most, D.
@@ -238,6 +242,8 @@ impl Model {
             policy,
             declaration: parts.policy.0,
             recipe: parts.recipe,
+            training_steps: 1,
+            is_causal: parts.policy.0.causal.given(parts.policy.1),
             variables,
             max_depth: parts.max_depth,
             halted_keys_values: parts.halted_keys_values,

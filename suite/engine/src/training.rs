@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::ops::cross_entropy;
-use haltbench_sdk::policy::Privileged;
+use haltbench_sdk::policy::{Objective, Phase, Privileged, TrainingPass};
 use haltbench_sdk::task::{Instance, Task};
 
 use crate::batch::Batch;
@@ -63,20 +63,12 @@ fn weighted_loss(
     privileged: Option<&Privileged>,
     weight: f64,
 ) -> Result<Loss> {
-    let Unrolled { logits, step_weights, record } = unroll(model, batch, noise, privileged)?;
-    let losses = logits.iter().map(|logits| cross_entropy(logits, &batch.targets)).collect::<Result<Vec<_>, _>>()?;
-    let answers = match (&step_weights, losses.as_slice()) {
-        (Some(weights), losses) => (weights * Tensor::stack(losses, 1)?)?.sum(1)?,
-        (None, [losses]) => losses.clone(),
-        (None, _) => return Err(model.broken("gives losses at several steps but no weights for them")),
-    };
+    let unrolled = unroll(model, batch, noise, privileged)?;
+    let Objective { answers, tokens } = objective(model, batch, &unrolled)?;
     let answers = answers.mean_all()?;
     let mut total = answers.clone();
     let mut regulariser = 0.0;
-    if let Some(costs) = model.policy.regulariser(&record)? {
-        if costs.dims() != [batch.rows()] {
-            return Err(model.broken(format!("its regulariser has the shape {:?}, expected [rows]", costs.dims())));
-        }
+    if let Some(costs) = tokens {
         let mut mean = costs.mean_all()?;
         if weight < 1.0 {
             mean = (mean * weight)?;
@@ -84,8 +76,54 @@ fn weighted_loss(
         regulariser = scalar(&mean)?;
         total = (total + mean)?;
     }
-    let logits = logits.iter().map(Tensor::detach).collect();
-    Ok(Loss { total, cross_entropy: scalar(&answers)?, regulariser, depths: record.depths, logits })
+    let logits = unrolled.logits.iter().map(Tensor::detach).collect();
+    Ok(Loss { total, cross_entropy: scalar(&answers)?, regulariser, depths: unrolled.record.depths, logits })
+}
+
+/// What the policy makes of a pass: a cost of each answer and of each token.
+///
+/// # Errors
+/// If a tensor operation fails or the policy breaks its contract.
+pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Result<Objective> {
+    let Unrolled { logits, step_weights, record, states, phase } = unrolled;
+    let losses = logits.iter().map(|logits| cross_entropy(logits, &batch.targets)).collect::<Result<Vec<_>, _>>()?;
+    let losses = match (step_weights, losses.as_slice()) {
+        (Some(weights), losses @ [first, ..]) => {
+            (weights.to_dtype(first.dtype())? * Tensor::stack(losses, 1)?)?.sum(1)?
+        }
+        (None, [losses]) => losses.clone(),
+        // A trace without logits, or of a policy whose output mixes states.
+        (_, []) => Tensor::zeros(batch.readout.len(), model.dtype, &model.device)?,
+        (None, _) => return Err(model.broken("gives losses at several steps but no weights for them")),
+    };
+    let read_out = |step: usize| match logits.get(step.wrapping_sub(1)) {
+        Some(known) if logits.len() == model.max_depth && model.max_depth > 1 => Ok(known.clone()),
+        _ => model.backbone.coda(&states[step].detach(), &batch.layout, &batch.readout, None),
+    };
+    let progress = match phase {
+        Phase::Training(progress) => *progress,
+        Phase::Evaluation => haltbench_sdk::policy::Progress::START,
+    };
+    let pass = TrainingPass {
+        record,
+        layout: &batch.layout,
+        answers: &batch.readout,
+        targets: &batch.targets,
+        states,
+        progress,
+        losses,
+        read_out: &read_out,
+    };
+    let objective = model.policy.objective(&pass)?;
+    for (what, costs, rows) in [
+        ("its objective of answers", Some(&objective.answers), batch.readout.len()),
+        ("its regulariser", objective.tokens.as_ref(), batch.rows()),
+    ] {
+        if let Some(costs) = costs.filter(|costs| costs.dims() != [rows]) {
+            return Err(model.broken(format!("{what} has the shape {:?}, expected [{rows}]", costs.dims())));
+        }
+    }
+    Ok(objective)
 }
 
 fn scalar(tensor: &Tensor) -> Result<f64> {
@@ -153,7 +191,7 @@ impl Trainer<'_> {
             let optimiser = match &mut optimiser {
                 Some(optimiser) if step > begin => optimiser,
                 slot => {
-                    model.recipe = stage.recipe;
+                    (model.recipe, model.training_steps) = (stage.recipe, settings.steps);
                     let mut fresh = AdamW::new(&model.variables, settings, stage.recipe.trains)?;
                     if let (Some(checkpoint), true) = (&resumed, step > begin) {
                         fresh.restore(step - begin, &checkpoint.tensors)?;

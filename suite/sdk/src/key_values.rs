@@ -69,6 +69,8 @@ pub struct KeyValues {
     visible: Option<Arc<Vec<bool>>>,
     /// The rows that had halted before the step before this one, and so have keys and values that no longer change.
     settled: Option<Vec<bool>>,
+    /// What the first layer projects from in this step instead of its states, `[rows, d_model]`.
+    offered: Option<Tensor>,
     /// Where the keys and values of all tokens are instead, while decoding.
     cache: Option<KeyValueCache>,
 }
@@ -105,6 +107,7 @@ impl KeyValues {
             plan: Plan::Everything,
             visible: None,
             settled: None,
+            offered: None,
             cache: None,
         }
     }
@@ -173,7 +176,13 @@ impl KeyValues {
         self.settled = None;
     }
 
-    /// Prepares a step that computes only `running`. `settled` are the rows that halted one step ago, `states` the
+    /// Lets the first layer project keys and values of the next step from `states` `[rows, d_model]` instead of the states of
+    /// the rows: queries then read other states than keys and values. `None` for the usual.
+    pub fn offer(&mut self, states: Option<Tensor>) {
+        self.offered = states;
+    }
+
+    /// Prepares a step that computes only `running`. `settled` are rows that rest, with a state not projected yet, `states` the
     /// states of all rows, `[rows, d_model]`, `halted` all rows that have halted before this step.
     ///
     /// # Errors
@@ -249,6 +258,13 @@ impl KeyValues {
     /// If a tensor operation fails.
     pub fn sources(&self, layer: usize, states: &Tensor) -> Result<Sources> {
         let all = || RowSet::all(self.rows.total()).shared().clone();
+        if let (0, Some(offered)) = (layer, &self.offered) {
+            let rows = match &self.plan {
+                Plan::Running { projected, .. } => projected.clone(),
+                _ => all(),
+            };
+            return Ok(Sources { states: gather(offered, &rows)?, rows, known: None });
+        }
         match &self.plan {
             Plan::Everything => Ok(Sources { states: states.clone(), rows: all(), known: None }),
             Plan::Dense { running, moved, states: frozen } => {
@@ -282,9 +298,11 @@ impl KeyValues {
         let all = match &self.plan {
             Plan::Running { projected, .. } => match &self.memory[layer] {
                 Some(memory) => update_rows(memory, projected, &keys_values)?,
+                // No row that a token can see is left out: the others are hidden, or seen by none that runs.
                 None => {
-                    let message = format!("core layer {layer} has no keys of an earlier step");
-                    return Err(Error::contract("backbone", message));
+                    let shape = (self.rows.total(), keys_values.dim(1)?);
+                    let nothing = Tensor::zeros(shape, keys_values.dtype(), keys_values.device())?;
+                    replace_rows(&nothing, projected, &keys_values)?
                 }
             },
             _ => keys_values,

@@ -55,9 +55,11 @@ pub mod prelude {
     pub use crate::layout::{RowSet, TokenLayout};
     pub use crate::parameters::{ParameterSpec, Parameters, Trend};
     pub use crate::policy::{
-        EarlyDecision, EarlyPolicy, Example, HaltingRecord, HaltingRule, HazardHistory, OnlineDecision, OnlinePolicy,
-        Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, Role, RowMemory, SelectPolicy, Selection,
-        SoftDecision, SoftPolicy, Source, SourceDepths, SourceToken, StepWeights, View,
+        Blend, Calibrated, CalibrationTrace, Combine, Decision, EarlyDecision, EarlyPolicy, Example, Gate, Halting,
+        HaltingPolicy, HaltingRecord, HaltingRule, HazardHistory, Holds, Objective, OnlineDecision, OnlinePolicy,
+        Output, Phase, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, RecipeStage, Role, RowMemory,
+        SelectPolicy, Selection, SoftDecision, SoftPolicy, Source, SourceDepths, SourceToken, StepWeights,
+        TrainingPass, View, binary_cross_entropy,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

@@ -72,7 +72,7 @@ fn a_look_at_the_last_token() {
     }
     static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
     caught(&DECLARATION, "it is causal: no suffix changes the depths and logits before it");
-    static HONEST: PolicyDeclaration = PolicyDeclaration { build, causal: false, ..DECENT };
+    static HONEST: PolicyDeclaration = PolicyDeclaration { build, causal: Holds::Never, ..DECENT };
     check_policy(&HONEST);
 }
 
@@ -109,7 +109,7 @@ fn undeclared_randomness() {
     }
     static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
     caught(&DECLARATION, "it draws no random numbers in evaluation unless it declares `stochastic`");
-    static HONEST: PolicyDeclaration = PolicyDeclaration { build, stochastic: true, ..DECENT };
+    static HONEST: PolicyDeclaration = PolicyDeclaration { build, stochastic: Holds::Always, ..DECENT };
     check_policy(&HONEST);
 }
 
@@ -143,7 +143,7 @@ fn soft_weights_that_do_not_sum_to_one() {
         fn weigh(&self, view: &View, _: &mut RowMemory) -> Result<SoftDecision> {
             let rows = view.rows().len();
             let weight = Tensor::full(0.5f64.powi(view.step() as i32 + 1), rows, &Device::Cpu)?;
-            Ok(SoftDecision { weight, running: vec![true; rows], carry: None })
+            Ok(SoftDecision::new(weight, vec![true; rows]))
         }
         fn decision_flops(&self, _: usize) -> f64 {
             0.0
@@ -235,7 +235,7 @@ fn scores(context: &PolicyContext, flaw: Flaw) -> Result<Policy> {
 const SCORES: PolicyDeclaration = PolicyDeclaration {
     parameters: &[
         ParameterSpec::choice("rule", "threshold", &["threshold"], "the only rule"),
-        ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability that halts"),
+        ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability that halts").knob(Trend::Deeper),
     ],
     build: |context| scores(context, Flaw::None),
     ..DECENT

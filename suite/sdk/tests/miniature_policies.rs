@@ -157,7 +157,7 @@ impl Act {
         let running: Vec<bool> = reached.iter().map(|sum| *sum < 1.0 - self.epsilon && !view.is_last()).collect();
         let mask: Vec<u8> = running.iter().map(|runs| u8::from(*runs)).collect();
         let mask = Tensor::from_vec(mask, running.len(), halting.device())?;
-        Ok(SoftDecision { weight: mask.where_cond(halting, &remainder)?, running, carry: None })
+        Ok(SoftDecision::new(mask.where_cond(halting, &remainder)?, running))
     }
 }
 
@@ -166,7 +166,7 @@ impl SoftPolicy for Act {
         let rows = view.rows().len();
         if view.step() == 0 {
             let weight = Tensor::zeros(rows, view.states().dtype(), view.states().device())?;
-            return Ok(SoftDecision { weight, running: vec![true; rows], carry: None });
+            return Ok(SoftDecision::new(weight, vec![true; rows]));
         }
         let halting = sigmoid(&self.halting.forward(view.states())?.squeeze(1)?)?;
         self.decide(&halting, view, memory)
@@ -219,7 +219,7 @@ static SELECT_DECLARATION: PolicyDeclaration = PolicyDeclaration {
     summary: "The tokens of a sequence with the highest scores take part in a step.",
     documentation: DOCUMENTATION,
     reference: "a miniature of Mixture-of-Depths, arXiv 2404.02258",
-    causal: false,
+    causal: Holds::Never,
     parameters: &[
         ParameterSpec::real("capacity", 0.5, (0.0, 1.0), "share of a sequence that takes part"),
         ParameterSpec::choice("combine", "residual", &["residual", "added"], "how a result joins the state"),
@@ -253,7 +253,7 @@ impl SelectPolicy for TopShare {
             rows.sort_by(|left, right| scores[*right].total_cmp(&scores[*left]).then(left.cmp(right)));
             rows.iter().take(count).for_each(|row| chosen[*row] = true);
         }
-        Ok(Selection { chosen, gate: Some(gate), combine: self.combine })
+        Ok(Selection { gate: Some(gate), combine: self.combine, ..Selection::new(chosen) })
     }
 
     /// The router's z-loss: the mean square of its scores over the steps.

@@ -76,7 +76,7 @@ impl SoftPolicy for Stops {
         let stops: Vec<bool> = view.rows().iter().map(|row| self.0[row] as usize == view.step()).collect();
         let weight: Vec<f64> = stops.iter().map(|stops| f64::from(u8::from(*stops))).collect();
         let weight = Tensor::new(weight, &Device::Cpu)?;
-        Ok(SoftDecision { weight, running: stops.iter().map(|stops| !stops).collect(), carry: None })
+        Ok(SoftDecision::new(weight, stops.iter().map(|stops| !stops).collect()))
     }
 
     fn decision_flops(&self, _: usize) -> f64 {
@@ -87,7 +87,7 @@ impl SoftPolicy for Stops {
 impl SelectPolicy for Stops {
     fn select(&self, view: &View, _: &mut RowMemory) -> Result<Selection> {
         let chosen = view.rows().iter().map(|row| view.step() < self.0[row] as usize).collect();
-        Ok(Selection { chosen, gate: None, combine: Combine::Residual })
+        Ok(Selection::new(chosen))
     }
 
     fn decision_flops(&self, _: usize) -> f64 {
@@ -174,9 +174,8 @@ impl SoftPolicy for Halves {
             memory.replace("first", view.states());
         }
         Ok(SoftDecision {
-            weight: Tensor::full(weight, rows, &Device::Cpu)?,
-            running: vec![view.step() < 2; rows],
             carry: memory.get("first").map(|first| first * 2.0).transpose()?,
+            ..SoftDecision::new(Tensor::full(weight, rows, &Device::Cpu)?, vec![view.step() < 2; rows])
         })
     }
 
@@ -208,7 +207,7 @@ impl SelectPolicy for Quarter {
     fn select(&self, view: &View, _: &mut RowMemory) -> Result<Selection> {
         let rows = view.rows().len();
         let gate = Some(Tensor::full(0.25, rows, &Device::Cpu)?);
-        Ok(Selection { chosen: vec![view.step() == 0; rows], gate, combine: self.0 })
+        Ok(Selection { gate, combine: self.0, ..Selection::new(vec![view.step() == 0; rows]) })
     }
 
     fn decision_flops(&self, _: usize) -> f64 {

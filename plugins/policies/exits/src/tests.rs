@@ -37,7 +37,7 @@ fn decided(
         source: None,
         seed: 0,
     };
-    let Policy::Online(policy) = (declaration.build)(&context).unwrap() else { panic!("not online") };
+    let policy = (declaration.build)(&context).unwrap();
     let layout = TokenLayout::new(&[rows], &[1]).unwrap();
     let all = RowSet::all(rows);
     let mut memory = RowMemory::default();
@@ -46,14 +46,12 @@ fn decided(
         let states = tensor(states);
         let read = || Ok(tensor(&logits[step - 1]));
         let view = View::new(step, most, &layout, &all, &states, &read, Phase::Evaluation, 1, None);
+        let decision = policy.decide(&view, &mut memory).unwrap();
         if step == 0 {
-            policy.init(&view, &mut memory).unwrap();
             continue;
         }
-        let OnlineDecision::Scored { scores: now, halts } = policy.observe(&view, &mut memory).unwrap() else {
-            panic!("no scores")
-        };
-        scores.push(now);
+        let Halting::Halt(halts) = decision.halting else { panic!("no halts") };
+        scores.push(decision.scores.expect("scores"));
         for (depth, _) in depths.iter_mut().zip(halts).filter(|(depth, halts)| *halts && **depth == most) {
             *depth = step;
         }

@@ -81,13 +81,15 @@ struct PolicyProperties {
 
 impl From<&PolicyDeclaration> for PolicyProperties {
     fn from(policy: &PolicyDeclaration) -> Self {
+        // Without defaults nothing that depends on a parameter holds.
+        let parameters = policy.defaults().unwrap_or_default();
         Self {
             policy_kind: policy.kind.name(),
-            causal: policy.causal,
+            causal: policy.causal.given(&parameters),
             uses_labels: policy.uses_labels,
-            needs_training: policy.needs_training(),
+            needs_training: policy.may_need_training(),
             role: policy.role.name(),
-            stochastic: policy.stochastic,
+            stochastic: policy.stochastic.given(&parameters),
         }
     }
 }

@@ -6,14 +6,15 @@ use haltbench_sdk::cache::KeyValueCache;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::policy::Policy;
+use haltbench_sdk::policy::PolicyKind;
 
 use super::memory::CacheMemory;
 use super::round::{Round, Unsettled};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::Model;
-use crate::recurrence::halting;
+use crate::recurrence::drive::{Outcome, drive};
+use crate::recurrence::judge::Judge;
 
 /// Says after how many steps the token at a position of a sequence halts, whatever the policy says.
 pub type ForcedDepths<'a> = &'a (dyn Fn(u64, usize) -> u32 + Sync);
@@ -89,7 +90,7 @@ impl<'a> Decoder<'a> {
         (0..layout.sequences()).for_each(|sequence| last[layout.rows_of(sequence).end - 1] = true);
         let last = RowSet::from_mask(&last);
         let layout = Arc::new(layout.with_answers(&last));
-        self.ledger.begin(model, &layout, &last);
+        self.ledger.begin(model, &layout);
 
         self.prelude.extend(&layout)?;
         self.prelude.begin(1, &layout, &all, &[]);
@@ -99,17 +100,16 @@ impl<'a> Decoder<'a> {
         }
         self.coda.extend(&layout)?;
         let mut round = Round::new(model, layout.clone(), &mut self.core, &mut self.coda, &mut self.ledger);
-        let (states, depths, _) = match (self.forced, &model.policy) {
-            (Some(forced), _) => {
+        let judge = match self.forced {
+            Some(forced) => {
                 let depth = |row: usize| forced(layout.identity(row), layout.position(row));
-                let depths = round.checked((0..layout.rows()).map(depth).collect())?;
-                (halting::forced(&mut round, &model.policy, &depths, first)?, depths, None)
+                Judge::Given { depths: round.checked((0..layout.rows()).map(depth).collect())?, asks: true }
             }
-            (None, Policy::Early(policy)) => halting::early(&mut round, policy.as_ref(), first)?,
-            (None, Policy::Online(policy)) => halting::online(&mut round, policy.as_ref(), first)?,
-            (None, Policy::Soft(_) | Policy::Select(_)) => return Err(no_cached_form(model)),
+            None => Judge::rule(),
         };
-        let logits = round.finish(&states, &last)?;
+        let Outcome { output, states, record, .. } = drive(&mut round, judge, first)?;
+        let depths = record.depths;
+        let logits = round.finish(&output, record.weights.is_some(), &last)?;
         self.reads_logits |= round.has_read();
         self.unsettled = round.unsettled(&states);
         for ((_, length), new) in self.sequences.iter_mut().zip(lengths) {
@@ -184,18 +184,17 @@ fn refuse(model: &Model) -> Result<()> {
     if model.declaration.uses_labels {
         return Err(Error::Usage(format!("decoding: policy {name} reads labels, which tokens to come do not have")));
     }
-    if !model.declaration.causal {
+    if !model.is_causal {
         return Err(Error::Usage(format!(
             "decoding: policy {name} is not causal: its depths depend on tokens to come"
         )));
     }
-    if matches!(model.policy, Policy::Soft(_) | Policy::Select(_)) {
-        return Err(no_cached_form(model));
+    if model.policy.kind() == PolicyKind::Select && model.halted_keys_values != HaltedKeysValues::Skip {
+        let found = model.halted_keys_values.name();
+        return Err(Error::Usage(format!(
+            "decoding: policy {name} chooses positions: expected halted_keys_values = \"skip\", since a token that rests may \
+             be woken later, found {found}"
+        )));
     }
     Ok(())
-}
-
-fn no_cached_form(model: &Model) -> Error {
-    let (name, kind) = (model.declaration.name, model.declaration.kind.name());
-    Error::Usage(format!("decoding: expected an early or online policy, found {name}, which is {kind}"))
 }

@@ -13,8 +13,8 @@ use haltbench_sdk::policy::{Phase, View};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::model::Model;
-use crate::recurrence::halting::{Pass, still_seen};
-use crate::recurrence::{Moving, with_logits};
+use crate::recurrence::pass::{Pass, Shown, Step};
+use crate::recurrence::{Moving, Readouts, with_logits};
 
 /// One round.
 pub(super) struct Round<'a> {
@@ -30,6 +30,7 @@ pub(super) struct Round<'a> {
     /// Steps that each row has taken.
     depths: Vec<u32>,
     moving: Moving,
+    readouts: Readouts,
 }
 
 /// Tokens that have halted and whose frozen state is still to be projected for the tokens after them.
@@ -50,7 +51,18 @@ impl<'a> Round<'a> {
     ) -> Self {
         let rows = layout.rows();
         let (frozen, read, depths) = (vec![false; rows], vec![None; rows], vec![0; rows]);
-        Self { model, layout, key_values, coda, ledger, frozen, read, depths, moving: Moving::default() }
+        Self {
+            model,
+            layout,
+            key_values,
+            coda,
+            ledger,
+            frozen,
+            read,
+            depths,
+            moving: Moving::default(),
+            readouts: Readouts::default(),
+        }
     }
 
     /// Whether the policy has read logits.
@@ -58,13 +70,27 @@ impl<'a> Round<'a> {
         self.read.iter().any(Option::is_some)
     }
 
-    /// Reads `rows` out of their final states.
-    pub fn finish(&mut self, states: &Tensor, rows: &RowSet) -> Result<Tensor> {
+    /// Reads `rows` out of what rows came to, `output` `[rows, d_model]`, but for those that the policy has read there already.
+    /// An output that `mixes` states is none of those that were read.
+    pub fn finish(&mut self, output: &Tensor, mixes: bool, rows: &RowSet) -> Result<Tensor> {
+        let (model, layout) = (self.model, self.layout.clone());
         let (read, depths) = (&self.read, &self.depths);
         // A state that was read out after the last step that its token took has its entry already.
-        let first = |row: usize| (read[row] != Some(depths[row])).then(|| depths[row] as usize + 1);
-        self.coda.begin_where(self.model.max_depth + 1, &self.layout, first);
-        Ok(self.model.backbone.coda(states, &self.layout, rows, Some(&mut *self.coda))?)
+        let is_new = |row: usize| mixes || read[row] != Some(depths[row]);
+        let first = |row: usize| is_new(row).then(|| depths[row] as usize + 1);
+        let has_new = (0..layout.rows()).any(is_new);
+        let known = match has_new {
+            false => self.readouts.known(model, &layout, depths, rows),
+            true => RowSet::none(layout.rows()),
+        };
+        let coda = RefCell::new(&mut *self.coda);
+        let logits = self.readouts.finish(rows, &known, depths, |rows| {
+            let mut coda = coda.borrow_mut();
+            coda.begin_where(model.max_depth + 1, &layout, first);
+            Ok(model.backbone.coda(output, &layout, rows, Some(&mut **coda))?)
+        })?;
+        self.ledger.answer(model, &self.layout, rows, &known);
+        Ok(logits)
     }
 
     /// Depths that are legal.
@@ -85,8 +111,8 @@ impl<'a> Round<'a> {
     }
 }
 
-impl Pass for Round<'_> {
-    fn model(&self) -> &Model {
+impl<'a> Pass<'a> for Round<'a> {
+    fn model(&self) -> &'a Model {
         self.model
     }
 
@@ -96,71 +122,60 @@ impl Pass for Round<'_> {
 
     /// A frozen state is projected now only if a token of this round can still see it; the others are projected together
     /// when the round is over.
-    fn step(&mut self, step: usize, states: &Tensor, running: &RowSet, settled: &RowSet) -> Result<Tensor> {
+    fn step(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
+        let takes = step.takes;
+        if takes.is_empty() {
+            return Ok(states.clone());
+        }
         let mut due = Vec::new();
-        if self.model.halted_keys_values == HaltedKeysValues::FreezeState && !settled.is_empty() {
-            for row in still_seen(&self.layout, settled, running).iter() {
+        if self.model.halted_keys_values == HaltedKeysValues::FreezeState {
+            for row in step.settled.iter() {
                 self.frozen[row] = true;
-                due.push((row as u32, step as u32 - 1));
+                due.push((row as u32, step.number as u32 - 1));
             }
         }
-        self.key_values.begin_cached(step, &self.layout, running, &due, states)?;
+        self.key_values.offer(step.keys_values.cloned());
+        self.key_values.begin_cached(step.number, &self.layout, takes, &due, states)?;
         let pairs = match self.key_values.cache() {
-            Some(cache) => cache.pairs(&self.layout, running)?,
+            Some(cache) => cache.pairs(&self.layout, takes)?,
             None => 0,
         };
-        self.ledger.step(self.model, running.len(), pairs, due.len());
-        let mut context = StepContext::new(step, &self.layout, running, self.key_values);
-        let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
-        running.iter().for_each(|row| self.depths[row] = step as u32);
-        self.moving.replace(states, running, &new)
+        self.ledger.step(self.model, takes.len(), pairs, due.len());
+        let mut context = StepContext::new(step.number, &self.layout, takes, self.key_values);
+        let new = self.model.backbone.step(&takes.select(states)?, &mut context)?;
+        takes.iter().for_each(|row| self.depths[row] = step.number as u32);
+        let new = step.joined(|| takes.select(states), new)?;
+        self.moving.replace(states, takes, &new)
     }
 
-    fn idle(&mut self, _: usize, _: &Tensor) -> Result<()> {
-        Ok(())
-    }
-
-    fn show<T>(
-        &mut self,
-        step: usize,
-        (rows, states, all): (&RowSet, &Tensor, &Tensor),
-        ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
-    ) -> Result<T> {
+    fn show<T>(&mut self, shown: &Shown, ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>) -> Result<T> {
         let (model, layout) = (self.model, self.layout.clone());
         let (read, depths) = (&self.read, &self.depths);
         let first = |row: usize| (read[row] != Some(depths[row])).then(|| depths[row] as usize + 1);
         let coda = RefCell::new(&mut *self.coda);
-        let asked: RefCell<Option<Tensor>> = RefCell::new(None);
-        let logits = || {
-            let mut asked = asked.borrow_mut();
-            if let Some(logits) = &*asked {
-                return Ok(logits.clone());
-            }
+        let read_out = || {
             let mut coda = coda.borrow_mut();
-            coda.begin_where(step + 1, &layout, first);
-            if coda.seen(&layout, rows).is_err() {
-                let message = format!("reads logits after {step} steps that it did not read of earlier tokens");
+            coda.begin_where(shown.step + 1, &layout, first);
+            if coda.seen(&layout, shown.rows).is_err() {
+                let message = format!("reads logits after {} steps that it did not read of earlier tokens", shown.step);
                 return Err(haltbench_sdk::Error::contract("policy", message));
             }
-            let logits = model.backbone.coda(all, &layout, rows, Some(&mut **coda))?;
+            let logits = model.backbone.coda(shown.all, &layout, shown.rows, Some(&mut **coda))?;
             if coda.layers() > 1 {
                 // What an upper layer offers of a halted token still changes with the tokens before it.
                 let expected = "at most one layer under a policy that reads logits before a token has halted";
                 return Err(haltbench_sdk::Error::invalid("coda of a decoder", expected, coda.layers()));
             }
-            Ok(asked.insert(logits).clone())
+            Ok(logits)
         };
-        let at = (step, Phase::Evaluation);
-        let answer = with_logits(model, &layout, at, (rows, states), None, &logits, ask)?;
-        let asked = asked.into_inner().is_some();
-        if asked {
+        let answered = with_logits(model, &layout, Phase::Evaluation, shown, None, &read_out, ask)?;
+        if let Some(logits) = answered.logits {
             // All rows now have an entry for the state that they are in.
             self.read = self.depths.iter().copied().map(Some).collect();
+            self.ledger.read_out(model, &layout, shown.rows);
+            self.readouts.push(shown.step, shown.rows, logits);
         }
-        if asked {
-            self.ledger.read_out(model, &layout, rows);
-        }
-        Ok(answer)
+        Ok(answered.answer)
     }
 
     fn charge(&mut self, rows: &RowSet) {

@@ -50,7 +50,7 @@ pub fn measure(
 /// only instances of the task come with.
 fn refusal(model: &Model) -> Option<&'static str> {
     let declaration = model.declaration;
-    if !declaration.causal {
+    if !model.is_causal {
         Some("a policy that is not causal cannot generate")
     } else if declaration.uses_labels {
         Some("a policy that reads labels cannot generate")

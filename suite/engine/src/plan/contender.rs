@@ -143,7 +143,7 @@ fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result
         (Some(of), None) => format!("{}:{of}", entry.name),
         _ => label.unwrap_or(&entry.name).to_owned(),
     };
-    let stages = recipes::stages(entry, declaration, &file.recipe, file.training.steps)?;
+    let stages = recipes::stages(entry, (declaration, &one.choice.parameters), &file.recipe, file.training.steps)?;
     let mut all = Vec::new();
     for max_depth in depths {
         for option in options {

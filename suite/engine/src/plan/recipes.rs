@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Recipe, Source};
+use haltbench_sdk::parameters::Parameters;
+use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Recipe, RecipeStage, Source};
 
 use super::model::Stage;
 use super::suite::{Named, RecipeChoice};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 /// The stages in which the model of an entry is trained; `steps` are those of the suite.
 pub(super) fn stages(
     entry: &Named,
-    declaration: &PolicyDeclaration,
+    (declaration, parameters): (&PolicyDeclaration, &Parameters),
     named: &BTreeMap<String, toml::Table>,
     steps: u64,
 ) -> Result<Vec<Stage>> {
@@ -36,7 +37,17 @@ pub(super) fn stages(
         }
     }
     let own = overlaid(&owner, "recipe", declaration, declaration.recipe, &keys)?;
-    let Some(tables) = &entry.stages else { return Ok(vec![Stage { steps, recipe: own }]) };
+    let Some(tables) = &entry.stages else {
+        if entry.recipe.is_some() {
+            return Ok(vec![Stage { steps, recipe: own }]);
+        }
+        let declared = declaration.stages(parameters).into_iter();
+        let stage = |stage: RecipeStage| Stage {
+            steps: ((stage.share * steps as f64).round() as u64).max(1),
+            recipe: stage.recipe.canonical(),
+        };
+        return Ok(declared.map(stage).collect());
+    };
     if tables.is_empty() {
         return Err(Error::Usage(format!("{owner}: stages: expected at least one, found none")));
     }

@@ -11,13 +11,10 @@ pub struct Beliefs {
 }
 
 impl Beliefs {
-    /// Of distributions over the depths 1..=D.
-    pub(super) fn new(distributions: &[Vec<f64>]) -> Self {
-        let mean = |q: &Vec<f64>| q.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum();
+    /// Of masses on the depths `first`, `first + 1`, ....
+    pub(super) fn new(masses: &[Vec<f64>], first: u32) -> Self {
+        let mean = |q: &Vec<f64>| q.iter().zip(first..).map(|(mass, depth)| mass * f64::from(depth)).sum();
         let narrow = |q: &Vec<f64>| q.iter().map(|mass| *mass as f32).collect();
-        Self {
-            expected: distributions.iter().map(mean).collect(),
-            distributions: distributions.iter().map(narrow).collect(),
-        }
+        Self { expected: masses.iter().map(mean).collect(), distributions: masses.iter().map(narrow).collect() }
     }
 }

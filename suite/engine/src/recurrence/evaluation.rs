@@ -8,12 +8,14 @@ use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::AttentionPlan;
-use haltbench_sdk::policy::{Phase, Policy, Privileged, View};
+use haltbench_sdk::policy::{Phase, Privileged, View};
 
 use super::beliefs::Beliefs;
-use super::execution::{Execution, StepWork};
-use super::halting::{self, still_seen};
-use super::{Moving, decision, select, soft, with_view};
+use super::drive::{Outcome, drive};
+use super::execution::Execution;
+use super::judge::Judge;
+use super::pass::{Pass, Shown, Step};
+use super::{Moving, Readouts, checks, replace_rows, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::ledger::{Bill, Ledger, RowCosts};
@@ -35,6 +37,47 @@ pub struct Evaluated {
     pub ledger: Ledger,
     /// What each row cost.
     pub costs: RowCosts,
+    /// What was decided besides depths.
+    pub decided: Decided,
+}
+
+/// What a policy decided in an evaluation, besides depths.
+#[derive(Default)]
+pub struct Decided {
+    /// For each row the number that was compared with a threshold after 0, 1, ..., D steps; `None` where there was none.
+    pub scores: Vec<Vec<Option<f64>>>,
+    /// For each row the probabilities of the depths 1..=D, of policies that have them.
+    pub distributions: Option<Vec<Vec<f64>>>,
+    /// For each row the weights of the states after 0..=D steps, of policies that mix.
+    pub weights: Option<Vec<Vec<f64>>>,
+    /// Which rows a policy that chooses rows let take each step.
+    pub chosen: Vec<Vec<bool>>,
+}
+
+impl Decided {
+    /// What the outcome of a pass over `rows` rows says.
+    pub(super) fn new(outcome: &Outcome, rows: usize, max_depth: usize) -> Result<Self> {
+        let mut scores = vec![vec![None; max_depth + 1]; rows];
+        for entry in &outcome.scores {
+            for (row, value) in entry.rows.iter().zip(&entry.values) {
+                scores[row][entry.step] = Some(*value).filter(|value| value.is_finite());
+            }
+        }
+        let distributions = match &outcome.judge {
+            Judge::Rule(rule) => rule.distributions(max_depth),
+            _ => None,
+        };
+        let weights = match &outcome.record.weights {
+            Some(weights) => Some(weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?),
+            None => None,
+        };
+        Ok(Self { scores, distributions, weights, chosen: outcome.record.chosen.clone() })
+    }
+
+    fn beliefs(&self) -> Option<Beliefs> {
+        let by_depth = self.distributions.as_deref().map(|q| Beliefs::new(q, 1));
+        by_depth.or_else(|| self.weights.as_deref().map(|weights| Beliefs::new(weights, 0)))
+    }
 }
 
 /// Evaluates one batch.
@@ -48,32 +91,9 @@ pub fn evaluate(
     privileged: Option<&Privileged>,
 ) -> Result<Evaluated> {
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    let mut pass = Pass::new(model, batch, execution, privileged);
-    let believed = |(states, depths, distributions): halting::Outcome| {
-        (states, depths, distributions.as_deref().map(Beliefs::new))
-    };
-    let (states, depths, beliefs) = match &model.policy {
-        Policy::Early(policy) => believed(halting::early(&mut pass, policy.as_ref(), first)?),
-        Policy::Online(policy) => believed(halting::online(&mut pass, policy.as_ref(), first)?),
-        // The ledger charges what is executed: of mixtures the rows that still run, of selections all, however executed.
-        Policy::Soft(policy) => {
-            let mixture = soft::mix(model, policy.as_ref(), batch, first, (Phase::Evaluation, execution), privileged)?;
-            let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1);
-            pass.charge(&mixture.steps, decisions.enumerate(), &mixture.readouts);
-            let weights = mixture.weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec2()?;
-            (mixture.states, mixture.depths, Some(Beliefs { expected: mixture.expected, distributions: weights }))
-        }
-        Policy::Select(policy) => {
-            let selected = select::pass(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
-            let decisions = (0..batch.rows()).map(|row| (row, model.max_depth));
-            let work =
-                StepWork { rows: RowSet::all(batch.rows()), visible: None, projected: RowSet::none(batch.rows()) };
-            let steps = vec![work; model.max_depth];
-            pass.charge(&steps, decisions, &selected.readouts);
-            (selected.states, selected.depths, None)
-        }
-    };
-    pass.finish(states, depths, beliefs)
+    let mut pass = Evaluation::new(model, batch, execution, privileged);
+    let outcome = drive(&mut pass, Judge::rule(), first)?;
+    pass.finish(outcome)
 }
 
 /// Evaluates one batch whose rows halt at `depths`, whatever the policy says: what an execution costs at given depths.
@@ -81,14 +101,14 @@ pub fn evaluate(
 /// # Errors
 /// If a tensor operation fails or there are not as many depths as rows.
 pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &[u32]) -> Result<Evaluated> {
-    let depths = decision::depths(model, depths.to_vec(), batch.rows())?;
+    let depths = checks::depths(model, depths.to_vec(), batch.rows())?;
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    let mut pass = Pass::new(model, batch, execution, None);
-    let states = halting::run_to(&mut pass, &depths, first)?;
-    pass.finish(states, depths, None)
+    let mut pass = Evaluation::new(model, batch, execution, None);
+    let outcome = drive(&mut pass, Judge::Given { depths, asks: false }, first)?;
+    pass.finish(outcome)
 }
 
-struct Pass<'a> {
+pub(super) struct Evaluation<'a> {
     model: &'a Model,
     batch: &'a Batch,
     execution: Execution,
@@ -98,10 +118,11 @@ struct Pass<'a> {
     /// States that halted tokens go on with under run-on, for the sake of their keys and values.
     shadow: Option<Tensor>,
     moving: Moving,
+    readouts: Readouts,
 }
 
-impl<'a> Pass<'a> {
-    fn new(model: &'a Model, batch: &'a Batch, execution: Execution, privileged: Option<&'a Privileged>) -> Self {
+impl<'a> Evaluation<'a> {
+    pub fn new(model: &'a Model, batch: &'a Batch, execution: Execution, privileged: Option<&'a Privileged>) -> Self {
         let layers = model.backbone.dimensions().core_layers;
         Self {
             model,
@@ -109,16 +130,29 @@ impl<'a> Pass<'a> {
             execution,
             privileged,
             key_values: KeyValues::new(model.halted_keys_values, layers, batch.rows()),
-            bill: Bill::begin(model, &batch.layout, &batch.readout),
+            bill: Bill::begin(model, &batch.layout),
             shadow: None,
             moving: Moving::default(),
+            readouts: Readouts::default(),
         }
     }
 
-    /// Reads the answers off the halted states.
-    fn finish(self, states: Tensor, depths: Vec<u32>, beliefs: Option<Beliefs>) -> Result<Evaluated> {
+    /// Reads the answers off the halted states, but for those that the policy has read there already.
+    fn finish(mut self, outcome: Outcome) -> Result<Evaluated> {
         let (model, batch) = (self.model, self.batch);
-        let logits = model.backbone.coda(&states, &batch.layout, &batch.readout, None)?;
+        let layout = &batch.layout;
+        let decided = Decided::new(&outcome, batch.rows(), model.max_depth)?;
+        let beliefs = decided.beliefs();
+        let Outcome { output, record, .. } = outcome;
+        let (depths, wanted) = (record.depths, &batch.readout);
+        let known = match &record.weights {
+            None => self.readouts.known(model, layout, &depths, wanted),
+            // An output that mixes states is none of those that were read.
+            Some(_) => RowSet::none(batch.rows()),
+        };
+        let read = |rows: &RowSet| Ok(model.backbone.coda(&output, layout, rows, None)?);
+        let logits = self.readouts.finish(wanted, &known, &depths, read)?;
+        self.bill.answer(wanted, &known);
         let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
         let vocabulary = probabilities.dim(1)?.max(1);
         let probabilities = probabilities.flatten_all()?.to_vec1::<f32>()?;
@@ -132,21 +166,12 @@ impl<'a> Pass<'a> {
         }
         let (predicted, confidence) = probabilities.chunks_exact(vocabulary).map(best).unzip();
         let (ledger, costs) = (self.bill.ledger, self.bill.rows);
-        Ok(Evaluated { depths, beliefs, logits, predicted, confidence, ledger, costs })
-    }
-
-    /// Charges steps and the decisions about them.
-    fn charge(&mut self, steps: &[StepWork], decisions: impl Iterator<Item = (usize, usize)>, readouts: &[RowSet]) {
-        for StepWork { rows, visible, projected } in steps {
-            self.bill.step(&AttentionPlan::new(&self.batch.layout, rows, visible.as_ref()), projected.as_slice());
-        }
-        self.bill.decide(decisions);
-        readouts.iter().for_each(|rows| self.bill.read_out(rows));
+        Ok(Evaluated { depths, beliefs, logits, predicted, confidence, ledger, costs, decided })
     }
 }
 
-impl halting::Pass for Pass<'_> {
-    fn model(&self) -> &Model {
+impl<'a> Pass<'a> for Evaluation<'a> {
+    fn model(&self) -> &'a Model {
         self.model
     }
 
@@ -154,63 +179,85 @@ impl halting::Pass for Pass<'_> {
         &self.batch.layout
     }
 
-    fn step(&mut self, step: usize, states: &Tensor, running: &RowSet, settled: &RowSet) -> Result<Tensor> {
+    fn step(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
+        let takes = step.takes;
         let all = RowSet::all(self.batch.rows());
-        let mut halted = vec![true; self.batch.rows()];
-        running.iter().for_each(|row| halted[row] = false);
-        let runs_on = self.model.halted_keys_values == HaltedKeysValues::RunOn;
-        let dense = self.execution == Execution::Dense || runs_on;
-        let computed = if dense { &all } else { running };
-        let source = match (&self.shadow, runs_on) {
+        let mut resting = step.resting();
+        let option = self.model.halted_keys_values;
+        let runs_on = option == HaltedKeysValues::RunOn;
+        // A row that rests from the start has no keys and values of an earlier step to offer.
+        let must_project = option == HaltedKeysValues::LatestKv && step.number == 1 && resting.contains(&true);
+        let dense = self.execution == Execution::Dense || runs_on || must_project;
+        if takes.is_empty() && !dense {
+            return Ok(states.clone());
+        }
+        let computed = if dense { &all } else { takes };
+        let source = match (&self.shadow, runs_on && !step.wakes) {
             (Some(shadow), true) => shadow.clone(),
             _ => states.clone(),
         };
+        self.key_values.offer(step.keys_values.cloned());
         if dense {
+            if must_project {
+                resting.fill(false);
+            }
             self.key_values.forget();
-            self.key_values.begin_dense(&all, &halted, &source)?;
+            self.key_values.begin_dense(&all, &resting, &source)?;
         } else {
-            let settled = still_seen(&self.batch.layout, settled, running);
-            self.key_values.begin_compacted(running, &settled, &halted, &source)?;
+            self.key_values.begin_compacted(takes, step.settled, &resting, &source)?;
         }
         let plan = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible());
         self.bill.step(&plan, self.key_values.projected_alone());
-        let mut context = StepContext::new(step, &self.batch.layout, computed, &mut self.key_values);
+        let mut context = StepContext::new(step.number, &self.batch.layout, computed, &mut self.key_values);
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
-        if runs_on {
+        if runs_on && !step.wakes {
             self.shadow = Some(new.clone());
         }
-        if running.is_empty() {
+        if takes.is_empty() {
             return Ok(states.clone());
         }
-        let new = if dense { running.select(&new)? } else { new };
-        self.moving.replace(states, running, &new)
+        let new = if dense { takes.select(&new)? } else { new };
+        let new = step.joined(|| takes.select(states), new)?;
+        self.moving.replace(states, takes, &new)
     }
 
     /// A dense execution goes on after the last token has halted.
     fn idle(&mut self, done: usize, states: &Tensor) -> Result<()> {
         if self.execution == Execution::Dense {
             let none = RowSet::none(self.batch.rows());
-            for step in done + 1..=self.model.max_depth {
-                self.step(step, states, &none, &none)?;
+            for number in done + 1..=self.model.max_depth {
+                let idle = Step {
+                    number,
+                    takes: &none,
+                    settled: &none,
+                    wakes: false,
+                    gate: None,
+                    soft: None,
+                    keys_values: None,
+                };
+                self.step(&idle, states)?;
             }
         }
         Ok(())
     }
 
-    fn show<T>(
-        &mut self,
-        step: usize,
-        view: (&RowSet, &Tensor, &Tensor),
-        ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
-    ) -> Result<T> {
-        let (answer, asked) = with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, ask)?;
-        if asked {
-            self.bill.read_out(view.0);
+    fn show<T>(&mut self, shown: &Shown, ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>) -> Result<T> {
+        let answered = with_view(self.model, self.batch, Phase::Evaluation, shown, self.privileged, ask)?;
+        if let Some(logits) = answered.logits {
+            self.bill.read_out(shown.rows);
+            self.readouts.push(shown.step, shown.rows, logits);
         }
-        Ok(answer)
+        Ok(answered.answer)
     }
 
     fn charge(&mut self, rows: &RowSet) {
-        self.bill.decide(rows.iter().map(|row| (row, 1)));
+        self.bill.decide(rows);
+    }
+
+    fn carry(&mut self, rows: &RowSet, states: &Tensor) -> Result<()> {
+        if let Some(shadow) = &self.shadow {
+            self.shadow = Some(replace_rows(shadow, rows, states)?);
+        }
+        Ok(())
     }
 }

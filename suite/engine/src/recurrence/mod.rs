@@ -1,69 +1,91 @@
 //! The loop that every model runs in. The engine owns it: the depth counter, the masks and the gates are here, and a
 //! policy is asked only what it is there to decide.
+//!
+//! [`drive`](drive::drive) is the loop. What drives it is a [`Pass`](pass::Pass), which knows how a step is executed
+//! (evaluation, training, decoding, a recorded trajectory), and a [`Judge`](judge::Judge), which knows how decisions become
+//! halts.
 
 mod beliefs;
-mod decision;
+mod checks;
+mod course;
+mod depths;
+pub(crate) mod drive;
 mod evaluation;
 mod execution;
-pub(crate) mod halting;
+pub(crate) mod judge;
+mod mixture;
+mod noise;
+pub(crate) mod pass;
+mod readouts;
 pub(crate) mod recorded;
-mod select;
-mod soft;
 mod training;
-mod unaided;
+mod trajectory;
 mod walk;
 
 pub use beliefs::Beliefs;
-pub use evaluation::{Evaluated, evaluate, evaluate_at};
+pub use evaluation::{Decided, Evaluated, evaluate, evaluate_at};
 pub use execution::Execution;
-pub use training::unroll;
-pub use walk::{Noise, Unrolled};
-pub(crate) use walk::{dense_steps, sees_movement};
+pub use noise::Noise;
+pub(crate) use readouts::Readouts;
+pub use training::{Unrolled, unroll};
+pub use trajectory::calibration_trace;
+pub(crate) use trajectory::dense_steps;
+pub(crate) use walk::sees_movement;
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops;
 use haltbench_sdk::policy::{Phase, Privileged, RowMemory, View};
 
+use self::pass::Shown;
 use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
 
-/// Asks the policy something about `rows` after `step` steps. Logits are read out only if it asks for them.
+/// What was asked of a policy, and whether it asked back.
+pub(crate) struct Answered<T> {
+    /// What it said.
+    pub answer: T,
+    /// The logits of the rows that it was shown, if it read them.
+    pub logits: Option<Tensor>,
+}
+
+/// Asks the policy something about some rows. Logits are read out only if it asks for them.
 pub(crate) fn with_view<T>(
     model: &Model,
     batch: &Batch,
-    at: (usize, Phase),
-    (rows, states, all): (&RowSet, &Tensor, &Tensor),
+    phase: Phase,
+    shown: &Shown,
     privileged: Option<&Privileged>,
     ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
-) -> Result<(T, bool)> {
-    let asked = std::cell::Cell::new(false);
-    let logits = || {
-        asked.set(true);
-        model.backbone.coda(all, &batch.layout, rows, None)
-    };
-    let answer = with_logits(model, &batch.layout, at, (rows, states), privileged, &logits, ask)?;
-    Ok((answer, asked.get()))
+) -> Result<Answered<T>> {
+    let read_out = || model.backbone.coda(shown.all, &batch.layout, shown.rows, None);
+    with_logits(model, &batch.layout, phase, shown, privileged, &read_out, ask)
 }
 
 /// The same with a read-out of the caller's.
 pub(crate) fn with_logits<T>(
     model: &Model,
     layout: &TokenLayout,
-    (step, phase): (usize, Phase),
-    (rows, states): (&RowSet, &Tensor),
+    phase: Phase,
+    shown: &Shown,
     privileged: Option<&Privileged>,
-    logits: &dyn Fn() -> haltbench_sdk::Result<Tensor>,
+    read_out: &dyn Fn() -> haltbench_sdk::Result<Tensor>,
     ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
-) -> Result<T> {
+) -> Result<Answered<T>> {
     let privileged = if model.declaration.uses_labels { privileged } else { None };
-    let view = View::new(step, model.max_depth, layout, rows, states, logits, phase, model.seed, privileged);
-    ask(&view).map_err(|error| match error {
-        // The view does not know whose it is.
+    let Shown { step, rows, states, .. } = *shown;
+    let view = View::new(step, model.max_depth, layout, rows, states, read_out, phase, model.seed, privileged);
+    let answer = ask(&view).map_err(|error| named(model, error))?;
+    Ok(Answered { answer, logits: view.read_logits() })
+}
+
+/// A broken contract with the name of the policy, which a view does not know.
+pub(crate) fn named(model: &Model, error: haltbench_sdk::Error) -> crate::Error {
+    match error {
         haltbench_sdk::Error::Contract { plugin, message } if plugin == "policy" => model.broken(message),
         error => error.into(),
-    })
+    }
 }
 
 /// `states` `[total, ...]` with `rows` replaced by `new` `[rows.len(), ...]`.
@@ -94,18 +116,15 @@ impl Moving {
 
 /// Depths within 1..=D, one for each of `rows` rows.
 pub(crate) fn checked_depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> {
-    decision::depths(model, depths, rows)
+    checks::depths(model, depths, rows)
 }
 
 /// Drops from a policy's memory the rows of `before` that are not in `after`.
-pub(crate) fn shrink(memory: &mut RowMemory, before: &RowSet, after: &RowSet, like: &Tensor) -> Result<()> {
-    if before.len() != after.len() {
-        let kept: Vec<u32> = (0u32..)
-            .zip(before.iter())
-            .filter(|(_, row)| after.as_slice().binary_search(&(*row as u32)).is_ok())
-            .map(|(place, _)| place)
-            .collect();
-        memory.keep(&Tensor::from_vec(kept, after.len(), like.device())?)?;
+fn shrink(model: &Model, memory: &mut RowMemory, before: &RowSet, after: &RowSet, like: &Tensor) -> Result<()> {
+    if before.len() == after.len() {
+        return Ok(());
     }
-    Ok(())
+    let kept = after.places_in(before);
+    let kept = Tensor::from_slice(&kept, kept.len(), like.device())?;
+    memory.keep(&kept, before.len()).map_err(|error| named(model, error))
 }

@@ -1,4 +1,4 @@
-//! Decisions about states that were recorded: the loops of an evaluation over a backbone whose steps are known.
+//! Decisions about states that were recorded: the loop over a backbone whose steps are known.
 //!
 //! The core's results are those of the trajectory, whatever has halted, been mixed or been left out by then.
 
@@ -9,77 +9,121 @@ use haltbench_sdk::backbone::StepContext;
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::policy::{Phase, Policy, Privileged, RowMemory, SelectPolicy, View};
+use haltbench_sdk::policy::{LossAt, Phase, PolicyKind, Privileged, View};
 
-use super::execution::Execution;
-use super::{halting, replace_rows, select, soft, with_view};
+use super::drive::drive;
+use super::evaluation::Decided;
+use super::judge::{Drawn, Judge};
+use super::noise::Noise;
+use super::pass::{Pass, Shown, Step};
+use super::training::Unrolled;
+use super::with_view;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-/// What a policy decides about each row of a trajectory.
-pub struct Decided {
-    /// Steps that it gives the row.
-    pub depths: Vec<u32>,
-    /// For each row the number that was compared with a threshold after steps 1..=D; `None` where the policy was not asked
-    /// or had none.
-    pub scores: Vec<Vec<Option<f64>>>,
-    /// Probabilities of the depths 1..=D, of policies that have them.
-    pub distributions: Option<Vec<Vec<f64>>>,
-    /// Weights of the states after 0..=D steps, of policies that mix.
-    pub weights: Option<Vec<Vec<f64>>>,
+/// What was recorded of a trajectory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recording {
+    /// Whether there are states. Where not, the model's backbone gives stand-ins, which a policy must not read.
+    pub states: bool,
+    /// Whether there are logits.
+    pub logits: bool,
 }
 
-/// Asks the policy of `model` about `batch`. The model's backbone gives the states that were recorded; of a trajectory
-/// that `has_states` not, it gives stand-ins, which a policy must not read.
+/// What a policy decides about each row of a trajectory.
+pub(crate) struct Replayed {
+    /// Steps that it gives the row.
+    pub depths: Vec<u32>,
+    /// Everything else.
+    pub decided: Decided,
+    /// Whether the policy chooses rows before steps.
+    pub chooses: bool,
+    /// A training pass over the trajectory, where there are targets and the policy's output can be read off it.
+    pub unrolled: Option<Unrolled>,
+}
+
+/// Asks the policy of `model`, whose backbone gives what was recorded, about `batch`.
 ///
 /// # Errors
 /// If the policy asks for what was not recorded, fails or breaks its contract.
 pub(crate) fn decide(
     model: &Model,
     batch: &Batch,
-    has_states: bool,
+    recording: Recording,
     privileged: Option<&Privileged>,
-) -> Result<Decided> {
+) -> Result<Replayed> {
     let rows = batch.rows();
+    if !recording.states && matches!(model.policy.kind(), PolicyKind::Soft | PolicyKind::Select) {
+        return Err(no_states(model));
+    }
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    let mut pass = Pass { model, batch, has_states, privileged, scores: vec![vec![None; model.max_depth]; rows] };
-    let (depths, distributions, weights) = match &model.policy {
-        Policy::Early(policy) => {
-            let (_, depths, distributions) = halting::early(&mut pass, policy.as_ref(), first)?;
-            (depths, distributions, None)
-        }
-        Policy::Online(policy) => {
-            let (_, depths, distributions) = halting::online(&mut pass, policy.as_ref(), first)?;
-            (depths, distributions, None)
-        }
-        _ if !has_states => return Err(no_states(model)),
-        Policy::Soft(policy) => {
-            let at = (Phase::Evaluation, Execution::Compacted);
-            let mixture = soft::mix(model, policy.as_ref(), batch, first, at, privileged)?;
-            let weights = mixture.weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?;
-            (mixture.depths, None, Some(weights))
-        }
-        Policy::Select(policy) => (selected(&mut pass, policy.as_ref(), first)?, None, None),
+    let mut pass = Trajectory { model, batch, recording, privileged, phase: Phase::Evaluation, states: Vec::new() };
+    let outcome = drive(&mut pass, Judge::rule(), first)?;
+    let decided = Decided::new(&outcome, rows, model.max_depth)?;
+    let depths = outcome.record.depths.clone();
+    let unrolled = match recording.states && !batch.readout.is_empty() {
+        true => unrolled(&mut pass, recording.logits, &depths, outcome.record)?,
+        false => None,
     };
-    Ok(Decided { depths, scores: pass.scores, distributions, weights })
+    Ok(Replayed { depths, decided, chooses: model.policy.kind() == PolicyKind::Select, unrolled })
 }
 
-/// How often a policy chooses each row. It is shown the states of the trajectory: gates do not change them.
-fn selected(pass: &mut Pass, policy: &dyn SelectPolicy, mut states: Tensor) -> Result<Vec<u32>> {
+/// A training pass over the trajectory in which no row halts; the depths are those of evaluation.
+fn unrolled(
+    pass: &mut Trajectory,
+    has_logits: bool,
+    depths: &[u32],
+    evaluated: haltbench_sdk::policy::HaltingRecord,
+) -> Result<Option<Unrolled>> {
     let (model, batch) = (pass.model, pass.batch);
-    let (all, none) = (RowSet::all(batch.rows()), RowSet::none(batch.rows()));
-    let mut memory = RowMemory::default();
-    let mut depths = vec![0; batch.rows()];
-    for step in 0..model.max_depth {
-        let at = (step, Phase::Evaluation);
-        let (selection, _) = select::choose(model, policy, batch, at, (&all, &states), pass.privileged, &mut memory)?;
-        for (depth, chosen) in depths.iter_mut().zip(selection.chosen) {
-            *depth += u32::from(chosen);
+    let noise = Noise::Seeded(0);
+    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    (pass.phase, pass.states) = (noise.phase(model), vec![first.clone()]);
+    let monotone = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online);
+    let mut record = evaluated;
+    if monotone {
+        let judge = Judge::Drawn(Drawn::new(&noise, batch.rows(), false));
+        let outcome = drive(pass, judge, first)?;
+        record = outcome.record;
+        if let Judge::Drawn(drawn) = outcome.judge {
+            record.log_distribution = drawn.log_distribution(model.max_depth, &outcome.output, true)?;
         }
-        states = halting::Pass::step(pass, step + 1, &states, &all, &none)?;
+        record.depths = depths.to_vec();
+    } else {
+        drive(pass, Judge::rule(), first)?;
     }
-    Ok(depths)
+    let mut logits = Vec::new();
+    if has_logits && monotone {
+        for step in 1..=model.max_depth {
+            logits.push(pass.read_out(step)?);
+        }
+    }
+    let mut states = std::mem::take(&mut pass.states);
+    if let Some(last) = states.last().cloned() {
+        states.resize(model.max_depth + 1, last);
+    }
+    let step_weights = weights(model, batch, &record, depths)?;
+    Ok(Some(Unrolled { logits, step_weights, record, states, phase: pass.phase }))
+}
+
+/// What the losses of the steps are weighted by, `[readout, D]`: by the recipe, or 1 at the depth at which a row halts.
+fn weights(
+    model: &Model,
+    batch: &Batch,
+    record: &haltbench_sdk::policy::HaltingRecord,
+    depths: &[u32],
+) -> Result<Option<Tensor>> {
+    if let (LossAt::EveryStep, Some(log_q)) = (model.recipe.loss, &record.log_distribution) {
+        return Ok(Some(batch.readout.select(log_q)?.exp()?));
+    }
+    let at = |row: usize| {
+        let depth = if model.recipe.loss == LossAt::Halted { depths[row] as usize } else { model.max_depth };
+        (1..=model.max_depth).map(move |step| f64::from(u8::from(step == depth)))
+    };
+    let shape = (batch.readout.len(), model.max_depth);
+    let weights: Vec<f64> = batch.readout.iter().flat_map(at).collect();
+    Ok(Some(Tensor::from_vec(weights, shape, &Device::Cpu)?.to_dtype(DType::F64)?))
 }
 
 fn no_states(model: &Model) -> Error {
@@ -87,16 +131,32 @@ fn no_states(model: &Model) -> Error {
     haltbench_sdk::Error::invalid(operand, "the tensor `states` in the trace", "no such tensor").into()
 }
 
-struct Pass<'a> {
+struct Trajectory<'a> {
     model: &'a Model,
     batch: &'a Batch,
-    has_states: bool,
+    recording: Recording,
     privileged: Option<&'a Privileged>,
-    scores: Vec<Vec<Option<f64>>>,
+    phase: Phase,
+    states: Vec<Tensor>,
 }
 
-impl halting::Pass for Pass<'_> {
-    fn model(&self) -> &Model {
+impl Trajectory<'_> {
+    fn recorded(&self, step: usize, states: &Tensor) -> Result<Tensor> {
+        let mut key_values = KeyValues::new(self.model.halted_keys_values, 0, self.batch.rows());
+        let all = RowSet::all(self.batch.rows());
+        let mut context = StepContext::new(step, &self.batch.layout, &all, &mut key_values);
+        Ok(self.model.backbone.step(states, &mut context)?)
+    }
+
+    /// The recorded logits of the answers after `step` steps.
+    fn read_out(&self, step: usize) -> Result<Tensor> {
+        let states = self.recorded(step, &self.states[0])?;
+        Ok(self.model.backbone.coda(&states, &self.batch.layout, &self.batch.readout, None)?)
+    }
+}
+
+impl<'a> Pass<'a> for Trajectory<'a> {
+    fn model(&self) -> &'a Model {
         self.model
     }
 
@@ -104,40 +164,22 @@ impl halting::Pass for Pass<'_> {
         &self.batch.layout
     }
 
-    fn step(&mut self, step: usize, states: &Tensor, running: &RowSet, _: &RowSet) -> Result<Tensor> {
-        let mut key_values = KeyValues::new(self.model.halted_keys_values, 0, self.batch.rows());
-        let mut context = StepContext::new(step, &self.batch.layout, running, &mut key_values);
-        let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
-        replace_rows(states, running, &new)
+    fn step(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
+        let states = self.recorded(step.number, states)?;
+        self.states.push(states.clone());
+        Ok(states)
     }
 
-    fn idle(&mut self, _: usize, _: &Tensor) -> Result<()> {
-        Ok(())
-    }
-
-    fn show<T>(
-        &mut self,
-        step: usize,
-        view: (&RowSet, &Tensor, &Tensor),
-        ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
-    ) -> Result<T> {
+    fn show<T>(&mut self, shown: &Shown, ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>) -> Result<T> {
         let has_shown = Cell::new(false);
-        let answer = with_view(self.model, self.batch, (step, Phase::Evaluation), view, self.privileged, |view| {
+        let answered = with_view(self.model, self.batch, self.phase, shown, self.privileged, |view| {
             let answer = ask(view);
             has_shown.set(view.has_shown_states());
             answer
         });
-        if has_shown.get() && !self.has_states {
+        if has_shown.get() && !self.recording.states {
             return Err(no_states(self.model));
         }
-        Ok(answer?.0)
-    }
-
-    fn charge(&mut self, _: &RowSet) {}
-
-    fn hear(&mut self, step: usize, rows: &RowSet, scores: &[f64]) {
-        for (row, score) in rows.iter().zip(scores) {
-            self.scores[row][step - 1] = Some(*score).filter(|score| score.is_finite());
-        }
+        Ok(answered?.answer)
     }
 }

@@ -1,19 +1,39 @@
-//! The paper's unroll (§§2-4): dense, with passthrough and straight-through gates, as a graph to differentiate.
+//! The paper's unroll (§§2-4) as a graph to differentiate: masked, with passthrough and straight-through gates.
 
-use haltbench_sdk::candle_core::{D, Tensor};
-use haltbench_sdk::candle_nn::ops::{log_softmax, softmax};
-use haltbench_sdk::layout::RowSet;
-use haltbench_sdk::ops::log_sigmoid;
-use haltbench_sdk::policy::{
-    EarlyDecision, EarlyPolicy, HaltingRecord, LossAt, OnlineDecision, OnlinePolicy, Policy, Privileged, RowMemory,
-};
+use std::sync::Arc;
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+use haltbench_sdk::ops::passthrough;
+use haltbench_sdk::policy::{HaltingRecord, LossAt, Phase, PolicyKind, Privileged, StepWeights, View};
 use haltbench_sdk::random::Stream;
 
-use super::walk::{Noise, Unrolled, Walk, advance, read};
-use super::{decision, select, soft, unaided, with_view};
+use super::depths::{depths, step_weights};
+use super::drive::{Outcome, drive};
+use super::judge::{Drawn, Judge};
+use super::noise::Noise;
+use super::pass::{Pass, Shown, Step};
+use super::walk::Walk;
+use super::{checks, replace_rows, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
+
+/// A training pass before the loss.
+pub struct Unrolled {
+    /// Logits of the rows under the loss, one entry when the loss is taken at one state, D entries when it is taken at
+    /// every step; each `[readout, vocabulary]`.
+    pub logits: Vec<Tensor>,
+    /// Weight of each of several logits, `[readout, D]`.
+    pub step_weights: Option<Tensor>,
+    /// What the objective sees of halting.
+    pub record: HaltingRecord,
+    /// States of all rows after 0, 1, ..., D steps, `[rows, d_model]`.
+    pub states: Vec<Tensor>,
+    /// When it was made.
+    pub phase: Phase,
+}
 
 /// Runs one training pass over `batch`.
 ///
@@ -21,186 +41,159 @@ use crate::model::Model;
 /// If a tensor operation fails or the policy breaks its contract.
 pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Unrolled> {
     let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    if !model.recipe.uses_policy() {
-        return unaided::unroll(model, batch, first, noise);
+    let recipe = &model.recipe;
+    let takes_part = recipe.uses_policy();
+    let unaided = if takes_part { None } else { Some(unaided_depths(model, batch, noise)?) };
+    let judge = match &unaided {
+        Some(depths) => Judge::Given { depths: depths.clone(), asks: false },
+        None => Judge::Drawn(Drawn::new(noise, batch.rows(), recipe.loss == LossAt::Halted)),
+    };
+    let mut pass = Training {
+        model,
+        batch,
+        phase: noise.phase(model),
+        privileged,
+        walk: Walk::new(model, batch),
+        logits: Vec::new(),
+        states: vec![first.clone()],
+        drawn: unaided.filter(|_| recipe.backpropagate > 0),
+    };
+    let Outcome { output, mut record, judge, .. } = drive(&mut pass, judge, first)?;
+    let Training { phase, mut logits, mut states, .. } = pass;
+    let by_policy = recipe.loss == LossAt::EveryStep && recipe.step_weights == StepWeights::Policy;
+    if let Judge::Drawn(drawn) = judge {
+        record.log_distribution = drawn.log_distribution(model.max_depth, &output, by_policy)?;
     }
-    match &model.policy {
-        Policy::Early(policy) => early(model, policy.as_ref(), batch, first, noise, privileged),
-        Policy::Online(policy) => online(model, policy.as_ref(), batch, first, noise, privileged),
-        Policy::Soft(policy) => soft::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
-        Policy::Select(policy) => select::unroll(model, policy.as_ref(), batch, first, noise.phase(), privileged),
-    }
-}
-
-fn record(model: &Model, depths: Vec<u32>, log_distribution: Option<Tensor>) -> HaltingRecord {
-    HaltingRecord { log_distribution, ..HaltingRecord::new(model.max_depth, depths) }
-}
-
-/// The states after every step of an unroll without gates, with the loss at each.
-fn every_step(model: &Model, batch: &Batch, mut states: Tensor, log_q: Option<Tensor>) -> Result<Unrolled> {
-    let mut walk = Walk::new(model, batch);
-    let mut logits = Vec::with_capacity(model.max_depth);
-    for _ in 0..model.max_depth {
-        states = walk.candidate(&states, &vec![false; batch.rows()])?;
-        logits.push(read(model, batch, &states)?);
-    }
-    finish_every_step(model, batch, logits, log_q)
-}
-
-fn finish_every_step(model: &Model, batch: &Batch, logits: Vec<Tensor>, log_q: Option<Tensor>) -> Result<Unrolled> {
-    let log_q = log_q.ok_or_else(|| model.broken("is trained at every step but gives no distribution over depths"))?;
-    let step_weights = Some(batch.readout.select(&log_q)?.exp()?);
-    let depths = vec![model.max_depth as u32; batch.rows()];
-    Ok(Unrolled { logits, step_weights, record: record(model, depths, Some(log_q)) })
-}
-
-fn early(
-    model: &Model,
-    policy: &dyn EarlyPolicy,
-    batch: &Batch,
-    first: Tensor,
-    noise: &Noise,
-    privileged: Option<&Privileged>,
-) -> Result<Unrolled> {
-    let (rows, most) = (batch.rows(), model.max_depth);
-    let all = RowSet::all(rows);
-    let view = (&all, &first, &first);
-    let (decision, _) = with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.decide(view))?;
-    let (depths, gates, log_q) = match decision {
-        EarlyDecision::Depths(depths) => (decision::depths(model, depths, rows)?, None, None),
-        EarlyDecision::Scores(scores) => {
-            decision::judged(model, "scores", &scores, &[rows, most], &first)?;
-            let log_q = log_softmax(&scores, D::Minus1)?;
-            if model.recipe.loss == LossAt::EveryStep {
-                return every_step(model, batch, first, Some(log_q));
-            }
-            let gumbel = noise.draw(model, "gumbel", rows * most, Stream::gumbel)?;
-            let gumbel = Tensor::from_vec(gumbel, (rows, most), scores.device())?.to_dtype(scores.dtype())?;
-            let noisy = ((scores + gumbel)? / policy.temperature())?;
-            let values = decision::numbers(model, "noisy scores", &noisy, &[rows, most])?;
-            let depths = match noise.forced() {
-                Some(depths) => decision::depths(model, depths.to_vec(), rows)?,
-                None => values.chunks_exact(most).map(argmax).collect(),
-            };
-            (depths, Some(at_least(&softmax(&noisy, D::Minus1)?)?), Some(log_q))
+    let step_weights = match (&record.log_distribution, recipe.loss) {
+        (_, LossAt::Last | LossAt::Halted | LossAt::Objective) => {
+            logits.push(read(model, batch, &output)?);
+            None
+        }
+        (Some(log_q), LossAt::EveryStep) if by_policy => Some(batch.readout.select(log_q)?.exp()?),
+        (None, LossAt::EveryStep) if by_policy => {
+            return Err(model.broken("is trained at every step but gives no distribution over depths"));
+        }
+        (_, LossAt::EveryStep) => {
+            let weights = step_weights(recipe, model.max_depth).repeat(batch.readout.len());
+            let shape = (batch.readout.len(), model.max_depth);
+            Some(Tensor::from_vec(weights, shape, output.device())?.to_dtype(output.dtype())?)
         }
     };
-    let mut walk = Walk::new(model, batch);
-    let mut states = first;
-    let deepest = if gates.is_some() { most } else { depths.iter().copied().max().unwrap_or(1) as usize };
-    for step in 1..=deepest {
-        let open: Vec<bool> = depths.iter().map(|depth| *depth as usize >= step).collect();
-        let soft = gates.as_ref().map(|gates| gates.narrow(1, step - 1, 1)?.squeeze(1)).transpose()?;
-        states = advance(&mut walk, states, open, soft)?;
+    // Where every row has halted, no further step changes anything.
+    if let Some(last) = states.last().cloned() {
+        states.resize(model.max_depth + 1, last);
     }
-    Ok(Unrolled {
-        logits: vec![read(model, batch, &states)?],
-        step_weights: None,
-        record: record(model, depths, log_q),
-    })
+    Ok(Unrolled { logits, step_weights, record, states, phase })
 }
 
-fn online(
-    model: &Model,
-    policy: &dyn OnlinePolicy,
-    batch: &Batch,
-    first: Tensor,
-    noise: &Noise,
-    privileged: Option<&Privileged>,
-) -> Result<Unrolled> {
-    let (rows, most) = (batch.rows(), model.max_depth);
-    let every_step = model.recipe.loss == LossAt::EveryStep;
-    let uniform = if every_step { vec![2.0; rows] } else { noise.draw(model, "halting", rows, Stream::uniform)? };
-    let mut walk = Walk::new(model, batch);
-    let mut memory = RowMemory::default();
-    let mut states = first;
-    let view = (&walk.all, &states, &states);
-    with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.init(view, &mut memory))?;
-    let mut depths = vec![most as u32; rows];
-    let mut open = vec![true; rows];
-    let mut cumulative = vec![0.0; rows];
-    let mut log_survival: Option<Tensor> = None;
-    let mut columns = Vec::with_capacity(most);
-    let mut logits = Vec::new();
-    for step in 1..=most {
-        let soft = log_survival.as_ref().filter(|_| !every_step).map(Tensor::exp).transpose()?;
-        states = advance(&mut walk, states, open.clone(), soft)?;
-        if every_step {
-            logits.push(read(model, batch, &states)?);
+/// Steps of every row where the policy takes no part: all D, or as many as the recipe draws.
+fn unaided_depths(model: &Model, batch: &Batch, noise: &Noise) -> Result<Vec<u32>> {
+    match noise {
+        Noise::Forced(depths) => checks::depths(model, depths.clone(), batch.rows()),
+        Noise::Given(_) => Ok(vec![model.max_depth as u32; batch.rows()]),
+        Noise::Seeded(step) => {
+            let mut stream = Stream::new(model.seed, "recipe-depth", &[*step]);
+            Ok(depths(&model.recipe, model.max_depth as u32, &batch.layout, &mut stream))
         }
-        if step == most {
-            break;
+    }
+}
+
+/// Logits of the rows under the loss.
+pub(crate) fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {
+    Ok(model.backbone.coda(states, &batch.layout, &batch.readout, None)?)
+}
+
+/// `states` without gradients but for the rows in `live`.
+fn cut(states: &Tensor, live: &RowSet) -> Result<Tensor> {
+    if live.is_all() {
+        return Ok(states.clone());
+    }
+    let constant = states.detach();
+    if live.is_empty() { Ok(constant) } else { replace_rows(&constant, live, &live.select(states)?) }
+}
+
+struct Training<'a> {
+    model: &'a Model,
+    batch: &'a Batch,
+    phase: Phase,
+    privileged: Option<&'a Privileged>,
+    walk: Walk<'a>,
+    /// Logits after every step, where the loss is taken at every step.
+    logits: Vec<Tensor>,
+    states: Vec<Tensor>,
+    /// The depths that the recipe drew, where the gradient goes back through the last steps of each alone.
+    drawn: Option<Vec<u32>>,
+}
+
+impl<'a> Pass<'a> for Training<'a> {
+    fn model(&self) -> &'a Model {
+        self.model
+    }
+
+    fn layout(&self) -> &Arc<TokenLayout> {
+        &self.batch.layout
+    }
+
+    fn step(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
+        let mut states = self.advance(step, states)?;
+        if let Some(depths) = &self.drawn {
+            let steps = step.number as u64 + self.model.recipe.backpropagate as u64;
+            let live: Vec<bool> = depths.iter().map(|depth| u64::from(*depth) < steps).collect();
+            states = cut(&states, &RowSet::from_mask(&live))?;
         }
-        let all = walk.all.clone();
-        let view = (&all, &states, &states);
-        let (decision, _) =
-            with_view(model, batch, (step, noise.phase()), view, privileged, |view| policy.observe(view, &mut memory))?;
-        let mut halt = |halts: Vec<bool>| {
-            for (row, halts) in halts.into_iter().enumerate() {
-                if halts && open[row] && !every_step {
-                    open[row] = false;
-                    depths[row] = step as u32;
-                }
+        if self.model.recipe.loss == LossAt::EveryStep {
+            self.logits.push(read(self.model, self.batch, &states)?);
+        }
+        self.states.push(states.clone());
+        Ok(states)
+    }
+
+    fn show<T>(&mut self, shown: &Shown, ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>) -> Result<T> {
+        Ok(with_view(self.model, self.batch, self.phase, shown, self.privileged, ask)?.answer)
+    }
+}
+
+impl Training<'_> {
+    /// h(d): the candidate where a row takes the step, h(d-1) elsewhere; the gate's gradient is that of `step.soft`.
+    fn advance(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
+        let resting = step.resting();
+        let runs_on = self.model.halted_keys_values == HaltedKeysValues::RunOn && resting.contains(&true);
+        if runs_on && matches!(self.model.policy.kind(), PolicyKind::Early | PolicyKind::Online) {
+            return Err(crate::Error::Usage(
+                "halted_keys_values = \"run-on\" is an option of evaluation; training needs freeze-state, latest-kv or \
+                 skip"
+                .to_owned(),
+            ));
+        }
+        self.walk.step = step.number - 1;
+        if let Some(soft) = step.soft {
+            let candidates = self.walk.gated_candidates(states, resting.clone())?;
+            // Every token takes the first step, whatever its gate would say.
+            if step.number == 1 {
+                return Ok(candidates.computed);
             }
+            let open = resting.iter().map(|resting| !resting).collect();
+            return Ok(passthrough(&candidates, states, soft, &Arc::new(open))?);
+        }
+        // A row that rests from the start has no keys and values of an earlier step to offer.
+        let first = step.number == 1 && self.model.halted_keys_values == HaltedKeysValues::LatestKv;
+        let all = RowSet::all(resting.len());
+        let (rows, resting) = match () {
+            () if first => (&all, vec![false; resting.len()]),
+            () if runs_on => (&all, resting),
+            () => (step.takes, resting),
         };
-        match decision {
-            OnlineDecision::Halt(halts) => halt(decision::flags(model, "flags", halts, rows)?),
-            OnlineDecision::Scored { scores, halts } => halt(decision::scored(model, scores, halts, rows)?.1),
-            OnlineDecision::Hazards(hazards) => {
-                let values = decision::judged(model, "hazards", &hazards, &[rows], &states)?;
-                for (row, logit) in values.into_iter().enumerate() {
-                    cumulative[row] += (1.0 - cumulative[row]) * decision::sigmoid(logit);
-                    let halts = match noise.forced() {
-                        Some(depths) => depths[row] as usize <= step,
-                        None => cumulative[row] >= uniform[row],
-                    };
-                    if open[row] && halts {
-                        open[row] = false;
-                        depths[row] = step as u32;
-                    }
-                }
-                let (halt, go_on) = (log_sigmoid(&hazards)?, log_sigmoid(&hazards.neg()?)?);
-                columns.push(match &log_survival {
-                    None => halt,
-                    Some(survival) => (survival + halt)?,
-                });
-                log_survival = Some(match log_survival {
-                    None => go_on,
-                    Some(survival) => (survival + go_on)?,
-                });
-            }
+        if rows.is_empty() {
+            return Ok(states.clone());
         }
-    }
-    let log_q = match log_survival {
-        // With D = 1 there is nothing to observe: the only depth is certain.
-        None if every_step && most == 1 => Some(Tensor::zeros((rows, 1), states.dtype(), states.device())?),
-        None => None,
-        Some(rest) => {
-            columns.push(rest);
-            Some(Tensor::stack(&columns, 1)?)
+        self.walk.key_values.offer(step.keys_values.cloned());
+        let new = self.walk.compute(states, &resting, rows, None)?;
+        // A row that has stopped and runs on keeps moving for the sake of its keys and values.
+        if runs_on && !step.wakes {
+            return replace_rows(states, rows, &new);
         }
-    };
-    if every_step {
-        return finish_every_step(model, batch, logits, log_q);
+        let new = if rows.len() == step.takes.len() { new } else { step.takes.select(&new)? };
+        let new = step.joined(|| step.takes.select(states), new)?;
+        replace_rows(states, step.takes, &new)
     }
-    Ok(Unrolled {
-        logits: vec![read(model, batch, &states)?],
-        step_weights: None,
-        record: record(model, depths, log_q),
-    })
-}
-
-/// The depth of the largest entry, the lowest of several.
-fn argmax(row: &[f64]) -> u32 {
-    let best = row.iter().copied().fold(f64::MIN, f64::max);
-    1 + row.iter().position(|value| *value == best).unwrap_or(0) as u32
-}
-
-/// a(d) = sum over j >= d of y_j, for every d: `[rows, D]`.
-fn at_least(y: &Tensor) -> Result<Tensor> {
-    let depth = y.dim(1)?;
-    let triangle: Vec<f64> =
-        (0..depth * depth).map(|index| f64::from(u8::from(index / depth >= index % depth))).collect();
-    let triangle = Tensor::from_vec(triangle, (depth, depth), y.device())?.to_dtype(y.dtype())?;
-    Ok(y.matmul(&triangle)?)
 }

@@ -1,76 +1,14 @@
-//! One dense pass of training, step by step: its random numbers, its state between two steps, its gates.
-
-use std::sync::Arc;
+//! The steps of a pass of training: which candidates are computed, and which gradients they have.
 
 use haltbench_sdk::backbone::StepContext;
 use haltbench_sdk::candle_core::Tensor;
-use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
+use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::{Candidates, EarlierCandidates, gather_rows, passthrough, update_rows};
-use haltbench_sdk::policy::{HaltingRecord, Phase};
-use haltbench_sdk::random::Stream;
+use haltbench_sdk::ops::{Candidates, EarlierCandidates, gather_rows, update_rows};
 
-use super::replace_rows;
 use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
-
-/// The random numbers of one training step.
-pub enum Noise {
-    /// From the seeded stream of this training step.
-    Seeded(u64),
-    /// Given row by row: D Gumbel numbers each for early policies, one uniform number each for online ones.
-    Given(Vec<f64>),
-    /// None: every row halts at the depth given for it. Soft gates are those of noise 0.
-    Forced(Vec<u32>),
-}
-
-impl Noise {
-    pub(super) fn draw(
-        &self,
-        model: &Model,
-        purpose: &str,
-        count: usize,
-        draw: fn(&mut Stream) -> f64,
-    ) -> Result<Vec<f64>> {
-        match self {
-            Self::Seeded(step) => {
-                let mut stream = Stream::new(model.seed, purpose, &[*step]);
-                Ok((0..count).map(|_| draw(&mut stream)).collect())
-            }
-            Self::Given(values) if values.len() == count => Ok(values.clone()),
-            Self::Forced(_) => Ok(vec![0.0; count]),
-            Self::Given(values) => {
-                Err(crate::Error::Usage(format!("noise: expected {count} numbers, found {}", values.len())))
-            }
-        }
-    }
-
-    pub(super) fn phase(&self) -> Phase {
-        match self {
-            Self::Seeded(step) => Phase::Training(*step),
-            Self::Given(_) | Self::Forced(_) => Phase::Training(0),
-        }
-    }
-
-    pub(super) fn forced(&self) -> Option<&[u32]> {
-        match self {
-            Self::Forced(depths) => Some(depths),
-            _ => None,
-        }
-    }
-}
-
-/// A training pass before the loss.
-pub struct Unrolled {
-    /// Logits of the rows under the loss, one entry when the loss is taken at the halted states, D entries when it is
-    /// taken at every step; each `[readout, vocabulary]`.
-    pub logits: Vec<Tensor>,
-    /// Weight of each of several logits, `[readout, D]`.
-    pub step_weights: Option<Tensor>,
-    /// What the regulariser sees.
-    pub record: HaltingRecord,
-}
 
 /// State of an unroll between two steps.
 pub(super) struct Walk<'a> {
@@ -117,15 +55,9 @@ impl<'a> Walk<'a> {
         Self { model, batch, all: RowSet::all(batch.rows()), key_values, step: 0, last: None }
     }
 
-    /// R(h) of every row; `halted` are the rows that halted before it.
-    pub fn candidate(&mut self, states: &Tensor, halted: &[bool]) -> Result<Tensor> {
-        let all = self.all.clone();
-        self.compute(states, halted, &all, None)
-    }
-
     /// R(h) of every row, where those of halted rows are wanted for their gates alone: they have no backward pass, and
     /// where nothing that a row can see has moved since the last step, its candidate is the last one.
-    fn gated_candidates(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Candidates> {
+    pub fn gated_candidates(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Candidates> {
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
         let (rows, earlier) = match self.last.take() {
             None => (self.all.clone(), None),
@@ -176,46 +108,4 @@ pub(crate) fn sees_movement(layout: &TokenLayout, halted: &[bool]) -> RowSet {
         })
         .collect();
     RowSet::from_mask(&sees)
-}
-
-/// Logits of the rows under the loss.
-pub(super) fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tensor> {
-    Ok(model.backbone.coda(states, &batch.layout, &batch.readout, None)?)
-}
-
-/// Tells `each` the states of all rows after 0, 1, ..., D steps in which nobody halts.
-pub(crate) fn dense_steps(
-    model: &Model,
-    batch: &Batch,
-    mut each: impl FnMut(usize, &Tensor) -> Result<()>,
-) -> Result<()> {
-    let mut walk = Walk::new(model, batch);
-    let mut states = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    each(0, &states)?;
-    for step in 1..=model.max_depth {
-        states = walk.candidate(&states, &vec![false; batch.rows()])?;
-        each(step, &states)?;
-    }
-    Ok(())
-}
-
-/// h(d): the candidate where the gate is open, h(d-1) elsewhere; the gate's gradient is that of `soft`.
-pub(super) fn advance(walk: &mut Walk, states: Tensor, open: Vec<bool>, soft: Option<Tensor>) -> Result<Tensor> {
-    let halted: Vec<bool> = open.iter().map(|open| !open).collect();
-    if walk.model.halted_keys_values == HaltedKeysValues::RunOn && halted.contains(&true) {
-        return Err(crate::Error::Usage(
-            "halted_keys_values = \"run-on\" is an option of evaluation; training needs freeze-state, latest-kv or skip"
-                .to_owned(),
-        ));
-    }
-    match soft {
-        // Every token takes the first step, whatever its gate would say.
-        Some(_) if walk.step == 0 => Ok(walk.gated_candidates(&states, halted)?.computed),
-        Some(soft) => Ok(passthrough(&walk.gated_candidates(&states, halted)?, &states, &soft, &Arc::new(open))?),
-        None => {
-            let running = RowSet::from_mask(&open);
-            let new = walk.compute(&states, &halted, &running, None)?;
-            replace_rows(&states, &running, &new)
-        }
-    }
 }

@@ -10,7 +10,7 @@ use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::policy::{PolicyDeclaration, Privileged};
+use haltbench_sdk::policy::{Objective, PolicyDeclaration, PolicyKind, Privileged};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
@@ -21,7 +21,9 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::panics;
-use crate::recurrence::recorded::{self, Decided};
+use crate::recurrence::Decided;
+use crate::recurrence::recorded::{self, Recording, Replayed};
+use crate::training::objective;
 
 /// About as many tokens are read at a time; never less than a sequence.
 const TOKENS: usize = 4096;
@@ -47,7 +49,8 @@ pub struct ReplayedToken {
     pub position: u32,
     /// Steps that the policy gives the token, from 1 to D; 0 if a selecting policy never chooses it.
     pub depth: u32,
-    /// The number that was compared with a threshold after steps 1 to D; null where the policy was not asked or had none.
+    /// The number that was compared with a threshold after steps 1 to D, or before them by a policy
+    /// that chooses positions; null where the policy was not asked or had none.
     pub scores: Vec<Option<f64>>,
     /// Weights of the states after 0 to D steps, of a policy that mixes; null of others.
     pub weights: Option<Vec<f64>>,
@@ -55,6 +58,10 @@ pub struct ReplayedToken {
     pub expected_depth: Option<f64>,
     /// Probabilities of the depths 1 to D, of a policy that has them; null of others.
     pub distribution: Option<Vec<f64>>,
+    /// The token's share of the objective that the policy is trained with: its cost as an answer, if it is one, and its cost
+    /// as a token, before means are taken. The cost as an answer needs logits; of a policy that mixes states it is left out.
+    /// Null where the trace has no targets or no states.
+    pub objective: Option<f64>,
     /// Always true: in a pass of the model the exits of other tokens may change keys and values, here they do not.
     pub simulated: bool,
 }
@@ -83,7 +90,13 @@ pub fn replay<E: From<Error>>(
         backbone: Box::new(steps(trace, max_depth, &(0..0))?),
         policy: weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?,
         declaration: replay.declaration,
-        recipe: replay.declaration.recipe,
+        recipe: replay
+            .declaration
+            .stages(replay.parameters)
+            .last()
+            .map_or(replay.declaration.recipe, |stage| stage.recipe),
+        training_steps: 1,
+        is_causal: replay.declaration.causal.given(replay.parameters),
         variables: Variables::new(replay.seed, trace.dtype(), &Device::Cpu),
         max_depth,
         halted_keys_values: HaltedKeysValues::FreezeState,
@@ -93,16 +106,17 @@ pub fn replay<E: From<Error>>(
         dtype: trace.dtype(),
     };
     let complexity = if replay.declaration.uses_labels { Some(headline(trace, name)?) } else { None };
-    let has_states = trace.d_model().is_some();
+    let recording = Recording { states: trace.d_model().is_some(), logits: trace.vocabulary().is_some() };
     for (sequences, tokens) in groups(&trace.lengths) {
         model.backbone = Box::new(steps(trace, max_depth, &tokens)?);
         let batch = batch(trace, &sequences, &tokens)?;
         let privileged = complexity
             .as_ref()
             .map(|(values, range)| Privileged { complexity: values[tokens.clone()].to_vec(), range: *range });
-        let decide = || recorded::decide(&model, &batch, has_states, privileged.as_ref());
-        let decided = panics::caught(name, decide)?;
-        for line in lines(decided, &batch, sequences.start) {
+        let decide = || recorded::decide(&model, &batch, recording, privileged.as_ref());
+        let replayed = panics::caught(name, decide)?;
+        let shares = panics::caught(name, || objective_shares(&model, &batch, recording, &replayed))?;
+        for line in lines(replayed, shares, &batch, sequences.start) {
             each(&line)?;
         }
     }
@@ -163,18 +177,45 @@ fn batch(trace: &Trace, sequences: &Range<usize>, tokens: &Range<usize>) -> Resu
     if let Some(positions) = &trace.positions {
         layout = layout.with_positions(positions[tokens.clone()].to_vec())?;
     }
-    if let Some(targets) = &trace.targets {
-        let is_answer: Vec<bool> = targets[tokens.clone()].iter().map(|target| *target >= 0).collect();
-        layout = layout.with_answers(&RowSet::from_mask(&is_answer));
-    }
+    let targets = trace.targets.as_ref().map_or(&[][..], |targets| &targets[tokens.clone()]);
+    let readout = match targets {
+        [] => RowSet::none(rows),
+        targets => RowSet::from_mask(&targets.iter().map(|target| *target >= 0).collect::<Vec<bool>>()),
+    };
+    layout = layout.with_answers(&readout);
     Ok(Batch {
         layout: Arc::new(layout),
         tokens: Tensor::zeros(rows, DType::U32, &Device::Cpu)?,
-        readout: RowSet::none(rows),
-        targets: Arc::default(),
+        readout,
+        targets: Arc::new(targets.iter().filter_map(|target| u32::try_from(*target).ok()).collect()),
         target_index: vec![0; rows],
         complexity: vec![f32::NAN; rows],
     })
+}
+
+/// Each token's share of the objective.
+fn objective_shares(
+    model: &Model,
+    batch: &Batch,
+    recording: Recording,
+    replayed: &Replayed,
+) -> Result<Option<Vec<f64>>> {
+    let Some(unrolled) = &replayed.unrolled else { return Ok(None) };
+    // An objective that needs losses has none where the trace has no logits.
+    let mixes = model.policy.kind() == PolicyKind::Soft;
+    if !recording.logits && !mixes {
+        return Ok(None);
+    }
+    let Objective { answers, tokens } = objective(model, batch, unrolled)?;
+    let numbers = |costs: &Tensor| costs.detach().to_dtype(DType::F64)?.to_vec1::<f64>();
+    let mut shares = match tokens {
+        Some(costs) => numbers(&costs)?,
+        None => vec![0.0; batch.rows()],
+    };
+    for (row, cost) in batch.readout.iter().zip(numbers(&answers)?) {
+        shares[row] += cost;
+    }
+    Ok(Some(shares))
 }
 
 /// The complexity that an oracle sees, and its range: that of the metadata, or over the trace.
@@ -199,12 +240,21 @@ fn headline<'a>(trace: &'a Trace, policy: &str) -> Result<(&'a [f32], (f32, f32)
 }
 
 /// A line for each row of a batch whose first sequence is number `first`.
-fn lines(decided: Decided, batch: &Batch, first: usize) -> impl Iterator<Item = ReplayedToken> {
-    let Decided { depths, scores, mut distributions, mut weights } = decided;
+fn lines(
+    replayed: Replayed,
+    shares: Option<Vec<f64>>,
+    batch: &Batch,
+    first: usize,
+) -> impl Iterator<Item = ReplayedToken> {
+    let Replayed { depths, decided, chooses, .. } = replayed;
+    let Decided { scores, mut distributions, mut weights, .. } = decided;
+    // What is chosen before a step is chosen for it; halting is decided after one.
+    let begin = usize::from(!chooses);
     let mean = |masses: &Vec<f64>, from: usize| -> f64 {
         masses.iter().enumerate().map(|(place, mass)| (place + from) as f64 * mass).sum()
     };
     depths.into_iter().zip(scores).enumerate().map(move |(row, (depth, scores))| {
+        let scores = scores[begin..begin + scores.len() - 1].to_vec();
         let distribution = distributions.as_mut().map(|all| std::mem::take(&mut all[row]));
         let weights = weights.as_mut().map(|all| std::mem::take(&mut all[row]));
         let of_weights = weights.as_ref().map(|weights| mean(weights, 0));
@@ -216,6 +266,7 @@ fn lines(decided: Decided, batch: &Batch, first: usize) -> impl Iterator<Item = 
             expected_depth: distribution.as_ref().map(|distribution| mean(distribution, 1)).or(of_weights),
             weights,
             distribution,
+            objective: shares.as_ref().map(|shares| shares[row]),
             simulated: true,
         }
     })

@@ -125,7 +125,7 @@ impl Cell<'_> {
             policy: plan.policy.name.clone(),
             source: plan.source.clone(),
             kind: declaration.kind.name().to_owned(),
-            causal: declaration.causal,
+            causal: self.model.is_causal,
             uses_labels: declaration.uses_labels,
             role: declaration.role.name().to_owned(),
             seed: model.seed,

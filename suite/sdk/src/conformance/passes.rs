@@ -6,8 +6,8 @@ use super::trajectory::Trajectory;
 use super::{Batch, Sequence};
 use crate::error::Result;
 use crate::key_values::HaltedKeysValues;
-use crate::parameters::{Domain, Value};
-use crate::policy::{Phase, Policy};
+use crate::parameters::{Domain, Effect, Trend, Value};
+use crate::policy::{Phase, Policy, PolicyKind};
 
 use super::policy::{MAX_DEPTH, VOCABULARY};
 
@@ -20,10 +20,10 @@ pub(super) fn check(bench: &Bench) {
     repeats(bench, &policy);
     sound(bench, &policy);
     batches(bench, &policy);
-    if bench.declaration.causal {
+    if bench.declaration.causal.given(bench.parameters()) {
         prefixes(bench, &policy);
     }
-    thresholds(bench);
+    knobs(bench);
 }
 
 /// The same pass gives the same result.
@@ -35,7 +35,7 @@ fn repeats(bench: &Bench, policy: &Policy) {
     same(bench, "no state leaks from one pass into the next", (&first, &batch), (&again, &batch), 0.0, usize::MAX);
     let anew = bench.run(&bench.policy(&[]), &batch, &bench.settings);
     same(bench, "building it twice gives the same policy", (&first, &batch), (&anew, &batch), 0.0, usize::MAX);
-    if !bench.declaration.stochastic {
+    if !bench.declaration.stochastic.given(bench.parameters()) {
         let settings = Settings { seed: bench.settings.seed + 1000, ..bench.settings };
         let reseeded = bench.run(policy, &batch, &settings);
         let promise = "it draws no random numbers in evaluation unless it declares `stochastic`";
@@ -51,7 +51,7 @@ fn sound(bench: &Bench, policy: &Policy) {
         let logits = bench.subject.expect("logits can be read", rows_of(&outcome));
         let finite = logits.iter().flatten().all(|logit| logit.is_finite());
         bench.subject.demand("its results are finite", finite, || format!("logits are not, under {option}"));
-        let least = u32::from(!matches!(policy, Policy::Select(_)));
+        let least = u32::from(policy.kind() != PolicyKind::Select);
         let wrong = outcome.depths.iter().find(|depth| !(least..=MAX_DEPTH as u32).contains(depth));
         let promise = format!("depths are in {least}..={MAX_DEPTH}");
         bench.subject.demand(&promise, wrong.is_none(), || format!("{wrong:?} under {option}"));
@@ -93,34 +93,46 @@ fn prefixes(bench: &Bench, policy: &Policy) {
     }
 }
 
-/// With `rule = "threshold"` no token's depth falls as the threshold rises, on states that do not move.
-fn thresholds(bench: &Bench) {
-    let domain = |name: &str| {
-        let mut specs = bench.declaration.parameters.iter();
-        specs.find(|spec| spec.name == name).map(|spec| spec.domain)
-    };
-    let (Some(Domain::Choice { choices, .. }), Some(Domain::Real { minimum, maximum, .. })) =
-        (domain("rule"), domain("threshold"))
-    else {
-        return;
-    };
-    if !choices.contains(&"threshold") {
-        return;
-    }
+/// Mean depth moves as each knob declares, on states that do not move. A knob that says nothing where another parameter has
+/// its default is tried with each value of the choices beside it.
+fn knobs(bench: &Bench) {
     let batch = bench.batch(&bench.sequences);
     let trajectory = Trajectory::new(bench.backbone.as_ref(), &batch, &bench.settings, Phase::Evaluation);
     let trajectory = bench.subject.expect("the backbone can be unrolled", trajectory);
-    let mut before = 0.0;
-    for share in [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0] {
-        let threshold = minimum + share * (maximum - minimum);
-        let rule = [("rule", Value::Text("threshold".to_owned())), ("threshold", Value::Real(threshold))];
-        let record = bench.subject.expect("it can be evaluated", trajectory.record(&bench.policy(&rule)));
-        let mean = record.depths.iter().map(|depth| f64::from(*depth)).sum::<f64>() / batch.rows() as f64;
-        bench.subject.demand("mean depth does not fall as the threshold rises", mean >= before, || {
-            format!("from {before} to {mean} at {threshold}")
-        });
-        before = mean;
+    let mean = |values: &[(&str, Value)]| {
+        let record = bench.subject.expect("it can be evaluated", trajectory.record(&bench.policy(values)));
+        record.depths.iter().map(|depth| f64::from(*depth)).sum::<f64>() / batch.rows() as f64
+    };
+    for spec in bench.declaration.parameters {
+        let Effect::Knob(trend @ (Trend::Shallower | Trend::Deeper)) = spec.effect else { continue };
+        let Domain::Real { minimum, maximum, .. } = spec.domain else { continue };
+        for beside in choices(bench) {
+            let mut before: Option<f64> = None;
+            for share in [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0] {
+                let value = minimum + share * (maximum - minimum);
+                let mut values = beside.clone();
+                values.push((spec.name, Value::Real(value)));
+                let now = mean(&values);
+                let right =
+                    before.is_none_or(|before| if trend == Trend::Deeper { now >= before } else { now <= before });
+                let way = if trend == Trend::Deeper { "fall" } else { "rise" };
+                let promise = format!("mean depth does not {way} as the {} rises", spec.name);
+                bench.subject.demand(&promise, right, || format!("from {before:?} to {now} at {value}"));
+                before = Some(now);
+            }
+        }
     }
+}
+
+/// The parameters as they are, and with each value of each knob that is a choice.
+fn choices(bench: &Bench) -> Vec<Vec<(&'static str, Value)>> {
+    let mut all = vec![Vec::new()];
+    for spec in bench.declaration.parameters {
+        if let (Domain::Choice { choices, .. }, Effect::Knob(_)) = (spec.domain, spec.effect) {
+            all.extend(choices.iter().map(|choice| vec![(spec.name, Value::Text((*choice).to_owned()))]));
+        }
+    }
+    all
 }
 
 /// Demands that every token of `found` before position `cut` has in `expected` the same depth and, to `tolerance`,

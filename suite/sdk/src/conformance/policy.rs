@@ -85,7 +85,8 @@ pub(super) struct Bench {
     pub settings: Settings,
     /// The sequences it is tried on.
     pub sequences: Vec<Sequence>,
-    parameters: BTreeMap<String, Value>,
+    given: BTreeMap<String, Value>,
+    resolved: Parameters,
     source: SourceDepths,
 }
 
@@ -102,9 +103,11 @@ impl Bench {
             deciders: Variables::new(seed, DType::F64, &Device::Cpu),
             settings: Settings { max_depth: MAX_DEPTH, halted: HaltedKeysValues::FreezeState, seed },
             sequences: sequences(100, seed),
-            parameters: parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            resolved: Parameters::default(),
+            given: parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             source: SourceDepths::default(),
         };
+        bench.resolved = subject.expect("its parameters can be resolved", bench.resolve(&[]));
         bench.source = subject.expect("the reference depths can be computed", bench.reference_depths());
         bench.policy(&[]);
         subject.expect("its weights can be set", bench.perturb(seed));
@@ -136,10 +139,19 @@ impl Bench {
         sequences(200, self.settings.seed + 1)
     }
 
-    fn build(&self, parameters: &[(&str, Value)]) -> Result<Policy> {
-        let mut given = self.parameters.clone();
+    /// The parameters that the checks run with.
+    pub fn parameters(&self) -> &Parameters {
+        &self.resolved
+    }
+
+    fn resolve(&self, parameters: &[(&str, Value)]) -> Result<Parameters> {
+        let mut given = self.given.clone();
         given.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let parameters = Parameters::resolve(self.declaration.name, self.declaration.parameters, &given)?;
+        Parameters::resolve(self.declaration.name, self.declaration.parameters, &given)
+    }
+
+    fn build(&self, parameters: &[(&str, Value)]) -> Result<Policy> {
+        let parameters = self.resolve(parameters)?;
         let dimensions = self.backbone.dimensions();
         (self.declaration.build)(&PolicyContext {
             d_model: dimensions.d_model,

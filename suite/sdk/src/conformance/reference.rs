@@ -1,16 +1,14 @@
-//! The reference execution of a policy: one plain loop for each kind, masked dense, in evaluation.
+//! The reference execution of a policy: one plain loop, masked dense, in evaluation.
 //!
 //! Every step computes every row, and a mask then restores what the rows that did not take part had. This costs D
 //! steps whatever the policy decides, shares no code with any fast execution, and is meant to be read.
 
-mod monotone;
-mod select;
-mod soft;
+mod plain;
 mod unroll;
 
 use candle_core::Tensor;
 
-pub(super) use monotone::{HazardTrack, depth_distribution};
+pub(super) use plain::{HazardTrack, depth_distribution};
 pub(super) use unroll::{Unroll, keep, numbers, replace_rows, sized};
 
 use super::Batch;
@@ -55,12 +53,7 @@ pub struct Outcome {
 /// not finite, a depth outside 1..=D, weights that are negative or do not sum to one.
 pub fn run(backbone: &dyn Backbone, policy: &Policy, batch: &Batch, settings: &Settings) -> Result<Outcome> {
     let (mut unroll, start) = Unroll::begin(backbone, batch, settings, Phase::Evaluation)?;
-    let halted = match policy {
-        Policy::Early(policy) => monotone::early(policy.as_ref(), &mut unroll, start)?,
-        Policy::Online(policy) => monotone::online(policy.as_ref(), &mut unroll, start)?,
-        Policy::Soft(policy) => soft::soft(policy.as_ref(), &mut unroll, start)?,
-        Policy::Select(policy) => select::select(policy.as_ref(), &mut unroll, start)?,
-    };
+    let halted = plain::plain(policy, &mut unroll, start)?;
     Ok(Outcome {
         logits: unroll.logits(&halted.states)?,
         executed: halted.depths.iter().map(|depth| u64::from(*depth)).sum(),

@@ -7,7 +7,7 @@ use super::policy::Bench;
 use super::reference::numbers;
 use super::trajectory::Trajectory;
 use crate::error::Result;
-use crate::policy::{HaltingRecord, Phase, Policy};
+use crate::policy::{HaltingRecord, Phase, Policy, PolicyKind, Progress};
 
 /// Numbers of each variable whose gradient is held against a finite difference.
 const ELEMENTS: usize = 6;
@@ -15,7 +15,8 @@ const ELEMENTS: usize = 6;
 /// All checks over training.
 pub(super) fn check(bench: &Bench) {
     let batch = bench.batch(&bench.sequences);
-    let trajectory = Trajectory::new(bench.backbone.as_ref(), &batch, &bench.settings, Phase::Training(0));
+    let trajectory =
+        Trajectory::new(bench.backbone.as_ref(), &batch, &bench.settings, Phase::Training(Progress::START));
     let trajectory = bench.subject.expect("the backbone can be unrolled", trajectory);
     let policy = bench.policy(&[]);
     let record = bench.subject.expect("it can be trained", trajectory.record(&policy));
@@ -25,26 +26,28 @@ pub(super) fn check(bench: &Bench) {
         let found = numbers("regularisers", regulariser, &[batch.rows()]);
         bench.subject.expect("its regulariser is a finite number for each row", found);
     }
-    let objective = || differentiable(&trajectory, &bench.policy(&[]));
-    if regulariser.is_some() || matches!(policy, Policy::Soft(_)) {
-        let promise = "gradients of its regulariser and its weights are those of finite differences";
-        check_gradient(&bench.subject, promise, &bench.deciders, ELEMENTS, &objective);
+    let trains = bench.declaration.needs_training(bench.parameters());
+    if trains {
+        learns(bench, &trajectory, &policy, &record);
     }
-    if bench.declaration.needs_training() {
-        learns(bench, &policy, &record);
+    let objective = || differentiable(&trajectory, &bench.policy(&[]));
+    if regulariser.is_some() || trains || policy.kind() == PolicyKind::Soft {
+        let promise = "gradients of its objective, its regulariser and its weights are those of finite differences";
+        check_gradient(&bench.subject, promise, &bench.deciders, ELEMENTS, &objective);
     }
     costs(bench, &policy);
 }
 
-/// The regulariser, and a soft policy's weights, as one number.
+/// The objective, the regulariser and a soft policy's weights as one number.
 fn differentiable(trajectory: &Trajectory, policy: &Policy) -> Result<Tensor> {
     let record = trajectory.record(policy)?;
+    let objective = trajectory.objective(policy)?;
     let parts = [policy.regulariser(&record)?, record.weights];
-    sum(parts.into_iter().flatten())
+    Ok((sum(parts.into_iter().flatten())? + objective)?)
 }
 
 /// Some variable of a policy that is trained has a gradient.
-fn learns(bench: &Bench, policy: &Policy, record: &HaltingRecord) {
+fn learns(bench: &Bench, trajectory: &Trajectory, policy: &Policy, record: &HaltingRecord) {
     let variables = bench.deciders.all();
     if variables.is_empty() {
         return;
@@ -52,7 +55,8 @@ fn learns(bench: &Bench, policy: &Policy, record: &HaltingRecord) {
     let promise = "a gradient reaches at least one of its variables";
     let slopes = || {
         let parts = [policy.regulariser(record)?, record.log_distribution.clone(), record.weights.clone()];
-        gradients(&sum(parts.into_iter().flatten().chain(record.gates.iter().cloned()))?, &variables)
+        let parts = sum(parts.into_iter().flatten().chain(record.gates.iter().cloned()))?;
+        gradients(&(parts + trajectory.objective(policy)?)?, &variables)
     };
     let slopes = bench.subject.expect(promise, slopes());
     let finite = slopes.iter().flatten().all(|slope| slope.is_finite());

@@ -4,6 +4,8 @@
 //! the policy stops gradients into the backbone, and a threshold moves each token's depth in one direction only: in
 //! a real pass the depth of one token changes the states of the next.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Tensor};
 use candle_nn::ops::log_softmax;
 
@@ -12,9 +14,10 @@ use super::reference::{HazardTrack, Settings, Unroll, depth_distribution, keep, 
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::layout::RowSet;
+use crate::ops::cross_entropy;
 use crate::policy::{
-    EarlyDecision, EarlyPolicy, HaltingRecord, OnlineDecision, OnlinePolicy, Phase, Policy, RowMemory, SelectPolicy,
-    SoftPolicy,
+    Halting, HaltingRecord, HaltingRule, Objective, Phase, Policy, PolicyKind, Progress, RowMemory, Stashed,
+    TrainingPass,
 };
 
 /// The states of one batch after 0, 1, ..., D steps.
@@ -35,115 +38,147 @@ impl<'a> Trajectory<'a> {
         Ok(Self { unroll, states })
     }
 
-    /// What the engine would tell the policy's regulariser; depths are those that its inference rule chooses.
+    /// What the engine would tell the policy's objective; depths are those that its inference rule chooses.
     pub fn record(&self, policy: &Policy) -> Result<HaltingRecord> {
-        let mut record = HaltingRecord::new(self.unroll.settings.max_depth, vec![0; self.unroll.rows()]);
-        match policy {
-            Policy::Early(policy) => self.early(policy.as_ref(), &mut record)?,
-            Policy::Online(policy) => self.online(policy.as_ref(), &mut record)?,
-            Policy::Soft(policy) => self.soft(policy.as_ref(), &mut record)?,
-            Policy::Select(policy) => self.select(policy.as_ref(), &mut record)?,
+        let max_depth = self.unroll.settings.max_depth;
+        let (rows, device) = (self.unroll.rows(), self.states[0].device());
+        let all = &self.unroll.all;
+        let mixes = policy.kind() == PolicyKind::Soft;
+        let mut record = HaltingRecord::new(max_depth, vec![0; rows]);
+        let mut memory = RowMemory::default();
+        let mut running = vec![true; rows];
+        let mut log_hazards = LogHazards::new(rows);
+        let nothing = Tensor::zeros(rows, DType::F64, device)?;
+        let mut columns = vec![nothing.clone(); max_depth + 1];
+        let mut planned = false;
+        for (step, column) in columns.iter_mut().enumerate() {
+            if step > 0 && !planned {
+                for (depth, running) in record.depths.iter_mut().zip(&running) {
+                    *depth += u32::from(*running);
+                }
+            }
+            let shown = if mixes { RowSet::from_mask(&running) } else { all.clone() };
+            if !policy.is_asked(step, max_depth) || shown.is_empty() {
+                continue;
+            }
+            let decision =
+                self.unroll.look(step, &shown, &self.states[step], |view| policy.decide(view, &mut memory))?;
+            for (name, values) in memory.take_stashed() {
+                let stashed = Stashed { step, rows: shown.clone(), values };
+                record.stash.entry(name).or_default().push(stashed);
+            }
+            if let Some(output) = &decision.output {
+                numbers("weights", &output.weight, &[shown.len()])?;
+                *column = nothing.index_add(&shown.tensor(device)?, &output.weight.to_dtype(DType::F64)?, 0)?;
+            }
+            if let Some(gate) = decision.gate {
+                record.gates.push(gate.values);
+            }
+            match decision.halting {
+                Halting::GoOn => {}
+                Halting::Depths(depths) => (record.depths, planned) = (depths, true),
+                Halting::Scores(scores) => {
+                    let distributions = depth_distribution(&scores, rows, max_depth)?;
+                    record.depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
+                    record.log_distribution = Some(log_softmax(&scores.to_dtype(DType::F64)?, 1)?);
+                    planned = true;
+                }
+                Halting::Halt(halts) => {
+                    sized("halting flags", &halts, shown.len())?;
+                    let goes_on: Vec<bool> = halts.iter().map(|halts| !halts).collect();
+                    if mixes {
+                        keep(&mut memory, &goes_on, device)?;
+                    }
+                    shown.iter().zip(goes_on).for_each(|(row, goes_on)| running[row] &= goes_on);
+                }
+                Halting::Hazards { logits, halts } => {
+                    let by_rule = log_hazards.push(&logits, policy.rule(), max_depth)?;
+                    let halts = halts.unwrap_or(by_rule);
+                    sized("halting flags", &halts, rows)?;
+                    running.iter_mut().zip(halts).for_each(|(running, halts)| *running &= !halts);
+                }
+                Halting::Choose(chosen) => {
+                    sized("chosen flags", &chosen, rows)?;
+                    record.chosen.push(chosen.clone());
+                    running = chosen;
+                }
+            }
+        }
+        sized("depths", &record.depths, rows)?;
+        if mixes {
+            record.weights = Some(Tensor::stack(&columns, 1)?);
+        }
+        if let Some(log_q) = log_hazards.finish()? {
+            record.log_distribution = Some(log_q);
         }
         Ok(record)
     }
 
-    fn early(&self, policy: &dyn EarlyPolicy, record: &mut HaltingRecord) -> Result<()> {
-        let all = &self.unroll.all;
-        match self.unroll.look(0, all, &self.states[0], |view| policy.decide(view))? {
-            EarlyDecision::Depths(depths) => record.depths = depths,
-            EarlyDecision::Scores(scores) => {
-                let distributions = depth_distribution(&scores, all.len(), record.max_depth)?;
-                record.depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
-                record.log_distribution = Some(log_softmax(&scores.to_dtype(DType::F64)?, 1)?);
+    /// The policy's objective as one number, on rows that are answers at every other place, where losses are constants.
+    pub fn objective(&self, policy: &Policy) -> Result<Tensor> {
+        let record = self.record(policy)?;
+        let layout = self.unroll.layout();
+        let answers = RowSet::from_mask(&(0..layout.rows()).map(|row| row % 2 == 0).collect::<Vec<bool>>());
+        let targets = Arc::new(vec![1; answers.len()]);
+        let read_out = |step: usize| answers.select(&self.unroll.logits(&self.states[step])?);
+        let loss = |step: usize| Ok(cross_entropy(&read_out(step)?, &targets)?.to_dtype(DType::F64)?);
+        let losses = match &record.log_distribution {
+            None => loss(record.max_depth)?,
+            Some(log_q) => {
+                let losses: Vec<Tensor> = (1..=record.max_depth).map(loss).collect::<Result<_>>()?;
+                (answers.select(log_q)?.exp()? * Tensor::stack(&losses, 1)?)?.sum(1)?
             }
+        };
+        let pass = TrainingPass {
+            record: &record,
+            layout,
+            answers: &answers,
+            targets: &targets,
+            states: &self.states,
+            progress: Progress { step: 1, total: 4 },
+            losses,
+            read_out: &read_out,
+        };
+        let Objective { answers, tokens } = policy.objective(&pass)?;
+        let mut total = answers.to_dtype(DType::F64)?.mean_all()?;
+        if let Some(tokens) = tokens {
+            total = (total + tokens.to_dtype(DType::F64)?.mean_all()?)?;
         }
-        sized("depths", &record.depths, all.len())
+        Ok(total)
+    }
+}
+
+/// Logarithms of a distribution over depths from hazards: log q(d) = log r(d-1) + log alpha(d), and log q(D) = log r(D-1).
+struct LogHazards {
+    tracks: Vec<HazardTrack>,
+    columns: Vec<Tensor>,
+    survival: Option<Tensor>,
+}
+
+impl LogHazards {
+    fn new(rows: usize) -> Self {
+        Self { tracks: vec![HazardTrack::default(); rows], columns: Vec::new(), survival: None }
     }
 
-    /// log q(d) = log r(d-1) + log alpha(d), and log q(D) = log r(D-1).
-    fn online(&self, policy: &dyn OnlinePolicy, record: &mut HaltingRecord) -> Result<()> {
-        let all = &self.unroll.all;
-        let mut memory = RowMemory::default();
-        let mut tracks = vec![HazardTrack::default(); all.len()];
-        self.unroll.look(0, all, &self.states[0], |view| policy.init(view, &mut memory))?;
-        let mut columns = Vec::new();
-        let mut survival = Tensor::zeros(all.len(), DType::F64, self.states[0].device())?;
-        for step in 1..=record.max_depth {
-            let last = step == record.max_depth;
-            let halts: Vec<bool> =
-                match self.unroll.look(step, all, &self.states[step], |view| policy.observe(view, &mut memory))? {
-                    OnlineDecision::Halt(halts) | OnlineDecision::Scored { halts, .. } => halts,
-                    OnlineDecision::Hazards(logits) => {
-                        let found = numbers("hazards", &logits, &[all.len()])?;
-                        // log_softmax over (s, 0) is (log sigmoid(s), log sigmoid(-s)) without overflow.
-                        let pair = Tensor::stack(
-                            &[&logits.to_dtype(DType::F64)?, &logits.zeros_like()?.to_dtype(DType::F64)?],
-                            1,
-                        )?;
-                        let pair = log_softmax(&pair, 1)?;
-                        let halting = (&survival + pair.get_on_dim(1, 0)?)?;
-                        columns.push(if last { survival.clone() } else { halting });
-                        survival = (survival + pair.get_on_dim(1, 1)?)?;
-                        let push = |(track, logit): (&mut HazardTrack, f64)| {
-                            track.push(logit, policy.rule(), record.max_depth)
-                        };
-                        tracks.iter_mut().zip(found).map(push).collect()
-                    }
-                };
-            sized("halting flags", &halts, all.len())?;
-            for (depth, halts) in record.depths.iter_mut().zip(halts) {
-                if *depth == 0 && (halts || last) {
-                    *depth = step as u32;
-                }
-            }
-        }
-        if !columns.is_empty() {
-            record.log_distribution = Some(Tensor::stack(&columns, 1)?);
-        }
-        Ok(())
+    /// Records the hazards of all rows after a step; which rows the rule halts.
+    fn push(&mut self, logits: &Tensor, rule: HaltingRule, max_depth: usize) -> Result<Vec<bool>> {
+        let found = numbers("hazards", logits, &[self.tracks.len()])?;
+        // log_softmax over (s, 0) is (log sigmoid(s), log sigmoid(-s)) without overflow.
+        let pair = [&logits.to_dtype(DType::F64)?, &logits.zeros_like()?.to_dtype(DType::F64)?];
+        let pair = log_softmax(&Tensor::stack(&pair, 1)?, 1)?;
+        let survival = match self.survival.take() {
+            Some(survival) => survival,
+            None => Tensor::zeros(self.tracks.len(), DType::F64, logits.device())?,
+        };
+        self.columns.push((&survival + pair.get_on_dim(1, 0)?)?);
+        self.survival = Some((survival + pair.get_on_dim(1, 1)?)?);
+        let push = |(track, logit): (&mut HazardTrack, f64)| track.push(logit, rule, max_depth);
+        Ok(self.tracks.iter_mut().zip(found).map(push).collect())
     }
 
-    fn soft(&self, policy: &dyn SoftPolicy, record: &mut HaltingRecord) -> Result<()> {
-        let device = self.states[0].device();
-        let mut memory = RowMemory::default();
-        let mut running = vec![true; self.unroll.rows()];
-        let nothing = Tensor::zeros(running.len(), DType::F64, device)?;
-        let mut columns = vec![nothing.clone(); record.max_depth + 1];
-        for (step, column) in columns.iter_mut().enumerate() {
-            let shown = RowSet::from_mask(&running);
-            if shown.is_empty() {
-                break;
-            }
-            let decision =
-                self.unroll.look(step, &shown, &self.states[step], |view| policy.weigh(view, &mut memory))?;
-            numbers("weights", &decision.weight, &[shown.len()])?;
-            sized("running flags", &decision.running, shown.len())?;
-            *column = nothing.index_add(&shown.tensor(device)?, &decision.weight.to_dtype(DType::F64)?, 0)?;
-            keep(&mut memory, &decision.running, device)?;
-            for (row, runs) in shown.iter().zip(decision.running) {
-                record.depths[row] = step as u32;
-                running[row] = runs;
-            }
-        }
-        record.weights = Some(Tensor::stack(&columns, 1)?);
-        Ok(())
-    }
-
-    fn select(&self, policy: &dyn SelectPolicy, record: &mut HaltingRecord) -> Result<()> {
-        let all = &self.unroll.all;
-        let mut memory = RowMemory::default();
-        for step in 0..record.max_depth {
-            let selection = self.unroll.look(step, all, &self.states[step], |view| policy.select(view, &mut memory))?;
-            sized("chosen flags", &selection.chosen, all.len())?;
-            for (depth, chosen) in record.depths.iter_mut().zip(&selection.chosen) {
-                *depth += u32::from(*chosen);
-            }
-            record.gates.push(match selection.gate {
-                Some(gate) => gate,
-                None => Tensor::ones(all.len(), DType::F64, self.states[0].device())?,
-            });
-            record.chosen.push(selection.chosen);
-        }
-        Ok(())
+    fn finish(mut self) -> Result<Option<Tensor>> {
+        let Some(rest) = self.survival else { return Ok(None) };
+        self.columns.push(rest);
+        Ok(Some(Tensor::stack(&self.columns, 1)?))
     }
 }

@@ -1,9 +1,11 @@
 //! Declaration of a halting policy: everything `haltbench list` and `haltbench explain` say about it.
 
+use std::collections::BTreeMap;
+
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, Recipe, SourceDepths};
+use super::{Holds, Policy, Recipe, RecipeStage, SourceDepths};
 use crate::error::Result;
 use crate::key_values::HaltedKeysValues;
 use crate::parameters::{ParameterSpec, Parameters};
@@ -109,17 +111,19 @@ pub struct PolicyDeclaration {
     pub kind: PolicyKind,
     /// How the model under the policy is trained; a suite may override it.
     pub recipe: Recipe,
+    /// Stages of training, one after the other, of a policy that needs several; they stand for [`recipe`](Self::recipe).
+    pub stages: &'static [RecipeStage],
     /// What it takes from another policy.
     pub source: Source,
     /// Options of halted keys and values that its training fits: an evaluation with another is warned of. Empty for the
     /// option that its model is trained with, or `run-on` where no token halts in training.
     pub fits: &'static [HaltedKeysValues],
     /// Whether a token's decision depends only on tokens at or before it.
-    pub causal: bool,
+    pub causal: Holds,
     /// Whether it reads labels or complexities: an oracle, never ranked.
     pub uses_labels: bool,
     /// Whether it draws random numbers in evaluation.
-    pub stochastic: bool,
+    pub stochastic: Holds,
     /// What it is on a board for: a contender, or one of the kinds of control.
     pub role: Role,
     /// Parameters with defaults, ranges and documentation.
@@ -140,11 +144,12 @@ impl PolicyDeclaration {
             reference: "",
             kind,
             recipe: Recipe::SAMPLED,
+            stages: &[],
             source: Source::Nothing,
             fits: &[],
-            causal: true,
+            causal: Holds::Always,
             uses_labels: false,
-            stochastic: false,
+            stochastic: Holds::Never,
             role: Role::Policy,
             parameters: &[],
             examples: &[],
@@ -152,9 +157,35 @@ impl PolicyDeclaration {
         }
     }
 
-    /// Whether the policy needs a training run of its own.
-    pub const fn needs_training(&self) -> bool {
-        self.recipe.uses_policy() && !matches!(self.source, Source::DepthsAndModel)
+    /// Its parameters at their defaults.
+    ///
+    /// # Errors
+    /// If a default is outside its own range.
+    pub fn defaults(&self) -> Result<Parameters> {
+        Parameters::resolve(self.name, self.parameters, &BTreeMap::new())
+    }
+
+    /// The stages in which its model is trained with `parameters`.
+    pub fn stages(&self, parameters: &Parameters) -> Vec<RecipeStage> {
+        if self.stages.is_empty() {
+            return vec![RecipeStage { share: 1.0, recipe: self.recipe, when: Holds::Always }];
+        }
+        self.stages.iter().filter(|stage| stage.when.given(parameters)).copied().collect()
+    }
+
+    /// Whether the policy needs a training run of its own with some parameters.
+    pub fn may_need_training(&self) -> bool {
+        let takes_part = match self.stages {
+            [] => self.recipe.uses_policy(),
+            stages => stages.iter().any(|stage| stage.recipe.uses_policy()),
+        };
+        takes_part && !matches!(self.source, Source::DepthsAndModel)
+    }
+
+    /// Whether the policy with `parameters` needs a training run of its own.
+    pub fn needs_training(&self, parameters: &Parameters) -> bool {
+        let takes_part = self.stages(parameters).iter().any(|stage| stage.recipe.uses_policy());
+        takes_part && !matches!(self.source, Source::DepthsAndModel)
     }
 }
 

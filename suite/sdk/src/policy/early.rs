@@ -1,14 +1,14 @@
-//! Policies that decide once, before the first step.
+//! The face of policies that decide once, before the first step.
 
 use candle_core::Tensor;
 
-use super::{HaltingRecord, HaltingRule, View};
+use super::halting_policy::{forward_training_and_cost, training_and_cost};
+use super::{Decision, Halting, HaltingPolicy, HaltingRule, RowMemory, View};
 use crate::error::Result;
 
 /// What an early policy says about each row.
 pub enum EarlyDecision {
-    /// Unnormalised log-probabilities over the depths 1..=D, `[rows, D]`. In training the engine samples from them
-    /// with a straight-through Gumbel-Softmax; in evaluation it applies [`EarlyPolicy::rule`].
+    /// Unnormalised log-probabilities over the depths 1..=D, `[rows, D]`: see [`Halting::Scores`].
     Scores(Tensor),
     /// Depths, one for each row, without a gradient.
     Depths(Vec<u32>),
@@ -32,14 +32,31 @@ pub trait EarlyPolicy: Send + Sync {
         1.0
     }
 
-    /// Cost per token `[rows]` that training adds to the loss.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    fn regulariser(&self, _record: &HaltingRecord) -> Result<Option<Tensor>> {
-        Ok(None)
+    training_and_cost!();
+}
+
+/// An early policy as the engine sees it.
+pub(super) struct Early<P>(pub P);
+
+impl<P: EarlyPolicy> HaltingPolicy for Early<P> {
+    fn is_asked(&self, step: usize, _: usize) -> bool {
+        step == 0
     }
 
-    /// Floating-point operations of one decision about one token.
-    fn decision_flops(&self, d_model: usize) -> f64;
+    fn decide(&self, view: &View, _: &mut RowMemory) -> Result<Decision> {
+        Ok(Decision::new(match self.0.decide(view)? {
+            EarlyDecision::Scores(scores) => Halting::Scores(scores),
+            EarlyDecision::Depths(depths) => Halting::Depths(depths),
+        }))
+    }
+
+    fn rule(&self) -> HaltingRule {
+        self.0.rule()
+    }
+
+    fn temperature(&self) -> f64 {
+        self.0.temperature()
+    }
+
+    forward_training_and_cost!();
 }

@@ -1,17 +1,24 @@
 //! The contract of a halting policy: when may a token stop iterating?
 //!
-//! There are four kinds. The engine owns the loop, the depth counter, the masks, the loss and the cost ledger; a
-//! policy sees hidden states and, on request, logits. It cannot reach labels.
+//! The engine owns the loop, the depth counter, the masks and the cost ledger; it drives one trait, [`HaltingPolicy`]. A
+//! decision sees hidden states and, on request, logits. It cannot reach labels.
 //!
-//! | kind | decides | trait |
+//! Most policies implement one of four faces, each of which is mapped onto that trait:
+//!
+//! | kind | decides | face |
 //! |---|---|---|
 //! | early | once, from h(0) | [`EarlyPolicy`] |
 //! | online | after each step, never wakes a token | [`OnlinePolicy`] |
 //! | soft | accumulates weights; the output is a mixture over steps | [`SoftPolicy`] |
 //! | select | per step, some of the positions; may wake a token | [`SelectPolicy`] |
 //!
-//! An online policy that needs h(0) sees it in [`OnlinePolicy::init`], and one that compares a number with a threshold may
-//! return the number too ([`OnlineDecision::Scored`]), so that `haltbench replay` can show it.
+//! What a policy may do beside deciding:
+//!
+//! * remember rows from step to step, h(0) among them ([`RowMemory::replace`]);
+//! * return the number that it compares with a threshold ([`OnlineDecision::Scored`]), for `haltbench replay` and calibration;
+//! * state its own objective ([`HaltingPolicy::objective`]) from losses, predictions and states of every step and from
+//!   tensors that it [stashed](RowMemory::stash) while deciding; labels reach objectives, never decisions;
+//! * choose thresholds on the calibration split ([`HaltingPolicy::calibrate`]).
 //!
 //! A policy is one file: a struct, one of the four traits, a declaration and one line that registers it. This online
 //! policy halts a token once its state has stopped moving:
@@ -58,90 +65,86 @@
 //! # fn main() { haltbench_sdk::conformance::check_policy(&DECLARATION); }
 //! ```
 
+mod calibration;
+mod decision;
 mod declaration;
 mod early;
+mod halting_policy;
+mod holds;
 mod online;
 mod recipe;
 mod record;
 mod rule;
 mod select;
 mod soft;
+mod training_pass;
 mod view;
 
+use std::ops::{Deref, DerefMut};
+
+pub use calibration::{Calibrated, CalibrationToken, CalibrationTrace};
+pub use decision::{Blend, Combine, Decision, Gate, Halting, Output};
 pub use declaration::{Example, PolicyContext, PolicyDeclaration, PolicyKind, Role, Source};
 pub use early::{EarlyDecision, EarlyPolicy};
+pub use halting_policy::HaltingPolicy;
+pub use holds::Holds;
 pub use online::{OnlineDecision, OnlinePolicy};
-pub use recipe::{LossAt, Per, Recipe, StepWeights, Trains, Unroll};
-pub use record::{HaltingRecord, SourceDepths, SourceToken};
+pub use recipe::{LossAt, Per, Recipe, RecipeStage, StepWeights, Trains, Unroll};
+pub use record::{HaltingRecord, SourceDepths, SourceToken, Stashed};
 pub use rule::{HaltingRule, HazardHistory};
-pub use select::{Combine, SelectPolicy, Selection};
+pub use select::{SelectPolicy, Selection};
 pub use soft::{SoftDecision, SoftPolicy};
-pub use view::{Phase, Privileged, RowMemory, View};
+pub use training_pass::{Objective, TrainingPass, binary_cross_entropy, softplus};
+pub use view::{Phase, Privileged, Progress, RowMemory, View};
 
-/// A halting policy of one of the four kinds.
-pub enum Policy {
-    /// Decides once, from h(0).
-    Early(Box<dyn EarlyPolicy>),
-    /// Decides after each step.
-    Online(Box<dyn OnlinePolicy>),
-    /// Mixes the states of several steps.
-    Soft(Box<dyn SoftPolicy>),
-    /// Chooses positions per step.
-    Select(Box<dyn SelectPolicy>),
+/// A halting policy and the kind that it is.
+pub struct Policy {
+    kind: PolicyKind,
+    policy: Box<dyn HaltingPolicy>,
 }
 
 impl Policy {
     /// An early policy.
     pub fn early(policy: impl EarlyPolicy + 'static) -> Self {
-        Self::Early(Box::new(policy))
+        Self::new(PolicyKind::Early, early::Early(policy))
     }
 
     /// An online policy.
     pub fn online(policy: impl OnlinePolicy + 'static) -> Self {
-        Self::Online(Box::new(policy))
+        Self::new(PolicyKind::Online, online::Online(policy))
     }
 
     /// A soft policy.
     pub fn soft(policy: impl SoftPolicy + 'static) -> Self {
-        Self::Soft(Box::new(policy))
+        Self::new(PolicyKind::Soft, soft::Soft(policy))
     }
 
     /// A selecting policy.
     pub fn select(policy: impl SelectPolicy + 'static) -> Self {
-        Self::Select(Box::new(policy))
+        Self::new(PolicyKind::Select, select::Select(policy))
+    }
+
+    /// A policy that implements the engine's trait itself and behaves like `kind`.
+    pub fn new(kind: PolicyKind, policy: impl HaltingPolicy + 'static) -> Self {
+        Self { kind, policy: Box::new(policy) }
     }
 
     /// Which of the four kinds this is.
     pub fn kind(&self) -> PolicyKind {
-        match self {
-            Self::Early(_) => PolicyKind::Early,
-            Self::Online(_) => PolicyKind::Online,
-            Self::Soft(_) => PolicyKind::Soft,
-            Self::Select(_) => PolicyKind::Select,
-        }
+        self.kind
     }
+}
 
-    /// The policy's own cost per token, in addition to the loss over answer tokens: a tensor `[rows]` that the engine
-    /// averages over all tokens, prompt included.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    pub fn regulariser(&self, record: &HaltingRecord) -> crate::Result<Option<candle_core::Tensor>> {
-        match self {
-            Self::Early(policy) => policy.regulariser(record),
-            Self::Online(policy) => policy.regulariser(record),
-            Self::Soft(policy) => policy.regulariser(record),
-            Self::Select(policy) => policy.regulariser(record),
-        }
+impl Deref for Policy {
+    type Target = dyn HaltingPolicy;
+
+    fn deref(&self) -> &Self::Target {
+        self.policy.as_ref()
     }
+}
 
-    /// Floating-point operations of one decision about one token.
-    pub fn decision_flops(&self, d_model: usize) -> f64 {
-        match self {
-            Self::Early(policy) => policy.decision_flops(d_model),
-            Self::Online(policy) => policy.decision_flops(d_model),
-            Self::Soft(policy) => policy.decision_flops(d_model),
-            Self::Select(policy) => policy.decision_flops(d_model),
-        }
+impl DerefMut for Policy {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.policy.as_mut()
     }
 }

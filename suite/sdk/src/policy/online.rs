@@ -1,19 +1,25 @@
-//! Policies that decide after every step and never wake a token.
+//! The face of policies that decide after every step and never wake a token.
 
 use candle_core::Tensor;
 
-use super::{HaltingRecord, HaltingRule, RowMemory, View};
+use super::halting_policy::{forward_training_and_cost, training_and_cost};
+use super::{Decision, Halting, HaltingPolicy, HaltingRule, RowMemory, View};
 use crate::error::Result;
 
 /// What an online policy says about each row after a step.
 pub enum OnlineDecision {
-    /// Logits of the halting probabilities alpha(d), `[rows]`: the engine forms q(d) = r(d-1) alpha(d). In training it
-    /// samples by the inverse CDF with a straight-through estimator; in evaluation it applies [`OnlinePolicy::rule`].
+    /// Logits of the halting probabilities, `[rows]`: see [`Halting::Hazards`].
     Hazards(Tensor),
+    /// The same with exits of the policy's own in evaluation, such as draws.
+    Exits {
+        /// Logits of the halting probabilities, `[rows]`.
+        hazards: Tensor,
+        /// Which rows halt now in evaluation.
+        halts: Vec<bool>,
+    },
     /// Which rows halt now, without a gradient.
     Halt(Vec<bool>),
-    /// The same with the number of each row that was compared with a threshold, so that other thresholds can be tried
-    /// without another pass. It may be NaN where the row has no such number.
+    /// The same with the number of each row that was compared with a threshold: see [`Decision::scores`].
     Scored {
         /// The numbers that were compared, one for each row.
         scores: Vec<f64>,
@@ -34,7 +40,7 @@ pub trait OnlinePolicy: Send + Sync {
         Ok(())
     }
 
-    /// Decides for the rows of the view, whose states are h(step); called after every step.
+    /// Decides for the rows of the view, whose states are h(step); called after every step but the last.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -45,14 +51,33 @@ pub trait OnlinePolicy: Send + Sync {
         HaltingRule::Median
     }
 
-    /// Cost per token `[rows]` that training adds to the loss.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    fn regulariser(&self, _record: &HaltingRecord) -> Result<Option<Tensor>> {
-        Ok(None)
+    training_and_cost!();
+}
+
+/// An online policy as the engine sees it.
+pub(super) struct Online<P>(pub P);
+
+impl<P: OnlinePolicy> HaltingPolicy for Online<P> {
+    fn decide(&self, view: &View, memory: &mut RowMemory) -> Result<Decision> {
+        if view.step() == 0 {
+            self.0.init(view, memory)?;
+            return Ok(Decision::none());
+        }
+        Ok(match self.0.observe(view, memory)? {
+            OnlineDecision::Hazards(logits) => Decision::new(Halting::Hazards { logits, halts: None }),
+            OnlineDecision::Exits { hazards: logits, halts } => {
+                Decision::new(Halting::Hazards { logits, halts: Some(halts) })
+            }
+            OnlineDecision::Halt(halts) => Decision::new(Halting::Halt(halts)),
+            OnlineDecision::Scored { scores, halts } => {
+                Decision { scores: Some(scores), ..Decision::new(Halting::Halt(halts)) }
+            }
+        })
     }
 
-    /// Floating-point operations of one decision about one token.
-    fn decision_flops(&self, d_model: usize) -> f64;
+    fn rule(&self) -> HaltingRule {
+        self.0.rule()
+    }
+
+    forward_training_and_cost!();
 }

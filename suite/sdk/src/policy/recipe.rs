@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Holds;
+
 /// Where the loss is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -12,6 +14,8 @@ pub enum LossAt {
     Last,
     /// At every step, weighted by [`StepWeights`].
     EveryStep,
+    /// Where the policy's own objective takes it, from a pass in which every token takes D steps.
+    Objective,
 }
 
 /// What the losses of the steps 1..=D are weighted by; the weights of a token sum to one.
@@ -98,6 +102,17 @@ pub struct Recipe {
     pub trains: Trains,
 }
 
+/// A stage of a policy's own training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecipeStage {
+    /// Steps of the stage as a share of the suite's.
+    pub share: f64,
+    /// How the stage trains.
+    pub recipe: Recipe,
+    /// With which parameters of the policy the stage takes place.
+    pub when: Holds,
+}
+
 impl Recipe {
     /// Together with the policy, at the depths that it samples or decides.
     pub const SAMPLED: Self = Self {
@@ -114,12 +129,19 @@ impl Recipe {
     };
     /// Together with the policy, with a loss at each of D steps, weighted by its distribution over depths.
     pub const EVERY_STEP: Self = Self { loss: LossAt::EveryStep, unroll: Unroll::Full, ..Self::SAMPLED };
+    /// The policy's weights alone, by its own objective over all D steps; the backbone stays as it is.
+    pub const OBJECTIVE: Self =
+        Self { loss: LossAt::Objective, unroll: Unroll::Full, trains: Trains::Policy, ..Self::SAMPLED };
+    /// The backbone alone, with a loss at each of D steps in proportion to the step (CALM, eq. 6): every exit can be read.
+    pub const EVERY_EXIT: Self =
+        Self { loss: LossAt::EveryStep, step_weights: StepWeights::Linear, unroll: Unroll::Full, ..Self::SAMPLED };
     /// The backbone alone, with the loss at the last of D steps; the policy acts in evaluation.
     pub const LAST_STEP: Self = Self { loss: LossAt::Last, unroll: Unroll::Full, ..Self::SAMPLED };
 
     /// Whether the policy takes part in training: its weights are trained, or its depths are.
     pub const fn uses_policy(&self) -> bool {
         matches!(self.unroll, Unroll::Policy)
+            || matches!(self.loss, LossAt::Objective)
             || matches!((self.loss, self.step_weights), (LossAt::EveryStep, StepWeights::Policy))
     }
 
@@ -138,15 +160,16 @@ impl Recipe {
         let finite = |value: f64, least: f64| value.is_finite() && value >= least;
         match (self.loss, self.unroll) {
             (LossAt::Halted, Unroll::Full) => {
-                return Some(("loss", "last or every-step with unroll = \"full\", found halted".to_owned()));
+                let expected = "last, every-step or objective with unroll = \"full\", found halted";
+                return Some(("loss", expected.to_owned()));
             }
-            (LossAt::Last | LossAt::EveryStep, Unroll::Policy) => {
+            (LossAt::Last | LossAt::EveryStep | LossAt::Objective, Unroll::Policy) => {
                 return Some((
                     "loss",
                     "halted with unroll = \"policy\"; every step is unrolled with \"full\"".to_owned(),
                 ));
             }
-            (LossAt::EveryStep | LossAt::Halted, Unroll::Uniform | Unroll::PoissonLognormal) => {
+            (LossAt::EveryStep | LossAt::Halted | LossAt::Objective, Unroll::Uniform | Unroll::PoissonLognormal) => {
                 return Some(("loss", "last where depths are drawn: the loss is at the depth drawn".to_owned()));
             }
             _ => {}
@@ -224,6 +247,7 @@ impl Recipe {
             (LossAt::EveryStep, StepWeights::Geometric) => {
                 format!("loss at every step, geometric ({}), {unroll}", self.ratio)
             }
+            (LossAt::Objective, _) => format!("the policy's own objective, {unroll}"),
             _ => format!("loss at the last step, {unroll}"),
         }
     }
@@ -257,7 +281,8 @@ mod tests {
     #[test]
     fn who_takes_part_and_what_is_refused() {
         assert!(Recipe::SAMPLED.uses_policy() && Recipe::EVERY_STEP.uses_policy() && !Recipe::LAST_STEP.uses_policy());
-        for recipe in [Recipe::SAMPLED, Recipe::EVERY_STEP, Recipe::LAST_STEP] {
+        assert!(Recipe::OBJECTIVE.uses_policy() && !Recipe::EVERY_EXIT.uses_policy());
+        for recipe in [Recipe::SAMPLED, Recipe::EVERY_STEP, Recipe::LAST_STEP, Recipe::EVERY_EXIT, Recipe::OBJECTIVE] {
             assert_eq!(recipe.fault(), None);
         }
         let linear = Recipe { step_weights: StepWeights::Linear, ..Recipe::EVERY_STEP };

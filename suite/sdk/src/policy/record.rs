@@ -1,6 +1,10 @@
-//! What the engine tells a policy about a forward pass.
+//! What the engine tells a policy about passes that have been made.
+
+use std::collections::BTreeMap;
 
 use candle_core::Tensor;
+
+use crate::layout::RowSet;
 
 /// A finished training pass, as the regulariser sees it.
 pub struct HaltingRecord {
@@ -16,12 +20,38 @@ pub struct HaltingRecord {
     pub gates: Vec<Tensor>,
     /// Which rows a selecting policy chose in each step.
     pub chosen: Vec<Vec<bool>>,
+    /// What the policy [stashed](super::RowMemory::stash), by name, in the order of the steps.
+    pub stash: BTreeMap<&'static str, Vec<Stashed>>,
+}
+
+/// A tensor that a policy kept of one decision.
+#[derive(Debug, Clone)]
+pub struct Stashed {
+    /// Steps executed before the decision.
+    pub step: usize,
+    /// The rows that it was about.
+    pub rows: RowSet,
+    /// What was kept, `[rows.len(), ...]`.
+    pub values: Tensor,
 }
 
 impl HaltingRecord {
+    /// What the policy stashed as `name`, in the order of the steps.
+    pub fn stashed(&self, name: &str) -> &[Stashed] {
+        self.stash.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// A record of executed depths and nothing else.
     pub fn new(max_depth: usize, depths: Vec<u32>) -> Self {
-        Self { max_depth, depths, log_distribution: None, weights: None, gates: Vec::new(), chosen: Vec::new() }
+        Self {
+            max_depth,
+            depths,
+            log_distribution: None,
+            weights: None,
+            gates: Vec::new(),
+            chosen: Vec::new(),
+            stash: BTreeMap::new(),
+        }
     }
 }
 

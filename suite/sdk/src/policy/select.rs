@@ -1,18 +1,10 @@
-//! Policies that choose, before every step, which positions take part; a token may rest and be woken again.
+//! The face of policies that choose, before every step, which positions take part; a token may rest and be woken again.
 
 use candle_core::Tensor;
 
-use super::{HaltingRecord, RowMemory, View};
+use super::halting_policy::{forward_training_and_cost, training_and_cost};
+use super::{Combine, Decision, Gate, Halting, HaltingPolicy, RowMemory, View};
 use crate::error::Result;
-
-/// How the result R(h) of a step joins a chosen row's state h under a gate g.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Combine {
-    /// h + g (R(h) - h): the gate scales the step's residual.
-    Residual,
-    /// h + g R(h): the step's whole result is added.
-    Added,
-}
 
 /// Which rows take part in a step.
 pub struct Selection {
@@ -22,6 +14,15 @@ pub struct Selection {
     pub gate: Option<Tensor>,
     /// How the step's result joins the state.
     pub combine: Combine,
+    /// The numbers that were compared with a threshold: see [`Decision::scores`].
+    pub scores: Option<Vec<f64>>,
+}
+
+impl Selection {
+    /// A choice without gates.
+    pub fn new(chosen: Vec<bool>) -> Self {
+        Self { chosen, gate: None, combine: Combine::Residual, scores: None }
+    }
 }
 
 /// Chooses positions per step.
@@ -32,14 +33,25 @@ pub trait SelectPolicy: Send + Sync {
     /// If a tensor operation fails.
     fn select(&self, view: &View, memory: &mut RowMemory) -> Result<Selection>;
 
-    /// Cost per token `[rows]` that training adds to the loss.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    fn regulariser(&self, _record: &HaltingRecord) -> Result<Option<Tensor>> {
-        Ok(None)
+    training_and_cost!();
+}
+
+/// A selecting policy as the engine sees it.
+pub(super) struct Select<P>(pub P);
+
+impl<P: SelectPolicy> HaltingPolicy for Select<P> {
+    fn decide(&self, view: &View, memory: &mut RowMemory) -> Result<Decision> {
+        let Selection { chosen, gate, combine, scores } = self.0.select(view, memory)?;
+        let gate = match (gate, combine) {
+            (Some(values), combine) => Some(Gate { values, combine }),
+            (None, Combine::Residual) => None,
+            (None, Combine::Added) => {
+                let values = Tensor::ones(chosen.len(), view.states().dtype(), view.states().device())?;
+                Some(Gate { values, combine })
+            }
+        };
+        Ok(Decision { gate, scores, ..Decision::new(Halting::Choose(chosen)) })
     }
 
-    /// Floating-point operations of one decision about one token.
-    fn decision_flops(&self, d_model: usize) -> f64;
+    forward_training_and_cost!();
 }

@@ -1,18 +1,30 @@
-//! Policies whose output is a mixture of the states after several steps.
+//! The face of policies whose output is a mixture of the states after several steps.
 
 use candle_core::Tensor;
 
-use super::{HaltingRecord, RowMemory, View};
+use super::halting_policy::{forward_training_and_cost, training_and_cost};
+use super::{Blend, Decision, Halting, HaltingPolicy, Output, RowMemory, View};
 use crate::error::Result;
 
 /// What a soft policy says about each row after a step.
 pub struct SoftDecision {
-    /// Weight of the present states in the output, `[rows]`. Over all calls a token's weights sum to one.
+    /// Weight of the present states in the output, `[rows]`.
     pub weight: Tensor,
+    /// How weights make the output.
+    pub blend: Blend,
     /// Which rows go on to another step; the others are executed no further.
     pub running: Vec<bool>,
     /// What the next step starts from instead of the present states, `[rows, d_model]`.
     pub carry: Option<Tensor>,
+    /// What the next step's keys and values are projected from: see [`Decision::keys_values`].
+    pub keys_values: Option<Tensor>,
+}
+
+impl SoftDecision {
+    /// Weights of a [mixture](Blend::Mixture), without carried states.
+    pub fn new(weight: Tensor, running: Vec<bool>) -> Self {
+        Self { weight, blend: Blend::Mixture, running, carry: None, keys_values: None }
+    }
 }
 
 /// Accumulates weights over steps.
@@ -24,14 +36,22 @@ pub trait SoftPolicy: Send + Sync {
     /// If a tensor operation fails.
     fn weigh(&self, view: &View, memory: &mut RowMemory) -> Result<SoftDecision>;
 
-    /// Cost per token `[rows]` that training adds to the loss.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    fn regulariser(&self, _record: &HaltingRecord) -> Result<Option<Tensor>> {
-        Ok(None)
+    training_and_cost!();
+}
+
+/// A soft policy as the engine sees it.
+pub(super) struct Soft<P>(pub P);
+
+impl<P: SoftPolicy> HaltingPolicy for Soft<P> {
+    fn is_asked(&self, _: usize, _: usize) -> bool {
+        true
     }
 
-    /// Floating-point operations of one decision about one token.
-    fn decision_flops(&self, d_model: usize) -> f64;
+    fn decide(&self, view: &View, memory: &mut RowMemory) -> Result<Decision> {
+        let SoftDecision { weight, blend, running, carry, keys_values } = self.0.weigh(view, memory)?;
+        let halting = Halting::Halt(running.iter().map(|running| !running).collect());
+        Ok(Decision { output: Some(Output { weight, blend }), carry, keys_values, ..Decision::new(halting) })
+    }
+
+    forward_training_and_cost!();
 }

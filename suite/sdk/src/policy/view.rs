@@ -1,6 +1,6 @@
 //! What a policy may see when it decides.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
@@ -12,10 +12,29 @@ use crate::random::Stream;
 /// Whether a decision is made in training or in evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// In the given training step, 0-based.
-    Training(u64),
+    /// In training.
+    Training(Progress),
     /// In evaluation: every draw is keyed by token, so the batch does not matter.
     Evaluation,
+}
+
+/// How far training has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The training step, 0-based.
+    pub step: u64,
+    /// Training steps in all.
+    pub total: u64,
+}
+
+impl Progress {
+    /// The first of one step.
+    pub const START: Self = Self { step: 0, total: 1 };
+
+    /// The share of training that is over, from 0 at the first step to 1 at the last.
+    pub fn share(self) -> f64 {
+        if self.total <= 1 { 1.0 } else { (self.step as f64 / (self.total - 1) as f64).min(1.0) }
+    }
 }
 
 /// What only an oracle may see.
@@ -34,7 +53,8 @@ pub struct View<'a> {
     layout: &'a TokenLayout,
     rows: &'a RowSet,
     states: &'a Tensor,
-    logits: &'a dyn Fn() -> Result<Tensor>,
+    read_out: &'a dyn Fn() -> Result<Tensor>,
+    logits: OnceCell<Tensor>,
     phase: Phase,
     seed: u64,
     privileged: Option<&'a Privileged>,
@@ -42,7 +62,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The states of `rows` after `step` steps. `logits` reads them out when asked.
+    /// The states of `rows` after `step` steps. `read_out` gives their logits when the policy asks for them.
     #[allow(clippy::too_many_arguments, reason = "made in the one place that runs the loop")]
     pub fn new(
         step: usize,
@@ -50,13 +70,13 @@ impl<'a> View<'a> {
         layout: &'a TokenLayout,
         rows: &'a RowSet,
         states: &'a Tensor,
-        logits: &'a dyn Fn() -> Result<Tensor>,
+        read_out: &'a dyn Fn() -> Result<Tensor>,
         phase: Phase,
         seed: u64,
         privileged: Option<&'a Privileged>,
     ) -> Self {
-        let has_shown_states = Cell::new(false);
-        Self { step, max_depth, layout, rows, states, logits, phase, seed, privileged, has_shown_states }
+        let (logits, has_shown_states) = (OnceCell::new(), Cell::new(false));
+        Self { step, max_depth, layout, rows, states, read_out, logits, phase, seed, privileged, has_shown_states }
     }
 
     /// Steps executed so far; 0 before the first.
@@ -105,20 +125,30 @@ impl<'a> View<'a> {
         self.seed
     }
 
-    /// Logits read out from the present states, `[rows.len(), vocabulary]`. The read-out is charged to the policy.
+    /// Logits read out from the present states, `[rows.len(), vocabulary]`. The read-out is charged to the policy, once
+    /// however often it asks.
     ///
     /// # Errors
     /// If a tensor operation fails.
     pub fn logits(&self) -> Result<Tensor> {
-        (self.logits)()
+        if let Some(logits) = self.logits.get() {
+            return Ok(logits.clone());
+        }
+        let logits = (self.read_out)()?;
+        Ok(self.logits.get_or_init(|| logits).clone())
+    }
+
+    /// The logits, if the policy has read them.
+    pub fn read_logits(&self) -> Option<Tensor> {
+        self.logits.get().cloned()
     }
 
     /// One uniform number in (0, 1) for each row, keyed in evaluation by the token and the step, so that neither
     /// the batch nor the order of evaluation can change it.
     pub fn uniform(&self, purpose: &str) -> Vec<f64> {
         match self.phase {
-            Phase::Training(training_step) => {
-                let mut stream = Stream::new(self.seed, purpose, &[training_step, self.step as u64]);
+            Phase::Training(progress) => {
+                let mut stream = Stream::new(self.seed, purpose, &[progress.step, self.step as u64]);
                 let all: Vec<f64> = (0..self.rows.total()).map(|_| stream.uniform()).collect();
                 self.rows.iter().map(|row| all[row]).collect()
             }
@@ -141,28 +171,51 @@ impl<'a> View<'a> {
     }
 }
 
-/// Tensors that a policy carries from step to step, one row per token that still runs. The engine drops the rows of
-/// tokens that have halted, and starts every forward pass with an empty memory.
+/// Tensors that a policy carries from step to step, one row per token that it will be asked about. The engine drops the
+/// rows of tokens that have halted, and starts every forward pass with an empty memory.
 #[derive(Default)]
-pub struct RowMemory(BTreeMap<&'static str, Tensor>);
+pub struct RowMemory {
+    carried: BTreeMap<&'static str, Tensor>,
+    stashed: Vec<(&'static str, Tensor)>,
+}
 
 impl RowMemory {
     /// The tensor called `name`, `[rows, ...]`, if there is one.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.0.get(name)
+        self.carried.get(name)
     }
 
     /// Stores `tensor` `[rows, ...]` as `name` and returns what was stored before.
     pub fn replace(&mut self, name: &'static str, tensor: &Tensor) -> Option<Tensor> {
-        self.0.insert(name, tensor.clone())
+        self.carried.insert(name, tensor.clone())
+    }
+
+    /// Keeps `tensor`, `[rows, ...]` of the present view, for the objective of training: [`HaltingRecord::stashed`] has one
+    /// entry for each decision.
+    ///
+    /// [`HaltingRecord::stashed`]: super::HaltingRecord::stashed
+    pub fn stash(&mut self, name: &'static str, tensor: &Tensor) {
+        self.stashed.push((name, tensor.clone()));
+    }
+
+    /// What was stashed since the last call.
+    pub fn take_stashed(&mut self) -> Vec<(&'static str, Tensor)> {
+        std::mem::take(&mut self.stashed)
     }
 
     /// Keeps the rows at `kept` (places in the present rows, ascending).
     ///
     /// # Errors
-    /// If a tensor operation fails.
-    pub fn keep(&mut self, kept: &Tensor) -> Result<()> {
-        for tensor in self.0.values_mut() {
+    /// If there is a tensor of other rows than those of the view it was stored in.
+    pub fn keep(&mut self, kept: &Tensor, rows: usize) -> Result<()> {
+        for (name, tensor) in &mut self.carried {
+            if tensor.dims().first() != Some(&rows) {
+                let found = tensor.dims();
+                let message = format!(
+                    "its memory `{name}` has the shape {found:?}, expected [{rows}, ...], a row for each of the view"
+                );
+                return Err(Error::contract("policy", message));
+            }
             *tensor = tensor.index_select(kept, 0)?;
         }
         Ok(())

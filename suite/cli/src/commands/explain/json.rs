@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use haltbench_engine::model::{PolicySizes, policy_weights};
 use haltbench_engine::plugins::Entry;
-use haltbench_sdk::parameters::{Effect, ParameterSpec, Parameters, Value};
+use haltbench_sdk::parameters::{Effect, ParameterSpec, Value};
 use haltbench_sdk::policy::PolicyDeclaration;
 use haltbench_sdk::registry::Declaration;
 use serde_json::{Value as Json, json};
@@ -70,17 +70,22 @@ fn parameter(spec: &ParameterSpec) -> Json {
 }
 
 fn policy(declaration: &PolicyDeclaration) -> Result<BTreeMap<&'static str, Json>, Failure> {
-    let parameters = Parameters::resolve(declaration.name, declaration.parameters, &BTreeMap::new());
-    let parameters = parameters.map_err(|error| Failure::usage(error.to_string()))?;
+    let parameters = declaration.defaults().map_err(|error| Failure::usage(error.to_string()))?;
+    let stages: Vec<Json> = declaration
+        .stages(&parameters)
+        .iter()
+        .map(|stage| json!({ "share": stage.share, "recipe": stage.recipe }))
+        .collect();
     Ok(BTreeMap::from([
         ("policy_kind", json!(declaration.kind)),
         ("role", json!(declaration.role)),
-        ("causal", json!(declaration.causal)),
+        ("causal", json!(declaration.causal.given(&parameters))),
         ("uses_labels", json!(declaration.uses_labels)),
-        ("stochastic", json!(declaration.stochastic)),
+        ("stochastic", json!(declaration.stochastic.given(&parameters))),
         ("source", json!(declaration.source)),
         ("fits", json!(declaration.fits.iter().map(|option| option.name()).collect::<Vec<_>>())),
-        ("recipe", json!(declaration.recipe)),
+        ("recipe", json!(declaration.stages(&parameters).last().map(|stage| stage.recipe))),
+        ("stages", json!(stages)),
         ("sizes", json!(SIZES)),
         ("weights", json!(policy_weights(declaration, &parameters, SIZES)?)),
     ]))

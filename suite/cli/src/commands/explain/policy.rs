@@ -1,7 +1,7 @@
 //! The page of a halting policy.
 
 use haltbench_sdk::parameters::Domain;
-use haltbench_sdk::policy::{Example, PolicyDeclaration, PolicyKind, Role, Source};
+use haltbench_sdk::policy::{Example, Holds, PolicyDeclaration, PolicyKind, RecipeStage, Role, Source};
 
 use super::page::{Page, property};
 
@@ -24,22 +24,19 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         PolicyKind::Soft => "soft: accumulates weights; the output is a mixture over steps",
         PolicyKind::Select => "select: chooses positions at each step and may wake a token",
     };
-    let training = match (declaration.source, declaration.recipe.uses_policy()) {
+    let recipe = describe(declaration);
+    let training = match (declaration.source, declaration.may_need_training()) {
         (Source::DepthsAndModel, _) => "none: it is evaluated on the model of the policy named by `of`".to_owned(),
         (Source::Depths, _) => {
             "with the model, after reading the depths of the policy that `of` names, at the depths that it decides"
                 .to_owned()
         }
-        (Source::Nothing, true) => format!("with the model: {}", declaration.recipe.describe()),
-        (Source::Nothing, false) => {
-            format!("the model alone, which all such policies share: {}", declaration.recipe.describe())
-        }
+        (Source::Nothing, true) => format!("with the model: {recipe}"),
+        (Source::Nothing, false) => format!("the model alone, which all such policies share: {recipe}"),
     };
-    let causal = if declaration.causal {
-        "yes: a decision depends only on tokens at or before it"
-    } else {
-        "no: a decision may depend on later tokens"
-    };
+    let causal = declaration
+        .causal
+        .words("yes: a decision depends only on tokens at or before it", "no: a decision may depend on later tokens");
     let role = match declaration.role {
         Role::Policy => "policy: under test, and ranked",
         Role::FixedDepth => "fixed-depth: a control; one number of steps for all tokens, a point of the frontier",
@@ -53,7 +50,7 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     let mut rows = vec![
         property("kind", decides),
         property("training", &training),
-        property("causal", causal),
+        property("causal", &causal),
         property("uses labels or complexities", labels),
         property("role", role),
     ];
@@ -70,14 +67,29 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
 
 /// How the policy decides in evaluation: the rules that its parameter `rule` offers, and whether it draws.
 fn inference(declaration: &PolicyDeclaration) -> String {
-    let draws = if declaration.stochastic { "draws random numbers" } else { "deterministic" };
+    let draws = declaration.stochastic.words("draws random numbers", "deterministic");
     let rule = declaration.parameters.iter().find(|spec| spec.name == "rule");
     match rule.map(|spec| spec.domain) {
         Some(Domain::Choice { default, choices }) => {
             format!("{draws}; parameter `rule`: {default} by default, one of {}", choices.join(", "))
         }
-        _ => draws.to_owned(),
+        _ => draws,
     }
+}
+
+/// How its model is trained, stage by stage.
+fn describe(declaration: &PolicyDeclaration) -> String {
+    if declaration.stages.is_empty() {
+        return declaration.recipe.describe();
+    }
+    let stage = |(number, stage): (usize, &RecipeStage)| {
+        let when = match stage.when {
+            Holds::Always => String::new(),
+            when => format!(" ({})", when.words("", "left out").trim_start_matches(", ")),
+        };
+        format!("stage {}, {} times the steps: {}{when}", number + 1, stage.share, stage.recipe.describe())
+    };
+    declaration.stages.iter().enumerate().map(stage).collect::<Vec<_>>().join("; ")
 }
 
 fn example(example: &Example) -> String {

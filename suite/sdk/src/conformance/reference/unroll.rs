@@ -1,4 +1,4 @@
-//! What the loops of all kinds share: a step over all rows, a policy's look at some of them, masks.
+//! What the loop is made of: a step over all rows, a policy's look at some of them, masks.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -7,7 +7,7 @@ use crate::backbone::{Backbone, StepContext};
 use crate::conformance::Batch;
 use crate::error::{Error, Result};
 use crate::key_values::KeyValues;
-use crate::layout::RowSet;
+use crate::layout::{RowSet, TokenLayout};
 use crate::policy::{Phase, RowMemory, View};
 
 /// One forward pass of a backbone over a batch.
@@ -48,6 +48,11 @@ impl<'a> Unroll<'a> {
         self.backbone.step(states, &mut context)
     }
 
+    /// Lets the first layer project keys and values of the next step from `states` instead of what it reads.
+    pub fn offer(&mut self, states: Option<Tensor>) {
+        self.key_values.offer(states);
+    }
+
     /// Shows `rows` of `states` (`[rows, d_model]` for the whole batch) to a policy.
     pub fn look<T>(
         &self,
@@ -61,6 +66,11 @@ impl<'a> Unroll<'a> {
         let Settings { max_depth, seed, .. } = self.settings;
         let privileged = self.batch.privileged.as_ref();
         decide(&View::new(step, max_depth, &self.batch.layout, rows, &mine, &logits, self.phase, seed, privileged))
+    }
+
+    /// Which row is which token.
+    pub fn layout(&self) -> &'a TokenLayout {
+        &self.batch.layout
     }
 
     /// Logits of all rows.
@@ -93,7 +103,7 @@ pub(in crate::conformance) fn keep(memory: &mut RowMemory, goes_on: &[bool], dev
         *memory = RowMemory::default();
         return Ok(());
     }
-    memory.keep(&Tensor::new(kept, device)?)
+    memory.keep(&Tensor::new(kept, device)?, goes_on.len())
 }
 
 /// The opposite of a mask.

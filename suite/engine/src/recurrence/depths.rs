@@ -1,66 +1,11 @@
-//! Training without the policy: every token takes D steps, or a number of steps that the recipe draws.
+//! What a recipe says without the policy: how many steps each row takes, and the weights of the losses of its steps.
 
-use haltbench_sdk::candle_core::Tensor;
-use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::policy::{HaltingRecord, LossAt, Per, Recipe, StepWeights, Unroll};
+use haltbench_sdk::layout::TokenLayout;
+use haltbench_sdk::policy::{Per, Recipe, StepWeights, Unroll};
 use haltbench_sdk::random::Stream;
 
-use super::replace_rows;
-use super::walk::{Noise, Unrolled, Walk, advance, read};
-use crate::Result;
-use crate::batch::Batch;
-use crate::model::Model;
-
-/// Runs one training pass in which the policy takes no part.
-pub(super) fn unroll(model: &Model, batch: &Batch, first: Tensor, noise: &Noise) -> Result<Unrolled> {
-    let recipe = &model.recipe;
-    let depths = match noise {
-        Noise::Forced(depths) => super::checked_depths(model, depths.clone(), batch.rows())?,
-        Noise::Given(_) => vec![model.max_depth as u32; batch.rows()],
-        Noise::Seeded(step) => {
-            let mut stream = Stream::new(model.seed, "recipe-depth", &[*step]);
-            depths(recipe, model.max_depth as u32, &batch.layout, &mut stream)
-        }
-    };
-    let mut walk = Walk::new(model, batch);
-    let mut states = first;
-    let mut logits = Vec::new();
-    for step in 1..=depths.iter().copied().max().unwrap_or(1) {
-        let open = depths.iter().map(|depth| *depth >= step).collect();
-        states = advance(&mut walk, states, open, None)?;
-        if recipe.backpropagate > 0 {
-            let live = |depth: &u32| u64::from(*depth) < u64::from(step) + recipe.backpropagate as u64;
-            states = cut(&states, &RowSet::from_mask(&depths.iter().map(live).collect::<Vec<bool>>()))?;
-        }
-        if recipe.loss == LossAt::EveryStep {
-            logits.push(read(model, batch, &states)?);
-        }
-    }
-    let step_weights = match recipe.loss {
-        LossAt::EveryStep => {
-            let weights = step_weights(recipe, model.max_depth).repeat(batch.readout.len());
-            let shape = (batch.readout.len(), model.max_depth);
-            Some(Tensor::from_vec(weights, shape, states.device())?.to_dtype(states.dtype())?)
-        }
-        LossAt::Last | LossAt::Halted => {
-            logits.push(read(model, batch, &states)?);
-            None
-        }
-    };
-    Ok(Unrolled { logits, step_weights, record: HaltingRecord::new(model.max_depth, depths) })
-}
-
-/// `states` without gradients but for the rows in `live`.
-fn cut(states: &Tensor, live: &RowSet) -> Result<Tensor> {
-    if live.is_all() {
-        return Ok(states.clone());
-    }
-    let constant = states.detach();
-    if live.is_empty() { Ok(constant) } else { replace_rows(&constant, live, &live.select(states)?) }
-}
-
 /// The weights of the losses at the steps 1..=D; they sum to one.
-fn step_weights(recipe: &Recipe, max_depth: usize) -> Vec<f64> {
+pub(super) fn step_weights(recipe: &Recipe, max_depth: usize) -> Vec<f64> {
     let weight = |step: usize| match recipe.step_weights {
         StepWeights::Policy | StepWeights::Uniform => 1.0,
         StepWeights::Linear => step as f64,
@@ -74,7 +19,7 @@ fn step_weights(recipe: &Recipe, max_depth: usize) -> Vec<f64> {
 }
 
 /// Steps of every row, each within 1..=`most`.
-fn depths(recipe: &Recipe, most: u32, layout: &TokenLayout, stream: &mut Stream) -> Vec<u32> {
+pub(super) fn depths(recipe: &Recipe, most: u32, layout: &TokenLayout, stream: &mut Stream) -> Vec<u32> {
     if !recipe.draws_depths() {
         return vec![most; layout.rows()];
     }

@@ -54,12 +54,20 @@ pub fn flags(model: &Model, what: &str, flags: Vec<bool>, rows: usize) -> Result
     Ok(flags)
 }
 
-/// One score, which may be NaN, and one flag for each of `rows` rows.
-pub fn scored(model: &Model, scores: Vec<f64>, halts: Vec<bool>, rows: usize) -> Result<(Vec<f64>, Vec<bool>)> {
+/// One score, which may be NaN, for each of `rows` rows.
+pub fn scores(model: &Model, scores: Vec<f64>, rows: usize) -> Result<Vec<f64>> {
     if scores.len() != rows {
         return Err(model.broken(format!("{} scores for {rows} rows", scores.len())));
     }
-    Ok((scores, flags(model, "flags", halts, rows)?))
+    Ok(scores)
+}
+
+/// Refuses a tensor that does not have the shape `shape`.
+pub fn shape(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> Result<()> {
+    if tensor.dims() != shape {
+        return Err(model.broken(format!("{what} have the shape {:?}, expected {shape:?}", tensor.dims())));
+    }
+    Ok(())
 }
 
 /// Probabilities of the depths from one row of scores.

@@ -1,0 +1,61 @@
+//! Which rows take which step, and how many steps each has taken.
+
+use haltbench_sdk::layout::{RowSet, TokenLayout};
+
+/// What the decisions so far amount to.
+pub(super) struct Course {
+    /// Whether each row will take a further step unless a decision says otherwise.
+    pub running: Vec<bool>,
+    /// Steps that each row has taken.
+    pub depths: Vec<u32>,
+    /// The depth of each row, where all are known.
+    pub plan: Option<Vec<u32>>,
+    /// Whether the policy chooses rows before every step, so that a row that rests may be woken.
+    pub wakes: bool,
+    /// Whether the state that each row is in has no keys and values yet.
+    unprojected: Vec<bool>,
+}
+
+impl Course {
+    /// Before the first step of `rows` rows.
+    pub fn new(rows: usize) -> Self {
+        Self {
+            running: vec![true; rows],
+            depths: vec![0; rows],
+            plan: None,
+            wakes: false,
+            unprojected: vec![true; rows],
+        }
+    }
+
+    /// The rows that take step `step`.
+    pub fn takes(&self, step: usize) -> RowSet {
+        match &self.plan {
+            Some(depths) => RowSet::from_mask(&depths.iter().map(|depth| *depth as usize >= step).collect::<Vec<_>>()),
+            None => RowSet::from_mask(&self.running),
+        }
+    }
+
+    /// The rows that rest while `takes` take a step, have not projected the state they are in, and are seen by one of
+    /// `takes`: earlier ones of its sequence. No other needs keys and values, and so no row's cost depends on other
+    /// sequences.
+    pub fn settled(&self, layout: &TokenLayout, takes: &RowSet) -> RowSet {
+        let mut last = vec![None; layout.sequences()];
+        takes.iter().for_each(|row| last[layout.sequence(row)] = Some(row));
+        let mut seen: Vec<bool> = self.unprojected.clone();
+        takes.iter().for_each(|row| seen[row] = false);
+        for (row, seen) in seen.iter_mut().enumerate() {
+            *seen &= last[layout.sequence(row)] > Some(row);
+        }
+        RowSet::from_mask(&seen)
+    }
+
+    /// Records that `takes` have taken a step and that the states of `settled` were projected in it.
+    pub fn stepped(&mut self, takes: &RowSet, settled: &RowSet) {
+        settled.iter().for_each(|row| self.unprojected[row] = false);
+        for row in takes.iter() {
+            self.depths[row] += 1;
+            self.unprojected[row] = true;
+        }
+    }
+}

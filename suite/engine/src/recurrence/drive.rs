@@ -1,0 +1,201 @@
+//! The loop that every pass runs in: a question to the policy, then a step for the rows that take it.
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::policy::{Decision, Gate, HaltingRecord, RowMemory, Stashed};
+
+use super::course::Course;
+use super::judge::{Heard, Judge};
+use super::mixture::Mixture;
+use super::pass::{Pass, Shown, Step};
+use super::{checks, replace_rows, shrink};
+use crate::Result;
+use crate::model::Model;
+
+/// What a pass came to.
+pub(crate) struct Outcome {
+    /// What the coda reads, `[rows, d_model]`: the states at which rows halted, or mixtures of states.
+    pub output: Tensor,
+    /// States after the last step, `[rows, d_model]`.
+    pub states: Tensor,
+    /// Depths, weights, gates and choices, and what the policy stashed.
+    pub record: HaltingRecord,
+    /// The numbers that were compared with a threshold.
+    pub scores: Vec<Scores>,
+    /// Who decided.
+    pub judge: Judge,
+}
+
+/// The numbers that were compared with a threshold in one decision.
+pub(crate) struct Scores {
+    /// Steps taken before it.
+    pub step: usize,
+    /// The rows.
+    pub rows: RowSet,
+    /// A number for each of them; NaN where there is none.
+    pub values: Vec<f64>,
+}
+
+/// Runs `pass` from the states h(0).
+pub(crate) fn drive<'m>(pass: &mut impl Pass<'m>, judge: Judge, first: Tensor) -> Result<Outcome> {
+    let model = pass.model();
+    let rows = pass.layout().rows();
+    let mut course = Course::new(rows);
+    if let Judge::Given { depths, .. } = &judge {
+        course.plan = Some(depths.clone());
+    }
+    let mut run = Run {
+        pass,
+        model,
+        judge,
+        course,
+        memory: RowMemory::default(),
+        states: first,
+        shown: RowSet::all(rows),
+        step: 0,
+        gate: None,
+        keys_values: None,
+        record: HaltingRecord::new(model.max_depth, Vec::new()),
+        scores: Vec::new(),
+        mixture: None,
+    };
+    run.ask()?;
+    while run.step < model.max_depth && run.advance()? {
+        run.ask()?;
+    }
+    run.finish()
+}
+
+/// A pass under way.
+struct Run<'p, 'm, P> {
+    pass: &'p mut P,
+    model: &'m Model,
+    judge: Judge,
+    course: Course,
+    memory: RowMemory,
+    /// States of all rows.
+    states: Tensor,
+    /// The rows that the policy is shown next.
+    shown: RowSet,
+    /// Steps taken.
+    step: usize,
+    /// The gate of the next step for the rows shown last.
+    gate: Option<Gate>,
+    /// What the next step projects keys and values from instead of the states.
+    keys_values: Option<Tensor>,
+    record: HaltingRecord,
+    scores: Vec<Scores>,
+    mixture: Option<Mixture>,
+}
+
+impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
+    /// Asks the policy, if this is a time to.
+    fn ask(&mut self) -> Result<()> {
+        let (model, step) = (self.model, self.step);
+        if !self.judge.asks() || !model.policy.is_asked(step, model.max_depth) || self.shown.is_empty() {
+            return Ok(());
+        }
+        let rows = self.shown.clone();
+        let seen = rows.select(&self.states)?;
+        let shown = Shown { step, rows: &rows, states: &seen, all: &self.states };
+        let Decision { halting, scores, output, carry, gate, keys_values, .. } =
+            self.pass.ask(&shown, &mut self.memory)?;
+        for (name, values) in self.memory.take_stashed() {
+            let stashed = Stashed { step, rows: rows.clone(), values };
+            self.record.stash.entry(name).or_default().push(stashed);
+        }
+        let scores = scores.map(|scores| checks::scores(model, scores, rows.len())).transpose()?;
+        if let Some(output) = output {
+            if self.mixture.is_none() {
+                self.mixture = Some(Mixture::new(&self.states)?);
+            }
+            if let Some(mixture) = &mut self.mixture {
+                mixture.add(model, step, &rows, &output, &self.states)?;
+            }
+        }
+        let heard = Heard { step, rows: &rows, states: &seen };
+        let compared = self.judge.hear(model, &heard, halting, &mut self.course)?;
+        if let Some(values) = scores.or(compared) {
+            self.scores.push(Scores { step, rows: rows.clone(), values });
+        }
+        if let Some(Gate { values, .. }) = &gate {
+            checks::numbers(model, "gates", values, &[rows.len()])?;
+        }
+        self.gate = gate;
+        if let Some(offered) = keys_values {
+            checks::shape(model, "states for keys and values", &offered, seen.dims())?;
+            self.keys_values = Some(replace_rows(&self.states, &rows, &offered)?);
+        }
+        if let Some(carry) = carry {
+            checks::shape(model, "carried states", &carry, seen.dims())?;
+            self.pass.carry(&rows, &carry)?;
+            self.states = replace_rows(&self.states, &rows, &carry)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next step, if a row does or its gate needs it. Returns whether it did.
+    fn advance(&mut self) -> Result<bool> {
+        let next = self.step + 1;
+        let takes = self.course.takes(next);
+        let soft = match &self.judge {
+            Judge::Drawn(drawn) => drawn.soft(next)?,
+            _ => None,
+        };
+        if takes.is_empty() && soft.is_none() && !self.course.wakes {
+            return Ok(false);
+        }
+        let gate = self.gate_of(&takes)?;
+        if !self.judge.asks_all() && !self.course.wakes {
+            shrink(self.model, &mut self.memory, &self.shown, &takes, &self.states)?;
+            self.shown = takes.clone();
+        }
+        let settled = self.course.settled(self.pass.layout(), &takes);
+        let keys_values = self.keys_values.take();
+        let step = Step {
+            number: next,
+            takes: &takes,
+            settled: &settled,
+            wakes: self.course.wakes,
+            gate: gate.as_ref(),
+            soft: soft.as_ref(),
+            keys_values: keys_values.as_ref(),
+        };
+        self.states = self.pass.step(&step, &self.states)?;
+        self.course.stepped(&takes, &settled);
+        self.step = next;
+        Ok(true)
+    }
+
+    /// The gate of the rows that take the next step, of a policy that chose them; records both.
+    fn gate_of(&mut self, takes: &RowSet) -> Result<Option<Gate>> {
+        if self.course.wakes {
+            let mut chosen = vec![false; takes.total()];
+            takes.iter().for_each(|row| chosen[row] = true);
+            self.record.chosen.push(chosen);
+        }
+        let Some(Gate { values, combine }) = self.gate.take() else { return Ok(None) };
+        self.record.gates.push(values.clone());
+        let values = if takes.len() == self.shown.len() {
+            values
+        } else {
+            haltbench_sdk::ops::gather_rows(&values, &takes.places_in(&self.shown))?
+        };
+        Ok(Some(Gate { values, combine }))
+    }
+
+    fn finish(self) -> Result<Outcome> {
+        self.pass.idle(self.step, &self.states)?;
+        let Self { model, judge, course, states, mut record, scores, mixture, .. } = self;
+        record.depths = course.depths;
+        let output = match mixture {
+            None => states.clone(),
+            Some(mixture) => {
+                let (output, weights) = mixture.finish(model)?;
+                record.weights = Some(weights);
+                output
+            }
+        };
+        Ok(Outcome { output, states, record, scores, judge })
+    }
+}

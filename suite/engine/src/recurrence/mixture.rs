@@ -1,0 +1,75 @@
+//! Outputs that are made of the states of several steps.
+
+use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::policy::{Blend, Output};
+
+use super::{checks, replace_rows};
+use crate::Result;
+use crate::model::Model;
+
+/// How far the sum of a token's weights may be from one.
+const TOLERANCE: f64 = 1e-4;
+
+/// The outputs of all rows so far, and the weights that their states have in them.
+pub(super) struct Mixture {
+    output: Tensor,
+    /// Effective weights of the states after 0, 1, ... steps, `[rows]` each.
+    columns: Vec<Tensor>,
+    /// Whether the weights of a row must sum to one.
+    must_sum_to_one: bool,
+}
+
+impl Mixture {
+    /// Outputs of 0 for the rows of `states`, `[rows, d_model]`.
+    pub fn new(states: &Tensor) -> Result<Self> {
+        Ok(Self { output: states.zeros_like()?, columns: Vec::new(), must_sum_to_one: true })
+    }
+
+    /// Adds the states that `rows` have after `step` steps.
+    pub fn add(&mut self, model: &Model, step: usize, rows: &RowSet, output: &Output, states: &Tensor) -> Result<()> {
+        let values = checks::numbers(model, "weights", &output.weight, &[rows.len()])?;
+        if let Some((row, weight)) = rows.iter().zip(values).find(|(_, weight)| *weight < -TOLERANCE) {
+            return Err(model.broken(format!("the weight of row {row} after step {step} is negative: {weight}")));
+        }
+        let nothing = Tensor::zeros((rows.total(), 1), states.dtype(), states.device())?;
+        let weight = replace_rows(&nothing, rows, &output.weight.unsqueeze(1)?)?;
+        if output.blend == Blend::Interpolation {
+            let kept = (weight.neg()? + 1.0)?;
+            self.output = self.output.broadcast_mul(&kept)?;
+            let kept = kept.squeeze(1)?;
+            for column in &mut self.columns {
+                *column = (&*column * &kept)?;
+            }
+        }
+        self.must_sum_to_one &= output.blend == Blend::Mixture;
+        let part = states.broadcast_mul(&weight)?;
+        self.output = (&self.output + part)?;
+        self.fill(step)?;
+        self.columns.push(weight.squeeze(1)?);
+        Ok(())
+    }
+
+    /// No weight for the steps before `step` that have none.
+    fn fill(&mut self, step: usize) -> Result<()> {
+        while self.columns.len() < step {
+            let rows = self.output.dim(0)?;
+            self.columns.push(Tensor::zeros(rows, self.output.dtype(), self.output.device())?);
+        }
+        Ok(())
+    }
+
+    /// The outputs `[rows, d_model]` and the weights `[rows, D + 1]`.
+    pub fn finish(mut self, model: &Model) -> Result<(Tensor, Tensor)> {
+        self.fill(model.max_depth + 1)?;
+        let weights = Tensor::stack(&self.columns, 1)?;
+        if self.must_sum_to_one {
+            let totals = weights.detach().sum(1)?;
+            let totals = checks::numbers(model, "sums of weights", &totals, &[weights.dim(0)?])?;
+            if let Some((row, total)) = totals.iter().enumerate().find(|(_, total)| (*total - 1.0).abs() > TOLERANCE) {
+                return Err(model.broken(format!("the weights of row {row} sum to {total}, not to 1")));
+            }
+        }
+        Ok((self.output, weights))
+    }
+}

@@ -1,0 +1,282 @@
+//! The loop: every step computes every row, and a mask restores what the rows that did not take part had.
+
+use candle_core::{DType, Tensor};
+
+use super::unroll::{choose, keep, not, numbers, replace_rows, sized};
+use super::{Halted, Unroll};
+use crate::error::{Error, Result};
+use crate::key_values::HaltedKeysValues;
+use crate::layout::RowSet;
+use crate::policy::{Blend, Combine, Gate, Halting, HaltingRule, HazardHistory, Policy, RowMemory};
+
+/// Weights of a token may miss one by this much.
+const TOLERANCE: f64 = 1e-6;
+
+/// Runs `policy` from h(0).
+///
+/// A token that rests offers keys and values of its present state (freeze-state), those of the last step it took part in
+/// (latest-kv) or none (skip). Under run-on a token that has halted keeps moving for the sake of its keys and values; of a
+/// policy that chooses rows the step is computed for all, and the results of those that rest are thrown away. Under
+/// latest-kv so is the first step, or a token that rests at once would have nothing to offer.
+pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Result<Halted> {
+    let (rows, max_depth) = (unroll.rows(), unroll.settings.max_depth);
+    let runs_on = unroll.settings.halted == HaltedKeysValues::RunOn;
+    let mut memory = RowMemory::default();
+    let mut depths = vec![0; rows];
+    let mut next = Next { takes: vec![true; rows], plan: None, chooses: false };
+    let mut beliefs = Beliefs { tracks: vec![HazardTrack::default(); rows], scores: None };
+    let mut blended: Option<Blended> = None;
+    let mut gate: Option<(RowSet, Gate)> = None;
+    // What tokens have to show, frozen where they have halted, and what the core reads: the same except under run-on.
+    let (mut shown, mut read) = (start.clone(), start);
+    for step in 0..=max_depth {
+        if step > 0 {
+            let takes = next.at(step);
+            if !takes.contains(&true) && !next.chooses {
+                break;
+            }
+            let none_has_stepped = unroll.settings.halted == HaltedKeysValues::LatestKv && step == 1;
+            let resting = if none_has_stepped { vec![false; rows] } else { not(&takes) };
+            let candidate = unroll.apply(step, &read, &resting)?;
+            let joined = join(gate.take(), &shown, &candidate)?;
+            shown = choose(&takes, &joined, &shown)?;
+            read = if runs_on && !next.chooses { candidate } else { shown.clone() };
+            depths.iter_mut().zip(&takes).for_each(|(depth, takes)| *depth += u32::from(*takes));
+        }
+        if !policy.is_asked(step, max_depth) {
+            continue;
+        }
+        let asked = RowSet::from_mask(&if next.chooses { vec![true; rows] } else { next.takes.clone() });
+        let decision = unroll.look(step, &asked, &shown, |view| policy.decide(view, &mut memory))?;
+        memory.take_stashed();
+        if let Some(scores) = &decision.scores {
+            sized("scores", scores, asked.len())?;
+        }
+        if let Some(output) = &decision.output {
+            let weights = numbers("weights", &output.weight, &[asked.len()])?;
+            let blended = blended.get_or_insert(Blended::new(&shown)?);
+            blended.add(step, &asked, &weights, output.blend, &shown)?;
+        }
+        next.hear(decision.halting, step, &asked, policy.rule(), max_depth, &mut beliefs)?;
+        if let Some(gate) = &decision.gate {
+            numbers("gates", &gate.values, &[asked.len()])?;
+        }
+        gate = decision.gate.map(|gate| (asked.clone(), gate));
+        if let Some(carry) = &decision.carry {
+            let carry = carry.to_dtype(shown.dtype())?;
+            (shown, read) = (replace_rows(&shown, &asked, &carry)?, replace_rows(&read, &asked, &carry)?);
+        }
+        unroll.offer(match &decision.keys_values {
+            Some(offered) => Some(replace_rows(&read, &asked, offered)?),
+            None => None,
+        });
+        if !next.chooses {
+            let goes_on: Vec<bool> = asked.iter().map(|row| next.takes[row]).collect();
+            if next.plan.is_none() {
+                keep(&mut memory, &goes_on, shown.device())?;
+            }
+        }
+    }
+    let expected_depths = beliefs.expected(max_depth);
+    match blended {
+        None => Ok(Halted { states: shown, depths, expected_depths, weights: None }),
+        Some(blended) => {
+            let weights = blended.finish(max_depth)?;
+            if let Some(row) = depths.iter().position(|depth| *depth == 0) {
+                return Err(Error::contract("policy", format!("every token takes a step, but row {row} stops before")));
+            }
+            let mean =
+                |weights: &Vec<f64>| weights.iter().zip(0..).map(|(weight, step)| weight * f64::from(step)).sum();
+            let expected = expected_depths.or_else(|| Some(weights.iter().map(mean).collect()));
+            Ok(Halted { states: blended.output, depths, expected_depths: expected, weights: Some(weights) })
+        }
+    }
+}
+
+/// What `old` and the candidates `new` of all rows come to.
+fn join(gate: Option<(RowSet, Gate)>, old: &Tensor, new: &Tensor) -> Result<Tensor> {
+    let Some((rows, Gate { values, combine })) = gate else { return Ok(new.clone()) };
+    let all = Tensor::zeros((old.dim(0)?, 1), old.dtype(), old.device())?;
+    let values = replace_rows(&all, &rows, &values.unsqueeze(1)?.to_dtype(old.dtype())?)?;
+    Ok(match combine {
+        Combine::Residual => (old + (new - old)?.broadcast_mul(&values)?)?,
+        Combine::Added => (old + new.broadcast_mul(&values)?)?,
+    })
+}
+
+/// Which rows take the steps to come.
+struct Next {
+    takes: Vec<bool>,
+    plan: Option<Vec<u32>>,
+    chooses: bool,
+}
+
+impl Next {
+    fn at(&self, step: usize) -> Vec<bool> {
+        match &self.plan {
+            Some(depths) => depths.iter().map(|depth| *depth as usize >= step).collect(),
+            None => self.takes.clone(),
+        }
+    }
+
+    fn hear(
+        &mut self,
+        halting: Halting,
+        step: usize,
+        asked: &RowSet,
+        rule: HaltingRule,
+        max_depth: usize,
+        beliefs: &mut Beliefs,
+    ) -> Result<()> {
+        let halts = match halting {
+            Halting::GoOn => return Ok(()),
+            Halting::Choose(chosen) => {
+                sized("chosen flags", &chosen, asked.len())?;
+                (self.takes, self.chooses) = (chosen, true);
+                return Ok(());
+            }
+            Halting::Depths(depths) => {
+                sized("depths", &depths, asked.len())?;
+                if let Some(depth) = depths.iter().find(|depth| !(1..=max_depth as u32).contains(depth)) {
+                    return Err(Error::contract("policy", format!("depths are in 1..={max_depth}, found {depth}")));
+                }
+                self.plan = Some(depths);
+                return Ok(());
+            }
+            Halting::Scores(scores) => {
+                let distributions = depth_distribution(&scores, asked.len(), max_depth)?;
+                self.plan = Some(distributions.iter().map(|q| rule.depth(q)).collect());
+                beliefs.scores = Some(distributions);
+                return Ok(());
+            }
+            Halting::Halt(halts) => {
+                sized("halting flags", &halts, asked.len())?;
+                if step == 0 && halts.contains(&true) {
+                    return Err(Error::contract("policy", "every token takes a step, but one stops before"));
+                }
+                halts
+            }
+            Halting::Hazards { logits, halts } => {
+                let logits = numbers("hazards", &logits, &[asked.len()])?;
+                let by_rule: Vec<bool> = asked
+                    .iter()
+                    .zip(logits)
+                    .map(|(row, logit)| beliefs.tracks[row].push(logit, rule, max_depth))
+                    .collect();
+                let halts = halts.unwrap_or(by_rule);
+                sized("halting flags", &halts, asked.len())?;
+                halts
+            }
+        };
+        asked.iter().zip(halts).for_each(|(row, halts)| self.takes[row] &= !halts);
+        Ok(())
+    }
+}
+
+/// Distributions over depths.
+struct Beliefs {
+    tracks: Vec<HazardTrack>,
+    scores: Option<Vec<Vec<f64>>>,
+}
+
+impl Beliefs {
+    fn expected(&self, max_depth: usize) -> Option<Vec<f64>> {
+        match &self.scores {
+            Some(distributions) => Some(distributions.iter().map(|q| expectation(q)).collect()),
+            None => self.tracks.iter().map(|track| track.expected_depth(max_depth)).collect(),
+        }
+    }
+}
+
+/// Outputs that blend the states of several steps.
+struct Blended {
+    output: Tensor,
+    /// Effective weights of the steps, for each row.
+    weights: Vec<Vec<f64>>,
+    must_sum_to_one: bool,
+}
+
+impl Blended {
+    fn new(states: &Tensor) -> Result<Self> {
+        let weights = vec![Vec::new(); states.dim(0)?];
+        Ok(Self { output: states.zeros_like()?, weights, must_sum_to_one: true })
+    }
+
+    fn add(&mut self, step: usize, rows: &RowSet, weights: &[f64], blend: Blend, states: &Tensor) -> Result<()> {
+        self.must_sum_to_one &= blend == Blend::Mixture;
+        let mut share = vec![0.0; rows.total()];
+        rows.iter().zip(weights).for_each(|(row, weight)| share[row] = *weight);
+        let column = |values: Vec<f64>| -> Result<Tensor> {
+            Ok(Tensor::from_vec(values, (rows.total(), 1), states.device())?.to_dtype(states.dtype())?)
+        };
+        if blend == Blend::Interpolation {
+            let kept: Vec<f64> = share.iter().map(|weight| 1.0 - weight).collect();
+            for (weights, kept) in self.weights.iter_mut().zip(&kept) {
+                weights.iter_mut().for_each(|weight| *weight *= kept);
+            }
+            self.output = self.output.broadcast_mul(&column(kept)?)?;
+        }
+        for (weights, share) in self.weights.iter_mut().zip(&share) {
+            weights.resize(step, 0.0);
+            weights.push(*share);
+        }
+        self.output = (&self.output + states.broadcast_mul(&column(share)?)?)?;
+        Ok(())
+    }
+
+    fn finish(&self, max_depth: usize) -> Result<Vec<Vec<f64>>> {
+        let mut all = self.weights.clone();
+        all.iter_mut().for_each(|weights| weights.resize(max_depth + 1, 0.0));
+        // A half-precision run rounds every weight to about three digits.
+        let exact = matches!(self.output.dtype(), DType::F32 | DType::F64);
+        let tolerance = if exact { TOLERANCE } else { 0.02 };
+        for (row, weights) in all.iter().enumerate() {
+            let total: f64 = weights.iter().sum();
+            if self.must_sum_to_one && (total - 1.0).abs() > tolerance {
+                return Err(Error::contract("policy", format!("soft weights sum to one, found {total} in row {row}")));
+            }
+            if let Some(weight) = weights.iter().find(|weight| **weight < -tolerance) {
+                return Err(Error::contract("policy", format!("soft weights are not negative, found {weight}")));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// What one token's hazards have amounted to.
+#[derive(Debug, Clone, Default)]
+pub(in crate::conformance) struct HazardTrack(Option<HazardHistory>);
+
+impl HazardTrack {
+    /// Records the next hazard and says whether `rule` halts the token now.
+    pub fn push(&mut self, logit: f64, rule: HaltingRule, max_depth: usize) -> bool {
+        let history = self.0.get_or_insert_default();
+        history.push(1.0 / (1.0 + (-logit).exp()));
+        history.halts(rule, max_depth)
+    }
+
+    fn expected_depth(&self, max_depth: usize) -> Option<f64> {
+        self.0.as_ref().map(|history| history.expected_depth(max_depth))
+    }
+}
+
+/// Softmax of each row of `scores` `[rows, D]`.
+pub(in crate::conformance) fn depth_distribution(
+    scores: &Tensor,
+    rows: usize,
+    max_depth: usize,
+) -> Result<Vec<Vec<f64>>> {
+    let scores = numbers("scores", scores, &[rows, max_depth])?;
+    let softmax = |scores: &[f64]| {
+        let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+        let powers: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+        let total: f64 = powers.iter().sum();
+        powers.iter().map(|power| power / total).collect()
+    };
+    Ok(scores.chunks(max_depth).map(softmax).collect())
+}
+
+/// Expected depth under the probabilities `q` of the depths 1..=D.
+fn expectation(q: &[f64]) -> f64 {
+    q.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum()
+}

@@ -1,0 +1,181 @@
+//! What an objective sees: a finished training pass with its losses.
+
+use std::sync::Arc;
+
+use candle_core::{D, Device, Tensor};
+
+use super::{HaltingRecord, Progress};
+use crate::error::{Error, Result};
+use crate::layout::{RowSet, TokenLayout};
+use crate::ops::cross_entropy;
+
+/// A finished training pass. Labels reach objectives through it, never decisions.
+pub struct TrainingPass<'a> {
+    /// Depths, distributions, weights, gates and what the policy stashed.
+    pub record: &'a HaltingRecord,
+    /// Which row is which token.
+    pub layout: &'a TokenLayout,
+    /// The rows under the loss: those that predict an answer token.
+    pub answers: &'a RowSet,
+    /// The targets of these rows.
+    pub targets: &'a Arc<Vec<u32>>,
+    /// States of all rows after 0, 1, ... steps, `[rows, d_model]`, with gradients. A token that has halted keeps its state.
+    pub states: &'a [Tensor],
+    /// How far training has come.
+    pub progress: Progress,
+    /// The loss of the recipe at each of `answers`, in nats, `[answers]`: cross-entropy at the states that the recipe names.
+    pub losses: Tensor,
+    /// Logits of `answers` after a number of steps, `[answers, vocabulary]`.
+    pub read_out: &'a dyn Fn(usize) -> Result<Tensor>,
+}
+
+impl TrainingPass<'_> {
+    /// States of all rows after `step` steps, `[rows, d_model]`, with gradients.
+    ///
+    /// # Errors
+    /// If the pass was not unrolled that far.
+    pub fn states(&self, step: usize) -> Result<&Tensor> {
+        self.states.get(step).ok_or_else(|| {
+            let expected = format!("a step of the pass, 0 to {}", self.states.len().saturating_sub(1));
+            Error::invalid("step of an objective", expected, step)
+        })
+    }
+
+    /// Logits of the answers after `step` steps, `[answers, vocabulary]`, without gradients.
+    ///
+    /// # Errors
+    /// If the pass was not unrolled that far.
+    pub fn logits(&self, step: usize) -> Result<Tensor> {
+        self.states(step)?;
+        Ok((self.read_out)(step)?.detach())
+    }
+
+    /// Cross-entropy of each answer after `step` steps, in nats, `[answers]`, without gradients.
+    ///
+    /// # Errors
+    /// If the pass was not unrolled that far.
+    pub fn step_losses(&self, step: usize) -> Result<Tensor> {
+        Ok(cross_entropy(&self.logits(step)?, self.targets)?.detach())
+    }
+
+    /// The token predicted for each answer after `step` steps; of equal logits the first.
+    ///
+    /// # Errors
+    /// If the pass was not unrolled that far.
+    pub fn predictions(&self, step: usize) -> Result<Vec<u32>> {
+        Ok(self.logits(step)?.argmax(D::Minus1)?.to_device(&Device::Cpu)?.to_vec1()?)
+    }
+
+    /// Whether each answer is predicted rightly after `step` steps.
+    ///
+    /// # Errors
+    /// If the pass was not unrolled that far.
+    pub fn right(&self, step: usize) -> Result<Vec<bool>> {
+        Ok(self.predictions(step)?.iter().zip(self.targets.iter()).map(|(found, target)| found == target).collect())
+    }
+
+    /// `values`, one for each answer, as a constant tensor `[answers]` of the losses' type.
+    ///
+    /// # Errors
+    /// If there are not as many values as answers.
+    pub fn constant(&self, values: Vec<f64>) -> Result<Tensor> {
+        Ok(Tensor::from_vec(values, self.answers.len(), self.losses.device())?.to_dtype(self.losses.dtype())?)
+    }
+}
+
+/// What training minimises: the mean of `answers` plus the mean of `tokens`.
+pub struct Objective {
+    /// Cost of each answer token, `[answers]`.
+    pub answers: Tensor,
+    /// Cost of each token, prompt included, `[rows]`. The warm-up of the regulariser scales it.
+    pub tokens: Option<Tensor>,
+}
+
+impl Objective {
+    /// The mean over the rows where `mask` is true of `costs` `[rows]`, as a cost of each token: its mean over all rows is
+    /// that mean. `None` where no row is in the mask.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn mean_over(costs: &Tensor, mask: &[bool]) -> Result<Option<Tensor>> {
+        let count = mask.iter().filter(|is_in| **is_in).count();
+        if count == 0 {
+            return Ok(None);
+        }
+        let share = mask.len() as f64 / count as f64;
+        let weights: Vec<f64> = mask.iter().map(|is_in| if *is_in { share } else { 0.0 }).collect();
+        let weights = Tensor::from_vec(weights, mask.len(), costs.device())?.to_dtype(costs.dtype())?;
+        Ok(Some((costs * weights)?))
+    }
+
+    /// The sum of two costs of each token.
+    ///
+    /// # Errors
+    /// If their shapes differ.
+    pub fn add(first: Option<Tensor>, second: Option<Tensor>) -> Result<Option<Tensor>> {
+        Ok(match (first, second) {
+            (Some(first), Some(second)) => Some((first + second)?),
+            (first, second) => first.or(second),
+        })
+    }
+}
+
+/// Softplus, ln(1 + e^x), without overflow: max(x, 0) + ln(1 + e^-|x|).
+///
+/// # Errors
+/// If a tensor operation fails.
+pub fn softplus(x: &Tensor) -> Result<Tensor> {
+    let zero = x.zeros_like()?;
+    Ok((x.maximum(&zero)? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?)
+}
+
+/// Binary cross-entropy of sigmoid(`logits`) and `targets` in [0, 1], in nats, element by element: softplus(x) - x y, which
+/// neither overflows nor takes the logarithm of 0.
+///
+/// # Errors
+/// If shapes differ.
+pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    Ok((softplus(logits)? - (logits * targets)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Var};
+
+    use super::*;
+
+    #[test]
+    fn binary_cross_entropy_is_exact_far_out() {
+        let logits = Tensor::new(&[0.0f64, 2.0, -2.0, 800.0, -800.0], &Device::Cpu).unwrap();
+        let targets = Tensor::new(&[1.0f64, 0.25, 1.0, 0.0, 0.0], &Device::Cpu).unwrap();
+        let found: Vec<f64> = binary_cross_entropy(&logits, &targets).unwrap().to_vec1().unwrap();
+        // -y ln s(x) - (1 - y) ln(1 - s(x)), where that can be computed.
+        let naive = |x: f64, y: f64| {
+            let s = 1.0 / (1.0 + (-x).exp());
+            -y * s.ln() - (1.0 - y) * (1.0 - s).ln()
+        };
+        for (found, expected) in found.iter().zip([naive(0.0, 1.0), naive(2.0, 0.25), naive(-2.0, 1.0), 800.0, 0.0]) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn its_gradient_is_the_sigmoid_minus_the_target() {
+        let logits = Var::new(&[0.3f64, -1.5, 40.0], &Device::Cpu).unwrap();
+        let targets = Tensor::new(&[1.0f64, 0.25, 0.0], &Device::Cpu).unwrap();
+        let loss = binary_cross_entropy(logits.as_tensor(), &targets).unwrap().sum_all().unwrap();
+        let gradient: Vec<f64> = loss.backward().unwrap().get(&logits).unwrap().to_vec1().unwrap();
+        for (found, (x, y)) in gradient.iter().zip([(0.3f64, 1.0), (-1.5, 0.25), (40.0, 0.0)]) {
+            assert!((found - (1.0 / (1.0 + (-x).exp()) - y)).abs() < 1e-12, "{gradient:?}");
+        }
+    }
+
+    #[test]
+    fn a_mean_over_some_rows_is_a_mean_over_all() {
+        let costs = Tensor::new(&[1.0f64, 2.0, 4.0, 8.0], &Device::Cpu).unwrap();
+        let mean = Objective::mean_over(&costs, &[true, false, true, false]).unwrap().unwrap();
+        assert_eq!(mean.mean_all().unwrap().to_scalar::<f64>().unwrap(), 2.5);
+        assert!(Objective::mean_over(&costs, &[false; 4]).unwrap().is_none());
+        assert_eq!(mean.dtype(), DType::F64);
+    }
+}
