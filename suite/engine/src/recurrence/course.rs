@@ -8,6 +8,8 @@ pub(super) struct Course {
     pub running: Vec<bool>,
     /// Steps that each row has taken.
     pub depths: Vec<u32>,
+    /// The last step that each row took; 0 before it takes one.
+    pub last: Vec<u32>,
     /// The depth of each row, where all are known.
     pub plan: Option<Vec<u32>>,
     /// Whether the policy chooses rows before every step, so that a row that rests may be woken.
@@ -22,6 +24,7 @@ impl Course {
         Self {
             running: vec![true; rows],
             depths: vec![0; rows],
+            last: vec![0; rows],
             plan: None,
             wakes: false,
             unprojected: vec![true; rows],
@@ -50,11 +53,12 @@ impl Course {
         RowSet::from_mask(&seen)
     }
 
-    /// Records that `takes` have taken a step and that the states of `settled` were projected in it.
-    pub fn stepped(&mut self, takes: &RowSet, settled: &RowSet) {
+    /// Records that `takes` have taken step `step` and that the states of `settled` were projected in it.
+    pub fn stepped(&mut self, step: usize, takes: &RowSet, settled: &RowSet) {
         settled.iter().for_each(|row| self.unprojected[row] = false);
         for row in takes.iter() {
             self.depths[row] += 1;
+            self.last[row] = step as u32;
             self.unprojected[row] = true;
         }
     }

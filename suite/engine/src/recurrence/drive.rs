@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     pub states: Tensor,
     /// Depths, weights, gates and choices, and what the policy stashed.
     pub record: HaltingRecord,
+    /// The last step that each row took.
+    pub last: Vec<u32>,
     /// The numbers that were compared with a threshold.
     pub scores: Vec<Scores>,
     /// Who decided.
@@ -146,7 +148,9 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             return Ok(false);
         }
         let gate = self.gate_of(&takes)?;
-        if !self.judge.asks_all() && !self.course.wakes {
+        // What a row that has stopped would add to its output is not asked.
+        let asks_all = self.judge.asks_all() && self.mixture.is_none();
+        if !asks_all && !self.course.wakes {
             shrink(self.model, &mut self.memory, &self.shown, &takes, &self.states)?;
             self.shown = takes.clone();
         }
@@ -162,7 +166,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             keys_values: keys_values.as_ref(),
         };
         self.states = self.pass.step(&step, &self.states)?;
-        self.course.stepped(&takes, &settled);
+        self.course.stepped(next, &takes, &settled);
         self.step = next;
         Ok(true)
     }
@@ -196,6 +200,6 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
                 output
             }
         };
-        Ok(Outcome { output, states, record, scores, judge })
+        Ok(Outcome { output, states, record, last: course.last, scores, judge })
     }
 }

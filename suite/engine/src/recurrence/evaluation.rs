@@ -143,15 +143,15 @@ impl<'a> Evaluation<'a> {
         let layout = &batch.layout;
         let decided = Decided::new(&outcome, batch.rows(), model.max_depth)?;
         let beliefs = decided.beliefs();
-        let Outcome { output, record, .. } = outcome;
+        let Outcome { output, record, last, .. } = outcome;
         let (depths, wanted) = (record.depths, &batch.readout);
         let known = match &record.weights {
-            None => self.readouts.known(model, layout, &depths, wanted),
+            None => self.readouts.known(model, layout, &last, wanted),
             // An output that mixes states is none of those that were read.
             Some(_) => RowSet::none(batch.rows()),
         };
         let read = |rows: &RowSet| Ok(model.backbone.coda(&output, layout, rows, None)?);
-        let logits = self.readouts.finish(wanted, &known, &depths, read)?;
+        let logits = self.readouts.finish(wanted, &known, &last, read)?;
         self.bill.answer(wanted, &known);
         let probabilities = softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?.to_device(&Device::Cpu)?;
         let vocabulary = probabilities.dim(1)?.max(1);

@@ -25,16 +25,18 @@ impl Readouts {
         self.0.push(Readout { step, rows: rows.clone(), logits });
     }
 
-    /// The rows of `wanted` whose logits at `depths` are known: they were read out after their last step, when all that the
-    /// coda sees of earlier tokens was final too.
-    pub fn known(&self, model: &Model, layout: &TokenLayout, depths: &[u32], wanted: &RowSet) -> RowSet {
+    /// The rows of `wanted` whose final logits are known: they were read out after the `last` step that they took, when all
+    /// that the coda sees of earlier tokens was final too.
+    pub fn known(&self, model: &Model, layout: &TokenLayout, last: &[u32], wanted: &RowSet) -> RowSet {
         let cost = model.backbone.cost();
         let sees_others = cost.coda.per_key > 0.0 || cost.readout.per_key > 0.0;
         let mut known = vec![false; layout.rows()];
         for readout in &self.0 {
-            let is_final = |row: usize| depths[row] as usize <= readout.step;
-            for row in readout.rows.iter().filter(|row| depths[*row] as usize == readout.step) {
-                known[row] = !sees_others || (layout.start(row)..=row).all(is_final);
+            let is_final = |row: usize| last[row] as usize <= readout.step;
+            // Of tokens that were decoded earlier a read-out sees states after as many steps, not final ones.
+            let is_whole = |row: usize| layout.position(layout.start(row)) == 0;
+            for row in readout.rows.iter().filter(|row| last[*row] as usize <= readout.step) {
+                known[row] = !sees_others || (is_whole(row) && (layout.start(row)..=row).all(is_final));
             }
         }
         let mut both = vec![false; layout.rows()];
@@ -42,12 +44,12 @@ impl Readouts {
         RowSet::from_mask(&both)
     }
 
-    /// The logits of `wanted` at `depths`, `[wanted.len(), vocabulary]`; `read` gives those that are not known.
+    /// The final logits of `wanted`, `[wanted.len(), vocabulary]`; `read` gives those that are not known.
     pub fn finish(
         &self,
         wanted: &RowSet,
         known: &RowSet,
-        depths: &[u32],
+        last: &[u32],
         read: impl Fn(&RowSet) -> Result<Tensor>,
     ) -> Result<Tensor> {
         if known.is_empty() {
@@ -67,7 +69,7 @@ impl Readouts {
         known.iter().for_each(|row| is_known[row] = true);
         for readout in &self.0 {
             let mut taken = vec![false; wanted.total()];
-            for row in readout.rows.iter().filter(|row| is_known[*row] && depths[*row] as usize == readout.step) {
+            for row in readout.rows.iter().filter(|row| is_known[*row] && last[*row] as usize <= readout.step) {
                 taken[row] = true;
             }
             let taken = RowSet::from_mask(&taken);
