@@ -111,6 +111,7 @@ pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Re
         targets: &batch.targets,
         states,
         progress,
+        recipe: model.recipe,
         losses,
         read_out: &read_out,
     };

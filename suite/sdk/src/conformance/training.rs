@@ -7,7 +7,7 @@ use super::policy::Bench;
 use super::reference::numbers;
 use super::trajectory::Trajectory;
 use crate::error::Result;
-use crate::policy::{HaltingRecord, Phase, Policy, PolicyKind, Progress};
+use crate::policy::{HaltingRecord, Phase, Policy, PolicyKind, Progress, Recipe};
 
 /// Numbers of each variable whose gradient is held against a finite difference.
 const ELEMENTS: usize = 6;
@@ -30,7 +30,8 @@ pub(super) fn check(bench: &Bench) {
     if trains {
         learns(bench, &trajectory, &policy, &record);
     }
-    let objective = || differentiable(&trajectory, &bench.policy(&[]));
+    let recipes: Vec<Recipe> = bench.declaration.stages(bench.parameters()).iter().map(|stage| stage.recipe).collect();
+    let objective = || differentiable(&trajectory, &bench.policy(&[]), &recipes);
     if regulariser.is_some() || trains || policy.kind() == PolicyKind::Soft {
         let promise = "gradients of its objective, its regulariser and its weights are those of finite differences";
         check_gradient(&bench.subject, promise, &bench.deciders, ELEMENTS, &objective);
@@ -39,11 +40,13 @@ pub(super) fn check(bench: &Bench) {
 }
 
 /// The objective, the regulariser and a soft policy's weights as one number.
-fn differentiable(trajectory: &Trajectory, policy: &Policy) -> Result<Tensor> {
+fn differentiable(trajectory: &Trajectory, policy: &Policy, recipes: &[Recipe]) -> Result<Tensor> {
     let record = trajectory.record(policy)?;
-    let objective = trajectory.objective(policy)?;
-    let parts = [policy.regulariser(&record)?, record.weights];
-    Ok((sum(parts.into_iter().flatten())? + objective)?)
+    let mut total = sum([policy.regulariser(&record)?, record.weights].into_iter().flatten())?;
+    for recipe in recipes {
+        total = (total + trajectory.objective(policy, *recipe)?)?;
+    }
+    Ok(total)
 }
 
 /// Some variable of a policy that is trained has a gradient.
@@ -56,7 +59,9 @@ fn learns(bench: &Bench, trajectory: &Trajectory, policy: &Policy, record: &Halt
     let slopes = || {
         let parts = [policy.regulariser(record)?, record.log_distribution.clone(), record.weights.clone()];
         let parts = sum(parts.into_iter().flatten().chain(record.gates.iter().cloned()))?;
-        gradients(&(parts + trajectory.objective(policy)?)?, &variables)
+        let recipes = bench.declaration.stages(bench.parameters());
+        let last = recipes.last().map_or(bench.declaration.recipe, |stage| stage.recipe);
+        gradients(&(parts + trajectory.objective(policy, last)?)?, &variables)
     };
     let slopes = bench.subject.expect(promise, slopes());
     let finite = slopes.iter().flatten().all(|slope| slope.is_finite());

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::layout::RowSet;
 use crate::ops::cross_entropy;
 use crate::policy::{
-    Halting, HaltingRecord, HaltingRule, Objective, Phase, Policy, PolicyKind, Progress, RowMemory, Stashed,
+    Halting, HaltingRecord, HaltingRule, Objective, Phase, Policy, PolicyKind, Progress, Recipe, RowMemory, Stashed,
     TrainingPass,
 };
 
@@ -114,8 +114,8 @@ impl<'a> Trajectory<'a> {
         Ok(record)
     }
 
-    /// The policy's objective as one number, on rows that are answers at every other place, where losses are constants.
-    pub fn objective(&self, policy: &Policy) -> Result<Tensor> {
+    /// The policy's objective under `recipe` as one number, on rows that are answers at every other place, where losses are constants.
+    pub fn objective(&self, policy: &Policy, recipe: Recipe) -> Result<Tensor> {
         let record = self.record(policy)?;
         let layout = self.unroll.layout();
         let answers = RowSet::from_mask(&(0..layout.rows()).map(|row| row % 2 == 0).collect::<Vec<bool>>());
@@ -136,6 +136,7 @@ impl<'a> Trajectory<'a> {
             targets: &targets,
             states: &self.states,
             progress: Progress { step: 1, total: 4 },
+            recipe,
             losses,
             read_out: &read_out,
         };

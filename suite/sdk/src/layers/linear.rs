@@ -28,7 +28,15 @@ impl Linear {
     /// # Errors
     /// If a stored weight has another shape.
     pub fn with_bias(inputs: usize, outputs: usize, variables: VarBuilder) -> Result<Self> {
-        let bias = variables.get_with_hints(outputs, "bias", Init::Const(0.0))?;
+        Self::with_bias_from(0.0, inputs, outputs, variables)
+    }
+
+    /// A layer with a bias that starts at `bias`.
+    ///
+    /// # Errors
+    /// If a stored weight has another shape.
+    pub fn with_bias_from(bias: f64, inputs: usize, outputs: usize, variables: VarBuilder) -> Result<Self> {
+        let bias = variables.get_with_hints(outputs, "bias", Init::Const(bias))?;
         Ok(Self { bias: Some(bias), ..Self::new(inputs, outputs, variables)? })
     }
 

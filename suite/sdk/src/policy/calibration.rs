@@ -28,6 +28,31 @@ pub struct CalibrationToken {
 }
 
 impl CalibrationTrace {
+    /// Learn-then-Test over 21 thresholds from 1 down to 0 for a policy that halts a token at the first step whose score
+    /// reaches `threshold_at(threshold, position)`. The loss of a sequence is the share of its answers whose prediction at
+    /// their exit differs from that of step D. Gives the smallest `threshold` accepted, or 2, which no confidence reaches,
+    /// and how many were `accepted`.
+    pub fn learn_then_test(&self, tolerated: f64, level: f64, threshold_at: impl Fn(f64, usize) -> f64) -> Calibrated {
+        let candidates: Vec<f64> = (0..=20).map(|step| 1.0 - f64::from(step) / 20.0).collect();
+        let losses: Vec<Vec<f64>> = candidates
+            .iter()
+            .map(|threshold| {
+                self.mean_per_sequence(|token| {
+                    let least = threshold_at(*threshold, token.position);
+                    let reaches = |score: &Option<f64>| score.is_some_and(|score| score >= least);
+                    let exit = token.scores.iter().position(reaches).unwrap_or(token.predictions.len() - 1);
+                    f64::from(u8::from(Some(&token.predictions[exit]) != token.predictions.last()))
+                })
+            })
+            .collect();
+        let items = losses[0].len();
+        let means: Vec<f64> = losses.iter().map(|losses| losses.iter().sum::<f64>() / items.max(1) as f64).collect();
+        let accepted = learn_then_test(&means, items, tolerated, level);
+        let threshold = accepted.checked_sub(1).map_or(2.0, |last| candidates[last]);
+        let named = |name: &str, value| (name.to_owned(), value);
+        Calibrated::from([named("threshold", threshold), named("accepted", accepted as f64)])
+    }
+
     /// The mean over the tokens of each sequence of `loss`, in the order of the sequences.
     pub fn mean_per_sequence(&self, loss: impl Fn(&CalibrationToken) -> f64) -> Vec<f64> {
         let mut sums: BTreeMap<usize, (f64, u32)> = BTreeMap::new();
@@ -42,3 +67,11 @@ impl CalibrationTrace {
 
 /// What a policy chose on the calibration split, by name; it is recorded with the result.
 pub type Calibrated = BTreeMap<String, f64>;
+
+/// How many of the candidates, safest first, Learn-then-Test accepts (Angelopoulos et al. 2021, arXiv 2110.01052, with
+/// fixed-sequence testing; CALM, arXiv 2207.07061): candidates are tested in turn until one fails. A candidate with the mean
+/// loss m over n calibration items passes if the Hoeffding p-value exp(-2 n max(0, `tolerated` - m)^2) is at most `level`.
+pub fn learn_then_test(mean_losses: &[f64], items: usize, tolerated: f64, level: f64) -> usize {
+    let p_value = |mean: f64| (-2.0 * items as f64 * (tolerated - mean).max(0.0).powi(2)).exp();
+    mean_losses.iter().take_while(|mean| p_value(**mean) <= level).count()
+}

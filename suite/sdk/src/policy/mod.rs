@@ -82,7 +82,7 @@ mod view;
 
 use std::ops::{Deref, DerefMut};
 
-pub use calibration::{Calibrated, CalibrationToken, CalibrationTrace};
+pub use calibration::{Calibrated, CalibrationToken, CalibrationTrace, learn_then_test};
 pub use decision::{Blend, Combine, Decision, Gate, Halting, Output};
 pub use declaration::{Example, PolicyContext, PolicyDeclaration, PolicyKind, Role, Source};
 pub use early::{EarlyDecision, EarlyPolicy};
@@ -92,7 +92,7 @@ pub use online::{OnlineDecision, OnlinePolicy};
 pub use recipe::{LossAt, Per, Recipe, RecipeStage, StepWeights, Trains, Unroll};
 pub use record::{HaltingRecord, SourceDepths, SourceToken, Stashed};
 pub use rule::{HaltingRule, HazardHistory};
-pub use select::{SelectPolicy, Selection};
+pub use select::{SelectPolicy, Selection, largest_of_sequences};
 pub use soft::{SoftDecision, SoftPolicy};
 pub use training_pass::{Objective, TrainingPass, binary_cross_entropy, softplus};
 pub use view::{Phase, Privileged, Progress, RowMemory, View};

@@ -55,6 +55,17 @@ impl HaltingRecord {
     }
 }
 
+impl Stashed {
+    /// The values of a stash of one number for each row, `[total]`, with 0 for the rows that the decision was not about.
+    ///
+    /// # Errors
+    /// If `values` are not of the shape `[rows.len()]`.
+    pub fn over_all_rows(&self) -> crate::Result<Tensor> {
+        let nothing = Tensor::zeros(self.rows.total(), self.values.dtype(), self.values.device())?;
+        Ok(nothing.index_add(&self.rows.tensor(self.values.device())?, &self.values, 0)?)
+    }
+}
+
 /// A token of a pass that has already been made, with the depth it was given.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SourceToken {

@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use super::halting_policy::{forward_training_and_cost, training_and_cost};
 use super::{Combine, Decision, Gate, Halting, HaltingPolicy, RowMemory, View};
 use crate::error::Result;
+use crate::layout::TokenLayout;
 
 /// Which rows take part in a step.
 pub struct Selection {
@@ -23,6 +24,21 @@ impl Selection {
     pub fn new(chosen: Vec<bool>) -> Self {
         Self { chosen, gate: None, combine: Combine::Residual, scores: None }
     }
+}
+
+/// Of each sequence the max(1, floor(`share` S)) rows of `candidates` with the largest `values`, the first of equal ones,
+/// where S is the number of the sequence's tokens.
+pub fn largest_of_sequences(layout: &TokenLayout, values: &[f64], candidates: &[bool], share: f64) -> Vec<bool> {
+    let mut chosen = vec![false; values.len()];
+    for sequence in 0..layout.sequences() {
+        let rows = layout.rows_of(sequence);
+        // Thirds are not exact: a share that misses a whole number by rounding counts as that number.
+        let most = ((share * rows.len() as f64 + 1e-9) as usize).max(1);
+        let mut order: Vec<usize> = rows.filter(|row| candidates[*row]).collect();
+        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
+        order.iter().take(most).for_each(|row| chosen[*row] = true);
+    }
+    chosen
 }
 
 /// Chooses positions per step.
@@ -54,4 +70,21 @@ impl<P: SelectPolicy> HaltingPolicy for Select<P> {
     }
 
     forward_training_and_cost!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_candidates_of_each_sequence_are_chosen() {
+        let layout = TokenLayout::new(&[4, 1, 3], &[0, 1, 2]).unwrap();
+        let values = [0.1, 3.0, 2.0, 2.0, -1.0, 5.0, 4.0, 6.0];
+        let mut candidates = [true; 8];
+        candidates[1] = false;
+        let chosen = largest_of_sequences(&layout, &values, &candidates, 0.5);
+        assert_eq!(chosen, [false, false, true, true, true, false, false, true]);
+        let third = largest_of_sequences(&layout, &values, &[true; 8], 1.0 / 3.0);
+        assert_eq!(third, [false, true, false, false, true, false, false, true]);
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Device, Tensor};
 
-use super::{HaltingRecord, Progress};
+use super::{HaltingRecord, Progress, Recipe};
 use crate::error::{Error, Result};
 use crate::layout::{RowSet, TokenLayout};
 use crate::ops::cross_entropy;
@@ -23,6 +23,8 @@ pub struct TrainingPass<'a> {
     pub states: &'a [Tensor],
     /// How far training has come.
     pub progress: Progress,
+    /// How this stage trains.
+    pub recipe: Recipe,
     /// The loss of the recipe at each of `answers`, in nats, `[answers]`: cross-entropy at the states that the recipe names.
     pub losses: Tensor,
     /// Logits of `answers` after a number of steps, `[answers, vocabulary]`.

@@ -190,6 +190,15 @@ impl RowMemory {
         self.carried.insert(name, tensor.clone())
     }
 
+    /// Like [`replace`](Self::replace), for what has been stored since [`OnlinePolicy::init`](super::OnlinePolicy::init).
+    ///
+    /// # Errors
+    /// If nothing was stored as `name` before.
+    pub fn replaced(&mut self, name: &'static str, tensor: &Tensor) -> Result<Tensor> {
+        self.replace(name, tensor)
+            .ok_or_else(|| Error::contract("policy", format!("its memory has no `{name}`: it was never stored before")))
+    }
+
     /// Keeps `tensor`, `[rows, ...]` of the present view, for the objective of training: [`HaltingRecord::stashed`] has one
     /// entry for each decision.
     ///

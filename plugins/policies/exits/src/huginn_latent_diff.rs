@@ -1,4 +1,4 @@
-//! `latent-difference`: Huginn's exit, once a state has all but stopped moving.
+//! `huginn-latent-diff`: Huginn's exit, once a state has all but stopped moving.
 
 use haltbench_sdk::prelude::*;
 
@@ -31,29 +31,27 @@ One subtraction and two norms for every executed step of a token.",
         },
         expect: "0.020000",
     }],
-    ..PolicyDeclaration::new("latent-difference", PolicyKind::Online, build)
+    ..PolicyDeclaration::new("huginn-latent-diff", PolicyKind::Online, build)
 };
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-struct LatentDifference {
+struct LatentDiff {
     threshold: f64,
 }
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::online(LatentDifference { threshold: context.parameters.real("threshold")? }))
+    Ok(Policy::online(LatentDiff { threshold: context.parameters.real("threshold")? }))
 }
 
-impl OnlinePolicy for LatentDifference {
+impl OnlinePolicy for LatentDiff {
     fn init(&self, view: &View, memory: &mut RowMemory) -> Result<()> {
         memory.replace("state", view.states());
         Ok(())
     }
 
     fn observe(&self, view: &View, memory: &mut RowMemory) -> Result<OnlineDecision> {
-        let previous = memory.replace("state", view.states());
-        let previous =
-            previous.ok_or_else(|| Error::contract("latent-difference", "is asked before it has seen h(0)"))?;
+        let previous = memory.replaced("state", view.states())?;
         let scores = relative_steps(view.states(), &previous)?;
         let halts = scores.iter().map(|score| *score < self.threshold).collect();
         Ok(OnlineDecision::Scored { scores, halts })

@@ -1,0 +1,84 @@
+//! `act`: Graves' adaptive computation time.
+
+use haltbench_sdk::candle_nn::ops::sigmoid;
+use haltbench_sdk::layers::Linear;
+use haltbench_sdk::prelude::*;
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "ACT: halting units add up to one; the output is the mean of a token's states under them.",
+    documentation: "\
+## What it computes
+
+h(d) = sigmoid(w·s(d) + b) after step d. With N the first step at which the sum of h reaches 1 - `epsilon`, or D, the weights
+are h(1), ..., h(N-1) and the remainder R = 1 - h(1) - ... - h(N-1); the output is the mean of s(1), ..., s(N) under them.
+
+## When it halts
+
+After N steps.
+
+## Objective
+
+`tau` · (N + R), averaged over all tokens. N has no gradient: the cost of a halting unit before N falls with it, and h(N) has
+none. A token that halts at once costs 2.
+
+## Cost
+
+One dot product for every executed step of a token.",
+    reference: "Graves 2016, arXiv 1603.08983, eqs. 5 to 14; halting at >= 1 - epsilon",
+    parameters: &[
+        ParameterSpec::real("tau", 0.01, (0.0, 1e6), "weight of the ponder cost"),
+        ParameterSpec::real("epsilon", 0.01, (0.0, 0.999), "what the sum of the halting units may lack to one"),
+        ParameterSpec::real("bias", 1.0, (-100.0, 100.0), "what b starts at: 1 halts after two steps"),
+    ],
+    ..PolicyDeclaration::new("act", PolicyKind::Soft, |context| {
+        let parameters = context.parameters;
+        let (bias, variables) = (parameters.real("bias")?, context.variables.pp("halting"));
+        Ok(Policy::soft(Act {
+            halting: Linear::with_bias_from(bias, context.d_model, 1, variables)?,
+            tau: parameters.real("tau")?,
+            full: 1.0 - parameters.real("epsilon")?,
+        }))
+    })
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+struct Act {
+    halting: Linear,
+    tau: f64,
+    full: f64,
+}
+
+impl SoftPolicy for Act {
+    fn weigh(&self, view: &View, memory: &mut RowMemory) -> Result<SoftDecision> {
+        let rows = view.rows().len();
+        let zero = Tensor::zeros(rows, view.states().dtype(), view.states().device())?;
+        if view.step() == 0 {
+            memory.replace("sum", &zero);
+            return Ok(SoftDecision::new(zero, vec![true; rows]));
+        }
+        let unit = sigmoid(&self.halting.forward(view.states())?.squeeze(1)?)?;
+        let before = memory.get("sum").cloned().unwrap_or(zero);
+        let sum = (&before + &unit)?;
+        memory.replace("sum", &sum);
+        let sums: Vec<f64> = sum.to_dtype(DType::F64)?.to_vec1()?;
+        let goes_on: Vec<bool> = sums.iter().map(|sum| *sum < self.full && !view.is_last()).collect();
+        let mask: Vec<u8> = goes_on.iter().map(|goes_on| u8::from(*goes_on)).collect();
+        let mask = Tensor::from_vec(mask, rows, unit.device())?;
+        Ok(SoftDecision::new(mask.where_cond(&unit, &before.affine(-1.0, 1.0)?)?, goes_on))
+    }
+
+    fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
+        let Some(weights) = &record.weights else { return Ok(None) };
+        let depths = record.depths.iter();
+        let columns = Tensor::from_vec(depths.clone().copied().collect(), (record.depths.len(), 1), weights.device())?;
+        let steps: Vec<f64> = depths.map(|depth| f64::from(*depth)).collect();
+        let steps = Tensor::from_vec(steps, record.depths.len(), weights.device())?.to_dtype(weights.dtype())?;
+        Ok(Some(((weights.gather(&columns, 1)?.squeeze(1)? + steps)? * self.tau)?))
+    }
+
+    fn decision_flops(&self, d_model: usize) -> f64 {
+        2.0 * d_model as f64
+    }
+}

@@ -1,0 +1,101 @@
+//! `ut-act`: the per-position adaptive computation time of the Universal Transformer.
+
+use haltbench_sdk::candle_nn::ops::sigmoid;
+use haltbench_sdk::layers::Linear;
+use haltbench_sdk::prelude::*;
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "Universal-Transformer ACT: a halting probability before each step weighs the state after it.",
+    documentation: "\
+## What it computes
+
+Before step d, p = sigmoid(w·h(d-1) + b) and H is the sum of p so far. While H + p <= 1 - `epsilon` the state h(d) gets the
+weight p; the step at which the sum would pass is the last, and its state gets the remainder 1 - H. `accumulated` adds
+weight · h(d) to the output; `basic`, as in the authors' code, takes weight · h(d) + (1 - weight) · output, whose effective
+weights do not sum to one. Without `force_remainder` a token that reaches D gets p instead of the remainder there.
+
+## When it halts
+
+After that step. In the authors' code halted positions keep moving: `halted_keys_values = \"run-on\"`.
+
+## Objective
+
+`tau` times the number of steps and the remainder, averaged over all tokens; the number of steps has no gradient.
+
+## Cost
+
+One dot product for every executed step of a token.",
+    reference: "Dehghani et al. 2018, arXiv 1807.03819, appendix C; tensor2tensor, universal_transformer_act",
+    parameters: &[
+        ParameterSpec::choice("output", "accumulated", &["accumulated", "basic"], "how weights make the output"),
+        ParameterSpec::flag("force_remainder", true, "whether step D takes what is left of the weight"),
+        ParameterSpec::real("tau", 0.01, (0.0, 1e6), "weight of the ponder cost"),
+        ParameterSpec::real("epsilon", 0.01, (0.0, 0.999), "what the sum of probabilities may lack to one"),
+        ParameterSpec::real("bias", 1.0, (-100.0, 100.0), "what b starts at: 1 halts after two steps"),
+    ],
+    ..PolicyDeclaration::new("ut-act", PolicyKind::Soft, |context| {
+        let parameters = context.parameters;
+        let (bias, variables) = (parameters.real("bias")?, context.variables.pp("halting"));
+        let forces = parameters.flag("force_remainder")?;
+        Ok(Policy::soft(UtAct {
+            halting: Linear::with_bias_from(bias, context.d_model, 1, variables)?,
+            blend: match parameters.text("output")? {
+                "basic" => Blend::Interpolation,
+                _ if forces => Blend::Mixture,
+                _ => Blend::Sum,
+            },
+            forces,
+            tau: parameters.real("tau")?,
+            full: 1.0 - parameters.real("epsilon")?,
+        }))
+    })
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+struct UtAct {
+    halting: Linear,
+    blend: Blend,
+    forces: bool,
+    tau: f64,
+    full: f64,
+}
+
+impl SoftPolicy for UtAct {
+    /// Gives the weight that was decided before the step, then decides about the next.
+    fn weigh(&self, view: &View, memory: &mut RowMemory) -> Result<SoftDecision> {
+        let (rows, zero) = (view.rows().len(), view.states().narrow(1, 0, 1)?.squeeze(1)?.zeros_like()?);
+        let kept = |memory: &RowMemory, name: &str| memory.get(name).cloned().unwrap_or_else(|| zero.clone());
+        let (weight, sum) = (kept(memory, "weight"), kept(memory, "sum"));
+        let stops: Vec<f64> = kept(memory, "stops").to_dtype(DType::F64)?.to_vec1()?;
+        let running = stops.iter().map(|stops| *stops == 0.0 && !view.is_last()).collect();
+        if !view.is_last() {
+            let p = sigmoid(&self.halting.forward(view.states())?.squeeze(1)?)?;
+            let forced = self.forces && view.step() + 1 == view.max_depth();
+            let sums: Vec<f64> = (&sum + &p)?.to_dtype(DType::F64)?.to_vec1()?;
+            let stops: Vec<u8> = sums.iter().map(|sum| u8::from(forced || *sum > self.full)).collect();
+            let stops = Tensor::from_vec(stops, rows, p.device())?;
+            let remainder = stops.where_cond(&sum.affine(-1.0, 1.0)?, &zero)?;
+            memory.stash("remainder", &remainder);
+            memory.replace("weight", &stops.where_cond(&remainder, &p)?);
+            memory.replace("sum", &(sum + p)?);
+            memory.replace("stops", &stops.to_dtype(zero.dtype())?);
+        }
+        Ok(SoftDecision { blend: self.blend, ..SoftDecision::new(weight, running) })
+    }
+
+    fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
+        let Some(weights) = &record.weights else { return Ok(None) };
+        let steps: Vec<f64> = record.depths.iter().map(|depth| f64::from(*depth)).collect();
+        let mut cost = Tensor::from_vec(steps, record.depths.len(), weights.device())?.to_dtype(weights.dtype())?;
+        for remainder in record.stashed("remainder") {
+            cost = (cost + remainder.over_all_rows()?)?;
+        }
+        Ok(Some((cost * self.tau)?))
+    }
+
+    fn decision_flops(&self, d_model: usize) -> f64 {
+        2.0 * d_model as f64
+    }
+}

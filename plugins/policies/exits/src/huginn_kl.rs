@@ -1,0 +1,67 @@
+//! `huginn-kl`: Huginn's exit, once a step all but leaves the prediction as it was.
+
+use haltbench_sdk::candle_nn::ops::log_softmax;
+use haltbench_sdk::prelude::*;
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "Huginn: halts a token once a step changes its predicted distribution by less than a threshold.",
+    documentation: "\
+## What it computes
+
+KL(p(d-1) || p(d)) in nats, where p(d) is the softmax of the logits read out from h(d). Before the first step p(0) is the
+uniform distribution over the vocabulary, so that the first exit can be at step 1.
+
+## When it halts
+
+At the first step whose divergence is below `threshold`, as in the authors' code; at equality the token goes on.
+
+## Cost
+
+A read-out of the logits for every executed step of a token, and a divergence over the vocabulary.",
+    reference: "Geiping et al. 2025, arXiv 2502.05171, KL divergence; the threshold is the default of the authors' code",
+    // Its read-outs are of every step.
+    recipe: Recipe::EVERY_EXIT,
+    parameters: &[ParameterSpec::real("threshold", 1e-3, (0.0, 100.0), "divergence below which a token halts, in nats")
+        .knob(Trend::Shallower)],
+    examples: &[Example {
+        title: "from the uniform distribution to (.1, .7, .2)",
+        run: || {
+            let log = |p: [f64; 3]| Tensor::new(&[p.map(f64::ln)], &Device::Cpu);
+            Ok(format!("{:.6}", divergences(&log([1.0 / 3.0; 3])?, &log([0.1, 0.7, 0.2])?)?[0]))
+        },
+        expect: "0.324287",
+    }],
+    ..PolicyDeclaration::new("huginn-kl", PolicyKind::Online, build)
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+struct Kl {
+    threshold: f64,
+    vocabulary: usize,
+}
+
+fn build(context: &PolicyContext) -> Result<Policy> {
+    Ok(Policy::online(Kl { threshold: context.parameters.real("threshold")?, vocabulary: context.vocabulary }))
+}
+
+impl OnlinePolicy for Kl {
+    fn observe(&self, view: &View, memory: &mut RowMemory) -> Result<OnlineDecision> {
+        let now = log_softmax(&view.logits()?.to_dtype(DType::F64)?, D::Minus1)?;
+        let uniform = (now.zeros_like()? - (self.vocabulary as f64).ln())?;
+        let before = memory.replace("log p", &now).unwrap_or(uniform);
+        let scores = divergences(&before, &now)?;
+        let halts = scores.iter().map(|score| *score < self.threshold).collect();
+        Ok(OnlineDecision::Scored { scores, halts })
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        6.0 * self.vocabulary as f64
+    }
+}
+
+/// KL(p || q) of each row, in nats, from log p and log q `[rows, vocabulary]`.
+fn divergences(log_p: &Tensor, log_q: &Tensor) -> Result<Vec<f64>> {
+    Ok((log_p.exp()? * (log_p - log_q)?)?.sum(1)?.to_vec1()?)
+}
