@@ -123,7 +123,7 @@ fn invariant_1_a_plugin_with_its_own_copy_of_the_sdk_is_refused() {
 }
 
 /// A crate below candle that one command builds with other features than the next is another candle, in a library of
-/// the same name; see suite/sdk/Cargo.toml.
+/// the same name; see suite/kernels/Cargo.toml.
 #[test]
 fn invariant_1_every_command_builds_the_same_sdk() {
     let tree = |arguments: &[&str]| -> BTreeSet<String> {
@@ -154,7 +154,7 @@ fn invariant_1_every_command_builds_the_same_sdk() {
         assert!(
             differing.is_empty(),
             "{command:?} builds crates below the SDK with features that the SDK alone does not ask for; add them to \
-             the dependencies of suite/sdk: {differing:#?}"
+             the dependencies of suite/kernels: {differing:#?}"
         );
     }
 }

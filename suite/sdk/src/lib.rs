@@ -23,23 +23,22 @@ pub mod conformance;
 pub mod error;
 pub mod fingerprint;
 pub mod initialise;
-mod instructions;
 pub mod key_values;
 pub mod layers;
 pub mod layout;
 pub mod names;
 pub mod nodes;
-pub mod ops;
 pub mod parameters;
 pub mod policy;
 pub mod random;
 pub mod registry;
 pub mod task;
 pub mod text;
-pub mod threads;
 
 pub use candle_core;
 pub use candle_nn;
+pub use haltbench_kernels as ops;
+pub use haltbench_kernels::threads;
 pub use inventory;
 pub use serde;
 
