@@ -159,6 +159,30 @@ fn invariant_1_every_command_builds_the_same_sdk() {
     }
 }
 
+/// Kernels are half of what the SDK runs: an edited one is another program too.
+#[test]
+fn invariant_2_the_fingerprint_covers_the_sources_of_sdk_and_kernels() {
+    fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => sources(&path, files),
+                false => files.extend(path.extension().is_some_and(|ending| ending == "rs").then_some(path)),
+            }
+        }
+    }
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("suite");
+    let mut files = vec![suite.join("kernels/Cargo.toml"), suite.join("sdk/Cargo.toml")];
+    ["kernels/src", "sdk/src"].iter().for_each(|folder| sources(&suite.join(folder), &mut files));
+    files.sort();
+    let mut hasher = blake3::Hasher::new();
+    for file in &files {
+        hasher.update(file.strip_prefix(&suite).unwrap().to_str().unwrap().as_bytes());
+        hasher.update(&fs::read(file).unwrap());
+    }
+    let hash = hasher.finalize().to_hex()[..16].to_owned();
+    assert!(haltbench_sdk::fingerprint::own_fields().contains(&("sdk".to_owned(), hash)));
+}
+
 /// A copy of a plugin with another value in one field of its fingerprint.
 fn patched(folder: &TempDir, field: &str, value: &str) -> PathBuf {
     let mut bytes = fs::read(library("haltbench_stress")).unwrap();
