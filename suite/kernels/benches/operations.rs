@@ -11,8 +11,8 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use haltbench_kernels::{
-    self as ops, AdamWStep, AttentionPlan, Backward, DeciderWeights, KeyValueEntries, LayerPass, LayerWeights, Moments,
-    RopeTable,
+    self as ops, AdamWStep, AttentionPlan, Backward, KeyValueEntries, LayerPass, LayerWeights, Moments,
+    PerceptronWeights, RopeTable,
 };
 
 #[path = "../tests/support/normals.rs"]
@@ -79,22 +79,20 @@ fn operations(criterion: &mut Criterion) {
     time(criterion, "replace_rows", &[x, some], |t| ops::replace_rows(&t[0], &third, &t[1]));
 }
 
-/// Deciders of one score, as after every step, and of several, as before the first, beside what they are made of.
+/// Perceptrons of one score, as after every step, and of several, as before the first, beside what they are made of.
 fn decisions(criterion: &mut Criterion) {
     for outputs in [1, 6] {
         let (vector, down): (&[usize], &[usize]) = (&[WIDTH], &[outputs, HIDDEN]);
         let shapes: [&[usize]; 6] = [&[ROWS, WIDTH], vector, vector, &[HIDDEN, WIDTH], down, &[outputs]];
-        time(criterion, &format!("decider of {outputs}"), &shapes, |t| {
+        time(criterion, &format!("perceptron of {outputs}"), &shapes, |t| {
             let [scale, shift, up, down, bias] = [1, 2, 3, 4, 5].map(|which| t[which].clone());
-            ops::decider(&t[0], &DeciderWeights { scale, shift, up, down, bias }, 1e-5)
+            ops::perceptron(&t[0], &PerceptronWeights { scale, shift, up, down, bias }, 1e-5)
         });
-        time(criterion, &format!("decider of {outputs}, composed"), &shapes, |t| {
+        time(criterion, &format!("perceptron of {outputs}, composed"), &shapes, |t| {
             let normed = ops::layer_norm(&t[0], &t[1], &t[2], 1e-5)?;
             ops::linear(&ops::silu(&ops::linear(&normed, &t[3], None)?)?, &t[4], Some(&t[5]))
         });
     }
-    let prior: Arc<[f64]> = (1..=6).map(|depth| -0.2 * f64::from(depth)).collect();
-    time(criterion, "kl_from_prior", &[&[ROWS, 6]], |t| ops::kl_from_prior(&t[0], &prior, 0.1));
 }
 
 /// Every third row.

@@ -11,9 +11,8 @@ use crate::instructions::Instructions;
 pub(super) const LANES: usize = 8;
 
 /// The floating-point types that fused operations are written for.
-pub(super) trait Real:
+pub trait Float:
     WithDType
-    + Pooled
     + std::ops::AddAssign
     + std::ops::MulAssign
     + std::ops::Neg<Output = Self>
@@ -24,6 +23,10 @@ pub(super) trait Real:
 {
     /// e^self, in arithmetic that vectorises.
     fn exp(self, instructions: impl Instructions) -> Self;
+}
+
+/// What the operations of this crate need of them besides.
+pub(super) trait Real: Float + Pooled {
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
     /// self · factor + addend, rounded once if the instructions are fused and twice otherwise.
@@ -36,13 +39,7 @@ pub(super) trait Real:
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
 
-impl Real for f32 {
-    fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]> {
-        match storage {
-            CpuStorage::F32(numbers) => Ok(numbers),
-            _ => bail!("a fused operation found another type than f32"),
-        }
-    }
+impl Float for f32 {
     /// Range reduction to |r| <= ln 2 / 2 and the polynomial of Cephes' expf (S. Moshier); 0 below the smallest normal
     /// number, no infinity: the largest result is about 2^127. Relative error at most 2e-7.
     #[inline(always)]
@@ -64,6 +61,21 @@ impl Real for f32 {
         let fraction = p.times_plus(instructions, r * r, r + 1.0);
         let power = f32::from_bits(shifted.to_bits().wrapping_sub(ROUNDING.to_bits()).wrapping_add(127) << 23);
         if self < LOWEST { 0.0 } else { fraction * power }
+    }
+}
+
+impl Float for f64 {
+    fn exp(self, _: impl Instructions) -> Self {
+        f64::exp(self)
+    }
+}
+
+impl Real for f32 {
+    fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]> {
+        match storage {
+            CpuStorage::F32(numbers) => Ok(numbers),
+            _ => bail!("a fused operation found another type than f32"),
+        }
     }
     fn ln(self) -> Self {
         f32::ln(self)
@@ -115,9 +127,6 @@ impl Real for f64 {
             _ => bail!("a fused operation found another type than f64"),
         }
     }
-    fn exp(self, _: impl Instructions) -> Self {
-        f64::exp(self)
-    }
     fn ln(self) -> Self {
         f64::ln(self)
     }
@@ -139,7 +148,7 @@ impl Real for f64 {
 
 /// Runs a fused function for the element type at hand.
 macro_rules! dispatch {
-    ($name:literal, $dtype:expr, $type:ident => $body:expr) => {
+    ($name:expr, $dtype:expr, $type:ident => $body:expr) => {
         match $dtype {
             candle_core::DType::F32 => {
                 type $type = f32;
@@ -279,7 +288,7 @@ mod tests {
 
     /// With one rounding for a multiplication and an addition, if the processor has that, and with two.
     fn exponentials(x: f32) -> [f32; 2] {
-        [with_instructions!(instructions => Real::exp(x, instructions)), Real::exp(x, Portable)]
+        [with_instructions!(instructions => Float::exp(x, instructions)), Float::exp(x, Portable)]
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use pulp::Arch;
 
 /// A family of processors. A value of the type shows that this processor belongs to it.
-pub(crate) trait Instructions: Copy + Send + Sync {
+pub trait Instructions: Copy + Send + Sync {
     /// Whether the processor multiplies and adds in one instruction; where it does not, a fused multiply-add is a slow call.
     const FUSED: bool;
 

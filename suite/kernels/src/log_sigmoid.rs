@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::cpu::{self, Real, dispatch, number};
+use super::cpu::{self, Float, Real, dispatch, number};
 use crate::instructions::Portable;
 
 struct LogSigmoid;
@@ -36,7 +36,7 @@ impl CustomOp1 for LogSigmoid {
         dispatch!("log-sigmoid", candle_core::backend::BackendStorage::dtype(storage), T => {
             let value = |x: &T| {
                 let least = if *x < 0.0 { *x } else { 0.0 };
-                least - (number::<T>(1.0) + Real::exp(-magnitude(*x), Portable)).ln()
+                least - (number::<T>(1.0) + Float::exp(-magnitude(*x), Portable)).ln()
             };
             let values: Vec<T> = cpu::slice::<T>(storage, layout)?.iter().map(value).collect();
             Ok(cpu::stored(values, layout.shape().clone()))
@@ -46,7 +46,7 @@ impl CustomOp1 for LogSigmoid {
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!("log-sigmoid", x.dtype(), T => {
             let values = cpu::with::<T, _>(x, |x| cpu::with::<T, _>(grad, |grad| {
-                let slope = |x: &T| number::<T>(1.0) / (number::<T>(1.0) + Real::exp(*x, Portable));
+                let slope = |x: &T| number::<T>(1.0) / (number::<T>(1.0) + Float::exp(*x, Portable));
                 Ok(x.iter().zip(grad).map(|(x, grad)| slope(x) * *grad).collect::<Vec<T>>())
             }))?;
             cpu::gradient(values, x)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::ops::softmax;
-use haltbench_kernels::{self as ops, AttentionPlan, DeciderWeights, KeyValueEntries, NO_ENTRY};
+use haltbench_kernels::{self as ops, AttentionPlan, KeyValueEntries, NO_ENTRY, PerceptronWeights};
 
 use crate::agreement::{Gradients, Operation, Size, agree};
 
@@ -40,14 +40,14 @@ const OPERATIONS: [Operation; 7] = [
         gradients: Gradients::Exact,
     },
     Operation {
-        name: "decider",
+        name: "perceptron",
         sizes: &DECISIONS,
         operands: |[rows, width, scores]| {
             vec![vec![rows, width], vec![width], vec![width], vec![HIDDEN, width], vec![scores, HIDDEN], vec![scores]]
         },
         fused: |t, _| {
             let [scale, shift, up, down, bias] = [1, 2, 3, 4, 5].map(|which| t[which].clone());
-            ops::decider(&t[0], &DeciderWeights { scale, shift, up, down, bias }, EPSILON)
+            ops::perceptron(&t[0], &PerceptronWeights { scale, shift, up, down, bias }, EPSILON)
         },
         composed: |t, _| {
             let centred = t[0].broadcast_sub(&t[0].mean_keepdim(D::Minus1)?)?;

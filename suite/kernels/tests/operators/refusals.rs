@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 use haltbench_kernels::{
-    self as ops, AdamWStep, AttentionPlan, Candidates, DeciderWeights, EarlierCandidates, KeyValueEntries, Moments,
+    self as ops, AdamWStep, AttentionPlan, Candidates, EarlierCandidates, KeyValueEntries, Moments, PerceptronWeights,
     RopeTable,
 };
 
@@ -83,14 +83,14 @@ fn layers_name_the_weight_that_does_not_fit() {
 }
 
 #[test]
-fn deciders_name_the_weight_that_does_not_fit() {
+fn perceptrons_name_the_weight_that_does_not_fit() {
     let scores = |states: &Tensor, [scale, shift, up, down, bias]: [&[usize]; 5]| {
         let [scale, shift, up, down, bias] = [scale, shift, up, down, bias].map(ones);
-        ops::decider(states, &DeciderWeights { scale, shift, up, down, bias }, 1e-5)
+        ops::perceptron(states, &PerceptronWeights { scale, shift, up, down, bias }, 1e-5)
     };
     let (x, fit): (_, [&[usize]; 5]) = (ones(&[2, 3]), [&[3], &[3], &[5, 3], &[4, 5], &[4]]);
     assert!(scores(&x, fit).is_ok());
-    let message = "scale of decider: expected [3] of f64, found [3] of f32";
+    let message = "scale of perceptron: expected [3] of f64, found [3] of f32";
     refused(scores(&doubles(&[2, 3]), fit), message);
     let names = ["scale", "shift", "up", "down", "bias"];
     let wrong: [(&[usize], &str); 5] =
@@ -98,16 +98,10 @@ fn deciders_name_the_weight_that_does_not_fit() {
     for (which, (shape, expected)) in wrong.into_iter().enumerate() {
         let mut shapes = fit;
         shapes[which] = shape;
-        let message = format!("{} of decider: expected {expected} of f32, found {shape:?} of f32", names[which]);
+        let message = format!("{} of perceptron: expected {expected} of f32, found {shape:?} of f32", names[which]);
         refused(scores(&x, shapes), &message);
     }
-    refused(scores(&ones(&[3]), fit), "states of decider: expected rows and columns, found [3]");
-}
-
-#[test]
-fn a_prior_has_as_many_outcomes_as_a_row() {
-    let divergence = ops::kl_from_prior(&ones(&[2, 3]), &[0.0; 2].into(), 1.0);
-    refused(divergence, "log prior of kl_from_prior: expected one for each of 3 outcomes, found 2");
+    refused(scores(&ones(&[3]), fit), "states of perceptron: expected rows and columns, found [3]");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{D, DType, Result, Tensor};
-use haltbench_kernels::{self as ops, Candidates, RopeTable};
+use haltbench_kernels::{self as ops, Candidates, Float, Instructions, RopeTable, RowOperation};
 
 use crate::agreement::{Gradients, Operation, Size, agree, device};
 
@@ -71,14 +71,11 @@ const OPERATIONS: [Operation; 9] = [
         gradients: Gradients::Exact,
     },
     Operation {
-        name: "kl_from_prior",
+        name: "rowwise",
         sizes: &MATRICES,
-        operands: |[rows, outcomes, _]| vec![vec![rows, outcomes]],
-        fused: |t, [_, outcomes, _]| ops::kl_from_prior(&t[0], &log_prior(outcomes).into(), 0.3),
-        composed: |t, [_, outcomes, _]| {
-            let log_p = Tensor::new(log_prior(outcomes), t[0].device())?.to_dtype(t[0].dtype())?;
-            (t[0].exp()? * t[0].broadcast_sub(&log_p)?)?.sum(1)? * 0.3
-        },
+        operands: |[rows, width, _]| vec![vec![rows, width]],
+        fused: |t, _| ops::rowwise(&t[0], Moment),
+        composed: |t, _| (t[0].exp()? * &t[0])?.sum(1),
         gradients: Gradients::Exact,
     },
     Operation {
@@ -108,9 +105,40 @@ fn silu(x: &Tensor) -> Result<Tensor> {
     x / (x.neg()?.exp()? + 1.0)?
 }
 
-/// Of no distribution: a prior is taken as it is.
-fn log_prior(outcomes: usize) -> Vec<f64> {
-    (1..=outcomes).map(|outcome| -0.2 * outcome as f64).collect()
+/// An operation of this test's own: Σ x eˣ of a row.
+struct Moment;
+
+impl RowOperation for Moment {
+    const NAME: &'static str = "moment";
+
+    #[inline(always)]
+    fn forward<T: Float>(&self, instructions: impl Instructions, width: usize, rows: &[T], results: &mut [T]) {
+        for (result, row) in results.iter_mut().zip(rows.chunks_exact(width.max(1))) {
+            *result = row.iter().map(|x| *x * Float::exp(*x, instructions)).sum();
+        }
+    }
+
+    #[inline(always)]
+    fn backward<T: Float>(
+        &self,
+        instructions: impl Instructions,
+        width: usize,
+        rows: &[T],
+        gradients: &[T],
+        of_rows: &mut [T],
+    ) {
+        let width = width.max(1);
+        let operands = rows.chunks_exact(width).zip(gradients);
+        for (into, (row, gradient)) in of_rows.chunks_exact_mut(width).zip(operands) {
+            for (into, x) in into.iter_mut().zip(row) {
+                *into = *gradient * (*x + T::one()) * Float::exp(*x, instructions);
+            }
+        }
+    }
+
+    fn composed(&self, rows: &Tensor) -> Result<Tensor> {
+        (rows.exp()? * rows)?.sum(1)
+    }
 }
 
 /// Rows that run.

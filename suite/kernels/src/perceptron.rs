@@ -1,4 +1,4 @@
-//! A decider: LayerNorm, a linear layer without bias, SiLU, a linear layer with bias (Moosa et al. 2026, section 3.1).
+//! A perceptron that reads normed states: LayerNorm, a linear layer without bias, SiLU, a linear layer with bias.
 //!
 //! The hidden numbers are several times as many as those of a state, and cheap. So a thread makes those of some rows, uses
 //! them while they are in its cache, and nothing but the states is kept for the backward pass.
@@ -15,9 +15,9 @@ use super::{layer_norm, linear, silu};
 use crate::instructions::{Instructions, with_instructions};
 use crate::threads;
 
-/// The weights of a decider.
+/// The weights of a perceptron.
 #[derive(Debug, Clone)]
-pub struct DeciderWeights {
+pub struct PerceptronWeights {
     /// Weight of the LayerNorm, `[d_model]`.
     pub scale: Tensor,
     /// Bias of the LayerNorm, `[d_model]`.
@@ -30,7 +30,7 @@ pub struct DeciderWeights {
     pub bias: Tensor,
 }
 
-impl DeciderWeights {
+impl PerceptronWeights {
     /// The weights in the order in which their gradients are summed.
     fn in_order(&self) -> [&Tensor; 5] {
         let Self { scale, shift, up, down, bias } = self;
@@ -42,16 +42,16 @@ impl DeciderWeights {
 ///
 /// # Errors
 /// If shapes or types do not agree.
-pub fn decider(states: &Tensor, weights: &DeciderWeights, epsilon: f64) -> Result<Tensor> {
-    let (rows, d_model) = crate::operands::matrix("states of decider", states)?;
-    let (width, _) = crate::operands::matrix("up of decider", &weights.up)?;
-    let (outputs, _) = crate::operands::matrix("down of decider", &weights.down)?;
+pub fn perceptron(states: &Tensor, weights: &PerceptronWeights, epsilon: f64) -> Result<Tensor> {
+    let (rows, d_model) = crate::operands::matrix("states of perceptron", states)?;
+    let (width, _) = crate::operands::matrix("up of perceptron", &weights.up)?;
+    let (outputs, _) = crate::operands::matrix("down of perceptron", &weights.down)?;
     let shapes: [(&str, &[usize]); 5] = [
-        ("scale of decider", &[d_model]),
-        ("shift of decider", &[d_model]),
-        ("up of decider", &[width, d_model]),
-        ("down of decider", &[outputs, width]),
-        ("bias of decider", &[outputs]),
+        ("scale of perceptron", &[d_model]),
+        ("shift of perceptron", &[d_model]),
+        ("up of perceptron", &[width, d_model]),
+        ("down of perceptron", &[outputs, width]),
+        ("bias of perceptron", &[outputs]),
     ];
     for (weight, (operand, shape)) in weights.in_order().into_iter().zip(shapes) {
         crate::operands::expect(operand, weight, shape, states.dtype())?;
@@ -62,18 +62,18 @@ pub fn decider(states: &Tensor, weights: &DeciderWeights, epsilon: f64) -> Resul
     }
     let sums = Arc::new(Sums::default());
     let token = sums::token(weights.in_order(), &sums, &())?;
-    let operation = Decider { weights: weights.clone(), epsilon, sums, sizes: [d_model, width, outputs] };
+    let operation = Perceptron { weights: weights.clone(), epsilon, sums, sizes: [d_model, width, outputs] };
     states.contiguous()?.apply_op2(&token, operation)
 }
 
-fn composed(states: &Tensor, weights: &DeciderWeights, epsilon: f64) -> Result<Tensor> {
+fn composed(states: &Tensor, weights: &PerceptronWeights, epsilon: f64) -> Result<Tensor> {
     let normed = layer_norm::layer_norm(states, &weights.scale, &weights.shift, epsilon)?;
     let hidden = silu::silu(&linear::linear(&normed, &weights.up, None)?)?;
     linear::linear(&hidden, &weights.down, Some(&weights.bias))
 }
 
-struct Decider {
-    weights: DeciderWeights,
+struct Perceptron {
+    weights: PerceptronWeights,
     epsilon: f64,
     sums: Arc<Sums<5>>,
     /// Width of the states, of the hidden numbers and of the scores.
@@ -97,7 +97,7 @@ impl<T> Share<T> {
     }
 }
 
-impl Decider {
+impl Perceptron {
     fn with_weights<T: Real, R>(&self, work: impl FnOnce([&[T]; 5]) -> R) -> Result<R> {
         cpu::with_all::<T, _, 5>(self.weights.in_order(), |weights| Ok(work(weights)))
     }
@@ -189,20 +189,20 @@ fn differentiate<T: Real>(instructions: impl Instructions, numbers: &mut [T], gr
     }
 }
 
-impl CustomOp2 for Decider {
+impl CustomOp2 for Perceptron {
     fn name(&self) -> &'static str {
-        "decider"
+        "perceptron"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        dispatch!("decider", x.dtype(), T => {
+        dispatch!("perceptron", x.dtype(), T => {
             let scores = self.forward(cpu::slice::<T>(x, xl)?)?;
             Ok(cpu::stored(scores, (xl.dims()[0], self.sizes[2])))
         })
     }
 
     fn bwd(&self, x: &Tensor, token: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        dispatch!("decider", x.dtype(), T => {
+        dispatch!("perceptron", x.dtype(), T => {
             let dx = cpu::with_all::<T, _, 2>([x, grad], |[x, grad]| self.backward(x, grad))?;
             Ok((cpu::gradient(dx, x)?, Some(token.zeros_like()?)))
         })
@@ -213,12 +213,12 @@ impl CustomOp2 for Decider {
 mod tests {
     use candle_core::{Result, Tensor};
 
-    use super::{DeciderWeights, composed, decider};
+    use super::{PerceptronWeights, composed, perceptron};
     use crate::testing::{agree, agree_without_differences, values};
 
-    fn weights(x: &[Tensor]) -> DeciderWeights {
+    fn weights(x: &[Tensor]) -> PerceptronWeights {
         let [scale, shift, up, down, bias] = [1, 2, 3, 4, 5].map(|which| x[which].clone());
-        DeciderWeights { scale, shift, up, down, bias }
+        PerceptronWeights { scale, shift, up, down, bias }
     }
 
     fn operands([rows, d_model, width, outputs]: [usize; 4]) -> Vec<Tensor> {
@@ -232,20 +232,20 @@ mod tests {
         // One score and more than a panel of them, and more rows than one thread works on at a time.
         for sizes in [[1, 2, 1, 1], [3, 5, 7, 2], [5, 8, 33, 4], [70, 6, 9, 1], [130, 4, 20, 18]] {
             let inputs = operands(sizes);
-            agree(&inputs, |x| decider(&x[0], &weights(x), 1e-5), |x| composed(&x[0], &weights(x), 1e-5));
+            agree(&inputs, |x| perceptron(&x[0], &weights(x), 1e-5), |x| composed(&x[0], &weights(x), 1e-5));
         }
     }
 
     /// Weights that are used several times receive the sum of their gradients.
     #[test]
     fn uses_add_up() {
-        type Scores = fn(&Tensor, &DeciderWeights, f64) -> Result<Tensor>;
+        type Scores = fn(&Tensor, &PerceptronWeights, f64) -> Result<Tensor>;
         let twice = |x: &[Tensor], scores: Scores| -> Result<Tensor> {
             let weights = weights(x);
             let first = scores(&x[0], &weights, 1e-5)?;
             let moved = x[0].broadcast_mul(&first.narrow(1, 0, 1)?)?;
             first + scores(&moved, &weights, 1e-5)?
         };
-        agree_without_differences(&operands([70, 5, 9, 2]), |x| twice(x, decider), |x| twice(x, composed));
+        agree_without_differences(&operands([70, 5, 9, 2]), |x| twice(x, perceptron), |x| twice(x, composed));
     }
 }
