@@ -157,6 +157,10 @@ fn invariant_1_every_command_builds_the_same_sdk() {
              the dependencies of suite/kernels: {differing:#?}"
         );
     }
+    // The kernels alone have fewer crates below them, but no others.
+    let mut kernels = tree(&["--package=haltbench_kernels", "--edges=normal,build,dev", "--format={p}|{f}"]);
+    kernels.retain(|line| below.contains(&package(line)) && !expected.contains(line));
+    assert!(kernels.is_empty(), "the kernels alone are built with other features: {kernels:#?}");
 }
 
 /// Kernels are half of what the SDK runs: an edited one is another program too.
