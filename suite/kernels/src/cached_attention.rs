@@ -9,6 +9,7 @@ use super::cpu::{self, LANES, dispatch, number};
 use super::entries::{KeyValueEntries, NO_ENTRY, Rows, interleave, separate};
 use super::lane_sums::{LaneSums, Sums};
 use crate::instructions::{Instructions, with_instructions};
+use crate::operands;
 use crate::threads;
 
 /// Queries are worked on in chunks of this many, whatever the number of threads.
@@ -20,11 +21,11 @@ const QUERIES: usize = 8;
 /// # Errors
 /// If shapes or types do not agree, or a query sees nothing.
 pub fn cached_attention(q: &Tensor, entries: &KeyValueEntries, seen: &[&[u32]]) -> Result<Tensor> {
-    crate::operands::expect("q of cached_attention", q, &[seen.len(), entries.width()], entries.dtype())?;
+    operands::expect("q of cached_attention", q, &[seen.len(), entries.width()], entries.dtype())?;
     for (query, seen) in seen.iter().enumerate() {
         let mut known = seen.iter().filter(|entry| **entry != NO_ENTRY).peekable();
         if known.peek().is_none() {
-            return Err(crate::operands::unfit(
+            return Err(operands::unfit(
                 "seen of cached_attention",
                 "an entry for every query",
                 format!("query {query} sees no entry"),
@@ -32,11 +33,7 @@ pub fn cached_attention(q: &Tensor, entries: &KeyValueEntries, seen: &[&[u32]]) 
         }
         if let Some(entry) = known.find(|entry| **entry as usize >= entries.capacity()) {
             let expected = format!("numbers of entries below {}", entries.capacity());
-            return Err(crate::operands::unfit(
-                "seen of cached_attention",
-                expected,
-                format!("{entry} of query {query}"),
-            ));
+            return Err(operands::unfit("seen of cached_attention", expected, format!("{entry} of query {query}")));
         }
     }
     if entries.width() == 0 {

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, ROWS, Real, dispatch};
 use crate::instructions::Portable;
+use crate::operands;
 use crate::threads;
 
 struct CrossEntropy {
@@ -17,21 +18,17 @@ struct CrossEntropy {
 /// # Errors
 /// If there are not as many targets as rows, or one is outside the vocabulary.
 pub fn cross_entropy(logits: &Tensor, targets: &Arc<Vec<u32>>) -> Result<Tensor> {
-    let (rows, vocabulary) = crate::operands::matrix("logits of cross_entropy", logits)?;
+    let (rows, vocabulary) = operands::matrix("logits of cross_entropy", logits)?;
     if targets.len() != rows {
-        return Err(crate::operands::unfit(
-            "targets of cross_entropy",
-            format!("one for each of {rows} rows"),
-            targets.len(),
-        ));
+        return Err(operands::unfit("targets of cross_entropy", format!("one for each of {rows} rows"), targets.len()));
     }
     if let Some(target) = targets.iter().find(|target| **target as usize >= vocabulary) {
-        return Err(crate::operands::unfit("targets of cross_entropy", format!("numbers below {vocabulary}"), target));
+        return Err(operands::unfit("targets of cross_entropy", format!("numbers below {vocabulary}"), target));
     }
     if cpu::fused(logits) {
         return logits.contiguous()?.apply_op1(CrossEntropy { targets: targets.clone() });
     }
-    crate::operands::unless_empty(logits, rows, || composed(logits, targets))
+    operands::unless_empty(logits, rows, || composed(logits, targets))
 }
 
 fn composed(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {

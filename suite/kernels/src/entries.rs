@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::cpu::{self, LANES, Real, dispatch};
 use super::replace_rows;
+use crate::operands;
 
 /// Stands for a position that has no entry: it is not seen.
 pub const NO_ENTRY: u32 = u32::MAX;
@@ -38,7 +39,7 @@ impl KeyValueEntries {
     pub fn new(heads: usize, width: usize, dtype: DType, device: &Device) -> Result<Self> {
         if heads == 0 || !width.is_multiple_of(heads) {
             let expected = format!("a number that divides the width {width}");
-            return Err(crate::operands::unfit("heads of cached keys and values", expected, heads));
+            return Err(operands::unfit("heads of cached keys and values", expected, heads));
         }
         let memory = match (device.is_cpu(), dtype) {
             (true, DType::F32) => Memory::Segments(Box::new(Vec::<Vec<f32>>::new())),
@@ -90,7 +91,7 @@ impl KeyValueEntries {
     /// # Errors
     /// If shapes or types do not agree.
     pub fn write(&mut self, entries: &[u32], keys_values: &Tensor) -> Result<()> {
-        crate::operands::expect("cached keys and values", keys_values, &[entries.len(), 2 * self.width], self.dtype)?;
+        operands::expect("cached keys and values", keys_values, &[entries.len(), 2 * self.width], self.dtype)?;
         let stored = || entries.iter().copied().zip(0u32..).filter(|(entry, _)| *entry != NO_ENTRY);
         let Some(most) = stored().map(|(entry, _)| entry as usize + 1).max() else { return Ok(()) };
         let missing = most.saturating_sub(self.capacity).div_ceil(SEGMENT);

@@ -8,6 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 
 use super::cpu::{self, ROWS, Real, dispatch};
 use super::rows::{replace_rows, split};
+use crate::operands;
 use crate::threads;
 
 /// The straight-through estimator: `hard` forward, the gradient of `soft` backward. Both of one shape.
@@ -15,11 +16,11 @@ use crate::threads;
 /// # Errors
 /// If shapes or types do not agree.
 pub fn straight_through(hard: &Tensor, soft: &Tensor) -> Result<Tensor> {
-    crate::operands::expect("hard of straight_through", hard, soft.dims(), soft.dtype())?;
+    operands::expect("hard of straight_through", hard, soft.dims(), soft.dtype())?;
     if cpu::fused(soft) {
         return soft.contiguous()?.apply_op1(StraightThrough { hard: hard.contiguous()?.detach() });
     }
-    crate::operands::unless_empty(soft, soft.shape(), || (hard - soft)?.detach() + soft)
+    operands::unless_empty(soft, soft.shape(), || (hard - soft)?.detach() + soft)
 }
 
 struct StraightThrough {
@@ -77,33 +78,23 @@ pub struct EarlierCandidates {
 /// If shapes or types do not agree, or a row runs that was not computed.
 pub fn passthrough(candidates: &Candidates, previous: &Tensor, soft: &Tensor, open: &Arc<Vec<bool>>) -> Result<Tensor> {
     let Candidates { computed, earlier } = candidates;
-    let (count, width) = crate::operands::matrix("candidates of passthrough", computed)?;
+    let (count, width) = operands::matrix("candidates of passthrough", computed)?;
     let rows = earlier.as_ref().map_or(count, |_| open.len());
-    crate::operands::expect("previous of passthrough", previous, &[rows, width], computed.dtype())?;
-    crate::operands::expect("soft of passthrough", soft, &[rows], computed.dtype())?;
+    operands::expect("previous of passthrough", previous, &[rows, width], computed.dtype())?;
+    operands::expect("soft of passthrough", soft, &[rows], computed.dtype())?;
     if open.len() != rows {
-        return Err(crate::operands::unfit("open of passthrough", format!("one for each of {rows} rows"), open.len()));
+        return Err(operands::unfit("open of passthrough", format!("one for each of {rows} rows"), open.len()));
     }
     if let Some(earlier) = earlier {
-        crate::operands::expect(
-            "candidates of passthrough",
-            computed,
-            &[earlier.computed.len(), width],
-            computed.dtype(),
-        )?;
-        crate::operands::expect(
-            "earlier candidates of passthrough",
-            &earlier.candidates,
-            &[rows, width],
-            computed.dtype(),
-        )?;
+        operands::expect("candidates of passthrough", computed, &[earlier.computed.len(), width], computed.dtype())?;
+        operands::expect("earlier candidates of passthrough", &earlier.candidates, &[rows, width], computed.dtype())?;
         check(&earlier.computed, open)?;
     }
     if cpu::fused(previous) {
         let gate = Passthrough { open: open.clone(), earlier: earlier.clone() };
         return computed.contiguous()?.apply_op3(&previous.contiguous()?, &soft.contiguous()?, gate);
     }
-    crate::operands::unless_empty(previous, previous.shape(), || {
+    operands::unless_empty(previous, previous.shape(), || {
         let candidate = match earlier {
             Some(earlier) => replace_rows(&earlier.candidates.detach(), &earlier.computed, computed)?,
             None => computed.clone(),
@@ -117,12 +108,12 @@ fn check(computed: &[u32], open: &[bool]) -> Result<()> {
     let ascend = computed.windows(2).all(|pair| pair[0] < pair[1]);
     if !ascend || computed.last().is_some_and(|last| *last as usize >= open.len()) {
         let expected = format!("numbers below {} that ascend", open.len());
-        return Err(crate::operands::unfit("computed rows of passthrough", expected, format!("{computed:?}")));
+        return Err(operands::unfit("computed rows of passthrough", expected, format!("{computed:?}")));
     }
     let mut lacking = open.to_vec();
     computed.iter().for_each(|row| lacking[*row as usize] = false);
     if lacking.contains(&true) {
-        return Err(crate::operands::unfit("computed rows of passthrough", "all rows that run", "some of them"));
+        return Err(operands::unfit("computed rows of passthrough", "all rows that run", "some of them"));
     }
     Ok(())
 }

@@ -2,8 +2,20 @@
 
 use pulp::Arch;
 
-/// A family of processors. A value of the type shows that this processor belongs to it.
-pub trait Instructions: Copy + Send + Sync {
+mod known {
+    /// Types of which there is a value only where the processor has the instructions.
+    pub trait Known {}
+
+    #[cfg(target_arch = "x86_64")]
+    impl Known for pulp::x86::V4 {}
+    #[cfg(target_arch = "x86_64")]
+    impl Known for pulp::x86::V3 {}
+    impl Known for super::Portable {}
+}
+
+/// A family of processors. A value of the type shows that this processor belongs to it, so only this crate says which types
+/// these are.
+pub trait Instructions: Copy + Send + Sync + known::Known {
     /// Whether the processor multiplies and adds in one instruction; where it does not, a fused multiply-add is a slow call.
     const FUSED: bool;
 

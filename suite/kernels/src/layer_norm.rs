@@ -4,6 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, ROWS, Real, dispatch, number};
+use crate::operands;
 use crate::threads;
 
 struct LayerNorm {
@@ -15,14 +16,14 @@ struct LayerNorm {
 /// # Errors
 /// If shapes or types do not agree.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
-    let (_, width) = crate::operands::matrix("x of layer_norm", x)?;
+    let (_, width) = operands::matrix("x of layer_norm", x)?;
     for (operand, vector) in [("weight of layer_norm", weight), ("bias of layer_norm", bias)] {
-        crate::operands::expect(operand, vector, &[width], x.dtype())?;
+        operands::expect(operand, vector, &[width], x.dtype())?;
     }
     if cpu::fused(x) {
         return x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, LayerNorm { epsilon });
     }
-    crate::operands::unless_empty(x, x.shape(), || composed(x, weight, bias, epsilon))
+    operands::unless_empty(x, x.shape(), || composed(x, weight, bias, epsilon))
 }
 
 fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {

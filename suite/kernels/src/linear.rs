@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 
 use super::cpu::{self, ROWS, Real, dispatch};
 use super::product::{OuterProducts, Panels, Term, add_outer_products, multiply};
+use crate::operands;
 use crate::threads;
 
 /// x wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]`. A row's result does not depend on how
@@ -14,10 +15,10 @@ use crate::threads;
 /// If shapes or types do not agree.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let ((_, inputs), (outputs, _)) =
-        (crate::operands::matrix("x of linear", x)?, crate::operands::matrix("weight of linear", weight)?);
-    crate::operands::expect("weight of linear", weight, &[outputs, inputs], x.dtype())?;
+        (operands::matrix("x of linear", x)?, operands::matrix("weight of linear", weight)?);
+    operands::expect("weight of linear", weight, &[outputs, inputs], x.dtype())?;
     if let Some(bias) = bias {
-        crate::operands::expect("bias of linear", bias, &[outputs], x.dtype())?;
+        operands::expect("bias of linear", bias, &[outputs], x.dtype())?;
     }
     if !cpu::fused(x) {
         return composed(x, weight, bias);
@@ -32,7 +33,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
 fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     // A GPU's product reads no matrix with gaps.
     let products = || x.contiguous()?.matmul(&weight.contiguous()?.t()?);
-    let y = crate::operands::unless_empty(x, (x.dim(0)?, weight.dim(0)?), products)?;
+    let y = operands::unless_empty(x, (x.dim(0)?, weight.dim(0)?), products)?;
     match bias.filter(|_| y.elem_count() > 0) {
         Some(bias) => y.broadcast_add(bias),
         None => Ok(y),

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, Float, Real, dispatch, number};
 use crate::instructions::Portable;
+use crate::operands;
 
 struct LogSigmoid;
 
@@ -15,7 +16,7 @@ pub fn log_sigmoid(x: &Tensor) -> Result<Tensor> {
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(LogSigmoid);
     }
-    crate::operands::unless_empty(x, x.shape(), || composed(x))
+    operands::unless_empty(x, x.shape(), || composed(x))
 }
 
 fn composed(x: &Tensor) -> Result<Tensor> {

@@ -13,6 +13,7 @@ use super::product::{OuterProducts, Panels, TALL, Term, add_outer_products, mult
 use super::sums::{self, Sums};
 use super::{layer_norm, linear, silu};
 use crate::instructions::{Instructions, with_instructions};
+use crate::operands;
 use crate::threads;
 
 /// The weights of a perceptron.
@@ -43,9 +44,9 @@ impl PerceptronWeights {
 /// # Errors
 /// If shapes or types do not agree.
 pub fn perceptron(states: &Tensor, weights: &PerceptronWeights, epsilon: f64) -> Result<Tensor> {
-    let (rows, d_model) = crate::operands::matrix("states of perceptron", states)?;
-    let (width, _) = crate::operands::matrix("up of perceptron", &weights.up)?;
-    let (outputs, _) = crate::operands::matrix("down of perceptron", &weights.down)?;
+    let (rows, d_model) = operands::matrix("states of perceptron", states)?;
+    let (width, _) = operands::matrix("up of perceptron", &weights.up)?;
+    let (outputs, _) = operands::matrix("down of perceptron", &weights.down)?;
     let shapes: [(&str, &[usize]); 5] = [
         ("scale of perceptron", &[d_model]),
         ("shift of perceptron", &[d_model]),
@@ -54,7 +55,7 @@ pub fn perceptron(states: &Tensor, weights: &PerceptronWeights, epsilon: f64) ->
         ("bias of perceptron", &[outputs]),
     ];
     for (weight, (operand, shape)) in weights.in_order().into_iter().zip(shapes) {
-        crate::operands::expect(operand, weight, shape, states.dtype())?;
+        operands::expect(operand, weight, shape, states.dtype())?;
     }
     // Where there is nothing to compute, there is nothing to fuse.
     if !cpu::fused(states) || [rows, d_model, width, outputs].contains(&0) {

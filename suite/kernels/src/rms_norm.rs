@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, ROWS, Real, dispatch, number};
+use crate::operands;
 use crate::threads;
 
 struct RmsNorm {
@@ -14,12 +15,12 @@ struct RmsNorm {
 /// # Errors
 /// If shapes or types do not agree.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
-    let (_, width) = crate::operands::matrix("x of rms_norm", x)?;
-    crate::operands::expect("weight of rms_norm", weight, &[width], x.dtype())?;
+    let (_, width) = operands::matrix("x of rms_norm", x)?;
+    operands::expect("weight of rms_norm", weight, &[width], x.dtype())?;
     if cpu::fused(x) {
         return x.contiguous()?.apply_op2(&weight.contiguous()?, RmsNorm { epsilon });
     }
-    crate::operands::unless_empty(x, x.shape(), || composed(x, weight, epsilon))
+    operands::unless_empty(x, x.shape(), || composed(x, weight, epsilon))
 }
 
 fn composed(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, ROWS, Real, dispatch, number};
+use crate::operands;
 use crate::threads;
 
 /// Cosines and sines of the angles position · theta^(-2i / head_dim), made for as many positions as are asked for.
@@ -81,26 +82,22 @@ fn most(positions: &[u32]) -> usize {
 /// # Errors
 /// If there are not as many positions as rows, or the rows are not whole heads of an even width.
 pub fn rope(x: &Tensor, positions: &Arc<Vec<u32>>, table: &RopeTable) -> Result<Tensor> {
-    let (rows, width) = crate::operands::matrix("x of rope", x)?;
+    let (rows, width) = operands::matrix("x of rope", x)?;
     let head_dim = table.head_dim;
     if head_dim == 0 || !head_dim.is_multiple_of(2) {
-        return Err(crate::operands::unfit("table of rope", "heads of an even width", head_dim));
+        return Err(operands::unfit("table of rope", "heads of an even width", head_dim));
     }
     if !width.is_multiple_of(head_dim) {
-        return Err(crate::operands::unfit("x of rope", format!("rows of whole heads of {head_dim} numbers"), width));
+        return Err(operands::unfit("x of rope", format!("rows of whole heads of {head_dim} numbers"), width));
     }
     if positions.len() != rows {
-        return Err(crate::operands::unfit(
-            "positions of rope",
-            format!("one for each of {rows} rows"),
-            positions.len(),
-        ));
+        return Err(operands::unfit("positions of rope", format!("one for each of {rows} rows"), positions.len()));
     }
     if cpu::fused(x) {
         let rotation = table.rotation(positions);
         return x.contiguous()?.apply_op1(Rope { positions: positions.clone(), rotation });
     }
-    crate::operands::unless_empty(x, x.shape(), || composed(x, positions, table))
+    operands::unless_empty(x, x.shape(), || composed(x, positions, table))
 }
 
 fn composed(x: &Tensor, positions: &[u32], table: &RopeTable) -> Result<Tensor> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp2, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, Real, dispatch};
+use crate::operands;
 
 /// The rows `rows` of `x` `[total, width]`, in that order: `[rows.len(), width]`. No row may be named twice.
 ///
@@ -17,7 +18,7 @@ pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
         return x.contiguous()?.apply_op1(Gather { rows: rows.clone() });
     }
     let shape = [&[rows.len()], &x.dims()[1..]].concat();
-    crate::operands::unless_empty(x, shape, || {
+    operands::unless_empty(x, shape, || {
         x.contiguous()?.index_select(&Tensor::from_slice(rows, rows.len(), x.device())?, 0)
     })
 }
@@ -66,17 +67,17 @@ fn check_replacement(base: &Tensor, rows: &[u32], new: &Tensor) -> Result<usize>
     check(rows, total)?;
     let mut shape = base.dims().to_vec();
     shape[0] = rows.len();
-    crate::operands::expect("new rows of replace_rows", new, &shape, base.dtype())?;
+    operands::expect("new rows of replace_rows", new, &shape, base.dtype())?;
     Ok(total)
 }
 
 fn total(operand: &str, x: &Tensor) -> Result<usize> {
-    x.dims().first().copied().ok_or_else(|| crate::operands::unfit(operand, "rows", "a scalar"))
+    x.dims().first().copied().ok_or_else(|| operands::unfit(operand, "rows", "a scalar"))
 }
 
 fn check(rows: &[u32], total: usize) -> Result<()> {
     if let Some(row) = rows.iter().find(|row| **row as usize >= total) {
-        return Err(crate::operands::unfit("rows", format!("numbers below {total}"), row));
+        return Err(operands::unfit("rows", format!("numbers below {total}"), row));
     }
     // A gradient is copied to its row, so that of a row named twice would be lost. Most lists ascend.
     if rows.windows(2).all(|pair| pair[0] < pair[1]) {
@@ -84,7 +85,7 @@ fn check(rows: &[u32], total: usize) -> Result<()> {
     }
     let mut named = vec![false; total];
     match rows.iter().find(|row| std::mem::replace(&mut named[**row as usize], true)) {
-        Some(row) => Err(crate::operands::unfit("rows", "each row once", format!("{row} twice"))),
+        Some(row) => Err(operands::unfit("rows", "each row once", format!("{row} twice"))),
         None => Ok(()),
     }
 }

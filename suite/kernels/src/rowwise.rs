@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, Float, ROWS, Real, dispatch};
 use crate::instructions::{Instructions, with_instructions};
+use crate::operands;
 use crate::threads;
 
 /// An operation that makes a number of each row. It is given some rows at a time, one after the other, and is compiled for
@@ -38,11 +39,11 @@ pub trait RowOperation: Send + Sync + 'static {
 /// # Errors
 /// If `x` is no matrix.
 pub fn rowwise<O: RowOperation>(x: &Tensor, operation: O) -> Result<Tensor> {
-    let (rows, _) = crate::operands::matrix(&format!("x of {}", O::NAME), x)?;
+    let (rows, _) = operands::matrix(&format!("x of {}", O::NAME), x)?;
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(Rowwise(operation));
     }
-    crate::operands::unless_empty(x, rows, || operation.composed(x))
+    operands::unless_empty(x, rows, || operation.composed(x))
 }
 
 struct Rowwise<O>(O);

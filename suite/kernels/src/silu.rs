@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, Real, dispatch, number, sigmoid};
 use crate::instructions::with_instructions;
+use crate::operands;
 use crate::threads;
 
 struct Silu;
@@ -17,7 +18,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(Silu);
     }
-    crate::operands::unless_empty(x, x.shape(), || x.silu())
+    operands::unless_empty(x, x.shape(), || x.silu())
 }
 
 /// Numbers of a chunk: few enough that a chunk stays in the cache nearest to the core.

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, LANES, Real, dispatch, number, sigmoid};
 use crate::instructions::{Instructions, with_instructions};
+use crate::operands;
 use crate::threads;
 
 struct SwiGlu;
@@ -13,14 +14,14 @@ struct SwiGlu;
 /// # Errors
 /// If the rows cannot be halved.
 pub fn swiglu(x: &Tensor) -> Result<Tensor> {
-    let (rows, width) = crate::operands::matrix("x of swiglu", x)?;
+    let (rows, width) = operands::matrix("x of swiglu", x)?;
     if !width.is_multiple_of(2) {
-        return Err(crate::operands::unfit("x of swiglu", "rows of gate and up side by side, an even width", width));
+        return Err(operands::unfit("x of swiglu", "rows of gate and up side by side, an even width", width));
     }
     if cpu::fused(x) {
         return x.contiguous()?.apply_op1(SwiGlu);
     }
-    crate::operands::unless_empty(x, (rows, width / 2), || composed(x))
+    operands::unless_empty(x, (rows, width / 2), || composed(x))
 }
 
 fn composed(x: &Tensor) -> Result<Tensor> {

@@ -7,6 +7,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor};
 
 use super::cpu::{self, Real, dispatch, number};
+use crate::operands;
 use crate::threads;
 
 /// The numbers of one step.
@@ -90,7 +91,7 @@ impl Moments {
     pub fn set(&mut self, which: usize, [first, second]: [&Tensor; 2]) -> Result<()> {
         let weight = &self.weights[which];
         for (operand, moment) in [("first of adamw", first), ("second of adamw", second)] {
-            crate::operands::expect(operand, moment, weight.dims(), weight.dtype())?;
+            operands::expect(operand, moment, weight.dims(), weight.dtype())?;
         }
         match &mut self.memory {
             Memory::F32(flat) => flat.set(&self.weights, which, [first, second]),
@@ -111,11 +112,11 @@ impl Moments {
         let weights = &self.weights;
         if gradients.len() != weights.len() {
             let expected = format!("one for each of {} weights", weights.len());
-            return Err(crate::operands::unfit("gradients of adamw", expected, gradients.len()));
+            return Err(operands::unfit("gradients of adamw", expected, gradients.len()));
         }
         for (weight, gradient) in weights.iter().zip(gradients) {
             if let Some(gradient) = gradient {
-                crate::operands::expect("gradient of adamw", gradient, weight.dims(), weight.dtype())?;
+                operands::expect("gradient of adamw", gradient, weight.dims(), weight.dtype())?;
             }
         }
         let steps = weights.iter().zip(gradients).map(|(weight, gradient)| (weight, *gradient, step_of(weight)));
@@ -200,11 +201,7 @@ fn composed(weight: &Tensor, moments: &mut [Tensor; 2], gradient: Option<&Tensor
     }
     // As a vector, since a scalar has no dimension to slice; its memory is the weight's if it is contiguous.
     if !weight.is_contiguous() {
-        return Err(crate::operands::unfit(
-            "weight of adamw",
-            "contiguous memory",
-            format!("strides {:?}", weight.stride()),
-        ));
+        return Err(operands::unfit("weight of adamw", "contiguous memory", format!("strides {:?}", weight.stride())));
     }
     weight.flatten_all()?.slice_set(&moved.flatten_all()?, 0, 0)
 }
@@ -218,7 +215,7 @@ pub fn square_sums(tensors: &[&Tensor]) -> Result<Vec<f64>> {
         return tensors.iter().map(|x| square_sum(x)).collect();
     }
     let sum = |x: &&Tensor| {
-        let squares = crate::operands::unless_empty(x, 1, || x.detach().sqr()?.sum_all()?.reshape(1))?;
+        let squares = operands::unless_empty(x, 1, || x.detach().sqr()?.sum_all()?.reshape(1))?;
         squares.to_dtype(DType::F64)
     };
     // In one copy, which waits for all that the device has to do.

@@ -14,6 +14,7 @@ use self::kernel::{backward, forward};
 pub(super) use self::plan::Part;
 pub use self::plan::{AttentionPlan, Sequences};
 use super::cpu::{self, dispatch};
+use crate::operands;
 
 /// softmax(q kᵀ / sqrt(head_dim)) v per head. `q` is `[queries, heads * head_dim]`; `keys_values` holds keys and values
 /// side by side for all tokens of the batch, `[rows, 2 * heads * head_dim]`; the result is like `q`.
@@ -21,14 +22,14 @@ use super::cpu::{self, dispatch};
 /// # Errors
 /// If shapes or types do not agree with each other and the plan.
 pub fn causal_attention(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &Arc<AttentionPlan>) -> Result<Tensor> {
-    let (queries, width) = crate::operands::matrix("q of causal_attention", q)?;
+    let (queries, width) = operands::matrix("q of causal_attention", q)?;
     if queries != plan.queries() {
         let expected = format!("a row for each of the plan's {} queries", plan.queries());
-        return Err(crate::operands::unfit("q of causal_attention", expected, queries));
+        return Err(operands::unfit("q of causal_attention", expected, queries));
     }
-    crate::operands::expect("keys_values of causal_attention", keys_values, &[plan.rows(), 2 * width], q.dtype())?;
+    operands::expect("keys_values of causal_attention", keys_values, &[plan.rows(), 2 * width], q.dtype())?;
     if heads == 0 || !width.is_multiple_of(heads) {
-        return Err(crate::operands::unfit(
+        return Err(operands::unfit(
             "heads of causal_attention",
             format!("a number that divides the width {width}"),
             heads,
@@ -36,7 +37,7 @@ pub fn causal_attention(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &A
     }
     if let Some(visible) = plan.visible.as_ref().filter(|visible| visible.len() != plan.rows()) {
         let expected = format!("one for each of {} rows", plan.rows());
-        return Err(crate::operands::unfit("visible of causal_attention", expected, visible.len()));
+        return Err(operands::unfit("visible of causal_attention", expected, visible.len()));
     }
     if width == 0 {
         return Ok(q.clone());
