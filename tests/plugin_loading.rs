@@ -120,7 +120,7 @@ fn invariant_1_a_plugin_with_its_own_copy_of_the_sdk_is_refused() {
 }
 
 /// A crate below candle that one command builds with other features than the next is another candle, in a library of
-/// the same name; see suite/sdk/Cargo.toml.
+/// the same name; see suite/kernels/Cargo.toml.
 #[test]
 fn invariant_1_every_command_builds_the_same_sdk() {
     let tree = |arguments: &[&str]| -> BTreeSet<String> {
@@ -151,9 +151,37 @@ fn invariant_1_every_command_builds_the_same_sdk() {
         assert!(
             differing.is_empty(),
             "{command:?} builds crates below the SDK with features that the SDK alone does not ask for; add them to \
-             the dependencies of suite/sdk: {differing:#?}"
+             the dependencies of suite/kernels: {differing:#?}"
         );
     }
+    // The kernels alone have fewer crates below them, but no others.
+    let mut kernels = tree(&["--package=haltbench_kernels", "--edges=normal,build,dev", "--format={p}|{f}"]);
+    kernels.retain(|line| below.contains(&package(line)) && !expected.contains(line));
+    assert!(kernels.is_empty(), "the kernels alone are built with other features: {kernels:#?}");
+}
+
+/// Kernels are half of what the SDK runs: an edited one is another program too.
+#[test]
+fn invariant_2_the_fingerprint_covers_the_sources_of_sdk_and_kernels() {
+    fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => sources(&path, files),
+                false => files.extend(path.extension().is_some_and(|ending| ending == "rs").then_some(path)),
+            }
+        }
+    }
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("suite");
+    let mut files = vec![suite.join("kernels/Cargo.toml"), suite.join("sdk/Cargo.toml")];
+    ["kernels/src", "sdk/src"].iter().for_each(|folder| sources(&suite.join(folder), &mut files));
+    files.sort();
+    let mut hasher = blake3::Hasher::new();
+    for file in &files {
+        hasher.update(file.strip_prefix(&suite).unwrap().to_str().unwrap().as_bytes());
+        hasher.update(&fs::read(file).unwrap());
+    }
+    let hash = hasher.finalize().to_hex()[..16].to_owned();
+    assert!(haltbench_sdk::fingerprint::own_fields().contains(&("sdk".to_owned(), hash)));
 }
 
 /// A copy of a plugin with another value in one field of its fingerprint.

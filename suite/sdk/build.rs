@@ -5,9 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    println!("cargo:rerun-if-changed=src");
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=Cargo.toml");
     let variable = |name: &str| env::var(name).unwrap_or_default();
     let compiler = Command::new(variable("RUSTC"))
         .arg("-vV")
@@ -43,10 +41,19 @@ fn main() {
     println!("cargo:rustc-env=HALTBENCH_FINGERPRINT={}", text.replace('\n', ";"));
 }
 
-/// Hash of every source file of the SDK, in the order of their paths: a changed vtable is a changed hash.
-fn sources_hash(root: &Path) -> String {
-    let mut files = vec![root.join("Cargo.toml")];
-    collect(&root.join("src"), &mut files);
+/// Hash of every source file of the SDK and of the kernels that it stands on, in the order of their paths: a changed vtable
+/// is a changed hash.
+fn sources_hash(sdk: &Path) -> String {
+    let root = sdk.parent().unwrap_or(sdk);
+    let mut files = Vec::new();
+    for crate_root in [sdk.to_owned(), root.join("kernels")] {
+        let (manifest, sources) = (crate_root.join("Cargo.toml"), crate_root.join("src"));
+        println!("cargo:rerun-if-changed={}", manifest.display());
+        println!("cargo:rerun-if-changed={}", sources.display());
+        assert!(manifest.is_file() && sources.is_dir(), "{}: no sources to hash", crate_root.display());
+        files.push(manifest);
+        collect(&sources, &mut files);
+    }
     files.sort();
     let mut hasher = blake3::Hasher::new();
     for file in files {

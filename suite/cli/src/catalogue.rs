@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use haltbench_engine::plugins::{self, Catalogue, PluginError, Stale};
 
 use crate::failure::Failure;
-use crate::output;
+use crate::notice;
 
 /// Everything available. What was found and refused, and what is older than its sources, is mentioned on standard error, in
 /// one line each.
@@ -17,14 +17,14 @@ pub fn load(files: &[PathBuf]) -> Result<Catalogue, Failure> {
     for skipped in &skipped {
         // What a named plugin replaces was asked for.
         if !matches!(skipped.reason, PluginError::Replaced { .. }) {
-            output::say("note: plugin left out", &skipped.reason.headline());
+            notice::say("note: plugin left out", &skipped.reason.headline());
         }
     }
     let program = std::env::current_exe().ok();
     let libraries: Vec<&Path> = catalogue.entries().map(|entry| entry.file.as_path()).collect();
     for Stale { file, source } in plugins::stale(&libraries, program.as_deref()) {
         let message = format!("{} is older than its source {}; build it again", file.display(), source.display());
-        output::say("warning", &message);
+        notice::say("warning", &message);
     }
     Ok(catalogue)
 }

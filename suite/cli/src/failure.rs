@@ -5,7 +5,7 @@ use std::io;
 use haltbench_engine::Error;
 use haltbench_engine::plugins::PluginError;
 
-use crate::output;
+use crate::notice;
 
 /// Something failed while it ran.
 const FAILED: i32 = 1;
@@ -56,7 +56,7 @@ impl Failure {
     /// Says on standard error what is wrong; the result is the exit status.
     pub fn report(&self) -> i32 {
         if let Some(message) = &self.message {
-            output::say("error", message);
+            notice::say("error", message);
         }
         self.status
     }

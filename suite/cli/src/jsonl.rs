@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
-use crate::output::{self, Output};
+use crate::notice;
+use crate::output::Output;
 
 /// A line of the output: the key `id` of the input, if there is one, and what was asked for.
 #[derive(Serialize)]
@@ -48,7 +49,7 @@ pub fn converse<T: Serialize>(reply: impl Fn(&Map<String, Value>) -> Result<T, S
             Ok(reply) => output.json_line(&Line { id, reply })?,
             Err(message) => {
                 unusable += 1;
-                output::say(&format!("line {lines}"), &message);
+                notice::say(&format!("line {lines}"), &message);
                 output.json_line(&Line { id, reply: Complaint { error: &message } })?;
             }
         }

@@ -7,6 +7,7 @@ mod commands;
 mod failure;
 mod guard;
 mod jsonl;
+mod notice;
 mod output;
 mod progress;
 mod signals;
@@ -14,7 +15,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
@@ -54,6 +55,6 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Worker(arguments) => worker::run(arguments, plugins),
         Command::Rehearse(arguments) => rehearse::run(arguments, plugins),
         Command::Doctor(arguments) => doctor::run(arguments, plugins),
-        Command::Completions(arguments) => completions::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
     }
 }

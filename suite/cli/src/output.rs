@@ -1,4 +1,4 @@
-//! The two streams: results on standard output, everything else on standard error.
+//! Results, which go to standard output; everything else goes to standard error.
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
@@ -74,9 +74,4 @@ pub fn report<R: Serialize>(report: &R, as_json: bool, text: impl FnOnce(&R) -> 
         output.text(&text(report))?;
     }
     output.flush()
-}
-
-/// Writes `kind: message` on standard error. There is nobody to tell if that fails.
-pub fn say(kind: &str, message: &str) {
-    let _ = writeln!(io::stderr(), "{kind}: {message}");
 }

@@ -3,67 +3,26 @@
 //! A backbone asks [`KeyValues::sources`] for the states to project, projects them, and hands the result to
 //! [`KeyValues::commit`], which returns the keys and values of all tokens. It need not know which tokens have halted.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use serde::{Deserialize, Serialize};
 
 use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
+use crate::kept::Kept;
 use crate::layout::{RowSet, TokenLayout};
-use crate::names::nearest;
-use crate::ops::{LayerPass, gather_rows, replace_rows, update_rows};
+use crate::ops::{gather_rows, replace_rows, update_rows};
 
-/// What a halted token offers as keys and values to tokens that still run; an option of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HaltedKeysValues {
-    /// Keys and values projected from its frozen state h(d*) in every layer: for a core of one layer the paper's training
-    /// unroll. Costs one more projection when a token halts.
-    #[default]
-    FreezeState,
-    /// The keys and values that each layer projected in the token's last executed step.
-    LatestKv,
-    /// Nothing: halted tokens vanish from the attention of later steps.
-    Skip,
-    /// The token keeps being updated for the sake of its keys and values; only its output is frozen. Saves nothing.
-    RunOn,
-}
-
-impl HaltedKeysValues {
-    /// All options with their names in suite files.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("freeze-state", Self::FreezeState),
-        ("latest-kv", Self::LatestKv),
-        ("skip", Self::Skip),
-        ("run-on", Self::RunOn),
-    ];
-
-    /// The option called `name`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] with the nearest name.
-    pub fn from_name(name: &str) -> Result<Self> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|(_, option)| *option).ok_or_else(|| {
-            let known = Self::ALL.map(|(known, _)| known);
-            let near = nearest(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            Error::invalid("halted_keys_values", format!("one of {}", known.join(", ")), format!("{name}{near}"))
-        })
-    }
-
-    /// The option's name in suite files.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, option)| *option == self).map_or("freeze-state", |(name, _)| name)
-    }
-}
+pub use crate::halted_keys_values::HaltedKeysValues;
 
 /// Keys and values of all tokens in every layer of the core, across the steps of one forward pass.
 pub struct KeyValues {
     mode: HaltedKeysValues,
     /// For each layer keys and values side by side, `[rows, 2 * width]`.
     memory: Vec<Option<Tensor>>,
-    passes: Vec<Option<LayerPass>>,
+    /// What the layers keep for the whole pass.
+    kept: Kept,
     rows: RowSet,
     plan: Plan,
     visible: Option<Arc<Vec<bool>>>,
@@ -102,7 +61,7 @@ impl KeyValues {
         Self {
             mode,
             memory: vec![None; layers],
-            passes: vec![None; layers],
+            kept: Kept::default(),
             rows: RowSet::all(rows),
             plan: Plan::Everything,
             visible: None,
@@ -124,17 +83,15 @@ impl KeyValues {
         self.cache.as_mut()
     }
 
-    /// What `layer` keeps for the whole forward pass, made on first use.
+    /// What `layer` keeps for the whole forward pass, of a type that it chooses; `begin` makes it on first use.
     ///
     /// # Errors
-    /// What `begin` reports.
-    pub fn pass(&mut self, layer: usize, begin: impl FnOnce() -> Result<LayerPass>) -> Result<LayerPass> {
-        if let Some(pass) = &self.passes[layer] {
-            return Ok(pass.clone());
-        }
-        let pass = begin()?;
-        self.passes[layer] = Some(pass.clone());
-        Ok(pass)
+    /// What `begin` reports; a layer that asks for another type than it began with breaks the contract.
+    pub fn kept<K>(&mut self, layer: usize, begin: impl FnOnce() -> Result<K>) -> Result<K>
+    where
+        K: Any + Clone + Send + Sync,
+    {
+        self.kept.of(layer, begin).cloned()
     }
 
     /// Prepares a step that computes `rows`, of which `halted` (over all rows) halted before it; all rows that run must

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, Result};
-use crate::ops::gather_rows;
+use crate::ops::{Sequences, gather_rows};
 
 /// Which row of a packed batch is which token.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +119,13 @@ impl TokenLayout {
     }
 }
 
+/// Attention stays within sequences.
+impl Sequences for TokenLayout {
+    fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+}
+
 /// An ascending set of rows of a packed batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowSet {
@@ -205,6 +212,12 @@ impl RowSet {
     /// If the device refuses the memory.
     pub fn tensor(&self, device: &Device) -> Result<Tensor> {
         Ok(Tensor::from_slice(&self.rows, self.rows.len(), device)?)
+    }
+}
+
+impl AsRef<[u32]> for RowSet {
+    fn as_ref(&self) -> &[u32] {
+        &self.rows
     }
 }
 

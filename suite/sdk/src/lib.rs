@@ -22,24 +22,25 @@ pub mod cache;
 pub mod conformance;
 pub mod error;
 pub mod fingerprint;
+mod halted_keys_values;
 pub mod initialise;
-mod instructions;
+mod kept;
 pub mod key_values;
 pub mod layers;
 pub mod layout;
 pub mod names;
 pub mod nodes;
-pub mod ops;
 pub mod parameters;
 pub mod policy;
 pub mod random;
 pub mod registry;
 pub mod task;
 pub mod text;
-pub mod threads;
 
 pub use candle_core;
 pub use candle_nn;
+pub use haltbench_kernels as ops;
+pub use haltbench_kernels::threads;
 pub use inventory;
 pub use serde;
 

@@ -3,7 +3,7 @@
 use haltbench_sdk::candle_core::{Result, Tensor};
 use haltbench_sdk::candle_nn::Init;
 use haltbench_sdk::layers::Linear;
-use haltbench_sdk::ops::{DeciderWeights, decider};
+use haltbench_sdk::ops::{PerceptronWeights, perceptron};
 use haltbench_sdk::prelude::{ParameterSpec, PolicyContext};
 
 /// Added to the variance before the root.
@@ -25,7 +25,7 @@ pub const WIDTH: ParameterSpec = ParameterSpec::real(
 
 /// Scores a token state.
 pub struct Decider {
-    weights: DeciderWeights,
+    weights: PerceptronWeights,
     width: usize,
     outputs: usize,
 }
@@ -36,7 +36,7 @@ impl Decider {
         let width = (context.parameters.real("decider_width")? * context.d_model as f64).round().max(1.0) as usize;
         let variables = &context.variables;
         let (norm, down) = (variables.pp("norm"), variables.pp("down"));
-        let weights = DeciderWeights {
+        let weights = PerceptronWeights {
             scale: norm.get_with_hints(context.d_model, "weight", Init::Const(1.0))?,
             shift: norm.get_with_hints(context.d_model, "bias", Init::Const(0.0))?,
             up: Linear::new(context.d_model, width, variables.pp("up"))?.weight().clone(),
@@ -48,7 +48,7 @@ impl Decider {
 
     /// Scores of each row, `[rows, d_model]` to `[rows, outputs]`.
     pub fn scores(&self, states: &Tensor) -> Result<Tensor> {
-        decider(states, &self.weights, LAYER_NORM_EPSILON)
+        perceptron(states, &self.weights, LAYER_NORM_EPSILON)
     }
 
     /// Floating-point operations of scoring one token.

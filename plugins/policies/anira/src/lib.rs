@@ -2,6 +2,7 @@
 
 mod decider;
 mod early;
+mod kl_from_prior;
 mod online;
 mod regulariser;
 

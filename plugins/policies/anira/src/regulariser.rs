@@ -1,7 +1,8 @@
 //! L_C of §3.2.1: KL(q || p) of each token's distribution over depths and the prior p(d) ∝ b^-d.
 
-use haltbench_sdk::ops::kl_from_prior;
 use haltbench_sdk::prelude::*;
+
+use crate::kl_from_prior::kl_from_prior;
 
 /// gamma · KL(q || p) per token, in nats, from log q `[rows, D]`: `[rows]`.
 pub fn weighted_divergence(record: &HaltingRecord, gamma: f64, base: f64) -> Result<Option<Tensor>> {

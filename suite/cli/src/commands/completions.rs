@@ -1,9 +1,7 @@
 //! `haltbench completions`: the script that completes commands and flags in a shell.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::output;
 
@@ -17,13 +15,13 @@ pub struct CompletionsArguments {
     shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script for `program`.
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn run(arguments: &CompletionsArguments) -> Result<i32, Failure> {
+pub fn run(arguments: &CompletionsArguments, mut program: clap::Command) -> Result<i32, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "haltbench", &mut script);
+    clap_complete::generate(arguments.shell, &mut program, "haltbench", &mut script);
     output::print(&String::from_utf8_lossy(&script))?;
     Ok(0)
 }

@@ -9,7 +9,8 @@ use haltbench_report::{Criterion, Format, Options, Target};
 
 use crate::catalogue;
 use crate::failure::Failure;
-use crate::output::{self, Output};
+use crate::notice;
+use crate::output::Output;
 
 /// Compare the policies of a suite that has been run
 ///
@@ -82,7 +83,7 @@ pub fn mention_other_versions(folder: &RunFolder, suite: &Suite) -> Result<(), F
              are, and `haltbench run` computes their successors",
             cells(count)
         );
-        output::say("note", &message);
+        notice::say("note", &message);
     }
     let made = folder.made_by_other_code(suite)?;
     if !made.cells.is_empty() {
@@ -92,7 +93,7 @@ pub fn mention_other_versions(folder: &RunFolder, suite: &Suite) -> Result<(), F
             cells(made.cells.len()),
             made.changed.into_iter().collect::<Vec<_>>().join(", ")
         );
-        output::say("note", &message);
+        notice::say("note", &message);
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use haltbench_engine::{Error, device};
 use super::leaderboard;
 use crate::catalogue;
 use crate::failure::Failure;
-use crate::output;
+use crate::notice;
 use crate::progress::Display;
 use crate::signals;
 
@@ -118,7 +118,7 @@ fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> {
         Rehearsal::Refused(Refusal { message, status }) => Err(Failure::with_status(message, status)),
         Rehearsal::Admitted(deadly) => {
             for (title, how) in deadly {
-                output::say("warning", &format!("{title}: a process that built it {how}"));
+                notice::say("warning", &format!("{title}: a process that built it {how}"));
             }
             Ok(())
         }

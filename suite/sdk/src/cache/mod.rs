@@ -8,20 +8,42 @@
 //!
 //! An entry is written once and never moves. A sequence that leaves gives its entries back.
 
+use std::any::{Any, type_name};
+
 use candle_core::Tensor;
 
 use crate::error::{Error, Result};
-use crate::key_values::HaltedKeysValues;
+use crate::halted_keys_values::HaltedKeysValues;
+use crate::kept::Kept;
 use crate::layout::{RowSet, TokenLayout};
-use crate::ops::{KeyValueEntries, LayerPass, NO_ENTRY};
+
+/// Stands for a position that has no entry: it is not seen.
+pub const NO_ENTRY: u32 = u32::MAX;
+
+/// The entries of one layer, by number. The layer chooses how they lie in memory.
+pub trait Entries: Any + Send + Sync {
+    /// Stores keys and values side by side, `[entries.len(), 2 * width]`, as the entries with these numbers; what is for
+    /// [`NO_ENTRY`] is left out.
+    ///
+    /// # Errors
+    /// If shapes or types do not agree.
+    fn write(&mut self, entries: &[u32], keys_values: &Tensor) -> Result<()>;
+
+    /// Bytes that one entry takes.
+    fn entry_bytes(&self) -> usize;
+
+    /// Bytes allocated for entries, used or not.
+    fn allocated_bytes(&self) -> usize;
+}
 
 /// Keys and values of one part of a backbone.
 pub struct KeyValueCache {
     mode: HaltedKeysValues,
     steps: usize,
     sequences: Vec<Tables>,
-    layers: Vec<Option<KeyValueEntries>>,
-    passes: Vec<Option<LayerPass>>,
+    layers: Vec<Option<Box<dyn Entries>>>,
+    /// What the layers keep between steps.
+    kept: Kept,
     numbers: Numbers,
     /// The step at hand, 1-based.
     step: usize,
@@ -70,7 +92,7 @@ impl KeyValueCache {
             steps,
             sequences: vec![vec![Vec::new(); steps]; sequences],
             layers: Vec::new(),
-            passes: Vec::new(),
+            kept: Kept::default(),
             numbers: Numbers::default(),
             step: 1,
             projected: Vec::new(),
@@ -138,45 +160,49 @@ impl KeyValueCache {
         self.projected.push(number);
     }
 
-    /// What `layer` keeps between steps, made on first use.
+    /// What `layer` keeps between steps, of a type that it chooses; `begin` makes it on first use.
     ///
     /// # Errors
-    /// What `begin` reports.
-    pub fn pass(&mut self, layer: usize, begin: impl FnOnce() -> Result<LayerPass>) -> Result<LayerPass> {
-        if self.passes.len() <= layer {
-            self.passes.resize_with(layer + 1, || None);
-        }
-        match &self.passes[layer] {
-            Some(pass) => Ok(pass.clone()),
-            None => Ok(self.passes[layer].insert(begin()?).clone()),
-        }
+    /// What `begin` reports; a layer that asks for another type than it began with breaks the contract.
+    pub fn kept<K>(&mut self, layer: usize, begin: impl FnOnce() -> Result<K>) -> Result<K>
+    where
+        K: Any + Clone + Send + Sync,
+    {
+        self.kept.of(layer, begin).cloned()
     }
 
-    /// Stores what `layer` projected in this step, `[rows, 2 * width]`, with keys and values of all `heads` side by side.
+    /// Stores what `layer` projected in this step, keys and values side by side, `[rows, 2 * width]`, in its entries, which
+    /// `make` makes on first use.
     ///
     /// # Errors
-    /// If there are not as many rows as the step projects.
-    pub fn store(&mut self, layer: usize, heads: usize, keys_values: &Tensor) -> Result<()> {
+    /// What `make` reports, and if there are not as many rows as the step projects.
+    pub fn store<E: Entries>(
+        &mut self,
+        layer: usize,
+        make: impl FnOnce() -> Result<E>,
+        keys_values: &Tensor,
+    ) -> Result<()> {
         if self.layers.len() <= layer {
             self.layers.resize_with(layer + 1, || None);
         }
         let entries = match &mut self.layers[layer] {
             Some(entries) => entries,
-            missing => {
-                let width = keys_values.dim(1)? / 2;
-                missing.insert(KeyValueEntries::new(heads, width, keys_values.dtype(), keys_values.device())?)
-            }
+            missing => missing.insert(Box::new(make()?)),
         };
-        Ok(entries.write(&self.projected, keys_values)?)
+        entries.write(&self.projected, keys_values)
     }
 
     /// The entries of `layer`.
     ///
     /// # Errors
-    /// If nothing has been stored there.
-    pub fn entries(&self, layer: usize) -> Result<&KeyValueEntries> {
-        self.layers.get(layer).and_then(Option::as_ref).ok_or_else(|| {
-            Error::contract("backbone", format!("layer {layer} reads keys and values that it never stored"))
+    /// If nothing has been stored there, or entries of another type.
+    pub fn entries<E: Entries>(&self, layer: usize) -> Result<&E> {
+        let Some(entries) = self.layers.get(layer).and_then(Option::as_deref) else {
+            let message = format!("layer {layer} reads keys and values that it never stored");
+            return Err(Error::contract("backbone", message));
+        };
+        (entries as &dyn Any).downcast_ref().ok_or_else(|| {
+            Error::contract("backbone", format!("layer {layer} has not stored its entries as {}", type_name::<E>()))
         })
     }
 
@@ -243,12 +269,12 @@ impl KeyValueCache {
 
     /// Bytes of one entry in all layers.
     pub fn entry_bytes(&self) -> usize {
-        self.layers.iter().flatten().map(KeyValueEntries::entry_bytes).sum()
+        self.layers.iter().flatten().map(|entries| entries.entry_bytes()).sum()
     }
 
     /// Bytes allocated for entries, used or not.
     pub fn allocated_bytes(&self) -> usize {
-        self.layers.iter().flatten().map(KeyValueEntries::allocated_bytes).sum()
+        self.layers.iter().flatten().map(|entries| entries.allocated_bytes()).sum()
     }
 
     /// Layers that have stored something.

@@ -6,9 +6,46 @@ fn rows(total: usize, rows: &[usize]) -> RowSet {
     RowSet::from_mask(&(0..total).map(|row| rows.contains(&row)).collect::<Vec<bool>>())
 }
 
+/// Entries of eight numbers, of which nothing but the number is kept.
+#[derive(Default)]
+struct Plain(usize);
+
+impl Entries for Plain {
+    fn write(&mut self, entries: &[u32], keys_values: &Tensor) -> Result<()> {
+        assert_eq!(keys_values.dims(), [entries.len(), 8]);
+        self.0 = entries.iter().map(|entry| *entry as usize + 1).chain([self.0]).max().unwrap_or(0);
+        Ok(())
+    }
+
+    fn entry_bytes(&self) -> usize {
+        8 * 4
+    }
+
+    fn allocated_bytes(&self) -> usize {
+        self.0 * self.entry_bytes()
+    }
+}
+
+/// Those of another layer.
+struct Other;
+
+impl Entries for Other {
+    fn write(&mut self, _: &[u32], _: &Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    fn entry_bytes(&self) -> usize {
+        0
+    }
+
+    fn allocated_bytes(&self) -> usize {
+        0
+    }
+}
+
 fn store(cache: &mut KeyValueCache) {
     let keys_values = Tensor::zeros((cache.projected.len(), 8), DType::F32, &Device::Cpu).unwrap();
-    cache.store(0, 2, &keys_values).unwrap();
+    cache.store(0, || Ok(Plain::default()), &keys_values).unwrap();
 }
 
 /// Two sequences of two and one tokens; the tokens halt after 1, 3 and 2 of 4 steps.
@@ -48,7 +85,7 @@ fn tokens_hold_the_entries_of_their_steps_alone() {
         };
         assert_eq!([entries(0, 0), entries(0, 1), entries(1, 0)], expected, "{mode:?}");
         assert_eq!((cache.used(), cache.most_used()), (used, used), "{mode:?}");
-        assert_eq!(cache.entry_bytes(), 2 * 8 * 4, "{mode:?}");
+        assert_eq!((cache.entry_bytes(), cache.allocated_bytes()), (32, used * 32), "{mode:?}");
     }
 }
 
@@ -87,5 +124,7 @@ fn wrong_tokens_and_modes_are_refused() {
     cache.extend(&TokenLayout::after(&[2, 1], &[1, 1], &[7, 8]).unwrap()).unwrap();
     let next = TokenLayout::after(&[2, 1], &[1, 1], &[7, 8]).unwrap();
     assert!(cache.seen(&next, &RowSet::all(2)).unwrap_err().to_string().contains("no keys at step 4 of token 2"));
-    assert!(cache.entries(3).err().unwrap().to_string().contains("layer 3"));
+    assert!(cache.entries::<Plain>(3).err().unwrap().to_string().contains("layer 3"));
+    assert!(cache.entries::<Plain>(0).is_ok());
+    assert!(cache.entries::<Other>(0).err().unwrap().to_string().contains("layer 0"));
 }

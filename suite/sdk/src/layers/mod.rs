@@ -1,5 +1,6 @@
 //! Layers of a Llama-2 style Transformer over packed rows, with the weight names of Hugging Face's Llama.
 
+mod entries;
 mod linear;
 mod transformer;
 

@@ -9,7 +9,7 @@ use crate::backbone::{PartCost, StepContext};
 use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
 use crate::layout::{RowSet, TokenLayout};
-use crate::ops::{AttentionPlan, Backward, LayerPass, LayerWeights, RopeTable};
+use crate::ops::{AttentionPlan, Backward, KeyValueEntries, LayerPass, LayerWeights, RopeTable};
 
 /// Sizes of a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,7 +121,7 @@ impl TransformerLayer {
     ) -> Result<Tensor> {
         let rows = positions_of(layout, RowSet::all(layout.rows()).as_slice());
         if let Some(cache) = cache {
-            let pass = cache.pass(index, || self.begin())?;
+            let pass = cache.kept(index, || self.begin())?;
             let projected = pass.keys_values(states, &rows, None)?;
             return self.attend_cached(index, &queries.select(states)?, &projected, (layout, queries), cache, &pass);
         }
@@ -142,11 +142,13 @@ impl TransformerLayer {
         cache: &mut KeyValueCache,
         pass: &LayerPass,
     ) -> Result<Tensor> {
-        cache.store(index, self.shape.heads, projected)?;
+        let TransformerShape { d_model, heads, .. } = self.shape;
+        let entries = || Ok(KeyValueEntries::new(heads, d_model, projected.dtype(), projected.device())?);
+        cache.store(index, entries, projected)?;
         if queries.is_empty() {
             return Ok(states.clone());
         }
-        let (entries, seen) = (cache.entries(index)?, cache.seen(layout, queries)?);
+        let (entries, seen): (&KeyValueEntries, _) = (cache.entries(index)?, cache.seen(layout, queries)?);
         Ok(pass.attend_cached(states, &positions_of(layout, queries.as_slice()), entries, &seen)?)
     }
 
@@ -162,7 +164,7 @@ impl TransformerLayer {
         plan: &Arc<AttentionPlan>,
     ) -> Result<Tensor> {
         let (layout, rows) = (context.layout, context.rows);
-        let pass = context.key_values.pass(index, || self.begin())?;
+        let pass = context.key_values.kept(index, || self.begin())?;
         let sources = context.key_values.sources(index, states)?;
         let positions = positions_of(layout, &sources.rows);
         let known = sources.known.as_ref().map(|(known, moved)| (known, moved));

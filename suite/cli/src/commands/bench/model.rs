@@ -84,6 +84,7 @@ impl ModelArguments {
             recompute,
             seed: self.seed,
         };
-        threads::in_pool(|| work(BenchModel::new(workload, &catalogue, &device)?))?
+        threads::in_pool(|| work(BenchModel::new(workload, &catalogue, &device)?))
+            .map_err(haltbench_sdk::Error::from)?
     }
 }

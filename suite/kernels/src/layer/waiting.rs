@@ -1,0 +1,39 @@
+//! Gradients of keys and values that steps have copied, until the step that computed them.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::Result;
+
+use crate::cpu::Real;
+use crate::sums::Complete;
+
+/// For every row the sum of the gradients of its keys and values over later steps, before the rotation of the keys. A row
+/// that has halted has the same ones in all of them, so that the sum meets the other operand of the weights' gradient once.
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<Option<Box<dyn Any + Send>>>);
+
+impl Waiting {
+    /// Calls `work` with the sums, `length` numbers; with none if nothing waits and nothing will (`begin` is false).
+    pub fn with<T: Real, R>(&self, length: usize, begin: bool, work: impl FnOnce(&mut [T]) -> R) -> R {
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sums.is_none() && begin {
+            *sums = Some(Box::new(vec![T::zero(); length]));
+        }
+        // A graph has one type, so this is a vector of T.
+        let found = sums.as_mut().and_then(|sums| sums.downcast_mut::<Vec<T>>());
+        work(found.map_or(&mut [], Vec::as_mut_slice))
+    }
+}
+
+impl Complete for Arc<Waiting> {
+    /// Refuses a gradient that still waits for the step that computed its keys and values; the sums are dropped.
+    fn check<T: Real>(&self) -> Result<()> {
+        let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sums = sums.and_then(|sums| sums.downcast::<Vec<T>>().ok());
+        if sums.is_some_and(|sums| sums.iter().any(|sum| *sum != T::zero())) {
+            candle_core::bail!("layer: known keys and values are not those of an earlier step of the same graph");
+        }
+        Ok(())
+    }
+}
