@@ -61,7 +61,13 @@ fn write(path: &Path, model: &Model, batch: &Batch, privileged: &Privileged) {
 fn replayed(subject: &Subject, bench: &Bench, path: &Path) -> Result<Vec<ReplayedToken>, EngineError> {
     let parameters = Parameters::resolve(subject.declaration.name, subject.declaration.parameters, &subject.given)?;
     let mut tokens = Vec::new();
-    let asked = Replay { declaration: subject.declaration, parameters: &parameters, max_depth: None, seed: bench.seed };
+    let asked = Replay {
+        declaration: subject.declaration,
+        parameters: &parameters,
+        max_depth: None,
+        seed: bench.seed,
+        stage: None,
+    };
     replay(&Trace::open(path)?, &asked, |token| {
         tokens.push(token.clone());
         Ok::<(), EngineError>(())

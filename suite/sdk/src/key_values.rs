@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use crate::cache::KeyValueCache;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kept::Kept;
 use crate::layout::{RowSet, TokenLayout};
 use crate::ops::{gather_rows, replace_rows, update_rows};

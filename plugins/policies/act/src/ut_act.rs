@@ -69,12 +69,13 @@ impl SoftPolicy for UtAct {
         let kept = |memory: &RowMemory, name: &str| memory.get(name).cloned().unwrap_or_else(|| zero.clone());
         let (weight, sum) = (kept(memory, "weight"), kept(memory, "sum"));
         let stops: Vec<f64> = kept(memory, "stops").to_dtype(DType::F64)?.to_vec1()?;
-        let running = stops.iter().map(|stops| *stops == 0.0 && !view.is_last()).collect();
+        let running: Vec<bool> = stops.iter().map(|stops| *stops == 0.0 && !view.is_last()).collect();
         if !view.is_last() {
             let p = sigmoid(&self.halting.forward(view.states())?.squeeze(1)?)?;
             let forced = self.forces && view.step() + 1 == view.max_depth();
             let sums: Vec<f64> = (&sum + &p)?.to_dtype(DType::F64)?.to_vec1()?;
-            let stops: Vec<u8> = sums.iter().map(|sum| u8::from(forced || *sum > self.full)).collect();
+            let passes = |(sum, runs): (&f64, &bool)| u8::from(*runs && (forced || *sum > self.full));
+            let stops: Vec<u8> = sums.iter().zip(&running).map(passes).collect();
             let stops = Tensor::from_vec(stops, rows, p.device())?;
             let remainder = stops.where_cond(&sum.affine(-1.0, 1.0)?, &zero)?;
             memory.stash("remainder", &remainder);

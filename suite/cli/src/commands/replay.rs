@@ -32,6 +32,9 @@ pub struct ReplayArguments {
     /// Seed of the policy's draws, if it makes any
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
+    /// Stage of the policy's training whose objective is printed, from 1; the last if not given
+    #[arg(long, value_name = "N")]
+    stage: Option<usize>,
 }
 
 /// Prints the decisions.
@@ -42,9 +45,9 @@ pub fn run(arguments: &ReplayArguments, plugins: &[PathBuf]) -> Result<i32, Fail
     let declaration = catalogue::load(plugins)?.policy(&arguments.policy)?;
     let parameters = assign::resolve(declaration.name, declaration.parameters, &arguments.assignments)?;
     let trace = Trace::open(&arguments.file)?;
-    let (max_depth, seed) = (arguments.max_depth, arguments.seed);
+    let &ReplayArguments { max_depth, seed, stage, .. } = arguments;
     let mut output = Output::new();
-    let asked = Replay { declaration, parameters: &parameters, max_depth, seed };
+    let asked = Replay { declaration, parameters: &parameters, max_depth, seed, stage };
     replay(&trace, &asked, |token| output.json_line(token))?;
     output.flush()?;
     Ok(0)

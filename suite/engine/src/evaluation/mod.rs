@@ -6,7 +6,7 @@ mod source;
 mod timing;
 
 use haltbench_analysis::Split;
-use haltbench_sdk::policy::Privileged;
+use haltbench_sdk::policy::{CalibrationTrace, Privileged};
 use haltbench_sdk::task::generation::PredictedString;
 use haltbench_sdk::task::{Instance, Task};
 
@@ -18,7 +18,7 @@ use crate::generation;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::monitor::{Monitor, Stage};
-use crate::recurrence::{Evaluated, Execution, evaluate};
+use crate::recurrence::{Evaluated, Execution, calibration_trace, evaluate};
 use crate::store::TokenRecord;
 
 pub use self::measures::{alignment_of_generated, measure};
@@ -87,6 +87,24 @@ impl Evaluator<'_> {
             }
         }
         Ok(found)
+    }
+}
+
+impl Evaluator<'_> {
+    /// The answers of every instance after each of D steps, for a policy that calibrates itself.
+    ///
+    /// # Errors
+    /// If a pass fails, or [`Error::Interrupted`].
+    pub fn calibration(&self, model: &Model, monitor: &dyn Monitor) -> Result<CalibrationTrace> {
+        let mut trace = CalibrationTrace { max_depth: model.max_depth, tokens: Vec::new() };
+        for (place, chunk) in self.chunks().enumerate() {
+            let (batch, privileged) = self.pack(chunk, model)?;
+            trace.tokens.extend(calibration_trace(model, &batch, place * self.batch, Some(&privileged))?);
+            if let Some(signal) = monitor.interrupted() {
+                return Err(Error::Interrupted(signal));
+            }
+        }
+        Ok(trace)
     }
 }
 

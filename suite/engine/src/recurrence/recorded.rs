@@ -9,8 +9,9 @@ use haltbench_sdk::backbone::StepContext;
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::policy::{LossAt, Phase, PolicyKind, Privileged, View};
+use haltbench_sdk::policy::{HaltingRecord, LossAt, Phase, PolicyKind, Privileged, StepWeights, View};
 
+use super::depths::step_weights;
 use super::drive::drive;
 use super::evaluation::Decided;
 use super::judge::{Drawn, Judge};
@@ -74,7 +75,7 @@ fn unrolled(
     pass: &mut Trajectory,
     has_logits: bool,
     depths: &[u32],
-    evaluated: haltbench_sdk::policy::HaltingRecord,
+    evaluated: HaltingRecord,
 ) -> Result<Option<Unrolled>> {
     let (model, batch) = (pass.model, pass.batch);
     let noise = Noise::Seeded(0);
@@ -108,14 +109,13 @@ fn unrolled(
 }
 
 /// What the losses of the steps are weighted by, `[readout, D]`: by the recipe, or 1 at the depth at which a row halts.
-fn weights(
-    model: &Model,
-    batch: &Batch,
-    record: &haltbench_sdk::policy::HaltingRecord,
-    depths: &[u32],
-) -> Result<Option<Tensor>> {
-    if let (LossAt::EveryStep, Some(log_q)) = (model.recipe.loss, &record.log_distribution) {
-        return Ok(Some(batch.readout.select(log_q)?.exp()?));
+fn weights(model: &Model, batch: &Batch, record: &HaltingRecord, depths: &[u32]) -> Result<Option<Tensor>> {
+    if model.recipe.loss == LossAt::EveryStep {
+        if let (StepWeights::Policy, Some(log_q)) = (model.recipe.step_weights, &record.log_distribution) {
+            return Ok(Some(batch.readout.select(log_q)?.exp()?));
+        }
+        let weights = step_weights(&model.recipe, model.max_depth).repeat(batch.readout.len());
+        return Ok(Some(Tensor::from_vec(weights, (batch.readout.len(), model.max_depth), &Device::Cpu)?));
     }
     let at = |row: usize| {
         let depth = if model.recipe.loss == LossAt::Halted { depths[row] as usize } else { model.max_depth };

@@ -93,6 +93,9 @@ pub struct CellResult {
     pub static_features: Vec<String>,
     /// Number of weights by part, and in all under `total`.
     pub weights: BTreeMap<String, u64>,
+    /// What the policy chose on the calibration split, by name, of policies that calibrate themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calibrated: BTreeMap<String, f64>,
     /// Cost of the evaluation.
     pub ledger: Ledger,
     /// Tidy rows of measures. Of a task that is a language, those that start with `generated_` are of strings that the

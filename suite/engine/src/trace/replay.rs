@@ -10,7 +10,7 @@ use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::policy::{Objective, PolicyDeclaration, PolicyKind, Privileged};
+use haltbench_sdk::policy::{Objective, PolicyDeclaration, PolicyKind, Privileged, Recipe};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
@@ -38,6 +38,8 @@ pub struct Replay<'a> {
     pub max_depth: Option<usize>,
     /// Seed of the policy's draws.
     pub seed: u64,
+    /// The stage of its training, from 1, whose objective is told; the last where not given.
+    pub stage: Option<usize>,
 }
 
 /// What a policy decides about one token of a trace.
@@ -59,7 +61,8 @@ pub struct ReplayedToken {
     /// Probabilities of the depths 1 to D, of a policy that has them; null of others.
     pub distribution: Option<Vec<f64>>,
     /// The token's share of the objective that the policy is trained with: its cost as an answer, if it is one, and its cost
-    /// as a token, before means are taken. The cost as an answer needs logits; of a policy that mixes states it is left out.
+    /// as a token, before means are taken. The cost as an answer needs logits; of a policy that mixes states or chooses
+    /// positions it is left out, because a trace does not have the logits of its output.
     /// Null where the trace has no targets or no states.
     pub objective: Option<f64>,
     /// Always true: in a pass of the model the exits of other tokens may change keys and values, here they do not.
@@ -86,15 +89,12 @@ pub fn replay<E: From<Error>>(
         let message = format!("policy {name} reads the depths of another cell, which a trace does not have");
         return Err(Error::Usage(message).into());
     }
+    let recipe = recipe(replay)?;
     let mut model = Model {
         backbone: Box::new(steps(trace, max_depth, &(0..0))?),
         policy: weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?,
         declaration: replay.declaration,
-        recipe: replay
-            .declaration
-            .stages(replay.parameters)
-            .last()
-            .map_or(replay.declaration.recipe, |stage| stage.recipe),
+        recipe,
         training_steps: 1,
         is_causal: replay.declaration.causal.given(replay.parameters),
         variables: Variables::new(replay.seed, trace.dtype(), &Device::Cpu),
@@ -105,6 +105,11 @@ pub fn replay<E: From<Error>>(
         device: Device::Cpu,
         dtype: trace.dtype(),
     };
+    if model.policy.needs_calibration() {
+        let message =
+            format!("policy {name} calibrates itself on a split that a trace does not have: set its knobs instead");
+        return Err(Error::Usage(message).into());
+    }
     let complexity = if replay.declaration.uses_labels { Some(headline(trace, name)?) } else { None };
     let recording = Recording { states: trace.d_model().is_some(), logits: trace.vocabulary().is_some() };
     for (sequences, tokens) in groups(&trace.lengths) {
@@ -121,6 +126,17 @@ pub fn replay<E: From<Error>>(
         }
     }
     Ok(())
+}
+
+/// The recipe of the stage that was asked for.
+fn recipe(replay: &Replay) -> Result<Recipe> {
+    let stages = replay.declaration.stages(replay.parameters);
+    let wanted = replay.stage.unwrap_or(stages.len());
+    let found = wanted.checked_sub(1).and_then(|place| stages.get(place));
+    found.map(|stage| stage.recipe).ok_or_else(|| {
+        let (name, count) = (replay.declaration.name, stages.len());
+        Error::Usage(format!("stage: expected 1 to {count}, the stages of {name}, found {wanted}"))
+    })
 }
 
 fn checked_depth(trace: &Trace, replay: &Replay) -> Result<usize> {
@@ -202,8 +218,8 @@ fn objective_shares(
 ) -> Result<Option<Vec<f64>>> {
     let Some(unrolled) = &replayed.unrolled else { return Ok(None) };
     // An objective that needs losses has none where the trace has no logits.
-    let mixes = model.policy.kind() == PolicyKind::Soft;
-    if !recording.logits && !mixes {
+    let needs_logits = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online);
+    if !recording.logits && needs_logits {
         return Ok(None);
     }
     let Objective { answers, tokens } = objective(model, batch, unrolled)?;

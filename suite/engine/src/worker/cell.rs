@@ -49,7 +49,8 @@ impl<'a> Cell<'a> {
     }
 
     /// Times the policy.
-    pub fn time(&self, monitor: &dyn Monitor) -> Result<()> {
+    pub fn time(&mut self, monitor: &dyn Monitor) -> Result<()> {
+        self.calibrate_policy(monitor)?;
         let speed = self.evaluator(&self.instances)?.time(&self.model, monitor)?;
         let timings = self.folder.timings().unwrap_or_default();
         self.folder.write_json("timings.json", &Timings { speed: Some(speed), ..timings })

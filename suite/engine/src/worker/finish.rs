@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use haltbench_analysis::{Estimate, Population, Reason, Split};
-use haltbench_sdk::policy::Role;
+use haltbench_sdk::policy::{Calibrated, Role};
 use haltbench_sdk::task::FeatureKind;
 
 use super::cell::Cell;
 use super::record::{environment, finished_now, hashes, weight_counts};
 use crate::baselines;
 use crate::data::{self, EvaluationInstance};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluation;
 use crate::generation::{self, acceptance};
 use crate::ledger::Ledger;
@@ -26,11 +26,12 @@ const FILES: [&str; 5] = ["plan.toml", "tokens.parquet", CALIBRATION, "generated
 
 impl Cell<'_> {
     /// Evaluates, measures and records.
-    pub fn finish(&self, monitor: &dyn Monitor) -> Result<()> {
-        let instances = self.instances.as_slice();
-        let (task, plan) = (self.setting.task.as_ref(), &self.plan);
+    pub fn finish(&mut self, monitor: &dyn Monitor) -> Result<()> {
         let mut timings = Timings::default();
         let started = Instant::now();
+        let calibrated = self.calibrate_policy(monitor)?;
+        let instances = self.instances.as_slice();
+        let (task, plan) = (self.setting.task.as_ref(), &self.plan);
         let found = self.evaluator(instances)?.run(&self.model, monitor)?;
         timings.evaluation_seconds = started.elapsed().as_secs_f64();
         monitor.progress(Stage::Measuring, 0, 1, None);
@@ -50,12 +51,32 @@ impl Cell<'_> {
         let batch = plan.evaluation.batch;
         metrics.extend(acceptance::measure(&self.model, task, instances, batch, &interrupted)?);
         let baselines = baselines::measure(task, &self.setting.name, instances)?;
-        self.write_result(metrics, baselines, found.ledger)?;
+        self.write_result(calibrated, metrics, baselines, found.ledger)?;
         finished_now(&mut timings);
         timings.peak_memory_bytes = memory::peak_memory();
         self.folder.write_json("timings.json", &timings)?;
         monitor.progress(Stage::Measuring, 1, 1, None);
         Ok(())
+    }
+
+    /// Lets a policy choose on the calibration split what it chooses itself.
+    pub(super) fn calibrate_policy(&mut self, monitor: &dyn Monitor) -> Result<Calibrated> {
+        if !self.model.policy.needs_calibration() {
+            return Ok(Calibrated::default());
+        }
+        let (task, name) = (self.setting.task.as_ref(), &self.setting.name);
+        let interrupted = || monitor.interrupted();
+        let instances = data::calibration_instances(task, name, &self.plan.evaluation, &interrupted)?;
+        if instances.is_empty() {
+            return Err(Error::Usage(format!(
+                "evaluation.calibration: expected at least 1 instance of each size, because policy {} calibrates itself, \
+                 found 0",
+                self.plan.policy.name
+            )));
+        }
+        let trace = self.evaluator(&instances)?.calibration(&self.model, &Unseen(monitor))?;
+        let calibrated = self.model.policy.calibrate(&trace);
+        Ok(calibrated.map_err(|error| crate::recurrence::named(&self.model, error))?)
     }
 
     /// Evaluates what knobs are chosen on. A policy that repeats recorded depths has none for other instances, and a control
@@ -108,7 +129,13 @@ impl Cell<'_> {
         Ok(evaluation::alignment_of_generated(&read_tokens(&path)?, complexities))
     }
 
-    fn write_result(&self, metrics: Vec<MetricRow>, baselines: Vec<BaselineResult>, ledger: Ledger) -> Result<()> {
+    fn write_result(
+        &self,
+        calibrated: Calibrated,
+        metrics: Vec<MetricRow>,
+        baselines: Vec<BaselineResult>,
+        ledger: Ledger,
+    ) -> Result<()> {
         let (plan, declaration) = (&self.plan, self.model.declaration);
         let model = &plan.model;
         let providers = [
@@ -135,6 +162,7 @@ impl Cell<'_> {
             headline: self.setting.task.spec().headline.to_owned(),
             static_features: self.static_features(),
             weights: weight_counts(&self.model.variables),
+            calibrated,
             ledger,
             metrics,
             baselines,

@@ -291,6 +291,7 @@ fn finish_cell(folder: &CellFolder, cell: &Cell, policy: &Fake) {
         headline: "height".to_owned(),
         static_features: vec!["odd".to_owned(), "rare".to_owned()],
         weights: BTreeMap::new(),
+        calibrated: BTreeMap::new(),
         ledger: Ledger::default(),
         metrics: trained(plan.model.seed)
             .into_iter()

@@ -1,0 +1,21 @@
+//! Numbers that published codes gave, or that slow programs gave from published equations, from files: what was run, with
+//! what configuration and conventions, stands in the JSON beside each. Every file of a form is run by the test of that form.
+
+use haltbench_sdk_dylib as _;
+
+#[path = "published/act.rs"]
+mod act;
+#[path = "published/exits.rs"]
+mod exits;
+#[path = "published/golden.rs"]
+mod golden;
+#[path = "published/mor_expert_choice.rs"]
+mod mor_expert_choice;
+#[path = "published/ouro.rs"]
+mod ouro;
+#[path = "published/pondernet.rs"]
+mod pondernet;
+#[path = "published/replays.rs"]
+mod replays;
+#[path = "published/ut_act.rs"]
+mod ut_act;
