@@ -114,8 +114,12 @@ fn thresholds_decay_as_published() {
                         ("temperature".to_owned(), Value::Real(temperature.as_f64().unwrap())),
                         ("length".to_owned(), Value::Integer(golden.number("decay/N") as i64)),
                     ];
-                    let parameters =
-                        Parameters::resolve("decay", &Decay::PARAMETERS, &given.into_iter().collect()).unwrap();
+                    let parameters = Parameters::resolve(
+                        "decay",
+                        &[Decay::LAW, Decay::TEMPERATURE, Decay::LENGTH],
+                        &given.into_iter().collect(),
+                    )
+                    .unwrap();
                     let decay = Decay::new(&parameters).unwrap();
                     let positions = golden.integers("input.decay.t");
                     let at = |position: &u32| decay.threshold(lambda.as_f64().unwrap(), *position as usize);

@@ -60,7 +60,8 @@ pub mod prelude {
         HaltingPolicy, HaltingRecord, HaltingRule, HazardHistory, Holds, LossAt, Objective, OnlineDecision,
         OnlinePolicy, Output, Phase, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, RecipeStage, Role,
         RowMemory, SelectPolicy, Selection, SoftDecision, SoftPolicy, Source, SourceDepths, SourceToken, StepWeights,
-        TrainingPass, Trains, View, binary_cross_entropy, largest_of_sequences, learn_then_test,
+        TrainingPass, Trains, View, balanced_cross_entropy, binary_cross_entropy, indicator, largest_of_sequences,
+        learn_then_test,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

@@ -1,10 +1,68 @@
-//! What exits compare: confidences of a prediction or of a state, and thresholds that decay.
+//! What exits compare: confidences of a prediction or of a state.
 
+use haltbench_sdk::candle_nn::ops::sigmoid;
+use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
+
+/// A confidence that a token is done.
+pub enum Confidence {
+    /// The difference of the two largest entries of the softmax of the logits, over this many tokens.
+    Softmax(usize),
+    /// The cosine of the state and the one before.
+    State,
+    /// The probability of the second of two classes.
+    Classifier(Linear),
+}
+
+impl Confidence {
+    /// The one that the parameter `confidence` names.
+    pub fn new(context: &PolicyContext) -> Result<Self> {
+        Ok(match context.parameters.text("confidence")? {
+            "state" => Self::State,
+            "classifier" => {
+                Self::Classifier(Linear::with_bias(context.d_model, 2, context.variables.pp("classifier"))?)
+            }
+            _ => Self::Softmax(context.vocabulary),
+        })
+    }
+
+    /// Remembers what it needs of h(0).
+    pub fn init(&self, view: &View, memory: &mut RowMemory) {
+        if matches!(self, Self::State) {
+            memory.replace("state", view.states());
+        }
+    }
+
+    /// The confidence of each row after a step.
+    pub fn scores(&self, view: &View, memory: &mut RowMemory) -> Result<Vec<f64>> {
+        match self {
+            Self::Softmax(_) => differences(&view.logits()?),
+            Self::State => cosines(view.states(), &memory.replaced("state", view.states())?),
+            Self::Classifier(head) => {
+                Ok(sigmoid(&exit_logits(head, view.states())?)?.to_dtype(DType::F64)?.to_vec1()?)
+            }
+        }
+    }
+
+    /// Operations for each row, without the read-out of logits.
+    pub fn flops(&self, d_model: usize) -> f64 {
+        match self {
+            Self::Softmax(vocabulary) => 4.0 * *vocabulary as f64,
+            Self::State => 6.0 * d_model as f64,
+            Self::Classifier(_) => 4.0 * d_model as f64,
+        }
+    }
+}
+
+/// The logit of the second of a classifier's two classes, `[rows]`: their softmax is the sigmoid of the difference.
+pub fn exit_logits(classifier: &Linear, states: &Tensor) -> Result<Tensor> {
+    let outputs = classifier.forward(states)?;
+    Ok((outputs.get_on_dim(1, 1)? - outputs.get_on_dim(1, 0)?)?)
+}
 
 /// The differences of the two largest entries of the softmax of each row of `logits` `[rows, vocabulary]`; NaN where there
 /// is no softmax. With a vocabulary of one token the second is 0.
-pub fn differences(logits: &Tensor) -> Result<Vec<f64>> {
+fn differences(logits: &Tensor) -> Result<Vec<f64>> {
     Ok(logits.to_dtype(DType::F64)?.to_vec2::<f64>()?.iter().map(|logits| difference(logits)).collect())
 }
 
@@ -22,73 +80,15 @@ fn difference(logits: &[f64]) -> f64 {
 }
 
 /// The cosine of each row of two tensors `[rows, d_model]`; NaN where a row is 0.
-pub fn cosines(a: &Tensor, b: &Tensor) -> Result<Vec<f64>> {
+fn cosines(a: &Tensor, b: &Tensor) -> Result<Vec<f64>> {
     let (a, b) = (a.to_dtype(DType::F64)?, b.to_dtype(DType::F64)?);
     let norms = (a.sqr()?.sum(1)?.sqrt()? * b.sqr()?.sum(1)?.sqrt()?)?;
     Ok(((a * b)?.sum(1)? / norms)?.to_vec1()?)
 }
 
-/// How a threshold lambda falls with the position t (CALM, eq. 5, and the authors' code).
-pub struct Decay {
-    law: Law,
-    temperature: f64,
-    length: f64,
-}
-
-enum Law {
-    None,
-    /// .9 lambda + .1 e^(-temperature t / length), within [0, 1].
-    Paper,
-    /// .9 lambda + .1 lambda e^(-temperature t / length).
-    T5x,
-}
-
-impl Decay {
-    /// The parameters that choose it.
-    pub const PARAMETERS: [ParameterSpec; 3] = [
-        ParameterSpec::choice("decay", "none", &["none", "paper", "t5x"], "how the threshold falls with the position")
-            .knob(Trend::None),
-        ParameterSpec::real("temperature", 4.0, (0.0, 1e3), "how fast the threshold falls").knob(Trend::None),
-        ParameterSpec::integer("length", 64, (1, 1 << 20), "positions over which it falls: the longest answer")
-            .knob(Trend::None),
-    ];
-
-    /// The decay that `parameters` choose.
-    pub fn new(parameters: &Parameters) -> Result<Self> {
-        let law = match parameters.text("decay")? {
-            "paper" => Law::Paper,
-            "t5x" => Law::T5x,
-            _ => Law::None,
-        };
-        let length = parameters.integer("length")? as f64;
-        Ok(Self { law, temperature: parameters.real("temperature")?, length })
-    }
-
-    /// The threshold that `lambda` comes to at `position`. Above 1, which means never, it stays as it is.
-    pub fn threshold(&self, lambda: f64, position: usize) -> f64 {
-        let fall = 0.1 * (-self.temperature * position as f64 / self.length).exp();
-        match self.law {
-            Law::Paper if lambda <= 1.0 => (0.9 * lambda + fall).clamp(0.0, 1.0),
-            Law::T5x if lambda <= 1.0 => 0.9 * lambda + lambda * fall,
-            _ => lambda,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// lambda = .9, temperature 4, a quarter and a half of the length: computed from both formulas by hand.
-    #[test]
-    fn thresholds_fall_as_published() {
-        let at = |law, position| Decay { law, temperature: 4.0, length: 4.0 }.threshold(0.9, position);
-        for (position, paper, t5x) in
-            [(0, 0.91, 0.9), (1, 0.846788, 0.843109), (2, 0.823534, 0.822180), (4, 0.811832, 0.811648)]
-        {
-            assert!((at(Law::Paper, position) - paper).abs() < 1e-6 && (at(Law::T5x, position) - t5x).abs() < 1e-6);
-        }
-    }
 
     #[test]
     fn confidences_of_small_cases() {

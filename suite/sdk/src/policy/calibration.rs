@@ -30,9 +30,14 @@ pub struct CalibrationToken {
 impl CalibrationTrace {
     /// Learn-then-Test over 21 thresholds from 1 down to 0 for a policy that halts a token at the first step whose score
     /// reaches `threshold_at(threshold, position)`. The loss of a sequence is the share of its answers whose prediction at
-    /// their exit differs from that of step D. Gives the smallest `threshold` accepted, or 2, which no confidence reaches,
-    /// and how many were `accepted`.
-    pub fn learn_then_test(&self, tolerated: f64, level: f64, threshold_at: impl Fn(f64, usize) -> f64) -> Calibrated {
+    /// their exit differs from that of step D. Gives the smallest threshold accepted, or 2, which no confidence reaches,
+    /// and what is recorded: that `threshold`, and how many were `accepted`.
+    pub fn learn_then_test(
+        &self,
+        tolerated: f64,
+        level: f64,
+        threshold_at: impl Fn(f64, usize) -> f64,
+    ) -> (f64, Calibrated) {
         let candidates: Vec<f64> = (0..=20).map(|step| 1.0 - f64::from(step) / 20.0).collect();
         let losses: Vec<Vec<f64>> = candidates
             .iter()
@@ -50,7 +55,7 @@ impl CalibrationTrace {
         let accepted = learn_then_test(&means, items, tolerated, level);
         let threshold = accepted.checked_sub(1).map_or(2.0, |last| candidates[last]);
         let named = |name: &str, value| (name.to_owned(), value);
-        Calibrated::from([named("threshold", threshold), named("accepted", accepted as f64)])
+        (threshold, Calibrated::from([named("threshold", threshold), named("accepted", accepted as f64)]))
     }
 
     /// The mean over the tokens of each sequence of `loss`, in the order of the sequences.

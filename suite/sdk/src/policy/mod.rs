@@ -94,7 +94,7 @@ pub use record::{HaltingRecord, SourceDepths, SourceToken, Stashed};
 pub use rule::{HaltingRule, HazardHistory};
 pub use select::{SelectPolicy, Selection, largest_of_sequences};
 pub use soft::{SoftDecision, SoftPolicy};
-pub use training_pass::{Objective, TrainingPass, binary_cross_entropy, softplus};
+pub use training_pass::{Objective, TrainingPass, balanced_cross_entropy, binary_cross_entropy, indicator, softplus};
 pub use view::{Phase, Privileged, Progress, RowMemory, View};
 
 /// A halting policy and the kind that it is.

@@ -76,6 +76,15 @@ impl TrainingPass<'_> {
         Ok(self.predictions(step)?.iter().zip(self.targets.iter()).map(|(found, target)| found == target).collect())
     }
 
+    /// Whether each answer's prediction after `step` steps is that after all D.
+    ///
+    /// # Errors
+    /// If the pass was not unrolled that far.
+    pub fn agrees_with_last(&self, step: usize) -> Result<Vec<bool>> {
+        let last = self.predictions(self.record.max_depth)?;
+        Ok(self.predictions(step)?.iter().zip(&last).map(|(now, last)| now == last).collect())
+    }
+
     /// `values`, one for each answer, as a constant tensor `[answers]` of the losses' type.
     ///
     /// # Errors
@@ -138,6 +147,28 @@ pub fn softplus(x: &Tensor) -> Result<Tensor> {
 /// If shapes differ.
 pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     Ok((softplus(logits)? - (logits * targets)?)?)
+}
+
+/// 1 where a flag is set and 0 elsewhere, `[flags.len()]`, with the type and on the device of `like`.
+///
+/// # Errors
+/// If the device refuses the memory.
+pub fn indicator(flags: &[bool], like: &Tensor) -> Result<Tensor> {
+    let values: Vec<f64> = flags.iter().map(|flag| f64::from(u8::from(*flag))).collect();
+    Ok(Tensor::from_vec(values, flags.len(), like.device())?.to_dtype(like.dtype())?)
+}
+
+/// [`binary_cross_entropy`] of sigmoid(`logits`) `[rows]` and `labels`, each row weighed by the share of rows with the other
+/// label, so that both classes count alike.
+///
+/// # Errors
+/// If there are not as many labels as logits.
+pub fn balanced_cross_entropy(logits: &Tensor, labels: &[bool]) -> Result<Tensor> {
+    let share = labels.iter().filter(|label| **label).count() as f64 / labels.len().max(1) as f64;
+    let targets = indicator(labels, logits)?;
+    // 1 - share for those with the label, share for the others.
+    let weights = targets.affine(1.0 - 2.0 * share, share)?;
+    Ok((binary_cross_entropy(logits, &targets)? * weights)?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! `ouro`: the exit gate of looped language models, trained in two stages.
+
+use haltbench_sdk::layers::Linear;
+use haltbench_sdk::prelude::*;
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "Ouro: an exit gate trained with the model by expected loss and entropy, then alone by what steps gain.",
+    documentation: "\
+## What it computes
+
+lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda of the steps before; step D takes what is
+left. With `norm = \"rms\"` the gate reads h(d) divided by its root mean square, with `none` h(d) itself, as where a
+backbone's states are normed already.
+
+## When it halts
+
+At the first step at which the sum of p reaches `quantile` (Q-exit), as computed: no further step is taken.
+
+## Objective
+
+Stage I, with the model: the sum over steps of p(d) L(d), minus `beta` times the entropy of p, at answer tokens. Stage II, the
+gate alone: with the gain I(d) = max(0, L(d-1) - L(d)) and the wish to go on w(d) = sigmoid(`sharpness` (I(d) - `gain`)), the
+cross-entropy of 1 - lambda(d) and w(d), summed over d = 2..D and divided by D.
+
+## Cost
+
+One dot product for every executed step of a token.",
+    reference: "Zhu et al. 2025, arXiv 2510.25741, stages I and II",
+    recipe: Recipe::EVERY_STEP,
+    stages: &[
+        RecipeStage { share: 1.0, recipe: Recipe::EVERY_STEP, when: Holds::Always },
+        RecipeStage { share: 0.25, recipe: Recipe::OBJECTIVE, when: Holds::Always },
+    ],
+    parameters: &[
+        ParameterSpec::real("beta", 0.05, (0.0, 1e6), "weight of the entropy in stage I"),
+        ParameterSpec::real("sharpness", 50.0, (0.0, 1e6), "slope of the wish to go on in stage II"),
+        ParameterSpec::real("gain", 0.005, (0.0, 1e6), "gain in nats at which going on and halting weigh the same"),
+        ParameterSpec::choice("norm", "rms", &["rms", "none"], "what the gate reads"),
+        ParameterSpec::real("quantile", 0.5, (0.0, 1.0), "cumulative probability that halts").knob(Trend::Deeper),
+    ],
+    ..PolicyDeclaration::new("ouro", PolicyKind::Online, |context| {
+        let (parameters, gate) = (context.parameters.clone(), context.variables.pp("gate"));
+        let quantile = parameters.real("quantile")?;
+        Ok(Policy::online(Ouro { gate: Linear::with_bias(context.d_model, 1, gate)?, parameters, quantile }))
+    })
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+struct Ouro {
+    gate: Linear,
+    parameters: Parameters,
+    quantile: f64,
+}
+
+impl Ouro {
+    fn logits(&self, states: &Tensor) -> Result<Tensor> {
+        let read = match self.parameters.text("norm")? {
+            "rms" => states.broadcast_div(&(states.sqr()?.mean_keepdim(1)? + 1e-6)?.sqrt()?)?,
+            _ => states.clone(),
+        };
+        Ok(self.gate.forward(&read)?.squeeze(1)?)
+    }
+}
+
+impl OnlinePolicy for Ouro {
+    fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
+        Ok(OnlineDecision::Hazards(self.logits(view.states())?))
+    }
+
+    fn rule(&self) -> HaltingRule {
+        HaltingRule::Threshold(self.quantile)
+    }
+
+    fn objective(&self, pass: &TrainingPass) -> Result<Objective> {
+        let parameters = &self.parameters;
+        if let (LossAt::EveryStep, Some(log_p)) = (pass.recipe.loss, &pass.record.log_distribution) {
+            let negative_entropy = pass.answers.select(&(log_p.exp()? * log_p)?.sum(1)?)?;
+            let answers = (&pass.losses + (negative_entropy * parameters.real("beta")?)?)?;
+            return Ok(Objective { answers, tokens: None });
+        }
+        let (sharpness, gain) = (parameters.real("sharpness")?, parameters.real("gain")?);
+        let most = pass.record.max_depth;
+        let (mut before, mut answers) = (pass.step_losses(1)?, pass.losses.zeros_like()?);
+        for step in 2..=most {
+            let now = pass.step_losses(step)?;
+            let wish = (((&before - &now)?.relu()? - gain)? * sharpness)?;
+            let halt = (wish.exp()? + 1.0)?.recip()?; // 1 - w
+            let gate = self.logits(&pass.answers.select(&pass.states(step)?.detach())?)?;
+            answers = (answers + (binary_cross_entropy(&gate, &halt)? / most as f64)?)?;
+            before = now;
+        }
+        Ok(Objective { answers, tokens: None })
+    }
+
+    fn decision_flops(&self, d_model: usize) -> f64 {
+        6.0 * d_model as f64
+    }
+}

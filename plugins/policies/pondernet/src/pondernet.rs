@@ -1,0 +1,101 @@
+//! `pondernet`: halting probabilities that are trained by the expected loss over steps.
+
+use haltbench_sdk::candle_nn::ops::sigmoid;
+use haltbench_sdk::layers::Linear;
+use haltbench_sdk::prelude::*;
+
+/// Declaration of the policy.
+pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
+    summary: "PonderNet: a halting probability at each step, drawn or accumulated; trained by the expected loss.",
+    documentation: "\
+## What it computes
+
+lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda of the steps before; step D takes what is
+left. The model is trained by the sum over steps of p(d) times the loss at step d.
+
+## When it halts
+
+`bernoulli`: at each step with probability lambda(d), drawn for each token and step; the output is that of the step drawn,
+never a mixture. `quantile`: at the first step at which the sum of p reaches `quantile` (Q-exit).
+
+## Objective
+
+`beta` · KL(p || g) in nats, averaged over all tokens, with the geometric prior g(d) = q (1 - q)^(d-1), q = `lambda_p`, whose
+tail lies on step D. Popular code has the divergence the other way round.
+
+## Cost
+
+One dot product for every executed step of a token.",
+    reference: "Banino et al. 2021, arXiv 2107.05407; quantile exits: Balagansky and Gavrilov 2022, arXiv 2204.03276",
+    recipe: Recipe::EVERY_STEP,
+    stochastic: Holds::When("exit", "bernoulli"),
+    parameters: &[
+        ParameterSpec::real("beta", 0.01, (0.0, 1e6), "weight of the divergence from the prior"),
+        ParameterSpec::real("lambda_p", 0.2, (1e-6, 0.999_999), "halting probability of the prior"),
+        ParameterSpec::choice("exit", "bernoulli", &["bernoulli", "quantile"], "how a token halts in evaluation")
+            .knob(Trend::None),
+        ParameterSpec::real("quantile", 0.5, (0.0, 1.0), "cumulative probability at which exit = \"quantile\" halts")
+            .knob(Trend::Deeper),
+    ],
+    examples: &[Example {
+        title: "KL of p = (.2, .24, .28, .28) from the prior with lambda_p = .2",
+        run: || {
+            let log_p = Tensor::new(&[[0.2f64, 0.24, 0.28, 0.28].map(f64::ln)], &Device::Cpu)?;
+            Ok(format!("{:.9}", divergence(&log_p, 0.2)?.get(0)?.to_scalar::<f64>()?))
+        },
+        expect: "0.147494435",
+    }],
+    ..PolicyDeclaration::new("pondernet", PolicyKind::Online, |context| {
+        let (parameters, lambda) = (context.parameters, context.variables.pp("lambda"));
+        Ok(Policy::online(PonderNet {
+            lambda: Linear::with_bias(context.d_model, 1, lambda)?,
+            beta: parameters.real("beta")?,
+            prior: parameters.real("lambda_p")?,
+            draws: parameters.text("exit")? == "bernoulli",
+            quantile: parameters.real("quantile")?,
+        }))
+    })
+};
+
+haltbench_sdk::register_policy!(DECLARATION);
+
+struct PonderNet {
+    lambda: Linear,
+    beta: f64,
+    prior: f64,
+    draws: bool,
+    quantile: f64,
+}
+
+impl OnlinePolicy for PonderNet {
+    fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
+        let hazards = self.lambda.forward(view.states())?.squeeze(1)?;
+        if !self.draws {
+            return Ok(OnlineDecision::Hazards(hazards));
+        }
+        let lambdas: Vec<f64> = sigmoid(&hazards)?.to_dtype(DType::F64)?.to_vec1()?;
+        let halts = view.uniform("pondernet").iter().zip(lambdas).map(|(uniform, lambda)| *uniform < lambda).collect();
+        Ok(OnlineDecision::Exits { hazards, halts })
+    }
+
+    fn rule(&self) -> HaltingRule {
+        HaltingRule::Threshold(self.quantile)
+    }
+
+    fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
+        let Some(log_p) = &record.log_distribution else { return Ok(None) };
+        Ok(Some((divergence(log_p, self.prior)? * self.beta)?))
+    }
+
+    fn decision_flops(&self, d_model: usize) -> f64 {
+        2.0 * d_model as f64
+    }
+}
+
+/// KL(p || g) of each row, in nats, from log p `[rows, D]`. A probability below 1e-20 counts as that in the logarithm.
+fn divergence(log_p: &Tensor, prior: f64) -> Result<Tensor> {
+    let most = log_p.dim(1)?;
+    let log_g = |step: usize| step as f64 * (1.0 - prior).ln() + if step + 1 < most { prior.ln() } else { 0.0 };
+    let log_g = Tensor::from_vec((0..most).map(log_g).collect(), (1, most), log_p.device())?.to_dtype(log_p.dtype())?;
+    Ok((log_p.exp()? * log_p.maximum(-46.0)?.broadcast_sub(&log_g)?)?.sum(1)?)
+}
