@@ -20,6 +20,8 @@ use crate::recurrence::{Moving, with_logits};
 pub(super) struct Round<'a> {
     model: &'a Model,
     layout: Arc<TokenLayout>,
+    /// What every step is given again, of all rows.
+    input: Option<Tensor>,
     key_values: &'a mut KeyValues,
     coda: &'a mut KeyValueCache,
     ledger: &'a mut Ledger,
@@ -44,13 +46,12 @@ impl<'a> Round<'a> {
     pub fn new(
         model: &'a Model,
         layout: Arc<TokenLayout>,
-        key_values: &'a mut KeyValues,
-        coda: &'a mut KeyValueCache,
-        ledger: &'a mut Ledger,
+        input: Option<Tensor>,
+        (key_values, coda, ledger): (&'a mut KeyValues, &'a mut KeyValueCache, &'a mut Ledger),
     ) -> Self {
         let rows = layout.rows();
         let (frozen, read, depths) = (vec![false; rows], vec![None; rows], vec![0; rows]);
-        Self { model, layout, key_values, coda, ledger, frozen, read, depths, moving: Moving::default() }
+        Self { model, layout, input, key_values, coda, ledger, frozen, read, depths, moving: Moving::default() }
     }
 
     /// Whether the policy has read logits.
@@ -110,7 +111,13 @@ impl Pass for Round<'_> {
             None => 0,
         };
         self.ledger.step(self.model, running.len(), pairs, due.len());
-        let mut context = StepContext::new(step, &self.layout, running, self.key_values);
+        let input = self.input.as_ref().map(|input| running.select(input)).transpose()?;
+        let mut context = StepContext {
+            max_depth: self.model.max_depth,
+            seed: self.model.seed,
+            input: input.as_ref(),
+            ..StepContext::new(step, &self.layout, running, self.key_values)
+        };
         let new = self.model.backbone.step(&running.select(states)?, &mut context)?;
         running.iter().for_each(|row| self.depths[row] = step as u32);
         self.moving.replace(states, running, &new)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::backbone::{Start, StepContext};
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
@@ -13,7 +13,7 @@ use haltbench_sdk::policy::{Phase, Policy, Privileged, View};
 use super::beliefs::Beliefs;
 use super::execution::{Execution, StepWork};
 use super::halting::{self, still_seen};
-use super::{Moving, decision, select, soft, with_view};
+use super::{Moving, begin, decision, select, soft, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::ledger::{Bill, Ledger, RowCosts};
@@ -47,8 +47,9 @@ pub fn evaluate(
     execution: Execution,
     privileged: Option<&Privileged>,
 ) -> Result<Evaluated> {
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    let mut pass = Pass::new(model, batch, execution, privileged);
+    let start = begin(model, batch, Phase::Evaluation)?;
+    let first = start.states.clone();
+    let mut pass = Pass::new(model, batch, execution, privileged, start.input.clone());
     let believed = |(states, depths, distributions): halting::Outcome| {
         (states, depths, distributions.as_deref().map(Beliefs::new))
     };
@@ -57,14 +58,14 @@ pub fn evaluate(
         Policy::Online(policy) => believed(halting::online(&mut pass, policy.as_ref(), first)?),
         // The ledger charges what is executed: of mixtures the rows that still run, of selections all, however executed.
         Policy::Soft(policy) => {
-            let mixture = soft::mix(model, policy.as_ref(), batch, first, (Phase::Evaluation, execution), privileged)?;
+            let mixture = soft::mix(model, policy.as_ref(), batch, start, (Phase::Evaluation, execution), privileged)?;
             let decisions = mixture.depths.iter().map(|depth| *depth as usize + 1);
             pass.charge(&mixture.steps, decisions.enumerate(), &mixture.readouts);
             let weights = mixture.weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec2()?;
             (mixture.states, mixture.depths, Some(Beliefs { expected: mixture.expected, distributions: weights }))
         }
         Policy::Select(policy) => {
-            let selected = select::pass(model, policy.as_ref(), batch, first, Phase::Evaluation, privileged)?;
+            let selected = select::pass(model, policy.as_ref(), batch, start, Phase::Evaluation, privileged)?;
             let decisions = (0..batch.rows()).map(|row| (row, model.max_depth));
             let work =
                 StepWork { rows: RowSet::all(batch.rows()), visible: None, projected: RowSet::none(batch.rows()) };
@@ -82,9 +83,9 @@ pub fn evaluate(
 /// If a tensor operation fails or there are not as many depths as rows.
 pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &[u32]) -> Result<Evaluated> {
     let depths = decision::depths(model, depths.to_vec(), batch.rows())?;
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    let mut pass = Pass::new(model, batch, execution, None);
-    let states = halting::run_to(&mut pass, &depths, first)?;
+    let Start { states, input } = begin(model, batch, Phase::Evaluation)?;
+    let mut pass = Pass::new(model, batch, execution, None, input);
+    let states = halting::run_to(&mut pass, &depths, states)?;
     pass.finish(states, depths, None)
 }
 
@@ -94,6 +95,8 @@ struct Pass<'a> {
     execution: Execution,
     privileged: Option<&'a Privileged>,
     key_values: KeyValues,
+    /// What every step is given again, of all rows.
+    input: Option<Tensor>,
     bill: Bill<'a>,
     /// States that halted tokens go on with under run-on, for the sake of their keys and values.
     shadow: Option<Tensor>,
@@ -101,7 +104,13 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(model: &'a Model, batch: &'a Batch, execution: Execution, privileged: Option<&'a Privileged>) -> Self {
+    fn new(
+        model: &'a Model,
+        batch: &'a Batch,
+        execution: Execution,
+        privileged: Option<&'a Privileged>,
+        input: Option<Tensor>,
+    ) -> Self {
         let layers = model.backbone.dimensions().core_layers;
         Self {
             model,
@@ -109,6 +118,7 @@ impl<'a> Pass<'a> {
             execution,
             privileged,
             key_values: KeyValues::new(model.halted_keys_values, layers, batch.rows()),
+            input,
             bill: Bill::begin(model, &batch.layout, &batch.readout),
             shadow: None,
             moving: Moving::default(),
@@ -174,7 +184,13 @@ impl halting::Pass for Pass<'_> {
         }
         let plan = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible());
         self.bill.step(&plan, self.key_values.projected_alone());
-        let mut context = StepContext::new(step, &self.batch.layout, computed, &mut self.key_values);
+        let input = self.input.as_ref().map(|input| computed.select(input)).transpose()?;
+        let mut context = StepContext {
+            max_depth: self.model.max_depth,
+            seed: self.model.seed,
+            input: input.as_ref(),
+            ..StepContext::new(step, &self.batch.layout, computed, &mut self.key_values)
+        };
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
         if runs_on {
             self.shadow = Some(new.clone());

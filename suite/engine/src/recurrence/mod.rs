@@ -18,7 +18,7 @@ pub use evaluation::{Evaluated, evaluate, evaluate_at};
 pub use execution::Execution;
 pub use training::unroll;
 pub use walk::{Noise, Unrolled};
-pub(crate) use walk::{dense_steps, sees_movement};
+pub(crate) use walk::{begin, dense_steps, sees_movement};
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};

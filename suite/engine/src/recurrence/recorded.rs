@@ -12,7 +12,7 @@ use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::policy::{Phase, Policy, Privileged, RowMemory, SelectPolicy, View};
 
 use super::execution::Execution;
-use super::{halting, replace_rows, select, soft, with_view};
+use super::{begin, halting, replace_rows, select, soft, with_view};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -42,7 +42,8 @@ pub(crate) fn decide(
     privileged: Option<&Privileged>,
 ) -> Result<Decided> {
     let rows = batch.rows();
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let start = begin(model, batch, Phase::Evaluation)?;
+    let first = start.states.clone();
     let mut pass = Pass { model, batch, has_states, privileged, scores: vec![vec![None; model.max_depth]; rows] };
     let (depths, distributions, weights) = match &model.policy {
         Policy::Early(policy) => {
@@ -56,7 +57,7 @@ pub(crate) fn decide(
         _ if !has_states => return Err(no_states(model)),
         Policy::Soft(policy) => {
             let at = (Phase::Evaluation, Execution::Compacted);
-            let mixture = soft::mix(model, policy.as_ref(), batch, first, at, privileged)?;
+            let mixture = soft::mix(model, policy.as_ref(), batch, start, at, privileged)?;
             let weights = mixture.weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?;
             (mixture.depths, None, Some(weights))
         }

@@ -1,5 +1,6 @@
 //! Selecting policies: before every step some positions are chosen; a token may rest and be woken again.
 
+use haltbench_sdk::backbone::Start;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::RowSet;
@@ -46,14 +47,14 @@ pub(super) fn pass(
     model: &Model,
     policy: &dyn SelectPolicy,
     batch: &Batch,
-    first: Tensor,
+    first: Start,
     phase: Phase,
     privileged: Option<&Privileged>,
 ) -> Result<Selected> {
     let rows = batch.rows();
-    let mut walk = Walk::new(model, batch);
+    let Start { mut states, input } = first;
+    let mut walk = Walk::new(model, batch, input, phase);
     let mut memory = RowMemory::default();
-    let mut states = first;
     let mut depths = vec![0; rows];
     let mut gates = Vec::with_capacity(model.max_depth);
     let mut choices = Vec::with_capacity(model.max_depth);
@@ -93,7 +94,7 @@ pub(super) fn unroll(
     model: &Model,
     policy: &dyn SelectPolicy,
     batch: &Batch,
-    first: Tensor,
+    first: Start,
     phase: Phase,
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {

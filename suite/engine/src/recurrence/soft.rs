@@ -1,5 +1,6 @@
 //! Soft policies: the output is a mixture of the states after several steps.
 
+use haltbench_sdk::backbone::Start;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::RowSet;
@@ -35,14 +36,14 @@ pub(super) fn mix(
     model: &Model,
     policy: &dyn SoftPolicy,
     batch: &Batch,
-    first: Tensor,
+    first: Start,
     (phase, execution): (Phase, Execution),
     privileged: Option<&Privileged>,
 ) -> Result<Mixture> {
     let rows = batch.rows();
-    let mut walk = Walk::new(model, batch);
+    let Start { mut states, input } = first;
+    let mut walk = Walk::new(model, batch, input, phase);
     let mut memory = RowMemory::default();
-    let mut states = first;
     let mut running = vec![true; rows];
     let mut depths = vec![0; rows];
     let mut columns = Vec::with_capacity(model.max_depth + 1);
@@ -144,7 +145,7 @@ pub(super) fn unroll(
     model: &Model,
     policy: &dyn SoftPolicy,
     batch: &Batch,
-    first: Tensor,
+    first: Start,
     phase: Phase,
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {

@@ -1,15 +1,17 @@
 //! The paper's unroll (§§2-4): dense, with passthrough and straight-through gates, as a graph to differentiate.
 
+use haltbench_sdk::backbone::Start;
 use haltbench_sdk::candle_core::{D, Tensor};
 use haltbench_sdk::candle_nn::ops::{log_softmax, softmax};
 use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::ops::log_sigmoid;
 use haltbench_sdk::policy::{
-    EarlyDecision, EarlyPolicy, HaltingRecord, LossAt, OnlineDecision, OnlinePolicy, Policy, Privileged, RowMemory,
+    EarlyDecision, EarlyPolicy, HaltingRecord, LossAt, OnlineDecision, OnlinePolicy, Phase, Policy, Privileged,
+    RowMemory,
 };
 use haltbench_sdk::random::Stream;
 
-use super::walk::{Noise, Unrolled, Walk, advance, read};
+use super::walk::{Noise, Unrolled, Walk, advance, begin, read};
 use super::{decision, select, soft, unaided, with_view};
 use crate::Result;
 use crate::batch::Batch;
@@ -20,7 +22,7 @@ use crate::model::Model;
 /// # Errors
 /// If a tensor operation fails or the policy breaks its contract.
 pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Unrolled> {
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let first = begin(model, batch, noise.phase())?;
     if !model.recipe.uses_policy() {
         return unaided::unroll(model, batch, first, noise);
     }
@@ -37,8 +39,9 @@ fn record(model: &Model, depths: Vec<u32>, log_distribution: Option<Tensor>) -> 
 }
 
 /// The states after every step of an unroll without gates, with the loss at each.
-fn every_step(model: &Model, batch: &Batch, mut states: Tensor, log_q: Option<Tensor>) -> Result<Unrolled> {
-    let mut walk = Walk::new(model, batch);
+fn every_step(model: &Model, batch: &Batch, first: Start, phase: Phase, log_q: Option<Tensor>) -> Result<Unrolled> {
+    let Start { mut states, input } = first;
+    let mut walk = Walk::new(model, batch, input, phase);
     let mut logits = Vec::with_capacity(model.max_depth);
     for _ in 0..model.max_depth {
         states = walk.candidate(&states, &vec![false; batch.rows()])?;
@@ -58,21 +61,21 @@ fn early(
     model: &Model,
     policy: &dyn EarlyPolicy,
     batch: &Batch,
-    first: Tensor,
+    first: Start,
     noise: &Noise,
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {
     let (rows, most) = (batch.rows(), model.max_depth);
     let all = RowSet::all(rows);
-    let view = (&all, &first, &first);
+    let view = (&all, &first.states, &first.states);
     let (decision, _) = with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.decide(view))?;
     let (depths, gates, log_q) = match decision {
         EarlyDecision::Depths(depths) => (decision::depths(model, depths, rows)?, None, None),
         EarlyDecision::Scores(scores) => {
-            decision::judged(model, "scores", &scores, &[rows, most], &first)?;
+            decision::judged(model, "scores", &scores, &[rows, most], &first.states)?;
             let log_q = log_softmax(&scores, D::Minus1)?;
             if model.recipe.loss == LossAt::EveryStep {
-                return every_step(model, batch, first, Some(log_q));
+                return every_step(model, batch, first, noise.phase(), Some(log_q));
             }
             let gumbel = noise.draw(model, "gumbel", rows * most, Stream::gumbel)?;
             let gumbel = Tensor::from_vec(gumbel, (rows, most), scores.device())?.to_dtype(scores.dtype())?;
@@ -85,8 +88,8 @@ fn early(
             (depths, Some(at_least(&softmax(&noisy, D::Minus1)?)?), Some(log_q))
         }
     };
-    let mut walk = Walk::new(model, batch);
-    let mut states = first;
+    let Start { mut states, input } = first;
+    let mut walk = Walk::new(model, batch, input, noise.phase());
     let deepest = if gates.is_some() { most } else { depths.iter().copied().max().unwrap_or(1) as usize };
     for step in 1..=deepest {
         let open: Vec<bool> = depths.iter().map(|depth| *depth as usize >= step).collect();
@@ -104,16 +107,16 @@ fn online(
     model: &Model,
     policy: &dyn OnlinePolicy,
     batch: &Batch,
-    first: Tensor,
+    first: Start,
     noise: &Noise,
     privileged: Option<&Privileged>,
 ) -> Result<Unrolled> {
     let (rows, most) = (batch.rows(), model.max_depth);
     let every_step = model.recipe.loss == LossAt::EveryStep;
     let uniform = if every_step { vec![2.0; rows] } else { noise.draw(model, "halting", rows, Stream::uniform)? };
-    let mut walk = Walk::new(model, batch);
+    let Start { mut states, input } = first;
+    let mut walk = Walk::new(model, batch, input, noise.phase());
     let mut memory = RowMemory::default();
-    let mut states = first;
     let view = (&walk.all, &states, &states);
     with_view(model, batch, (0, noise.phase()), view, privileged, |view| policy.init(view, &mut memory))?;
     let mut depths = vec![most as u32; rows];

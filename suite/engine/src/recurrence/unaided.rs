@@ -1,5 +1,6 @@
 //! Training without the policy: every token takes D steps, or a number of steps that the recipe draws.
 
+use haltbench_sdk::backbone::Start;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::policy::{HaltingRecord, LossAt, Per, Recipe, StepWeights, Unroll};
@@ -12,7 +13,7 @@ use crate::batch::Batch;
 use crate::model::Model;
 
 /// Runs one training pass in which the policy takes no part.
-pub(super) fn unroll(model: &Model, batch: &Batch, first: Tensor, noise: &Noise) -> Result<Unrolled> {
+pub(super) fn unroll(model: &Model, batch: &Batch, first: Start, noise: &Noise) -> Result<Unrolled> {
     let recipe = &model.recipe;
     let depths = match noise {
         Noise::Forced(depths) => super::checked_depths(model, depths.clone(), batch.rows())?,
@@ -22,8 +23,8 @@ pub(super) fn unroll(model: &Model, batch: &Batch, first: Tensor, noise: &Noise)
             depths(recipe, model.max_depth as u32, &batch.layout, &mut stream)
         }
     };
-    let mut walk = Walk::new(model, batch);
-    let mut states = first;
+    let Start { mut states, input } = first;
+    let mut walk = Walk::new(model, batch, input, noise.phase());
     let mut logits = Vec::new();
     for step in 1..=depths.iter().copied().max().unwrap_or(1) {
         let open = depths.iter().map(|depth| *depth >= step).collect();

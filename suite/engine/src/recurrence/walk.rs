@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::backbone::{BeginContext, Start, StepContext};
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
@@ -78,6 +78,9 @@ pub(super) struct Walk<'a> {
     pub batch: &'a Batch,
     pub all: RowSet,
     pub key_values: KeyValues,
+    /// What every step is given again, of all rows.
+    input: Option<Tensor>,
+    phase: Phase,
     pub step: usize,
     last: Option<LastCandidates>,
 }
@@ -111,10 +114,10 @@ impl LastCandidates {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(model: &'a Model, batch: &'a Batch) -> Self {
+    pub fn new(model: &'a Model, batch: &'a Batch, input: Option<Tensor>, phase: Phase) -> Self {
         let layers = model.backbone.dimensions().core_layers;
         let key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
-        Self { model, batch, all: RowSet::all(batch.rows()), key_values, step: 0, last: None }
+        Self { model, batch, all: RowSet::all(batch.rows()), key_values, input, phase, step: 0, last: None }
     }
 
     /// R(h) of every row; `halted` are the rows that halted before it.
@@ -127,7 +130,8 @@ impl<'a> Walk<'a> {
     /// where nothing that a row can see has moved since the last step, its candidate is the last one.
     fn gated_candidates(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Candidates> {
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
-        let (rows, earlier) = match self.last.take() {
+        // A step that reads its number gives another candidate every time.
+        let (rows, earlier) = match self.last.take().filter(|_| self.model.backbone.is_stationary()) {
             None => (self.all.clone(), None),
             Some(last) => {
                 let moved = sees_movement(&self.batch.layout, &last.halted);
@@ -157,13 +161,25 @@ impl<'a> Walk<'a> {
     ) -> Result<Tensor> {
         self.step += 1;
         self.key_values.begin_dense(rows, halted, states)?;
+        let input = self.input.as_ref().map(|input| rows.select(input)).transpose()?;
         let mut context = StepContext {
+            max_depth: self.model.max_depth,
+            phase: self.phase,
+            seed: self.model.seed,
+            input: input.as_ref(),
             differentiated,
             recompute: self.model.recompute,
             ..StepContext::new(self.step, &self.batch.layout, rows, &mut self.key_values)
         };
         Ok(self.model.backbone.step(&rows.select(states)?, &mut context)?)
     }
+}
+
+/// What the recurrence over `batch` starts from.
+pub(crate) fn begin(model: &Model, batch: &Batch, phase: Phase) -> Result<Start> {
+    let (max_depth, seed) = (model.max_depth, model.seed);
+    let mut context = BeginContext { max_depth, phase, seed, ..BeginContext::new(&batch.layout) };
+    Ok(model.backbone.begin(&batch.tokens, &mut context)?)
 }
 
 /// The rows that see a row, themselves included, that had not halted: from its sequence's first such row on.
@@ -189,8 +205,8 @@ pub(crate) fn dense_steps(
     batch: &Batch,
     mut each: impl FnMut(usize, &Tensor) -> Result<()>,
 ) -> Result<()> {
-    let mut walk = Walk::new(model, batch);
-    let mut states = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let Start { mut states, input } = begin(model, batch, Phase::Evaluation)?;
+    let mut walk = Walk::new(model, batch, input, Phase::Evaluation);
     each(0, &states)?;
     for step in 1..=model.max_depth {
         states = walk.candidate(&states, &vec![false; batch.rows()])?;
