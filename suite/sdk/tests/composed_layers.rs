@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use haltbench_sdk::conformance::check_backbone_with;
+use haltbench_sdk::candle_core::backprop::GradStore;
+use haltbench_sdk::conformance::{check_backbone_with, miniature};
+use haltbench_sdk::initialise::Variables;
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layers::{
     Activation, AttentionBiases, AttentionShape, BlockShape, Depths, FeedForwardShape, NormShape, Placement,
-    RecurrentStack, Rotation, StackShape,
+    Recurrence, RecurrentStack, Rotation, StackShape,
 };
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
@@ -81,38 +84,13 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     Ok(Box::new(Composed { stack, doubles: parameters.flag("doubles")? }))
 }
 
-impl Backbone for Composed {
-    fn dimensions(&self) -> Dimensions {
-        self.stack.dimensions()
+impl Recurrence for Composed {
+    fn stack(&self) -> &RecurrentStack {
+        &self.stack
     }
 
-    fn is_stationary(&self) -> bool {
-        true
-    }
-
-    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
-        Ok(self.stack.prelude(&self.stack.embed(tokens)?, context)?.into())
-    }
-
-    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
-        if !self.doubles {
-            return self.stack.step(states, context);
-        }
-        self.stack.step_from(states, context, |states, _| Ok((states * 2.0)?))
-    }
-
-    fn coda(
-        &self,
-        states: &Tensor,
-        layout: &Arc<TokenLayout>,
-        readout: &RowSet,
-        cache: Option<&mut KeyValueCache>,
-    ) -> Result<Tensor> {
-        self.stack.coda(states, layout, readout, cache)
-    }
-
-    fn cost(&self) -> BackboneCost {
-        self.stack.cost()
+    fn enter(&self, states: &Tensor, _: &StepContext) -> Result<Tensor> {
+        Ok(if self.doubles { (states * 2.0)? } else { states.clone() })
     }
 }
 
@@ -128,5 +106,45 @@ fn stacks_whose_core_reads_something_else_conform() {
     for composition in [0, 2] {
         let given = [("composition", Value::Integer(composition)), ("doubles", Value::Flag(true))];
         check_backbone_with(&COMPOSED, &given);
+    }
+}
+
+/// Two steps, in the second of which a row has halted, and the gradients of all weights.
+fn passed(backbone: &dyn Backbone, variables: &Variables) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
+    let layout = Arc::new(TokenLayout::new(&[5, 2], &[1, 2]).unwrap());
+    let all = RowSet::all(7);
+    let tokens = Tensor::new(&[0u32, 3, 1, 4, 2, 2, 0], &Device::Cpu).unwrap();
+    let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, backbone.dimensions().core_layers, 7);
+    let mut states = backbone.begin(&tokens, &mut BeginContext::new(&layout)).unwrap().states;
+    for step in 1..=2 {
+        let halted: Vec<bool> = (0..7).map(|row| row == 1 && step == 2).collect();
+        key_values.begin_dense(&all, &halted, &states).unwrap();
+        states = backbone.step(&states, &mut StepContext::new(step, &layout, &all, &mut key_values)).unwrap();
+    }
+    let logits = backbone.coda(&states, &layout, &all, None).unwrap();
+    let gradients: GradStore = logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+    let numbers = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
+    let gradients = variables.gradients(&gradients).unwrap();
+    (numbers(&logits), gradients.iter().map(|(name, gradient)| (name.clone(), numbers(gradient))).collect())
+}
+
+/// The miniature calls its fused layers one by one.
+#[test]
+fn a_stack_of_llama_layers_is_the_loop_over_fused_layers_to_the_bit() {
+    struct Plain(RecurrentStack);
+    impl Recurrence for Plain {
+        fn stack(&self) -> &RecurrentStack {
+            &self.0
+        }
+    }
+    for core in [1, 2] {
+        let (backbone, own) = miniature(5, core, 9, DType::F32, &Device::Cpu).unwrap();
+        let layers = Depths { prelude: 1, core, coda: 1 };
+        let layer = BlockShape::llama2(16, 24, 2, 1e-5, 10_000.0);
+        let shape = StackShape { embedding_spread: 1.0, ..StackShape::new(5, layers, layer) };
+        let variables = Variables::new(9, DType::F32, &Device::Cpu);
+        let plain = Plain(RecurrentStack::new(shape, &variables.builder()).unwrap());
+        assert_eq!(passed(&plain, &variables), passed(backbone.as_ref(), &own));
+        assert_eq!(plain.cost(), backbone.cost());
     }
 }

@@ -1,8 +1,6 @@
 //! The backbone `anira`: prelude, recurrent core and coda of Llama-2 layers (arXiv 2602.08864 §3.1).
 
-use std::sync::Arc;
-
-use haltbench_sdk::layers::{BlockShape, Depths, RecurrentStack, StackShape};
+use haltbench_sdk::layers::{BlockShape, Depths, Recurrence, RecurrentStack, StackShape};
 use haltbench_sdk::prelude::*;
 use haltbench_sdk_dylib as _;
 
@@ -41,9 +39,7 @@ Weights carry the names of Hugging Face's Llama inside `prelude.layers.N.`, `cor
 
 haltbench_sdk::register_backbone!(DECLARATION);
 
-struct Anira {
-    stack: RecurrentStack,
-}
+struct Anira(RecurrentStack);
 
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let parameters = context.parameters;
@@ -55,38 +51,12 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         parameters.real("rope_theta")?,
     );
     let shape = StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer);
-    Ok(Box::new(Anira { stack: RecurrentStack::new(shape, &context.variables)? }))
+    Ok(Box::new(Anira(RecurrentStack::new(shape, &context.variables)?)))
 }
 
-impl Backbone for Anira {
-    fn dimensions(&self) -> Dimensions {
-        self.stack.dimensions()
-    }
-
-    fn is_stationary(&self) -> bool {
-        true
-    }
-
-    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
-        Ok(self.stack.prelude(&self.stack.embed(tokens)?, context)?.into())
-    }
-
-    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
-        self.stack.step(states, context)
-    }
-
-    fn coda(
-        &self,
-        states: &Tensor,
-        layout: &Arc<TokenLayout>,
-        readout: &RowSet,
-        cache: Option<&mut KeyValueCache>,
-    ) -> Result<Tensor> {
-        self.stack.coda(states, layout, readout, cache)
-    }
-
-    fn cost(&self) -> BackboneCost {
-        self.stack.cost()
+impl Recurrence for Anira {
+    fn stack(&self) -> &RecurrentStack {
+        &self.0
     }
 }
 

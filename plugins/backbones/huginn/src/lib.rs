@@ -1,11 +1,9 @@
 //! The backbone `huginn`: prelude, recurrent core and coda of sandwich layers, with the prelude's output given again at
 //! every step and a random initial state (Geiping et al. 2025, arXiv 2502.05171).
 
-use std::sync::Arc;
-
 use haltbench_sdk::layers::{
-    AttentionBiases, AttentionShape, BlockShape, Depths, Linear, NormShape, Placement, RecurrentStack, Rotation,
-    Spread, StackShape, random_states,
+    Activation, AttentionBiases, AttentionShape, BlockShape, Depths, FeedForwardShape, Linear, NormShape, Placement,
+    Recurrence, RecurrentStack, Rotation, Spread, StackShape, random_states,
 };
 use haltbench_sdk::prelude::*;
 use haltbench_sdk_dylib as _;
@@ -69,32 +67,32 @@ enum Injection {
 struct Huginn {
     stack: RecurrentStack,
     injection: Injection,
+    /// Standard deviation of h(0).
     deviation: f64,
 }
 
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let parameters = context.parameters;
     let (d_model, layers) = (parameters.integer("d_model")?, Depths::from_parameters(parameters)?);
-    let norm = NormShape::Rms { epsilon: parameters.real("rms_norm_epsilon")?, weighted: true };
     let inputs = (0.4 / d_model as f64).sqrt();
     let applied = layers.prelude + MEAN_STEPS * layers.core + layers.coda;
     let outputs = inputs / (2.0 * applied as f64).sqrt();
-    let mut layer = BlockShape::llama2(d_model, parameters.integer("d_ff")?, parameters.integer("heads")?, 0.0, 1.0);
-    layer.attention = AttentionShape {
-        rotation: Rotation::Interleaved { theta: parameters.real("rope_theta")? },
-        biases: AttentionBiases::QUERY_KEY,
-        ..layer.attention
+    let layer = BlockShape {
+        attention: AttentionShape {
+            rotation: Rotation::Interleaved { theta: parameters.real("rope_theta")? },
+            biases: AttentionBiases::QUERY_KEY,
+            ..AttentionShape::new(d_model, parameters.integer("heads")?)
+        },
+        feed_forward: FeedForwardShape::new(d_model, parameters.integer("d_ff")?, Activation::SwiGlu),
+        norm: NormShape::Rms { epsilon: parameters.real("rms_norm_epsilon")?, weighted: true },
+        placement: Placement::Sandwich,
     };
-    layer = BlockShape { norm, placement: Placement::Sandwich, ..layer };
+    let layer = layer.spread(Spread { inputs: Some(inputs), up: Some(outputs), outputs: Some(outputs) });
     let shape = StackShape {
         embedding_scale: (d_model as f64).sqrt(),
         embedding_spread: inputs,
         tied: true,
-        ..StackShape::new(
-            context.vocabulary,
-            layers,
-            layer.spread(Spread { inputs: Some(inputs), up: Some(outputs), outputs: Some(outputs) }),
-        )
+        ..StackShape::new(context.vocabulary, layers, layer)
     };
     let adapter = || Linear::spread(2 * d_model, d_model, Some(inputs), context.variables.pp("core").pp("adapter"));
     let injection = match parameters.text("injection")? {
@@ -106,16 +104,12 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     Ok(Box::new(Huginn { stack, injection, deviation: parameters.real("init_scale")? * 0.4f64.sqrt() }))
 }
 
-impl Backbone for Huginn {
-    fn dimensions(&self) -> Dimensions {
-        self.stack.dimensions()
+impl Recurrence for Huginn {
+    fn stack(&self) -> &RecurrentStack {
+        &self.stack
     }
 
-    fn is_stationary(&self) -> bool {
-        true
-    }
-
-    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
+    fn start(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
         let input = self.stack.prelude(&self.stack.embed(tokens)?, context)?;
         if matches!(self.injection, Injection::None) {
             return Ok(input.into());
@@ -123,32 +117,22 @@ impl Backbone for Huginn {
         Ok(Start { states: random_states(context, &input, self.deviation)?, input: Some(input) })
     }
 
-    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
-        self.stack.step_from(states, context, |states, context| match (&self.injection, context.input) {
+    fn enter(&self, states: &Tensor, context: &StepContext) -> Result<Tensor> {
+        match (&self.injection, context.input) {
             (Injection::Concat(adapter), Some(input)) => Ok(adapter.forward(&Tensor::cat(&[states, input], 1)?)?),
             (Injection::Add, Some(input)) => Ok((states + input)?),
             (Injection::None, _) => Ok(states.clone()),
-            (_, None) => Err(Error::invalid("input of a step of huginn", "what `begin` gave", "nothing")),
-        })
-    }
-
-    fn coda(
-        &self,
-        states: &Tensor,
-        layout: &Arc<TokenLayout>,
-        readout: &RowSet,
-        cache: Option<&mut KeyValueCache>,
-    ) -> Result<Tensor> {
-        self.stack.coda(&self.stack.norm(states)?, layout, readout, cache)
-    }
-
-    fn cost(&self) -> BackboneCost {
-        let mut cost = self.stack.cost();
-        if let Injection::Concat(_) = self.injection {
-            let d_model = self.dimensions().d_model as f64;
-            cost.step.per_row += 4.0 * d_model * d_model;
+            (_, None) => Err(Error::invalid("input of a step of huginn", "what it began with", "nothing")),
         }
-        cost
+    }
+
+    fn enter_flops(&self) -> f64 {
+        let d_model = self.dimensions().d_model as f64;
+        if matches!(self.injection, Injection::Concat(_)) { 4.0 * d_model * d_model } else { 0.0 }
+    }
+
+    fn leave(&self, states: &Tensor) -> Result<Tensor> {
+        self.stack.norm(states)
     }
 }
 

@@ -2,7 +2,65 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use candle_core::{Result, Tensor};
+use candle_core::Tensor;
+use candle_nn::{Init, VarBuilder};
+
+use crate::error::{Error, Result};
+
+/// What is added to states for a number.
+pub enum Signal {
+    /// Nothing.
+    None,
+    /// Sinusoids, of any number.
+    Sinusoid(Sinusoid),
+    /// A row of a table times √width, as Tensor2Tensor learns it (`get_layer_timing_signal_learned_1d`).
+    Learned(Tensor),
+}
+
+impl Signal {
+    /// Names of the kinds, for a parameter.
+    pub const NAMES: &'static [&'static str] = &["sinusoid", "learned", "none"];
+
+    /// The signal of this kind and width; a learned one is of the numbers below `count`, and its table is requested from
+    /// `variables` with variance 1 / width.
+    ///
+    /// # Errors
+    /// If there is no such kind or a stored table has another shape.
+    pub fn named(name: &str, width: usize, count: usize, variables: VarBuilder) -> Result<Self> {
+        let normal = Init::Randn { mean: 0.0, stdev: (width.max(1) as f64).sqrt().recip() };
+        match name {
+            "sinusoid" => Ok(Self::Sinusoid(Sinusoid::new(width))),
+            "learned" => Ok(Self::Learned(variables.get_with_hints((count, width), "weight", normal)?)),
+            "none" => Ok(Self::None),
+            other => Err(Error::unknown("signal", other, Self::NAMES.iter().copied())),
+        }
+    }
+
+    /// Whether nothing is added.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The states `[rows, width]` with the signals of their `numbers`: one for each row, or one for all.
+    ///
+    /// # Errors
+    /// If a number is beyond what was learned.
+    pub fn add(&self, states: &Tensor, numbers: &[u32]) -> Result<Tensor> {
+        let signals = match self {
+            Self::None => return Ok(states.clone()),
+            Self::Sinusoid(sinusoid) => sinusoid.of(numbers, states)?,
+            Self::Learned(table) => {
+                let (count, width) = table.dims2()?;
+                if let Some(number) = numbers.iter().find(|number| **number as usize >= count) {
+                    return Err(Error::invalid("number of a learned signal", format!("below {count}"), number));
+                }
+                let index = Tensor::from_slice(numbers, numbers.len(), states.device())?;
+                (table.index_select(&index, 0)? * (width as f64).sqrt())?
+            }
+        };
+        Ok(states.broadcast_add(&signals)?)
+    }
+}
 
 /// Largest wavelength divided by 2π; the smallest is 1.
 const LONGEST: f64 = 10_000.0;
@@ -28,7 +86,7 @@ impl Sinusoid {
     pub fn of(&self, numbers: &[u32], like: &Tensor) -> Result<Tensor> {
         let most = numbers.iter().max().map_or(1, |most| *most as usize + 1);
         let index = Tensor::from_slice(numbers, numbers.len(), like.device())?;
-        self.table(most, like)?.index_select(&index, 0)
+        Ok(self.table(most, like)?.index_select(&index, 0)?)
     }
 
     /// The signals of 0 and of at least so many numbers after it, kept from call to call.

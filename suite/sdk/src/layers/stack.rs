@@ -148,7 +148,8 @@ impl RecurrentStack {
         Ok(states)
     }
 
-    /// The core over the rows that run, whose first layer reads their states.
+    /// The core over the rows that run, whose first layer reads `states`. Where those are not the states that the step was
+    /// given, its [`KeyValues`](crate::key_values::KeyValues) must be [told](crate::key_values::KeyValues::transform).
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -159,27 +160,6 @@ impl RecurrentStack {
             states = layer.step(index, &states, context, &plan)?;
         }
         Ok(states)
-    }
-
-    /// The core over the rows that run, whose first layer reads what `enter` makes of their states. It is not asked where no
-    /// row runs.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    pub fn step_from(
-        &self,
-        states: &Tensor,
-        context: &mut StepContext,
-        enter: impl FnOnce(&Tensor, &StepContext) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        if context.rows.is_empty() {
-            return self.step(states, context);
-        }
-        let entered = enter(states, context)?;
-        if entered.id() != states.id() {
-            context.key_values.transform();
-        }
-        self.step(&entered, context)
     }
 
     /// Coda, final norm and head over the states of all rows: the logits of the rows in `readout`.
