@@ -7,5 +7,7 @@ use haltbench_sdk_dylib as _;
 mod golden;
 #[path = "published/huginn_forward.rs"]
 mod huginn_forward;
+#[path = "published/stacks.rs"]
+mod stacks;
 #[path = "published/universal_transformer.rs"]
 mod universal_transformer;

@@ -63,9 +63,10 @@ impl Golden {
         self.number(name) as usize
     }
 
-    /// A number in the configuration that was run.
+    /// A number in the configuration that was run; parts of a path are divided by `/`.
     pub fn number(&self, name: &str) -> f64 {
-        self.json["config"][name].as_f64().unwrap_or_else(|| panic!("{}: no number {name}", self.name))
+        let found = name.split('/').fold(&self.json["config"], |value, part| &value[part]);
+        found.as_f64().unwrap_or_else(|| panic!("{}: no number {name}", self.name))
     }
 
     /// Demands that the numbers are those of the tensor `expected`, to the tolerance of the file in f64.

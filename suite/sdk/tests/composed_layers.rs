@@ -1,5 +1,7 @@
 //! Stacks of composed layers keep the promises of a backbone, whatever they are composed of.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::sync::Arc;
 
 use haltbench_sdk::candle_core::backprop::GradStore;
