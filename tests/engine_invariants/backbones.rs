@@ -1,6 +1,9 @@
 //! The invariants for every registered backbone, some of which begin at random, are given an input again at every step, or
 //! read the number of the step.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use haltbench_engine::decoding::Decoder;
 use haltbench_engine::recurrence::Noise;
 use haltbench_engine::training;
@@ -9,7 +12,7 @@ use haltbench_sdk::prelude::*;
 use haltbench_sdk::registry::Declaration;
 
 use crate::batches::compositions;
-use crate::bench::{Bench, LENGTHS, Subject, catalogue, numbers};
+use crate::bench::{Bench, LENGTHS, Subject, catalogue, close, numbers};
 use crate::decoding::cached_equals_uncached;
 use crate::evaluation::{compacted_equals_dense, equals_the_reference_loop};
 use crate::miniatures::{ACT, HAZARDS, SCORES, STILL, TOP_SHARE};
@@ -112,6 +115,70 @@ fn a_training_step_has_initial_states_of_its_own() {
     let loss = |step: u64| numbers(&training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap().total)[0];
     assert_eq!(loss(3), loss(3));
     assert_ne!(loss(3), loss(4));
+}
+
+/// A backbone that counts the rows that it is asked for, and says what it is told to say of its steps.
+struct Counting {
+    inner: Box<dyn Backbone>,
+    is_stationary: bool,
+    rows: Arc<AtomicUsize>,
+}
+
+impl Backbone for Counting {
+    fn dimensions(&self) -> Dimensions {
+        self.inner.dimensions()
+    }
+
+    fn is_stationary(&self) -> bool {
+        self.is_stationary
+    }
+
+    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
+        self.inner.begin(tokens, context)
+    }
+
+    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
+        self.rows.fetch_add(context.rows.len(), Ordering::Relaxed);
+        self.inner.step(states, context)
+    }
+
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
+        self.inner.coda(states, layout, readout, cache)
+    }
+
+    fn cost(&self) -> BackboneCost {
+        self.inner.cost()
+    }
+}
+
+/// A candidate that only its gate asks for is not computed again where nothing that it sees has moved, unless the step reads
+/// its number: it would be another one.
+#[test]
+fn candidates_are_computed_again_where_a_step_reads_its_number() {
+    in_one_thread(|| {
+        let subject = Subject::registered("anira-e", &[]);
+        let trained = |is_stationary: bool| {
+            let mut model = subject.model(&Bench::PLAIN);
+            let rows = Arc::new(AtomicUsize::new(0));
+            let inner = model.backbone;
+            model.backbone = Box::new(Counting { inner, is_stationary, rows: rows.clone() });
+            let batch = Bench::PLAIN.pack(&Bench::PLAIN.sequences(&LENGTHS)).0;
+            let loss = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+            let gradients = model.variables.gradients(&loss.total.backward().unwrap()).unwrap();
+            (rows.load(Ordering::Relaxed), gradients, batch.rows() * Bench::PLAIN.max_depth)
+        };
+        let ((few, found, _), (all, expected, most)) = (trained(true), trained(false));
+        assert!(few < all && all == most, "{few} rows of {all} of {most}");
+        for (name, gradient) in &expected {
+            close(name, &numbers(&found[name]), &numbers(gradient), 1e-12);
+        }
+    });
 }
 
 /// What a token is made of may depend on tokens to come, which decoding does not have.
