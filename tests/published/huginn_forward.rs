@@ -113,8 +113,8 @@ fn states_and_logits_after_every_iteration() {
             for step in 0..states.dim(0).unwrap() {
                 if step > 0 {
                     key_values.begin_dense(&all, &vec![false; rows], &found).unwrap();
-                    let context = StepContext::new(step, &layout, &all, &mut key_values).with_input(Some(&input));
-                    found = model.backbone.step(&found, &mut { context }).unwrap();
+                    let mut context = StepContext::new(step, &layout, &all, &mut key_values).with_input(Some(&input));
+                    found = model.backbone.step(&found, &mut context).unwrap();
                 }
                 golden.close(&format!("{from} states {step}"), &found, &states.get(step).unwrap());
                 let read = model.backbone.coda(&found, &layout, &all, None).unwrap();

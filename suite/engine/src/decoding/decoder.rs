@@ -101,7 +101,7 @@ impl<'a> Decoder<'a> {
             cache.extend(&layout)?;
         }
         self.coda.extend(&layout)?;
-        let mut round = Round::new(model, layout.clone(), input, (&mut self.core, &mut self.coda, &mut self.ledger));
+        let mut round = Round::new(model, layout.clone(), input, &mut self.core, &mut self.coda, &mut self.ledger);
         let (states, depths, _) = match (self.forced, &model.policy) {
             (Some(forced), _) => {
                 let depth = |row: usize| forced(layout.identity(row), layout.position(row));

@@ -47,7 +47,9 @@ impl<'a> Round<'a> {
         model: &'a Model,
         layout: Arc<TokenLayout>,
         input: Option<Tensor>,
-        (key_values, coda, ledger): (&'a mut KeyValues, &'a mut KeyValueCache, &'a mut Ledger),
+        key_values: &'a mut KeyValues,
+        coda: &'a mut KeyValueCache,
+        ledger: &'a mut Ledger,
     ) -> Self {
         let rows = layout.rows();
         let (frozen, read, depths) = (vec![false; rows], vec![None; rows], vec![0; rows]);

@@ -221,8 +221,8 @@ impl Bench {
         for phase in [Phase::Evaluation, Phase::Training(3)] {
             let promise = "it begins alike whenever it is asked under the same seed in the same training step";
             let begin = || {
-                let context = BeginContext { phase, seed: 4, ..BeginContext::new(&packed.layout) };
-                self.subject.expect(promise, self.backbone.begin(&packed.tokens, &mut { context }))
+                let mut context = BeginContext { phase, seed: 4, ..BeginContext::new(&packed.layout) };
+                self.subject.expect(promise, self.backbone.begin(&packed.tokens, &mut context))
             };
             let (first, again) = (begin(), begin());
             self.equal(promise, &first.states, &again.states, &rows);

@@ -51,8 +51,8 @@ fn whole(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValu
     let rows = layout.rows();
     let all = RowSet::all(rows);
     let mut key_values = KeyValues::new(option, backbone.dimensions().core_layers, rows);
-    let begin = BeginContext { max_depth: STEPS, ..BeginContext::new(&layout) };
-    let Start { mut states, input } = backbone.begin(&tokens, &mut { begin })?;
+    let mut begin = BeginContext { max_depth: STEPS, ..BeginContext::new(&layout) };
+    let Start { mut states, input } = backbone.begin(&tokens, &mut begin)?;
     for step in 1..=STEPS {
         let halted: Vec<bool> = (0..rows).map(|row| depth_of(&layout, row) < step).collect();
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());

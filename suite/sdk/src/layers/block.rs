@@ -150,7 +150,8 @@ impl Block {
         self.attend(&states, &projected, (layout, queries), &plan)
     }
 
-    /// The layer as number `index` of a recurrent core, over the rows that run.
+    /// The layer as number `index` of a recurrent core, over the rows that run. It keeps what its backward pass needs, whatever
+    /// [`recompute`](StepContext::recompute) says.
     ///
     /// # Errors
     /// If a tensor operation fails.
