@@ -9,6 +9,8 @@ mod act;
 mod exits;
 #[path = "published/golden.rs"]
 mod golden;
+#[path = "published/huginn_forward.rs"]
+mod huginn_forward;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
 #[path = "published/ouro.rs"]
@@ -17,5 +19,9 @@ mod ouro;
 mod pondernet;
 #[path = "published/replays.rs"]
 mod replays;
+#[path = "published/stacks.rs"]
+mod stacks;
+#[path = "published/universal_transformer.rs"]
+mod universal_transformer;
 #[path = "published/ut_act.rs"]
 mod ut_act;

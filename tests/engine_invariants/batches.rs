@@ -72,7 +72,7 @@ fn invariant_6_a_policy_that_is_not_causal_is_noticed() {
     assert!((5..20).any(|length| depths(length) != depths(4)));
 }
 
-fn compositions(subject: &Subject, bench: &Bench) -> bool {
+pub fn compositions(subject: &Subject, bench: &Bench) -> bool {
     let model = subject.model(bench);
     let sequences = bench.sequences(&[6, 1, 9, 4, 17, 12, 24, 3]);
     let together = tokens(&model, bench, &sequences, Execution::Compacted);

@@ -29,6 +29,8 @@ pub const LENGTHS: [usize; 4] = [6, 1, 9, 4];
 /// What a model is made of besides its policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Bench {
+    /// The backbone, with parameters that are texts.
+    pub backbone: (&'static str, &'static [(&'static str, &'static str)]),
     /// Layers of the prelude and of the coda.
     pub around: usize,
     pub core_layers: usize,
@@ -45,6 +47,7 @@ pub struct Bench {
 
 impl Bench {
     pub const PLAIN: Self = Self {
+        backbone: ("anira", &[]),
         around: 1,
         core_layers: 1,
         d_model: 16,
@@ -191,7 +194,8 @@ impl Subject {
 
     /// The policy over initial weights, with the depths of another.
     pub fn built(&self, bench: &Bench, source: Option<&SourceDepths>) -> haltbench_engine::Result<Model> {
-        let backbone = catalogue().backbone("anira").unwrap();
+        let (name, texts) = bench.backbone;
+        let backbone = catalogue().backbone(name).unwrap();
         let sizes = [
             ("d_model", bench.d_model),
             ("d_ff", bench.d_ff),
@@ -200,8 +204,10 @@ impl Subject {
             ("core_layers", bench.core_layers),
             ("coda_layers", bench.around),
         ];
-        let sizes = sizes.map(|(name, size)| (name.to_owned(), Value::Integer(size as i64))).into();
-        let backbone_parameters = Parameters::resolve("anira", backbone.parameters, &sizes)?;
+        let sizes = sizes.map(|(name, size)| (name.to_owned(), Value::Integer(size as i64)));
+        let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())));
+        let given = sizes.into_iter().chain(texts).collect();
+        let backbone_parameters = Parameters::resolve(name, backbone.parameters, &given)?;
         let parameters = Parameters::resolve(self.declaration.name, self.declaration.parameters, &self.given)?;
         let parts = ModelParts {
             backbone: (backbone, &backbone_parameters),

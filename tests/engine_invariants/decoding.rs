@@ -81,7 +81,7 @@ fn reads_through_a_deep_coda(subject: &Subject, bench: &Bench) -> bool {
     reads && bench.around > 1
 }
 
-fn cached_equals_uncached(subject: &Subject, bench: &Bench) -> bool {
+pub fn cached_equals_uncached(subject: &Subject, bench: &Bench) -> bool {
     if !has_cached_form(subject, bench) || reads_through_a_deep_coda(subject, bench) {
         return subject.varies;
     }

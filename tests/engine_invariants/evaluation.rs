@@ -12,7 +12,7 @@ fn differ(depths: &[u32]) -> bool {
     depths.iter().any(|depth| *depth != depths[0])
 }
 
-fn compacted_equals_dense(subject: &Subject, bench: &Bench) -> bool {
+pub fn compacted_equals_dense(subject: &Subject, bench: &Bench) -> bool {
     let what = format!("{} {bench:?}", subject.label());
     let model = subject.model(bench);
     let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
@@ -32,7 +32,7 @@ fn invariant_5_compacted_evaluation_equals_masked_dense_evaluation() {
     in_one_thread(|| for_all(&Bench::both_types(), compacted_equals_dense));
 }
 
-fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
+pub fn equals_the_reference_loop(subject: &Subject, bench: &Bench) -> bool {
     let what = format!("{} {bench:?}", subject.label());
     let model = subject.model(bench);
     let sequences = bench.sequences(&LENGTHS);

@@ -24,7 +24,7 @@ pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
     let rows = RowSet::all(batch.rows());
     let layers = model.backbone.dimensions().core_layers;
     let mut key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
-    let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout, None).unwrap()];
+    let mut states = vec![model.backbone.begin(&batch.tokens, &mut BeginContext::new(&batch.layout)).unwrap().states];
     for step in 1..=model.max_depth {
         key_values.begin_dense(&rows, &vec![false; batch.rows()], &states[step - 1]).unwrap();
         let mut context = StepContext::new(step, &batch.layout, &rows, &mut key_values);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod acceptance;
+mod backbones;
 mod baselines;
 mod batches;
 mod bench;

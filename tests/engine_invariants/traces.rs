@@ -20,7 +20,7 @@ fn dense(model: &Model, batch: &Batch) -> (Vec<Tensor>, Vec<Tensor>) {
     let all = RowSet::all(batch.rows());
     let layers = model.backbone.dimensions().core_layers;
     let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, layers, batch.rows());
-    let mut states = vec![model.backbone.prelude(&batch.tokens, &batch.layout, None).unwrap()];
+    let mut states = vec![model.backbone.begin(&batch.tokens, &mut BeginContext::new(&batch.layout)).unwrap().states];
     let mut logits = Vec::new();
     for step in 1..=model.max_depth {
         key_values.begin_dense(&all, &vec![false; batch.rows()], &states[step - 1]).unwrap();

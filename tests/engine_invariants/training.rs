@@ -19,7 +19,7 @@ const ELEMENTS: usize = 3;
 /// Half the distance of a central difference.
 const STEP: f64 = 1e-5;
 
-fn small(bench: Bench) -> Bench {
+pub fn small(bench: Bench) -> Bench {
     Bench { d_model: 8, d_ff: 12, vocabulary: 7, max_depth: 4, ..bench }
 }
 
@@ -131,7 +131,7 @@ fn the_loss_at_full_depth_by_hand() {
 }
 
 /// The gradient of the whole loss with respect to some numbers of every weight of backbone and policy.
-fn gradient(subject: &Subject, bench: &Bench) {
+pub fn gradient(subject: &Subject, bench: &Bench) {
     let (model, batch) = (subject.model(bench), batch(bench));
     let loss = || training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
     let (first, mut reached) = (loss(), 0);

@@ -16,7 +16,7 @@ use haltbench_engine::plan::TrainingSettings;
 use haltbench_engine::plugins::{self, Catalogue};
 use haltbench_engine::recurrence::Noise;
 use haltbench_engine::training;
-use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::backbone::{BeginContext, StepContext};
 use haltbench_sdk::candle_core::{D, Tensor, Var};
 use haltbench_sdk::candle_nn::ops::log_softmax;
 use haltbench_sdk::key_values::KeyValues;
@@ -93,13 +93,15 @@ fn model(criterion: &mut Criterion, catalogue: &Catalogue) {
     for policy in ["anira-e", "anira-o"] {
         let bench = BenchModel::new(workload(policy, None), catalogue, &Device::Cpu).unwrap();
         let layout = &bench.batch.layout;
-        let states = bench.constant.backbone.prelude(&bench.batch.tokens, layout, None).unwrap();
+        let states = bench.constant.backbone.begin(&bench.batch.tokens, &mut BeginContext::new(layout)).unwrap().states;
         stage(criterion, &format!("{policy}: decider"), &bench, |model| decision(model, &bench, &states));
         if policy != "anira-e" {
             continue;
         }
         // The backbone's stages are those of every policy.
-        stage(criterion, "prelude", &bench, |model| model.backbone.prelude(&bench.batch.tokens, layout, None).unwrap());
+        stage(criterion, "prelude", &bench, |model| {
+            model.backbone.begin(&bench.batch.tokens, &mut BeginContext::new(layout)).unwrap().states
+        });
         stage(criterion, "step", &bench, |model| step(model, &bench, &states));
         stage(criterion, "coda", &bench, |model| {
             model.backbone.coda(&states, layout, &bench.batch.readout, None).unwrap()

@@ -182,6 +182,8 @@ impl SimpleBackend for Asked {
 pub struct Model {
     /// The backbone.
     pub backbone: Box<dyn Backbone>,
+    /// What the backbone declares; nothing of recorded steps.
+    pub backbone_declaration: Option<&'static BackboneDeclaration>,
     /// The policy.
     pub policy: Policy,
     /// What the policy declares.
@@ -239,6 +241,7 @@ impl Model {
         let (backbone, policy) = parts.build(builder)?;
         Ok(Self {
             backbone,
+            backbone_declaration: Some(parts.backbone.0),
             policy,
             declaration: parts.policy.0,
             recipe: parts.recipe,

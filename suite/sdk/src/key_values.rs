@@ -2,6 +2,9 @@
 //!
 //! A backbone asks [`KeyValues::sources`] for the states to project, projects them, and hands the result to
 //! [`KeyValues::commit`], which returns the keys and values of all tokens. It need not know which tokens have halted.
+//!
+//! A frozen state is projected as it is, in every layer: what a backbone adds to a state before its first layer (an input,
+//! a signal of the step) is not added to it any more, so that a halted token's keys and values never change again.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -30,6 +33,8 @@ pub struct KeyValues {
     settled: Option<Vec<bool>>,
     /// What the first layer projects from in this step instead of its states, `[rows, d_model]`.
     offered: Option<Tensor>,
+    /// Whether the core's first layer reads something else than the states, in the step at hand.
+    transformed: bool,
     /// Where the keys and values of all tokens are instead, while decoding.
     cache: Option<KeyValueCache>,
 }
@@ -67,6 +72,7 @@ impl KeyValues {
             visible: None,
             settled: None,
             offered: None,
+            transformed: false,
             cache: None,
         }
     }
@@ -100,6 +106,7 @@ impl KeyValues {
     /// # Errors
     /// If a tensor operation fails.
     pub fn begin_dense(&mut self, rows: &RowSet, halted: &[bool], states: &Tensor) -> Result<()> {
+        self.transformed = false;
         self.rows = rows.clone();
         let running = || RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
         self.plan = match self.mode {
@@ -209,6 +216,12 @@ impl KeyValues {
         }
     }
 
+    /// Says that in the step at hand the core's first layer reads not the states that the step was given but what the
+    /// backbone has made of them.
+    pub fn transform(&mut self) {
+        self.transformed = true;
+    }
+
     /// What `layer` projects keys and values from. `states` `[len, d_model]` is that layer's input for the computed rows.
     ///
     /// # Errors
@@ -225,8 +238,8 @@ impl KeyValues {
         match &self.plan {
             Plan::Everything => Ok(Sources { states: states.clone(), rows: all(), known: None }),
             Plan::Dense { running, moved, states: frozen } => {
-                // A core's first layer reads the states themselves.
-                let states = if layer == 0 || states.id() == frozen.id() {
+                // A core's first layer reads the states themselves, unless the backbone says otherwise.
+                let states = if (layer == 0 && !self.transformed) || states.id() == frozen.id() {
                     frozen.clone()
                 } else {
                     replace_rows(frozen, running.shared(), &gather(states, &running.places_in(&self.rows))?)?

@@ -49,7 +49,8 @@ pub use error::{Error, Result};
 /// Everything a plugin's file usually names.
 pub mod prelude {
     pub use crate::backbone::{
-        Backbone, BackboneContext, BackboneCost, BackboneDeclaration, Dimensions, PartCost, StepContext,
+        Backbone, BackboneContext, BackboneCost, BackboneDeclaration, BeginContext, Dimensions, PartCost, Start,
+        StepContext,
     };
     pub use crate::cache::KeyValueCache;
     pub use crate::error::{Error, Result};

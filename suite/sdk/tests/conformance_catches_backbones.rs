@@ -27,6 +27,12 @@ enum Flaw {
     ForgetsPrompt,
     /// The coda does.
     ReadsNewest,
+    /// h(0) holds the last token of the sequence.
+    Peeks,
+    /// h(0) depends on the place in the batch.
+    Rolls,
+    /// A step that is said to be stationary adds its number.
+    Ages,
 }
 
 struct Flawed {
@@ -39,9 +45,25 @@ impl Backbone for Flawed {
         self.inner.dimensions()
     }
 
-    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>, cache: Option<&mut KeyValueCache>) -> Result<Tensor> {
-        let cache = if self.flaw == Flaw::ForgetsPrompt { None } else { cache };
-        self.inner.prelude(tokens, layout, cache)
+    fn is_stationary(&self) -> bool {
+        self.flaw == Flaw::Ages
+    }
+
+    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
+        match self.flaw {
+            Flaw::ForgetsPrompt => self.inner.begin(tokens, &mut BeginContext::new(context.layout)),
+            Flaw::Peeks => {
+                let states = self.inner.begin(tokens, context)?.states;
+                let last = states.index_select(&last_rows(context.layout, states.device())?, 0)?;
+                Ok((states + last)?.into())
+            }
+            Flaw::Rolls => {
+                let states = self.inner.begin(tokens, context)?.states;
+                let rows: Vec<f64> = (0..states.dim(0)?).map(|row| row as f64).collect();
+                Ok(states.broadcast_add(&Tensor::new(rows, states.device())?.unsqueeze(1)?)?.into())
+            }
+            _ => self.inner.begin(tokens, context),
+        }
     }
 
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
@@ -56,12 +78,10 @@ impl Backbone for Flawed {
         }
         let result = self.inner.step(states, context)?;
         match self.flaw {
+            Flaw::Ages => Ok((result + context.step as f64)?),
             Flaw::Mixes => Ok(result.broadcast_add(&states.mean_keepdim(0)?)?),
             Flaw::LooksAhead if context.rows.is_all() => {
-                let layout = context.layout;
-                let last = |row: usize| layout.rows_of(layout.sequence(row)).end as u32 - 1;
-                let last: Vec<u32> = (0..layout.rows()).map(last).collect();
-                Ok((result + states.index_select(&Tensor::new(last, states.device())?, 0)?)?)
+                Ok((result + states.index_select(&last_rows(context.layout, states.device())?, 0)?)?)
             }
             _ => Ok(result),
         }
@@ -91,17 +111,22 @@ impl Backbone for Flawed {
     }
 }
 
+/// For every row the last one of its sequence.
+fn last_rows(layout: &TokenLayout, device: &Device) -> Result<Tensor> {
+    let last = |row: usize| layout.rows_of(layout.sequence(row)).end as u32 - 1;
+    Ok(Tensor::new((0..layout.rows()).map(last).collect::<Vec<u32>>(), device)?)
+}
+
 fn flawed(context: &BackboneContext, flaw: Flaw) -> Result<Box<dyn Backbone>> {
     Ok(Box::new(Flawed { inner: (MINIATURE.build)(context)?, flaw }))
 }
 
 const FLAWED: BackboneDeclaration = BackboneDeclaration {
-    name: "flawed",
     summary: "A miniature with a flaw.",
     documentation: "See the test.",
     reference: "none",
     parameters: MINIATURE_PARAMETERS,
-    build: |context| flawed(context, Flaw::None),
+    ..BackboneDeclaration::new("flawed", |context| flawed(context, Flaw::None))
 };
 
 /// The parameters that the miniature reads.
@@ -138,6 +163,30 @@ fn a_look_ahead() {
 }
 
 #[test]
+fn a_look_ahead_that_is_declared_passes() {
+    static SILENT: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Peeks), ..FLAWED };
+    caught(&SILENT, "its beginning is causal");
+    static DECLARED: BackboneDeclaration =
+        BackboneDeclaration { causal: false, build: |context| flawed(context, Flaw::Peeks), ..FLAWED };
+    check_backbone(&DECLARED);
+}
+
+#[test]
+fn a_beginning_that_depends_on_the_place_in_the_batch() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Rolls), ..FLAWED };
+    caught(&DECLARATION, "a sequence does not depend on the others in its batch");
+}
+
+#[test]
+fn a_stationary_step_that_reads_its_number() {
+    static DECLARATION: BackboneDeclaration =
+        BackboneDeclaration { build: |context| flawed(context, Flaw::Ages), ..FLAWED };
+    caught(&DECLARATION, "a step that is stationary does not depend on its number");
+}
+
+#[test]
 fn keys_and_values_that_are_forgotten() {
     static DECLARATION: BackboneDeclaration =
         BackboneDeclaration { build: |context| flawed(context, Flaw::Forgets), ..FLAWED };
@@ -155,7 +204,7 @@ fn the_wrong_rows_read_out() {
 fn a_gradient_that_stops() {
     static DECLARATION: BackboneDeclaration =
         BackboneDeclaration { build: |context| flawed(context, Flaw::Detaches), ..FLAWED };
-    caught(&DECLARATION, "gradients are those of finite differences");
+    caught(&DECLARATION, "every variable has a gradient other than zero");
 }
 
 #[test]

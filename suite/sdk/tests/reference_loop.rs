@@ -26,7 +26,7 @@ fn settings(halted: HaltedKeysValues) -> Settings {
 /// h(`depth`) and its logits, by hand.
 fn unrolled(backbone: &dyn Backbone, batch: &Batch, depth: usize) -> (Tensor, Tensor) {
     let rows = RowSet::all(batch.rows());
-    let mut states = backbone.prelude(&batch.tokens, &batch.layout, None).unwrap();
+    let mut states = backbone.begin(&batch.tokens, &mut BeginContext::new(&batch.layout)).unwrap().states;
     let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, backbone.dimensions().core_layers, batch.rows());
     for step in 1..=depth {
         let mut context = StepContext::new(step, &batch.layout, &rows, &mut key_values);

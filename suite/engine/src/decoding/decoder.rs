@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use haltbench_sdk::backbone::{BeginContext, Start};
 use haltbench_sdk::cache::KeyValueCache;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
@@ -94,12 +95,14 @@ impl<'a> Decoder<'a> {
 
         self.prelude.extend(&layout)?;
         self.prelude.begin(1, &layout, &all, &[]);
-        let first = model.backbone.prelude(&tokens, &layout, Some(&mut self.prelude))?;
+        let (max_depth, seed) = (model.max_depth, model.seed);
+        let context = BeginContext { max_depth, seed, ..BeginContext::new(&layout) };
+        let Start { states: first, input } = model.backbone.begin(&tokens, &mut context.cached(&mut self.prelude))?;
         if let Some(cache) = self.core.cache() {
             cache.extend(&layout)?;
         }
         self.coda.extend(&layout)?;
-        let mut round = Round::new(model, layout.clone(), &mut self.core, &mut self.coda, &mut self.ledger);
+        let mut round = Round::new(model, layout.clone(), input, &mut self.core, &mut self.coda, &mut self.ledger);
         let judge = match self.forced {
             Some(forced) => {
                 let depth = |row: usize| forced(layout.identity(row), layout.position(row));
@@ -181,6 +184,12 @@ pub fn has_cached_form(model: &Model) -> bool {
 /// Refuses models whose tokens cannot be decoded one after the other.
 fn refuse(model: &Model) -> Result<()> {
     let name = model.declaration.name;
+    if let Some(backbone) = model.backbone_declaration.filter(|declaration| !declaration.causal) {
+        let name = backbone.name;
+        return Err(Error::Usage(format!(
+            "decoding: expected a causal backbone, found {name}: what it makes of a token depends on tokens to come"
+        )));
+    }
     if model.declaration.uses_labels {
         return Err(Error::Usage(format!("decoding: policy {name} reads labels, which tokens to come do not have")));
     }

@@ -20,6 +20,8 @@ use crate::recurrence::{Moving, Readouts, with_logits};
 pub(super) struct Round<'a> {
     model: &'a Model,
     layout: Arc<TokenLayout>,
+    /// What every step is given again, of all rows.
+    input: Option<Tensor>,
     key_values: &'a mut KeyValues,
     coda: &'a mut KeyValueCache,
     ledger: &'a mut Ledger,
@@ -45,6 +47,7 @@ impl<'a> Round<'a> {
     pub fn new(
         model: &'a Model,
         layout: Arc<TokenLayout>,
+        input: Option<Tensor>,
         key_values: &'a mut KeyValues,
         coda: &'a mut KeyValueCache,
         ledger: &'a mut Ledger,
@@ -54,6 +57,7 @@ impl<'a> Round<'a> {
         Self {
             model,
             layout,
+            input,
             key_values,
             coda,
             ledger,
@@ -141,7 +145,13 @@ impl<'a> Pass<'a> for Round<'a> {
             None => 0,
         };
         self.ledger.step(self.model, takes.len(), pairs, due.len());
-        let mut context = StepContext::new(step.number, &self.layout, takes, self.key_values);
+        let input = self.input.as_ref().map(|input| takes.select(input)).transpose()?;
+        let mut context = StepContext {
+            max_depth: self.model.max_depth,
+            seed: self.model.seed,
+            input: input.as_ref(),
+            ..StepContext::new(step.number, &self.layout, takes, self.key_values)
+        };
         let new = self.model.backbone.step(&takes.select(states)?, &mut context)?;
         takes.iter().for_each(|row| self.depths[row] = step.number as u32);
         let new = step.joined(|| takes.select(states), new)?;

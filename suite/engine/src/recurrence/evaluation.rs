@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::backbone::{Start, StepContext};
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
@@ -15,7 +15,7 @@ use super::drive::{Outcome, drive};
 use super::execution::Execution;
 use super::judge::Judge;
 use super::pass::{Pass, Shown, Step};
-use super::{Moving, Readouts, checks, replace_rows, with_view};
+use super::{Moving, Readouts, begin, checks, replace_rows, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::ledger::{Bill, Ledger, RowCosts};
@@ -90,8 +90,8 @@ pub fn evaluate(
     execution: Execution,
     privileged: Option<&Privileged>,
 ) -> Result<Evaluated> {
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    let mut pass = Evaluation::new(model, batch, execution, privileged);
+    let Start { states: first, input } = begin(model, batch, Phase::Evaluation)?;
+    let mut pass = Evaluation::new(model, batch, execution, privileged, input);
     let outcome = drive(&mut pass, Judge::rule(), first)?;
     pass.finish(outcome)
 }
@@ -102,8 +102,8 @@ pub fn evaluate(
 /// If a tensor operation fails or there are not as many depths as rows.
 pub fn evaluate_at(model: &Model, batch: &Batch, execution: Execution, depths: &[u32]) -> Result<Evaluated> {
     let depths = checks::depths(model, depths.to_vec(), batch.rows())?;
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
-    let mut pass = Evaluation::new(model, batch, execution, None);
+    let Start { states: first, input } = begin(model, batch, Phase::Evaluation)?;
+    let mut pass = Evaluation::new(model, batch, execution, None, input);
     let outcome = drive(&mut pass, Judge::Given { depths, asks: false }, first)?;
     pass.finish(outcome)
 }
@@ -114,6 +114,8 @@ pub(super) struct Evaluation<'a> {
     execution: Execution,
     privileged: Option<&'a Privileged>,
     key_values: KeyValues,
+    /// What every step is given again, of all rows.
+    input: Option<Tensor>,
     bill: Bill<'a>,
     /// States that halted tokens go on with under run-on, for the sake of their keys and values.
     shadow: Option<Tensor>,
@@ -122,7 +124,13 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub fn new(model: &'a Model, batch: &'a Batch, execution: Execution, privileged: Option<&'a Privileged>) -> Self {
+    pub fn new(
+        model: &'a Model,
+        batch: &'a Batch,
+        execution: Execution,
+        privileged: Option<&'a Privileged>,
+        input: Option<Tensor>,
+    ) -> Self {
         let layers = model.backbone.dimensions().core_layers;
         Self {
             model,
@@ -130,6 +138,7 @@ impl<'a> Evaluation<'a> {
             execution,
             privileged,
             key_values: KeyValues::new(model.halted_keys_values, layers, batch.rows()),
+            input,
             bill: Bill::begin(model, &batch.layout),
             shadow: None,
             moving: Moving::default(),
@@ -208,7 +217,13 @@ impl<'a> Pass<'a> for Evaluation<'a> {
         }
         let plan = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible());
         self.bill.step(&plan, self.key_values.projected_alone());
-        let mut context = StepContext::new(step.number, &self.batch.layout, computed, &mut self.key_values);
+        let input = self.input.as_ref().map(|input| computed.select(input)).transpose()?;
+        let mut context = StepContext {
+            max_depth: self.model.max_depth,
+            seed: self.model.seed,
+            input: input.as_ref(),
+            ..StepContext::new(step.number, &self.batch.layout, computed, &mut self.key_values)
+        };
         let new = self.model.backbone.step(&computed.select(&source)?, &mut context)?;
         if runs_on && !step.wakes {
             self.shadow = Some(new.clone());

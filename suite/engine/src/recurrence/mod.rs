@@ -30,7 +30,7 @@ pub(crate) use readouts::Readouts;
 pub use training::{Unrolled, unroll};
 pub use trajectory::calibration_trace;
 pub(crate) use trajectory::dense_steps;
-pub(crate) use walk::sees_movement;
+pub(crate) use walk::{begin, sees_movement};
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};

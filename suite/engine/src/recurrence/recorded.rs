@@ -18,7 +18,7 @@ use super::judge::{Drawn, Judge};
 use super::noise::Noise;
 use super::pass::{Pass, Shown, Step};
 use super::training::Unrolled;
-use super::with_view;
+use super::{begin, with_view};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -58,7 +58,7 @@ pub(crate) fn decide(
     if !recording.states && matches!(model.policy.kind(), PolicyKind::Soft | PolicyKind::Select) {
         return Err(no_states(model));
     }
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let first = begin(model, batch, Phase::Evaluation)?.states;
     let mut pass = Trajectory { model, batch, recording, privileged, phase: Phase::Evaluation, states: Vec::new() };
     let outcome = drive(&mut pass, Judge::rule(), first)?;
     let decided = Decided::new(&outcome, rows, model.max_depth)?;
@@ -79,7 +79,7 @@ fn unrolled(
 ) -> Result<Option<Unrolled>> {
     let (model, batch) = (pass.model, pass.batch);
     let noise = Noise::Seeded(0);
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let first = begin(model, batch, Phase::Evaluation)?.states;
     (pass.phase, pass.states) = (noise.phase(model), vec![first.clone()]);
     let monotone = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online);
     let mut record = evaluated;

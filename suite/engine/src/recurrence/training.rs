@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use haltbench_sdk::backbone::Start;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
@@ -15,7 +16,7 @@ use super::judge::{Drawn, Judge};
 use super::noise::Noise;
 use super::pass::{Pass, Shown, Step};
 use super::walk::Walk;
-use super::{checks, replace_rows, with_view};
+use super::{begin, checks, replace_rows, with_view};
 use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
@@ -40,7 +41,8 @@ pub struct Unrolled {
 /// # Errors
 /// If a tensor operation fails or the policy breaks its contract.
 pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Privileged>) -> Result<Unrolled> {
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let phase = noise.phase(model);
+    let Start { states: first, input } = begin(model, batch, phase)?;
     let recipe = &model.recipe;
     let takes_part = recipe.uses_policy();
     let unaided = if takes_part { None } else { Some(unaided_depths(model, batch, noise)?) };
@@ -51,9 +53,9 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
     let mut pass = Training {
         model,
         batch,
-        phase: noise.phase(model),
+        phase,
         privileged,
-        walk: Walk::new(model, batch),
+        walk: Walk::new(model, batch, input, phase),
         logits: Vec::new(),
         states: vec![first.clone()],
         drawn: unaided.filter(|_| recipe.backpropagate > 0),

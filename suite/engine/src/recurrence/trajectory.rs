@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use haltbench_sdk::backbone::Start;
 use haltbench_sdk::candle_core::{D, Device, Tensor};
 use haltbench_sdk::layout::TokenLayout;
-use haltbench_sdk::policy::{CalibrationToken, Privileged, RowMemory, View};
+use haltbench_sdk::policy::{CalibrationToken, Decision, Phase, Privileged, RowMemory, View};
 
+use super::begin;
 use super::drive::{Outcome, drive};
 use super::evaluation::{Decided, Evaluation};
 use super::execution::Execution;
@@ -41,7 +43,7 @@ impl<'a, F: FnMut(usize, &Tensor) -> Result<()>> Pass<'a> for Watched<'a, F> {
         self.inner.show(shown, ask)
     }
 
-    fn ask(&mut self, shown: &Shown, memory: &mut RowMemory) -> Result<haltbench_sdk::policy::Decision> {
+    fn ask(&mut self, shown: &Shown, memory: &mut RowMemory) -> Result<Decision> {
         self.inner.ask(shown, memory)
     }
 }
@@ -52,9 +54,9 @@ pub(crate) fn dense_steps(
     batch: &Batch,
     mut each: impl FnMut(usize, &Tensor) -> Result<()>,
 ) -> Result<()> {
-    let first = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let Start { states: first, input } = begin(model, batch, Phase::Evaluation)?;
     each(0, &first)?;
-    let inner = Evaluation::new(model, batch, Execution::Compacted, None);
+    let inner = Evaluation::new(model, batch, Execution::Compacted, None, input);
     let depths = vec![model.max_depth as u32; batch.rows()];
     drive(&mut Watched { inner, each }, Judge::Given { depths, asks: false }, first)?;
     Ok(())
@@ -71,14 +73,14 @@ pub fn calibration_trace(
     first: usize,
     privileged: Option<&Privileged>,
 ) -> Result<Vec<CalibrationToken>> {
-    let states = model.backbone.prelude(&batch.tokens, &batch.layout, None)?;
+    let Start { states, input } = begin(model, batch, Phase::Evaluation)?;
     let mut predictions: Vec<Vec<u32>> = Vec::with_capacity(model.max_depth);
     let each = |_: usize, states: &Tensor| {
         let logits = model.backbone.coda(states, &batch.layout, &batch.readout, None)?;
         predictions.push(logits.argmax(D::Minus1)?.to_device(&Device::Cpu)?.to_vec1()?);
         Ok(())
     };
-    let inner = Evaluation::new(model, batch, Execution::Compacted, privileged);
+    let inner = Evaluation::new(model, batch, Execution::Compacted, privileged, input);
     let judge = Judge::Drawn(Drawn::new(&Noise::Seeded(0), batch.rows(), false));
     let outcome: Outcome = drive(&mut Watched { inner, each }, judge, states)?;
     let decided = Decided::new(&outcome, batch.rows(), model.max_depth)?;

@@ -1,10 +1,11 @@
 //! The steps of a pass of training: which candidates are computed, and which gradients they have.
 
-use haltbench_sdk::backbone::StepContext;
+use haltbench_sdk::backbone::{BeginContext, Start, StepContext};
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::{Candidates, EarlierCandidates, gather_rows, update_rows};
+use haltbench_sdk::policy::Phase;
 
 use crate::Result;
 use crate::batch::Batch;
@@ -16,6 +17,9 @@ pub(super) struct Walk<'a> {
     pub batch: &'a Batch,
     pub all: RowSet,
     pub key_values: KeyValues,
+    /// What every step is given again, of all rows.
+    input: Option<Tensor>,
+    phase: Phase,
     pub step: usize,
     last: Option<LastCandidates>,
 }
@@ -49,17 +53,18 @@ impl LastCandidates {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(model: &'a Model, batch: &'a Batch) -> Self {
+    pub fn new(model: &'a Model, batch: &'a Batch, input: Option<Tensor>, phase: Phase) -> Self {
         let layers = model.backbone.dimensions().core_layers;
         let key_values = KeyValues::new(model.halted_keys_values, layers, batch.rows());
-        Self { model, batch, all: RowSet::all(batch.rows()), key_values, step: 0, last: None }
+        Self { model, batch, all: RowSet::all(batch.rows()), key_values, input, phase, step: 0, last: None }
     }
 
     /// R(h) of every row, where those of halted rows are wanted for their gates alone: they have no backward pass, and
     /// where nothing that a row can see has moved since the last step, its candidate is the last one.
     pub fn gated_candidates(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Candidates> {
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
-        let (rows, earlier) = match self.last.take() {
+        // A step that reads its number gives another candidate every time.
+        let (rows, earlier) = match self.last.take().filter(|_| self.model.backbone.is_stationary()) {
             None => (self.all.clone(), None),
             Some(last) => {
                 let moved = sees_movement(&self.batch.layout, &last.halted);
@@ -89,13 +94,25 @@ impl<'a> Walk<'a> {
     ) -> Result<Tensor> {
         self.step += 1;
         self.key_values.begin_dense(rows, halted, states)?;
+        let input = self.input.as_ref().map(|input| rows.select(input)).transpose()?;
         let mut context = StepContext {
+            max_depth: self.model.max_depth,
+            phase: self.phase,
+            seed: self.model.seed,
+            input: input.as_ref(),
             differentiated,
             recompute: self.model.recompute,
             ..StepContext::new(self.step, &self.batch.layout, rows, &mut self.key_values)
         };
         Ok(self.model.backbone.step(&rows.select(states)?, &mut context)?)
     }
+}
+
+/// What the recurrence over `batch` starts from.
+pub(crate) fn begin(model: &Model, batch: &Batch, phase: Phase) -> Result<Start> {
+    let (max_depth, seed) = (model.max_depth, model.seed);
+    let mut context = BeginContext { max_depth, phase, seed, ..BeginContext::new(&batch.layout) };
+    Ok(model.backbone.begin(&batch.tokens, &mut context)?)
 }
 
 /// The rows that see a row, themselves included, that had not halted: from its sequence's first such row on.

@@ -92,6 +92,7 @@ pub fn replay<E: From<Error>>(
     let recipe = recipe(replay)?;
     let mut model = Model {
         backbone: Box::new(steps(trace, max_depth, &(0..0))?),
+        backbone_declaration: None,
         policy: weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?,
         declaration: replay.declaration,
         recipe,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use haltbench_sdk::Error;
-use haltbench_sdk::backbone::{Backbone, BackboneCost, Dimensions, StepContext};
+use haltbench_sdk::backbone::{Backbone, BackboneCost, BeginContext, Dimensions, Start, StepContext};
 use haltbench_sdk::cache::KeyValueCache;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
@@ -28,9 +28,9 @@ impl Backbone for Steps {
         self.dimensions
     }
 
-    fn prelude(&self, _: &Tensor, _: &Arc<TokenLayout>, _: Option<&mut KeyValueCache>) -> Result<Tensor> {
+    fn begin(&self, _: &Tensor, _: &mut BeginContext) -> Result<Start> {
         self.step.store(0, Ordering::Relaxed);
-        Ok(self.states[0].clone())
+        Ok(self.states[0].clone().into())
     }
 
     fn step(&self, _: &Tensor, context: &mut StepContext) -> Result<Tensor> {

@@ -7,15 +7,16 @@ use candle_core::{DType, Device, Tensor};
 
 use super::Sequence;
 use super::cached;
-use super::gradient::{check_gradient, weighted_sum};
+use super::gradient::{check_gradient, gradients, weighted_sum};
 use super::promise::Subject;
 use super::reference::replace_rows;
-use crate::backbone::{Backbone, BackboneContext, BackboneDeclaration, StepContext};
+use crate::backbone::{Backbone, BackboneContext, BackboneDeclaration, BeginContext, Start, StepContext};
 use crate::error::Result;
 use crate::initialise::Variables;
 use crate::key_values::{HaltedKeysValues, KeyValues};
 use crate::layout::{RowSet, TokenLayout};
 use crate::parameters::{Parameters, Value};
+use crate::policy::{Phase, Progress};
 
 const VOCABULARY: usize = 7;
 const LENGTHS: [usize; 4] = [5, 1, 7, 3];
@@ -23,6 +24,8 @@ const LENGTHS: [usize; 4] = [5, 1, 7, 3];
 const TOLERANCE: f64 = 1e-9;
 /// Numbers of each variable whose gradient is held against a finite difference.
 const ELEMENTS: usize = 2;
+/// Steps of a check, D.
+const STEPS: usize = 3;
 /// Sizes that make a check fast, for the parameters that exist.
 const TINY: [(&str, i64); 6] =
     [("d_model", 16), ("d_ff", 24), ("heads", 2), ("prelude_layers", 1), ("core_layers", 1), ("coda_layers", 1)];
@@ -37,17 +40,29 @@ const VARIANTS: [&[(&str, i64)]; 5] = [
 /// Where a variable may live in a checkpoint.
 const PARTS: [&str; 6] = ["embed_tokens", "prelude", "core", "coda", "norm", "lm_head"];
 
-/// Checks that the backbone keeps the promises of its declaration and of the trait.
-///
-/// The checks, in f64 and at tiny sizes: texts and parameters; shapes and finite numbers; causality of prelude, step
-/// and coda; independence of the other sequences of a batch; a step on some rows equals the masked step on all, for
-/// every option of halted keys and values that saves work; new tokens against a cache equal all tokens at once; the coda for some rows equals these rows of the whole;
-/// costs; names of variables; gradients against finite differences, dense and on a subset. Where there are parameters
-/// `core_layers`, `prelude_layers` and `coda_layers`, also with a core of two layers and without prelude or coda.
+/// Checks that the backbone keeps the promises of its declaration and of the trait, with its default parameters; see
+/// [`check_backbone_with`].
 ///
 /// # Panics
 /// If a promise is broken; the message names the backbone and the promise.
 pub fn check_backbone(declaration: &'static BackboneDeclaration) {
+    check_backbone_with(declaration, &[]);
+}
+
+/// Checks that the backbone keeps its promises with these parameters.
+///
+/// The checks, in f64 and at tiny sizes: texts and parameters; shapes and finite numbers; the same h(0) whenever it is
+/// asked for, in training of the same step; causality of `begin`, step and coda, where it is declared; independence of the
+/// other sequences of a batch; a step on some rows equals the masked step on all, for every option of halted keys and
+/// values that saves work; new tokens against a cache equal all tokens at once, where causality is declared; the same step
+/// under another number, where it is said to be stationary; the coda for some rows equals these rows of the whole; costs;
+/// names of variables; a gradient for every variable; gradients against finite differences, dense and on a subset. Where
+/// there are parameters `core_layers`, `prelude_layers` and `coda_layers`, also with a core of two layers and without
+/// prelude or coda.
+///
+/// # Panics
+/// If a promise is broken; the message names the backbone and the promise.
+pub fn check_backbone_with(declaration: &'static BackboneDeclaration, given: &[(&str, Value)]) {
     let subject = Subject { kind: "backbone", name: declaration.name };
     let texts = [
         ("summary", declaration.summary),
@@ -58,7 +73,7 @@ pub fn check_backbone(declaration: &'static BackboneDeclaration) {
     for variant in VARIANTS {
         let declared = |name: &str| declaration.parameters.iter().any(|spec| spec.name == name);
         if variant.iter().all(|(name, _)| declared(name)) {
-            Bench::new(subject, declaration, variant).check();
+            Bench::new(subject, declaration, variant, given).check();
         }
     }
 }
@@ -66,6 +81,7 @@ pub fn check_backbone(declaration: &'static BackboneDeclaration) {
 /// A backbone with random weights and a batch.
 struct Bench {
     subject: Subject,
+    is_causal: bool,
     backbone: Box<dyn Backbone>,
     variables: Variables,
     sequences: Vec<Sequence>,
@@ -78,7 +94,12 @@ struct Packed {
 }
 
 impl Bench {
-    fn new(subject: Subject, declaration: &BackboneDeclaration, variant: &[(&str, i64)]) -> Self {
+    fn new(
+        subject: Subject,
+        declaration: &BackboneDeclaration,
+        variant: &[(&str, i64)],
+        fixed: &[(&str, Value)],
+    ) -> Self {
         let mut given = BTreeMap::new();
         for (name, size) in TINY {
             let spec = declaration.parameters.iter().find(|spec| spec.name == name);
@@ -87,6 +108,7 @@ impl Bench {
             }
         }
         given.extend(variant.iter().map(|(name, size)| ((*name).to_owned(), Value::Integer(*size))));
+        given.extend(fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let resolved = Parameters::resolve(declaration.name, declaration.parameters, &given);
         let parameters = subject.expect("a core of two layers and no prelude or coda are legal", resolved);
         let variables = Variables::new(5, DType::F64, &Device::Cpu);
@@ -95,21 +117,28 @@ impl Bench {
         let backbone = subject.expect("it can be built at tiny sizes", (declaration.build)(&context));
         let sequences =
             LENGTHS.iter().zip(0..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, 5)).collect();
-        Self { subject, backbone, variables, sequences }
+        Self { subject, is_causal: declaration.causal, backbone, variables, sequences }
     }
 
     fn check(&self) {
         let packed = self.packed(&self.sequences);
         self.shapes(&packed);
+        self.starts(&packed);
         self.isolation(&packed);
-        self.causality(&packed);
+        if self.is_causal {
+            self.causality(&packed);
+        }
         for option in [HaltedKeysValues::FreezeState, HaltedKeysValues::LatestKv, HaltedKeysValues::Skip] {
             self.subsets(&packed, option);
-            cached::check(&self.subject, self.backbone.as_ref(), &self.sequences, (option, TOLERANCE));
+            if self.is_causal {
+                cached::check(&self.subject, self.backbone.as_ref(), &self.sequences, (option, TOLERANCE));
+            }
         }
+        self.stationary(&packed);
         self.readout(&packed);
         self.costs();
         self.names();
+        self.reach(&packed);
         for (promise, halting) in [
             ("gradients are those of finite differences", false),
             ("gradients of a step on some rows are those of finite differences", true),
@@ -136,13 +165,14 @@ impl Bench {
         let rows = packed.layout.rows();
         let all = RowSet::all(rows);
         let mut key_values = self.memory(HaltedKeysValues::FreezeState, rows);
-        let start = self.backbone.prelude(&packed.tokens, &packed.layout, None)?;
+        let Start { states: start, input } = self.begin(packed)?;
         key_values.begin_dense(&all, &vec![false; rows], &start)?;
-        let first = self.step(1, packed, &all, &start, &mut key_values)?;
+        let first = self.step(1, packed, &all, (&start, input.as_ref()), &mut key_values)?;
         let halted: Vec<bool> = (0..rows).map(|row| halting && row % 3 == 1).collect();
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
         key_values.begin_compacted(&running, &RowSet::from_mask(&halted), &halted, &first)?;
-        let moved = self.step(2, packed, &running, &running.select(&first)?, &mut key_values)?;
+        let shown = running.select(&first)?;
+        let moved = self.step(2, packed, &running, (&shown, input.as_ref()), &mut key_values)?;
         let second = replace_rows(&first, &running, &moved)?;
         let logits = self.backbone.coda(&second, &packed.layout, &all, None)?;
         Ok(vec![start, first, second, logits])
@@ -152,15 +182,22 @@ impl Bench {
         KeyValues::new(option, self.backbone.dimensions().core_layers, rows)
     }
 
+    fn begin(&self, packed: &Packed) -> Result<Start> {
+        self.backbone.begin(&packed.tokens, &mut BeginContext { max_depth: STEPS, ..BeginContext::new(&packed.layout) })
+    }
+
+    /// A step on `rows` with these states, out of the input of all rows.
     fn step(
         &self,
         step: usize,
         packed: &Packed,
         rows: &RowSet,
-        states: &Tensor,
+        (states, input): (&Tensor, Option<&Tensor>),
         key_values: &mut KeyValues,
     ) -> Result<Tensor> {
-        self.backbone.step(states, &mut StepContext::new(step, &packed.layout, rows, key_values))
+        let input = input.map(|input| rows.select(input)).transpose()?;
+        let context = StepContext::new(step, &packed.layout, rows, key_values).with_input(input.as_ref());
+        self.backbone.step(states, &mut StepContext { max_depth: STEPS, ..context })
     }
 
     fn shapes(&self, packed: &Packed) {
@@ -170,12 +207,52 @@ impl Bench {
             format!("{} tokens instead of {VOCABULARY}", sizes.vocabulary)
         });
         let widths = [sizes.d_model, sizes.d_model, sizes.d_model, VOCABULARY];
-        for ((what, stage), width) in ["prelude", "step", "step", "coda"].iter().zip(&stages).zip(widths) {
+        for ((what, stage), width) in ["beginning", "step", "step", "coda"].iter().zip(&stages).zip(widths) {
             let promise = format!("its {what} gives [{rows}, {width}]");
             self.subject.demand(&promise, stage.dims() == [rows, width], || format!("{:?}", stage.dims()));
             let finite = self.subject.expect(&promise, numbers(stage)).iter().flatten().all(|x| x.is_finite());
             self.subject.demand(&format!("its {what} is finite"), finite, || "a number is not".to_owned());
         }
+    }
+
+    /// h(0) is the same for the same seed and training step, and has the shape of the input.
+    fn starts(&self, packed: &Packed) {
+        let rows: Vec<(usize, usize)> = (0..packed.layout.rows()).map(|row| (row, row)).collect();
+        for phase in [Phase::Evaluation, Phase::Training(Progress { step: 3, total: 9 })] {
+            let promise = "it begins alike whenever it is asked under the same seed in the same training step";
+            let begin = || {
+                let mut context = BeginContext { phase, seed: 4, ..BeginContext::new(&packed.layout) };
+                self.subject.expect(promise, self.backbone.begin(&packed.tokens, &mut context))
+            };
+            let (first, again) = (begin(), begin());
+            self.equal(promise, &first.states, &again.states, &rows);
+            if let Some(input) = &first.input {
+                let alike = input.dims() == first.states.dims();
+                let found = || format!("{:?} against {:?}", input.dims(), first.states.dims());
+                self.subject.demand("its input has the shape of its states", alike, found);
+            }
+        }
+    }
+
+    /// A stationary step does not depend on its number.
+    fn stationary(&self, packed: &Packed) {
+        if !self.backbone.is_stationary() {
+            return;
+        }
+        let promise = "a step that is stationary does not depend on its number, on D, on the phase or on the seed";
+        let stepped = |step: usize, phase: Phase| -> Result<Tensor> {
+            let rows = packed.layout.rows();
+            let all = RowSet::all(rows);
+            let mut key_values = self.memory(HaltedKeysValues::FreezeState, rows);
+            let Start { states, input } = self.begin(packed)?;
+            key_values.begin_dense(&all, &vec![false; rows], &states)?;
+            let context = StepContext::new(step, &packed.layout, &all, &mut key_values).with_input(input.as_ref());
+            self.backbone.step(&states, &mut StepContext { phase, seed: step as u64, ..context })
+        };
+        let first = self.subject.expect(promise, stepped(1, Phase::Evaluation));
+        let later = self.subject.expect(promise, stepped(STEPS, Phase::Training(Progress { step: 1, total: 9 })));
+        let rows: Vec<(usize, usize)> = (0..packed.layout.rows()).map(|row| (row, row)).collect();
+        self.equal(promise, &first, &later, &rows);
     }
 
     /// Every sequence alone gives what it gives in a batch.
@@ -203,7 +280,7 @@ impl Bench {
             let changed = self.subject.expect("it runs two steps", self.stages(&changed, false));
             let before = (0..packed.layout.rows()).filter(|row| packed.layout.position(*row) < cut);
             let pairs: Vec<(usize, usize)> = before.map(|row| (row, row)).collect();
-            for ((part, whole), changed) in ["prelude", "step", "step", "coda"].iter().zip(&whole).zip(&changed) {
+            for ((part, whole), changed) in ["beginning", "step", "step", "coda"].iter().zip(&whole).zip(&changed) {
                 let promise = format!("its {part} is causal: no suffix changes what is before it");
                 self.equal(&promise, whole, changed, &pairs);
             }
@@ -226,18 +303,20 @@ impl Bench {
         };
         let unroll = |compacted: bool| -> Result<Vec<Tensor>> {
             let mut key_values = self.memory(option, rows);
-            let mut states = self.backbone.prelude(&packed.tokens, &packed.layout, None)?;
+            let Start { mut states, input } = self.begin(packed)?;
             let mut stages = Vec::new();
-            for step in 1..=3 {
+            for step in 1..=STEPS {
                 let halted: Vec<bool> = (0..rows).map(|row| halted_after(row) < step).collect();
                 let settled: Vec<bool> = (0..rows).map(|row| halted_after(row) + 1 == step).collect();
                 let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
                 let moved = if compacted {
                     key_values.begin_compacted(&running, &RowSet::from_mask(&settled), &halted, &states)?;
-                    self.step(step, packed, &running, &running.select(&states)?, &mut key_values)?
+                    let shown = running.select(&states)?;
+                    self.step(step, packed, &running, (&shown, input.as_ref()), &mut key_values)?
                 } else {
-                    key_values.begin_dense(&RowSet::all(rows), &halted, &states)?;
-                    running.select(&self.step(step, packed, &RowSet::all(rows), &states, &mut key_values)?)?
+                    let all = RowSet::all(rows);
+                    key_values.begin_dense(&all, &halted, &states)?;
+                    running.select(&self.step(step, packed, &all, (&states, input.as_ref()), &mut key_values)?)?
                 };
                 states = replace_rows(&states, &running, &moved)?;
                 stages.push(states.clone());
@@ -280,6 +359,18 @@ impl Bench {
             let part = name.split('.').next().unwrap_or_default();
             let promise = format!("its variables are named inside {}", PARTS.join(", "));
             self.subject.demand(&promise, PARTS.contains(&part), || format!("`{name}`"));
+        }
+    }
+
+    /// Every variable has a part in the result: what cuts a gradient gives no error, only weights that never move.
+    fn reach(&self, packed: &Packed) {
+        let promise = "every variable has a gradient other than zero";
+        let logits = self.subject.expect(promise, self.stages(packed, false)).pop();
+        let Some(logits) = logits else { return };
+        let all = self.variables.all();
+        let value = self.subject.expect(promise, weighted_sum(&logits));
+        for ((name, _), gradient) in all.iter().zip(self.subject.expect(promise, gradients(&value, &all))) {
+            self.subject.demand(promise, gradient.iter().any(|number| *number != 0.0), || format!("not `{name}`"));
         }
     }
 

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use super::Sequence;
 use super::promise::Subject;
 use super::reference::replace_rows;
-use crate::backbone::{Backbone, StepContext};
+use crate::backbone::{Backbone, BeginContext, Start, StepContext};
 use crate::cache::KeyValueCache;
 use crate::error::Result;
 use crate::key_values::{HaltedKeysValues, KeyValues};
@@ -51,13 +51,14 @@ fn whole(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValu
     let rows = layout.rows();
     let all = RowSet::all(rows);
     let mut key_values = KeyValues::new(option, backbone.dimensions().core_layers, rows);
-    let mut states = backbone.prelude(&tokens, &layout, None)?;
+    let mut begin = BeginContext { max_depth: STEPS, ..BeginContext::new(&layout) };
+    let Start { mut states, input } = backbone.begin(&tokens, &mut begin)?;
     for step in 1..=STEPS {
         let halted: Vec<bool> = (0..rows).map(|row| depth_of(&layout, row) < step).collect();
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
         key_values.begin_dense(&all, &halted, &states)?;
-        let mut context = StepContext::new(step, &layout, &all, &mut key_values);
-        let moved = backbone.step(&states, &mut context)?;
+        let context = StepContext::new(step, &layout, &all, &mut key_values).with_input(input.as_ref());
+        let moved = backbone.step(&states, &mut StepContext { max_depth: STEPS, ..context })?;
         states = replace_rows(&states, &running, &running.select(&moved)?)?;
     }
     backbone.coda(&states, &layout, &all, None)
@@ -128,7 +129,8 @@ impl<'a> Rounds<'a> {
             cache.extend(layout)?;
         }
         self.prelude.begin(1, layout, &all, &[]);
-        let mut states = self.backbone.prelude(tokens, layout, Some(&mut self.prelude))?;
+        let begin = BeginContext { max_depth: STEPS, ..BeginContext::new(layout) };
+        let Start { mut states, input } = self.backbone.begin(tokens, &mut begin.cached(&mut self.prelude))?;
         for step in 1..=STEPS {
             let mask = |of: &dyn Fn(usize) -> bool| {
                 RowSet::from_mask(&(0..layout.rows()).map(|row| of(depth_of(layout, row))).collect::<Vec<bool>>())
@@ -142,8 +144,10 @@ impl<'a> Rounds<'a> {
                 _ => Vec::new(),
             };
             self.core.begin_cached(step, layout, &running, &settled, &states)?;
-            let mut context = StepContext::new(step, layout, &running, &mut self.core);
-            let moved = self.backbone.step(&running.select(&states)?, &mut context)?;
+            let input = input.as_ref().map(|input| running.select(input)).transpose()?;
+            let context = StepContext::new(step, layout, &running, &mut self.core).with_input(input.as_ref());
+            let moved =
+                self.backbone.step(&running.select(&states)?, &mut StepContext { max_depth: STEPS, ..context })?;
             if !running.is_empty() {
                 states = replace_rows(&states, &running, &moved)?;
             }

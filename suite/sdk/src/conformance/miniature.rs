@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::Init;
 
 use crate::backbone::{
-    Backbone, BackboneContext, BackboneCost, BackboneDeclaration, Dimensions, PartCost, StepContext,
+    Backbone, BackboneContext, BackboneCost, BackboneDeclaration, BeginContext, Dimensions, Start, StepContext,
 };
 use crate::cache::KeyValueCache;
 use crate::error::Result;
@@ -19,7 +19,6 @@ use crate::parameters::{ParameterSpec, Parameters, Value};
 
 /// Declaration of the miniature. It is not registered: it serves tests alone.
 pub static MINIATURE: BackboneDeclaration = BackboneDeclaration {
-    name: "miniature",
     summary: "Three or four Llama-2 layers of width 16, for tests.",
     documentation: "One layer of prelude, `core_layers` layers of core, one layer of coda, two heads.",
     reference: "made for the conformance kit",
@@ -28,7 +27,7 @@ pub static MINIATURE: BackboneDeclaration = BackboneDeclaration {
         ParameterSpec::integer("d_ff", 24, (1, 256), "width of the feed-forward layers"),
         ParameterSpec::integer("core_layers", 1, (1, 2), "layers of the recurrent core"),
     ],
-    build,
+    ..BackboneDeclaration::new("miniature", build)
 };
 
 const HEADS: usize = 2;
@@ -96,9 +95,14 @@ impl Backbone for Miniature {
         Dimensions { d_model, d_ff, core_layers: self.core.len(), vocabulary: self.vocabulary }
     }
 
-    fn prelude(&self, tokens: &Tensor, layout: &Arc<TokenLayout>, cache: Option<&mut KeyValueCache>) -> Result<Tensor> {
+    fn is_stationary(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
         let embedded = self.embedding.index_select(tokens, 0)?;
-        self.prelude.forward(0, &embedded, layout, &RowSet::all(layout.rows()), cache)
+        let all = RowSet::all(context.layout.rows());
+        Ok(self.prelude.forward(0, &embedded, context.layout, &all, context.cache.as_deref_mut())?.into())
     }
 
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
@@ -123,13 +127,7 @@ impl Backbone for Miniature {
 
     fn cost(&self) -> BackboneCost {
         let layer = self.shape.cost();
-        let layers = self.core.len() as f64;
-        let step = PartCost {
-            per_row: layers * layer.per_row,
-            per_key: layers * layer.per_key,
-            per_key_value: layers * layer.per_key_value,
-        };
         let (coda, readout) = self.shape.coda_cost(1, self.vocabulary);
-        BackboneCost { prelude: layer, step, coda, readout }
+        BackboneCost { prelude: layer, step: layer.times(self.core.len()), coda, readout }
     }
 }

@@ -25,7 +25,7 @@ mod task;
 mod training;
 mod trajectory;
 
-pub use backbone::check_backbone;
+pub use backbone::{check_backbone, check_backbone_with};
 pub use batch::{Batch, Sequence};
 pub use miniature::{MINIATURE, miniature};
 pub use policy::{check_policy, check_policy_with};

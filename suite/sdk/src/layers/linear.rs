@@ -18,8 +18,15 @@ impl Linear {
     /// # Errors
     /// If a stored weight has another shape.
     pub fn new(inputs: usize, outputs: usize, variables: VarBuilder) -> Result<Self> {
-        let stdev = (inputs.max(1) as f64).sqrt().recip();
-        let weight = variables.get_with_hints((outputs, inputs), "weight", Init::Randn { mean: 0.0, stdev })?;
+        Self::spread(inputs, outputs, None, variables)
+    }
+
+    /// A layer without bias; weights are normal with the standard deviation given, or with variance 1 / inputs.
+    ///
+    /// # Errors
+    /// If a stored weight has another shape.
+    pub fn spread(inputs: usize, outputs: usize, stdev: Option<f64>, variables: VarBuilder) -> Result<Self> {
+        let weight = variables.get_with_hints((outputs, inputs), "weight", normal(inputs, stdev))?;
         Ok(Self { weight, bias: None })
     }
 
@@ -40,6 +47,15 @@ impl Linear {
         Ok(Self { bias: Some(bias), ..Self::new(inputs, outputs, variables)? })
     }
 
+    /// The same with a bias that starts at zero.
+    ///
+    /// # Errors
+    /// If a stored bias has another shape.
+    pub fn biased(self, variables: VarBuilder) -> Result<Self> {
+        let bias = variables.get_with_hints(self.weight.dim(0)?, "bias", Init::Const(0.0))?;
+        Ok(Self { bias: Some(bias), ..self })
+    }
+
     /// The matrix, `[outputs, inputs]`, for operations that have it for an operand.
     pub fn weight(&self) -> &Tensor {
         &self.weight
@@ -52,4 +68,20 @@ impl Linear {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         linear(x, &self.weight, self.bias.as_ref())
     }
+}
+
+/// How a matrix of `inputs` columns starts: with the standard deviation given, or with variance 1 / inputs.
+pub(super) fn normal(inputs: usize, stdev: Option<f64>) -> Init {
+    Init::Randn { mean: 0.0, stdev: stdev.unwrap_or((inputs.max(1) as f64).sqrt().recip()) }
+}
+
+/// Standard deviations that the matrices of a layer start with; `None` stands for 1 / sqrt(inputs).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Spread {
+    /// Of those that read a state: queries, keys, values, gates.
+    pub inputs: Option<f64>,
+    /// Of the one that is multiplied with a gate.
+    pub up: Option<f64>,
+    /// Of those whose result is added to a state.
+    pub outputs: Option<f64>,
 }

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
+use super::cost::coda_cost;
+use super::positions::positions_of;
 use crate::backbone::{PartCost, StepContext};
 use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
@@ -54,24 +56,8 @@ impl TransformerShape {
     /// Analytic cost of a coda of `layers` layers and a head with `vocabulary` outputs: (for all rows, for the rows that
     /// are read out alone). The last layer attends and feeds forward for the latter only.
     pub fn coda_cost(&self, layers: usize, vocabulary: usize) -> (PartCost, PartCost) {
-        let layer = self.cost();
-        let head = 2.0 * (self.d_model * vocabulary) as f64;
-        let Some(before) = layers.checked_sub(1) else {
-            return (PartCost::default(), PartCost { per_row: head, ..PartCost::default() });
-        };
-        let all = PartCost {
-            per_row: before as f64 * layer.per_row + layer.per_key_value,
-            per_key: before as f64 * layer.per_key,
-            per_key_value: 0.0,
-        };
-        let readout = PartCost { per_row: layer.per_row - layer.per_key_value + head, ..layer };
-        (all, PartCost { per_key_value: 0.0, ..readout })
+        coda_cost(self.cost(), layers, self.d_model, vocabulary)
     }
-}
-
-/// Positions of some rows, as the rotary embedding wants them.
-pub fn positions_of(layout: &TokenLayout, rows: &[u32]) -> Arc<Vec<u32>> {
-    Arc::new(rows.iter().map(|row| layout.position(*row as usize) as u32).collect())
 }
 
 /// One layer.

@@ -6,7 +6,13 @@ use super::page::Page;
 
 /// Documentation, parameters and reference.
 pub fn page(declaration: &BackboneDeclaration) -> Page {
+    let causal = if declaration.causal {
+        ""
+    } else {
+        "Not causal: what it makes of a token depends on later ones, so it is never decoded."
+    };
     Page::new(declaration.name, "Backbone", declaration.summary)
+        .block(causal)
         .block(declaration.documentation)
         .parameters(declaration.parameters)
         .section("Reference", declaration.reference)

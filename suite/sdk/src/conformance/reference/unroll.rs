@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::Settings;
-use crate::backbone::{Backbone, StepContext};
+use crate::backbone::{Backbone, BeginContext, Start, StepContext};
 use crate::conformance::Batch;
 use crate::error::{Error, Result};
 use crate::key_values::KeyValues;
@@ -15,6 +15,7 @@ pub(in crate::conformance) struct Unroll<'a> {
     backbone: &'a dyn Backbone,
     batch: &'a Batch,
     key_values: KeyValues,
+    input: Option<Tensor>,
     phase: Phase,
     /// How the run is made.
     pub settings: Settings,
@@ -30,10 +31,12 @@ impl<'a> Unroll<'a> {
         settings: &Settings,
         phase: Phase,
     ) -> Result<(Self, Tensor)> {
-        let start = backbone.prelude(&batch.tokens, &batch.layout, None)?;
+        let Settings { max_depth, seed, .. } = *settings;
+        let mut context = BeginContext { max_depth, phase, seed, ..BeginContext::new(&batch.layout) };
+        let Start { states: start, input } = backbone.begin(&batch.tokens, &mut context)?;
         let key_values = KeyValues::new(settings.halted, backbone.dimensions().core_layers, batch.rows());
         let all = RowSet::all(batch.rows());
-        Ok((Self { backbone, batch, key_values, phase, settings: *settings, all }, start))
+        Ok((Self { backbone, batch, key_values, input, phase, settings: *settings, all }, start))
     }
 
     /// Number of tokens.
@@ -44,8 +47,10 @@ impl<'a> Unroll<'a> {
     /// R(`states`) for every row. `resting` rows take no part: they offer keys and values as the settings say.
     pub fn apply(&mut self, step: usize, states: &Tensor, resting: &[bool]) -> Result<Tensor> {
         self.key_values.begin_dense(&self.all, resting, states)?;
-        let mut context = StepContext::new(step, &self.batch.layout, &self.all, &mut self.key_values);
-        self.backbone.step(states, &mut context)
+        let Settings { max_depth, seed, .. } = self.settings;
+        let context = StepContext::new(step, &self.batch.layout, &self.all, &mut self.key_values);
+        let context = context.with_input(self.input.as_ref());
+        self.backbone.step(states, &mut StepContext { max_depth, phase: self.phase, seed, ..context })
     }
 
     /// Lets the first layer project keys and values of the next step from `states` instead of what it reads.

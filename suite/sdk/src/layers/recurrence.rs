@@ -1,0 +1,94 @@
+//! A backbone around a stack: what the stack leaves open is what h(0) is and what a step reads.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::stack::RecurrentStack;
+use crate::backbone::{Backbone, BackboneCost, BeginContext, Dimensions, Start, StepContext};
+use crate::cache::KeyValueCache;
+use crate::error::Result;
+use crate::layout::{RowSet, TokenLayout};
+
+/// What a backbone adds to its stack. Whatever implements it is a [`Backbone`]; without any of the methods that have a
+/// default, one whose core reads the states alone and starts from the prelude's output.
+pub trait Recurrence: Send + Sync {
+    /// The stack.
+    fn stack(&self) -> &RecurrentStack;
+
+    /// Whether a step is the same function whatever its number, phase and seed; see [`Backbone::is_stationary`].
+    fn is_same_at_every_step(&self) -> bool {
+        true
+    }
+
+    /// What the recurrence starts from; see [`Backbone::begin`].
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn start(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
+        let stack = self.stack();
+        Ok(stack.prelude(&stack.embed(tokens)?, context)?.into())
+    }
+
+    /// What the core's first layer reads of the states of the rows that run, of which there is at least one.
+    ///
+    /// # Errors
+    /// If a tensor operation fails or the context lacks something.
+    fn enter(&self, states: &Tensor, _: &StepContext) -> Result<Tensor> {
+        Ok(states.clone())
+    }
+
+    /// Operations of [`enter`](Self::enter) for each row.
+    fn enter_flops(&self) -> f64 {
+        0.0
+    }
+
+    /// What the coda reads of the states of all rows.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn leave(&self, states: &Tensor) -> Result<Tensor> {
+        Ok(states.clone())
+    }
+}
+
+impl<R: Recurrence> Backbone for R {
+    fn dimensions(&self) -> Dimensions {
+        self.stack().dimensions()
+    }
+
+    fn is_stationary(&self) -> bool {
+        self.is_same_at_every_step()
+    }
+
+    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
+        self.start(tokens, context)
+    }
+
+    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
+        if context.rows.is_empty() {
+            return self.stack().step(states, context);
+        }
+        let entered = self.enter(states, context)?;
+        if entered.id() != states.id() {
+            context.key_values.transform();
+        }
+        self.stack().step(&entered, context)
+    }
+
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
+        self.stack().coda(&self.leave(states)?, layout, readout, cache)
+    }
+
+    fn cost(&self) -> BackboneCost {
+        let mut cost = self.stack().cost();
+        cost.step.per_row += self.enter_flops();
+        cost
+    }
+}

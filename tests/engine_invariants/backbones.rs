@@ -1,0 +1,194 @@
+//! The invariants for every registered backbone, some of which begin at random, are given an input again at every step, or
+//! read the number of the step.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use haltbench_engine::decoding::Decoder;
+use haltbench_engine::recurrence::Noise;
+use haltbench_engine::training;
+use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::prelude::*;
+use haltbench_sdk::registry::Declaration;
+
+use crate::batches::compositions;
+use crate::bench::{Bench, LENGTHS, Subject, catalogue, close, numbers};
+use crate::decoding::cached_equals_uncached;
+use crate::evaluation::{compacted_equals_dense, equals_the_reference_loop};
+use crate::miniatures::{ACT, HAZARDS, SCORES, STILL, TOP_SHARE};
+use crate::processes::in_one_thread;
+use crate::training::{gradient, small};
+
+/// A backbone with parameters that are texts.
+type Named = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Backbones other than the one that all other tests run on.
+const OTHERS: [Named; 6] = [
+    ("huginn", &[]),
+    ("huginn", &[("injection", "add")]),
+    ("huginn", &[("injection", "none")]),
+    ("universal-transformer", &[]),
+    ("universal-transformer", &[("step_signal", "learned"), ("norm", "pre")]),
+    ("universal-transformer", &[("step_signal", "none")]),
+];
+
+fn subjects() -> Vec<Subject> {
+    let registered = ["anira-e", "anira-o"].map(|name| Subject::registered(name, &[]));
+    let miniatures = [&SCORES, &HAZARDS, &STILL, &ACT, &TOP_SHARE].map(|policy| Subject::new(policy, &[]));
+    registered.into_iter().chain(miniatures).collect()
+}
+
+/// Every option of halted keys and values, cores of one and two layers, with and without layers around them.
+fn benches(backbone: Named, dtype: DType) -> Vec<Bench> {
+    Bench::all(dtype).into_iter().map(|bench| Bench { backbone, ..bench }).collect()
+}
+
+/// Checks every other backbone under every subject; depths must differ somewhere on each.
+fn for_others(dtype: DType, check: impl Fn(&Subject, &Bench) -> bool) {
+    for backbone in OTHERS {
+        let varied = (benches(backbone, dtype).iter())
+            .flat_map(|bench| subjects().into_iter().map(move |subject| (subject, *bench)))
+            .filter(|(subject, bench)| check(subject, bench))
+            .count();
+        assert!(varied > 0, "{backbone:?}: depths never vary");
+    }
+}
+
+#[test]
+fn no_registered_backbone_is_left_out() {
+    for entry in catalogue().of_kind("backbone") {
+        let Declaration::Backbone(backbone) = entry.declaration else { panic!("{} is no backbone", entry.name()) };
+        let tested = OTHERS.iter().any(|(name, _)| *name == backbone.name);
+        assert!(tested || backbone.name == Bench::PLAIN.backbone.0, "{} is not among those tested", backbone.name);
+    }
+}
+
+#[test]
+fn invariant_5_other_backbones_are_evaluated_compacted_as_dense() {
+    in_one_thread(|| for_others(DType::F64, compacted_equals_dense));
+}
+
+#[test]
+fn invariant_5_other_backbones_are_evaluated_as_by_the_reference_loop() {
+    in_one_thread(|| for_others(DType::F64, equals_the_reference_loop));
+}
+
+#[test]
+fn invariant_6_other_backbones_are_decoded_as_evaluated() {
+    in_one_thread(|| {
+        for_others(DType::F64, |subject, bench| {
+            bench.halted == HaltedKeysValues::RunOn || cached_equals_uncached(subject, bench)
+        });
+    });
+}
+
+/// A random h(0) belongs to the token.
+#[test]
+fn invariant_7_batch_composition_changes_no_bit_of_other_backbones() {
+    in_one_thread(|| {
+        for backbone in OTHERS {
+            for bench in Bench::options(DType::F32) {
+                let subject = Subject::new(&HAZARDS, &[]);
+                compositions(&subject, &Bench { backbone, ..bench });
+            }
+        }
+    });
+}
+
+#[test]
+fn gradients_through_other_backbones_are_finite_differences() {
+    in_one_thread(|| {
+        for backbone in OTHERS {
+            for policy in [&HAZARDS, &ACT, &TOP_SHARE] {
+                gradient(&Subject::new(policy, &[]), &Bench { backbone, ..small(Bench::PLAIN) });
+            }
+        }
+    });
+}
+
+/// The random h(0) of a training step is that of the step: a loss is repeated by its step, and by no other.
+#[test]
+fn a_training_step_has_initial_states_of_its_own() {
+    let subject = Subject::registered("fixed", &[]);
+    let bench = Bench { backbone: ("huginn", &[]), ..Bench::PLAIN };
+    let (model, batch) = (subject.model(&bench), bench.pack(&bench.sequences(&LENGTHS)).0);
+    let loss = |step: u64| numbers(&training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap().total)[0];
+    assert_eq!(loss(3), loss(3));
+    assert_ne!(loss(3), loss(4));
+}
+
+/// A backbone that counts the rows that it is asked for, and says what it is told to say of its steps.
+struct Counting {
+    inner: Box<dyn Backbone>,
+    is_stationary: bool,
+    rows: Arc<AtomicUsize>,
+}
+
+impl Backbone for Counting {
+    fn dimensions(&self) -> Dimensions {
+        self.inner.dimensions()
+    }
+
+    fn is_stationary(&self) -> bool {
+        self.is_stationary
+    }
+
+    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
+        self.inner.begin(tokens, context)
+    }
+
+    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
+        self.rows.fetch_add(context.rows.len(), Ordering::Relaxed);
+        self.inner.step(states, context)
+    }
+
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
+        self.inner.coda(states, layout, readout, cache)
+    }
+
+    fn cost(&self) -> BackboneCost {
+        self.inner.cost()
+    }
+}
+
+/// A candidate that only its gate asks for is not computed again where nothing that it sees has moved, unless the step reads
+/// its number: it would be another one.
+#[test]
+fn candidates_are_computed_again_where_a_step_reads_its_number() {
+    in_one_thread(|| {
+        let subject = Subject::registered("anira-e", &[]);
+        let trained = |is_stationary: bool| {
+            let mut model = subject.model(&Bench::PLAIN);
+            let rows = Arc::new(AtomicUsize::new(0));
+            let inner = model.backbone;
+            model.backbone = Box::new(Counting { inner, is_stationary, rows: rows.clone() });
+            let batch = Bench::PLAIN.pack(&Bench::PLAIN.sequences(&LENGTHS)).0;
+            let loss = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+            let gradients = model.variables.gradients(&loss.total.backward().unwrap()).unwrap();
+            (rows.load(Ordering::Relaxed), gradients, batch.rows() * Bench::PLAIN.max_depth)
+        };
+        let ((few, found, _), (all, expected, most)) = (trained(true), trained(false));
+        assert!(few < all && all == most, "{few} rows of {all} of {most}");
+        for (name, gradient) in &expected {
+            close(name, &numbers(&found[name]), &numbers(gradient), 1e-12);
+        }
+    });
+}
+
+/// What a token is made of may depend on tokens to come, which decoding does not have.
+#[test]
+fn a_backbone_that_is_not_causal_is_not_decoded() {
+    let mut model = Subject::registered("anira-e", &[]).model(&Bench::PLAIN);
+    let declared = *catalogue().backbone("anira").unwrap();
+    model.backbone_declaration = Some(Box::leak(Box::new(BackboneDeclaration { causal: false, ..declared })));
+    let error = Decoder::new(&model, &[]).err().unwrap().to_string();
+    let expected =
+        "decoding: expected a causal backbone, found anira: what it makes of a token depends on tokens to come";
+    assert_eq!(error, expected);
+}

@@ -1,0 +1,87 @@
+//! Stacks of composed layers against published codes that no backbone here is made of: grouped queries with rotate-half
+//! positions in Hugging Face's Llama, and norms inside the branch in Ouro.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use haltbench_sdk::initialise::Variables;
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
+use haltbench_sdk::layers::{BlockShape, Depths, NormShape, Placement, RecurrentStack, StackShape};
+use haltbench_sdk::prelude::*;
+
+use crate::golden::Golden;
+
+/// A stack with the weights of a file, whose layers are those of `part`.
+fn stack(golden: &Golden, shape: StackShape, part: &str) -> RecurrentStack {
+    let variables = Variables::new(0, DType::F64, &Device::Cpu);
+    let stack = RecurrentStack::new(shape, &variables.builder()).unwrap();
+    let ours = |name: &str| {
+        let name = name.strip_prefix("model.").unwrap_or(name);
+        if name.starts_with("layers.") { format!("{part}.{name}") } else { name.to_owned() }
+    };
+    let mut set = BTreeSet::new();
+    for (name, tensor) in golden.weights().filter(|(name, _)| !name.contains("early_exit_gate")) {
+        variables.set(&ours(name), tensor).unwrap_or_else(|error| panic!("{name}: {error}"));
+        set.insert(ours(name));
+    }
+    assert!(variables.weights().unwrap().keys().eq(&set), "every weight is set");
+    stack
+}
+
+/// A Llama layer with grouped queries, of the sizes under `at`.
+fn layer(golden: &Golden, at: &str) -> BlockShape {
+    let size = |name: &str| golden.size(&format!("{at}{name}"));
+    let (epsilon, theta) = (golden.number(&format!("{at}rms_norm_eps")), golden.number(&format!("{at}rope_theta")));
+    let heads = size("num_attention_heads");
+    let mut layer = BlockShape::llama2(size("hidden_size"), size("intermediate_size"), heads, epsilon, theta);
+    layer.attention.key_value_heads = size("num_key_value_heads");
+    layer
+}
+
+/// The tokens of a file, packed.
+fn packed(golden: &Golden) -> (Tensor, Arc<TokenLayout>) {
+    let (sequences, length) = golden.tensor("input.tokens").dims2().unwrap();
+    let identities: Vec<u64> = (0..sequences as u64).collect();
+    let layout = TokenLayout::new(&vec![length; sequences], &identities).unwrap();
+    let tokens = Tensor::from_vec(golden.integers("input.tokens"), sequences * length, &Device::Cpu).unwrap();
+    (tokens, Arc::new(layout))
+}
+
+#[test]
+fn llama_with_grouped_queries() {
+    for golden in Golden::all("llama_hf_gqa") {
+        let vocabulary = golden.size("hf_config/vocab_size");
+        let layers = Depths { prelude: golden.size("hf_config/num_hidden_layers"), core: 0, coda: 0 };
+        let stack = stack(&golden, StackShape::new(vocabulary, layers, layer(&golden, "hf_config/")), "prelude");
+        let (tokens, layout) = packed(&golden);
+        let embedded = stack.embed(&tokens).unwrap();
+        let states = golden.tensor("expected.hidden_states");
+        golden.close("embedding", &embedded, &states.get(0).unwrap());
+        let last = stack.prelude(&embedded, &mut BeginContext::new(&layout)).unwrap();
+        golden.close("normed states", &stack.norm(&last).unwrap(), &states.get(layers.prelude).unwrap());
+        let logits = stack.coda(&last, &layout, &RowSet::all(layout.rows()), None).unwrap();
+        golden.close("logits", &logits, &golden.tensor("expected.logits"));
+    }
+}
+
+/// The final norm is applied after every loop, and the normed state goes on.
+#[test]
+fn ouro_with_norms_inside_the_branch() {
+    for golden in Golden::all("ouro_forward") {
+        let layers = Depths { prelude: 0, core: golden.size("num_hidden_layers"), coda: 0 };
+        let layer = BlockShape { placement: Placement::InBranch, ..layer(&golden, "") };
+        assert!(matches!(layer.norm, NormShape::Rms { weighted: true, .. }));
+        let stack = stack(&golden, StackShape::new(golden.size("vocab_size"), layers, layer), "core");
+        let (tokens, layout) = packed(&golden);
+        let all = RowSet::all(layout.rows());
+        let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, layers.core, layout.rows());
+        let mut states = stack.embed(&tokens).unwrap();
+        for step in 1..=golden.size("total_ut_steps") {
+            key_values.begin_dense(&all, &vec![false; layout.rows()], &states).unwrap();
+            let looped = stack.step(&states, &mut StepContext::new(step, &layout, &all, &mut key_values)).unwrap();
+            states = stack.norm(&looped).unwrap();
+            let expected = golden.tensor("expected.states").get(step - 1).unwrap();
+            golden.close(&format!("states after {step}"), &states, &expected);
+        }
+    }
+}
