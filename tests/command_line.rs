@@ -136,8 +136,8 @@ fn a_declaration_as_json_says_what_a_trace_must_bring() {
         .map(|parameter| (parameter["name"].as_str().unwrap(), parameter["acts_in"].as_str().unwrap()))
         .collect();
     assert!(acts.contains(&("gamma", "training")) && acts.contains(&("threshold", "evaluation")), "{acts:?}");
-    assert_eq!(of("latent-difference")["weights"], serde_json::json!({}));
-    assert_eq!(of("softmax-difference")["recipe"]["step_weights"], "linear");
+    assert_eq!(of("huginn-latent-diff")["weights"], serde_json::json!({}));
+    assert_eq!(of("calm")["recipe"]["step_weights"], "linear");
     assert_eq!(of("mano")["kind"], "task");
     for (arguments, said) in [
         (&["explain", "anira-p", "--json"][..], "unknown task, policy or backbone `anira-p`; did you mean `anira"),

@@ -57,8 +57,8 @@ def main(folder: Path) -> None:
             hazard = torch.sigmoid(down(torch.nn.functional.silu(up(norm(states[1:])))))[..., 0]
             reached = 1 - torch.cumprod(1 - hazard, 0)
             for name, given, values, halts in [
-                ("latent-difference", {"threshold": 0.3}, relative, relative < 0.3),
-                ("softmax-difference", {"threshold": 0.6}, difference, difference >= 0.6),
+                ("huginn-latent-diff", {"threshold": 0.3}, relative, relative < 0.3),
+                ("calm", {"threshold": 0.6}, difference, difference >= 0.6),
                 ("anira-o", {"decider_width": 2}, reached, reached >= 0.5),
                 ("anira-o", {"decider_width": 2, "rule": "threshold", "threshold": 0.95}, reached, reached >= 0.95),
             ]:

@@ -77,7 +77,7 @@ fn equal(what: &str, found: &Fed, expected: &Tokens, tolerance: f64) {
 /// Whether the policy reads logits before a token has halted, through a coda that has no cached form for it.
 fn reads_through_a_deep_coda(subject: &Subject, bench: &Bench) -> bool {
     let reads = subject.given.get("reads") == Some(&Value::Flag(true))
-        || [SURE.name, "softmax-difference"].contains(&subject.declaration.name);
+        || [SURE.name, "calm", "huginn-kl"].contains(&subject.declaration.name);
     reads && bench.around > 1
 }
 

@@ -1,12 +1,11 @@
 //! Graves' ACT against its equations and against Sonnet's pondering core.
 
 use haltbench_engine::trace::ReplayedToken;
-use haltbench_policy_act::ACT;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
-use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, valid};
+use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, policy, valid};
 
 /// Weights after steps, without that of h(0).
 fn weights(token: &ReplayedToken) -> &[f64] {
@@ -24,7 +23,7 @@ fn weights_depths_and_ponder_costs_are_those_of_the_equations() {
         let tau = golden.number("tau");
         let given = [("epsilon", Value::Real(golden.number("epsilon"))), ("tau", Value::Real(tau))];
         for cap in golden.config()["caps"].as_array().unwrap().iter().map(|cap| cap.as_u64().unwrap() as usize) {
-            let found = trajectory.replay(&ACT, &given, Some(cap));
+            let found = trajectory.replay(policy("act"), &given, Some(cap));
             let depths = golden.integers(&format!("expected.N.cap{cap}"));
             let expected = by_token(&golden.tensor(&format!("expected.weights.cap{cap}")));
             let ponder = golden.numbers(&format!("expected.ponder.cap{cap}"));
@@ -61,7 +60,7 @@ fn weights_and_depths_are_those_of_the_published_core() {
                 Trajectory::new(&after_nothing(&states), [("halting.weight", weight), ("halting.bias", bias)]);
             trajectory.targets = Some(vec![0; trajectory.lengths.len()]);
             let epsilon = ("epsilon", Value::Real(1.0 - golden.number("threshold")));
-            let found = trajectory.replay(&ACT, &[epsilon, ("tau", Value::Real(1.0))], None);
+            let found = trajectory.replay(policy("act"), &[epsilon, ("tau", Value::Real(1.0))], None);
             let depths: Vec<u32> = found.iter().map(|token| token.depth).collect();
             assert_eq!(depths, golden.integers(&format!("expected.{case}.N")), "{}", golden.name);
             let p = by_token(&golden.tensor(&format!("expected.{case}.p")));

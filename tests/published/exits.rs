@@ -1,12 +1,11 @@
 //! Exits by confidence and by change against the published criteria.
 
 use haltbench_engine::trace::ReplayedToken;
-use haltbench_policy_exits::{CALM, Decay, HUGINN_KL, HUGINN_LATENT_DIFF};
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
-use crate::replays::{Trajectory, by_token, text, valid};
+use crate::replays::{Trajectory, by_token, policy, text, valid};
 
 /// Read-outs by a linear head `[V, d]` of the states after the steps 1..=D of `[D + 1, B, S, d]`.
 fn read_out(states: &Tensor, head: &Tensor) -> Tensor {
@@ -31,7 +30,7 @@ fn huginns_criteria_are_those_of_the_published_code() {
         let states = golden.tensor("input.states");
         let mut trajectory = Trajectory::new(&states, []);
         trajectory.logits = Some(read_out(&states, &golden.tensor("weight.head")));
-        for (declaration, name) in [(&HUGINN_KL, "kl"), (&HUGINN_LATENT_DIFF, "latent-diff")] {
+        for (declaration, name) in [(policy("huginn-kl"), "kl"), (policy("huginn-latent-diff"), "latent-diff")] {
             let values = by_token(&golden.tensor(&format!("expected.per_token.values.{name}")));
             for (thresholds, depths) in [("default_thresholds", "depth"), ("custom_thresholds", "depth_custom")] {
                 let threshold = golden.config()[thresholds][name].as_f64().unwrap();
@@ -61,7 +60,7 @@ fn calms_confidences_exits_and_losses_are_those_of_the_published_code() {
         trajectory.targets = Some((0..targets.len()).map(target).collect());
         for (confidence, name) in [("softmax", "softmax_diff"), ("state", "state"), ("classifier", "meta")] {
             let never = [("confidence", text(confidence)), ("threshold", Value::Real(2.0))];
-            let found = trajectory.replay(&CALM, &never, None);
+            let found = trajectory.replay(policy("calm"), &never, None);
             same_scores(golden, name, &found, &by_token(&golden.tensor(&format!("expected.conf.{name}"))));
         }
         for (confidence, name) in [("softmax", "softmax"), ("classifier", "meta")] {
@@ -72,16 +71,16 @@ fn calms_confidences_exits_and_losses_are_those_of_the_published_code() {
                 ("temperature", Value::Real(golden.number("position_temp"))),
                 ("length", Value::Integer(golden.size("max_length") as i64)),
             ];
-            let found = trajectory.replay(&CALM, &given, None);
+            let found = trajectory.replay(policy("calm"), &given, None);
             let expected = golden.integers(&format!("derived.free_depth.{name}"));
             let depths: Vec<u32> = found.iter().map(|token| token.depth).collect();
             assert_eq!(depths, expected, "{} {name}", golden.name);
         }
         let sum = |found: &[ReplayedToken]| tokens.iter().map(|token| found[*token].objective.unwrap()).sum::<f64>();
-        let classifier = trajectory.replay(&CALM, &[("confidence", text("classifier"))], None);
+        let classifier = trajectory.replay(policy("calm"), &[("confidence", text("classifier"))], None);
         golden.near("classifier", &[sum(&classifier)], &golden.numbers("expected.balanced_meta_loss"));
         trajectory.stage = Some(1);
-        let exits = trajectory.replay(&CALM, &[], None);
+        let exits = trajectory.replay(policy("calm"), &[], None);
         golden.near("exits", &[sum(&exits)], &golden.numbers("expected.multi_exit_linear"));
     }
 }
@@ -98,35 +97,6 @@ fn learn_then_test_accepts_what_the_equations_accept() {
             golden.near(case, &means, &golden.numbers(&format!("expected.{case}.mean_loss")));
             let accepted = learn_then_test(&means, items, tolerated.as_f64().unwrap(), level);
             assert_eq!(accepted as u32, golden.integers(&format!("derived.{case}.accepted_count"))[0], "{case}");
-        }
-    }
-}
-
-#[test]
-fn thresholds_decay_as_published() {
-    for golden in Golden::all("calm_ltt") {
-        let list = |name: &str| golden.config()["decay"][name].as_array().unwrap().clone();
-        for (i, lambda) in list("lambda_").iter().enumerate() {
-            for (j, temperature) in list("tau").iter().enumerate() {
-                for law in ["paper", "t5x"] {
-                    let given = [
-                        ("decay".to_owned(), text(law)),
-                        ("temperature".to_owned(), Value::Real(temperature.as_f64().unwrap())),
-                        ("length".to_owned(), Value::Integer(golden.number("decay/N") as i64)),
-                    ];
-                    let parameters = Parameters::resolve(
-                        "decay",
-                        &[Decay::LAW, Decay::TEMPERATURE, Decay::LENGTH],
-                        &given.into_iter().collect(),
-                    )
-                    .unwrap();
-                    let decay = Decay::new(&parameters).unwrap();
-                    let positions = golden.integers("input.decay.t");
-                    let at = |position: &u32| decay.threshold(lambda.as_f64().unwrap(), *position as usize);
-                    let found: Vec<f64> = positions.iter().map(at).collect();
-                    golden.near(law, &found, &golden.numbers(&format!("expected.decay.{law}.{i}.{j}")));
-                }
-            }
         }
     }
 }

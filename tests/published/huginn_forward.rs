@@ -146,11 +146,11 @@ fn tokens_of_different_depths_decoded_one_by_one() {
     }
 }
 
-/// Without a scale of 0, h(0) has the published law and belongs to the token, not to its place in the batch.
 fn training(step: u64) -> Phase {
     Phase::Training(haltbench_sdk::policy::Progress { step, total: 9 })
 }
 
+/// Without a scale of 0, h(0) has the published law and belongs to the token, not to its place in the batch.
 #[test]
 fn initial_states_are_those_of_the_token_and_the_training_step() {
     let (catalogue, _) = plugins::catalogue(&[]).unwrap();

@@ -1,11 +1,10 @@
 //! Mixture-of-Recursions' expert-choice router against the published one.
 
-use haltbench_policy_routing::DECLARATION;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
-use crate::replays::Trajectory;
+use crate::replays::{Trajectory, policy};
 
 #[test]
 fn choices_logits_and_losses_are_those_of_the_published_router() {
@@ -20,7 +19,7 @@ fn choices_logits_and_losses_are_those_of_the_published_router() {
         let weights: Vec<(&'static str, Tensor)> = (0..depth).map(|step| (names[step], weight(step))).collect();
         let mut trajectory = Trajectory::new(&Tensor::stack(&states, 0).unwrap(), weights);
         trajectory.targets = Some(vec![0; batch * length]);
-        let found = trajectory.replay(&DECLARATION, &[], None);
+        let found = trajectory.replay(policy("mor-expert-choice"), &[], None);
         let mut candidates: Vec<Vec<usize>> = vec![(0..length).collect(); batch];
         for recursion in 1..=depth {
             let logits: Vec<Vec<f64>> = golden.tensor(&format!("expected.r{recursion}.logits")).to_vec2().unwrap();
@@ -44,7 +43,7 @@ fn choices_logits_and_losses_are_those_of_the_published_router() {
             [("expected.sampling_loss", "auxiliary", "z_loss"), ("expected.z_loss", "z_loss", "auxiliary")]
         {
             let given = [(parameter, Value::Real(1.0)), (other, Value::Real(0.0))];
-            let found = trajectory.replay(&DECLARATION, &given, None);
+            let found = trajectory.replay(policy("mor-expert-choice"), &given, None);
             let mean = found.iter().map(|token| token.objective.unwrap()).sum::<f64>() / found.len() as f64;
             golden.near(name, &[mean], &[golden.numbers(name).iter().sum()]);
         }

@@ -1,10 +1,9 @@
 //! Ouro's gate against its forward pass and against the equations of its two stages.
 
-use haltbench_policy_ouro::DECLARATION;
 use haltbench_sdk::parameters::Value;
 
 use crate::golden::Golden;
-use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, text, valid, with_losses};
+use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, policy, text, valid, with_losses};
 
 /// The policy reads states that are normed already, and runs as deep as it may.
 fn whole() -> [(&'static str, Value); 2] {
@@ -26,17 +25,17 @@ fn exits_and_objectives_are_those_of_the_published_forward_pass() {
         trajectory.targets = Some(tokens.iter().map(|target| i64::from(*target)).collect());
         for quantile in golden.config()["q"].as_array().unwrap() {
             let given = [("norm", text("none")), ("quantile", Value::Real(quantile.as_f64().unwrap()))];
-            let found = trajectory.replay(&DECLARATION, &given, None);
+            let found = trajectory.replay(policy("ouro"), &given, None);
             let depths: Vec<u32> = found.iter().map(|token| token.depth).collect();
             assert_eq!(depths, golden.integers(&format!("derived.exit_depth.q{quantile}")), "{}", golden.name);
         }
         let p: Vec<Vec<f64>> = golden.tensor("expected.exit_pdf").reshape(((), steps)).unwrap().to_vec2().unwrap();
-        for (found, expected) in trajectory.replay(&DECLARATION, &whole(), None).iter().zip(&p) {
+        for (found, expected) in trajectory.replay(policy("ouro"), &whole(), None).iter().zip(&p) {
             golden.near("p", found.distribution.as_ref().unwrap(), expected);
         }
         for (stage, name) in [(1, "derived.stage1_loss"), (2, "derived.stage2_loss")] {
             trajectory.stage = Some(stage);
-            let found = trajectory.replay(&DECLARATION, &whole(), None);
+            let found = trajectory.replay(policy("ouro"), &whole(), None);
             let mean = found.iter().map(|token| token.objective.unwrap()).sum::<f64>() / found.len() as f64;
             golden.near(name, &[mean], &golden.numbers(name));
         }
@@ -55,7 +54,7 @@ fn objectives_are_those_of_the_equations() {
         let given =
             [whole()[0].clone(), whole()[1].clone(), ("beta", Value::Real(golden.number("beta"))), gain, sharpness];
         trajectory.stage = Some(1);
-        let first = trajectory.replay(&DECLARATION, &given, None);
+        let first = trajectory.replay(policy("ouro"), &given, None);
         for (token, p) in by_token(&golden.tensor("expected.stage1.p")).iter().enumerate() {
             if tokens.contains(&token) {
                 golden.near("p", first[token].distribution.as_ref().unwrap(), p);
@@ -66,7 +65,7 @@ fn objectives_are_those_of_the_equations() {
         };
         golden.near("stage 1", &[mean(&first)], &golden.numbers("expected.stage1.loss"));
         trajectory.stage = Some(2);
-        let second = trajectory.replay(&DECLARATION, &given, None);
+        let second = trajectory.replay(policy("ouro"), &given, None);
         golden.near("stage 2", &[mean(&second)], &golden.numbers("expected.stage2.loss"));
         let steps = losses.dim(0).unwrap() as f64;
         let entropies = by_token(&golden.tensor("expected.stage2.bce"));

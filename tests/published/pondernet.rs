@@ -1,11 +1,10 @@
 //! PonderNet against labml's forward pass and against its equations.
 
-use haltbench_policy_pondernet::DECLARATION;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
-use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, text, valid, with_losses};
+use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, policy, text, valid, with_losses};
 
 fn quantile(quantile: f64) -> [(&'static str, Value); 2] {
     [("exit", text("quantile")), ("quantile", Value::Real(quantile))]
@@ -23,7 +22,7 @@ fn distributions_and_divergences_are_those_of_the_published_forward_pass() {
         let p = by_token(&golden.tensor("expected.p"));
         let [exit, whole] = quantile(1.0);
         let given = [exit, whole, ("lambda_p", Value::Real(golden.number("lambda_p")))];
-        let found = trajectory.replay(&DECLARATION, &given, None);
+        let found = trajectory.replay(policy("pondernet"), &given, None);
         assert_eq!(found.len(), p.len());
         for (found, p) in found.iter().zip(&p) {
             golden.near("p", found.distribution.as_ref().unwrap(), p);
@@ -36,7 +35,7 @@ fn distributions_and_divergences_are_those_of_the_published_forward_pass() {
         trajectory.targets = Some(vec![0; count]);
         let beta = [given[0].clone(), given[1].clone(), given[2].clone(), ("beta", Value::Real(1.0))];
         let shares: Vec<f64> =
-            trajectory.replay(&DECLARATION, &beta, None).iter().map(|token| token.objective.unwrap()).collect();
+            trajectory.replay(policy("pondernet"), &beta, None).iter().map(|token| token.objective.unwrap()).collect();
         golden.near("divergence", &shares, &golden.numbers("derived.kl_p_prior"));
     }
 }
@@ -50,7 +49,7 @@ fn exits_and_objective_are_those_of_the_equations() {
         let losses = golden.tensor("input.losses");
         let trajectory = with_losses(&logits, gate_of_width_one("lambda"), &losses, &tokens);
         for (place, share) in golden.config()["quantiles"].as_array().unwrap().iter().enumerate() {
-            let found = trajectory.replay(&DECLARATION, &quantile(share.as_f64().unwrap()), None);
+            let found = trajectory.replay(policy("pondernet"), &quantile(share.as_f64().unwrap()), None);
             let expected = golden.integers(&format!("expected.q_exit.{place}"));
             tokens.iter().for_each(|token| assert_eq!(found[*token].depth, expected[*token], "{}", golden.name));
         }
@@ -60,7 +59,8 @@ fn exits_and_objective_are_those_of_the_equations() {
             let beta = golden.number("beta");
             let [exit, whole] = quantile(1.0);
             let prior = ("lambda_p", Value::Real(prior.as_f64().unwrap()));
-            let found = trajectory.replay(&DECLARATION, &[exit, whole, ("beta", Value::Real(beta)), prior], None);
+            let found =
+                trajectory.replay(policy("pondernet"), &[exit, whole, ("beta", Value::Real(beta)), prior], None);
             let kl = golden.numbers(&format!("expected.kl_per_token.{place}"));
             let share = |token: &usize| {
                 let expected: f64 = p[*token].iter().zip(&losses[*token]).map(|(p, loss)| p * loss).sum();

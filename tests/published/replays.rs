@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use haltbench_engine::Error;
 use haltbench_engine::trace::{Replay, ReplayedToken, Trace, TraceWriter, replay};
+use haltbench_engine::{Error, plugins};
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
+
+/// A policy of the libraries that are found beside the program.
+pub fn policy(name: &str) -> &'static PolicyDeclaration {
+    plugins::catalogue(&[]).unwrap().0.policy(name).unwrap()
+}
 
 /// What was recorded.
 pub struct Trajectory {

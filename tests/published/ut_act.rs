@@ -1,12 +1,11 @@
 //! Universal-Transformer ACT against scenic, tensor2tensor and its equations.
 
 use haltbench_engine::trace::ReplayedToken;
-use haltbench_policy_act::UT_ACT;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
-use crate::replays::{Trajectory, by_token, text, valid};
+use crate::replays::{Trajectory, by_token, policy, text, valid};
 
 fn given(golden: &Golden, output: &str, forces: bool, epsilon: &str) -> [(&'static str, Value); 4] {
     [
@@ -43,7 +42,7 @@ fn check(
     let updates: Vec<f64> = at_last("n_updates").flatten_all().unwrap().to_vec1().unwrap();
     let remainders: Vec<f64> = at_last("remainders").flatten_all().unwrap().to_vec1().unwrap();
     for output in ["basic", "accumulated"] {
-        let found = trajectory.replay(&UT_ACT, &given(golden, output, false, "act_epsilon"), None);
+        let found = trajectory.replay(policy("ut-act"), &given(golden, output, false, "act_epsilon"), None);
         let expected = golden.tensor(&outputs.replace("OUTPUT", output)).get(steps - 1).unwrap();
         let expected = expected.reshape((count, width)).unwrap();
         for (token, found) in found.iter().enumerate() {
@@ -137,7 +136,7 @@ fn weights_outputs_and_losses_are_those_of_the_equations() {
                 let made = Tensor::stack(&made, 0).unwrap().reshape((steps, count, width)).unwrap();
                 let direct = by_token(&golden.tensor(&format!("expected.counters.{case}.weight")));
                 for output in ["accumulated", "basic"] {
-                    let found = trajectory.replay(&UT_ACT, &given(golden, output, forces, "epsilon"), None);
+                    let found = trajectory.replay(policy("ut-act"), &given(golden, output, forces, "epsilon"), None);
                     let expected = golden.tensor(&format!("expected.{output}.{case}.output"));
                     let expected = expected.reshape((count, width)).unwrap();
                     let mut cost = 0.0;

@@ -169,7 +169,7 @@ const WRONG: &[(&str, &str)] = &[
     ("name = \"anira-e\"\nrecipe = { loss = \"lst\" }", "policy anira-e: recipe: unknown variant `lst`"),
     (
         "name = \"anira-e\"\nrecipe = { unroll = \"full\" }",
-        "policy anira-e: recipe.loss: expected last or every-step with unroll = \"full\", found halted",
+        "policy anira-e: recipe.loss: expected last, every-step or objective with unroll = \"full\", found halted",
     ),
     (
         "name = \"anira-e\"\nrecipe = { backpropagate = 2 }",

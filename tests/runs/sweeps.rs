@@ -183,7 +183,7 @@ fn sweeps_of_different_lengths_and_settings_without_a_result_are_said() {
 /// All settings of a policy are of one model, for which its name stands unless depths are read.
 #[test]
 fn the_name_of_a_sweep_stands_for_its_model() {
-    let exit = "name = \"softmax-difference\"\nof = \"anira-e\"\nthreshold = 0.5";
+    let exit = "name = \"calm\"\nof = \"anira-e\"\nthreshold = 0.5";
     let bench = Bench::new(&suite(&[SWEPT[1], exit]));
     bench.run(CALIBRATED).well().says(&["6 of 6 cells done, 0 failed; 1 model trained, 0 there already"]);
     let control = "name = \"random-matched\"\nof = \"anira-e\"";

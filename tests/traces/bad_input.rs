@@ -209,7 +209,7 @@ fn what_does_not_fit_the_trace_is_refused() {
         (&misnamed, &["--policy", "anira-o"], "found no such tensor"),
         (
             &states_alone,
-            &["--policy", "softmax-difference"],
+            &["--policy", "calm"],
             "logits: expected the tensor `logits` in the trace, found no such tensor",
         ),
         (

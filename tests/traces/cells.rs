@@ -76,13 +76,11 @@ fn decisions_that_no_other_token_changes_are_those_of_the_cell() {
 /// Under run-on the keys and values of a token that has halted are those of the trace.
 #[test]
 fn decisions_under_run_on_are_those_of_the_cell() {
-    let bench = Bench::new(&suite(&[
-        "name = \"softmax-difference\"\nthreshold = 0.1",
-        "name = \"latent-difference\"\nthreshold = 0.5",
-    ]));
+    let bench =
+        Bench::new(&suite(&["name = \"calm\"\nthreshold = 0.1", "name = \"huginn-latent-diff\"\nthreshold = 0.5"]));
     let set = ["--set", "recurrence.halted_keys_values=run-on", "--set", "backbone.coda_layers=0"];
     bench.run(&set).well();
-    for (policy, given) in [("softmax-difference", "threshold=0.1"), ("latent-difference", "threshold=0.5")] {
+    for (policy, given) in [("calm", "threshold=0.1"), ("huginn-latent-diff", "threshold=0.5")] {
         let rows = compare(&bench, &format!("{policy} 0"), policy, &[given]);
         assert!(rows.iter().all(|(depth, simulated, _)| depth == simulated), "{policy}: {rows:?}");
         assert!(rows.iter().any(|(depth, _, _)| *depth != rows[0].0), "{policy}: all depths are equal");
@@ -117,6 +115,12 @@ fn refusals(bench: &Bench) {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something was left");
 }
 
+/// Lines of a replay without the objective.
+fn decisions(mut lines: Vec<Value>) -> Vec<Value> {
+    lines.iter_mut().filter_map(Value::as_object_mut).for_each(|line| drop(line.remove("objective")));
+    lines
+}
+
 /// The flags choose what is written; the same cell gives the same bytes.
 fn parts(bench: &Bench) {
     let folder = tempfile::tempdir().unwrap();
@@ -132,20 +136,25 @@ fn parts(bench: &Bench) {
     }
     assert!(fs::read(path("both")).unwrap() == fs::read(path("again")).unwrap());
     let all = replay(&path("both"), "anira-o", &[]);
-    assert_eq!(replay(&path("states"), "anira-o", &[]), all);
+    assert!(all.iter().all(|line| line["objective"].is_f64()));
+    // A cost as an answer needs logits.
+    let without = replay(&path("states"), "anira-o", &[]);
+    assert!(without.iter().all(|line| line["objective"].is_null()));
+    assert_eq!(decisions(without), decisions(all.clone()));
     let few = replay(&path("few"), "anira-o", &[]);
     assert_eq!(few[..], all[..few.len()]);
     assert_eq!(few.last().unwrap()["sequence"], Value::from(2));
-    let confident = replay(&path("both"), "softmax-difference", &["--set", "threshold=0.1"]);
-    assert_eq!(replay(&path("logits"), "softmax-difference", &["--set", "threshold=0.1"]), confident);
+    let confident = replay(&path("both"), "calm", &["--set", "threshold=0.1"]);
+    let without = replay(&path("logits"), "calm", &["--set", "threshold=0.1"]);
+    assert_eq!(decisions(without), decisions(confident));
     let shallow = replay(&path("both"), "fixed", &["--set", "depth=2", "--max-depth", "2"]);
     assert!(shallow.iter().all(|line| line["scores"].as_array().unwrap().len() == 2));
     for (name, policy, expected) in [
-        ("states", "softmax-difference", "logits: expected the tensor `logits` in the trace, found no such tensor"),
+        ("states", "calm", "logits: expected the tensor `logits` in the trace, found no such tensor"),
         (
             "logits",
-            "latent-difference",
-            "states for policy latent-difference: expected the tensor `states` in the trace",
+            "huginn-latent-diff",
+            "states for policy huginn-latent-diff: expected the tensor `states` in the trace",
         ),
         ("both", "anira-e", "tensor `policy.down.bias`: policy anira-e expects the shape [3], found [1]"),
     ] {

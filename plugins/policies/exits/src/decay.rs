@@ -56,14 +56,27 @@ impl Decay {
 mod tests {
     use super::*;
 
-    /// lambda = .9, temperature 4, a quarter and a half of the length: computed from both formulas by hand.
+    /// Numbers of another program, from the equation of the paper and that of its code.
     #[test]
     fn thresholds_fall_as_published() {
-        let at = |law, position| Decay { law, temperature: 4.0, length: 4.0 }.threshold(0.9, position);
-        for (position, paper, t5x) in
-            [(0, 0.91, 0.9), (1, 0.846788, 0.843109), (2, 0.823534, 0.822180), (4, 0.811832, 0.811648)]
-        {
-            assert!((at(Law::Paper, position) - paper).abs() < 1e-6 && (at(Law::T5x, position) - t5x).abs() < 1e-6);
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/published/fixtures/calm_ltt");
+        let json: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(format!("{file}.json")).unwrap()).unwrap();
+        let bytes = std::fs::read(format!("{file}.safetensors")).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let list = |name: &str| -> Vec<f64> { serde_json::from_value(json["config"]["decay"][name].clone()).unwrap() };
+        let length = json["config"]["decay"]["N"].as_f64().unwrap();
+        for (i, lambda) in list("lambda_").iter().enumerate() {
+            for (j, temperature) in list("tau").into_iter().enumerate() {
+                for (law, name) in [(Law::Paper, "paper"), (Law::T5x, "t5x")] {
+                    let decay = Decay { law, temperature, length };
+                    let expected = tensors.tensor(&format!("expected.decay.{name}.{i}.{j}")).unwrap();
+                    let numbers = expected.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes));
+                    for (position, expected) in numbers.enumerate() {
+                        assert!((decay.threshold(*lambda, position) - expected).abs() < 1e-9, "{name} {i} {j}");
+                    }
+                }
+            }
         }
     }
 }

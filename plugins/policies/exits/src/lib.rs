@@ -9,7 +9,6 @@ mod huginn_latent_diff;
 use haltbench_sdk_dylib as _;
 
 pub use calm::DECLARATION as CALM;
-pub use decay::Decay;
 pub use huginn_kl::DECLARATION as HUGINN_KL;
 pub use huginn_latent_diff::DECLARATION as HUGINN_LATENT_DIFF;
 

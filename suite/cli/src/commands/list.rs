@@ -87,7 +87,7 @@ impl From<&PolicyDeclaration> for PolicyProperties {
             policy_kind: policy.kind.name(),
             causal: policy.causal.given(&parameters),
             uses_labels: policy.uses_labels,
-            needs_training: policy.may_need_training(),
+            needs_training: policy.needs_training(&parameters),
             role: policy.role.name(),
             stochastic: policy.stochastic.given(&parameters),
         }

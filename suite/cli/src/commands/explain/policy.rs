@@ -25,14 +25,15 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         PolicyKind::Select => "select: chooses positions at each step and may wake a token",
     };
     let recipe = describe(declaration);
+    let needs = declaration.defaults().is_ok_and(|parameters| declaration.needs_training(&parameters));
     let training = match (declaration.source, declaration.may_need_training()) {
         (Source::DepthsAndModel, _) => "none: it is evaluated on the model of the policy named by `of`".to_owned(),
         (Source::Depths, _) => {
             "with the model, after reading the depths of the policy that `of` names, at the depths that it decides"
                 .to_owned()
         }
-        (Source::Nothing, true) => format!("with the model: {recipe}"),
-        (Source::Nothing, false) => format!("the model alone, which all such policies share: {recipe}"),
+        (Source::Nothing, true) if needs => format!("with the model: {recipe}"),
+        (Source::Nothing, _) => format!("the model alone, which all such policies share: {recipe}"),
     };
     let causal = declaration
         .causal
