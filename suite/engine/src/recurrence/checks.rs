@@ -35,13 +35,15 @@ pub fn judged(model: &Model, what: &str, tensor: &Tensor, shape: &[usize], state
     })
 }
 
-/// Depths within 1..=D, one for each of `rows` rows.
+/// Depths within 1..=D, one for each of `rows` rows; of a policy that repeats another's, within 0..=D, since one that chooses
+/// positions may never choose a token.
 pub fn depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> {
+    let least = u32::from(!model.declaration.source.has_depths());
     if depths.len() != rows {
         return Err(model.broken(format!("{} depths for {rows} rows", depths.len())));
     }
-    match depths.iter().find(|depth| !(1..=model.max_depth as u32).contains(depth)) {
-        Some(depth) => Err(model.broken(format!("depth {depth} is outside 1..={}", model.max_depth))),
+    match depths.iter().find(|depth| !(least..=model.max_depth as u32).contains(depth)) {
+        Some(depth) => Err(model.broken(format!("depth {depth} is outside {least}..={}", model.max_depth))),
         None => Ok(depths),
     }
 }
