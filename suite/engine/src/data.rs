@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use haltbench_analysis::Split;
-use haltbench_sdk::random::{Key, Keys, Stream};
+use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{Instance, Standing, Task};
 
 use crate::error::{Error, Result};
@@ -38,25 +38,14 @@ fn attempt_of((_, size, index): Identity, attempt: u64) -> [u64; 3] {
     [u64::from(size), index, attempt]
 }
 
-/// Identities with the keys of their first attempts, which are found many at a time.
-pub fn with_keys(identities: impl Iterator<Item = Identity>) -> impl Iterator<Item = (Identity, Key)> {
-    Keys::new(PURPOSE, identities.map(|identity| (identity, identity.0, attempt_of(identity, 0))))
-}
-
-/// Draws the instance of an identity, of the part wanted, into `instance`; `first` is the key of its first attempt.
+/// Draws the instance of an identity, of the part wanted, into `instance`.
 ///
 /// # Errors
 /// If the task cannot express the size or the part is empty.
-pub fn draw(
-    task: &dyn Task,
-    name: &str,
-    (identity, first): (Identity, Key),
-    part: Part,
-    instance: &mut Instance,
-) -> Result<()> {
+pub fn draw(task: &dyn Task, name: &str, identity: Identity, part: Part, instance: &mut Instance) -> Result<()> {
     let (seed, size, _) = identity;
-    let mut stream = Stream::of(first);
-    for attempt in 1..=ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        let mut stream = Stream::new(seed, PURPOSE, &attempt_of(identity, attempt));
         match part {
             Part::Train => task.draw_training(size, &mut stream, instance)?,
             Part::HeldOut | Part::Calibration | Part::Evaluation | Part::Any => {
@@ -74,7 +63,6 @@ pub fn draw(
         if is_wanted {
             return Ok(());
         }
-        stream = Stream::new(seed, PURPOSE, &attempt_of(identity, attempt));
     }
     let part = match part {
         Part::Train => "training",
@@ -90,8 +78,7 @@ pub fn draw(
 /// Like [`draw`].
 pub fn instance(task: &dyn Task, name: &str, identity: Identity, part: Part) -> Result<Instance> {
     let mut instance = Instance::default();
-    let first = Key::new(identity.0, PURPOSE, &attempt_of(identity, 0));
-    draw(task, name, (identity, first), part, &mut instance)?;
+    draw(task, name, identity, part, &mut instance)?;
     Ok(instance)
 }
 
@@ -100,16 +87,11 @@ pub fn instance(task: &dyn Task, name: &str, identity: Identity, part: Part) -> 
 /// # Errors
 /// Like [`draw`].
 pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: &mut [Instance]) -> Result<Vec<u32>> {
-    let places = 0..batch.len() as u64;
-    // Training and evaluation instances come from streams with other keys and from disjoint halves of the hash.
-    let identities = Keys::new("training-size", places.map(|place| ((), seed, [step, place]))).map(|((), key)| {
-        let mut stream = Stream::of(key);
+    let drawn = (0..).zip(batch).map(|(place, instance)| {
+        // Training and evaluation instances come from streams with other keys and from disjoint halves of the hash.
+        let mut stream = Stream::new(seed, "training-size", &[step, place]);
         let size = task.training_size(&mut stream);
-        (stream.integer(), size, 0)
-    });
-    let drawn = with_keys(identities).zip(batch).map(|(named, instance)| {
-        let (_, size, _) = named.0;
-        draw(task, name, named, Part::Train, instance).map(|()| size)
+        draw(task, name, (stream.integer(), size, 0), Part::Train, instance).map(|()| size)
     });
     drawn.collect()
 }

@@ -4,74 +4,45 @@
 //! on the batch a token happens to be in, or on the number of threads.
 
 mod draws;
-mod name;
 
-use rand_chacha::ChaCha8Core;
-use rand_core::SeedableRng;
-use rand_core::block::Generator;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
 
 pub use draws::Draws;
-pub use name::{Key, Keys};
-
-/// Words of 32 bits that are computed at a time.
-const WORDS: usize = 64;
 
 /// One stream of random numbers.
 pub struct Stream {
-    core: ChaCha8Core,
-    /// Those that were computed last.
-    words: [u32; WORDS],
-    /// How many of them are used.
-    used: usize,
+    generator: ChaCha8Rng,
+    /// Whether half of 64 bits is used.
+    is_begun: bool,
 }
 
 impl Stream {
     /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
-    #[inline]
+    ///
+    /// The key is the blake3 hash of the whole name: an index has up to four numbers, more than the stream number of ChaCha
+    /// holds.
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
-        Self::of(Key::new(seed, purpose, index))
-    }
-
-    /// The stream of a key.
-    #[inline]
-    pub fn of(Key(key): Key) -> Self {
-        // The state is large: it is made where it stays.
-        Self { core: ChaCha8Core::from_seed(key), words: [0; WORDS], used: WORDS }
+        Self { generator: ChaCha8Rng::from_seed(key(seed, purpose, index)), is_begun: false }
     }
 
     /// A uniform 64-bit integer. [`Draws`] leaves no half of one behind.
     #[inline]
     pub fn integer(&mut self) -> u64 {
-        if self.used >= WORDS {
-            self.compute();
-        }
-        let [low, high] = self.words.as_chunks().0[self.used / 2 % (WORDS / 2)];
-        self.used += 2;
-        u64::from(high) << 32 | u64::from(low)
+        self.generator.next_u64()
     }
 
     /// Half of the next 64 bits: the lower one, or the upper one if they [are begun](Self::is_begun).
     #[inline]
     fn half(&mut self) -> u32 {
-        if self.used >= WORDS {
-            self.compute();
-        }
-        let half = self.words[self.used % WORDS];
-        self.used += 1;
-        half
+        self.is_begun = !self.is_begun;
+        self.generator.next_u32()
     }
 
     /// Whether half of 64 bits is used.
     #[inline]
     fn is_begun(&self) -> bool {
-        !self.used.is_multiple_of(2)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn compute(&mut self) {
-        self.core.generate(&mut self.words);
-        self.used = 0;
+        self.is_begun
     }
 
     /// A uniform integer in `0..bound`, without bias. `bound` 0 counts as 1.
@@ -126,18 +97,32 @@ impl Stream {
     }
 }
 
+/// The hash of a name: the seed, the length of the purpose, the purpose and the numbers of the index.
+fn key(seed: u64, purpose: &str, index: &[u64]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes()).update(&(purpose.len() as u64).to_le_bytes()).update(purpose.as_bytes());
+    index.iter().for_each(|number| {
+        hasher.update(&number.to_le_bytes());
+    });
+    *hasher.finalize().as_bytes()
+}
+
 #[cfg(test)]
 mod tests {
-    use rand_chacha::ChaCha8Rng;
-    use rand_core::{Rng, SeedableRng};
+    use super::Stream;
 
-    use super::{Key, Stream, WORDS};
-
+    /// From a ChaCha with eight rounds in Python, written from its specification, over keys of the Python package blake3.
+    /// Instances and weights are made of these numbers, so they must never change.
     #[test]
-    fn numbers_are_those_of_the_published_generator() {
-        let Key(key) = Key::new(3, "a", &[5]);
-        let (mut stream, mut published) = (Stream::new(3, "a", &[5]), ChaCha8Rng::from_seed(key));
-        (0..3 * WORDS).for_each(|_| assert_eq!(stream.integer(), published.next_u64()));
+    fn numbers_are_those_of_the_specification() {
+        let first = |seed, purpose, index: &[u64]| Stream::new(seed, purpose, index).integer();
+        assert_eq!(first(3, "a", &[5]), 0xb403_1076_6f1e_8235);
+        assert_eq!(first(1, "halting", &[]), 0xedb9_d761_ff1c_8d07);
+        let mut instance = Stream::new(0, "instance", &[4, 0, 0]);
+        assert_eq!(instance.integer(), 0x6758_3172_bb5d_87a7);
+        // The first number of the fifth block of 64 bytes.
+        (1..32).for_each(|_| drop(instance.integer()));
+        assert_eq!(instance.integer(), 0x108c_6092_6ef1_6acc);
     }
 
     #[test]

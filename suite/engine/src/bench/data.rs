@@ -92,11 +92,11 @@ fn draw<T: Send>(
         let identities = (first..(first + share).min(INSTANCES)).map(|index| (workload.seed, workload.size, index));
         // Each takes the place of the one before, as in training.
         let mut instance = Instance::default();
-        let draw = |named| {
-            data::draw(task, &workload.task, named, Part::Any, &mut instance)?;
+        let draw = |identity| {
+            data::draw(task, &workload.task, identity, Part::Any, &mut instance)?;
             Ok(of(&instance))
         };
-        data::with_keys(identities).map(draw).collect()
+        identities.map(draw).collect()
     };
     if threads < 2 {
         return part(0);
