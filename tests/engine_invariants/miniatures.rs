@@ -174,6 +174,7 @@ pub static ACT: PolicyDeclaration = PolicyDeclaration {
     parameters: &[
         ParameterSpec::real("epsilon", 0.01, (0.0, 0.5), "halts once the sum reaches 1 - epsilon"),
         ParameterSpec::flag("carry", false, "every step starts from a shrunken state"),
+        ParameterSpec::flag("offers", false, "keys and values are those of a shrunken state"),
         READS,
     ],
     ..PolicyDeclaration::new("act", PolicyKind::Soft, |context| {
@@ -181,6 +182,7 @@ pub static ACT: PolicyDeclaration = PolicyDeclaration {
             halting: Linear::with_bias(context.d_model, 1, context.variables.pp("halting"))?,
             epsilon: context.parameters.real("epsilon")?,
             carry: context.parameters.flag("carry")?,
+            offers: context.parameters.flag("offers")?,
             reads: context.parameters.flag("reads")?,
         }))
     })
@@ -190,6 +192,7 @@ struct Act {
     halting: Linear,
     epsilon: f64,
     carry: bool,
+    offers: bool,
     reads: bool,
 }
 
@@ -214,8 +217,9 @@ impl SoftPolicy for Act {
         let running: Vec<bool> = values(&reached)?.into_iter().map(goes_on).collect();
         let mask = Tensor::from_vec(running.iter().map(|runs| u8::from(*runs)).collect(), rows, halting.device())?;
         let weight = mask.where_cond(&halting, &sum.affine(-1.0, 1.0)?)?;
-        let carry = if self.carry { Some((view.states() * 0.75)?) } else { None };
-        Ok(SoftDecision { carry, ..SoftDecision::new(weight, running) })
+        let shrunken = |wanted: bool, share: f64| wanted.then(|| view.states() * share).transpose();
+        let (carry, keys_values) = (shrunken(self.carry, 0.75)?, shrunken(self.offers, 0.5)?);
+        Ok(SoftDecision { carry, keys_values, ..SoftDecision::new(weight, running) })
     }
 
     /// GAMMA · (N + R); the weight of the last step is R.

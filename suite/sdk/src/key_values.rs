@@ -229,11 +229,12 @@ impl KeyValues {
     pub fn sources(&self, layer: usize, states: &Tensor) -> Result<Sources> {
         let all = || RowSet::all(self.rows.total()).shared().clone();
         if let (0, Some(offered)) = (layer, &self.offered) {
-            let rows = match &self.plan {
-                Plan::Running { projected, .. } => projected.clone(),
-                _ => all(),
+            let (states, rows) = match &self.plan {
+                // Those that rest come after those that run.
+                Plan::Running { projected, .. } => (gather_rows(offered, projected)?, projected.clone()),
+                _ => (offered.clone(), all()),
             };
-            return Ok(Sources { states: gather(offered, &rows)?, rows, known: None });
+            return Ok(Sources { states, rows, known: None });
         }
         match &self.plan {
             Plan::Everything => Ok(Sources { states: states.clone(), rows: all(), known: None }),

@@ -274,3 +274,30 @@ fn a_threshold_that_halts_earlier_as_it_rises() {
         PolicyDeclaration { build: |context| scores(context, Flaw::Reversed), ..SCORES };
     caught(&DECLARATION, "mean depth does not fall as the threshold rises");
 }
+
+/// Remembers the states of all rows but one.
+struct Forgetful;
+
+impl OnlinePolicy for Forgetful {
+    fn observe(&self, view: &View, memory: &mut RowMemory) -> Result<OnlineDecision> {
+        let rows = view.rows().len();
+        memory.replace("first states", &view.states().narrow(0, 0, rows.saturating_sub(1).max(1))?);
+        let halts = view.rows().iter().map(|row| row % 2 == 0);
+        Ok(OnlineDecision::Halt(halts.collect()))
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        1.0
+    }
+}
+
+#[test]
+fn a_memory_of_other_rows_is_named() {
+    static DECLARATION: PolicyDeclaration = PolicyDeclaration {
+        recipe: Recipe::LAST_STEP,
+        kind: PolicyKind::Online,
+        build: |_| Ok(Policy::online(Forgetful)),
+        ..DECENT
+    };
+    caught(&DECLARATION, "its memory `first states` has the shape");
+}

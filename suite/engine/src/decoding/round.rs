@@ -138,7 +138,7 @@ impl<'a> Pass<'a> for Round<'a> {
                 due.push((row as u32, step.number as u32 - 1));
             }
         }
-        self.key_values.offer(step.keys_values.cloned());
+        self.key_values.offer(step.offered(states)?);
         self.key_values.begin_cached(step.number, &self.layout, takes, &due, states)?;
         let pairs = match self.key_values.cache() {
             Some(cache) => cache.pairs(&self.layout, takes)?,
@@ -206,6 +206,7 @@ impl Unsettled {
         }
         let none = RowSet::from_mask(&vec![false; self.layout.rows()]);
         let step = model.max_depth;
+        key_values.offer(None);
         key_values.begin_cached(step, &self.layout, &none, &self.rows, &self.states)?;
         ledger.step(model, 0, 0, self.rows.len());
         let nothing = self.states.narrow(0, 0, 0)?;

@@ -2,6 +2,7 @@
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::RowSet;
+use haltbench_sdk::ops;
 use haltbench_sdk::policy::{Decision, Gate, HaltingRecord, RowMemory, Stashed};
 
 use super::course::Course;
@@ -83,7 +84,7 @@ struct Run<'p, 'm, P> {
     step: usize,
     /// The gate of the next step for the rows shown last.
     gate: Option<Gate>,
-    /// What the next step projects keys and values from instead of the states.
+    /// What the rows that take the next step project keys and values from instead of their states.
     keys_values: Option<Tensor>,
     record: HaltingRecord,
     scores: Vec<Scores>,
@@ -124,14 +125,16 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             checks::numbers(model, "gates", values, &[rows.len()])?;
         }
         self.gate = gate;
-        if let Some(offered) = keys_values {
-            checks::shape(model, "states for keys and values", &offered, seen.dims())?;
-            self.keys_values = Some(replace_rows(&self.states, &rows, &offered)?);
-        }
         if let Some(carry) = carry {
             checks::shape(model, "carried states", &carry, seen.dims())?;
             self.pass.carry(&rows, &carry)?;
             self.states = replace_rows(&self.states, &rows, &carry)?;
+        }
+        if let Some(offered) = keys_values {
+            checks::shape(model, "states for keys and values", &offered, seen.dims())?;
+            // A row that rests offers the state that it is in.
+            let takes = self.course.takes(step + 1);
+            self.keys_values = Some(ops::gather_rows(&offered, &takes.places_in(&rows))?);
         }
         Ok(())
     }
@@ -183,7 +186,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
         let values = if takes.len() == self.shown.len() {
             values
         } else {
-            haltbench_sdk::ops::gather_rows(&values, &takes.places_in(&self.shown))?
+            ops::gather_rows(&values, &takes.places_in(&self.shown))?
         };
         Ok(Some(Gate { values, combine }))
     }

@@ -205,7 +205,7 @@ impl<'a> Pass<'a> for Evaluation<'a> {
             (Some(shadow), true) => shadow.clone(),
             _ => states.clone(),
         };
-        self.key_values.offer(step.keys_values.cloned());
+        self.key_values.offer(step.offered(&source)?);
         if dense {
             if must_project {
                 resting.fill(false);

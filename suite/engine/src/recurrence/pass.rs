@@ -6,6 +6,7 @@ use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::policy::{Combine, Decision, Gate, RowMemory, View};
 
+use super::replace_rows;
 use crate::Result;
 use crate::model::Model;
 
@@ -23,7 +24,7 @@ pub(crate) struct Step<'a> {
     pub gate: Option<&'a Gate>,
     /// The gate of training, `[rows]`: the candidates of rows that rest are needed for its gradient.
     pub soft: Option<&'a Tensor>,
-    /// What the core's first layer projects keys and values from instead of the states, `[rows, d_model]`.
+    /// What the core's first layer projects keys and values of `takes` from instead of their states, `[takes.len(), d_model]`.
     pub keys_values: Option<&'a Tensor>,
 }
 
@@ -33,6 +34,11 @@ impl Step<'_> {
         let mut resting = vec![true; self.takes.total()];
         self.takes.iter().for_each(|row| resting[row] = false);
         resting
+    }
+
+    /// What the core's first layer projects keys and values of all rows from instead of the states `[rows, d_model]`.
+    pub fn offered(&self, states: &Tensor) -> Result<Option<Tensor>> {
+        self.keys_values.map(|offered| replace_rows(states, self.takes, offered)).transpose()
     }
 
     /// What the rows of `takes` come to when their states `old` meet the step's result `new`, both `[takes.len(), d_model]`.

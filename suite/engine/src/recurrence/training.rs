@@ -188,7 +188,7 @@ impl Training<'_> {
         if rows.is_empty() {
             return Ok(states.clone());
         }
-        self.walk.key_values.offer(step.keys_values.cloned());
+        self.walk.key_values.offer(step.offered(states)?);
         let new = self.walk.compute(states, &resting, rows, None)?;
         // A row that has stopped and runs on keeps moving for the sake of its keys and values.
         if runs_on && !step.wakes {

@@ -7,7 +7,7 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::panels::copy_up_to;
+use super::copy::copy_up_to;
 use crate::cpu::Real;
 use crate::instructions::Instructions;
 

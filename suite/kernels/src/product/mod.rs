@@ -1,14 +1,16 @@
 //! Matrix products on slices. A row of a product depends neither on how many rows there are nor on how many threads.
 
+mod copy;
 pub(super) mod kernel;
 mod panels;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(super) use self::copy::copy_up_to;
 pub(super) use self::kernel::TALL;
 use self::kernel::{Into, Left, Place, WIDE, by_tiles, column, places};
-pub(super) use self::panels::{Panels, copy_up_to};
+pub(super) use self::panels::Panels;
 use super::cpu::Real;
 use super::scratch::Scratch;
 use crate::instructions::{Instructions, with_instructions};

@@ -3,26 +3,10 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::copy::copy_up_to;
 use super::kernel::{Right, WIDE};
 use crate::cpu::Real;
 use crate::lines::Lines;
-
-/// Copies `from`, at most `N` numbers, to the start of `to`.
-#[inline(always)]
-pub(crate) fn copy_up_to<T: Copy, const N: usize>(to: &mut [T; N], from: &[T]) {
-    match <&[T; N]>::try_from(from) {
-        Ok(from) => *to = *from,
-        Err(_) => copy_some(to, from),
-    }
-}
-
-/// Copies `from` to the start of `to`. Out of line, so that copying a whole array stays a few instructions: the compiler
-/// would make one call of both.
-#[cold]
-#[inline(never)]
-fn copy_some<T: Copy>(to: &mut [T], from: &[T]) {
-    to[..from.len()].copy_from_slice(from);
-}
 
 /// An operand of a product, `inner` times `columns`, in panels of `N` columns: `[panel][inner][N]`. On the right they are
 /// [`WIDE`], which is a cache line of f32; the left operand of an outer product has panels as wide as a tile is tall.

@@ -13,6 +13,7 @@
 
 mod backbone;
 mod batch;
+mod bench;
 mod cached;
 mod gradient;
 mod miniature;

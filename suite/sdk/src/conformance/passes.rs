@@ -1,6 +1,6 @@
 //! Checks of a policy that compare whole evaluations.
 
-use super::policy::Bench;
+use super::bench::{Bench, MAX_DEPTH, VOCABULARY};
 use super::reference::{Outcome, Settings};
 use super::trajectory::Trajectory;
 use super::{Batch, Sequence};
@@ -8,8 +8,6 @@ use crate::error::Result;
 use crate::key_values::HaltedKeysValues;
 use crate::parameters::{Domain, Effect, Trend, Value};
 use crate::policy::{Phase, Policy, PolicyKind};
-
-use super::policy::{MAX_DEPTH, VOCABULARY};
 
 /// How far logits may be apart in f64, relative to 1 + their size.
 const TOLERANCE: f64 = 1e-8;

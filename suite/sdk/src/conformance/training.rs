@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Tensor};
 
+use super::bench::Bench;
 use super::gradient::{check_gradient, gradients, weighted_sum};
-use super::policy::Bench;
 use super::reference::numbers;
 use super::trajectory::Trajectory;
 use crate::error::Result;

@@ -16,8 +16,8 @@ pub struct Decision {
     pub carry: Option<Tensor>,
     /// How the result of the next step joins the state of the rows that take it.
     pub gate: Option<Gate>,
-    /// What the first layer of the core projects keys and values from in the next step instead of the present states,
-    /// `[rows, d_model]`; queries still read the states.
+    /// What the first layer of the core projects keys and values of the rows that take the next step from instead of their
+    /// states, `[rows, d_model]`; queries still read the states. A row that rests offers the state that it is in.
     pub keys_values: Option<Tensor>,
     /// Whether this was a decision that costs [`decision_flops`](super::HaltingPolicy::decision_flops).
     pub is_charged: bool,

@@ -67,7 +67,10 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             (shown, read) = (replace_rows(&shown, &asked, &carry)?, replace_rows(&read, &asked, &carry)?);
         }
         unroll.offer(match &decision.keys_values {
-            Some(offered) => Some(replace_rows(&read, &asked, offered)?),
+            Some(offered) => {
+                let whole = replace_rows(&read, &asked, &offered.to_dtype(read.dtype())?)?;
+                Some(choose(&next.at(step + 1), &whole, &read)?)
+            }
             None => None,
         });
         if !next.chooses {

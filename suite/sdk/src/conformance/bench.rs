@@ -1,0 +1,185 @@
+//! The bench that a policy is checked on: random weights over a miniature backbone, and sequences to try it on.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::promise::Subject;
+use super::reference::{Outcome, Settings, run};
+use super::{Batch, Sequence, miniature};
+use crate::backbone::Backbone;
+use crate::error::{Error, Result};
+use crate::initialise::Variables;
+use crate::key_values::HaltedKeysValues;
+use crate::parameters::{Parameters, Value};
+use crate::policy::{
+    EarlyDecision, EarlyPolicy, Policy, PolicyContext, PolicyDeclaration, SourceDepths, SourceToken, View,
+};
+use crate::random::Stream;
+
+/// Steps a token may take at most.
+pub(super) const MAX_DEPTH: usize = 4;
+/// Number of tokens in the vocabulary.
+pub(super) const VOCABULARY: usize = 11;
+/// Lengths of the sequences; one is a single token.
+const LENGTHS: [usize; 4] = [6, 1, 9, 4];
+/// Every check is repeated with other weights and tokens.
+pub(super) const SEEDS: [u64; 3] = [1, 2, 3];
+/// What is added at random to a policy's initial weights: many start where every token is treated alike.
+const PERTURBATION: f64 = 0.3;
+
+/// A policy with random weights over a miniature backbone.
+pub(super) struct Bench {
+    /// Who is checked.
+    pub subject: Subject,
+    /// What it declares.
+    pub declaration: &'static PolicyDeclaration,
+    /// What it runs on.
+    pub backbone: Box<dyn Backbone>,
+    /// The policy's own weights.
+    pub deciders: Variables,
+    /// How passes are made.
+    pub settings: Settings,
+    /// The sequences it is tried on.
+    pub sequences: Vec<Sequence>,
+    given: BTreeMap<String, Value>,
+    resolved: Parameters,
+    source: SourceDepths,
+}
+
+impl Bench {
+    pub fn new(
+        subject: Subject,
+        declaration: &'static PolicyDeclaration,
+        parameters: &[(&str, Value)],
+        seed: u64,
+    ) -> Self {
+        // One core layer and two take turns: options of halted keys and values differ only with several.
+        let core_layers = 1 + seed as usize % 2;
+        let made = miniature(VOCABULARY, core_layers, seed, DType::F64, &Device::Cpu);
+        let (backbone, _) = subject.expect("the miniature backbone can be built", made);
+        let mut bench = Self {
+            subject,
+            declaration,
+            backbone,
+            deciders: Variables::new(seed, DType::F64, &Device::Cpu),
+            settings: Settings { max_depth: MAX_DEPTH, halted: HaltedKeysValues::FreezeState, seed },
+            sequences: sequences(100, seed),
+            resolved: Parameters::default(),
+            given: parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            source: SourceDepths::default(),
+        };
+        bench.resolved = subject.expect("its parameters can be resolved", bench.resolve(&[]));
+        bench.source = subject.expect("the reference depths can be computed", bench.reference_depths());
+        bench.policy(&[]);
+        subject.expect("its weights can be set", bench.perturb(seed));
+        bench
+    }
+
+    /// The policy, built anew from the bench's weights with other values of some parameters.
+    pub fn policy(&self, parameters: &[(&str, Value)]) -> Policy {
+        let policy = self.subject.expect("it can be built with D = 4", self.build(parameters));
+        self.subject.demand("it is of the kind it declares", policy.kind() == self.declaration.kind, || {
+            format!("declared {}, built {}", self.declaration.kind.name(), policy.kind().name())
+        });
+        policy
+    }
+
+    /// Packs sequences, with complexities for oracles alone.
+    pub fn batch(&self, sequences: &[Sequence]) -> Batch {
+        let batch = Batch::new(sequences, self.declaration.uses_labels, &Device::Cpu);
+        self.subject.expect("sequences can be packed", batch)
+    }
+
+    /// One evaluation.
+    pub fn run(&self, policy: &Policy, batch: &Batch, settings: &Settings) -> Outcome {
+        self.subject.expect("it can be evaluated", run(self.backbone.as_ref(), policy, batch, settings))
+    }
+
+    /// Other sequences than the bench's own.
+    pub fn other_sequences(&self) -> Vec<Sequence> {
+        sequences(200, self.settings.seed + 1)
+    }
+
+    /// The parameters that the checks run with.
+    pub fn parameters(&self) -> &Parameters {
+        &self.resolved
+    }
+
+    fn resolve(&self, parameters: &[(&str, Value)]) -> Result<Parameters> {
+        let mut given = self.given.clone();
+        given.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        Parameters::resolve(self.declaration.name, self.declaration.parameters, &given)
+    }
+
+    fn build(&self, parameters: &[(&str, Value)]) -> Result<Policy> {
+        let parameters = self.resolve(parameters)?;
+        let dimensions = self.backbone.dimensions();
+        (self.declaration.build)(&PolicyContext {
+            d_model: dimensions.d_model,
+            d_ff: dimensions.d_ff,
+            vocabulary: dimensions.vocabulary,
+            max_depth: MAX_DEPTH,
+            parameters: &parameters,
+            variables: self.deciders.builder().pp("decider"),
+            source: self.declaration.source.has_depths().then_some(&self.source),
+            seed: self.settings.seed,
+        })
+    }
+
+    fn perturb(&self, seed: u64) -> Result<()> {
+        for (name, variable) in self.deciders.all() {
+            let mut stream = Stream::new(seed, &name, &[]);
+            let noise: Vec<f64> = (0..variable.elem_count()).map(|_| PERTURBATION * stream.normal()).collect();
+            let noise = Tensor::from_vec(noise, variable.shape(), variable.device())?;
+            self.deciders.set(&name, &(variable.as_tensor() + noise)?)?;
+        }
+        Ok(())
+    }
+
+    /// Depths for policies with a source: those of [`Stairs`] on every sequence that the checks know.
+    fn reference_depths(&self) -> Result<SourceDepths> {
+        let mut sequences = self.sequences.clone();
+        sequences.extend(self.other_sequences());
+        let batch = Batch::new(&sequences, false, &Device::Cpu)?;
+        let outcome = run(self.backbone.as_ref(), &Policy::early(Stairs), &batch, &self.settings)?;
+        let layout = &batch.layout;
+        let tokens: Vec<u32> = batch.tokens.to_vec1()?;
+        let token = |(row, depth): (usize, &u32)| {
+            let size = layout.rows_of(layout.sequence(row)).len();
+            SourceToken {
+                identity: layout.identity(row),
+                position: layout.position(row) as u32,
+                input_token: tokens[row],
+                size: size as u32,
+                split: 0,
+                is_answer: 2 * layout.position(row) >= size,
+                depth: *depth,
+            }
+        };
+        let evaluation: Vec<SourceToken> = outcome.depths.iter().enumerate().map(token).collect();
+        Ok(SourceDepths { training: evaluation.clone(), evaluation })
+    }
+}
+
+fn sequences(first: u64, seed: u64) -> Vec<Sequence> {
+    LENGTHS.iter().zip(first..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, seed)).collect()
+}
+
+/// The policy whose depths are lent: one step more from token to token, and round again.
+struct Stairs;
+
+impl EarlyPolicy for Stairs {
+    fn decide(&self, view: &View) -> Result<EarlyDecision> {
+        if view.max_depth() == 0 {
+            return Err(Error::invalid("max_depth", "at least 1", 0));
+        }
+        let layout = view.layout();
+        let stair = |row: usize| 1 + (layout.identity(row) as usize + layout.position(row)) % view.max_depth();
+        Ok(EarlyDecision::Depths(view.rows().iter().map(|row| stair(row) as u32).collect()))
+    }
+
+    fn decision_flops(&self, _: usize) -> f64 {
+        0.0
+    }
+}
