@@ -8,6 +8,8 @@ mod code;
 mod controls;
 #[path = "runs/damaged_files.rs"]
 mod damaged_files;
+#[path = "runs/declared.rs"]
+mod declared;
 #[path = "runs/drawn_instances.rs"]
 mod drawn_instances;
 #[path = "runs/failing_cells.rs"]

@@ -10,8 +10,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 ## What it computes
 
 lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda of the steps before; step D takes what is
-left. With `norm = \"rms\"` the gate reads h(d) divided by its root mean square, with `none` h(d) itself, as where a
-backbone's states are normed already.
+left. With `norm = \"rms\"` the gate reads h(d) divided by its root mean square, with `none` h(d) itself: the states of the
+published backbone are normed after every loop.
 
 ## When it halts
 
@@ -36,7 +36,7 @@ One dot product for every executed step of a token.",
         ParameterSpec::real("beta", 0.05, (0.0, 1e6), "weight of the entropy in stage I"),
         ParameterSpec::real("sharpness", 50.0, (0.0, 1e6), "slope of the wish to go on in stage II"),
         ParameterSpec::real("gain", 0.005, (0.0, 1e6), "gain in nats at which going on and halting weigh the same"),
-        ParameterSpec::choice("norm", "rms", &["rms", "none"], "what the gate reads"),
+        ParameterSpec::choice("norm", "none", &["none", "rms"], "what the gate reads"),
         ParameterSpec::real("quantile", 0.5, (0.0, 1.0), "cumulative probability that halts").knob(Trend::Deeper),
     ],
     ..PolicyDeclaration::new("ouro", PolicyKind::Online, |context| {
