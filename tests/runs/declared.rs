@@ -37,7 +37,8 @@ fn a_policy_calibrates_itself_and_says_what_it_chose() {
     let calibrates = "name = \"calm\"\ncalibrate = true\ntolerated = 0.9";
     let bench = Bench::new(&suite(&[calibrates]));
     let refused = bench.run(&[]);
-    assert_eq!(refused.status, 1);
+    assert_eq!(refused.status, 2);
+    assert!(!bench.runs().join("models").exists(), "it is refused before anything is trained");
     refused.says(&[
         "evaluation.calibration: expected at least 1 instance of each size, because policy calm calibrates itself",
     ]);

@@ -84,6 +84,15 @@ impl ModelParts<'_> {
         Ok((backbone, build_policy(declaration, &context)?))
     }
 
+    /// Whether the policy must calibrate itself before an evaluation.
+    ///
+    /// # Errors
+    /// Like [`Model::new`].
+    pub fn needs_calibration(&self) -> Result<bool> {
+        let builder = VarBuilder::from_backend(Box::new(Asked::default()), DType::F32, Device::Cpu);
+        panics::caught(self.policy.0.name, || Ok(self.build(&builder)?.1.needs_calibration()))
+    }
+
     /// What the backbone says that its parts cost.
     ///
     /// # Errors

@@ -91,7 +91,11 @@ fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<St
         let fresh = panics::caught(&model.backbone.name, || Model::new(parts, DType::F32, &Device::Cpu))?;
         check_start(path, &fresh.variables.weights()?)?;
     }
-    let evaluated = plan.parts(catalogue, vocabulary, None)?.weights()?;
+    let parts = plan.parts(catalogue, vocabulary, None)?;
+    if parts.needs_calibration()? {
+        plan.evaluation.check_calibration(&plan.policy.name)?;
+    }
+    let evaluated = parts.weights()?;
     let name = &plan.policy.name;
     for (weight, shape) in &evaluated {
         match trained.get(weight) {

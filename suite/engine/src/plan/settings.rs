@@ -187,6 +187,15 @@ impl TrainingSettings {
 }
 
 impl Evaluation {
+    /// Refuses an evaluation that gives `policy`, which calibrates itself, no instance to do so.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the key.
+    pub fn check_calibration(&self, policy: &str) -> Result<()> {
+        let expected = format!("at least 1 instance of each size, because policy {policy} calibrates itself");
+        check(self.calibration > 0, "evaluation.calibration", &expected, self.calibration)
+    }
+
     /// Refuses values outside their ranges.
     ///
     /// # Errors

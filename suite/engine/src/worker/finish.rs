@@ -10,7 +10,7 @@ use super::cell::Cell;
 use super::record::{environment, finished_now, hashes, weight_counts};
 use crate::baselines;
 use crate::data::{self, EvaluationInstance};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluation;
 use crate::generation::{self, acceptance};
 use crate::ledger::Ledger;
@@ -64,16 +64,10 @@ impl Cell<'_> {
         if !self.model.policy.needs_calibration() {
             return Ok(Calibrated::default());
         }
+        self.plan.evaluation.check_calibration(&self.plan.policy.name)?;
         let (task, name) = (self.setting.task.as_ref(), &self.setting.name);
         let interrupted = || monitor.interrupted();
         let instances = data::calibration_instances(task, name, &self.plan.evaluation, &interrupted)?;
-        if instances.is_empty() {
-            return Err(Error::Usage(format!(
-                "evaluation.calibration: expected at least 1 instance of each size, because policy {} calibrates itself, \
-                 found 0",
-                self.plan.policy.name
-            )));
-        }
         let trace = self.evaluator(&instances)?.calibration(&self.model, &Unseen(monitor))?;
         let calibrated = self.model.policy.calibrate(&trace);
         Ok(calibrated.map_err(|error| crate::recurrence::named(&self.model, error))?)
