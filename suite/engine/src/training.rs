@@ -1,5 +1,6 @@
 //! Training: loss over answer tokens, the policy's regulariser over all tokens, checkpoints that resume exactly.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -96,9 +97,16 @@ pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Re
         (_, []) => Tensor::zeros(batch.readout.len(), model.dtype, &model.device)?,
         (None, _) => return Err(model.broken("gives losses at several steps but no weights for them")),
     };
+    let cache: Vec<OnceCell<Tensor>> = vec![OnceCell::new(); states.len()];
     let read_out = |step: usize| match logits.get(step.wrapping_sub(1)) {
         Some(known) if logits.len() == model.max_depth && model.max_depth > 1 => Ok(known.clone()),
-        _ => model.backbone.coda(&states[step].detach(), &batch.layout, &batch.readout, None),
+        _ => {
+            if let Some(known) = cache[step].get() {
+                return Ok(known.clone());
+            }
+            let read = model.backbone.coda(&states[step].detach(), &batch.layout, &batch.readout, None)?;
+            Ok(cache[step].get_or_init(|| read.detach()).clone())
+        }
     };
     let progress = match phase {
         Phase::Training(progress) => *progress,

@@ -1,10 +1,11 @@
 //! An adaptive evaluation: halted tokens left out of the computation, against all tokens in all steps.
 
+use haltbench_sdk::policy::PolicyKind;
 use serde::Serialize;
 
 use super::{BenchModel, Spread, Workload, matmul_peak};
 use crate::error::Result;
-use crate::recurrence::{Execution, evaluate_at};
+use crate::recurrence::{Execution, evaluate, evaluate_at};
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -19,7 +20,7 @@ pub struct EvalReport {
     pub dense: Spread,
     /// Threads that computed them.
     pub threads: usize,
-    /// Mean of the depths that were drawn.
+    /// Mean of the depths that were drawn, or that the policy chose.
     pub drawn_mean_depth: f64,
     /// Tokens per second of the compacted pass at the median.
     pub tokens_per_second: f64,
@@ -48,12 +49,20 @@ pub struct EvalReport {
 /// # Errors
 /// If a pass fails.
 pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
+    // A policy that mixes or chooses takes its own decisions: depths do not say what it computes.
+    let kind = bench.constant.policy.kind();
+    let decides = matches!(kind, PolicyKind::Soft | PolicyKind::Select) && bench.workload.mean_depth.is_none();
     let pass = |execution: Execution| {
-        let evaluated = evaluate_at(&bench.constant, &bench.batch, execution, &bench.depths)?;
+        let evaluated = match decides {
+            true => evaluate(&bench.constant, &bench.batch, execution, None)?,
+            false => evaluate_at(&bench.constant, &bench.batch, execution, &bench.depths)?,
+        };
         bench.constant.device.synchronize()?;
         Ok(evaluated)
     };
-    let ledger = pass(Execution::Compacted)?.ledger;
+    let first = pass(Execution::Compacted)?;
+    let ledger = first.ledger;
+    let mean_depth = first.depths.iter().copied().map(f64::from).sum::<f64>() / first.depths.len().max(1) as f64;
     pass(Execution::Dense)?;
     let both = [Execution::Compacted, Execution::Dense];
     let [time, dense] = Spread::of_both(repetitions, both, |execution| pass(execution).map(|_| ()))?;
@@ -65,14 +74,14 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<EvalReport> {
         time,
         dense,
         threads: haltbench_sdk::candle_core::utils::get_num_threads(),
-        drawn_mean_depth: bench.mean_depth(),
+        drawn_mean_depth: mean_depth,
         tokens_per_second: bench.batch.rows() as f64 / (time.median_ms / 1e3),
         flops: ledger.flops,
         dense_flops: ledger.dense_flops,
         ideal_share,
         measured_share,
         efficiency: ideal_share / measured_share,
-        claimed_share: bench.mean_depth() / bench.workload.depth as f64,
+        claimed_share: mean_depth / bench.workload.depth as f64,
         matmul_peak: peak,
         share_of_peak: ledger.flops / (time.median_ms / 1e3) / peak,
         peak_memory_bytes,
