@@ -7,8 +7,12 @@ use haltbench_sdk_dylib as _;
 mod act;
 #[path = "published/exits.rs"]
 mod exits;
+#[path = "published/given.rs"]
+mod given;
 #[path = "published/golden.rs"]
 mod golden;
+#[path = "published/gradients.rs"]
+mod gradients;
 #[path = "published/huginn_forward.rs"]
 mod huginn_forward;
 #[path = "published/mor_expert_choice.rs"]
