@@ -8,7 +8,7 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 use crate::bench::{Bench, LENGTHS, Subject, for_all};
-use crate::miniatures::{ACT, HAZARDS, POSITIVE, SCORES};
+use crate::miniatures::{ACT, GATED, HAZARDS, POSITIVE, SCORES};
 use crate::processes::in_one_thread;
 
 /// Operations of a product of a `rows` x `inner` with an `inner` x `columns` matrix.
@@ -105,6 +105,10 @@ fn counts(subject: &Subject, bench: &Bench, found: &Evaluated) -> (u64, u64) {
     let deepest = sum(&|_| u64::from(found.depths.iter().copied().max().unwrap_or(0)));
     let (executed, decisions) = match subject.declaration.kind {
         PolicyKind::Early => (sum(&|depth| depth), rows),
+        // Before the first step too.
+        PolicyKind::Online if subject.declaration.name == GATED.name => {
+            (sum(&|depth| depth), sum(&|depth| 1 + depth.min(most - 1)))
+        }
         // After every step but the last.
         PolicyKind::Online => (sum(&|depth| depth), sum(&|depth| depth.min(most - 1))),
         PolicyKind::Soft => (sum(&|depth| depth), sum(&|depth| 1 + depth)),

@@ -7,7 +7,7 @@ use haltbench_sdk::policy::Combine;
 use haltbench_sdk::prelude::*;
 
 /// All of them.
-pub const MINIATURES: [&PolicyDeclaration; 7] = [&SCORES, &HAZARDS, &STILL, &SURE, &ACT, &TOP_SHARE, &POSITIVE];
+pub const MINIATURES: [&PolicyDeclaration; 8] = [&SCORES, &HAZARDS, &STILL, &SURE, &GATED, &ACT, &TOP_SHARE, &POSITIVE];
 
 const READS: ParameterSpec = ParameterSpec::flag("reads", false, "also asks for logits, for nothing");
 
@@ -164,6 +164,40 @@ impl OnlinePolicy for Sure {
 
     fn decision_flops(&self, _: usize) -> f64 {
         1.0
+    }
+}
+
+/// Implements the engine's trait itself: halts a token once its gate is nearly shut; until then the gate scales the residual
+/// of every step, the first included.
+pub static GATED: PolicyDeclaration = PolicyDeclaration {
+    parameters: &[ParameterSpec::real("least", 0.4, (0.0, 1.0), "gate below which a token halts")],
+    ..PolicyDeclaration::new("gated", PolicyKind::Online, |context| {
+        Ok(Policy::new(
+            PolicyKind::Online,
+            Gated {
+                gate: Linear::with_bias(context.d_model, 1, context.variables.pp("gate"))?,
+                least: context.parameters.real("least")?,
+            },
+        ))
+    })
+};
+
+struct Gated {
+    gate: Linear,
+    least: f64,
+}
+
+impl HaltingPolicy for Gated {
+    fn decide(&self, view: &View, _: &mut RowMemory) -> Result<Decision> {
+        let gates = sigmoid(&self.gate.forward(view.states())?.squeeze(1)?)?;
+        let scores = values(&gates)?;
+        let halts = scores.iter().map(|gate| view.step() > 0 && *gate < self.least).collect();
+        let gate = Some(Gate { values: gates, combine: Combine::Residual });
+        Ok(Decision { scores: Some(scores), gate, ..Decision::new(Halting::Halt(halts)) })
+    }
+
+    fn decision_flops(&self, d_model: usize) -> f64 {
+        2.0 * d_model as f64
     }
 }
 
