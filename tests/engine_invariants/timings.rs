@@ -9,6 +9,7 @@ use crate::bench::{catalogue, device};
 
 fn workload(policy: &str, mean_depth: Option<f64>) -> Workload {
     Workload {
+        backbone: "anira".to_owned(),
         policy: policy.to_owned(),
         d_model: 16,
         d_ff: 24,
@@ -64,4 +65,15 @@ fn policies_that_cannot_be_made_to_halt_are_refused() {
     assert!(refusal("fixed", Some(2.0)).contains("fixed decides depths itself"));
     assert!(refusal("oracle-complexity", None).contains("reads labels"));
     assert!(refusal("random-matched", None).contains("reads another policy's depths"));
+}
+
+/// The sizes asked for are parameters that every backbone declares.
+#[test]
+fn every_backbone_can_be_timed() {
+    for backbone in catalogue().backbones() {
+        let workload = Workload { backbone: backbone.name.to_owned(), ..workload("anira-e", Some(2.0)) };
+        let model = BenchModel::new(workload, catalogue(), &device()).unwrap();
+        let report = step::measure(&model, 1).unwrap();
+        assert!(report.flops < report.dense_flops, "{}", backbone.name);
+    }
 }

@@ -35,7 +35,7 @@ Depths come from other tokens, later ones too: not causal, and no policy for gen
 
 No decisions; no training of its own.",
     reference: "control",
-    role: Role::Control,
+    role: Role::Shuffled,
     stochastic: Holds::Always,
     // A depth may be that of a later token or of another sequence.
     causal: Holds::Never,

@@ -29,6 +29,7 @@ use haltbench_sdk_dylib as _;
 
 fn workload(policy: &str, mean_depth: Option<f64>) -> Workload {
     Workload {
+        backbone: "anira".to_owned(),
         policy: policy.to_owned(),
         d_model: 64,
         d_ff: 256,

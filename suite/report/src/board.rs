@@ -130,8 +130,8 @@ pub struct Row {
     pub kind: Option<String>,
     /// Whether it claims to be causal; null as long as no cell is done.
     pub causal: Option<bool>,
-    /// What it is on the board for: policy, fixed-depth, fixed-answer-depth, cue or control; null as long as nothing
-    /// tells.
+    /// What it is on the board for: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control; null as
+    /// long as nothing tells.
     pub role: Option<String>,
     /// Whether it is an oracle; null as long as no cell is done.
     pub oracle: Option<bool>,
@@ -259,7 +259,7 @@ impl Board {
 impl Row {
     /// Whether it is a control that repeats another policy's depths.
     pub fn repeats_depths(&self) -> bool {
-        self.of.is_some() && (self.has_role(Role::Cue) || self.has_role(Role::Control))
+        self.of.is_some() && [Role::Cue, Role::Shuffled, Role::Control].into_iter().any(|role| self.has_role(role))
     }
 
     /// Whether it has this role.

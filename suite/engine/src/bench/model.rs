@@ -18,6 +18,8 @@ use crate::plugins::Catalogue;
 /// Sizes of a timed model and of its batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Workload {
+    /// Name of the backbone.
+    pub backbone: String,
     /// Name of the policy.
     pub policy: String,
     /// Width of a token state.
@@ -70,7 +72,7 @@ pub(super) const MOST_ROWS: usize = 1 << 24;
 pub struct BenchModel {
     /// The sizes.
     pub workload: Workload,
-    /// The model: backbone `anira` with one layer each in prelude, core and coda.
+    /// The model; all but the sizes given are the backbone's defaults.
     pub model: Model,
     /// The same with its weights as constants.
     pub constant: Model,
@@ -99,10 +101,10 @@ impl BenchModel {
                 return Err(Error::Usage(format!("--{flag}: expected a number from 1 to {most}, found {value}")));
             }
         }
-        let backbone = catalogue.backbone("anira")?;
+        let backbone = catalogue.backbone(&workload.backbone)?;
         let given = [("d_model", d_model), ("d_ff", d_ff), ("heads", heads)]
             .map(|(name, value)| (name.to_owned(), Value::Integer(value as i64)));
-        let backbone_parameters = Parameters::resolve("anira", backbone.parameters, &BTreeMap::from(given))?;
+        let backbone_parameters = Parameters::resolve(backbone.name, backbone.parameters, &BTreeMap::from(given))?;
         let policy = catalogue.policy(&workload.policy)?;
         let parameters = Parameters::resolve(policy.name, policy.parameters, &BTreeMap::new())?;
         let parts = ModelParts {

@@ -77,7 +77,7 @@ pub struct CellResult {
     pub causal: bool,
     /// Whether it is an oracle.
     pub uses_labels: bool,
-    /// What it is on a board for: policy, fixed-depth, fixed-answer-depth, cue or control.
+    /// What it is on a board for: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control.
     pub role: String,
     /// Seed.
     pub seed: u64,

@@ -1,5 +1,9 @@
 //! What the formats for people show of a board: lines, grids and notes. They differ only in how these are drawn.
 
+use std::collections::BTreeSet;
+
+use haltbench_sdk::policy::Role;
+
 use crate::board::{Board, Implementation, Leaderboard};
 use crate::render::grids::{Grid, IN_RANGE, ONE_SEED, grids, is_of_one_seed};
 use crate::render::levels;
@@ -71,13 +75,14 @@ fn explanations(board: &Board) -> Vec<String> {
         let place = if board.place_taken_out { ", size, position" } else { "" };
         lines.push(format!("Taken out for ρ beyond static: {context}{place}; static features: {used}{left_out}"));
     }
-    if board.rows.iter().any(|row| row.name == "random-matched") {
-        lines.push(
-            "random-matched: the loss from misplacing depths for these weights, no evidence of what knowing where to \
-             compute is worth"
-                .to_owned(),
-        );
-    }
+    let shuffled: BTreeSet<&str> =
+        board.rows.iter().filter(|row| row.has_role(Role::Shuffled)).map(|row| row.name.as_str()).collect();
+    lines.extend(shuffled.into_iter().map(|name| {
+        format!(
+            "{name}: the loss from misplacing depths for these weights, no evidence of what knowing where to compute \
+             is worth"
+        )
+    }));
     lines
 }
 

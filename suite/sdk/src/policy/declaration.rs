@@ -68,6 +68,8 @@ pub enum Role {
     /// A control that repeats another policy's depths as far as a surface cue tells them: what a policy adds to the best of
     /// these it did not read off the surface.
     Cue,
+    /// A control that repeats another policy's depths at other tokens: the loss from misplacing depths for these weights.
+    Shuffled,
     /// Any other control.
     Control,
 }
@@ -80,6 +82,7 @@ impl Role {
             Self::FixedDepth => "fixed-depth",
             Self::FixedAnswerDepth => "fixed-answer-depth",
             Self::Cue => "cue",
+            Self::Shuffled => "shuffled",
             Self::Control => "control",
         }
     }

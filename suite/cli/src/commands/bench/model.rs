@@ -9,9 +9,12 @@ use haltbench_sdk::threads;
 use crate::catalogue;
 use crate::failure::Failure;
 
-/// The model is backbone `anira` with one layer each in prelude, core and coda, over random tokens, all under the loss.
+/// A model over random tokens, all under the loss.
 #[derive(Debug, clap::Args)]
 pub struct ModelArguments {
+    /// Backbone, with its default parameters but for the sizes below
+    #[arg(long, default_value = "anira")]
+    backbone: String,
     /// Width of a token state
     #[arg(long, value_name = "N", default_value_t = 256)]
     d_model: usize,
@@ -71,6 +74,7 @@ impl ModelArguments {
         let catalogue = catalogue::load(plugins)?;
         let device = device::open(&self.device)?;
         let workload = Workload {
+            backbone: self.backbone.clone(),
             policy: self.policy.clone(),
             d_model: self.d_model,
             d_ff: self.d_ff,

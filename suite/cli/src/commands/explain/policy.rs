@@ -45,6 +45,7 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
             "fixed-answer-depth: a control; one number of steps for answers, one step for prompts"
         }
         Role::Cue => "cue: a control; imitates another policy's depths from a surface cue alone",
+        Role::Shuffled => "shuffled: a control; another policy's depths, given to other tokens",
         Role::Control => "control: a yardstick, not ranked",
     };
     let labels = if declaration.uses_labels { "yes: an oracle, never ranked" } else { "no" };
