@@ -105,7 +105,7 @@ fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
     record.log_distribution = record.log_distribution.map(|log_q| log_q.detach());
     if bench.workload.mean_depth.is_some() && record.depths != bench.depths {
         return Err(Error::Usage(format!(
-            "--mean-depth: expected a policy that gives scores or hazards, such as anira-e and anira-o; {policy} decides \
+            "--mean-depth: expected a policy that gives logits or hazards, such as anira-e and anira-o; {policy} decides \
              depths itself"
         )));
     }

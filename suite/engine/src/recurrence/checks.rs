@@ -72,10 +72,10 @@ pub fn shape(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> Res
     Ok(())
 }
 
-/// Probabilities of the depths from one row of scores.
-pub fn softmax(scores: &[f64]) -> Vec<f64> {
-    let largest = scores.iter().copied().fold(f64::MIN, f64::max);
-    let exponentials: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+/// Probabilities of the depths from one row of logits.
+pub fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::MIN, f64::max);
+    let exponentials: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
     let total: f64 = exponentials.iter().sum();
     exponentials.iter().map(|exponential| exponential / total).collect()
 }

@@ -91,9 +91,9 @@ impl Judge {
                 }
                 Ok(None)
             }
-            Halting::Scores(scores) => {
+            Halting::Logits(logits) => {
                 let shape = [count, model.max_depth];
-                let values = checks::judged(model, "scores", &scores, &shape, heard.states)?;
+                let values = checks::judged(model, "logits", &logits, &shape, heard.states)?;
                 match self {
                     Self::Given { .. } => {}
                     Self::Rule(rule) => {
@@ -102,7 +102,7 @@ impl Judge {
                         course.plan = Some(distributions.iter().map(|q| model.policy.rule().depth(q)).collect());
                         rule.distributions = Some(distributions);
                     }
-                    Self::Drawn(drawn) => course.plan = drawn.scores(model, scores)?,
+                    Self::Drawn(drawn) => course.plan = drawn.logits(model, logits)?,
                 }
                 Ok(None)
             }
@@ -179,9 +179,9 @@ pub(crate) struct Drawn {
     cumulative: Vec<f64>,
     log_survival: Option<Tensor>,
     columns: Vec<Tensor>,
-    /// Logarithm of the distribution over depths, `[rows, D]`, of a policy that gives scores.
-    log_scores: Option<Tensor>,
-    /// Gates of the steps, `[rows, D]`, of a policy that gives scores.
+    /// Logarithm of the distribution over depths, `[rows, D]`, of a policy that returns logits over depths.
+    log_q: Option<Tensor>,
+    /// Gates of the steps, `[rows, D]`, of a policy that returns logits over depths.
     gates: Option<Tensor>,
 }
 
@@ -195,7 +195,7 @@ impl Drawn {
             cumulative: vec![0.0; rows],
             log_survival: None,
             columns: Vec::new(),
-            log_scores: None,
+            log_q: None,
             gates: None,
         }
     }
@@ -215,8 +215,8 @@ impl Drawn {
     /// Logarithm of the distribution over depths, `[rows, D]`. `like` are states; `is_expected` says that the policy must
     /// have one, so that with D = 1, where there is nothing to observe, the only depth is certain.
     pub fn log_distribution(self, max_depth: usize, like: &Tensor, is_expected: bool) -> Result<Option<Tensor>> {
-        if self.log_scores.is_some() {
-            return Ok(self.log_scores);
+        if self.log_q.is_some() {
+            return Ok(self.log_q);
         }
         let mut columns = self.columns;
         Ok(match self.log_survival {
@@ -232,17 +232,17 @@ impl Drawn {
     }
 
     /// Depths drawn by Gumbel-Softmax, where rows halt.
-    fn scores(&mut self, model: &Model, scores: Tensor) -> Result<Option<Vec<u32>>> {
+    fn logits(&mut self, model: &Model, logits: Tensor) -> Result<Option<Vec<u32>>> {
         let most = model.max_depth;
-        let rows = scores.dim(0)?;
-        self.log_scores = Some(log_softmax(&scores, D::Minus1)?);
+        let rows = logits.dim(0)?;
+        self.log_q = Some(log_softmax(&logits, D::Minus1)?);
         if !self.halts {
             return Ok(None);
         }
         let gumbel = self.noise.draw(model, "gumbel", rows * most, Stream::gumbel)?;
-        let gumbel = Tensor::from_vec(gumbel, (rows, most), scores.device())?.to_dtype(scores.dtype())?;
-        let noisy = ((scores + gumbel)? / model.policy.temperature())?;
-        let values = checks::numbers(model, "noisy scores", &noisy, &[rows, most])?;
+        let gumbel = Tensor::from_vec(gumbel, (rows, most), logits.device())?.to_dtype(logits.dtype())?;
+        let noisy = ((logits + gumbel)? / model.policy.temperature())?;
+        let values = checks::numbers(model, "noisy logits", &noisy, &[rows, most])?;
         let depths = match self.noise.forced() {
             Some(depths) => checks::depths(model, depths.to_vec(), rows)?,
             None => values.chunks_exact(most).map(argmax).collect(),
