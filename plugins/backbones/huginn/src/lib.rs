@@ -54,10 +54,10 @@ after a sum end in `_2`; `core.adapter.weight`, `embed_tokens.weight` and `norm.
 
 haltbench_sdk::register_backbone!(DECLARATION);
 
-/// Applications of the core that the published weights at the start are made for.
+/// Core applications that the published initialisation assumes.
 const MEAN_STEPS: usize = 32;
 
-/// How e joins the state.
+/// How the input e enters a step.
 enum Injection {
     Concat(Linear),
     Add,

@@ -196,9 +196,7 @@ pub fn dump(bench: &BenchModel, folder: &Path) -> Result<()> {
     let given = Noise::Given(noise.iter().map(|value| f64::from(*value)).collect());
     let loss = loss(model, &bench.batch, &given, None)?;
     if workload.mean_depth.is_some() && loss.depths != bench.depths {
-        return Err(Error::Usage(
-            "--dump: found no random numbers that lead to the depths of --mean-depth".to_owned(),
-        ));
+        return Err(Error::Usage("--dump: found no random numbers that lead to the depths of --mean-depth".to_owned()));
     }
     let gradients = loss.total.backward()?;
     let mut tensors = BTreeMap::new();

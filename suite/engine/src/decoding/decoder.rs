@@ -195,9 +195,7 @@ fn refuse(model: &Model) -> Result<()> {
         return Err(Error::Usage(format!("decoding: policy {name} reads labels, and generated tokens have none")));
     }
     if !model.is_causal {
-        return Err(Error::Usage(format!(
-            "decoding: policy {name} is not causal: its depths depend on later tokens"
-        )));
+        return Err(Error::Usage(format!("decoding: policy {name} is not causal: its depths depend on later tokens")));
     }
     if model.policy.kind() == PolicyKind::Select && model.halted_keys_values != HaltedKeysValues::Skip {
         let found = model.halted_keys_values.name();

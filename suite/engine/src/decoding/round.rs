@@ -168,7 +168,8 @@ impl<'a> Pass<'a> for Round<'a> {
             let mut coda = coda.borrow_mut();
             coda.begin_where(shown.step + 1, &layout, first);
             if coda.seen(&layout, shown.rows).is_err() {
-                let message = format!("reads logits after {} steps, but did not read them for earlier tokens", shown.step);
+                let message =
+                    format!("reads logits after {} steps, but did not read them for earlier tokens", shown.step);
                 return Err(haltbench_sdk::Error::contract("policy", message));
             }
             let logits = model.backbone.coda(shown.all, &layout, shown.rows, Some(&mut **coda))?;

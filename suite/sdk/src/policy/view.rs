@@ -223,7 +223,7 @@ impl RowMemory {
             if tensor.dims().first() != Some(&rows) {
                 let found = tensor.dims();
                 let message = format!(
-                    "its memory `{name}` has the shape {found:?}, expected [{rows}, ...], a row for each of the view"
+                    "its memory `{name}` has the shape {found:?}, expected [{rows}, ...], one row for each row of the view"
                 );
                 return Err(Error::contract("policy", message));
             }
