@@ -181,14 +181,13 @@ fn candidates_are_computed_again_where_a_step_reads_its_number() {
     });
 }
 
-/// What a token is made of may depend on tokens to come, which decoding does not have.
+/// A token's states may depend on later tokens, which decoding does not have yet.
 #[test]
 fn a_backbone_that_is_not_causal_is_not_decoded() {
     let mut model = Subject::registered("anira-e", &[]).model(&Bench::PLAIN);
     let declared = *catalogue().backbone("anira").unwrap();
     model.backbone_declaration = Some(Box::leak(Box::new(BackboneDeclaration { causal: false, ..declared })));
     let error = Decoder::new(&model, &[]).err().unwrap().to_string();
-    let expected =
-        "decoding: expected a causal backbone, found anira: what it makes of a token depends on tokens to come";
+    let expected = "decoding: expected a causal backbone, found anira: its states depend on later tokens";
     assert_eq!(error, expected);
 }

@@ -85,21 +85,21 @@ impl EarlyPolicy for Faulty {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         self.peek(view)?;
         let (rows, most) = (view.rows().len(), view.max_depth());
-        let scores = |rows: usize, columns: usize, value: f64| {
-            let scores = Tensor::full(value, (rows, columns), view.states().device())?;
-            Ok(EarlyDecision::Scores(scores.to_dtype(view.states().dtype())?))
+        let logits = |rows: usize, columns: usize, value: f64| {
+            let logits = Tensor::full(value, (rows, columns), view.states().device())?;
+            Ok(EarlyDecision::Logits(logits.to_dtype(view.states().dtype())?))
         };
         match self.0.as_str() {
-            "too wide" => scores(rows, most + 1, 0.0),
-            "too short" => scores(rows - 1, most, 0.0),
-            "nan" => scores(rows, most, f64::NAN),
-            "infinite" => scores(rows, most, f64::INFINITY),
-            "minus infinite" => scores(rows, most, f64::NEG_INFINITY),
+            "too wide" => logits(rows, most + 1, 0.0),
+            "too short" => logits(rows - 1, most, 0.0),
+            "nan" => logits(rows, most, f64::NAN),
+            "infinite" => logits(rows, most, f64::INFINITY),
+            "minus infinite" => logits(rows, most, f64::NEG_INFINITY),
             "depth 0" => Ok(EarlyDecision::Depths((0..rows as u32).map(|row| row % 2).collect())),
             "depth D + 1" => Ok(EarlyDecision::Depths(vec![most as u32 + 1; rows])),
             "few flags" => Ok(EarlyDecision::Depths(vec![1; rows - 1])),
             "many flags" => Ok(EarlyDecision::Depths(vec![1; rows + 1])),
-            _ => scores(rows, most, 0.0),
+            _ => logits(rows, most, 0.0),
         }
     }
 
@@ -232,11 +232,11 @@ fn check((declaration, fault, expected, shows): (&'static PolicyDeclaration, &st
 fn invariant_9_a_broken_contract_is_an_error_that_names_the_policy() {
     use Shows::{Everywhere, InTraining};
     let early = [
-        ("too wide", "scores have the shape [20, 6], expected [20, 5]"),
-        ("too short", "scores have the shape [19, 5], expected [20, 5]"),
-        ("nan", "scores"),
-        ("infinite", "scores"),
-        ("minus infinite", "scores"),
+        ("too wide", "logits have the shape [20, 6], expected [20, 5]"),
+        ("too short", "logits have the shape [19, 5], expected [20, 5]"),
+        ("nan", "logits"),
+        ("infinite", "logits"),
+        ("minus infinite", "logits"),
         ("depth 0", "depth 0 is outside 1..=5"),
         ("depth D + 1", "depth 6 is outside 1..=5"),
         ("few flags", "19 depths for 20 rows"),

@@ -27,31 +27,31 @@ fn values(tensor: &Tensor) -> Result<Vec<f64>> {
 
 // ---------------------------------------------------------------------------------------------------------- early
 
-/// Scores of the depths are a linear map of h(0).
+/// Logits over depths: a linear map of h(0).
 pub static SCORES: PolicyDeclaration = PolicyDeclaration {
     recipe: Recipe::EVERY_STEP,
     parameters: &[HaltingRule::PARAMETERS_MODE[0], HaltingRule::PARAMETERS_MODE[1], READS],
     ..PolicyDeclaration::new("scores", PolicyKind::Early, |context| {
-        Ok(Policy::early(Scores {
-            scores: Linear::with_bias(context.d_model, context.max_depth, context.variables.pp("scores"))?,
+        Ok(Policy::early(LinearLogits {
+            logits: Linear::with_bias(context.d_model, context.max_depth, context.variables.pp("scores"))?,
             rule: HaltingRule::from_parameters(context.parameters)?,
             reads: context.parameters.flag("reads")?,
         }))
     })
 };
 
-struct Scores {
-    scores: Linear,
+struct LinearLogits {
+    logits: Linear,
     rule: HaltingRule,
     reads: bool,
 }
 
-impl EarlyPolicy for Scores {
+impl EarlyPolicy for LinearLogits {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         if self.reads {
             view.logits()?;
         }
-        Ok(EarlyDecision::Scores(self.scores.forward(view.states())?))
+        Ok(EarlyDecision::Logits(self.logits.forward(view.states())?))
     }
 
     fn rule(&self) -> HaltingRule {

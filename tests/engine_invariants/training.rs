@@ -73,7 +73,7 @@ fn from_hazards(model: &Model, states: &[Vec<Vec<f64>>]) -> Vec<Vec<f64>> {
     .collect()
 }
 
-/// q of every row as the softmax of its scores of h(0).
+/// q of every row as the softmax of its logits for h(0).
 fn from_scores(model: &Model, states: &[Vec<Vec<f64>>]) -> Vec<Vec<f64>> {
     let (weight, bias) = (variable(model, "decider.scores.weight"), variable(model, "decider.scores.bias"));
     let softmax = |state: &Vec<f64>| {

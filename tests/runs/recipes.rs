@@ -155,11 +155,11 @@ fn invariant_8_a_run_stopped_in_the_second_stage_goes_on_to_the_same_bytes() {
 const WRONG: &[(&str, &str)] = &[
     (
         "name = \"anira-e\"\nrecipe = { rule = \"mean\" }",
-        "policy anira-e: recipe: `rule` is a knob, which acts in evaluation alone; it stands beside the recipe",
+        "policy anira-e: recipe: `rule` is a knob, which acts in evaluation alone; write it beside the recipe",
     ),
     (
         "name = \"anira-e\"\nrecipe = { gamma = 0.1 }",
-        "policy anira-e: recipe: `gamma` is a parameter of the policy; it stands beside the recipe",
+        "policy anira-e: recipe: `gamma` is a parameter of the policy; write it beside the recipe",
     ),
     ("name = \"anira-e\"\nrecipe = \"drawm\"", "unknown recipe of policy anira-e `drawm`; did you mean `drawn`?"),
     (

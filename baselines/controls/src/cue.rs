@@ -1,4 +1,5 @@
-//! What the policies `token-role`, `local-context` and `position` share: another policy's depths as far as a cue tells them.
+//! Shared by the policies `token-role`, `local-context` and `position`, which predict another policy's depths from a
+//! cue.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +7,18 @@ use haltbench_sdk::prelude::*;
 
 use crate::recorded::RecordedDepths;
 
-/// The cues of one token, from the one that says most to the one that says least. The last says nothing, so that every
-/// token has one that training has seen.
+/// The cues of one token, from the most to the least specific. The last cue is empty, so that every token has a cue
+/// seen in training.
 pub type Cues = Vec<Vec<u32>>;
 
-/// Tokens with the same cue that training must have for it to count; with fewer the next one is used.
+/// Fewest training tokens with a cue for the cue to be used; otherwise the next cue is tried.
 const FEWEST: u64 = 5;
 
 /// Mean depth of the source for every cue seen in training.
 struct MeanDepths(BTreeMap<Vec<u32>, (u64, u64)>);
 
 impl MeanDepths {
-    /// Of the training tokens of a source.
+    /// Fits mean depths to the training tokens of a source.
     fn fit(source: &SourceDepths, cues: &dyn Fn(&[SourceToken]) -> Cues) -> Self {
         let mut sums: BTreeMap<Vec<u32>, (u64, u64)> = BTreeMap::new();
         for sequence in sequences(&source.training) {
@@ -45,7 +46,7 @@ fn sequences(tokens: &[SourceToken]) -> impl Iterator<Item = &[SourceToken]> {
     tokens.chunk_by(|left, right| left.identity == right.identity)
 }
 
-/// Gives tokens the depths that another policy has on average where training saw the same cue.
+/// Gives each token the mean depth, under another policy, of training tokens with the same cue.
 pub struct Imitation {
     name: &'static str,
     depths: RecordedDepths,
@@ -89,7 +90,7 @@ mod tests {
         SourceToken { identity, position, input_token, size: 1, split: 0, is_answer: false, depth }
     }
 
-    /// Token 7 was given 1, 1, 1, 2, 2, 2 steps and token 8, too rare to count, 4.
+    /// Token 7 has the depths 1, 1, 1, 2, 2, 2; token 8, too rare to be used, has the depth 4.
     fn source() -> SourceDepths {
         let depths = [(7, 1), (7, 1), (7, 1), (7, 2), (7, 2), (7, 2), (8, 4)];
         let training = depths.iter().zip(0..).map(|((input, depth), name)| token(name, 0, *input, *depth)).collect();

@@ -20,7 +20,7 @@ After `depth` steps. Trained once for every depth, it gives the frontier that an
 No decisions.",
     reference: "control",
     role: Role::FixedDepth,
-    // No token halts before another.
+    // All tokens halt together.
     fits: &[HaltedKeysValues::FreezeState, HaltedKeysValues::LatestKv, HaltedKeysValues::Skip, HaltedKeysValues::RunOn],
     parameters: &[ParameterSpec::integer("depth", 1, (1, i64::MAX), "steps of every token, at most max_depth").depth()],
     ..PolicyDeclaration::new("fixed", PolicyKind::Early, build)

@@ -1,14 +1,14 @@
-//! Control policies: without them a leaderboard means nothing.
+//! Control policies, which test other explanations of a policy's results.
 //!
 //! | control | what it tests |
 //! |---|---|
-//! | `fixed` | the frontier of fixed depths, which an adaptive policy must beat |
-//! | `fixed-answers` | the same without paying for prompts |
+//! | `fixed` | fixed depths: the frontier that an adaptive policy must beat |
+//! | `fixed-answers` | fixed depths of answers, with one step for prompts |
 //! | `token-role`, `local-context`, `position` | whether a policy reads more than the surface |
-//! | `random` | depth without any choice |
-//! | `random-matched` | what misplacing a policy's depths costs its weights |
-//! | `random-trained` | what choosing the tokens is worth, to weights trained at such depths |
-//! | `oracle-complexity` | what perfect alignment would be worth; never ranked |
+//! | `random` | random depths |
+//! | `random-matched` | the accuracy lost when a policy's depths are shuffled over tokens |
+//! | `random-trained` | the value of choosing tokens, for a model trained at random depths with the same histogram |
+//! | `oracle-complexity` | the value of perfect alignment; never ranked |
 
 mod cue;
 mod fixed;

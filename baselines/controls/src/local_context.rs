@@ -1,4 +1,4 @@
-//! `local-context`: another policy's depths as far as the last few tokens tell them.
+//! `local-context`: predicts another policy's depths from the last few tokens.
 
 use haltbench_sdk::prelude::*;
 
@@ -30,7 +30,7 @@ No decisions; no training of its own.",
         "tokens",
         3,
         (1, 64),
-        "tokens that the depth is read off, the token itself included",
+        "number of last tokens that determine the depth, the token itself included",
     )
     .knob(Trend::None)],
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)
@@ -43,7 +43,7 @@ fn build(context: &PolicyContext) -> Result<Policy> {
     Imitation::build(NAME, context, |prefix| cues(prefix, tokens))
 }
 
-/// The last `most` tokens, then one fewer each.
+/// The last `most` tokens, then shorter contexts, down to none.
 fn cues(prefix: &[SourceToken], most: usize) -> Cues {
     let Some(token) = prefix.last() else { return vec![vec![]] };
     let role = u32::from(token.is_answer);

@@ -50,7 +50,7 @@ fn depth(complexity: f32, (least, most): (f32, f32), max_depth: usize) -> u32 {
         return 1;
     }
     let share = if most > least { f64::from(complexity - least) / f64::from(most - least) } else { 1.0 };
-    // A hair is taken off so that the ends of the range map exactly onto 1 and D.
+    // A tiny amount is subtracted so that the ends of the range map exactly to 1 and D.
     (1.0 + share * (max_depth - 1) as f64 - 1e-6).ceil().clamp(1.0, max_depth as f64) as u32
 }
 

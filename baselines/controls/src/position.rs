@@ -1,4 +1,4 @@
-//! `position`: another policy's depths as far as size and position tell them.
+//! `position`: predicts another policy's depths from size and position.
 
 use haltbench_sdk::prelude::*;
 

@@ -37,7 +37,7 @@ No decisions; no training of its own.",
     reference: "control",
     role: Role::Shuffled,
     stochastic: Holds::Always,
-    // A depth may be that of a later token or of another sequence.
+    // A token may get the depth of a later token or of another sequence.
     causal: Holds::Never,
     source: Source::DepthsAndModel,
     parameters: &[ParameterSpec::choice(

@@ -55,7 +55,8 @@ impl EarlyPolicy for RandomTrained {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         let depth = |(row, uniform): (usize, f64)| {
             let own = &self.0[usize::from(view.layout().is_answer(row))];
-            // A role that the source has no tokens of, such as the prompt of a task without one, takes the other's.
+            // A role without tokens in the source, such as the prompt of a task without prompts, uses the other role's
+            // histogram.
             let counts = if own.iter().any(|count| *count > 0) {
                 own
             } else {
@@ -72,7 +73,7 @@ impl EarlyPolicy for RandomTrained {
     }
 }
 
-/// The depth at which the counts up to it reach the share `uniform` of all.
+/// The smallest depth at which the cumulative count reaches the share `uniform` of the total.
 fn drawn(counts: &[u64], uniform: f64) -> u32 {
     let wanted = uniform * counts.iter().sum::<u64>() as f64;
     let mut below = 0;

@@ -1,4 +1,4 @@
-//! Depths that are known for every token before an evaluation begins.
+//! Depths that are known for every token before the evaluation.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use haltbench_sdk::prelude::*;
 pub struct RecordedDepths(BTreeMap<(u64, u32), u32>);
 
 impl RecordedDepths {
-    /// The depth of each of `tokens`, in their order.
+    /// The depths of `tokens`.
     pub fn new<'a>(tokens: impl Iterator<Item = &'a SourceToken>, depths: impl Iterator<Item = u32>) -> Self {
         Self(tokens.map(|token| (token.identity, token.position)).zip(depths).collect())
     }
 
-    /// Adds more of them.
+    /// Adds more depths.
     pub fn extend(&mut self, more: Self) {
         self.0.extend(more.0);
     }
 
-    /// The depths of the rows of a view; `policy` is who asks.
+    /// The depths of the rows of a view; `policy` is the name for error messages.
     pub fn decide(&self, policy: &str, view: &View) -> Result<EarlyDecision> {
         let depth = |row: usize| {
             let token = (view.layout().identity(row), view.layout().position(row) as u32);

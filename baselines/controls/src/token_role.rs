@@ -1,4 +1,4 @@
-//! `token-role`: another policy's depths as far as the token itself tells them.
+//! `token-role`: predicts another policy's depths from the token and whether it is an answer.
 
 use haltbench_sdk::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What may be typed. Each command's flags are a struct of its own, beside the code that serves them.
+//! Command line of the program. Each command's flags are a struct beside the code of the command.
 
 use std::path::PathBuf;
 
@@ -19,8 +19,8 @@ use crate::commands::worker::WorkerArguments;
 
 /// A benchmark suite for token-level adaptive computation in recurrent Transformers
 ///
-/// Trains and evaluates halting policies, which decide when a token may stop iterating, on tasks whose per-token
-/// difficulty is known, and compares them. Tasks, backbones and policies are plugins that are loaded at run time.
+/// Trains, evaluates and compares halting policies, which decide how many steps each token takes, on tasks with known
+/// per-token difficulty. Tasks, backbones and policies are plugins, loaded at run time.
 #[derive(Debug, Parser)]
 #[command(
     name = "haltbench",
@@ -43,14 +43,14 @@ Environment:
 Results go to standard output, everything else to standard error."
 )]
 pub struct Arguments {
-    /// Load this plugin too, before those that are found; may be given several times
+    /// Load this plugin before all plugins that are found; may be given several times
     #[arg(long = "plugin", value_name = "FILE", global = true)]
     pub plugins: Vec<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands; the help of each stands at its arguments.
+/// The commands; their help texts are at their arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     List(ListArguments),

@@ -1,4 +1,4 @@
-//! `--set key=value`: what was typed becomes a value of the type that the parameter declares.
+//! `--set key=value`: converts the text to the parameter's declared type.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use haltbench_sdk::parameters::{Domain, ParameterSpec, Parameters, Value};
 
 use crate::failure::Failure;
 
-/// The parameters of `owner`, with defaults for what `assignments` do not name. The last of several counts.
+/// The parameters of `owner`, with defaults for those that `assignments` do not set. The last assignment to a parameter
+/// wins.
 ///
 /// # Errors
 /// If an assignment has no `=`, or names no parameter, or a value is not allowed.
@@ -26,14 +27,14 @@ fn example(specs: &[ParameterSpec]) -> String {
     specs.first().map_or_else(|| "modulus=7".to_owned(), |spec| format!("{}={}", spec.name, spec.default()))
 }
 
-/// `text` as the parameter's type; a text if it is not of that type, which is then refused with the range.
+/// `text` converted to the parameter's type. If that fails, it stays a text and is then refused with the allowed range.
 fn typed(spec: &ParameterSpec, text: &str) -> Value {
     let value = match spec.domain {
         Domain::Flag { .. } => text.parse().ok().map(Value::Flag),
         Domain::Integer { .. } => text.parse().ok().map(Value::Integer),
         Domain::Real { .. } => text.parse().ok().map(Value::Real),
         Domain::Choice { .. } | Domain::Text { .. } => {
-            // Quotes as a suite file has them are allowed.
+            // Quotes as in a suite file are allowed.
             let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             inner.map(|inner| Value::Text(inner.to_owned()))
         }

@@ -7,15 +7,15 @@ use haltbench_engine::plugins::{self, Catalogue, PluginError, Stale};
 use crate::failure::Failure;
 use crate::notice;
 
-/// Everything available. What was found and refused, and what is older than its sources, is mentioned on standard error, in
-/// one line each.
+/// Everything available. Prints one line on standard error for each library that was refused or is older than its
+/// sources.
 ///
 /// # Errors
 /// If a plugin in `files` is refused, or if a name is provided twice.
 pub fn load(files: &[PathBuf]) -> Result<Catalogue, Failure> {
     let (catalogue, skipped) = plugins::catalogue(files)?;
     for skipped in &skipped {
-        // What a named plugin replaces was asked for.
+        // A named plugin replaces others on purpose: say nothing.
         if !matches!(skipped.reason, PluginError::Replaced { .. }) {
             notice::say("note: plugin left out", &skipped.reason.headline());
         }

@@ -1,4 +1,4 @@
-//! Why a command ends without success: what is said on standard error, and the exit status.
+//! Failure of a command: the message on standard error and the exit status.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use haltbench_engine::plugins::PluginError;
 
 use crate::notice;
 
-/// Something failed while it ran.
+/// A failure at run time.
 const FAILED: i32 = 1;
 
 /// The command line, a suite file or a path is wrong.
@@ -35,17 +35,17 @@ impl Failure {
         Self { message: Some(message.into()), status: DAMAGED }
     }
 
-    /// What another process of this program reported.
+    /// An error that another process of this program reported.
     pub fn with_status(message: String, status: i32) -> Self {
         Self { message: Some(message), status }
     }
 
-    /// A mistake of the program itself.
+    /// A bug of this program.
     pub fn internal(message: &str) -> Self {
         Self { message: Some(format!("internal error: {message}; this is a bug of haltbench")), status: FAILED }
     }
 
-    /// Standard output cannot be written. A reader that has seen enough, such as `head`, is no failure.
+    /// Standard output cannot be written. A reader that stops reading, such as `head`, is no failure.
     pub fn stdout(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self { message: None, status: 0 };
@@ -53,7 +53,7 @@ impl Failure {
         Self::usage(format!("standard output: cannot be written: {error}"))
     }
 
-    /// Says on standard error what is wrong; the result is the exit status.
+    /// Prints the message on standard error and returns the exit status.
     pub fn report(&self) -> i32 {
         if let Some(message) = &self.message {
             notice::say("error", message);

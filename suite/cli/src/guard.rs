@@ -1,11 +1,11 @@
-//! Panics, whoever makes them, become errors: a user never sees one.
+//! Turns panics into errors, so that a user never sees one.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use haltbench_sdk::Error;
 
-/// Panics print nothing by themselves, unless the environment asks for backtraces.
+/// Stops panics from printing anything, unless the environment asks for backtraces.
 pub fn quiet_panics() {
     if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
         std::panic::set_hook(Box::new(|_| {}));

@@ -1,4 +1,4 @@
-//! JSON lines in, JSON lines out: one answer for every line, whatever the line is.
+//! JSON lines in, JSON lines out: one reply for every line, even for an invalid one.
 
 use std::io::{self, BufRead};
 
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::notice;
 use crate::output::Output;
 
-/// A line of the output: the key `id` of the input, if there is one, and what was asked for.
+/// A line of the output: the input's key `id`, if there is one, and the result.
 #[derive(Serialize)]
 struct Line<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,17 +18,17 @@ struct Line<'a, T> {
     reply: T,
 }
 
-/// The reply to a line that cannot be used.
+/// The reply to an invalid line.
 #[derive(Serialize)]
 struct Complaint<'a> {
     error: &'a str,
 }
 
-/// Replies to every line of standard input on standard output, at once. A line that cannot be used is answered with
-/// `{"error": …}` and named on standard error; the others are served all the same.
+/// Replies to each line of standard input on standard output as soon as it is read. The reply to an invalid line is
+/// `{"error": …}`, also reported on standard error; all other lines are still processed.
 ///
 /// # Errors
-/// If a stream fails, and in the end if there were lines that could not be used: damaged data.
+/// If a stream fails, or at the end if there were invalid lines: damaged data.
 pub fn converse<T: Serialize>(reply: impl Fn(&Map<String, Value>) -> Result<T, String>) -> Result<i32, Failure> {
     let mut input = io::stdin().lock();
     let mut output = Output::new();
@@ -64,7 +64,7 @@ pub fn converse<T: Serialize>(reply: impl Fn(&Map<String, Value>) -> Result<T, S
 /// The text under `key`.
 ///
 /// # Errors
-/// What was found instead.
+/// A message that says what was found instead.
 pub fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, String> {
     match object.get(key) {
         Some(Value::String(text)) => Ok(text),
@@ -84,7 +84,7 @@ fn parse(line: &[u8]) -> Result<Map<String, Value>, String> {
         Ok(other) => Err(format!("expected a JSON object, found {}", kind(&other))),
         Err(_) if line.trim_ascii().is_empty() => Err("expected a JSON object, found an empty line".to_owned()),
         Err(error) => {
-            // The reader counts lines within this one.
+            // The parser counts lines within this line.
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
             Err(format!("expected a JSON object: {message} at column {}", error.column()))

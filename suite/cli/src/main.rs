@@ -1,4 +1,4 @@
-//! The command `haltbench`: parses what was typed, dispatches, and turns the outcome into an exit status.
+//! The command `haltbench`: parses the command line, runs the command, and returns the exit status.
 
 mod arguments;
 mod assign;
@@ -31,12 +31,13 @@ fn main() -> ExitCode {
     ExitCode::from(u8::try_from(status).unwrap_or(1))
 }
 
-/// candle has threads of its own for operations on single numbers. After each they wait in a loop for the next, on the cores
-/// that the suite's threads compute on, which made small steps a fifth slower. Whoever sets the variable keeps the choice.
+/// candle has its own threads for element-wise operations. After each operation they spin while waiting for the next,
+/// on the cores that the suite's threads need, which made small steps a fifth slower. This does not override the
+/// variable if the user has set it.
 fn let_candles_threads_sleep() {
     const ROUNDS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
     if std::env::var_os(ROUNDS).is_none() {
-        // SAFETY: this is the first that the process does, so there is no other thread that could read the environment.
+        // SAFETY: this is the first thing that the process does, so no other thread can read the environment.
         unsafe { std::env::set_var(ROUNDS, "1") };
     }
 }

@@ -1,8 +1,8 @@
-//! What is said beside the results.
+//! Notices beside the results.
 
 use std::io::{self, Write};
 
-/// Writes `kind: message` on standard error. There is nobody to tell if that fails.
+/// Writes `kind: message` on standard error. A failure to write is ignored.
 pub fn say(kind: &str, message: &str) {
     let _ = writeln!(io::stderr(), "{kind}: {message}");
 }

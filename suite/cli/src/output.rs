@@ -43,7 +43,7 @@ impl Output {
         self.text("\n")
     }
 
-    /// Hands on everything that was written.
+    /// Flushes everything that was written.
     ///
     /// # Errors
     /// If it cannot be written.

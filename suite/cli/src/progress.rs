@@ -9,7 +9,7 @@ use haltbench_engine::scheduler::{Event, Item, ProgressLine};
 use haltbench_engine::store::State;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// Without a terminal, a working cell says something this often.
+/// Without a terminal, a running cell prints a line at this interval.
 const QUIET: Duration = Duration::from_secs(15);
 
 /// Shows a run's events.
@@ -26,7 +26,7 @@ struct CellDisplay {
     title: String,
     started: Instant,
     said: Instant,
-    /// Whether its worker has reported anything: one that waits for another run does not.
+    /// Whether its worker has reported anything; a worker that waits for another run does not.
     worked: bool,
 }
 
@@ -53,7 +53,7 @@ impl Display {
                 self.say(&format!("computed again  {}: {error}; what was there is kept in {aside}", item.title()));
             }
             Event::Unreadable(item, error) => {
-                self.end(*item, &format!("failed  {}: {error}; nothing of it was touched", item.title()));
+                self.end(*item, &format!("failed  {}: {error}; its files were left unchanged", item.title()));
             }
             Event::Started(item) => self.start(*item),
             Event::Progress(id, line) => self.progress(id, line),
@@ -149,7 +149,7 @@ impl Display {
         }
     }
 
-    /// Cells are counted; models are said alone.
+    /// Cells are counted; models only get a line.
     fn end(&mut self, item: Item, message: &str) {
         if !item.is_cell() {
             return self.say(message);

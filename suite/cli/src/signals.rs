@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM become a number that long work looks at; a second signal ends the process at once.
+//! Stores SIGINT and SIGTERM in a number that long work checks; a second signal ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -9,7 +9,7 @@ use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
 
-/// Starts watching; the number is 0 until a signal comes.
+/// Installs the handlers; the number is 0 until a signal arrives.
 ///
 /// # Errors
 /// If the handlers cannot be installed.

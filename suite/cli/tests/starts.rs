@@ -1,5 +1,5 @@
-//! The program starts and finds the libraries it needs. Having this test is also what makes `cargo test --workspace`
-//! build the program itself, which the tests of the command line run.
+//! The program starts and finds the libraries that it needs. Because of this test, `cargo test --workspace` builds the
+//! program, which the command-line tests run.
 
 use std::process::Command;
 

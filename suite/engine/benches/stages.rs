@@ -54,7 +54,7 @@ fn step(model: &Model, bench: &BenchModel, states: &Tensor) -> Tensor {
     model.backbone.step(states, &mut StepContext::new(1, &bench.batch.layout, &all, &mut key_values)).unwrap()
 }
 
-/// The policy's scores or hazards of all rows.
+/// Logits over depths, or of hazards, of all rows.
 fn decision(model: &Model, bench: &BenchModel, states: &Tensor) -> Tensor {
     let (layout, all) = (&bench.batch.layout, RowSet::all(bench.batch.rows()));
     let logits = || model.backbone.coda(states, layout, &all, None);
@@ -62,9 +62,9 @@ fn decision(model: &Model, bench: &BenchModel, states: &Tensor) -> Tensor {
     let step = usize::from(model.policy.kind() == PolicyKind::Online);
     let view = View::new(step, model.max_depth, layout, &all, states, &logits, phase, 0, None);
     match model.policy.decide(&view, &mut RowMemory::default()).unwrap().halting {
-        Halting::Scores(scores) => scores,
+        Halting::Logits(logits) => logits,
         Halting::Hazards { logits, .. } => logits,
-        _ => panic!("the policy gives neither scores nor hazards"),
+        _ => panic!("the policy gives neither logits nor hazards"),
     }
 }
 

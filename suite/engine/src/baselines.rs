@@ -1,5 +1,5 @@
-//! The task's trivial baselines on the instances of an evaluation: no model takes part, so they are the same for every
-//! policy and seed.
+//! The task's guesses on the instances of an evaluation. They involve no model, so they are the same for every policy
+//! and seed.
 
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::random::Stream;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::estimate::{self, Bounds};
 use crate::store::BaselineResult;
 
-/// Training instances that baselines learn frequencies from.
+/// Training instances that guesses learn frequencies from.
 const TRAINING_INSTANCES: usize = 1000;
 
 /// Token accuracy and exact match of every baseline, for each split that has instances.
@@ -34,7 +34,7 @@ fn score(
     for split in Split::ALL {
         let (mut tokens, mut sequences) = (Vec::new(), Vec::new());
         for (entry, graded) in instances.iter().zip(&graded) {
-            // Tokens stand where their own sizes do, a sequence where the hardest of its tokens does.
+            // A token belongs to the split of its own size, a sequence to the split of its hardest token.
             let right: Vec<bool> = graded.iter().filter(|(own, _)| *own == split).map(|(_, right)| *right).collect();
             let is_exact = graded.iter().all(|(_, right)| *right);
             let is_counted = entry.split == split && !graded.is_empty();
@@ -53,7 +53,7 @@ fn score(
     Ok(BaselineResult { name: baseline.name().to_owned(), documentation: baseline.documentation().to_owned(), metrics })
 }
 
-/// The split of every graded target of an instance, and whether the baseline guesses it.
+/// The split of every graded target of an instance, and whether the baseline guesses it rightly.
 fn graded(
     baseline: &dyn Baseline,
     (task, name): (&dyn Task, &str),

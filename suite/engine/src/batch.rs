@@ -8,8 +8,8 @@ use haltbench_sdk::task::{Instance, Supervision};
 
 use crate::error::Result;
 
-/// Instances as the model reads them. Row r's state predicts exactly one target; the last token of a sequence whose
-/// tokens are predicted from their predecessors predicts nothing and is left out.
+/// Instances as the model reads them. Every row's state predicts exactly one target. If tokens are predicted from their
+/// predecessors, the last token of a sequence predicts nothing and is left out.
 pub struct Batch {
     /// Which row is which token.
     pub layout: Arc<TokenLayout>,
@@ -17,7 +17,7 @@ pub struct Batch {
     pub tokens: Tensor,
     /// Rows whose targets are under the loss.
     pub readout: RowSet,
-    /// The targets of these rows.
+    /// The targets of the rows in `readout`.
     pub targets: Arc<Vec<u32>>,
     /// For each row, the index of its target in its sequence.
     pub target_index: Vec<u32>,
@@ -26,7 +26,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Packs `instances`, whose lasting names are `identities`. `headline` is the place of the headline complexity.
+    /// Packs `instances` with the ids `identities`, the same in every run. `headline` is the index of the headline
+    /// complexity.
     ///
     /// # Errors
     /// If an instance has no token to predict from.

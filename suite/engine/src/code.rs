@@ -1,4 +1,4 @@
-//! What code this program is: part of every identifier, so that a result never outlives the code that made it.
+//! Hashes of this program's code. They are part of every identifier, so that changed code never reuses an old result.
 
 use haltbench_sdk::fingerprint;
 

@@ -21,17 +21,17 @@ pub enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried.
+        /// What failed, such as "cannot be read".
         action: &'static str,
         /// Why it failed.
         source: std::io::Error,
     },
-    /// Recorded data do not verify.
+    /// Recorded data fail their verification.
     #[error("{}: damaged: {message}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What does not verify.
+        /// What fails the verification.
         message: String,
     },
     /// A cell failed while it ran.

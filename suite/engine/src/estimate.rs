@@ -6,12 +6,12 @@ use haltbench_analysis::{ClusterSum, Crossed, Estimate, Population, Split};
 
 use crate::store::MetricRow;
 
-/// What bounds a mean over sequences, and every sequence's own.
+/// Bounds of a mean over sequences, and of each sequence's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bounds {
     /// 0 and 1.
     Share,
-    /// Nothing that is known.
+    /// No known bounds.
     None,
 }
 

@@ -1,4 +1,5 @@
-//! What a suite will cost, before it is run: operations from the backbones' own accounts, time from one training step.
+//! Forecast of a suite's cost before it is run: operations from the analytic cost of its backbones, time from one timed
+//! training step.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -20,27 +21,27 @@ use crate::plugins::Catalogue;
 use crate::recurrence::Noise;
 use crate::training::loss;
 
-/// Instances of each size whose cost stands for that of all.
+/// Instances of each size that are counted and extrapolated to all.
 const SAMPLED: usize = 4;
 
-/// Operations of the training step that is timed, at most: a fraction of a second on one core.
+/// Most operations of the timed training step: a fraction of a second on one core.
 const TIMED: f64 = 4e9;
 
-/// What a suite will cost.
+/// Forecast of a suite's cost.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Forecast {
     /// Optimiser steps of all models.
     pub steps: u64,
-    /// Operations of all training steps with every token at D: three times those of the forward pass.
+    /// Operations of all training steps with every token at D: three times the operations of their forward passes.
     pub training: f64,
     /// Operations of all evaluations with every token at D.
     pub evaluation: f64,
-    /// Operations a second of one training step in this process.
+    /// Operations per second, measured on one training step in this process.
     pub rate: f64,
 }
 
 impl Forecast {
-    /// Seconds of this process for all of it.
+    /// Seconds that this process would need for everything.
     pub fn seconds(&self) -> f64 {
         (self.training + self.evaluation) / self.rate
     }
@@ -53,7 +54,7 @@ impl Forecast {
 pub fn forecast(suite: &Suite, catalogue: &Catalogue, is_due: &dyn Fn(&str) -> bool) -> Result<Forecast> {
     let mut forecast = Forecast::default();
     let mut tasks: BTreeMap<String, Box<dyn Task>> = BTreeMap::new();
-    // Seeds and policies differ in neither instances nor backbone.
+    // All seeds and policies share instances and backbone.
     let mut steps: BTreeMap<String, f64> = BTreeMap::new();
     let mut passes: BTreeMap<String, f64> = BTreeMap::new();
     for model in suite.models.iter().filter(|model| is_due(&model.id)) {

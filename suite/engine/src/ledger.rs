@@ -1,4 +1,4 @@
-//! What an evaluation costs: token-steps and analytic floating-point operations, with and without decisions.
+//! Cost of an evaluation: token-steps and analytic floating-point operations, with and without decisions.
 
 use haltbench_sdk::backbone::PartCost;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
@@ -38,7 +38,8 @@ impl Ledger {
         self.dense_flops += part(cost.prelude) + model.max_depth as f64 * part(cost.step);
     }
 
-    /// Charges coda and head for the answers `rows`, of which `known` were read out for decisions already.
+    /// Charges coda and head for the answers `rows`, except for `known`, which the policy has already read for
+    /// decisions.
     pub fn answer(&mut self, model: &Model, layout: &TokenLayout, rows: &RowSet, known: &RowSet) {
         self.flops += coda(model, layout, &without(rows, known));
         self.dense_flops += coda(model, layout, rows);
@@ -78,14 +79,14 @@ impl Ledger {
     }
 }
 
-/// Operations that each row of a pass is charged with: together what the [`Ledger`] counts.
+/// Operations charged to each row of a pass. Their sum is what the [`Ledger`] counts.
 ///
-/// What a part computes for all rows, each pays for itself; a read-out is paid by the rows that are read.
+/// Every row is charged for what a part computes for all rows; a read-out is charged only to the rows that are read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowCosts {
-    /// Executed, decisions included.
+    /// Executed operations, decisions included.
     pub executed: Vec<f64>,
-    /// Of all D steps without decisions.
+    /// Operations of all D steps without decisions.
     pub dense: Vec<f64>,
 }
 
@@ -93,9 +94,9 @@ pub struct RowCosts {
 pub(crate) struct Bill<'a> {
     model: &'a Model,
     layout: &'a TokenLayout,
-    /// In all.
+    /// Totals.
     pub ledger: Ledger,
-    /// Row by row.
+    /// Costs row by row.
     pub rows: RowCosts,
 }
 
@@ -112,7 +113,8 @@ impl<'a> Bill<'a> {
         Self { model, layout, ledger, rows: RowCosts { executed, dense } }
     }
 
-    /// Charges coda and head for the answers `rows`, of which `known` were read out for decisions already.
+    /// Charges coda and head for the answers `rows`, except for `known`, which the policy has already read for
+    /// decisions.
     pub fn answer(&mut self, rows: &RowSet, known: &RowSet) {
         charge_coda(self.model, self.layout, rows, &mut self.rows.dense);
         charge_coda(self.model, self.layout, &without(rows, known), &mut self.rows.executed);
@@ -147,7 +149,7 @@ impl<'a> Bill<'a> {
     }
 }
 
-/// Adds what a coda that is read out for `rows` costs each row.
+/// Adds to each row its cost of a coda that is read out for `rows`.
 fn charge_coda(model: &Model, layout: &TokenLayout, rows: &RowSet, costs: &mut [f64]) {
     let cost = model.backbone.cost();
     let seen = |row: usize| (layout.position(row) + 1) as f64;
@@ -181,8 +183,8 @@ fn coda(model: &Model, layout: &TokenLayout, rows: &RowSet) -> f64 {
     part(cost.coda, &beside(layout, rows)) + part(cost.readout, rows)
 }
 
-/// All rows of the sequences that have a row in `rows`: a coda may need the keys and values of each, and of no other
-/// sequence, so that what a sequence costs does not depend on its batch.
+/// All rows of the sequences that have a row in `rows`: a coda may need keys and values of all of them. Other sequences
+/// are not counted, so that a sequence's cost does not depend on its batch.
 fn beside(layout: &TokenLayout, rows: &RowSet) -> RowSet {
     let mut asked = vec![false; layout.sequences()];
     rows.iter().for_each(|row| asked[layout.sequence(row)] = true);

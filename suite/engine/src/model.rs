@@ -18,10 +18,10 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::panics;
 
-/// What the names of a policy's weights begin with.
+/// Prefix of the names of a policy's weights.
 pub const POLICY_PREFIX: &str = "decider.";
 
-/// Stands in for a policy where a model is trained without one: every token takes D steps.
+/// Placeholder for a model that is trained without a policy: every token takes D steps.
 pub static WITHOUT_POLICY: PolicyDeclaration = PolicyDeclaration {
     recipe: Recipe::LAST_STEP,
     ..PolicyDeclaration::new("none", PolicyKind::Early, |_| Ok(Policy::early(FullDepth)))
@@ -55,16 +55,16 @@ pub struct ModelParts<'a> {
     pub vocabulary: usize,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: HaltedKeysValues,
-    /// Whether the backward pass computes the core's steps again instead of keeping what it needs of them.
+    /// Whether the backward pass recomputes the core's steps instead of keeping their activations.
     pub recompute: bool,
     /// Seed of the weights and of all draws.
     pub seed: u64,
 }
 
 impl ModelParts<'_> {
-    /// Asks the plugins for a backbone and a policy over `variables`.
+    /// Builds backbone and policy over `variables`.
     fn build(&self, variables: &VarBuilder<'static>) -> Result<(Box<dyn Backbone>, Policy)> {
         let (backbone, parameters) = self.backbone;
         let context = BackboneContext { vocabulary: self.vocabulary, parameters, variables: variables.clone() };
@@ -93,7 +93,7 @@ impl ModelParts<'_> {
         panics::caught(self.policy.0.name, || Ok(self.build(&builder)?.1.needs_calibration()))
     }
 
-    /// What the backbone says that its parts cost.
+    /// Analytic cost of the backbone.
     ///
     /// # Errors
     /// Like [`Model::new`].
@@ -102,8 +102,8 @@ impl ModelParts<'_> {
         panics::caught(self.backbone.0.name, || Ok(self.build(&builder)?.0.cost()))
     }
 
-    /// The shapes of all weights by name. Lets the plugins refuse their parameters before anything is trained: the weights
-    /// are all zero and thrown away.
+    /// Shapes of all weights by name. Plugins thereby check their parameters before anything is trained; the weights
+    /// are zeros, and dropped.
     ///
     /// # Errors
     /// Like [`Model::new`].
@@ -117,10 +117,10 @@ impl ModelParts<'_> {
     }
 }
 
-/// Builds a policy, which must be of the kind that it declares.
+/// Builds a policy and checks that it is of the kind that it declares.
 ///
 /// # Errors
-/// If the plugin refuses its parameters or breaks that promise.
+/// If the plugin refuses its parameters or builds another kind.
 pub fn build_policy(declaration: &PolicyDeclaration, context: &PolicyContext) -> Result<Policy> {
     let policy = (declaration.build)(context)?;
     if policy.kind() != declaration.kind {
@@ -130,7 +130,7 @@ pub fn build_policy(declaration: &PolicyDeclaration, context: &PolicyContext) ->
     Ok(policy)
 }
 
-/// The shapes of a policy's weights by name, without the part that says whose they are, for states and logits of `sizes`.
+/// Shapes of a policy's weights by name, without the prefix `decider.`, for states and logits of `sizes`.
 ///
 /// # Errors
 /// If the policy refuses its parameters.
@@ -154,7 +154,7 @@ pub fn policy_weights(
     Ok(variables.weights()?.into_iter().map(|(name, weight)| (name, weight.dims().to_vec())).collect())
 }
 
-/// What the shapes of a policy's weights depend on.
+/// Sizes that the shapes of a policy's weights depend on.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct PolicySizes {
     /// Width of a state.
@@ -167,7 +167,7 @@ pub struct PolicySizes {
     pub max_depth: usize,
 }
 
-/// Zeros for every weight, with the shape that was asked for by name.
+/// Returns zeros for every weight, and records its name and shape.
 #[derive(Default, Clone)]
 struct Asked(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
 
@@ -191,11 +191,11 @@ impl SimpleBackend for Asked {
 pub struct Model {
     /// The backbone.
     pub backbone: Box<dyn Backbone>,
-    /// What the backbone declares; nothing of recorded steps.
+    /// The backbone's declaration; `None` for a trace.
     pub backbone_declaration: Option<&'static BackboneDeclaration>,
     /// The policy.
     pub policy: Policy,
-    /// What the policy declares.
+    /// The policy's declaration.
     pub declaration: &'static PolicyDeclaration,
     /// How it is trained.
     pub recipe: Recipe,
@@ -207,9 +207,9 @@ pub struct Model {
     pub variables: Variables,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: HaltedKeysValues,
-    /// Whether the backward pass computes the core's steps again instead of keeping what it needs of them.
+    /// Whether the backward pass recomputes the core's steps instead of keeping their activations.
     pub recompute: bool,
     /// Seed of the weights and of all draws.
     pub seed: u64,
@@ -230,7 +230,7 @@ impl Model {
         Self::over(parts, variables, &builder, dtype, device)
     }
 
-    /// The same weights as constants, for passes without gradients: they keep no graph.
+    /// This model with the same weights as constants, for passes without gradients: they build no graph.
     ///
     /// # Errors
     /// Like [`new`](Self::new).

@@ -1,4 +1,4 @@
-//! Who watches long work, and can stop it.
+//! Monitor of long work, which can also stop it.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,16 +18,16 @@ pub enum Stage {
     Timing,
 }
 
-/// Who watches a worker, and can stop it.
+/// Receives a worker's progress, and can stop it.
 pub trait Monitor {
     /// `done` of `total` steps or batches of a stage; `line` is the last training step.
     fn progress(&self, stage: Stage, done: u64, total: u64, line: Option<&TrainingLine>);
 
-    /// The signal that asks to stop, if one does.
+    /// The signal that asked the process to stop, if any.
     fn interrupted(&self) -> Option<i32>;
 }
 
-/// Passes on no progress: work that is part of what was announced already.
+/// Hides progress: for work that is part of a stage already reported.
 pub struct Unseen<'a>(pub &'a dyn Monitor);
 
 impl Monitor for Unseen<'_> {

@@ -47,7 +47,7 @@ impl AdamW {
         settings.learning_rate * warm.min(1.0)
     }
 
-    /// Moves every variable and returns the gradient's Euclidean norm before clipping.
+    /// Updates every variable and returns the gradient's Euclidean norm before clipping.
     ///
     /// # Errors
     /// [`Error::Cell`] naming the variable if a gradient is not finite.
@@ -94,7 +94,7 @@ impl AdamW {
         Ok(state)
     }
 
-    /// Puts back what [`state`](Self::state) returned after `step` steps.
+    /// Restores what [`state`](Self::state) returned after `step` steps.
     ///
     /// # Errors
     /// [`Error::Cell`] naming a moment that is missing or of another shape.

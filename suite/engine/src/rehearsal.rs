@@ -1,5 +1,5 @@
-//! Plans are tried before anything is trained, so that a size, a parameter or a combination that a plugin refuses is
-//! told at once. The trial runs in a process of its own: plugin code that ends it takes no run with it.
+//! Rehearsal: builds the model of every plan before anything is trained, so that a size, parameter or combination that
+//! a plugin refuses is reported at once. It runs in a process of its own, because plugin code may end the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -22,44 +22,45 @@ use crate::worker::check_start;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RehearsalLine {
-    /// The plan of this number is next.
+    /// The plan of this index is about to be tried.
     Begun(usize),
-    /// A plan is refused.
+    /// A plan was refused.
     Refused(Refusal),
-    /// All plans are well.
+    /// All plans were accepted.
     Finished,
 }
 
 /// Why a plan is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// What is wrong with it.
+    /// The error message.
     pub message: String,
-    /// The exit status that it deserves.
+    /// The exit status for this error.
     pub status: i32,
 }
 
-/// What came of a rehearsal.
+/// Result of a rehearsal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rehearsal {
-    /// A plan is refused.
+    /// A plan was refused.
     Refused(Refusal),
-    /// No plan is refused; each of these ended the process that tried it, as (title, how). Their cells will tell more.
+    /// No plan was refused. The listed plans ended the process that tried them, as (title, how it ended); their cells
+    /// will report more.
     Admitted(Vec<(String, String)>),
 }
 
 /// A cell that is tried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trial {
-    /// How people call it.
+    /// Title for messages.
     pub title: String,
-    /// Whether its model is that of another policy.
+    /// Whether it is evaluated on another policy's model.
     pub is_lent: bool,
     /// Its plan.
     pub plan: CellPlan,
 }
 
-/// Builds the task and the model of each plan and lets them refuse what they cannot do; `say` hears how it goes.
+/// Builds the task and the model of each plan, so that they can refuse their parameters, and reports to `say`.
 pub fn perform(trials: &[Trial], catalogue: &Catalogue, say: &mut dyn FnMut(&RehearsalLine)) {
     let mut vocabularies: BTreeMap<String, usize> = BTreeMap::new();
     for (number, trial) in trials.iter().enumerate() {
@@ -121,7 +122,7 @@ fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<St
     Ok(())
 }
 
-/// Makes sure that the sizes asked for are what their lists say of them; returns the size of the task's vocabulary.
+/// Checks that the sizes belong to the lists they stand in; returns the size of the task's vocabulary.
 fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
     let Choice { name, parameters } = &plan.model.task;
     let task = (catalogue.task(name)?.build)(parameters)?;
@@ -138,8 +139,8 @@ fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
     Ok(task.spec().vocabulary.len())
 }
 
-/// Rehearses the plans of `suite` in processes that `command` starts: each is written the plans as JSON, and prints
-/// [`RehearsalLine`]s. Where one ends before its time, the next goes on behind the plan that ended it.
+/// Rehearses the plans of `suite` in processes started by `command`. Each process reads plans as JSON and prints
+/// [`RehearsalLine`]s. If one dies, the next process continues after the plan that ended it.
 ///
 /// # Errors
 /// If no process can be started.
@@ -163,7 +164,7 @@ pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command) -> Result<Rehearsa
     Ok(Rehearsal::Admitted(deadly))
 }
 
-/// One cell of those that differ by seed and source alone.
+/// One cell for each group of cells that differ only in seed and source.
 fn distinct(suite: &Suite) -> Vec<Trial> {
     let mut seen = BTreeSet::new();
     let mut trials = Vec::new();
@@ -181,7 +182,7 @@ fn distinct(suite: &Suite) -> Vec<Trial> {
     trials
 }
 
-/// The last line of one process, and how it ended.
+/// The last line that one process printed, and how it ended.
 fn attempt(trials: &[Trial], command: &mut Command) -> Result<(Option<RehearsalLine>, ExitStatus)> {
     let program = PathBuf::from(command.get_program());
     let trials = serde_json::to_vec(trials).map_err(|error| Error::Usage(format!("plan: {error}")))?;
@@ -191,12 +192,12 @@ fn attempt(trials: &[Trial], command: &mut Command) -> Result<(Option<RehearsalL
         .spawn()
         .map_err(Error::file(&program, "cannot be started"))?;
     if let Some(mut input) = child.stdin.take() {
-        // A process that is gone already says so by its exit status.
+        // If the process is already gone, its exit status says so.
         let _ = input.write_all(&trials);
     }
     let lines =
         child.stdout.take().into_iter().flat_map(|lines| BufReader::new(lines).split(b'\n').map_while(Result::ok));
-    // What a plugin prints, text or not, is none of ours.
+    // Output that is no rehearsal line comes from a plugin: ignore it.
     let last = lines.filter_map(|line| serde_json::from_slice(&line).ok()).last();
     let exit = child.wait().map_err(Error::file(&program, "cannot be waited for"))?;
     Ok((last, exit))

@@ -22,7 +22,7 @@ use crate::store::{Checkpoint, MetricsLog, ModelFolder, TrainingLine, read_check
 
 /// The loss of one pass.
 pub struct Loss {
-    /// What is differentiated.
+    /// The loss that is differentiated.
     pub total: Tensor,
     /// Cross-entropy over answer tokens, in nats.
     pub cross_entropy: f64,
@@ -81,7 +81,7 @@ fn weighted_loss(
     Ok(Loss { total, cross_entropy: scalar(&answers)?, regulariser, depths: unrolled.record.depths, logits })
 }
 
-/// What the policy makes of a pass: a cost of each answer and of each token.
+/// The policy's objective for a pass: a cost of each answer and of each token.
 ///
 /// # Errors
 /// If a tensor operation fails or the policy breaks its contract.
@@ -93,7 +93,7 @@ pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Re
             (weights.to_dtype(first.dtype())? * Tensor::stack(losses, 1)?)?.sum(1)?
         }
         (None, [losses]) => losses.clone(),
-        // A trace without logits, or of a policy whose output mixes states.
+        // No logits: a trace without logits, or a policy whose output mixes states.
         (_, []) => Tensor::zeros(batch.readout.len(), model.dtype, &model.device)?,
         (None, _) => return Err(model.broken("gives losses at several steps but no weights for them")),
     };
@@ -139,29 +139,28 @@ fn scalar(tensor: &Tensor) -> Result<f64> {
     Ok(tensor.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar()?)
 }
 
-/// What training reads from.
+/// Inputs of training.
 pub struct Trainer<'a> {
     /// The model's plan.
     pub plan: &'a ModelPlan,
     /// The task.
     pub task: &'a dyn Task,
-    /// Place of the headline complexity.
+    /// Index of the headline complexity.
     pub headline: usize,
     /// Range of the headline complexity at training sizes, for oracles.
     pub range: (f32, f32),
 }
 
-/// How far training came.
+/// Outcome of training.
 pub enum Progress {
-    /// All steps are done; seconds spent and steps made by this process.
+    /// All steps are done; seconds and optimiser steps spent by this process.
     Finished(f64, u64),
-    /// A signal asked to stop; a checkpoint was written.
+    /// A signal asked to stop, and a checkpoint was written.
     Interrupted(i32),
 }
 
 impl Trainer<'_> {
-    /// The batch of training step `step`, 0-based, and the sizes of its instances, which are drawn in the place of
-    /// `instances`.
+    /// The batch of training step `step`, 0-based, and the sizes of its instances. Overwrites `instances`.
     fn batch(&self, step: u64, instances: &mut [Instance], device: &Device) -> Result<(Batch, Vec<u32>)> {
         let sizes = data::training_batch(self.task, &self.plan.task.name, self.plan.seed, step, instances)?;
         let references: Vec<&Instance> = instances.iter().collect();
@@ -170,7 +169,7 @@ impl Trainer<'_> {
         Ok((batch, sizes))
     }
 
-    /// Trains `model` from the folder's checkpoint, or from the start, to the end.
+    /// Trains `model` to the end, from the folder's checkpoint if there is one.
     ///
     /// # Errors
     /// [`Error::Cell`] naming the step if a loss or a gradient is not finite, and whatever the store reports.
@@ -187,7 +186,7 @@ impl Trainer<'_> {
                 resumed = Some(checkpoint);
             }
             Ok(None) => {}
-            // A damaged checkpoint costs its steps, never the model.
+            // If the checkpoint is damaged, training starts again.
             Err(error @ Error::Damaged { .. }) => folder.log(&format!("started over: {error}"))?,
             Err(error) => return Err(error),
         }
@@ -287,7 +286,7 @@ fn is_logged(step: u64, settings: &TrainingSettings) -> bool {
     step.is_multiple_of(settings.log_every) || step == 1 || step == settings.steps
 }
 
-/// A checkpoint that metrics.jsonl has every line up to: a resumed run could not make up for a line that is lost.
+/// `checkpoint` if metrics.jsonl has every line up to its step: a resumed run could not restore a lost line.
 fn complete(checkpoint: Option<Checkpoint>, metrics: &Path, settings: &TrainingSettings) -> Result<Option<Checkpoint>> {
     let Some(checkpoint) = checkpoint else { return Ok(None) };
     let log = MetricsLog::open(metrics, checkpoint.step);

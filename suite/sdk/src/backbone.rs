@@ -1,17 +1,17 @@
 //! The contract of a backbone: prelude, recurrent core, coda.
 //!
-//! [`begin`](Backbone::begin) gives h(0) and, of a backbone with input injection, what every step is given again. The
-//! engine keeps the latter and shows each step the rows that it computes. A step also knows its number, D, whether it is
-//! training, and the seed.
+//! [`begin`](Backbone::begin) returns h(0) and, for a backbone with input injection, the input of every step. The
+//! engine keeps this input and passes each step the rows that it computes. A step also gets its number, D, the phase
+//! (training or evaluation) and the seed.
 //!
 //! The core's [`step`](Backbone::step) works on any subset of rows. One function then serves the dense unroll (all
 //! rows), compacted evaluation (the rows that still run) and decoding (the newest tokens): queries, output projection
-//! and feed-forward are computed for the rows given, attention looks at the keys and values of all tokens, and
-//! [`KeyValues`] says which of those must be projected anew.
+//! and feed-forward are computed for the given rows, attention reads the keys and values of all tokens, and
+//! [`KeyValues`] says which keys and values must be projected again.
 //!
-//! While decoding, the rows are those of new tokens and a [`KeyValueCache`] holds the keys and values of all earlier
-//! ones: prelude and coda receive theirs, the core finds its own inside its `KeyValues`. A layer projects keys and values,
-//! [`store`](KeyValueCache::store)s them, and attends to the entries that its rows have
+//! While decoding, the rows are the new tokens, and a [`KeyValueCache`] holds the keys and values of all earlier
+//! tokens. Prelude and coda receive a cache each; the core's cache is inside its `KeyValues`. A layer projects keys and
+//! values, [`store`](KeyValueCache::store)s them, and attends to the entries that its rows have
 //! [`seen`](KeyValueCache::seen); [`TransformerLayer`](crate::layers::TransformerLayer) does this.
 
 use std::sync::Arc;
@@ -37,7 +37,8 @@ pub struct BackboneDeclaration {
     pub documentation: &'static str,
     /// Paper and section or equation.
     pub reference: &'static str,
-    /// Whether a token's states and logits depend only on tokens at or before it. One that is not causal is never decoded.
+    /// Whether a token's states and logits depend only on tokens at or before it. The engine refuses to decode with a
+    /// backbone that is not causal.
     pub causal: bool,
     /// Parameters with defaults, ranges and documentation.
     pub parameters: &'static [ParameterSpec],
@@ -95,7 +96,7 @@ pub struct BackboneCost {
     pub step: PartCost,
     /// What the coda computes for all tokens.
     pub coda: PartCost,
-    /// What the coda computes for the rows that are read out alone, final norm and head included.
+    /// What the coda computes only for the rows that are read out, final norm and head included.
     pub readout: PartCost,
 }
 
@@ -113,7 +114,7 @@ impl PartCost {
 pub struct Start {
     /// h(0) of every row, `[rows, d_model]`.
     pub states: Tensor,
-    /// What every step is given again, `[rows, d_model]`; `None` for a core that reads states alone.
+    /// Input of every step, `[rows, d_model]`; `None` for a core that reads states alone.
     pub input: Option<Tensor>,
 }
 
@@ -128,24 +129,26 @@ impl From<Tensor> for Start {
 pub struct BeginContext<'a> {
     /// Which row is which token.
     pub layout: &'a Arc<TokenLayout>,
-    /// What the prelude's layers know of earlier tokens, while decoding: the rows are then those of new tokens.
+    /// Keys and values of earlier tokens in the prelude's layers; only while decoding, where the rows are the new
+    /// tokens.
     pub cache: Option<&'a mut KeyValueCache>,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
     /// Whether this is training or evaluation.
     pub phase: Phase,
-    /// The run's seed. Draws are keyed by it, by the sequence's identity and the position, and in training by the training
-    /// step; never by the place in a batch.
+    /// The run's seed. Key every draw by it, by the id of the sequence and by the position, and in training also by the
+    /// training step; never by the place in a batch.
     pub seed: u64,
 }
 
 impl<'a> BeginContext<'a> {
-    /// Whole sequences in an evaluation of one step under seed 0; the fields say otherwise.
+    /// Context for whole sequences without a cache, in evaluation, with D = 1 and seed 0. Set the fields for anything
+    /// else.
     pub fn new(layout: &'a Arc<TokenLayout>) -> Self {
         Self { layout, cache: None, max_depth: 1, phase: Phase::Evaluation, seed: 0 }
     }
 
-    /// The same with what is known of earlier tokens.
+    /// This context with a cache of earlier tokens.
     #[must_use]
     pub fn cached(self, cache: &'a mut KeyValueCache) -> Self {
         Self { cache: Some(cache), ..self }
@@ -170,17 +173,16 @@ pub struct StepContext<'a> {
     pub input: Option<&'a Tensor>,
     /// Keys and values of all tokens in every layer of the core.
     pub key_values: &'a mut KeyValues,
-    /// Those of `rows` whose results will receive a gradient other than zero; `None` stands for all. In training the
-    /// results of halted tokens are needed for the gradient of their gates alone, so a backbone may leave their backward
-    /// pass out.
+    /// The rows among `rows` whose results will receive a gradient other than zero; `None` means all. In training,
+    /// results of halted tokens serve only the gradients of their gates, so a backbone may skip their backward pass.
     pub differentiated: Option<&'a RowSet>,
-    /// Whether the backward pass should compute again what a backbone would otherwise keep for it.
+    /// Whether the backward pass should recompute activations instead of keeping them.
     pub recompute: bool,
 }
 
 impl<'a> StepContext<'a> {
-    /// Step number `step`, the last one of an evaluation under seed 0, on `rows`, without input. All rows are
-    /// differentiated, if any is, from what the backbone keeps.
+    /// Context for step number `step` on `rows`: in evaluation, with D = `step`, seed 0, no input, all rows
+    /// differentiated and nothing recomputed. Set the fields for anything else.
     pub fn new(step: usize, layout: &'a Arc<TokenLayout>, rows: &'a RowSet, key_values: &'a mut KeyValues) -> Self {
         Self {
             step,
@@ -196,7 +198,7 @@ impl<'a> StepContext<'a> {
         }
     }
 
-    /// The same with [`Start::input`] of the rows.
+    /// This context with [`Start::input`] of `rows`.
     #[must_use]
     pub fn with_input(self, input: Option<&'a Tensor>) -> Self {
         Self { input, ..self }
@@ -208,29 +210,30 @@ pub trait Backbone: Send + Sync {
     /// Sizes of this backbone.
     fn dimensions(&self) -> Dimensions;
 
-    /// Whether a step is the same function of states, input and keys whatever its number, phase and seed. The results of
-    /// rows that see nothing move are then not computed again.
+    /// Whether a step is the same function of states, input and keys at every step number, phase and seed. The engine
+    /// then reuses the result of a row whose visible states have not changed.
     fn is_stationary(&self) -> bool {
         false
     }
 
-    /// Embeds the tokens (u32, `[rows]`) and applies the prelude: h(0) and what every step is given again. With a cache the
-    /// tokens are new ones, and the layers read and extend what it holds of earlier ones.
+    /// Embeds the tokens (u32, `[rows]`) and applies the prelude; returns h(0) and the input of every step. With a
+    /// cache, the tokens are new ones: the layers read the cached keys and values of earlier tokens and append their
+    /// own.
     ///
     /// # Errors
     /// If a tensor operation fails.
     fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start>;
 
-    /// One application of the core to the states of `context.rows`: `[len, d_model]` to `[len, d_model]`.
-    /// A row's result may depend only on tokens at or before its position. While decoding there may be no rows at all: keys
-    /// and values of halted tokens are then projected and nothing else.
+    /// One application of the core to the states of `context.rows`: `[len, d_model]` to `[len, d_model]`. A row's
+    /// result may depend only on tokens at or before its position. While decoding, `context.rows` may be empty: project
+    /// only the keys and values of halted tokens then.
     ///
     /// # Errors
     /// If a tensor operation fails.
     fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor>;
 
     /// Coda, final norm and head over the halted states of all rows `[rows, d_model]`: the logits of the rows in
-    /// `readout`, `[readout.len(), vocabulary]`. With a `cache` the rows are those of new tokens, as in the prelude.
+    /// `readout`, `[readout.len(), vocabulary]`. With a `cache`, the rows are the new tokens, as in the prelude.
     ///
     /// # Errors
     /// If a tensor operation fails.

@@ -11,17 +11,17 @@ pub enum Error {
     /// A name is not known.
     #[error("unknown {kind} `{name}`{}", suggestion(.nearest))]
     Unknown {
-        /// What the name should have named: `task`, `parameter of anira-e`, ...
+        /// Kind of the name: `task`, `parameter of anira-e`, ...
         kind: String,
         /// The name as given.
         name: String,
-        /// The nearest valid name, where one is near.
+        /// The nearest valid name, if one is similar.
         nearest: Option<String>,
     },
     /// A value is of the wrong type or outside its range.
     #[error("{operand}: expected {expected}, found {found}")]
     Invalid {
-        /// What carries the value.
+        /// The operand that has the value.
         operand: String,
         /// The values that are allowed.
         expected: String,
@@ -35,7 +35,7 @@ pub enum Error {
         text: &'static str,
         /// 1-based position of the offending token; one past the end when something is missing.
         position: usize,
-        /// What was expected there and what was found.
+        /// What was expected at this token and what was found.
         message: String,
     },
     /// A plugin broke its contract.

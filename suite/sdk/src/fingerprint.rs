@@ -1,4 +1,4 @@
-//! What two libraries must share before one may call into the other.
+//! Fingerprint: what two libraries must have in common before one may call into the other.
 //!
 //! Rust has no stable ABI and symbol names do not check one: a method added to a trait shifts the vtable, and a
 //! stale plugin then calls the wrong function without any error. So every plugin carries a fingerprint in an ELF

@@ -9,15 +9,16 @@ use crate::names::nearest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HaltedKeysValues {
-    /// Keys and values projected from its frozen state h(d*) in every layer: for a core of one layer the paper's training
-    /// unroll. Costs one more projection when a token halts.
+    /// Keys and values projected from its frozen state h(d*) in every layer; with one core layer, this is the paper's
+    /// training unroll. Costs one more projection when a token halts.
     #[default]
     FreezeState,
     /// The keys and values that each layer projected in the token's last executed step.
     LatestKv,
-    /// Nothing: halted tokens vanish from the attention of later steps.
+    /// Nothing: later steps do not attend to halted tokens.
     Skip,
-    /// The token keeps being updated for the sake of its keys and values; only its output is frozen. Saves nothing.
+    /// The token takes all steps, so that its keys and values keep changing; only its output is frozen. Saves no
+    /// computation.
     RunOn,
 }
 

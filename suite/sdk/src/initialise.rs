@@ -1,8 +1,8 @@
-//! Seeded weights: each variable is initialised from its own stream, keyed by its name, so that adding a variable
-//! or asking for them in another order changes no other.
+//! Seeded weights: each variable is initialised from its own stream, keyed by its name, so that adding a variable, or
+//! requesting variables in another order, does not change the others.
 //!
-//! A name with braces, such as `self_attn.{q_proj,k_proj,v_proj}.weight`, asks for one variable that holds several weights
-//! below each other: one matrix product instead of three. Each part keeps its own name and its own stream.
+//! A name with braces, such as `self_attn.{q_proj,k_proj,v_proj}.weight`, requests one variable that stacks several
+//! weights by rows: one matrix product instead of three. Each part keeps its own name and stream.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use candle_nn::{Init, VarBuilder};
 use crate::error::Result;
 use crate::random::Stream;
 
-/// The weights of a model by name, made on first request.
+/// The weights of a model by name, created on first request.
 #[derive(Clone)]
 pub struct Variables {
     entries: Arc<Mutex<BTreeMap<String, Var>>>,
@@ -31,12 +31,12 @@ impl Variables {
         Self { entries: Arc::default(), seed, dtype, device: device.clone() }
     }
 
-    /// A builder that requests variables from this store, as candle's own layers expect it.
+    /// A builder that requests variables from this store, for candle's own layers too.
     pub fn builder(&self) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), self.dtype, self.device.clone())
     }
 
-    /// A builder that hands out the same weights as constants: what is computed with them keeps no graph.
+    /// A builder that hands out the same weights as constants, so that computing with them builds no graph.
     pub fn constants(&self) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(Constants(self.clone())), self.dtype, self.device.clone())
     }
@@ -46,7 +46,8 @@ impl Variables {
         self.lock().iter().map(|(name, variable)| (name.clone(), variable.clone())).collect()
     }
 
-    /// All weights by name, those that share a variable one by one, as constants that share the variables' memory.
+    /// All weights by name, as constants that share the variables' memory. A variable that stacks several weights gives
+    /// one entry for each.
     ///
     /// # Errors
     /// If a variable cannot be taken apart.

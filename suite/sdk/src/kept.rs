@@ -1,4 +1,4 @@
-//! What the layers of a part keep from one use to the next.
+//! Values that the layers of a part keep from one call to the next.
 
 use std::any::Any;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub struct Kept(Vec<Option<Box<dyn Any + Send + Sync>>>);
 
 impl Kept {
-    /// The value of `layer`, which `make` makes on first use.
+    /// The value of `layer`; `make` creates it on first use.
     ///
     /// # Errors
     /// What `make` reports, and if the layer has kept a value of another type.

@@ -3,8 +3,8 @@
 //! A backbone asks [`KeyValues::sources`] for the states to project, projects them, and hands the result to
 //! [`KeyValues::commit`], which returns the keys and values of all tokens. It need not know which tokens have halted.
 //!
-//! A frozen state is projected as it is, in every layer: what a backbone adds to a state before its first layer (an input,
-//! a signal of the step) is not added to it any more, so that a halted token's keys and values never change again.
+//! A frozen state is projected as it is, in every layer: the backbone no longer adds its input or step signal to it, so
+//! a halted token's keys and values never change again.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -29,13 +29,14 @@ pub struct KeyValues {
     rows: RowSet,
     plan: Plan,
     visible: Option<Arc<Vec<bool>>>,
-    /// The rows that had halted before the step before this one, and so have keys and values that no longer change.
+    /// The rows that had halted before the previous step: their keys and values no longer change.
     settled: Option<Vec<bool>>,
-    /// What the first layer projects from in this step instead of its states, `[rows, d_model]`.
+    /// States that the first layer projects keys and values from in this step, instead of the usual ones, `[rows,
+    /// d_model]`.
     offered: Option<Tensor>,
-    /// Whether the core's first layer reads something else than the states, in the step at hand.
+    /// Whether the core's first layer reads something other than the states in the current step.
     transformed: bool,
-    /// Where the keys and values of all tokens are instead, while decoding.
+    /// Holds the keys and values of all tokens while decoding.
     cache: Option<KeyValueCache>,
 }
 
@@ -45,18 +46,19 @@ pub struct Sources {
     pub states: Tensor,
     /// The rows of the batch, in the order of `states`: their positions are those of the keys.
     pub rows: Arc<[u32]>,
-    /// Keys and values of these rows from an earlier step that are still right for all places but those named. A layer
-    /// may copy them instead of computing them, as long as gradients are those of having computed them.
+    /// Keys and values of these rows from an earlier step, and the places where they are out of date. A layer may copy
+    /// the others instead of computing them, if gradients stay the same as if it had computed them.
     pub known: Option<(Tensor, Arc<[u32]>)>,
 }
 
 enum Plan {
-    /// Every row is computed from a state of its own.
+    /// Every row is projected from its own state.
     Everything,
-    /// Every row has a state, those that halted the one in `states`; all but those in `running` have halted. Keys and
-    /// values have moved since the last step in the rows `moved` alone.
+    /// Every row is projected: running rows from their own states, all other rows from `states`. Since the last step,
+    /// keys and values have changed only in the rows `moved`.
     Dense { running: RowSet, moved: Arc<[u32]>, states: Tensor },
-    /// Only rows that run are projected, and those in `settled`, which halted one step ago, from the states beside them.
+    /// Only running rows are projected, and the rows in `settled`, which halted one step ago, from the states given
+    /// with them.
     Running { running: RowSet, settled: Option<(RowSet, Tensor)>, projected: Arc<[u32]> },
 }
 
@@ -77,8 +79,8 @@ impl KeyValues {
         }
     }
 
-    /// Keys and values of a core of `layers` layers that are kept in `cache`: the rows are those of new tokens, and all
-    /// earlier ones of their sequences are in the cache.
+    /// Keys and values of a core of `layers` layers, kept in `cache`: the rows are the new tokens, and the cache holds
+    /// all earlier tokens of their sequences.
     pub fn cached(mode: HaltedKeysValues, layers: usize, cache: KeyValueCache) -> Self {
         Self { cache: Some(cache), ..Self::new(mode, layers, 0) }
     }
@@ -89,10 +91,11 @@ impl KeyValues {
         self.cache.as_mut()
     }
 
-    /// What `layer` keeps for the whole forward pass, of a type that it chooses; `begin` makes it on first use.
+    /// A value that `layer` keeps for the whole forward pass, of a type that it chooses; `begin` creates it on first
+    /// use.
     ///
     /// # Errors
-    /// What `begin` reports; a layer that asks for another type than it began with breaks the contract.
+    /// What `begin` reports, or a broken contract if the layer asks for another type than before.
     pub fn kept<K>(&mut self, layer: usize, begin: impl FnOnce() -> Result<K>) -> Result<K>
     where
         K: Any + Clone + Send + Sync,
@@ -100,8 +103,8 @@ impl KeyValues {
         self.kept.of(layer, begin).cloned()
     }
 
-    /// Prepares a step that computes `rows`, of which `halted` (over all rows) halted before it; all rows that run must
-    /// be among them. `states` are the states of all rows, `[total, d_model]`.
+    /// Prepares a step that computes `rows`, which must contain all running rows. `halted` says for every row of the
+    /// batch whether it halted before this step. `states` are the states of all rows, `[total, d_model]`.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -134,20 +137,21 @@ impl KeyValues {
         Ok(())
     }
 
-    /// Lets the next step project the keys and values of all rows again, those that no longer change too: what a step costs
-    /// in which nothing has halted.
+    /// Makes the next step project the keys and values of all rows, even those that no longer change, so that it costs
+    /// as much as a step without halted tokens.
     pub fn forget(&mut self) {
         self.settled = None;
     }
 
-    /// Lets the first layer project keys and values of the next step from `states` `[rows, d_model]` instead of the states of
-    /// the rows: queries then read other states than keys and values. `None` for the usual.
+    /// Makes the first layer project the keys and values of the next step from `states` `[rows, d_model]`; queries
+    /// still read the states of the rows. `None` uses the states of the rows for both.
     pub fn offer(&mut self, states: Option<Tensor>) {
         self.offered = states;
     }
 
-    /// Prepares a step that computes only `running`. `settled` are rows that rest, with a state not projected yet, `states` the
-    /// states of all rows, `[rows, d_model]`, `halted` all rows that have halted before this step.
+    /// Prepares a step that computes only `running`. `settled` are resting rows whose state has not been projected yet;
+    /// `states` are the states of all rows, `[rows, d_model]`; `halted` says for every row whether it halted before
+    /// this step.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -175,8 +179,9 @@ impl KeyValues {
         Ok(())
     }
 
-    /// Prepares a step on new tokens that computes only `running`. `settled` are rows whose keys and values are projected
-    /// from the states at which they halted, which stand in `states` `[rows, d_model]`, with their depths; ascending.
+    /// Prepares a step on new tokens that computes only `running`. `settled` are halted rows with their depths,
+    /// ascending; their keys and values are projected from `states` `[rows, d_model]`, which holds the states at which
+    /// they halted.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -208,7 +213,7 @@ impl KeyValues {
         self.visible = hides.then(|| Arc::new(halted.iter().map(|halted| !halted).collect()));
     }
 
-    /// The rows whose keys and values alone are projected in a compacted step, without being computed.
+    /// The rows for which a compacted step projects keys and values but computes nothing else.
     pub fn projected_alone(&self) -> &[u32] {
         match &self.plan {
             Plan::Running { settled: Some((rows, _)), .. } => rows.as_slice(),
@@ -216,8 +221,8 @@ impl KeyValues {
         }
     }
 
-    /// Says that in the step at hand the core's first layer reads not the states that the step was given but what the
-    /// backbone has made of them.
+    /// Says that in the current step the core's first layer reads transformed states, not the states passed to the
+    /// step.
     pub fn transform(&mut self) {
         self.transformed = true;
     }
@@ -239,13 +244,13 @@ impl KeyValues {
         match &self.plan {
             Plan::Everything => Ok(Sources { states: states.clone(), rows: all(), known: None }),
             Plan::Dense { running, moved, states: frozen } => {
-                // A core's first layer reads the states themselves, unless the backbone says otherwise.
+                // The core's first layer reads the states themselves, unless the backbone has called `transform`.
                 let states = if (layer == 0 && !self.transformed) || states.id() == frozen.id() {
                     frozen.clone()
                 } else {
                     replace_rows(frozen, running.shared(), &gather(states, &running.places_in(&self.rows))?)?
                 };
-                // To copy what is known and then to overwrite all of it would be work for nothing.
+                // Copying known values only to overwrite all of them would be wasted work.
                 let known = self.memory[layer].clone().filter(|_| moved.len() < self.rows.total());
                 let known = known.map(|known| (known, moved.clone()));
                 Ok(Sources { states, rows: all(), known })
@@ -260,8 +265,9 @@ impl KeyValues {
         }
     }
 
-    /// Records the keys and values, side by side, that `layer` projected from its [`sources`](Self::sources) and returns
-    /// those of all tokens, `[rows, 2 * width]`. Where no gradient can be asked for, they share the memory of earlier ones.
+    /// Records the keys and values, side by side, that `layer` projected from its [`sources`](Self::sources) and
+    /// returns those of all tokens, `[rows, 2 * width]`. Without gradients, they share memory with the result of the
+    /// previous step.
     ///
     /// # Errors
     /// If a tensor operation fails, or rows are missing that were never projected.
@@ -269,7 +275,7 @@ impl KeyValues {
         let all = match &self.plan {
             Plan::Running { projected, .. } => match &self.memory[layer] {
                 Some(memory) => update_rows(memory, projected, &keys_values)?,
-                // No row that a token can see is left out: the others are hidden, or seen by none that runs.
+                // No row that a token can see is left out: all other rows are hidden, or no running row sees them.
                 None => {
                     let shape = (self.rows.total(), keys_values.dim(1)?);
                     let nothing = Tensor::zeros(shape, keys_values.dtype(), keys_values.device())?;

@@ -22,8 +22,8 @@ pub struct TokenLayout {
 }
 
 impl TokenLayout {
-    /// The layout of sequences with these lengths. `identities` names each sequence for ever: random draws and
-    /// recorded depths are keyed by it, never by the place in a batch.
+    /// The layout of sequences with these lengths. `identities` holds an id for each sequence, the same in every run:
+    /// random draws and recorded depths are keyed by this id, never by the place in a batch.
     ///
     /// # Errors
     /// If a sequence is empty or the two slices differ in length.
@@ -31,7 +31,7 @@ impl TokenLayout {
         Self::after(&vec![0; lengths.len()], lengths, identities)
     }
 
-    /// The layout of the next tokens of sequences that have `before` tokens already: positions go on from there.
+    /// The layout of the next tokens of sequences that already have `before` tokens: positions continue from there.
     ///
     /// # Errors
     /// Like [`new`](Self::new).
@@ -55,10 +55,10 @@ impl TokenLayout {
         Ok(layout)
     }
 
-    /// The same layout, where the predictions of `rows` are part of an answer.
+    /// This layout with `rows` marked as answers: rows whose prediction is part of an answer.
     ///
-    /// Where an answer stands is part of a task's format. Policies that claim to learn where to compute should not read
-    /// it; controls do.
+    /// The places of answers belong to the task's format. A policy that claims to learn where to compute should not
+    /// read them; controls do.
     #[must_use]
     pub fn with_answers(mut self, rows: &RowSet) -> Self {
         self.answer.fill(false);
@@ -66,7 +66,7 @@ impl TokenLayout {
         self
     }
 
-    /// The same layout with other positions, one for each row: a recorded pass may hold some tokens of a sequence only.
+    /// This layout with the given positions, one for each row: a recorded pass may hold only some tokens of a sequence.
     ///
     /// # Errors
     /// If there are not as many positions as rows.
@@ -108,12 +108,13 @@ impl TokenLayout {
         self.position[row] as usize
     }
 
-    /// Whether the prediction of `row` is part of an answer; false for all rows of a layout that was not told.
+    /// Whether the prediction of `row` is part of an answer; false for every row unless
+    /// [`with_answers`](Self::with_answers) has marked some.
     pub fn is_answer(&self, row: usize) -> bool {
         self.answer[row]
     }
 
-    /// The lasting name of the sequence that `row` belongs to.
+    /// Id of the sequence that `row` belongs to, the same in every run.
     pub fn identity(&self, row: usize) -> u64 {
         self.identity[self.sequence(row)]
     }
@@ -170,12 +171,12 @@ impl RowSet {
         self.total
     }
 
-    /// The rows, ascending, to be shared.
+    /// The rows, ascending, behind a shared pointer.
     pub fn shared(&self) -> &Arc<[u32]> {
         &self.rows
     }
 
-    /// The places at which this set's rows stand within `other`, which must hold them all.
+    /// The index within `other` of each of this set's rows; `other` must contain all of them.
     pub fn places_in(&self, other: &Self) -> Arc<[u32]> {
         if other.is_all() {
             return self.rows.clone();

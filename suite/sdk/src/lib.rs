@@ -1,4 +1,4 @@
-//! What a Haltbench plugin sees, and nothing else.
+//! The SDK of Haltbench plugins.
 //!
 //! A plugin is a crate of type `["rlib", "cdylib"]` that depends on this SDK and links the shared library
 //! (`use haltbench_sdk_dylib as _;`). It implements one of three traits and registers what it implements:
@@ -46,7 +46,7 @@ pub use serde;
 
 pub use error::{Error, Result};
 
-/// Everything a plugin's file usually names.
+/// The names that most plugins use.
 pub mod prelude {
     pub use crate::backbone::{
         Backbone, BackboneContext, BackboneCost, BackboneDeclaration, BeginContext, Dimensions, PartCost, Start,

@@ -1,6 +1,6 @@
 //! Nearest valid names for error messages.
 
-/// The candidate most like `name`, if any is near enough to be a likely slip of the fingers.
+/// The candidate most similar to `name`, if one is close enough to be a likely typing error.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()

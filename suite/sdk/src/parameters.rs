@@ -39,12 +39,12 @@ impl fmt::Display for Value {
 pub enum Domain {
     /// `true` or `false`.
     Flag {
-        /// Value when nothing is said.
+        /// Default value.
         default: bool,
     },
     /// A whole number in `minimum..=maximum`.
     Integer {
-        /// Value when nothing is said.
+        /// Default value.
         default: i64,
         /// Smallest value allowed.
         minimum: i64,
@@ -53,7 +53,7 @@ pub enum Domain {
     },
     /// A finite real number in `minimum..=maximum`.
     Real {
-        /// Value when nothing is said.
+        /// Default value.
         default: f64,
         /// Smallest value allowed.
         minimum: f64,
@@ -62,19 +62,19 @@ pub enum Domain {
     },
     /// One of a few words.
     Choice {
-        /// Value when nothing is said.
+        /// Default value.
         default: &'static str,
         /// The words allowed.
         choices: &'static [&'static str],
     },
     /// A text whose form the implementation checks itself.
     Text {
-        /// Value when nothing is said.
+        /// Default value.
         default: &'static str,
     },
 }
 
-/// How the depths of tokens move with a parameter.
+/// How depths change as a parameter rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trend {
@@ -92,9 +92,9 @@ pub enum Trend {
 pub enum Effect {
     /// In training: another value is another model.
     Training,
-    /// In evaluation alone: a knob, all of whose values share a model.
+    /// In evaluation alone: a knob. All of its values share one model.
     Knob(Trend),
-    /// It is the number of steps of every token, in training and in evaluation.
+    /// The parameter is the number of steps of every token, in training and in evaluation.
     Depth,
 }
 
@@ -107,7 +107,7 @@ pub struct ParameterSpec {
     pub documentation: &'static str,
     /// Default and allowed values.
     pub domain: Domain,
-    /// When it acts, of a policy's parameter.
+    /// When the parameter acts; only for policies.
     pub effect: Effect,
 }
 
@@ -116,12 +116,12 @@ impl ParameterSpec {
         Self { name, documentation, domain, effect: Effect::Training }
     }
 
-    /// The same as a knob: it acts in evaluation alone, and depths move with it as `trend` says.
+    /// Marks this parameter as a knob: it acts in evaluation alone, and depths change with it as `trend` says.
     pub const fn knob(self, trend: Trend) -> Self {
         Self { effect: Effect::Knob(trend), ..self }
     }
 
-    /// The same as the number of steps of every token, in training and in evaluation.
+    /// Marks this parameter as the number of steps of every token, in training and in evaluation.
     pub const fn depth(self) -> Self {
         Self { effect: Effect::Depth, ..self }
     }
@@ -161,7 +161,7 @@ impl ParameterSpec {
         Self::new(name, documentation, Domain::Text { default })
     }
 
-    /// The value when nothing is said.
+    /// The default value.
     pub fn default(&self) -> Value {
         match self.domain {
             Domain::Flag { default } => Value::Flag(default),
@@ -229,7 +229,7 @@ impl FromIterator<(String, Value)> for Parameters {
 }
 
 impl Parameters {
-    /// Fills `given` up with defaults, and refuses names and values that are not declared.
+    /// Completes `given` with defaults, and refuses names and values that are not declared.
     ///
     /// # Errors
     /// [`Error::Unknown`] with the nearest name, or [`Error::Invalid`] with the range; `owner` is the implementation.
@@ -343,7 +343,7 @@ mod tests {
             message(resolve("rule", Value::Text("medain".into()))),
             "parameter `rule` of anira-e: expected one of mode, median, found medain; did you mean `median`?"
         );
-        // Nothing is offered for what is like none of the choices, or not even a word.
+        // No suggestion for a value that resembles no choice, or that is not a word.
         assert!(message(resolve("rule", Value::Text("zzz".into()))).ends_with("found zzz"));
         assert!(message(resolve("rule", Value::Integer(3))).ends_with("found 3"));
     }

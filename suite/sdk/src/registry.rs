@@ -40,7 +40,7 @@ impl Declaration {
 
 /// One entry of the registry.
 pub struct Registration {
-    /// What is registered.
+    /// The registered declaration.
     pub declaration: Declaration,
     /// The crate that registered it.
     pub provider: &'static str,
@@ -52,7 +52,7 @@ pub struct Registration {
 
 inventory::collect!(Registration);
 
-/// What a library sees of the SDK and of candle.
+/// The copies of the SDK and of candle that a library sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharingProbe {
     /// Address of a static of the SDK.
@@ -64,8 +64,8 @@ pub struct SharingProbe {
 /// A static whose address tells copies of the SDK apart.
 pub static ANCHOR: u8 = 0;
 
-/// What the caller's copy of the SDK is. The macros inline this into the plugin, so that it runs with what the
-/// plugin linked.
+/// Identifies the caller's copy of the SDK. The macros inline this into the plugin, so that it runs against the copy
+/// that the plugin is linked with.
 #[inline(always)]
 pub fn probe() -> Option<SharingProbe> {
     let tensor = Tensor::zeros(1, DType::F32, &Device::Cpu).ok()?;

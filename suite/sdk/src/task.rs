@@ -117,13 +117,13 @@ pub struct SizeKnob {
 }
 
 impl SizeKnob {
-    /// How a size stands to the training sizes, whether or not the other lists name it.
+    /// Relation of `size` to the training sizes, whether or not the other lists contain it.
     pub fn standing(&self, size: u32) -> Standing {
         Standing::among(size, self.training.iter().copied())
     }
 }
 
-/// How the size of what a token answers stands to the sizes trained on, in order of difficulty.
+/// Relation of a size to the training sizes, in order of difficulty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
@@ -138,7 +138,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// How `size` stands to the sizes in `training`.
+    /// Relation of `size` to the sizes in `training`.
     pub fn among(size: u32, training: impl IntoIterator<Item = u32>) -> Self {
         let (mut above, mut below) = (false, false);
         for trained in training {
@@ -152,12 +152,12 @@ impl Standing {
     }
 }
 
-/// The size of what a single target answers.
+/// Size of the problem that a single target answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenSize {
-    /// Size in the units of the knob; 0 where a token answers nothing of a size.
+    /// Size in the units of the size knob; 0 if the token's answer has no size.
     pub size: u32,
-    /// How that size stands to the sizes trained on.
+    /// Relation of this size to the training sizes.
     pub standing: Standing,
 }
 
@@ -178,12 +178,13 @@ pub struct TaskSpec {
     pub headline: &'static str,
 }
 
-/// One instance. All per-token arrays are as long as `tokens` and indexed by the target token. The default is none yet.
+/// One instance. All per-token arrays are as long as `tokens` and indexed by the target token. [`Default`] gives an
+/// empty instance.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Instance {
     /// Token ids.
     pub tokens: Vec<u32>,
-    /// What is to be predicted for each token; `None` where that is the token itself, from its predecessors.
+    /// Target of each token. `None` if every token is its own target, predicted from its predecessors.
     pub targets: Option<Vec<u32>>,
     /// Which targets are under the loss.
     pub loss_mask: Vec<bool>,
@@ -195,30 +196,30 @@ pub struct Instance {
     pub question: String,
     /// The right answer as text.
     pub answer: String,
-    /// A text that tells instances apart: equal for those that differ in nothing that matters, such as the order of edges.
-    /// `None` where the question is that.
+    /// Canonical text of the instance: two instances with the same text are the same, even if they list edges in
+    /// another order. `None` if the question serves as this text.
     pub canonical: Option<String>,
     /// How many bytes of the canonical text, from its start, name the problem; `None` for all of it.
     pub problem: Option<usize>,
-    /// First token that is graded. Targets before it may be under the loss, but training sees their contexts whatever is
-    /// held out.
+    /// Index of the first graded token. Earlier targets may be under the loss, but their contexts also occur in
+    /// training, so grading them would mix the splits.
     pub graded_from: usize,
 }
 
 /// One in this many problems is held out for evaluation.
 pub const HELD_OUT_SHARE: u64 = 8;
 
-/// One in this many held-out problems is for calibration, where an evaluation has any: knobs are chosen on those, and what
-/// is reported is of the others.
+/// One in this many held-out problems is for calibration, if the evaluation calibrates: knobs are chosen on these
+/// problems, results come from the others.
 pub const CALIBRATION_SHARE: u64 = 4;
 
 impl Instance {
-    /// What is to be predicted for each token.
+    /// Target of each token.
     pub fn targets(&self) -> &[u32] {
         self.targets.as_deref().unwrap_or(&self.tokens)
     }
 
-    /// A text that tells instances apart: an evaluation has no two instances with the same one.
+    /// Canonical text of the instance. An evaluation never has two instances with the same text.
     pub fn canonical(&self) -> &str {
         self.canonical.as_deref().unwrap_or(&self.question)
     }
@@ -234,12 +235,13 @@ impl Instance {
         self.problem_hash().is_multiple_of(HELD_OUT_SHARE)
     }
 
-    /// Whether a held-out instance is for calibration, where an evaluation has any. No problem is on both sides.
+    /// Whether a held-out instance belongs to the calibration split, if the evaluation calibrates. No problem is in
+    /// both splits.
     pub fn is_for_calibration(&self) -> bool {
         self.is_held_out() && (self.problem_hash() / HELD_OUT_SHARE).is_multiple_of(CALIBRATION_SHARE)
     }
 
-    /// The problem's lasting id, of 63 bits.
+    /// Id of the problem, 63 bits, the same in every run.
     pub fn problem_id(&self) -> u64 {
         self.problem_hash() >> 1
     }
@@ -343,15 +345,14 @@ pub trait Task: Send + Sync {
     /// Vocabulary, size grids, features and complexities.
     fn spec(&self) -> &TaskSpec;
 
-    /// Draws an instance of the given size (0 for tasks without a size knob) and leaves it in `instance`, with nothing in it
-    /// of the instance that was there before. That one's memory can be used again: to find other memory is a fifth of the
-    /// cost of a small instance.
+    /// Draws an instance of the given size (0 for tasks without a size knob) into `instance`, and overwrites everything
+    /// that was there. Reuse its memory: allocating is a fifth of the cost of a small instance.
     ///
     /// # Errors
     /// If the task cannot express the size.
     fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()>;
 
-    /// [`draw`](Self::draw), into memory of its own.
+    /// [`draw`](Self::draw) into a new instance.
     ///
     /// # Errors
     /// Like [`draw`](Self::draw).
@@ -361,13 +362,13 @@ pub trait Task: Send + Sync {
         Ok(instance)
     }
 
-    /// Draws a size to train at: one of the knob's training sizes, all equally likely unless the task has another law.
+    /// Draws a training size: by default one of the knob's training sizes, all equally likely.
     fn training_size(&self, stream: &mut Stream) -> u32 {
         self.spec().size.as_ref().map_or(0, |knob| *stream.choose(&knob.training))
     }
 
-    /// [`draw`](Self::draw) for training. A mixture, whose parts are trained at sizes of their own, leaves out those
-    /// that are not trained at `size`.
+    /// [`draw`](Self::draw) for training. A mixture of tasks, each with training sizes of its own, leaves out the tasks
+    /// that do not train at `size`.
     ///
     /// # Errors
     /// Like [`draw`](Self::draw).
@@ -375,39 +376,39 @@ pub trait Task: Send + Sync {
         self.draw(size, stream, instance)
     }
 
-    /// The size of what a target answers. The default is the instance's size as it stands in the size knob; a task whose
-    /// targets answer parts of an instance, or whose instances are trained at sizes of their own, knows better.
+    /// Size of the problem that a target answers; by default the instance's size. Override this if targets answer parts
+    /// of an instance, or if some instances have training sizes of their own.
     fn token_size(&self, size: u32, _instance: &Instance, _token: usize) -> TokenSize {
         let knob = self.spec().size.as_ref();
         TokenSize { size, standing: knob.map_or(Standing::Trained, |knob| knob.standing(size)) }
     }
 
-    /// Solves a question written by somebody else.
+    /// Solves a question given as text.
     ///
     /// # Errors
     /// [`Error::Malformed`] with the position of the first token that does not parse.
     fn answer(&self, question: &str) -> Result<String>;
 
-    /// Checks an answer by another path than the generator's.
+    /// Checks an answer, independently of the code that generates answers.
     ///
     /// # Errors
     /// [`Error::Malformed`] if the question does not parse; an answer that does not parse is a wrong answer.
     fn check(&self, question: &str, answer: &str) -> Result<Verdict>;
 
-    /// The text of an answer that a model wrote itself: its tokens after the prompt, the last token of the sequence left out.
-    /// `None` for tasks whose questions have one right answer, which is compared token by token. Of the others, reports say
-    /// how many of the model's own answers [`check`](Self::check) accepts.
+    /// Text of an answer that the model generated, from its tokens after the prompt without the final token. `None` for
+    /// tasks whose questions have one right answer: predictions are then compared token by token. For other tasks,
+    /// reports give the share of generated answers that [`check`](Self::check) accepts.
     fn written(&self, _answer: &[u32]) -> Option<String> {
         None
     }
 
-    /// The trivial baselines that reports print beside results; `training` are instances that training may see. A task
-    /// that knows more than [`baseline::trivial`] which guesses are sensible adds them.
+    /// Guesses that reports print beside results; `training` holds instances from the training split. Add guesses that
+    /// are better than those of [`baseline::trivial`], if the task has any.
     fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
         baseline::trivial(training)
     }
 
-    /// How to judge strings that a model generates, of a task that is a language.
+    /// How to judge strings that a model generates; only for tasks that are languages.
     fn generation(&self) -> Option<&dyn Generation> {
         None
     }

@@ -1,4 +1,4 @@
-//! Texts of questions and answers, written word by word without an allocation for each.
+//! Texts of questions and answers, written word by word without an allocation for each word.
 
 use std::mem;
 
@@ -37,7 +37,7 @@ impl Label {
     }
 }
 
-/// A text in the making.
+/// A text under construction.
 pub struct Text {
     /// What is written, ASCII or whole pieces of text, then room.
     bytes: Vec<u8>,

@@ -178,7 +178,7 @@ fn missing_texts_and_illegal_defaults() {
     caught(&OUTSIDE, "every default is allowed: parameter `gamma`");
 }
 
-/// What is wrong with [`Scores`].
+/// What is wrong with [`LinearLogits`].
 #[derive(Clone, Copy, PartialEq)]
 enum Flaw {
     None,
@@ -186,7 +186,7 @@ enum Flaw {
     Gradient,
     /// Its regulariser is one number for the whole batch.
     Shape,
-    /// Its scores have no gradient.
+    /// Its logits have no gradient.
     Detached,
     /// Its decisions are free.
     Free,
@@ -194,17 +194,17 @@ enum Flaw {
     Reversed,
 }
 
-/// Scores from a linear map of h(0), and sum q log q as the regulariser.
-struct Scores {
+/// Logits over depths, from a linear map of h(0), with sum q log q as the regulariser.
+struct LinearLogits {
     layer: Linear,
     threshold: f64,
     flaw: Flaw,
 }
 
-impl EarlyPolicy for Scores {
+impl EarlyPolicy for LinearLogits {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
-        let scores = self.layer.forward(view.states())?;
-        Ok(EarlyDecision::Scores(if self.flaw == Flaw::Detached { scores.detach() } else { scores }))
+        let logits = self.layer.forward(view.states())?;
+        Ok(EarlyDecision::Logits(if self.flaw == Flaw::Detached { logits.detach() } else { logits }))
     }
 
     fn rule(&self) -> HaltingRule {
@@ -227,28 +227,28 @@ impl EarlyPolicy for Scores {
     }
 }
 
-fn scores(context: &PolicyContext, flaw: Flaw) -> Result<Policy> {
+fn logits(context: &PolicyContext, flaw: Flaw) -> Result<Policy> {
     let layer = Linear::new(context.d_model, context.max_depth, context.variables.pp("scores"))?;
-    Ok(Policy::early(Scores { layer, threshold: context.parameters.real("threshold")?, flaw }))
+    Ok(Policy::early(LinearLogits { layer, threshold: context.parameters.real("threshold")?, flaw }))
 }
 
-const SCORES: PolicyDeclaration = PolicyDeclaration {
+const LOGITS: PolicyDeclaration = PolicyDeclaration {
     parameters: &[
         ParameterSpec::choice("rule", "threshold", &["threshold"], "the only rule"),
         ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability that halts").knob(Trend::Deeper),
     ],
-    build: |context| scores(context, Flaw::None),
+    build: |context| logits(context, Flaw::None),
     ..DECENT
 };
 
 #[test]
 fn gradients_that_are_wrong_or_missing() {
-    static RIGHT: PolicyDeclaration = SCORES;
+    static RIGHT: PolicyDeclaration = LOGITS;
     check_policy(&RIGHT);
-    static WRONG: PolicyDeclaration = PolicyDeclaration { build: |context| scores(context, Flaw::Gradient), ..SCORES };
+    static WRONG: PolicyDeclaration = PolicyDeclaration { build: |context| logits(context, Flaw::Gradient), ..LOGITS };
     caught(&WRONG, "are those of finite differences: at decider.scores.weight");
     static MISSING: PolicyDeclaration =
-        PolicyDeclaration { build: |context| scores(context, Flaw::Detached), ..SCORES };
+        PolicyDeclaration { build: |context| logits(context, Flaw::Detached), ..LOGITS };
     caught(&MISSING, "a gradient reaches at least one of its variables");
     static UNTRAINED: PolicyDeclaration = PolicyDeclaration { recipe: Recipe::LAST_STEP, ..MISSING };
     check_policy(&UNTRAINED);
@@ -257,21 +257,21 @@ fn gradients_that_are_wrong_or_missing() {
 #[test]
 fn a_regulariser_that_is_not_per_row() {
     static DECLARATION: PolicyDeclaration =
-        PolicyDeclaration { build: |context| scores(context, Flaw::Shape), ..SCORES };
+        PolicyDeclaration { build: |context| logits(context, Flaw::Shape), ..LOGITS };
     caught(&DECLARATION, "its regulariser is a finite number for each row");
 }
 
 #[test]
 fn decisions_for_nothing() {
     static DECLARATION: PolicyDeclaration =
-        PolicyDeclaration { build: |context| scores(context, Flaw::Free), ..SCORES };
+        PolicyDeclaration { build: |context| logits(context, Flaw::Free), ..LOGITS };
     caught(&DECLARATION, "its decisions have a cost");
 }
 
 #[test]
 fn a_threshold_that_halts_earlier_as_it_rises() {
     static DECLARATION: PolicyDeclaration =
-        PolicyDeclaration { build: |context| scores(context, Flaw::Reversed), ..SCORES };
+        PolicyDeclaration { build: |context| logits(context, Flaw::Reversed), ..LOGITS };
     caught(&DECLARATION, "mean depth does not fall as the threshold rises");
 }
 

@@ -27,14 +27,14 @@ const EARLY: PolicyDeclaration = PolicyDeclaration {
 static EARLY_DECLARATION: PolicyDeclaration = EARLY;
 
 struct Early {
-    scores: Linear,
+    logits: Linear,
     rule: HaltingRule,
     gamma: f64,
 }
 
 fn build_early(context: &PolicyContext) -> Result<Policy> {
     Ok(Policy::early(Early {
-        scores: Linear::with_bias(context.d_model, context.max_depth, context.variables.pp("scores"))?,
+        logits: Linear::with_bias(context.d_model, context.max_depth, context.variables.pp("scores"))?,
         rule: HaltingRule::from_parameters(context.parameters)?,
         gamma: context.parameters.real("gamma")?,
     }))
@@ -49,7 +49,7 @@ fn divergence(record: &HaltingRecord, gamma: f64) -> Result<Option<Tensor>> {
 
 impl EarlyPolicy for Early {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
-        Ok(EarlyDecision::Scores(self.scores.forward(view.states())?))
+        Ok(EarlyDecision::Logits(self.logits.forward(view.states())?))
     }
 
     fn rule(&self) -> HaltingRule {

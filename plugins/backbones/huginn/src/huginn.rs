@@ -17,7 +17,7 @@ pub const DECLARATION: BackboneDeclaration = BackboneDeclaration {
 SwiGLU, biases of queries and keys, and rotary positions in interleaved pairs. The embedding is multiplied by √d_model and
 tied to the head; both norms `ln` are the same. The state is the core's output, before `ln`.
 
-With `injection` add the core reads `h(d-1) + e`, with none h(d-1) alone, and then h(0) is e, since nothing else would bring
+With `injection` add the core reads `h(d-1) + e`. With none it reads h(d-1) alone, and h(0) is e: nothing else would bring
 the tokens in. Keys and values of a frozen state are projected from the state itself, without the injection.
 
 ## Weights at the start

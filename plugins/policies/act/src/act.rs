@@ -1,4 +1,4 @@
-//! `act`: Graves' adaptive computation time.
+//! `act`: adaptive computation time (Graves 2016).
 
 use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
@@ -19,8 +19,8 @@ After N steps.
 
 ## Objective
 
-`tau` · (N + R), averaged over all tokens. N has no gradient: the cost of a halting unit before N falls with it, and h(N) has
-none. A token that halts at once costs 2.
+`tau` · (N + R), averaged over all tokens. N has no gradient, so the cost falls as h(d) rises for d < N, and h(N) has no
+gradient. A token that halts after the first step costs 2.
 
 ## Cost
 
@@ -28,8 +28,8 @@ One dot product for every executed step of a token.",
     reference: "Graves 2016, arXiv 1603.08983, eqs. 5 to 14; halting at >= 1 - epsilon",
     parameters: &[
         ParameterSpec::real("tau", 0.01, (0.0, 1e6), "weight of the ponder cost"),
-        ParameterSpec::real("epsilon", 0.01, (0.0, 0.999), "what the sum of the halting units may lack to one"),
-        ParameterSpec::real("bias", 1.0, (-100.0, 100.0), "what b starts at: 1 halts after two steps"),
+        ParameterSpec::real("epsilon", 0.01, (0.0, 0.999), "a token halts once the sum reaches 1 - epsilon"),
+        ParameterSpec::real("bias", 1.0, (-100.0, 100.0), "initial value of b: 1 halts after two steps"),
     ],
     ..PolicyDeclaration::new("act", PolicyKind::Soft, |context| {
         let parameters = context.parameters;

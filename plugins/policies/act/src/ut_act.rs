@@ -10,36 +10,34 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-Before step d, p = sigmoid(w·h(d-1) + b) and H is the sum of p so far. While H + p <= 1 - `epsilon` the state h(d) gets the
-weight p; the step at which the sum would pass is the last, and its state gets the remainder 1 - H. `accumulated` adds
-weight · h(d) to the output; `basic`, as in the authors' code, takes weight · h(d) + (1 - weight) · output, whose effective
-weights do not sum to one. Without `force_remainder` a token that reaches D gets p instead of the remainder there.
+Before step d, p = sigmoid(w·h(d-1) + b), and H is the sum of all earlier p. While H + p <= 1 - `epsilon`, h(d) gets weight p.
+The step that would exceed this is the last, and its state gets the remainder 1 - H; so does h(D), unless `force_remainder` is
+false. `accumulated` adds weight · h(d) to the output; `basic`, as in the authors' code, interpolates, (1 - weight) · output +
+weight · h(d), so that effective weights do not sum to one.
 
 ## When it halts
 
-After that step. In the authors' code halted positions keep moving: `halted_keys_values = \"run-on\"`.
+After this last step. In the authors' code, halted positions run on: set `halted_keys_values = \"run-on\"`.
 
 ## Objective
 
-`tau` times the number of steps and the remainder, averaged over all tokens; the number of steps has no gradient.
+`tau` times (number of steps + remainder), averaged over all tokens. The number of steps has no gradient.
 
 ## Cost
 
 One dot product for every executed step of a token.",
     reference: "Dehghani et al. 2018, arXiv 1807.03819, appendix C; tensor2tensor, universal_transformer_act",
     parameters: &[
-        ParameterSpec::choice("output", "accumulated", &["accumulated", "basic"], "how weights make the output"),
-        ParameterSpec::flag("force_remainder", true, "whether step D takes what is left of the weight"),
+        ParameterSpec::choice("output", "accumulated", &["accumulated", "basic"], "how weights combine states"),
+        ParameterSpec::flag("force_remainder", true, "whether step D takes the remaining weight"),
         ParameterSpec::real("tau", 0.01, (0.0, 1e6), "weight of the ponder cost"),
-        ParameterSpec::real("epsilon", 0.01, (0.0, 0.999), "what the sum of probabilities may lack to one"),
-        ParameterSpec::real("bias", 1.0, (-100.0, 100.0), "what b starts at: 1 halts after two steps"),
+        ParameterSpec::real("epsilon", 0.01, (0.0, 0.999), "a token halts where the sum exceeds 1 - epsilon"),
+        ParameterSpec::real("bias", 1.0, (-100.0, 100.0), "initial value of b: 1 halts after two steps"),
     ],
     ..PolicyDeclaration::new("ut-act", PolicyKind::Soft, |context| {
-        let parameters = context.parameters;
-        let (bias, variables) = (parameters.real("bias")?, context.variables.pp("halting"));
-        let forces = parameters.flag("force_remainder")?;
+        let (parameters, forces) = (context.parameters, context.parameters.flag("force_remainder")?);
         Ok(Policy::soft(UtAct {
-            halting: Linear::with_bias_from(bias, context.d_model, 1, variables)?,
+            halting: Linear::with_bias_from(parameters.real("bias")?, context.d_model, 1, context.variables.pp("halting"))?,
             blend: match parameters.text("output")? {
                 "basic" => Blend::Interpolation,
                 _ if forces => Blend::Mixture,
@@ -63,7 +61,7 @@ struct UtAct {
 }
 
 impl SoftPolicy for UtAct {
-    /// Gives the weight that was decided before the step, then decides about the next.
+    /// Returns the weight that was decided before this step, then decides about the next step.
     fn weigh(&self, view: &View, memory: &mut RowMemory) -> Result<SoftDecision> {
         let (rows, zero) = (view.rows().len(), view.states().narrow(1, 0, 1)?.squeeze(1)?.zeros_like()?);
         let kept = |memory: &RowMemory, name: &str| memory.get(name).cloned().unwrap_or_else(|| zero.clone());

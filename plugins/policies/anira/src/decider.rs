@@ -23,7 +23,7 @@ pub const WIDTH: ParameterSpec = ParameterSpec::real(
     "hidden width in multiples of d_model; the paper: 4, for MANO 6.5",
 );
 
-/// Scores a token state.
+/// A perceptron that maps a token state to logits.
 pub struct Decider {
     weights: PerceptronWeights,
     width: usize,
@@ -31,7 +31,7 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// A decider with `outputs` scores.
+    /// A decider with `outputs` outputs.
     pub fn new(context: &PolicyContext, outputs: usize) -> haltbench_sdk::Result<Self> {
         let width = (context.parameters.real("decider_width")? * context.d_model as f64).round().max(1.0) as usize;
         let variables = &context.variables;
@@ -46,12 +46,12 @@ impl Decider {
         Ok(Self { weights, width, outputs })
     }
 
-    /// Scores of each row, `[rows, d_model]` to `[rows, outputs]`.
-    pub fn scores(&self, states: &Tensor) -> Result<Tensor> {
+    /// Logits of each row, `[rows, d_model]` to `[rows, outputs]`.
+    pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
         perceptron(states, &self.weights, LAYER_NORM_EPSILON)
     }
 
-    /// Floating-point operations of scoring one token.
+    /// Floating-point operations for one token.
     pub fn flops(&self, d_model: usize) -> f64 {
         2.0 * self.width as f64 * (d_model + self.outputs) as f64 + 8.0 * d_model as f64
     }

@@ -11,7 +11,7 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-q(d) = softmax over the depths 1..=D of the decider's scores of h(0), centred to mean zero. The decider is LayerNorm,
+q(d) = softmax over the depths 1..=D of the decider's logits for h(0), centred to mean zero. The decider is LayerNorm,
 a linear layer to `decider_width` · d_model, SiLU and a linear layer with D outputs.
 
 ## When it halts
@@ -77,8 +77,8 @@ fn build(context: &PolicyContext) -> Result<Policy> {
 
 impl EarlyPolicy for AniraE {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
-        let scores = self.decider.scores(view.states())?;
-        Ok(EarlyDecision::Scores(scores.broadcast_sub(&scores.mean_keepdim(D::Minus1)?)?))
+        let logits = self.decider.logits(view.states())?;
+        Ok(EarlyDecision::Logits(logits.broadcast_sub(&logits.mean_keepdim(D::Minus1)?)?))
     }
 
     fn rule(&self) -> HaltingRule {

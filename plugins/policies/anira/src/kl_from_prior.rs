@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// What is no number must not pass for a mass of nothing.
+    /// NaN must not count as zero mass.
     #[test]
     fn what_is_no_number_stays_none() {
         let log_q = Tensor::new(&[[f32::NAN, -1.0]], &Device::Cpu).unwrap();

@@ -1,4 +1,4 @@
-//! `calm`: halts a token once the model is confident, at a threshold that may decay and may be calibrated.
+//! `calm`: halts a token once its confidence reaches a threshold, which may decay and may be calibrated.
 
 use haltbench_sdk::prelude::*;
 
@@ -11,19 +11,18 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-A confidence c(d): the difference of the two largest entries of the softmax of the logits read out from h(d) (`softmax`),
-the cosine of h(d) and h(d-1), h(0) included (`state`), or a classifier of h(d) (`classifier`), which learns in a stage of its
-own, with all else frozen, whether the prediction is that of step D; both classes count alike.
+A confidence c(d): the difference of the two largest token probabilities (`softmax`), the cosine of h(d) and h(d-1) (`state`),
+or a classifier of h(d) (`classifier`), trained in a stage of its own to tell whether the prediction is already that of step D.
 
 ## When it halts
 
-At the first step with c(d) >= lambda_t, which `decay` makes of `threshold` and the position t. With `calibrate`,
-Learn-then-Test chooses the smallest threshold at which a share `tolerated` of a sequence's predictions may differ from those
-of step D, with error `level`; if none passes, no token halts. A confidence may round to 1: only above 1 means never.
+At the first step with c(d) >= lambda_t, the `threshold` decayed with the position t as `decay` says. With `calibrate`,
+Learn-then-Test chooses the smallest threshold for which at most a share `tolerated` of predictions differs from step D, with
+error `level`; if none passes, no token halts. Set `threshold` above 1 to disable the exit: a confidence may round to 1.
 
 ## Cost
 
-At each step a read-out of the logits (`softmax`), or some products over d_model.",
+A read-out of the logits at each step (`softmax`), or a few products over d_model.",
     reference: "Schuster et al. 2022, arXiv 2207.07061; calibration: Angelopoulos et al. 2021, arXiv 2110.01052",
     recipe: Recipe::EVERY_EXIT,
     stages: &[
@@ -69,7 +68,7 @@ impl OnlinePolicy for Calm {
         Ok(OnlineDecision::Scored { scores, halts })
     }
 
-    /// Class-balanced cross-entropy of 1[argmax(d) = argmax(D)] at every exit but the last.
+    /// Class-balanced cross-entropy of 1[argmax(d) = argmax(D)] at every exit except the last.
     fn objective(&self, pass: &TrainingPass) -> Result<Objective> {
         let (Confidence::Classifier(head), LossAt::Objective) = (&self.confidence, pass.recipe.loss) else {
             return Ok(Objective { answers: pass.losses.clone(), tokens: None });
@@ -89,8 +88,8 @@ impl OnlinePolicy for Calm {
 
     fn calibrate(&mut self, trace: &CalibrationTrace) -> Result<Calibrated> {
         let (tolerated, level) = (self.parameters.real("tolerated")?, self.parameters.real("level")?);
-        let (threshold, chosen) =
-            trace.learn_then_test(tolerated, level, |lambda, at| self.decay.threshold(lambda, at));
+        let decayed = |lambda, position| self.decay.threshold(lambda, position);
+        let (threshold, chosen) = trace.learn_then_test(tolerated, level, decayed);
         self.threshold = threshold;
         Ok(chosen)
     }

@@ -1,4 +1,4 @@
-//! What exits compare: confidences of a prediction or of a state.
+//! Confidences that exits compare with a threshold.
 
 use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
@@ -6,16 +6,16 @@ use haltbench_sdk::prelude::*;
 
 /// A confidence that a token is done.
 pub enum Confidence {
-    /// The difference of the two largest entries of the softmax of the logits, over this many tokens.
+    /// Difference of the two largest token probabilities; holds the size of the vocabulary.
     Softmax(usize),
-    /// The cosine of the state and the one before.
+    /// Cosine of the states after this step and the step before.
     State,
-    /// The probability of the second of two classes.
+    /// Probability of the second of two classes.
     Classifier(Linear),
 }
 
 impl Confidence {
-    /// The one that the parameter `confidence` names.
+    /// The confidence that the parameter `confidence` names.
     pub fn new(context: &PolicyContext) -> Result<Self> {
         Ok(match context.parameters.text("confidence")? {
             "state" => Self::State,
@@ -26,7 +26,7 @@ impl Confidence {
         })
     }
 
-    /// Remembers what it needs of h(0).
+    /// Stores h(0) if the confidence needs it.
     pub fn init(&self, view: &View, memory: &mut RowMemory) {
         if matches!(self, Self::State) {
             memory.replace("state", view.states());
@@ -54,14 +54,14 @@ impl Confidence {
     }
 }
 
-/// The logit of the second of a classifier's two classes, `[rows]`: their softmax is the sigmoid of the difference.
+/// Logit of the second of a classifier's two classes, `[rows]`: the difference of its outputs.
 pub fn exit_logits(classifier: &Linear, states: &Tensor) -> Result<Tensor> {
     let outputs = classifier.forward(states)?;
     Ok((outputs.get_on_dim(1, 1)? - outputs.get_on_dim(1, 0)?)?)
 }
 
-/// The differences of the two largest entries of the softmax of each row of `logits` `[rows, vocabulary]`; NaN where there
-/// is no softmax. With a vocabulary of one token the second is 0.
+/// Difference of the two largest entries of the softmax of each row of `logits` `[rows, vocabulary]`; NaN if a logit is NaN.
+/// With a vocabulary of one token, the second entry is 0.
 fn differences(logits: &Tensor) -> Result<Vec<f64>> {
     Ok(logits.to_dtype(DType::F64)?.to_vec2::<f64>()?.iter().map(|logits| difference(logits)).collect())
 }

@@ -30,7 +30,7 @@ impl Decay {
         ParameterSpec::integer("length", 64, (1, 1 << 20), "positions over which it falls: the longest answer")
             .knob(Trend::None);
 
-    /// The decay that `parameters` choose.
+    /// The decay from `parameters`.
     pub fn new(parameters: &Parameters) -> Result<Self> {
         let law = match parameters.text("decay")? {
             "paper" => Law::Paper,
@@ -41,7 +41,7 @@ impl Decay {
         Ok(Self { law, temperature: parameters.real("temperature")?, length })
     }
 
-    /// The threshold that `lambda` comes to at `position`. Above 1, which means never, it stays as it is.
+    /// The threshold at `position` for `lambda`. A `lambda` above 1 disables the exit and does not decay.
     pub fn threshold(&self, lambda: f64, position: usize) -> f64 {
         let fall = 0.1 * (-self.temperature * position as f64 / self.length).exp();
         match self.law {
@@ -56,7 +56,7 @@ impl Decay {
 mod tests {
     use super::*;
 
-    /// Numbers of another program, from the equation of the paper and that of its code.
+    /// Expected numbers from another program, for the equation of the paper and of its code.
     #[test]
     fn thresholds_fall_as_published() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/published/fixtures/calm_ltt");

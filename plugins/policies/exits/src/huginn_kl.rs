@@ -1,4 +1,4 @@
-//! `huginn-kl`: Huginn's exit, once a step all but leaves the prediction as it was.
+//! `huginn-kl`: Huginn's exit, once a step hardly changes the prediction.
 
 use haltbench_sdk::candle_nn::ops::log_softmax;
 use haltbench_sdk::prelude::*;
@@ -20,7 +20,7 @@ At the first step whose divergence is below `threshold`, as in the authors' code
 
 A read-out of the logits for every executed step of a token, and a divergence over the vocabulary.",
     reference: "Geiping et al. 2025, arXiv 2502.05171, KL divergence; the threshold is the default of the authors' code",
-    // Its read-outs are of every step.
+    // It reads logits after every step.
     recipe: Recipe::EVERY_EXIT,
     parameters: &[ParameterSpec::real("threshold", 1e-3, (0.0, 100.0), "divergence below which a token halts, in nats")
         .knob(Trend::Shallower)],

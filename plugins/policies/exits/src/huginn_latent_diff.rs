@@ -1,4 +1,4 @@
-//! `huginn-latent-diff`: Huginn's exit, once a state has all but stopped moving.
+//! `huginn-latent-diff`: Huginn's exit, once a step hardly changes the state.
 
 use haltbench_sdk::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Exits that read a confidence or a change after every step and compare it with a threshold.
+//! Exits that compare a confidence, or the change in a step, with a threshold after every step.
 
 mod calm;
 mod confidence;

@@ -5,22 +5,22 @@ use haltbench_sdk::prelude::*;
 
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
-    summary: "Ouro: an exit gate trained with the model by expected loss and entropy, then alone by what steps gain.",
+    summary: "Ouro: an exit gate trained with the model by expected loss and entropy, then alone by the gain of steps.",
     documentation: "\
 ## What it computes
 
-lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda of the steps before; step D takes what is
-left. With `norm = \"rms\"` the gate reads h(d) divided by its root mean square, with `none` h(d) itself: the states of the
-published backbone are normed after every loop.
+lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
+rest. With `norm` rms, the gate reads h(d) divided by its root mean square; with none, h(d) itself: the published
+backbone norms its states after every loop.
 
 ## When it halts
 
-At the first step at which the sum of p reaches `quantile` (Q-exit), as computed: no further step is taken.
+At the first step at which the sum of p reaches `quantile` (Q-exit).
 
 ## Objective
 
 Stage I, with the model: the sum over steps of p(d) L(d), minus `beta` times the entropy of p, at answer tokens. Stage II, the
-gate alone: with the gain I(d) = max(0, L(d-1) - L(d)) and the wish to go on w(d) = sigmoid(`sharpness` (I(d) - `gain`)), the
+gate alone: with the gain I(d) = max(0, L(d-1) - L(d)) and the target w(d) = sigmoid(`sharpness` (I(d) - `gain`)), the
 cross-entropy of 1 - lambda(d) and w(d), summed over d = 2..D and divided by D.
 
 ## Cost
@@ -34,9 +34,9 @@ One dot product for every executed step of a token.",
     ],
     parameters: &[
         ParameterSpec::real("beta", 0.05, (0.0, 1e6), "weight of the entropy in stage I"),
-        ParameterSpec::real("sharpness", 50.0, (0.0, 1e6), "slope of the wish to go on in stage II"),
-        ParameterSpec::real("gain", 0.005, (0.0, 1e6), "gain in nats at which going on and halting weigh the same"),
-        ParameterSpec::choice("norm", "none", &["none", "rms"], "what the gate reads"),
+        ParameterSpec::real("sharpness", 50.0, (0.0, 1e6), "slope of the target in stage II"),
+        ParameterSpec::real("gain", 0.005, (0.0, 1e6), "gain in nats at which the target is 1/2"),
+        ParameterSpec::choice("norm", "none", &["none", "rms"], "norm of the gate's input"),
         ParameterSpec::real("quantile", 0.5, (0.0, 1.0), "cumulative probability that halts").knob(Trend::Deeper),
     ],
     ..PolicyDeclaration::new("ouro", PolicyKind::Online, |context| {

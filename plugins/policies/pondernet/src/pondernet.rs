@@ -10,18 +10,18 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda of the steps before; step D takes what is
-left. The model is trained by the sum over steps of p(d) times the loss at step d.
+lambda(d) = sigmoid(w·h(d) + b), and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
+rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d.
 
 ## When it halts
 
-`bernoulli`: at each step with probability lambda(d), drawn for each token and step; the output is that of the step drawn,
-never a mixture. `quantile`: at the first step at which the sum of p reaches `quantile` (Q-exit).
+`bernoulli`: at step d with probability lambda(d), drawn for each token; the output is the state at that step, not a mixture.
+`quantile`: at the first step at which the sum of p reaches `quantile` (Q-exit).
 
 ## Objective
 
-`beta` · KL(p || g) in nats, averaged over all tokens, with the geometric prior g(d) = q (1 - q)^(d-1), q = `lambda_p`, whose
-tail lies on step D. Popular code has the divergence the other way round.
+`beta` · KL(p || g) in nats, averaged over all tokens, with the geometric prior g(d) = q (1 - q)^(d-1), q = `lambda_p`; step D
+has its tail. Popular code uses the reverse divergence.
 
 ## Cost
 
@@ -46,13 +46,12 @@ One dot product for every executed step of a token.",
         expect: "0.147494435",
     }],
     ..PolicyDeclaration::new("pondernet", PolicyKind::Online, |context| {
-        let (parameters, lambda) = (context.parameters, context.variables.pp("lambda"));
         Ok(Policy::online(PonderNet {
-            lambda: Linear::with_bias(context.d_model, 1, lambda)?,
-            beta: parameters.real("beta")?,
-            prior: parameters.real("lambda_p")?,
-            draws: parameters.text("exit")? == "bernoulli",
-            quantile: parameters.real("quantile")?,
+            lambda: Linear::with_bias(context.d_model, 1, context.variables.pp("lambda"))?,
+            beta: context.parameters.real("beta")?,
+            prior: context.parameters.real("lambda_p")?,
+            draws: context.parameters.text("exit")? == "bernoulli",
+            quantile: context.parameters.real("quantile")?,
         }))
     })
 };
@@ -92,7 +91,7 @@ impl OnlinePolicy for PonderNet {
     }
 }
 
-/// KL(p || g) of each row, in nats, from log p `[rows, D]`. A probability below 1e-20 counts as that in the logarithm.
+/// KL(p || g) of each row, in nats, from log p `[rows, D]`; log p is clamped from below at -46 (p = 1e-20).
 fn divergence(log_p: &Tensor, prior: f64) -> Result<Tensor> {
     let most = log_p.dim(1)?;
     let log_g = |step: usize| step as f64 * (1.0 - prior).ln() + if step + 1 < most { prior.ln() } else { 0.0 };

@@ -1,4 +1,4 @@
-//! Policies that choose which positions take part in a step.
+//! Policies that choose the positions that take part in a step.
 
 mod mor_expert_choice;
 

@@ -1,4 +1,4 @@
-//! `mor-expert-choice`: at every recursion the tokens that score highest go on.
+//! `mor-expert-choice`: at every step, the tokens with the highest scores continue.
 
 use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
@@ -6,37 +6,36 @@ use haltbench_sdk::prelude::*;
 
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
-    summary: "Mixture-of-Recursions, expert choice: the tokens of a sequence that score highest take the next step.",
+    summary: "Mixture-of-Recursions, expert choice: the highest-scoring tokens of a sequence take the next step.",
     documentation: "\
 ## What it computes
 
-At recursion r a router of its own gives u = w(r)·x to each token that took the recursion before. Of a sequence of S tokens the
-max(1, floor(c S)) with the largest u are chosen, the first of equal ones; their states become x + `alpha` sigmoid(u) f(x),
-where f holds its own residual. c is `capacity`, or (D - r + 1) / D where that is 0, the paper's; over the first
-`capacity_warmup` training steps it falls to that from 1 as a cosine.
+At step r, router r gives the score u = w(r)·x to each token that took the previous step. Of a sequence of S tokens, the
+max(1, floor(c S)) with the largest u take the step: x becomes x + `alpha` sigmoid(u) f(x), where f includes its residual. c is
+`capacity`, or the paper's (D - r + 1) / D if that is 0; over `capacity_warmup` training steps, c falls from 1 along a cosine.
 
 ## When it halts
 
-A token that is not chosen takes no further step. The choice sees the whole sequence, so it is not causal; with
-`choice = \"threshold\"` a token is chosen where sigmoid(u) >= .5, which its auxiliary loss trains, and decoding can follow.
+A token that is not chosen takes no further step. The choice depends on the whole sequence, so it is not causal. With
+`choice = \"threshold\"`, a token continues if sigmoid(u) >= .5, as the auxiliary loss trains it; this is causal.
 
 ## Objective
 
-At each recursion the cross-entropy of sigmoid(u) and whether the token was chosen, averaged over the candidates, times
-`auxiliary`, and the mean of u^2 over them times `z_loss`.
+At each step, `auxiliary` times the cross-entropy of sigmoid(u) with whether the token was chosen, plus `z_loss` times u^2,
+averaged over the step's candidates.
 
 ## Cost
 
-One dot product for each token and step. What is not chosen is not computed; with `skip` nobody attends to it.",
+One dot product for each token and step. Tokens that rest are not computed; with `skip`, no token attends to them.",
     reference: "Bae et al. 2025, arXiv 2507.10524, expert-choice routing; the authors' code",
     causal: Holds::When("choice", "threshold"),
     parameters: &[
         ParameterSpec::real("alpha", 0.1, (0.0, 1e3), "scale of the gate"),
-        ParameterSpec::real("capacity", 0.0, (0.0, 1.0), "share of a sequence that a recursion takes; 0: the paper's"),
-        ParameterSpec::integer("capacity_warmup", 0, (0, 1 << 40), "training steps over which capacities fall from 1"),
+        ParameterSpec::real("capacity", 0.0, (0.0, 1.0), "share of a sequence that takes a step; 0: the paper's"),
+        ParameterSpec::integer("capacity_warmup", 0, (0, 1 << 40), "training steps over which the share falls from 1"),
         ParameterSpec::real("auxiliary", 0.001, (0.0, 1e6), "weight of the routers' cross-entropy"),
         ParameterSpec::real("z_loss", 0.0, (0.0, 1e6), "weight of the squared router logits"),
-        ParameterSpec::choice("choice", "top-k", &["top-k", "threshold"], "who goes on in evaluation").knob(Trend::None),
+        ParameterSpec::choice("choice", "top-k", &["top-k", "threshold"], "how tokens are chosen").knob(Trend::None),
     ],
     ..PolicyDeclaration::new("mor-expert-choice", PolicyKind::Select, |context| {
         let router = |step: usize| Linear::new(context.d_model, 1, context.variables.pp(format!("router.{step}")));
@@ -89,18 +88,13 @@ impl SelectPolicy for ExpertChoice {
 }
 
 impl ExpertChoice {
-    /// The share c of a sequence that the next step takes; in training step t < T it is c + (1 - c) (1 + cos(pi t / T)) / 2.
+    /// The share c of a sequence that takes the next step; c + (1 - c) (1 + cos(pi t / T)) / 2 in training step t < T.
     fn share(&self, view: &View) -> Result<f64> {
         let (most, steps) = (view.max_depth() as f64, self.parameters.integer("capacity_warmup")? as f64);
-        let share = match self.parameters.real("capacity")? {
-            0.0 => (most - view.step() as f64) / most,
-            share => share,
-        };
-        Ok(match view.phase() {
-            Phase::Training(progress) if (progress.step as f64) < steps => {
-                share + (1.0 - share) * 0.5 * (1.0 + (std::f64::consts::PI * progress.step as f64 / steps).cos())
-            }
-            _ => share,
-        })
+        let capacity = self.parameters.real("capacity")?;
+        let share = if capacity > 0.0 { capacity } else { (most - view.step() as f64) / most };
+        let Phase::Training(progress) = view.phase() else { return Ok(share) };
+        let angle = (std::f64::consts::PI * progress.step as f64 / steps).min(std::f64::consts::PI);
+        Ok(share + (1.0 - share) * 0.5 * (1.0 + angle.cos()))
     }
 }

@@ -7,8 +7,8 @@ use crate::output;
 
 /// Print a script that completes commands and flags in a shell
 ///
-/// For bash, `source <(haltbench completions bash)` makes it work in the running shell; a line like that in the
-/// shell's start-up file makes it work always.
+/// For bash, run `source <(haltbench completions bash)` to use it in the current shell; add this line to ~/.bashrc to
+/// use it in every shell.
 #[derive(Debug, clap::Args)]
 pub struct CompletionsArguments {
     /// The shell

@@ -14,29 +14,30 @@ use crate::output::Output;
 
 /// Compare the policies of a suite that has been run
 ///
-/// Reads what is recorded and trains nothing. Ranks are intervals: policies that the data cannot tell apart share a
-/// letter. A number that cannot be computed is missing with a reason, and a policy with missing cells is shown unranked.
+/// Reads recorded results and trains nothing. Ranks are intervals: policies that the data cannot tell apart share a
+/// letter. A number that cannot be computed is missing, with a reason. A policy with missing cells is shown without a
+/// rank.
 #[derive(Debug, clap::Args)]
 pub struct LeaderboardArguments {
     /// Path of a suite file, or the name of a built-in suite
     suite: String,
-    /// How to write it: table, markdown, csv, json or svg
+    /// Output format: table, markdown, csv, json or svg
     #[arg(long, default_value = "table")]
     format: String,
     #[arg(long, value_name = "METRIC", default_value = "accuracy", help = criteria())]
     sort: String,
-    /// What to choose a policy's knobs for, on the calibration split: cost=SHARE (the most accurate setting whose cost is at
-    /// most this share of all D steps) or accuracy=SHARE (the cheapest with this share of the accuracy of the best fixed
-    /// depth)
+    /// Target for choosing a policy's knobs on the calibration split: cost=SHARE (the most accurate setting that costs
+    /// at most this share of all D steps) or accuracy=SHARE (the cheapest setting with at least this share of the
+    /// accuracy of the best fixed depth)
     #[arg(long, value_name = "TARGET", default_value = "accuracy=0.99")]
     at: String,
-    /// Show every setting of every policy's knobs, not the chosen one alone
+    /// Show every setting of every policy's knobs, not only the chosen one
     #[arg(long)]
     curve: bool,
-    /// Overrides that the suite was run with
+    /// Override that the suite was run with; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Where the suite was run: cpu or cuda:N
+    /// Device that the suite was run on: cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Folder of all runs
@@ -45,7 +46,7 @@ pub struct LeaderboardArguments {
 }
 
 fn criteria() -> String {
-    format!("What to rank by: {}", Criterion::ALL.map(Criterion::name).join(", "))
+    format!("Measure to rank by: {}", Criterion::ALL.map(Criterion::name).join(", "))
 }
 
 /// Shows the leaderboard.
@@ -69,7 +70,8 @@ pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result
     Ok(0)
 }
 
-/// Says so if a folder holds cells that another version of the program has planned, or that other code has made.
+/// Prints a notice if a folder holds cells that were planned by another version of the program or computed by other
+/// code.
 ///
 /// # Errors
 /// If a plan cannot be written as text.

@@ -17,10 +17,10 @@ use crate::table;
 
 /// List the tasks, policies, backbones and suites that are available
 ///
-/// Shows where each comes from and what it is; `haltbench explain NAME` says all about one of them.
+/// Shows a summary and the plugin of each; `haltbench explain NAME` prints the full documentation of one.
 #[derive(Debug, clap::Args)]
 pub struct ListArguments {
-    /// What to list; everything when not given
+    /// What to list; by default everything
     kind: Option<Kind>,
     /// Print one JSON array of objects with the keys name, kind, plugin, provider, fingerprint and summary, and for
     /// policies also policy_kind, causal, uses_labels, needs_training, role and stochastic
@@ -28,7 +28,7 @@ pub struct ListArguments {
     json: bool,
 }
 
-/// Where the built-in suites come from.
+/// Origin of the built-in suites.
 const BUILT_IN: &str = "built-in";
 
 /// What can be listed.
@@ -81,7 +81,7 @@ struct PolicyProperties {
 
 impl From<&PolicyDeclaration> for PolicyProperties {
     fn from(policy: &PolicyDeclaration) -> Self {
-        // Without defaults nothing that depends on a parameter holds.
+        // Without valid defaults, properties that depend on a parameter count as false.
         let parameters = policy.defaults().unwrap_or_default();
         Self {
             policy_kind: policy.kind.name(),
@@ -147,7 +147,7 @@ fn suites() -> Result<Vec<Item>, Failure> {
     plan::built_in().iter().map(item).collect()
 }
 
-/// One table for each kind, and the libraries that all of it comes from.
+/// One table for each kind, then the libraries that provide them.
 fn text(kinds: &[Kind], groups: &[Vec<Item>]) -> String {
     let mut sections: Vec<String> = kinds.iter().zip(groups).map(|(kind, items)| section(*kind, items)).collect();
     let libraries: BTreeMap<&str, &str> =
@@ -160,7 +160,7 @@ fn text(kinds: &[Kind], groups: &[Vec<Item>]) -> String {
     if !rows.is_empty() {
         sections.push(format!("plugins\n{}", table::columns(&rows)));
     }
-    // A plugin whose fingerprint is another is never loaded.
+    // All loaded plugins have the program's fingerprint.
     if let Some(item) = groups.iter().flatten().find(|item| item.provider != BUILT_IN) {
         let rows: Vec<[String; 2]> =
             item.fingerprint.iter().map(|(name, value)| [name.clone(), value.clone()]).collect();

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 #[command(hide = true)]
 pub struct RehearseArguments {}
 
-/// Prints how it goes as JSON lines.
+/// Prints progress as JSON lines.
 ///
 /// # Errors
 /// If standard input holds no plans or a plugin is refused.
@@ -23,7 +23,7 @@ pub fn run(RehearseArguments {}: &RehearseArguments, plugin_files: &[PathBuf]) -
     let (catalogue, _) = plugins::catalogue(plugin_files)?;
     rehearsal::perform(&trials, &catalogue, &mut |line: &RehearsalLine| {
         if let Ok(text) = serde_json::to_string(line) {
-            // A line of its own, even where a plugin has left one unfinished.
+            // Start a new line, in case a plugin has left one unfinished.
             let mut output = io::stdout();
             let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
         }

@@ -1,4 +1,4 @@
-//! `haltbench replay`: what a policy decides about a recorded pass.
+//! `haltbench replay`: replays a policy on a trace.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use crate::catalogue;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Ask a policy about a trace
+/// Replay a policy on a trace
 ///
-/// A trace holds the states, the logits or both that a model had after every step, whoever made the model. For each token a
-/// JSON object is printed, with its depth and what the policy compared, weighed or believed. The policy's weights come from
-/// the trace. Depths are simulated: in a pass of the model, a token that halts may change what later tokens see.
-/// docs/traces.md has the format.
+/// A trace holds the states, the logits or both of any model after every step. Prints a JSON object for each token,
+/// with its depth and the policy's scores, weights or distribution over depths. The policy's weights come from the
+/// trace. Depths are simulated: in a pass of the model, a token that halts may change what later tokens see.
+/// docs/traces.md describes the format.
 #[derive(Debug, clap::Args)]
 pub struct ReplayArguments {
     /// The trace
@@ -26,13 +26,13 @@ pub struct ReplayArguments {
     /// Set a parameter of the policy (see `haltbench explain NAME`); may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     assignments: Vec<String>,
-    /// Steps a token may take at most; all that were recorded if not given
+    /// Steps a token may take at most; by default all that were recorded
     #[arg(long, value_name = "D")]
     max_depth: Option<usize>,
     /// Seed of the policy's draws, if it makes any
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
-    /// Stage of the policy's training whose objective is printed, from 1; the last if not given
+    /// Stage of the policy's training, from 1, whose objective is printed; by default the last
     #[arg(long, value_name = "N")]
     stage: Option<usize>,
 }

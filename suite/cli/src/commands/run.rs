@@ -21,9 +21,10 @@ use crate::signals;
 
 /// Train and evaluate every cell of a suite, then show its leaderboard
 ///
-/// A cell is one policy on one model. A model is trained once, whichever cells and suites it is for. Each is computed in a
-/// process of its own, as many at a time as there are cores; a cell that fails takes no other with it. What is finished is
-/// kept: a run that was stopped or killed goes on where it was, and ends with the same bytes as if it had never stopped.
+/// A cell is one evaluation of one policy on one model. A model is trained once and shared by all cells and suites that
+/// use it. Each model and cell is computed in a process of its own, several at a time on the available cores; if one
+/// fails, the others continue. Finished work is kept: a run that was stopped or killed continues where it was, and ends
+/// with the same bytes as a run without interruption.
 #[derive(Debug, clap::Args)]
 pub struct RunArguments {
     /// Path of a suite file, or the name of a built-in suite (see `haltbench list suites`)
@@ -40,18 +41,18 @@ pub struct RunArguments {
     /// Folder of all runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
-    /// Workers at a time; the cores are shared among them
+    /// Number of workers at a time, which share the cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Go on with what is there (the default)
+    /// Keep finished models and cells, and continue unfinished ones (the default)
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
-    /// Compute everything again, finished cells too
+    /// Compute everything again, even finished models and cells
     #[arg(long)]
     overwrite: bool,
 }
 
-/// Most cells that are listed where a pattern matches none.
+/// Most cells that are listed if a pattern matches none.
 const SHOWN: usize = 100;
 
 /// Runs the suite.
@@ -94,7 +95,7 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
         folder.path().display()
     );
     if let Some(signal) = summary.interrupted {
-        eprintln!("stopped by signal {signal}; the same command goes on where it was");
+        eprintln!("stopped by signal {signal}; run the same command to continue");
         return Ok(Error::Interrupted(signal).exit_status());
     }
     if summary.done > 0 {
@@ -103,7 +104,7 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     Ok(i32::from(summary.done < total))
 }
 
-/// Lets every plan be tried in another process; a plan that ends it is mentioned, and fails as a cell.
+/// Tries every plan in another process. A plan that ends this process gets a notice, and its cell will fail.
 fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> {
     let (program, plugins) = (program()?, absolute(plugin_files));
     let command = || {
@@ -135,7 +136,7 @@ fn absolute(plugin_files: &[PathBuf]) -> Vec<PathBuf> {
 
 fn options(arguments: &RunArguments, plugin_files: &[PathBuf], total: usize) -> Result<Options, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    // Cells share one accelerator badly; on the CPU each takes its share of the cores.
+    // Cells share an accelerator badly, so one runs at a time; on the CPU, cells share the cores.
     let most = if arguments.device == "cpu" { cores } else { 1 };
     let jobs = arguments.jobs.map_or(most, usize::from).min(total.max(1));
     Ok(Options {

@@ -11,7 +11,7 @@ use crate::catalogue;
 use crate::failure::Failure;
 use crate::guard::guarded;
 
-/// Which task, configured how.
+/// A task and its parameters.
 #[derive(Debug, Args)]
 pub struct TaskArguments {
     /// Name of the task (see `haltbench list tasks`)
@@ -44,10 +44,10 @@ impl TaskArguments {
 }
 
 impl ConfiguredTask {
-    /// The size asked for, if the task can express it.
+    /// The requested size, if the task can express it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the sizes that it can.
+    /// [`Error::Invalid`] with the valid sizes.
     pub fn size(&self, given: Option<u32>) -> Result<u32, Error> {
         let operand = || format!("size of {}", self.name);
         match (&self.task.spec().size, given) {

@@ -1,4 +1,4 @@
-//! `haltbench trace`: what the model of a finished cell computes at every step, in a file.
+//! `haltbench trace`: writes a trace of a finished cell.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,8 +19,9 @@ use crate::signals;
 
 /// Record every step of a finished cell's evaluation
 ///
-/// Runs all steps of every token, with nobody halting, and writes states and logits after each step, targets, positions,
-/// complexities and the policy's weights. `haltbench replay` asks policies about the file; docs/traces.md has its format.
+/// Runs all D steps of every token without halting, and writes states and logits after each step, targets, positions,
+/// complexities and the policy's weights. `haltbench replay` replays policies on the file; docs/traces.md describes its
+/// format.
 #[derive(Debug, clap::Args)]
 pub struct TraceArguments {
     /// Identifier of the cell: the name of its folder
@@ -29,7 +30,7 @@ pub struct TraceArguments {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Write states; without --states and --logits both are written
+    /// Write states; without --states and --logits, both are written
     #[arg(long)]
     states: bool,
     /// Write logits
@@ -38,7 +39,7 @@ pub struct TraceArguments {
     /// Record the first N instances of the evaluation only
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     instances: Option<u32>,
-    /// Name of the suite that the cell belongs to, where several have it
+    /// Name of the suite that the cell belongs to, if several suites have it
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
     /// Folder of all runs

@@ -18,8 +18,8 @@ use crate::signals;
 
 /// Train one planned model or evaluate one planned cell in this process
 ///
-/// `haltbench run` starts a worker for each. The worker prints a JSON line for each training step and stops with
-/// a checkpoint when it is sent SIGINT or SIGTERM or when its standard input is closed.
+/// `haltbench run` starts a worker for each. The worker prints a JSON line for each training step. It writes a
+/// checkpoint and stops when it receives SIGINT or SIGTERM, or when its standard input is closed.
 #[derive(Debug, clap::Args)]
 pub struct WorkerArguments {
     /// Folder of the suite's runs, such as runs/quick
@@ -34,15 +34,15 @@ pub struct WorkerArguments {
     /// Where to compute: cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Time the cell, which is done, instead of evaluating it
+    /// Time the finished cell instead of evaluating it
     #[arg(long, requires = "cell")]
     time: bool,
 }
 
-/// At most one line in this time, so that printing never costs what it reports.
+/// Shortest interval between two lines, so that printing does not slow down the work.
 const PACE: Duration = Duration::from_millis(100);
 
-/// The signal that stands for a closed standard input: SIGTERM.
+/// Signal number reported for a closed standard input: SIGTERM.
 const CLOSED: i32 = 15;
 
 struct Reporter {
@@ -58,7 +58,7 @@ impl Monitor for Reporter {
             *said = Some((Instant::now(), stage));
             let line = ProgressLine { stage, done, total, line: line.cloned() };
             if let Ok(text) = serde_json::to_string(&line) {
-                // A parent that no longer listens has closed standard input as well.
+                // If the parent no longer reads, it has closed standard input as well.
                 let _ = writeln!(io::stdout(), "{text}");
             }
         }
@@ -75,7 +75,7 @@ impl Monitor for Reporter {
 /// What a worker does with a model or a cell.
 type Work = fn(&RunFolder, &str, &Catalogue, &str, &(dyn Monitor + Sync)) -> haltbench_engine::Result<()>;
 
-/// Does what a worker is started for.
+/// Does the worker's task.
 ///
 /// # Errors
 /// Why it failed.

@@ -1,4 +1,4 @@
-//! Drawing instances, in parallel over cores: what a training run needs before it can compute anything.
+//! Timing of drawing instances, in parallel over cores.
 
 use std::thread;
 
@@ -23,10 +23,10 @@ pub struct DataWorkload {
     pub seed: u64,
 }
 
-/// What was measured.
+/// Result of the measurement.
 #[derive(Debug, Clone, Serialize)]
 pub struct DataReport {
-    /// The instances.
+    /// The instances drawn.
     #[serde(flatten)]
     pub workload: DataWorkload,
     /// Time of [`INSTANCES`] instances with all complexities and features.
@@ -34,7 +34,7 @@ pub struct DataReport {
     pub time: Spread,
     /// Instances of one repetition.
     pub instances: u64,
-    /// Threads that drew them.
+    /// Number of threads.
     pub threads: usize,
     /// Mean tokens of an instance.
     pub mean_length: f64,
@@ -44,7 +44,7 @@ pub struct DataReport {
     pub tokens_per_second: f64,
     /// Tokens per second at the median by the number of threads.
     pub tokens_per_second_per_thread: f64,
-    /// Null: there is no arithmetic to count in drawing instances.
+    /// Always null: drawing instances has no floating-point operations to count.
     pub flops: Option<f64>,
     /// blake3 of all instances in order, the same whatever the number of threads.
     pub hash: String,
@@ -80,7 +80,7 @@ pub fn measure(task: &dyn Task, workload: DataWorkload, threads: usize, repetiti
     })
 }
 
-/// What `of` makes of every instance, in the order of their indices. Every thread takes one stretch of them.
+/// Result of `of` for every instance, in index order. Each thread draws one contiguous range.
 fn draw<T: Send>(
     task: &dyn Task,
     workload: &DataWorkload,
@@ -90,7 +90,7 @@ fn draw<T: Send>(
     let share = INSTANCES.div_ceil(threads.max(1) as u64);
     let part = |first: u64| -> Result<Vec<T>> {
         let identities = (first..(first + share).min(INSTANCES)).map(|index| (workload.seed, workload.size, index));
-        // Each takes the place of the one before, as in training.
+        // Each instance overwrites the previous one, as in training.
         let mut instance = Instance::default();
         let draw = |identity| {
             data::draw(task, &workload.task, identity, Part::Any, &mut instance)?;

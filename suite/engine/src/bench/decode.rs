@@ -1,4 +1,4 @@
-//! Cached greedy decoding at given depths, against the same at all D steps.
+//! Timing of cached greedy decoding at given depths and at all D steps.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use super::{BenchModel, Spread, Workload, matmul_peak};
 use crate::decoding::{CacheMemory, Choice, Decoding, ForcedDepths, Prompt, Until, decode_at};
 use crate::error::{Error, Result};
 
-/// What was measured.
+/// Result of the measurement.
 #[derive(Debug, Clone, Serialize)]
 pub struct DecodeReport {
-    /// The sizes; `length` is that of the prompts.
+    /// The sizes; `length` is the length of each prompt.
     #[serde(flatten)]
     pub workload: Workload,
     /// New tokens of each sequence.
@@ -18,25 +18,25 @@ pub struct DecodeReport {
     /// Time of reading the prompts and decoding all new tokens.
     #[serde(flatten)]
     pub time: Spread,
-    /// Time of the same with all tokens in all D steps.
+    /// Time of the same work with every token at D steps.
     pub dense: Spread,
-    /// Threads that computed them.
+    /// Number of threads.
     pub threads: usize,
-    /// Mean of the depths that were drawn.
+    /// Mean of the drawn depths.
     pub drawn_mean_depth: f64,
     /// New tokens per second at the median.
     pub tokens_per_second: f64,
     /// Operations, decisions included.
     pub flops: f64,
-    /// Operations with all tokens in all D steps, decisions included.
+    /// Operations with every token at D steps, decisions included.
     pub dense_flops: f64,
-    /// Mean depth / D, the share that is commonly claimed.
+    /// Mean depth / D, the saving that papers commonly claim.
     pub claimed_share: f64,
     /// `flops` / `dense_flops`.
     pub ideal_share: f64,
-    /// The share of the dense run's time that the run took, medians of alternating repetitions.
+    /// Time of the run as a share of the dense run's time, medians of alternating repetitions.
     pub measured_share: f64,
-    /// Keys and values held, against a cache of all D steps.
+    /// Memory for keys and values, compared with a cache of all D steps.
     pub cache: CacheMemory,
     /// `held_bytes` / `dense_bytes` of the cache.
     pub cache_share: f64,
@@ -44,7 +44,7 @@ pub struct DecodeReport {
     pub matmul_peak: f64,
     /// `flops` per second at the median, as a share of `matmul_peak`.
     pub share_of_peak: f64,
-    /// Most memory that this process has held, in bytes, where the system tells.
+    /// Peak memory of this process, in bytes, if the system reports it.
     pub peak_memory_bytes: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! An adaptive evaluation: halted tokens left out of the computation, against all tokens in all steps.
+//! Timing of an adaptive evaluation, which skips halted tokens, and of all tokens at all steps.
 
 use haltbench_sdk::policy::PolicyKind;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::{BenchModel, Spread, Workload, matmul_peak};
 use crate::error::Result;
 use crate::recurrence::{Execution, evaluate, evaluate_at};
 
-/// What was measured.
+/// Result of the measurement.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvalReport {
     /// The sizes.
@@ -18,29 +18,29 @@ pub struct EvalReport {
     pub time: Spread,
     /// Time of a masked dense pass over the same batch.
     pub dense: Spread,
-    /// Threads that computed them.
+    /// Number of threads.
     pub threads: usize,
-    /// Mean of the depths that were drawn, or that the policy chose.
+    /// Mean of the depths, drawn or chosen by the policy.
     pub drawn_mean_depth: f64,
     /// Tokens per second of the compacted pass at the median.
     pub tokens_per_second: f64,
-    /// Operations of the compacted pass, decisions left out.
+    /// Operations of the compacted pass, without decisions.
     pub flops: f64,
     /// Operations of the dense pass.
     pub dense_flops: f64,
-    /// `flops` / `dense_flops`: the share of time that a perfect compaction would take.
+    /// `flops` / `dense_flops`: the share of time under perfect compaction.
     pub ideal_share: f64,
-    /// The share of the dense pass's time that the compacted pass took, medians of alternating repetitions.
+    /// Time of the compacted pass as a share of the dense pass's time, medians of alternating repetitions.
     pub measured_share: f64,
     /// `ideal_share` / `measured_share`: 1 is perfect.
     pub efficiency: f64,
-    /// Mean depth / D, the share that is commonly claimed.
+    /// Mean depth / D, the saving that papers commonly claim.
     pub claimed_share: f64,
     /// Rate of the fastest matrix product in this run, in operations per second.
     pub matmul_peak: f64,
     /// `flops` per second at the median, as a share of `matmul_peak`.
     pub share_of_peak: f64,
-    /// Most memory that this process has held, in bytes, where the system tells.
+    /// Peak memory of this process, in bytes, if the system reports it.
     pub peak_memory_bytes: Option<u64>,
 }
 

@@ -1,8 +1,8 @@
-//! Timings beside the operations that the arithmetic needs: a training step, an evaluation, cached decoding; and of
-//! drawing instances.
+//! Timings of a training step, an evaluation and cached decoding, with the operations that they need, and of drawing
+//! instances.
 //!
-//! Every timing of arithmetic stands beside the rate of a plain matrix product measured in the same run, because machines differ and
-//! a share of that rate can be compared where milliseconds cannot.
+//! Every timing of arithmetic comes with the rate of a plain matrix product from the same run: shares of this rate can
+//! be compared between machines, milliseconds cannot.
 
 pub mod data;
 pub mod decode;

@@ -1,4 +1,4 @@
-//! The model and the batch that timings are taken on.
+//! The model and the batch of the timings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,9 +38,9 @@ pub struct Workload {
     pub vocabulary: usize,
     /// Mean depth of the tokens; all D steps when not given.
     pub mean_depth: Option<f64>,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: String,
-    /// Whether the backward pass computes the core's steps again.
+    /// Whether the backward pass recomputes the core's steps.
     pub recompute: bool,
     /// Seed of weights, tokens and depths.
     pub seed: u64,
@@ -50,7 +50,7 @@ impl Workload {
     /// Depths of `rows` tokens.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a mean depth that there is not.
+    /// [`Error::Usage`] if the mean depth is not between 1 and D.
     pub(super) fn draw(&self, rows: usize) -> Result<Vec<u32>> {
         match self.mean_depth {
             None => Ok(vec![self.depth as u32; rows]),
@@ -74,19 +74,19 @@ pub struct BenchModel {
     pub workload: Workload,
     /// The model; all but the sizes given are the backbone's defaults.
     pub model: Model,
-    /// The same with its weights as constants.
+    /// The model with its weights as constants.
     pub constant: Model,
     /// The batch.
     pub batch: Batch,
-    /// The depth that every row is made to halt at.
+    /// The depth at which each row halts.
     pub depths: Vec<u32>,
 }
 
 impl BenchModel {
-    /// Builds both.
+    /// Builds model and batch.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming the size that does not fit.
+    /// [`Error::Usage`] naming the invalid size.
     pub fn new(workload: Workload, catalogue: &Catalogue, device: &Device) -> Result<Self> {
         let Workload { d_model, d_ff, heads, depth, batch, length, vocabulary, seed, .. } = workload;
         let limits = [
@@ -150,7 +150,7 @@ impl BenchModel {
 }
 
 /// Depths of `rows` tokens, independent of each other, from the paper's prior p(d) ∝ b^-d over 1..=`most` (§3.2.1),
-/// with the base at which its mean is `mean`; a base below 1 makes deep tokens the likelier ones.
+/// with the base at which its mean is `mean`; with a base below 1, deep tokens are more likely.
 fn draw_depths(most: usize, mean: f64, rows: usize, seed: u64) -> Result<Vec<u32>> {
     if !(mean >= 1.0 && mean <= most as f64) {
         return Err(Error::Usage(format!("--mean-depth: expected a number from 1 to --depth {most}, found {mean}")));
@@ -161,7 +161,7 @@ fn draw_depths(most: usize, mean: f64, rows: usize, seed: u64) -> Result<Vec<u32
         weights.into_iter().map(|weight| weight / total).collect::<Vec<f64>>()
     };
     let mean_of = |prior: &[f64]| prior.iter().zip(1..).map(|(mass, depth)| mass * f64::from(depth)).sum::<f64>();
-    // The mean falls as the base grows; at e^±40 nearly all mass is on one depth.
+    // The mean falls as the base rises; at e^±40, nearly all mass is on one depth.
     let (mut low, mut high) = (-40.0, 40.0);
     for _ in 0..100 {
         let middle = (low + high) / 2.0;

@@ -1,4 +1,4 @@
-//! How fast this machine multiplies matrices.
+//! Peak rate of matrix products on this machine.
 
 use std::time::Instant;
 
@@ -7,12 +7,12 @@ use haltbench_sdk::ops::linear;
 
 use crate::error::Result;
 
-/// How long each product of a shape is tried, in seconds.
+/// Seconds for which each product of a shape is repeated.
 const BUDGET: f64 = 0.2;
 
 /// The best rate of a matrix product, candle's or [`linear`]'s, over square matrices and the `shapes` given as (rows,
-/// inner, columns), in floating-point operations per second. Of the two the faster one is nearer to what the machine can
-/// do: only one of them may use its widest registers.
+/// inner, columns), in floating-point operations per second. The faster of the two is closer to the machine's peak,
+/// because only one of them may use its widest registers.
 ///
 /// # Errors
 /// If the device refuses a product.
@@ -30,7 +30,7 @@ pub fn matmul_peak(device: &Device, shapes: &[(usize, usize, usize)]) -> Result<
             let started = Instant::now();
             while started.elapsed().as_secs_f64() < BUDGET {
                 let once = Instant::now();
-                // Reading one number waits for an accelerator.
+                // Reading one number waits until an accelerator has finished.
                 product()?.get(0)?.get(0)?.to_scalar::<f32>()?;
                 best = best.max(flops / once.elapsed().as_secs_f64());
             }

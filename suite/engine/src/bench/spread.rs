@@ -17,12 +17,12 @@ pub struct Spread {
     pub upper_quartile_ms: f64,
     /// The fastest.
     pub fastest_ms: f64,
-    /// How many there were.
+    /// Number of repetitions.
     pub repetitions: usize,
 }
 
 impl Spread {
-    /// Times `work`, after one repetition that is not counted, `repetitions` times.
+    /// Times `work` `repetitions` times, after one warm-up repetition.
     ///
     /// # Errors
     /// What `work` reports.
@@ -37,7 +37,7 @@ impl Spread {
         Ok(Self::from_times(times))
     }
 
-    /// Times two pieces of work in turn, `repetitions` times each, so that what disturbs the machine disturbs both.
+    /// Times two pieces of work alternately, `repetitions` times each, so that other load on the machine affects both.
     ///
     /// # Errors
     /// What `work` reports.
@@ -57,7 +57,7 @@ impl Spread {
         Ok(times.map(Self::from_times))
     }
 
-    /// Quantiles of `times`, of which there must be at least one.
+    /// Quantiles of `times`, which must not be empty.
     fn from_times(mut times: Vec<Duration>) -> Self {
         times.sort();
         let at = |share: f64| {

@@ -17,7 +17,7 @@ use crate::plan::TrainingSettings;
 use crate::recurrence::{Noise, sees_movement, unroll};
 use crate::training::loss;
 
-/// What was measured.
+/// Result of the measurement.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepReport {
     /// The sizes.
@@ -26,14 +26,15 @@ pub struct StepReport {
     /// Time of a step.
     #[serde(flatten)]
     pub time: Spread,
-    /// Threads that computed it.
+    /// Number of threads.
     pub threads: usize,
-    /// Mean of the depths that were drawn.
+    /// Mean of the drawn depths.
     pub drawn_mean_depth: f64,
     /// Tokens per second at the median.
     pub tokens_per_second: f64,
-    /// Operations that exact loss and gradients need: every step's forward for the rows that see a row that has not halted,
-    /// since the gate of a halted row has a gradient, and its backward (twice the forward) for the rows that run.
+    /// Operations needed for the exact loss and gradients. Each step counts a forward pass for all rows that see a
+    /// running row, because gates of halted rows have gradients, and a backward pass (twice the forward) for the
+    /// running rows.
     pub flops: f64,
     /// Operations of D steps, forward and backward, for all rows.
     pub dense_flops: f64,
@@ -41,7 +42,7 @@ pub struct StepReport {
     pub matmul_peak: f64,
     /// `flops` per second at the median, as a share of `matmul_peak`.
     pub share_of_peak: f64,
-    /// Most memory that this process has held, in bytes, where the system tells.
+    /// Peak memory of this process, in bytes, if the system reports it.
     pub peak_memory_bytes: Option<u64>,
 }
 
@@ -52,7 +53,8 @@ fn settings() -> TrainingSettings {
 /// Times `repetitions` training steps.
 ///
 /// # Errors
-/// If a step fails, the policy cannot be trained on a batch alone, or it decides depths itself where a mean was asked for.
+/// If a step fails, the policy cannot be trained on a batch alone, or a mean depth was given and the policy decides
+/// depths itself.
 pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
     let model = &bench.model;
     let mut optimiser = AdamW::new(&model.variables, &settings(), Trains::All)?;
@@ -63,7 +65,7 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
         optimiser.step(&loss.total.backward()?)?;
         Ok(model.device.synchronize()?)
     })?;
-    // Before the matrix products, whose operands would count.
+    // Measured before the matrix products, whose operands would count.
     let peak_memory_bytes = crate::memory::peak_memory();
     let (flops, dense_flops) = operations(bench, &record);
     let peak = matmul_peak(&model.device, &[bench.product()])?;
@@ -83,7 +85,7 @@ pub fn measure(bench: &BenchModel, repetitions: usize) -> Result<StepReport> {
     })
 }
 
-/// Which depths a step with this noise has.
+/// The depths of a step with this noise.
 fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
     let (model, policy) = (&bench.model, &bench.workload.policy);
     let declaration = &model.declaration;
@@ -101,18 +103,18 @@ fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
         )));
     }
     let mut record = unroll(model, &bench.batch, noise, None)?.record;
-    // Or it would keep what the forward pass keeps.
+    // Otherwise it would hold on to what the forward pass keeps.
     record.log_distribution = record.log_distribution.map(|log_q| log_q.detach());
     if bench.workload.mean_depth.is_some() && record.depths != bench.depths {
         return Err(Error::Usage(format!(
-            "--mean-depth: expected a policy that gives scores or hazards, such as anira-e and anira-o; {policy} decides \
+            "--mean-depth: expected a policy that gives logits or hazards, such as anira-e and anira-o; {policy} decides \
              depths itself"
         )));
     }
     Ok(record)
 }
 
-/// Operations of a step: (those that are needed, those of all rows in all steps).
+/// Operations of a step: (needed ones, all rows at all steps).
 fn operations(bench: &BenchModel, record: &HaltingRecord) -> (f64, f64) {
     let (model, layout) = (&bench.model, &bench.batch.layout);
     let cost = model.backbone.cost();
@@ -127,7 +129,7 @@ fn operations(bench: &BenchModel, record: &HaltingRecord) -> (f64, f64) {
     };
     let decision = model.policy.decision_flops(model.backbone.dimensions().d_model) * (rows * decisions) as f64;
     let around = forward(cost.prelude, &all) + forward(cost.coda, &all) + forward(cost.readout, &all) + decision;
-    // Only a gate with a gradient asks for the candidate of a row that has halted.
+    // Candidates of halted rows are needed only for gates with gradients.
     let is_gated = record.log_distribution.is_some();
     let core: f64 = (1..=model.max_depth as u32)
         .map(|step| {
@@ -141,7 +143,7 @@ fn operations(bench: &BenchModel, record: &HaltingRecord) -> (f64, f64) {
     (3.0 * around + core, 3.0 * (around + model.max_depth as f64 * forward(cost.step, &all)))
 }
 
-/// Noise under which the rows halt at the depths of `bench`, made of `noise` where that says nothing else.
+/// `noise`, changed so that the rows halt at the depths of `bench`.
 fn steered(bench: &BenchModel, noise: Vec<f64>) -> Result<Vec<f64>> {
     let record = record(bench, &Noise::Forced(bench.depths.clone()))?;
     let Some(log_q) = record.log_distribution.filter(|_| bench.workload.mean_depth.is_some()) else { return Ok(noise) };
@@ -149,7 +151,7 @@ fn steered(bench: &BenchModel, noise: Vec<f64>) -> Result<Vec<f64>> {
     let log_q = log_q.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_vec2::<f64>()?;
     let rows = log_q.iter().zip(&bench.depths).map(|(log_q, depth)| (log_q, *depth as usize - 1));
     if bench.model.policy.kind() == PolicyKind::Online {
-        // Halfway between what has accumulated before the depth and at it.
+        // Halfway between the cumulative probabilities before and at the depth.
         let middle = |(log_q, depth): (&Vec<f64>, usize)| {
             let mass = |steps: usize| log_q[..steps].iter().map(|log| log.exp()).sum::<f64>();
             if depth + 1 == most {
@@ -165,15 +167,15 @@ fn steered(bench: &BenchModel, noise: Vec<f64>) -> Result<Vec<f64>> {
         let noisy = |noise: &[f64], step: usize| log_q[step] + noise[step];
         let best = (0..most).map(|step| noisy(noise, step)).fold(f64::MIN, f64::max);
         if noisy(noise, depth) < best {
-            // Above the others by a little, so that the soft gates stay soft.
+            // Only slightly above the others, so that the soft gates stay soft.
             noise[depth] = best - log_q[depth] + 0.5;
         }
     }
     Ok(steered)
 }
 
-/// Writes one step's weights, inputs, random numbers, losses and gradients, for another implementation to check, as
-/// `bench.safetensors` and `bench.json` in `folder`. With a mean depth, the random numbers are such that they lead to it.
+/// Writes one step's weights, inputs, random numbers, losses and gradients to `bench.safetensors` and `bench.json` in
+/// `folder`, for another implementation to compare with. With a mean depth, the random numbers lead to this depth.
 ///
 /// # Errors
 /// If the step fails, the policy cannot be made to halt at given depths, or a file cannot be written.
@@ -189,14 +191,12 @@ pub fn dump(bench: &BenchModel, folder: &Path) -> Result<()> {
         kind => return Err(Error::Usage(format!("--dump: expected an early or online policy, found {}", kind.name()))),
     };
     let noise = steered(bench, noise)?;
-    // Rounded first, so that both sides read the same numbers.
+    // Rounded first, so that both implementations read the same numbers.
     let noise: Vec<f32> = noise.into_iter().map(|value| value as f32).collect();
     let given = Noise::Given(noise.iter().map(|value| f64::from(*value)).collect());
     let loss = loss(model, &bench.batch, &given, None)?;
     if workload.mean_depth.is_some() && loss.depths != bench.depths {
-        return Err(Error::Usage(
-            "--dump: no random numbers were found that lead to the depths of --mean-depth".to_owned(),
-        ));
+        return Err(Error::Usage("--dump: found no random numbers that lead to the depths of --mean-depth".to_owned()));
     }
     let gradients = loss.total.backward()?;
     let mut tensors = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// The token with the largest logit; of several the first.
+    /// The token with the largest logit, the first of equal ones.
     Greedy,
     /// A token drawn at temperature 1. Every draw is keyed by the sequence and the position, never by the batch.
     Sampled {
@@ -27,7 +27,8 @@ pub struct Chosen {
 }
 
 impl Choice {
-    /// Chooses from each row of `logits`, which are those of the token at `position` of the sequence `identity`.
+    /// Chooses from each row of `logits`; `tokens` holds the sequence id and the position of the token that each row
+    /// predicts.
     ///
     /// # Errors
     /// If a logit is not a number.
@@ -54,7 +55,7 @@ impl Choice {
     }
 }
 
-/// The place at which the running sum of `masses` first exceeds `rest`.
+/// The index at which the running sum of `masses` first exceeds `rest`.
 fn drawn(masses: &[f64], mut rest: f64) -> usize {
     for (place, mass) in masses.iter().enumerate() {
         rest -= mass;
@@ -62,7 +63,7 @@ fn drawn(masses: &[f64], mut rest: f64) -> usize {
             return place;
         }
     }
-    // Rounding alone leads here: the last token that can be drawn.
+    // Reached only through rounding: take the last token with mass.
     masses.iter().rposition(|mass| *mass > 0.0).unwrap_or(0)
 }
 

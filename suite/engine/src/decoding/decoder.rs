@@ -17,14 +17,14 @@ use crate::model::Model;
 use crate::recurrence::drive::{Outcome, drive};
 use crate::recurrence::judge::Judge;
 
-/// Says after how many steps the token at a position of a sequence halts, whatever the policy says.
+/// Depth of the token at a position of a sequence; replaces the policy's decision.
 pub type ForcedDepths<'a> = &'a (dyn Fn(u64, usize) -> u32 + Sync);
 
 /// A batch of sequences that grow token by token.
 pub struct Decoder<'a> {
     model: &'a Model,
     forced: Option<ForcedDepths<'a>>,
-    /// Lasting name and number of tokens of each sequence.
+    /// Id and number of tokens of each sequence.
     sequences: Vec<(u64, usize)>,
     prelude: KeyValueCache,
     core: KeyValues,
@@ -36,7 +36,7 @@ pub struct Decoder<'a> {
     memory: CacheMemory,
 }
 
-/// What became of new tokens.
+/// Result of processing new tokens.
 pub struct Advanced {
     /// Logits after the last new token of each sequence, `[sequences, vocabulary]`.
     pub logits: Tensor,
@@ -45,10 +45,10 @@ pub struct Advanced {
 }
 
 impl<'a> Decoder<'a> {
-    /// A decoder of empty sequences with these lasting names.
+    /// A decoder of empty sequences with these ids.
     ///
     /// # Errors
-    /// If what the model's tokens depend on has no cached form.
+    /// If the model cannot be decoded with a cache.
     pub fn new(model: &'a Model, identities: &[u64]) -> Result<Self> {
         refuse(model)?;
         let (mode, count) = (model.halted_keys_values, identities.len());
@@ -67,7 +67,8 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// Halts tokens at these depths, whatever the policy answers when it is asked: what decoding costs at given depths.
+    /// Halts tokens at these depths. The policy is still asked, but its answers are ignored: this measures decoding at
+    /// given depths.
     #[must_use]
     pub fn forced(mut self, depths: ForcedDepths<'a>) -> Self {
         self.forced = Some(depths);
@@ -123,7 +124,7 @@ impl<'a> Decoder<'a> {
         Ok(Advanced { logits, depths: (0..layout.sequences()).map(of_sequence).collect() })
     }
 
-    /// Keeps the sequences where `kept` is true, in their order. The others leave the batch and their memory is free.
+    /// Keeps the sequences where `kept` is true, in their order. The others leave the batch, and their memory is freed.
     ///
     /// # Errors
     /// If there are not as many flags as sequences or a tensor operation fails.
@@ -133,7 +134,7 @@ impl<'a> Decoder<'a> {
             return Err(Error::Usage(message));
         }
         if let Some(unsettled) = &mut self.unsettled {
-            // Nobody will look at a sequence that leaves.
+            // No token will attend to a sequence that leaves.
             unsettled.keep(kept);
         }
         self.settle()?;
@@ -152,12 +153,12 @@ impl<'a> Decoder<'a> {
         &self.ledger
     }
 
-    /// What the caches have held.
+    /// Memory held by the caches.
     pub fn memory(&self) -> &CacheMemory {
         &self.memory
     }
 
-    /// Projects keys and values from the frozen states of the last round, which its own tokens had no use for any more.
+    /// Projects keys and values from frozen states of the last round that no token of that round needed.
     fn settle(&mut self) -> Result<()> {
         if let Some(unsettled) = self.unsettled.take() {
             unsettled.settle(self.model, &mut self.core, &mut self.ledger)?;
@@ -177,7 +178,7 @@ impl<'a> Decoder<'a> {
 
 /// Whether a model can be decoded with a cache.
 pub fn has_cached_form(model: &Model) -> bool {
-    // Whoever refuses a model says so before there is a sequence.
+    // A model is refused before the first sequence.
     Decoder::new(model, &[]).is_ok()
 }
 
@@ -187,16 +188,14 @@ fn refuse(model: &Model) -> Result<()> {
     if let Some(backbone) = model.backbone_declaration.filter(|declaration| !declaration.causal) {
         let name = backbone.name;
         return Err(Error::Usage(format!(
-            "decoding: expected a causal backbone, found {name}: what it makes of a token depends on tokens to come"
+            "decoding: expected a causal backbone, found {name}: its states depend on later tokens"
         )));
     }
     if model.declaration.uses_labels {
-        return Err(Error::Usage(format!("decoding: policy {name} reads labels, which tokens to come do not have")));
+        return Err(Error::Usage(format!("decoding: policy {name} reads labels, and generated tokens have none")));
     }
     if !model.is_causal {
-        return Err(Error::Usage(format!(
-            "decoding: policy {name} is not causal: its depths depend on tokens to come"
-        )));
+        return Err(Error::Usage(format!("decoding: policy {name} is not causal: its depths depend on later tokens")));
     }
     if model.policy.kind() == PolicyKind::Select && model.halted_keys_values != HaltedKeysValues::Skip {
         let found = model.halted_keys_values.name();

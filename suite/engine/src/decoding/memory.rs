@@ -1,4 +1,4 @@
-//! What caches hold, beside what they would hold if every token kept keys and values of all D steps.
+//! Memory held by caches, compared with caches of keys and values of all D steps.
 
 use haltbench_sdk::cache::KeyValueCache;
 use serde::Serialize;
@@ -6,16 +6,17 @@ use serde::Serialize;
 /// Bytes of keys and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct CacheMemory {
-    /// The most that entries have held at once.
+    /// Peak memory of entries in use.
     pub held_bytes: usize,
-    /// What the same tokens would have held with an entry for every step.
+    /// Memory of the same tokens with an entry for every step.
     pub dense_bytes: usize,
-    /// What was allocated for entries, used or not.
+    /// Memory allocated for entries, used or not.
     pub allocated_bytes: usize,
 }
 
 impl CacheMemory {
-    /// Looks at the caches of all parts, each with the times that it is applied, while they hold `tokens` tokens.
+    /// Updates the peak from the caches of all parts, given with the number of times each part is applied, while they
+    /// hold `tokens` tokens.
     pub(super) fn observe(&mut self, tokens: usize, parts: &[(&KeyValueCache, usize)]) {
         let sum = |of: &dyn Fn(&KeyValueCache) -> usize| parts.iter().map(|(cache, _)| of(cache)).sum::<usize>();
         let held = sum(&|cache| cache.used() * cache.entry_bytes());

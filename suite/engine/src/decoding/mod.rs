@@ -1,8 +1,8 @@
-//! Cached decoding: appends tokens to prompts, with a memory of keys and values that respects halting.
+//! Cached decoding: appends tokens to prompts, with a key-value cache that supports halting.
 //!
-//! A new token passes the prelude, as many steps of the core as its policy says, and the coda. At step d it sees what the
-//! earlier tokens of its sequence have at step d. Sequences of different lengths share a batch and leave it when they
-//! are finished.
+//! A new token passes through the prelude, as many core steps as the policy decides, and the coda. At step d it attends
+//! to the keys and values of earlier tokens at step d. Sequences of different lengths share a batch and leave it when
+//! they are finished.
 
 mod choice;
 mod decoder;
@@ -17,10 +17,10 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::Model;
 
-/// A sequence to go on with.
+/// A sequence to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// Its lasting name: random draws are keyed by it.
+    /// Id of the sequence, the same in every run: random draws are keyed by it.
     pub identity: u64,
     /// Its tokens, at least one.
     pub tokens: Vec<u32>,
@@ -29,7 +29,7 @@ pub struct Prompt {
 /// When a sequence is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Until {
-    /// The token that ends a sequence, if there is one; it is the last of what was decoded.
+    /// The token that ends a sequence, if any; the decoded tokens include it.
     pub end: Option<u32>,
     /// The most new tokens, at least 1.
     pub most: usize,
@@ -42,32 +42,32 @@ pub struct Decoded {
     pub tokens: Vec<u32>,
     /// The probability of each.
     pub probabilities: Vec<f64>,
-    /// Steps that every token took, the prompt's first. The last new token was never read and took none.
+    /// Steps of every token that was read: the prompt, then the new tokens except the last, which is never read.
     pub depths: Vec<u32>,
 }
 
-/// What decoding found.
+/// Result of decoding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoding {
     /// What was appended to each prompt, in their order.
     pub sequences: Vec<Decoded>,
-    /// What it cost.
+    /// Its cost.
     pub ledger: Ledger,
-    /// What the caches held.
+    /// Memory held by the caches.
     pub memory: CacheMemory,
 }
 
 /// Appends tokens to `prompts` as one batch.
 ///
 /// # Errors
-/// If a prompt is empty or has a token that there is not, if the model has no cached form, if a tensor operation fails
-/// or the policy breaks its contract.
+/// If a prompt is empty or has a token outside the vocabulary, the model cannot be decoded with a cache, a tensor
+/// operation fails, or the policy breaks its contract.
 pub fn decode(model: &Model, prompts: &[Prompt], until: &Until, choice: Choice) -> Result<Decoding> {
     let identities: Vec<u64> = prompts.iter().map(|prompt| prompt.identity).collect();
     decode_with(Decoder::new(model, &identities)?, model.backbone.dimensions().vocabulary, prompts, until, choice)
 }
 
-/// The same with every token halting at the depth that `depths` gives for its sequence and position.
+/// [`decode`] with every token halting at the depth that `depths` returns for its sequence and position.
 ///
 /// # Errors
 /// Like [`decode`].

@@ -16,18 +16,18 @@ use crate::model::Model;
 use crate::recurrence::pass::{Pass, Shown, Step};
 use crate::recurrence::{Moving, Readouts, with_logits};
 
-/// One round.
+/// One round: new tokens of every sequence, processed together.
 pub(super) struct Round<'a> {
     model: &'a Model,
     layout: Arc<TokenLayout>,
-    /// What every step is given again, of all rows.
+    /// Input of every step, for all rows.
     input: Option<Tensor>,
     key_values: &'a mut KeyValues,
     coda: &'a mut KeyValueCache,
     ledger: &'a mut Ledger,
     /// Rows whose frozen state has been projected.
     frozen: Vec<bool>,
-    /// After how many steps each row's state was last read out.
+    /// Number of steps after which each row's state was last read out.
     read: Vec<Option<u32>>,
     /// Steps that each row has taken.
     depths: Vec<u32>,
@@ -35,7 +35,7 @@ pub(super) struct Round<'a> {
     readouts: Readouts,
 }
 
-/// Tokens that have halted and whose frozen state is still to be projected for the tokens after them.
+/// Halted tokens whose frozen state must still be projected, for later tokens to attend to.
 pub(super) struct Unsettled {
     layout: Arc<TokenLayout>,
     /// Rows with their depths, ascending.
@@ -74,12 +74,13 @@ impl<'a> Round<'a> {
         self.read.iter().any(Option::is_some)
     }
 
-    /// Reads `rows` out of what rows came to, `output` `[rows, d_model]`, but for those that the policy has read there already.
-    /// An output that `mixes` states is none of those that were read.
+    /// Final logits of `rows`, `[rows.len(), vocabulary]`, from `output` `[rows, d_model]`. Reuses logits that the
+    /// policy has already read from the same states. If `mixes`, the output is a mixture of states and needs a read-out
+    /// of its own.
     pub fn finish(&mut self, output: &Tensor, mixes: bool, rows: &RowSet) -> Result<Tensor> {
         let (model, layout) = (self.model, self.layout.clone());
         let (read, depths) = (&self.read, &self.depths);
-        // A state that was read out after the last step that its token took has its entry already.
+        // A state that was read out after its token's last step already has its entry.
         let is_new = |row: usize| mixes || read[row] != Some(depths[row]);
         let first = |row: usize| is_new(row).then(|| depths[row] as usize + 1);
         let has_new = (0..layout.rows()).any(is_new);
@@ -97,17 +98,17 @@ impl<'a> Round<'a> {
         Ok(logits)
     }
 
-    /// Depths that are legal.
+    /// `depths` if they are valid.
     pub fn checked(&self, depths: Vec<u32>) -> Result<Vec<u32>> {
         crate::recurrence::checked_depths(self.model, depths, self.layout.rows())
     }
 
-    /// What is left to project once all rows have halted.
+    /// Rows that are still to be projected once all rows have halted.
     pub fn unsettled(self, states: &Tensor) -> Option<Unsettled> {
         if self.model.halted_keys_values != HaltedKeysValues::FreezeState {
             return None;
         }
-        // A token that has taken all D steps has an entry for each of them.
+        // A token that has taken all D steps already has an entry for every step.
         let most = self.model.max_depth as u32;
         let open = (0..).zip(&self.depths).filter(|(row, depth)| **depth < most && !self.frozen[*row]);
         let rows: Vec<(u32, u32)> = open.map(|(row, depth)| (row as u32, *depth)).collect();
@@ -124,8 +125,8 @@ impl<'a> Pass<'a> for Round<'a> {
         &self.layout
     }
 
-    /// A frozen state is projected now only if a token of this round can still see it; the others are projected together
-    /// when the round is over.
+    /// Projects a frozen state now only if a token of this round can still see it; the others are projected together
+    /// after the round.
     fn step(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
         let takes = step.takes;
         if takes.is_empty() {
@@ -167,12 +168,13 @@ impl<'a> Pass<'a> for Round<'a> {
             let mut coda = coda.borrow_mut();
             coda.begin_where(shown.step + 1, &layout, first);
             if coda.seen(&layout, shown.rows).is_err() {
-                let message = format!("reads logits after {} steps that it did not read of earlier tokens", shown.step);
+                let message =
+                    format!("reads logits after {} steps, but did not read them for earlier tokens", shown.step);
                 return Err(haltbench_sdk::Error::contract("policy", message));
             }
             let logits = model.backbone.coda(shown.all, &layout, shown.rows, Some(&mut **coda))?;
             if coda.layers() > 1 {
-                // What an upper layer offers of a halted token still changes with the tokens before it.
+                // In an upper layer, a halted token's keys and values still change with the tokens before it.
                 let expected = "at most one layer under a policy that reads logits before a token has halted";
                 return Err(haltbench_sdk::Error::invalid("coda of a decoder", expected, coda.layers()));
             }
@@ -180,7 +182,7 @@ impl<'a> Pass<'a> for Round<'a> {
         };
         let answered = with_logits(model, &layout, Phase::Evaluation, shown, None, &read_out, ask)?;
         if let Some(logits) = answered.logits {
-            // All rows now have an entry for the state that they are in.
+            // Every row now has an entry for its present state.
             self.read = self.depths.iter().copied().map(Some).collect();
             self.ledger.read_out(model, &layout, shown.rows);
             self.readouts.push(shown.step, shown.rows, logits);
@@ -194,12 +196,12 @@ impl<'a> Pass<'a> for Round<'a> {
 }
 
 impl Unsettled {
-    /// Forgets the rows of sequences that are not kept.
+    /// Drops the rows of sequences that are not kept.
     pub fn keep(&mut self, kept: &[bool]) {
         self.rows.retain(|(row, _)| kept[self.layout.sequence(*row as usize)]);
     }
 
-    /// Projects what is left: a step that computes no row.
+    /// Projects the remaining rows, in a step that computes no row.
     pub fn settle(self, model: &Model, key_values: &mut KeyValues, ledger: &mut Ledger) -> Result<()> {
         if self.rows.is_empty() {
             return Ok(());

@@ -46,8 +46,8 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
     rows
 }
 
-/// Spearman's correlation of depth with each complexity over the tokens of strings that the model drew: of each of the four
-/// depths that a token has.
+/// Spearman's correlation of each of a token's four depths with each complexity, over the tokens of strings that the
+/// model drew.
 pub fn alignment_of_generated<'a>(table: &TokenTable, complexities: impl Iterator<Item = &'a str>) -> Vec<MetricRow> {
     let filter = Filter { split: Some(Split::InRange), ..Filter::default() };
     let tables = std::slice::from_ref(table);

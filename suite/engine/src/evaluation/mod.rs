@@ -23,13 +23,13 @@ use crate::store::TokenRecord;
 
 pub use self::measures::{alignment_of_generated, measure};
 
-/// What an evaluation reads from.
+/// Inputs of an evaluation.
 pub struct Evaluator<'a> {
     /// The task.
     pub task: &'a dyn Task,
     /// All instances.
     pub instances: &'a [EvaluationInstance],
-    /// Place of the headline complexity.
+    /// Index of the headline complexity.
     pub headline: usize,
     /// Range of the headline complexity at training sizes, for oracles.
     pub range: (f32, f32),
@@ -37,19 +37,19 @@ pub struct Evaluator<'a> {
     pub batch: usize,
 }
 
-/// What an evaluation found.
+/// Results of an evaluation.
 #[derive(Default)]
 pub struct Findings {
     /// Every token.
     pub tokens: Vec<TokenRecord>,
-    /// What it cost.
+    /// Its cost.
     pub ledger: Ledger,
-    /// What the model expected at every target of sizes seen in training, of tasks that are languages.
+    /// For tasks that are languages: the model's predicted distributions at every target of sizes seen in training.
     pub strings: Vec<PredictedString>,
 }
 
 impl Evaluator<'_> {
-    /// The batches: instances in the order of their sizes, so that sequences of one batch are alike.
+    /// The batches: instances ordered by size, so that sequences in a batch have similar lengths.
     fn chunks(&self) -> impl Iterator<Item = &[EvaluationInstance]> {
         self.instances.chunks(self.batch)
     }

@@ -26,7 +26,7 @@ pub fn record(
         let problem = instance.problem_id();
         for row in rows.clone() {
             let target = batch.target_index[row] as usize;
-            // The row that reads the target, unless it is the last token, from which nothing is predicted.
+            // The row that reads the target. There is none for a last token from which nothing is predicted.
             let own = Some(rows.start + target).filter(|own| rows.contains(own));
             let TokenSize { size, standing } = task.token_size(entry.size, instance, target);
             let answer = answers[row].filter(|_| instance.is_graded(target));

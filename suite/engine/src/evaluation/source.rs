@@ -1,4 +1,4 @@
-//! The depths that a model gives to instances, as policies with a source read them.
+//! Depths of a finished cell, as policies with a source read them.
 
 use haltbench_sdk::policy::SourceToken;
 
@@ -8,7 +8,7 @@ use crate::model::Model;
 use crate::recurrence::{Execution, evaluate};
 
 impl Evaluator<'_> {
-    /// Every token with the depth that `model` gives it.
+    /// All tokens, with the depths that `model` gives them.
     ///
     /// # Errors
     /// If a pass fails.

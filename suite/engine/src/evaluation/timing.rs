@@ -1,5 +1,5 @@
-//! What skipping halted tokens saves, by the clock: the policy's pass against a fixed depth of D without decisions, on the
-//! same weights and batches, in turn.
+//! Measured speed-up from skipping halted tokens: the policy's pass and a pass at fixed depth D without decisions,
+//! alternating on the same weights and batches.
 
 use std::time::Instant;
 
@@ -13,13 +13,13 @@ use crate::monitor::{Monitor, Stage};
 use crate::recurrence::{Execution, evaluate, evaluate_at};
 use crate::store::Speed;
 
-/// Batches that are timed, and how often each way.
+/// Number of timed batches, and of repetitions of each pass.
 const BATCHES: usize = 6;
 const REPETITIONS: usize = 9;
 
 impl Evaluator<'_> {
-    /// Times batches of sizes trained on, each batch both ways in turn, so that other work on the machine falls on both;
-    /// nothing if there are none. The first pass of each is not counted.
+    /// Times batches of training sizes, alternating between both passes, so that other load on the machine affects
+    /// both. The first pass of each is not counted. `None` if there are no such batches.
     ///
     /// # Errors
     /// If a pass fails, or [`Error::Interrupted`].
@@ -36,7 +36,7 @@ impl Evaluator<'_> {
         }
         let dense: Vec<Vec<u32>> =
             batches.iter().map(|(batch, _)| vec![model.max_depth as u32; batch.rows()]).collect();
-        // Seconds of batch `place`, by the policy or at D steps.
+        // Seconds of batch `place`, with the policy or at D steps.
         let seconds = |place: usize, is_policy: bool| -> Result<f64> {
             let (batch, privileged) = &batches[place];
             let started = Instant::now();
@@ -57,7 +57,7 @@ impl Evaluator<'_> {
         for repetition in 0..REPETITIONS {
             let mut pair = [0.0; 2];
             for place in 0..batches.len() {
-                // Each way goes first as often as the other.
+                // Each pass goes first equally often.
                 let policy_first = (repetition + place) % 2 == 0;
                 for is_policy in [policy_first, !policy_first] {
                     pair[usize::from(!is_policy)] += seconds(place, is_policy)?;

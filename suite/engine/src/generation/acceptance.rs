@@ -1,5 +1,5 @@
-//! Answers that a model writes itself, for tasks whose questions have several right ones: comparing tokens with the one that
-//! an instance holds would count the others as wrong.
+//! Answers that the model generates, for tasks whose questions have several right answers: comparing tokens with the
+//! instance's own answer would count all other right answers as wrong.
 
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::task::Task;
@@ -14,8 +14,8 @@ use crate::store::MetricRow;
 /// Name of the measure.
 const NAME: &str = "generated_accepted";
 
-/// The share of instances whose question the model answers, token by token and always the likeliest, with what the task's
-/// checker accepts; `batch` questions at a time. Nothing for tasks with one right answer.
+/// Share of questions for which the task's checker accepts the model's greedily generated answer, `batch` questions at
+/// a time. `None` for tasks with one right answer.
 ///
 /// # Errors
 /// If a pass fails, or [`Error::Interrupted`](crate::Error::Interrupted).
@@ -55,8 +55,8 @@ pub fn measure(
     Ok(splits.map(row).collect())
 }
 
-/// What the model writes after each question, the end of the sequence left out; `None` where it does not end within twice
-/// the length of the instance's own answer and question.
+/// The generated answer to each question, without the end token; `None` if it does not end within twice the length of
+/// the instance's question and answer.
 fn answers(
     model: &Model,
     chunk: &[EvaluationInstance],
@@ -83,7 +83,7 @@ fn answers(
     Ok(answers)
 }
 
-/// The token with the largest probability, the first of several.
+/// The token with the largest probability, the first of equal ones.
 fn likeliest(distribution: &[f64]) -> u32 {
     let largest = distribution.iter().copied().fold(f64::MIN, f64::max);
     distribution.iter().position(|probability| *probability == largest).unwrap_or(0) as u32

@@ -1,6 +1,6 @@
-//! Evaluation by generation. Of tasks that are languages: strings that the model draws at temperature 1, and its
-//! distributions along the strings of the evaluation. The task judges both. Of tasks with several right answers: those that
-//! the model writes itself.
+//! Evaluation by generation. For tasks that are languages, the task judges strings that the model draws at temperature
+//! 1, and the model's distributions along the strings of the evaluation. For tasks with several right answers, the
+//! checker judges answers that the model generates.
 
 pub mod acceptance;
 mod reading;
@@ -19,8 +19,8 @@ use crate::estimate::{self, Bounds};
 use crate::model::Model;
 use crate::store::MetricRow;
 
-/// What a task that is a language says about what the model expected along `strings` of the language, and about `count`
-/// strings that it draws under `seed`; and those strings.
+/// For a task that is a language: measures of the model's distributions along `strings`, measures of `count` strings
+/// that it draws under `seed`, and the drawn strings.
 ///
 /// # Errors
 /// If a pass fails or the task refuses what the model gives, or [`Error::Interrupted`](crate::Error::Interrupted).
@@ -46,8 +46,8 @@ pub fn measure(
     Ok((all, drawn))
 }
 
-/// Why a model cannot write anything itself, if it cannot: its depths depend on tokens that are yet to be drawn, or on what
-/// only instances of the task come with.
+/// Why a model cannot generate, if it cannot: its depths depend on later tokens, or on data that only instances of the
+/// task have.
 fn refusal(model: &Model) -> Option<&'static str> {
     let declaration = model.declaration;
     if !model.is_causal {
@@ -61,8 +61,8 @@ fn refusal(model: &Model) -> Option<&'static str> {
     }
 }
 
-/// Strings that were drawn as instances with the complexities that the task can tell of any string, for the depths that
-/// the model spends on them. All tokens after the prompt are under the loss.
+/// Drawn strings as instances, with the complexities that the task computes for any string, so that their depths can be
+/// measured. All tokens after the prompt are under the loss.
 pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<EvaluationInstance> {
     let Some(generation) = task.generation() else { return Vec::new() };
     let prompt = generation.prompt();
@@ -85,8 +85,8 @@ pub fn as_instances(task: &dyn Task, strings: &[PredictedString]) -> Vec<Evaluat
     (0..).zip(strings).map(entry).collect()
 }
 
-/// Draws `count` strings; string number n has a random stream of its own under `seed`. `interrupted` tells the signal
-/// that asks to stop, if one does.
+/// Draws `count` strings; each has a random stream of its own under `seed`. `interrupted` returns the signal that asks
+/// to stop, if any.
 ///
 /// # Errors
 /// If a pass fails, or [`Error::Interrupted`](crate::Error::Interrupted).
@@ -105,13 +105,13 @@ pub fn generate(
         let string = &mut strings[number];
         string.tokens.push(token);
         string.distributions.push(distribution);
-        // One token more than the longest string has shows that a string is too long.
+        // One token more than the longest string, to detect a string that is too long.
         (token != generation.end() && string.tokens.len() <= generation.longest()).then_some(token)
     })?;
     Ok(strings)
 }
 
-/// The distributions that logits `[rows, vocabulary]` stand for, in double precision.
+/// Softmax of logits `[rows, vocabulary]` in double precision.
 ///
 /// # Errors
 /// If a tensor operation fails.
@@ -128,7 +128,7 @@ fn draw(distribution: &[f64], stream: &mut Stream) -> u32 {
         left -= **probability;
         left < 0.0
     });
-    // Rounding may leave a little at the end.
+    // Rounding may leave a remainder at the end.
     reached.or(possible().next_back()).map_or(0, |(token, _)| token as u32)
 }
 

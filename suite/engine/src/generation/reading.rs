@@ -1,4 +1,4 @@
-//! A model that reads strings token by token and says what it expects next.
+//! A model that reads strings token by token and predicts the next token.
 
 use std::sync::Arc;
 
@@ -12,16 +12,17 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::recurrence::{Execution, evaluate};
 
-/// Strings on their way.
+/// Strings in progress.
 enum Reading<'a> {
-    /// With keys and values of what was read in a cache.
+    /// With a key-value cache.
     Cached(Box<Decoder<'a>>),
-    /// Every string anew for every token, by policies that have no cached form: each with its lasting name.
+    /// Without a cache: every string is read again for every token. Each string comes with its id. For models that
+    /// cannot be decoded with a cache.
     Anew(&'a Model, Vec<(u64, Vec<u32>)>),
 }
 
 impl<'a> Reading<'a> {
-    /// Empty strings with these lasting names.
+    /// Empty strings with these ids.
     ///
     /// # Errors
     /// If there is no cache for them.
@@ -32,7 +33,7 @@ impl<'a> Reading<'a> {
         Ok(Self::Anew(model, identities.iter().map(|identity| (*identity, Vec::new())).collect()))
     }
 
-    /// Appends tokens to every string, at least one to each: the distributions of the token that follows.
+    /// Appends tokens to every string, at least one to each, and returns the distributions of the next token.
     ///
     /// # Errors
     /// If a pass fails.
@@ -65,9 +66,9 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Lets strings grow, each with a lasting name and the tokens that it starts with, until none goes on. `next` is told the
-/// place of a string and the distribution of the token that follows, and gives the token that the string goes on with, if it
-/// does. `interrupted` tells the signal that asks to stop, if one does.
+/// Extends strings, given as ids with their first tokens, until all have ended. `next` gets the index of a string and
+/// the distribution of its next token, and returns that token, or `None` to end the string. `interrupted` returns the
+/// signal that asks to stop, if any.
 ///
 /// # Errors
 /// If a pass fails, or [`Error::Interrupted`].

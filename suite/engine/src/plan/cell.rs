@@ -24,7 +24,7 @@ pub struct CellPlan {
     pub schema: u32,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: String,
     /// The cell whose depths the policy reads.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ impl CellPlan {
         toml::to_string(self).map_err(|error| Error::Usage(format!("plan: {error}")))
     }
 
-    /// What the evaluation is made with, over `vocabulary` tokens.
+    /// Parts that the evaluated model is built from, over `vocabulary` tokens.
     ///
     /// # Errors
     /// If a name is unknown.

@@ -1,4 +1,4 @@
-//! What every plan is made of: implementations with their parameters, and the identifier of its text.
+//! Shared by all plans: implementations with their parameters, and the identifier of a plan's text.
 
 use haltbench_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};

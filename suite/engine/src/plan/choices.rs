@@ -1,4 +1,4 @@
-//! The entries of a suite file with their parameters: a list of values stands for one choice each.
+//! The entries of a suite file with their parameters: a list of values expands to one choice for each value.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use super::choice::Choice;
 use super::suite::Named;
 use crate::error::{Error, Result};
 
-/// Most settings of a policy's knobs: the same for all policies, so that none is chosen out of more than the others.
+/// Most settings of a policy's knobs. The limit is the same for all policies, because the best of more settings is
+/// better by chance alone.
 pub const MOST_SETTINGS: usize = 11;
 
 /// One choice out of an entry's lists.
@@ -17,9 +18,9 @@ pub(super) struct Expanded<'a> {
     pub entry: &'a Named,
     /// The implementation with its parameters.
     pub choice: Choice,
-    /// Values out of lists as `name=value`, in the order of the names.
+    /// Values taken from lists, as `name=value`, in the order of the names.
     pub words: Vec<String>,
-    /// Those of parameters that are no knobs.
+    /// Those `words` whose parameters are not knobs.
     pub family_words: Vec<String>,
 }
 
@@ -58,14 +59,15 @@ pub(super) fn expand<'a>(
     Ok(all)
 }
 
-/// Whether a list of the parameter's values is a sweep, out of which one is chosen: a knob that moves depths one way.
+/// Whether a list of the parameter's values is a sweep, from which one value is chosen: true for a knob that changes
+/// depths in one direction.
 pub(super) fn is_swept(spec: &ParameterSpec) -> bool {
     matches!(spec.effect, Effect::Knob(Trend::Deeper | Trend::Shallower))
 }
 
 type Partial = (Vec<String>, Vec<String>, BTreeMap<String, Value>);
 
-/// Every partial choice with every value of one more parameter.
+/// Combines every partial choice with every value of one more parameter.
 fn extended(
     grid: &[Partial],
     entry: &Named,

@@ -16,30 +16,30 @@ use crate::plugins::Catalogue;
 
 /// A policy of the suite with everything that does not depend on task, backbone and seed.
 pub(super) struct Contender {
-    /// What the policy declares.
+    /// The policy's declaration.
     pub declaration: &'static PolicyDeclaration,
-    /// How reports call it.
+    /// Label in reports.
     pub label: String,
     /// The label without the values of swept knobs.
     pub family: String,
-    /// Number of the sweep that it is a setting of: policies of one sweep differ in the values of knobs at most.
+    /// Number of its sweep: policies of one sweep differ only in the values of knobs.
     pub sweep: usize,
     /// Label of the policy that `of` names.
     pub of: Option<String>,
-    /// What training starts from.
+    /// Weights that training starts from.
     pub start: Option<String>,
     /// The policy with all its parameters.
     pub choice: Choice,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: String,
     /// How its model is trained.
     pub stages: Vec<Stage>,
 }
 
 impl Contender {
-    /// The labels of other policies that it names, with the keys that name them.
+    /// Labels of other policies that it refers to, with the keys `of` and `start`.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let start = self.start.as_deref().filter(|start| !is_file(start));
         [("of", self.of.as_deref()), ("start", start)].into_iter().filter_map(|(key, label)| Some((key, label?)))
@@ -55,7 +55,7 @@ impl Contender {
     }
 }
 
-/// All policies of a suite, each once for every choice out of its lists.
+/// All policies of a suite, one for every combination of listed values.
 pub(super) fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
     let expanded = expand(file.policy.entries(), "policy", |name| Ok(catalogue.policy(name)?.parameters))?;
     let mut all = Vec::new();
@@ -76,7 +76,7 @@ pub(super) fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Co
     Ok(all)
 }
 
-/// Refuses policies that name another by a label that several have.
+/// Refuses references to a label that several policies have.
 fn refuse_ambiguous_labels(all: &[Contender]) -> Result<()> {
     let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
     all.iter().for_each(|one| *holders.entry(&one.label).or_default() += 1);
@@ -94,7 +94,7 @@ fn refuse_ambiguous_labels(all: &[Contender]) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a policy with more settings than others may have, or without instances to choose one on.
+/// Refuses a policy with too many settings, or with several settings and no calibration instances.
 fn check_settings(one: &Contender, settings: usize, calibration: usize) -> Result<()> {
     if settings == 1 || one.declaration.role != Role::Policy {
         return Ok(());
@@ -115,7 +115,7 @@ fn check_settings(one: &Contender, settings: usize, calibration: usize) -> Resul
     Ok(())
 }
 
-/// The choice once for each number of steps and each option of halted keys and values.
+/// One contender for each number of steps and each option of halted keys and values.
 fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Contender>> {
     let entry = one.entry;
     let declaration = catalogue.policy(&one.choice.name)?;
@@ -176,7 +176,7 @@ fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result
     Ok(all)
 }
 
-/// Whether `start` names a file and no policy.
+/// Whether `start` names a file, not a policy.
 pub(super) fn is_file(start: &str) -> bool {
     start.ends_with(".safetensors")
 }

@@ -31,13 +31,13 @@ pub struct Stage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Start {
-    /// Those of another model, named by its identifier.
+    /// Weights of another model, given by its identifier.
     Model(String),
-    /// Those of a file.
+    /// Weights in a file.
     File {
         /// blake3 of the file.
         hash: String,
-        /// Where it is; no part of the identifier.
+        /// Path of the file; not part of the identifier.
         path: PathBuf,
     },
 }
@@ -52,18 +52,18 @@ pub struct ModelPlan {
     pub seed: u64,
     /// `cpu` or `cuda`.
     pub device: String,
-    /// Steps of the unroll at most, D.
+    /// Most steps of the unroll, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values, where some halt before others.
+    /// Keys and values of halted tokens, if some tokens halt before others in training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub halted_keys_values: Option<String>,
     /// The cell whose depths the policy reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// What training starts from.
+    /// Weights that training starts from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
-    /// Hashes of the code that makes it: the SDK, the loop of training, the libraries of task, backbone and policy.
+    /// Hashes of the code that trains it: the SDK, the training loop, the libraries of task, backbone and policy.
     pub code: BTreeMap<String, String>,
     /// The task.
     pub task: Choice,
@@ -72,7 +72,7 @@ pub struct ModelPlan {
     /// The policy, if it takes part in training, with the parameters that act in training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Choice>,
-    /// Optimiser and schedule; `steps` are those of all stages.
+    /// Optimiser and learning-rate schedule; `steps` counts all stages.
     pub training: TrainingSettings,
     /// The stages of training, at least one.
     pub stages: Vec<Stage>,
@@ -95,7 +95,7 @@ impl ModelPlan {
         Ok(identifier(&self.without_paths().to_toml()?))
     }
 
-    /// The plan without where files are, which determines nothing.
+    /// The plan without paths of files, which do not determine the weights.
     pub fn without_paths(&self) -> Self {
         let mut plan = self.clone();
         if let Some(Start::File { path, .. }) = &mut plan.start {
@@ -113,13 +113,13 @@ impl ModelPlan {
             }
             first += stage.steps;
         }
-        // Behind the last step: the last stage.
+        // After the last step: the last stage.
         let last = &self.stages[self.stages.len() - 1];
         (last, first - last.steps)
     }
 
-    /// What the model is trained from, with the recipe of `stage` and the depths that its policy reads, over `vocabulary`
-    /// tokens.
+    /// Parts that the model is built from, with the recipe of `stage` and the depths that its policy reads, over
+    /// `vocabulary` tokens.
     ///
     /// # Errors
     /// If a name is unknown.
@@ -150,7 +150,7 @@ impl ModelPlan {
         })
     }
 
-    /// The policy's parameters with defaults for those that act in evaluation alone.
+    /// The policy's parameters, with defaults for knobs.
     ///
     /// # Errors
     /// If the policy is unknown or refuses a value.

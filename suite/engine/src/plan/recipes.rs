@@ -1,4 +1,4 @@
-//! What a policy's recipe is: what it declares, with the keys that the suite gives instead.
+//! A policy's recipe: the declared one, with the keys that the suite overrides.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::suite::{Named, RecipeChoice};
 use super::wording;
 use crate::error::{Error, Result};
 
-/// The stages in which the model of an entry is trained; `steps` are those of the suite.
+/// Training stages of an entry's model; `steps` is the suite's `training.steps`.
 pub(super) fn stages(
     entry: &Named,
     (declaration, parameters): (&PolicyDeclaration, &Parameters),
@@ -65,7 +65,8 @@ pub(super) fn stages(
         Ok(Stage { steps, recipe: overlaid(&owner, &key, declaration, own, &keys)? })
     };
     let stages = tables.iter().enumerate().map(stage).collect::<Result<Vec<_>>>()?;
-    // One answer to what the model is for, or a cell could not say whether the policy's weights are in it.
+    // The policy takes part in all stages or in none; otherwise a cell could not know whether the model has the
+    // policy's weights.
     let joint = stages.iter().filter(|stage| stage.recipe.uses_policy()).count();
     if joint > 0 && stages.last().is_some_and(|last| !last.recipe.uses_policy()) {
         return Err(Error::Usage(format!(
@@ -75,12 +76,12 @@ pub(super) fn stages(
     Ok(stages)
 }
 
-/// Refuses named recipes with keys or values that no recipe has, used or not.
+/// Checks all named recipes, used or not, for unknown keys and invalid values.
 pub(super) fn check(named: &BTreeMap<String, toml::Table>) -> Result<()> {
     named.iter().try_for_each(|(name, table)| read(&format!("recipe.{name}"), Recipe::SAMPLED, table).map(|_| ()))
 }
 
-/// `base` with the keys of `table`; `key` says where the table stands.
+/// `base` with the keys of `table`; `key` is the path of the table, for messages.
 fn read(key: &str, base: Recipe, table: &toml::Table) -> Result<Recipe> {
     const WORDS: [&str; 5] = ["loss", "step_weights", "unroll", "per", "trains"];
     if let Some((name, value)) = table.iter().find(|(name, value)| WORDS.contains(&name.as_str()) && !value.is_str()) {
@@ -89,7 +90,7 @@ fn read(key: &str, base: Recipe, table: &toml::Table) -> Result<Recipe> {
     let unwritable = |error: toml::ser::Error| Error::Usage(format!("{key}: {error}"));
     let mut whole = toml::Table::try_from(base).map_err(unwritable)?;
     whole.extend(table.iter().map(|(name, value)| {
-        // A whole number is a number.
+        // A whole number is accepted where a number is expected.
         let value = match (value, whole_is_real(name)) {
             (toml::Value::Integer(value), true) => toml::Value::Float(*value as f64),
             (value, _) => value.clone(),
@@ -99,7 +100,7 @@ fn read(key: &str, base: Recipe, table: &toml::Table) -> Result<Recipe> {
     whole.try_into().map_err(|error| Error::Usage(format!("{key}: {}", wording::sentence(&error))))
 }
 
-/// `base` with the keys of `table`, which must fit the policy.
+/// `base` with the keys of `table`, checked against the policy.
 fn overlaid(
     owner: &str,
     key: &str,
@@ -111,7 +112,7 @@ fn overlaid(
         let what =
             if parameter.is_knob() { "a knob, which acts in evaluation alone" } else { "a parameter of the policy" };
         return Err(Error::Usage(format!(
-            "{owner}: {key}: `{}` is {what}; it stands beside the recipe",
+            "{owner}: {key}: `{}` is {what}; write it beside the recipe",
             parameter.name
         )));
     }

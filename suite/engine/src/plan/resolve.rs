@@ -22,7 +22,7 @@ use crate::plugins::Catalogue;
 pub struct Model {
     /// Identifier.
     pub id: String,
-    /// How people call it: task, backbone, the first policy that is evaluated on it, and seed.
+    /// Title in reports: task, backbone, the first policy that is evaluated on it, and seed.
     pub title: String,
     /// Its plan.
     pub plan: ModelPlan,
@@ -35,22 +35,22 @@ pub struct Cell {
     pub id: String,
     /// Identifier of its model.
     pub model: String,
-    /// How reports call the policy: its name, with the parameters that tell it from its siblings.
+    /// Label of the policy in reports: its name, with the parameters that distinguish it from its siblings.
     pub label: String,
     /// The label without the values of swept knobs: cells of one family are settings of one policy.
     pub family: String,
-    /// Number of the sweep that it is a setting of: out of these a board chooses one.
+    /// Number of its sweep: a leaderboard shows one setting of each sweep.
     pub sweep: usize,
     /// Label of the policy that `of` names.
     pub of: Option<String>,
-    /// Options of halted keys and values that the policy's training fits.
+    /// Options of halted keys and values that the policy's training covers.
     pub fits: Vec<String>,
     /// Its plan.
     pub plan: CellPlan,
 }
 
 impl Cell {
-    /// How people call the cell: task, backbone, policy and seed.
+    /// Title in reports: task, backbone, policy and seed.
     pub fn title(&self) -> String {
         title(&self.plan.model, &self.label)
     }
@@ -60,7 +60,8 @@ fn title(model: &ModelPlan, label: &str) -> String {
     format!("{} · {} · {label} · seed {}", model.task.name, model.backbone.name, model.seed)
 }
 
-/// A suite's models and cells. Models stand before those that start from them, sources before those that read their depths.
+/// A suite's models and cells. A model comes before models that start from it, a source before cells that read its
+/// depths.
 #[derive(Debug, Clone)]
 pub struct Suite {
     /// Name of the suite and of its folder of runs.
@@ -74,7 +75,7 @@ pub struct Suite {
 /// The name of the folder that holds the models of all suites.
 pub const MODELS: &str = "models";
 
-/// Resolves a suite for `device` (`cpu` or `cuda:N`). Looks at declarations alone: nothing of a plugin runs.
+/// Resolves a suite for `device` (`cpu` or `cuda:N`). Reads only declarations: no plugin code runs.
 ///
 /// # Errors
 /// [`Error::Usage`] or [`Error::Contract`] naming the operand, what was expected and the nearest valid choice.
@@ -135,18 +136,18 @@ struct Place<'a> {
     seed: u64,
 }
 
-/// What a policy that is resolved offers to others.
+/// What other policies need to know of a resolved policy.
 struct Sibling {
     cell: String,
     model: ModelPlan,
     kind: PolicyKind,
     source: Source,
-    /// Whether it stands for all settings of a policy, which have one model but depths of their own.
+    /// Whether it represents all settings of a policy, which share a model but have different depths.
     is_family: bool,
 }
 
 impl Place<'_> {
-    /// The cells of all policies. A policy that names another waits until that one is there.
+    /// The cells of all policies. A policy that refers to another waits until that one is resolved.
     fn expand(&self, policies: &[Contender], suite: &mut Suite, ids: &mut Ids) -> Result<()> {
         let mut siblings: BTreeMap<&str, Sibling> = BTreeMap::new();
         let mut waiting: Vec<&Contender> = policies.iter().collect();
@@ -171,7 +172,7 @@ impl Place<'_> {
                 }
                 let PolicyDeclaration { kind, source, .. } = *policy.declaration;
                 let sibling = |is_family| Sibling { cell: id.clone(), model: model.clone(), kind, source, is_family };
-                // All settings of a policy are of one model, which its name without them stands for.
+                // All settings of a policy share one model; the label without settings refers to it.
                 if policy.family != policy.label {
                     siblings.entry(&policy.family).or_insert_with(|| sibling(true));
                 }
@@ -192,7 +193,8 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Why no waiting policy can be planned: the first one names no label of the suite, or a policy that waits too.
+    /// The error if no waiting policy can be planned: the first one refers to an unknown label, or to a policy that
+    /// waits too.
     fn unresolved(&self, policy: &Contender, waiting: &[&Contender], siblings: &BTreeMap<&str, Sibling>) -> Error {
         let name = &policy.choice.name;
         let missing = policy.named().find(|(_, label)| !siblings.contains_key(label));
@@ -243,13 +245,14 @@ impl Place<'_> {
             };
         };
         match siblings.get(of.as_str()) {
-            // The output of a soft policy is a mixture over steps: its weights are of no use at a single depth.
+            // The output of a soft policy is a mixture over steps, so its model was not trained to be read at a single
+            // depth.
             Some(Sibling { kind: PolicyKind::Soft, .. }) => Err(Error::Usage(format!(
                 "policy {name}: of: expected a policy that reads out one step, found {of}, which mixes several (soft)"
             ))),
             Some(Sibling { source: Source::DepthsAndModel, .. }) if policy.declaration.source.has_depths() => {
                 Err(Error::Usage(format!(
-                    "policy {name}: of: expected a policy that decides itself, found {of}, which repeats another's depths"
+                    "policy {name}: of: expected a policy that decides itself, found {of}, which repeats another policy's depths"
                 )))
             }
             Some(Sibling { is_family: true, .. }) if policy.declaration.source.has_depths() => {
@@ -261,7 +264,7 @@ impl Place<'_> {
         }
     }
 
-    /// The model that the policy's recipe makes.
+    /// The model that the policy's recipe trains.
     fn model(
         &self,
         policy: &Contender,
@@ -271,7 +274,8 @@ impl Place<'_> {
         let (file, declaration) = (self.file, policy.declaration);
         let mut stages = policy.stages.clone();
         let mut max_depth = file.recurrence.max_depth;
-        // Every token takes the same number of steps: the loss is at the last one, and nothing of the policy is in it.
+        // Every token takes the same number of steps: the loss is at the last step, and the model does not depend on
+        // the policy.
         if let Some(depth) = constant_depth(policy, max_depth)? {
             for stage in &mut stages {
                 if stage.recipe.unroll == Unroll::Policy {
@@ -320,7 +324,7 @@ impl Place<'_> {
         siblings.get(start.as_str()).map(|sibling| Ok(Start::Model(sibling.model.id()?))).transpose()
     }
 
-    /// Hashes of the SDK and of the libraries that bring these.
+    /// Hashes of the SDK and of the libraries that provide `names`.
     fn code<'n>(&self, names: impl IntoIterator<Item = (&'static str, &'n str)>) -> Result<BTreeMap<String, String>> {
         let mut code = BTreeMap::from([("sdk".to_owned(), crate::code::sdk())]);
         for (kind, name) in names {
@@ -330,7 +334,8 @@ impl Place<'_> {
     }
 }
 
-/// The number of steps of every token, of a policy with a parameter that is it.
+/// The number of steps of every token, for a policy with a parameter of
+/// [`Effect::Depth`](haltbench_sdk::parameters::Effect::Depth).
 fn constant_depth(policy: &Contender, max_depth: usize) -> Result<Option<usize>> {
     let Some(spec) = policy.declaration.parameters.iter().find(|spec| spec.effect == Effect::Depth) else {
         return Ok(None);
@@ -344,8 +349,8 @@ fn constant_depth(policy: &Contender, max_depth: usize) -> Result<Option<usize>>
     Ok(Some(depth))
 }
 
-/// Options of halted keys and values that a policy's training fits: those that it declares, or what its model has met. A
-/// model that is trained without halting has seen every token run on.
+/// Options of halted keys and values that a policy's training covers: the declared ones, or the option that its model
+/// was trained with. A model trained without halting has seen every token run on.
 fn fits(declaration: &PolicyDeclaration, model: &ModelPlan) -> Vec<String> {
     match declaration.fits {
         [] => vec![model.halted_keys_values.clone().unwrap_or_else(|| HaltedKeysValues::RunOn.name().to_owned())],
@@ -353,8 +358,8 @@ fn fits(declaration: &PolicyDeclaration, model: &ModelPlan) -> Vec<String> {
     }
 }
 
-/// What halted tokens offer in training, where some halt before others. `run-on` is an option of evaluation: the unroll of
-/// training keeps one state for each token, and a halted token that runs on has two.
+/// Keys and values of halted tokens in training, if some tokens halt before others. `run-on` is available in evaluation
+/// only: it needs two states for each halted token, and the training unroll keeps one.
 fn halted_in_training(option: &str, declaration: &PolicyDeclaration, stages: &[Stage]) -> Result<Option<String>> {
     if !stages.iter().any(|stage| stage.recipe.halts()) {
         return Ok(None);

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub struct Recurrence {
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: String,
 }
 
@@ -29,9 +29,9 @@ pub struct TrainingSettings {
     pub steps: u64,
     /// Instances in a batch.
     pub batch: usize,
-    /// Learning rate after the warm-up; constant from then on.
+    /// Learning rate after the warm-up, constant from there.
     pub learning_rate: f64,
-    /// Steps over which the rate rises linearly from zero.
+    /// Steps over which the learning rate rises linearly from zero.
     pub warmup_steps: u64,
     /// Decoupled weight decay of matrices; vectors are never decayed.
     pub weight_decay: f64,
@@ -47,7 +47,7 @@ pub struct TrainingSettings {
     pub checkpoint_every: u64,
     /// Steps between two lines of metrics.jsonl.
     pub log_every: u64,
-    /// Whether the backward pass computes the core's steps again instead of keeping what it needs of them: less memory, more
+    /// Whether the backward pass recomputes the core's steps instead of keeping their activations: less memory, more
     /// time, the same numbers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
@@ -76,26 +76,27 @@ impl Default for TrainingSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Evaluation {
-    /// Distinct instances of each size, or as many as there are.
+    /// Number of distinct instances of each size, or all if fewer exist.
     pub instances: usize,
-    /// Distinct instances of each size seen in training that knobs are chosen on; 0 for none, where no knob is swept.
+    /// Number of distinct calibration instances of each training size, on which knobs are chosen. 0 is allowed if no
+    /// knob is swept.
     #[serde(skip_serializing_if = "is_zero")]
     pub calibration: usize,
-    /// Instances in a batch; has no influence on results.
+    /// Instances in a batch; results do not depend on it.
     pub batch: usize,
-    /// Strings that a model generates, for tasks that are languages; 0 for none.
+    /// Number of strings that the model generates, for tasks that are languages; 0 turns this off.
     pub generated_strings: usize,
-    /// Sizes seen in training; the task's own when not given.
+    /// Sizes seen in training; by default the task's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_range: Option<Vec<u32>>,
-    /// Unseen sizes between training sizes; the task's own when not given.
+    /// Unseen sizes between training sizes; by default the task's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub between: Option<Vec<u32>>,
-    /// Unseen sizes beyond; the task's own when not given.
+    /// Unseen sizes beyond the training sizes; by default the task's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beyond: Option<Vec<u32>>,
-    /// Steps a token may take at most, one evaluation for each; `recurrence.max_depth` when not given. In a suite file
-    /// alone: a plan has one of them.
+    /// Steps a token may take at most, one evaluation for each; by default `recurrence.max_depth`. Only in suite files:
+    /// a plan has one value.
     #[serde(skip_serializing)]
     pub max_depth: Option<OneOrMore<usize>>,
 }
@@ -143,7 +144,7 @@ fn check(holds: bool, key: &str, expected: &str, found: impl std::fmt::Display) 
     if holds { Ok(()) } else { Err(Error::Usage(format!("{key}: expected {expected}, found {found}"))) }
 }
 
-/// Refuses a number of steps that is no D.
+/// Refuses an invalid D.
 ///
 /// # Errors
 /// [`Error::Usage`] naming the key.

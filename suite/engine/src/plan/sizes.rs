@@ -1,12 +1,12 @@
-//! The sizes of an evaluation against those that a task trains on: a size in the wrong list would be reported under a
-//! name that is not true of it.
+//! Checks the sizes of an evaluation against the task's training sizes: a size in the wrong list would be reported in
+//! the wrong split.
 
 use haltbench_sdk::task::{SizeKnob, admit_size};
 
 use super::settings::Evaluation;
 use crate::error::{Error, Result};
 
-/// Makes sure that the sizes given are ones that the task can express, each once and where it belongs.
+/// Checks that every given size can be expressed by the task, is in the right list, and occurs once.
 ///
 /// # Errors
 /// [`Error::Usage`] or [`Error::Contract`] naming the key, what was expected and what was found.
@@ -24,7 +24,7 @@ pub fn check(task: &str, knob: &SizeKnob, evaluation: &Evaluation) -> Result<()>
     each(task, knob, "beyond", &evaluation.beyond, "sizes above all", above)
 }
 
-/// Every size of a list is expressible, is what `belongs` says, and is there once. The three lists exclude each other.
+/// Checks one list: every size can be expressed, satisfies `belongs` and occurs once. No size can satisfy two lists.
 fn each(
     task: &str,
     knob: &SizeKnob,
@@ -53,7 +53,7 @@ fn refused(task: &str, knob: &SizeKnob, key: &str, expected: &str, found: impl s
     ))
 }
 
-/// `2 to 4, 6`: ascending sizes, runs of three and more by their ends.
+/// Ascending sizes as text, such as `2 to 4, 6`; runs of three or more are shortened.
 fn in_words(sizes: &[u32]) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for &size in sizes {

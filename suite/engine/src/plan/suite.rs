@@ -1,4 +1,4 @@
-//! Suite files: what a person writes.
+//! Suite files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,7 +56,7 @@ pub enum OneOrMany {
 }
 
 impl<'de> Deserialize<'de> for OneOrMany {
-    /// Reads entries by what is there, so that a mistake inside one is told as what it is.
+    /// Looks at the value's type first, so that a mistake inside an entry gets its own message.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
@@ -93,13 +93,13 @@ impl OneOrMany {
 pub struct Named {
     /// Name of the implementation.
     pub name: String,
-    /// The policy whose model is evaluated, and whose depths a control reads.
+    /// Label of the policy whose model is evaluated, and whose depths a control reads.
     #[serde(default)]
     pub of: Option<String>,
     /// How the policy's model is trained: the name of a recipe of the suite, or keys of one.
     #[serde(default)]
     pub recipe: Option<RecipeChoice>,
-    /// Stages of training: `steps` and keys of a recipe each.
+    /// Stages of training, each with `steps` and the keys of a recipe.
     #[serde(default)]
     pub stages: Option<Vec<toml::Table>>,
     /// What training starts from: the label of a policy of this suite, or a `.safetensors` file.
@@ -111,12 +111,12 @@ pub struct Named {
     /// What halted tokens offer as keys and values, in evaluation.
     #[serde(default)]
     pub halted_keys_values: Option<OneOrMore<String>>,
-    /// Everything else.
+    /// All other keys: the implementation's parameters.
     #[serde(flatten)]
     pub parameters: BTreeMap<String, toml::Value>,
 }
 
-/// How an entry says what its recipe is.
+/// How an entry specifies its recipe.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "expected the name of a recipe or a table with its keys")]
 pub enum RecipeChoice {
@@ -157,7 +157,7 @@ pub fn read(suite: &str, overrides: &[String]) -> Result<SuiteFile> {
 
 fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<SuiteFile> {
     let malformed = |error: toml::de::Error| Error::Usage(format!("{origin}: {}", wording::of(&error)));
-    // The text itself is parsed first, so that a mistake in it is shown with its line.
+    // The text is parsed on its own first, so that an error message has its line.
     let file: SuiteFile = toml::from_str(text).map_err(malformed)?;
     if overrides.is_empty() {
         return Ok(file);
@@ -166,20 +166,20 @@ fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<SuiteFile> {
     let mut file = file;
     for assignment in overrides {
         apply(&mut table, assignment)?;
-        // Read after each of them, so that a mistake is told beside the one that made it.
+        // Parsed again after each override, so that an error message names the override at fault.
         let read = table.clone().try_into();
         file = read.map_err(|error| Error::Usage(format!("--set {assignment}: {}", wording::sentence(&error))))?;
     }
     Ok(file)
 }
 
-/// Applies `key=value` to a suite's table. In arrays of tables a part of the key is the entry's `name`.
+/// Applies `key=value` to a suite's table. In an array of tables, a part of the key is the entry's `name`.
 fn apply(table: &mut toml::Table, assignment: &str) -> Result<()> {
     let usage = |message: String| Error::Usage(format!("--set {assignment}: {message}"));
     let Some((key, value)) = assignment.split_once('=').filter(|(key, _)| !key.split('.').any(str::is_empty)) else {
         return Err(usage("expected key=value, such as training.steps=100".to_owned()));
     };
-    // A bare word is a text; everything else is TOML.
+    // A bare word is a string; anything else is TOML.
     let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
         .ok()
         .and_then(|mut table| table.remove("value"))

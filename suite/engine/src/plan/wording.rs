@@ -1,20 +1,19 @@
-//! What the reader of suite files found wrong, in the words of this program: what was expected, what was found, and the
-//! nearest key.
+//! Translates error messages of the TOML parser: what was expected, what was found, and the nearest key.
 
 use haltbench_sdk::names;
 
-/// The reader's whole message, with the place that it shows, in our words.
+/// The parser's whole message, translated, with the place that it shows.
 pub fn of(error: &toml::de::Error) -> String {
     let whole = error.to_string();
     whole.trim_end().replace(error.message(), &plain(error.message()))
 }
 
-/// The reader's message alone, for values whose place is known.
+/// Only the parser's message, translated, for values whose place is known.
 pub fn sentence(error: &toml::de::Error) -> String {
     plain(error.message())
 }
 
-/// One sentence of the reader's. What is none of those known stays as it is.
+/// One sentence of the parser, translated; unknown sentences stay as they are.
 fn plain(message: &str) -> String {
     let kind = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     if let Some((found, expected)) = kind.and_then(|rest| rest.split_once(", expected ")) {

@@ -1,4 +1,4 @@
-//! What is available: every task, backbone and policy, with the crate and the file it comes from.
+//! Catalogue of every available task, backbone and policy, with the crate and the file that it comes from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,15 +16,15 @@ use super::load::{self, LoadedPlugin};
 /// One implementation.
 #[derive(Clone)]
 pub struct Entry {
-    /// What is registered.
+    /// The registered declaration.
     pub declaration: Declaration,
     /// The crate that registered it.
     pub provider: &'static str,
-    /// The library it comes from, or the program itself for what is linked in.
+    /// The library that it comes from, or the program itself if it is linked in.
     pub file: PathBuf,
     /// The fields of the fingerprint it was compiled with, as (name, value).
     pub fingerprint: Vec<(String, String)>,
-    /// Hash of the code and constants of its library; `linked-in` for what is linked into the program.
+    /// Hash of the code and constants of its library; `linked-in` if it is linked into the program.
     pub code: String,
 }
 
@@ -67,7 +67,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// What is linked into the program and what `plugins` brought. A plugin that is listed twice counts once.
+    /// Everything linked into the program or registered by `plugins`. A plugin that is listed twice counts once.
     ///
     /// # Errors
     /// [`PluginError::Duplicate`] if two providers register one name of one kind.

@@ -11,7 +11,7 @@ use super::error::PluginError;
 use super::file::FileIdentity;
 use super::load::{LoadedPlugin, load};
 
-/// The environment variable that names further folders with plugins, separated by colons.
+/// The environment variable with further plugin folders, separated by colons.
 pub const FOLDERS_VARIABLE: &str = "HALTBENCH_PLUGINS";
 
 /// A library or folder that is left out, and why.
@@ -28,14 +28,15 @@ pub struct Skipped {
 pub struct SearchFolder {
     /// The folder.
     pub path: PathBuf,
-    /// Whether somebody asked for it, so that it should exist.
+    /// Whether the user asked for it, so that it must exist.
     pub required: bool,
 }
 
 /// Loads the libraries in `explicit`, then those found in the [`search_folders`], and catalogues all of them.
 ///
-/// Of several files with one name the first that loads counts, in the order of the folders; an explicit one goes
-/// before all. What is found and refused is skipped: an unrelated or outdated library must not stop the program.
+/// If several files have the same name, the first that loads wins, in the order of the folders; an explicit file wins
+/// over all. A library that was found but refused is skipped: an unrelated or outdated library must not stop the
+/// program.
 ///
 /// # Errors
 /// If a library in `explicit` is refused, or if two providers register one name.
@@ -43,7 +44,7 @@ pub fn catalogue(explicit: &[PathBuf]) -> Result<(Catalogue, Vec<Skipped>), Plug
     catalogue_in(explicit, &search_folders())
 }
 
-/// [`catalogue`] with the folders to search.
+/// [`catalogue`] with an explicit list of folders to search.
 ///
 /// # Errors
 /// If a library in `explicit` is refused, or if two providers register one name.
@@ -74,10 +75,10 @@ pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(C
     Ok((Catalogue::new(&plugins)?, skipped))
 }
 
-/// The folders that are searched for plugins, in order: those of the program, then those of [`FOLDERS_VARIABLE`].
+/// The folders that are searched for plugins, in order: the program's own, then those in [`FOLDERS_VARIABLE`].
 ///
-/// `deps` goes before the folder of the program: cargo links each library into `deps` and may leave an older one of
-/// the same name beside the program.
+/// `deps` comes before the program's folder: cargo links each library into `deps` and may leave an older copy beside
+/// the program.
 pub fn search_folders() -> Vec<SearchFolder> {
     folders_of(env::current_exe().ok().as_deref(), env::var_os(FOLDERS_VARIABLE).as_deref())
 }
@@ -98,14 +99,15 @@ fn folders_of(program: Option<&Path>, variable: Option<&OsStr>) -> Vec<SearchFol
     folders
 }
 
-/// Whether a file of this name is discovered: `libhaltbench_{task,policy,backbone}_*.so`.
+/// Whether a file with this name is a plugin: `libhaltbench_{task,policy,backbone}_*.so`.
 pub fn is_plugin_name(name: &str) -> bool {
     let stem = name.strip_prefix("libhaltbench_").and_then(|rest| rest.strip_suffix(".so"));
     let family = stem.and_then(|stem| stem.split_once('_'));
     family.is_some_and(|(kind, rest)| ["task", "policy", "backbone"].contains(&kind) && !rest.is_empty())
 }
 
-/// The first of the files with one name that loads. `named` is the explicit plugin of this name: it replaces them.
+/// The first of several files with the same name that loads. `named`, an explicit plugin with this name, replaces them
+/// all.
 fn first_that_loads(
     candidates: &[PathBuf],
     named: Option<&LoadedPlugin>,
@@ -121,7 +123,7 @@ fn first_that_loads(
                 continue;
             }
         };
-        // One file under several names, as cargo makes them, is one candidate.
+        // One file under several paths, as cargo creates them, is one candidate.
         if seen.iter().any(|other| other.is_same_library(&identity)) {
             continue;
         }

@@ -34,8 +34,8 @@ pub fn read_fingerprint(file: &Path) -> Result<Vec<(String, String)>, PluginErro
     })
 }
 
-/// Hash of what the library `file` puts into memory, code and constants: neither debug information nor the time of the
-/// build is in it.
+/// Hash of the loaded sections of the library `file`, code and constants. It does not depend on debug information or
+/// build time.
 ///
 /// # Errors
 /// [`PluginError`] like [`read_fingerprint`].
@@ -56,7 +56,7 @@ pub fn hash_code(file: &Path) -> Result<String, PluginError> {
     Ok(hasher.finalize().to_hex()[..16].to_owned())
 }
 
-/// The first [`LENGTH`] bytes of the section; the linker appends one identical copy for each further registration.
+/// The first [`LENGTH`] bytes of the section; the linker appends an identical copy for each further registration.
 fn section<'data>(file: &Path, contents: &'data ReadCache<File>) -> Result<&'data [u8], PluginError> {
     let not_a_library = |found: &str| PluginError::NotALibrary { file: file.to_owned(), found: found.to_owned() };
     let truncated = |part: &'static str| PluginError::Truncated { file: file.to_owned(), part };

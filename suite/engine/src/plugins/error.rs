@@ -8,12 +8,12 @@ use haltbench_sdk::names;
 
 use super::mismatch::Mismatch;
 
-/// Who provides a name.
+/// The provider of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     /// The crate.
     pub package: String,
-    /// The library, or the program itself for what is linked in.
+    /// The library, or the program itself if the name is linked in.
     pub file: PathBuf,
 }
 
@@ -33,15 +33,15 @@ pub enum PluginError {
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// A search folder that was asked for cannot be listed.
+    /// A search folder that the user asked for cannot be listed.
     #[error("{}: expected a folder with plugins: {source}", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The file is not a 64-bit ELF shared object.
@@ -49,7 +49,7 @@ pub enum PluginError {
     NotALibrary {
         /// The file.
         file: PathBuf,
-        /// What it is instead.
+        /// What was found instead.
         found: String,
     },
     /// The library carries no fingerprint.
@@ -63,7 +63,7 @@ pub enum PluginError {
         /// The file.
         file: PathBuf,
     },
-    /// The file ends before its headers say that it does.
+    /// The file is shorter than its headers say.
     #[error("{}: truncated: it ends before {part} does", file.display())]
     Truncated {
         /// The file.
@@ -112,7 +112,7 @@ pub enum PluginError {
     Open {
         /// The file.
         file: PathBuf,
-        /// What the dynamic linker says.
+        /// The dynamic linker's message.
         message: String,
     },
     /// The plugin carries its own copy of the SDK, and of candle with it.
@@ -125,7 +125,7 @@ pub enum PluginError {
     NotShared {
         /// The file.
         file: PathBuf,
-        /// What shows it.
+        /// The evidence.
         evidence: String,
     },
     /// Two providers register one name.
@@ -141,7 +141,7 @@ pub enum PluginError {
         /// The two providers.
         providers: Box<[Provider; 2]>,
     },
-    /// A library that was found is left out in favour of one of the same file name that was named.
+    /// A library that was found is replaced by an explicitly named one with the same file name.
     #[error("{}: replaced by {}", file.display(), by.display())]
     Replaced {
         /// The library that was found.
@@ -152,8 +152,8 @@ pub enum PluginError {
 }
 
 impl PluginError {
-    /// Exit status of a program that ends with this error: 3, plugin refused, except for [`PluginError::Missing`] and
-    /// [`PluginError::Folder`], where nothing was refused because a path leads nowhere: 2, usage.
+    /// Exit status for this error: 3 (plugin refused), or 2 (usage) for [`PluginError::Missing`] and
+    /// [`PluginError::Folder`], because then a path is wrong and no plugin was refused.
     pub fn exit_status(&self) -> i32 {
         match self {
             Self::Missing { .. } | Self::Folder { .. } => 2,
@@ -161,13 +161,13 @@ impl PluginError {
         }
     }
 
-    /// The first line of the message: what is wrong, without what to do about it.
+    /// The first line of the message: the error without the advice.
     pub fn headline(&self) -> String {
         self.to_string().lines().next().unwrap_or_default().to_owned()
     }
 }
 
-/// The error for a file that the system does not give, with the nearest name of its folder if there is no such file.
+/// The error for a file that cannot be opened, with the nearest name in its folder if the file does not exist.
 pub(super) fn inaccessible(file: &Path, source: io::Error) -> PluginError {
     if source.kind() != io::ErrorKind::NotFound {
         return PluginError::Unreadable { file: file.to_owned(), source };

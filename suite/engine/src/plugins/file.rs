@@ -1,4 +1,4 @@
-//! Which file is which: cargo's outputs have several names for one file, and the dynamic linker opens a file once.
+//! Identity of files: cargo's outputs have several paths for one file, and the dynamic linker opens a file only once.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{PluginError, inaccessible};
 
-/// What the dynamic linker takes for one library: one path, or one file under several names.
+/// What the dynamic linker treats as one library: one path, or one file under several paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileIdentity {
     pub(super) path: PathBuf,
@@ -22,7 +22,7 @@ impl FileIdentity {
         Ok(Self { path, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Whether opening one after the other gives the library that is already open.
+    /// Whether opening the other after this one returns the library that is already open.
     pub(super) fn is_same_library(&self, other: &Self) -> bool {
         self.path == other.path || (self.device, self.inode) == (other.device, other.inode)
     }

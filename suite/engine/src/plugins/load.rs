@@ -15,7 +15,7 @@ use super::file::FileIdentity;
 use super::mismatch::Mismatch;
 use super::sharing;
 
-/// Keeps a library mapped whatever is closed; the same on every Linux.
+/// Keeps a library mapped even if it is closed; the value is the same on every Linux.
 const RTLD_NODELETE: std::ffi::c_int = 0x1000;
 
 /// A plugin that passed every gate. It stays loaded until the process ends.
@@ -56,25 +56,25 @@ impl fmt::Debug for LoadedPlugin {
     }
 }
 
-/// What this process has opened so far.
+/// Libraries that this process has opened so far.
 struct Opened {
     plugins: Vec<(FileIdentity, LoadedPlugin)>,
-    /// Addresses of all registrations that came with a library, accepted or refused.
+    /// Addresses of all registrations made by a library, accepted or refused.
     brought: BTreeSet<usize>,
 }
 
 static OPENED: Mutex<Opened> = Mutex::new(Opened { plugins: Vec::new(), brought: BTreeSet::new() });
 
-/// One library at a time: what is new in the registry then belongs to it.
+/// Locks loading: only one library at a time, so that every new registration belongs to it.
 fn opened() -> MutexGuard<'static, Opened> {
     OPENED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Loads the plugin `file`, or returns it as it is if it has been loaded before.
+/// Loads the plugin `file`, or returns it if it has already been loaded.
 ///
 /// # Errors
-/// [`PluginError`], which says what refused it and what to do. Nothing of the plugin runs before its fingerprint has
-/// been found equal to the program's.
+/// [`PluginError`], with the reason and advice. No plugin code runs before its fingerprint has been compared with the
+/// program's.
 pub fn load(file: &Path) -> Result<LoadedPlugin, PluginError> {
     let fingerprint = read_fingerprint(file)?;
     if let Some(mismatch) = Mismatch::between(file.to_owned(), &fingerprint::own_fields(), &fingerprint) {
@@ -104,7 +104,7 @@ pub fn load(file: &Path) -> Result<LoadedPlugin, PluginError> {
     Ok(plugin)
 }
 
-/// What is registered without having come with a library: the items linked into the program itself.
+/// Registrations that no library made: the items linked into the program itself.
 pub(super) fn linked_in() -> Vec<&'static Registration> {
     let opened = opened();
     let mut items = registrations();
@@ -116,7 +116,7 @@ fn address(item: &'static Registration) -> usize {
     std::ptr::from_ref(item).addr()
 }
 
-/// Opens a library whose fingerprint has been checked, for as long as the process lives.
+/// Opens a library whose fingerprint has been checked; it stays open until the process ends.
 fn open(file: &Path) -> Result<(), PluginError> {
     // SAFETY: opening runs the library's constructors. Its fingerprint equals ours, so the same compiler built it
     // against the same SDK, and its constructors are those of `inventory::submit!`, which push a static onto a list
@@ -131,7 +131,7 @@ fn open(file: &Path) -> Result<(), PluginError> {
     Ok(())
 }
 
-/// The dynamic linker's message as an error that says what to do.
+/// The dynamic linker's message as an error with advice.
 fn translated(file: &Path, message: String) -> PluginError {
     let file = file.to_owned();
     if let Some((_, symbol)) = message.split_once("undefined symbol: ") {

@@ -1,16 +1,16 @@
-//! Plugins: found by their file names, fingerprinted without being opened, loaded once and for ever, catalogued.
+//! Plugins: found by file name, fingerprinted before they are opened, loaded once and never closed, catalogued.
 //!
 //! [`catalogue`](fn@catalogue) does all of it: it loads the files named explicitly, then every library called
 //! `libhaltbench_{task,policy,backbone}_*.so` in the [`search_folders`]. Each passes these gates, in this order:
 //!
 //! 1. its fingerprint, read from an ELF section while it is still closed, equals the program's ([`elf`]);
-//! 2. it is opened with `RTLD_NODELETE` and never closed, and what it adds to the registry is noted ([`load`](mod@load));
+//! 2. it is opened with `RTLD_NODELETE` and never closed, and its registrations are recorded ([`load`](mod@load));
 //! 3. each item it added proves that it shares the program's copy of the SDK and of candle ([`sharing`]): a second
 //!    copy numbers its tensors anew, and gradients are then silently wrong;
 //! 4. no name is provided twice ([`Catalogue`]).
 //!
-//! Refusals are [`PluginError`]s. A library that was found is skipped with its reason, a library that was named is
-//! fatal.
+//! Refusals are [`PluginError`]s. A refused library that was found is skipped with its reason; a refused library that
+//! was named is a fatal error.
 
 mod catalogue;
 mod discover;

@@ -1,17 +1,17 @@
 //! Proof that a plugin and the program share one copy of the SDK and of candle.
 //!
-//! Two facts are needed, because each alone can deceive. A static of the SDK has the same address in both. And tensors
-//! made by the program, the plugin and the program again have consecutive numbers: candle counts tensors in a static,
-//! a gradient is looked up by that number, and a plugin with a counter of its own hands out numbers that are taken.
+//! The proof needs two facts, because each alone can mislead. First, a static of the SDK has the same address in both.
+//! Second, tensors created by the program, the plugin and the program again have consecutive ids: candle numbers
+//! tensors with a static counter and looks up gradients by id, so a plugin with its own counter would reuse ids.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use haltbench_sdk::registry::{ANCHOR, Registration, SharingProbe, probe};
 
-/// Other threads may make a tensor between two of ours; this often in a row they do not.
+/// Attempts: other threads may create a tensor between two of ours, but not this often in a row.
 const ATTEMPTS: usize = 3;
 
-/// Asks one registered item for the proof. The error says what shows that nothing is shared.
+/// Runs the proof on one registered item. The error gives the evidence that the copies differ.
 ///
 /// # Errors
 /// If the plugin sees another copy of the SDK, if the tensors are not numbered by one counter, or if the probe fails.

@@ -1,4 +1,4 @@
-//! Libraries that are older than their sources: cargo writes beside each what it was built from.
+//! Libraries that are older than their sources: cargo writes a file with the sources beside each library.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,14 +14,15 @@ pub struct Stale {
     pub source: PathBuf,
 }
 
-/// Those of `libraries`, and the program, that are older than a source that cargo noted for them. One that was built
-/// elsewhere, or installed without its notes, is taken for current. The program's sources are those of no library.
+/// The `libraries`, and the program, that are older than one of the sources that cargo recorded for them. Without this
+/// record (built elsewhere, or installed) a library counts as current. Sources of libraries do not count as sources of
+/// the program.
 pub fn stale(libraries: &[&Path], program: Option<&Path>) -> Vec<Stale> {
     let mut known: BTreeMap<PathBuf, Option<SystemTime>> = BTreeMap::new();
     let mut all: Vec<Stale> = Vec::new();
     let mut seen: BTreeSet<&Path> = BTreeSet::new();
     for file in libraries.iter().copied().chain(program) {
-        // A library that brings several things is listed once for each.
+        // A library with several registrations is listed once for each.
         if !seen.insert(file) {
             continue;
         }
@@ -40,18 +41,18 @@ pub fn stale(libraries: &[&Path], program: Option<&Path>) -> Vec<Stale> {
     all
 }
 
-/// When a file was last written; nothing for a folder, whose time says nothing about its files.
+/// Modification time of a file; `None` for a folder, whose time does not depend on its files' contents.
 fn modified(path: &Path) -> Option<SystemTime> {
     let metadata = fs::metadata(path).ok()?;
     metadata.is_file().then(|| metadata.modified().ok()).flatten()
 }
 
-/// The sources that cargo noted in the dependency file of a library or program.
+/// The sources in cargo's dependency file of a library or program.
 fn sources(file: &Path) -> Vec<PathBuf> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let bare = stem.strip_prefix("lib").unwrap_or(&stem);
     let folder = file.parent().unwrap_or(Path::new(""));
-    // Beside the program for what cargo moved there, with all sources; among `deps` with the crate's own.
+    // The file beside the program lists all sources; the file in `deps` lists the crate's own.
     let places =
         [folder.join(format!("{stem}.d")), folder.join(format!("../{stem}.d")), folder.join(format!("{bare}.d"))];
     let Some(text) = places.iter().find_map(|place| fs::read_to_string(place).ok()) else { return Vec::new() };

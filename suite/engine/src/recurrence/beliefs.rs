@@ -1,17 +1,17 @@
-//! What a policy believes about depths.
+//! A policy's distribution over depths.
 
 /// Distributions over depths.
 pub struct Beliefs {
     /// Expected depth per row.
     pub expected: Vec<f64>,
-    /// For each row probabilities of the depths 1..=D; of policies that mix, weights of the states after 0..=D steps.
-    /// An online policy is asked no more once it has halted a token: its last halting probability then stands for the
-    /// rest.
+    /// For each row, probabilities of the depths 1..=D, or for policies that mix states, weights of the states after
+    /// 0..=D steps. An online policy is not asked about halted tokens; its last halting probability is used for all
+    /// remaining steps.
     pub distributions: Vec<Vec<f32>>,
 }
 
 impl Beliefs {
-    /// Of masses on the depths `first`, `first + 1`, ....
+    /// From masses on the depths `first`, `first + 1`, ....
     pub(super) fn new(masses: &[Vec<f64>], first: u32) -> Self {
         let mean = |q: &Vec<f64>| q.iter().zip(first..).map(|(mass, depth)| mass * f64::from(depth)).sum();
         let narrow = |q: &Vec<f64>| q.iter().map(|mass| *mass as f32).collect();

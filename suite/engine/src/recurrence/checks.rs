@@ -1,11 +1,11 @@
-//! Reads and checks what a policy returned: wrong shapes and numbers are the policy's fault and are named as such.
+//! Checks values that a policy returned: an error message names the policy.
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-/// The finite numbers of `tensor`, which must have the shape `shape`.
+/// The numbers of `tensor`, which must have the shape `shape` and be finite.
 pub fn numbers(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> Result<Vec<f64>> {
     if tensor.dims() != shape {
         return Err(model.broken(format!("{what} have the shape {:?}, expected {shape:?}", tensor.dims())));
@@ -17,11 +17,11 @@ pub fn numbers(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> R
     }
 }
 
-/// States whose magnitudes sum to more than this have lost all meaning in f32.
+/// Sum of absolute values above which states have diverged.
 const DIVERGED: f64 = 1e15;
 
-/// What a policy computed from `states`: [`numbers`], unless the states themselves have diverged, which is the model's
-/// doing and not the policy's.
+/// [`numbers`] that a policy computed from `states`. If they are not finite because the states have diverged, the error
+/// blames the model, not the policy.
 pub fn judged(model: &Model, what: &str, tensor: &Tensor, shape: &[usize], states: &Tensor) -> Result<Vec<f64>> {
     numbers(model, what, tensor, shape).map_err(|error| {
         let largest =
@@ -35,8 +35,8 @@ pub fn judged(model: &Model, what: &str, tensor: &Tensor, shape: &[usize], state
     })
 }
 
-/// Depths within 1..=D, one for each of `rows` rows; of a policy that repeats another's, within 0..=D, since one that chooses
-/// positions may never choose a token.
+/// Checks that there are `rows` depths within 1..=D. A policy that repeats another's depths may also have 0, because a
+/// selecting policy may never choose a token.
 pub fn depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> {
     let least = u32::from(!model.declaration.source.has_depths());
     if depths.len() != rows {
@@ -48,7 +48,7 @@ pub fn depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> 
     }
 }
 
-/// One flag for each of `rows` rows.
+/// Checks that there is one flag for each of `rows` rows.
 pub fn flags(model: &Model, what: &str, flags: Vec<bool>, rows: usize) -> Result<Vec<bool>> {
     if flags.len() != rows {
         return Err(model.broken(format!("{} {what} for {rows} rows", flags.len())));
@@ -56,7 +56,7 @@ pub fn flags(model: &Model, what: &str, flags: Vec<bool>, rows: usize) -> Result
     Ok(flags)
 }
 
-/// One score, which may be NaN, for each of `rows` rows.
+/// Checks that there is one score, possibly NaN, for each of `rows` rows.
 pub fn scores(model: &Model, scores: Vec<f64>, rows: usize) -> Result<Vec<f64>> {
     if scores.len() != rows {
         return Err(model.broken(format!("{} scores for {rows} rows", scores.len())));
@@ -64,7 +64,7 @@ pub fn scores(model: &Model, scores: Vec<f64>, rows: usize) -> Result<Vec<f64>> 
     Ok(scores)
 }
 
-/// Refuses a tensor that does not have the shape `shape`.
+/// Checks that a tensor has the shape `shape`.
 pub fn shape(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> Result<()> {
     if tensor.dims() != shape {
         return Err(model.broken(format!("{what} have the shape {:?}, expected {shape:?}", tensor.dims())));
@@ -72,10 +72,10 @@ pub fn shape(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> Res
     Ok(())
 }
 
-/// Probabilities of the depths from one row of scores.
-pub fn softmax(scores: &[f64]) -> Vec<f64> {
-    let largest = scores.iter().copied().fold(f64::MIN, f64::max);
-    let exponentials: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+/// Probabilities of the depths from one row of logits.
+pub fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::MIN, f64::max);
+    let exponentials: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
     let total: f64 = exponentials.iter().sum();
     exponentials.iter().map(|exponential| exponential / total).collect()
 }

@@ -2,7 +2,7 @@
 
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 
-/// What the decisions so far amount to.
+/// State of all rows after the decisions so far.
 pub(super) struct Course {
     /// Whether each row will take a further step unless a decision says otherwise.
     pub running: Vec<bool>,
@@ -10,16 +10,16 @@ pub(super) struct Course {
     pub depths: Vec<u32>,
     /// The last step that each row took; 0 before it takes one.
     pub last: Vec<u32>,
-    /// The depth of each row, where all are known.
+    /// The depth of each row, if all depths are known in advance.
     pub plan: Option<Vec<u32>>,
-    /// Whether the policy chooses rows before every step, so that a row that rests may be woken.
+    /// Whether the policy chooses rows before every step, so that a resting row may be woken.
     pub wakes: bool,
-    /// Whether the state that each row is in has no keys and values yet.
+    /// Whether the keys and values of each row's present state have not been projected yet.
     unprojected: Vec<bool>,
 }
 
 impl Course {
-    /// Before the first step of `rows` rows.
+    /// The state of `rows` rows before the first step.
     pub fn new(rows: usize) -> Self {
         Self {
             running: vec![true; rows],
@@ -39,9 +39,9 @@ impl Course {
         }
     }
 
-    /// The rows that rest while `takes` take a step, have not projected the state they are in, and are seen by one of
-    /// `takes`: earlier ones of its sequence. No other needs keys and values, and so no row's cost depends on other
-    /// sequences.
+    /// Resting rows whose keys and values must be projected in this step: they have not been projected from the present
+    /// state, and a later row of their sequence is in `takes`. All other rows are left out, so that a row's cost does
+    /// not depend on other sequences.
     pub fn settled(&self, layout: &TokenLayout, takes: &RowSet) -> RowSet {
         let mut last = vec![None; layout.sequences()];
         takes.iter().for_each(|row| last[layout.sequence(row)] = Some(row));

@@ -1,4 +1,4 @@
-//! What a recipe says without the policy: how many steps each row takes, and the weights of the losses of its steps.
+//! Depths and step weights that a recipe determines without the policy.
 
 use haltbench_sdk::layout::TokenLayout;
 use haltbench_sdk::policy::{Per, Recipe, StepWeights, Unroll};
@@ -18,7 +18,7 @@ pub(super) fn step_weights(recipe: &Recipe, max_depth: usize) -> Vec<f64> {
     weights.iter().map(|weight| weight / sum).collect()
 }
 
-/// Steps of every row, each within 1..=`most`.
+/// Depth of every row, within 1..=`most`.
 pub(super) fn depths(recipe: &Recipe, most: u32, layout: &TokenLayout, stream: &mut Stream) -> Vec<u32> {
     if !recipe.draws_depths() {
         return vec![most; layout.rows()];
@@ -41,7 +41,8 @@ pub(super) fn depths(recipe: &Recipe, most: u32, layout: &TokenLayout, stream: &
     }
 }
 
-/// Arrivals of a Poisson process of rate 1 up to the time `rate`, at most `most`: waiting times are exponential.
+/// A Poisson draw, at most `most`: the number of arrivals of a Poisson process of rate 1 up to the time `rate`, from
+/// exponential waiting times.
 fn poisson(rate: f64, most: u32, stream: &mut Stream) -> u32 {
     let mut time = 0.0;
     for arrivals in 0..most {

@@ -1,4 +1,4 @@
-//! The loop that every pass runs in: a question to the policy, then a step for the rows that take it.
+//! The loop of every pass: the policy decides, then the rows that continue take a step.
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::RowSet;
@@ -13,29 +13,29 @@ use super::{checks, replace_rows, shrink};
 use crate::Result;
 use crate::model::Model;
 
-/// What a pass came to.
+/// Result of a pass.
 pub(crate) struct Outcome {
-    /// What the coda reads, `[rows, d_model]`: the states at which rows halted, or mixtures of states.
+    /// Input of the coda, `[rows, d_model]`: the states at which rows halted, or mixtures of states.
     pub output: Tensor,
     /// States after the last step, `[rows, d_model]`.
     pub states: Tensor,
-    /// Depths, weights, gates and choices, and what the policy stashed.
+    /// Depths, weights, gates, choices and stashed tensors.
     pub record: HaltingRecord,
     /// The last step that each row took.
     pub last: Vec<u32>,
-    /// The numbers that were compared with a threshold.
+    /// Scores of every decision.
     pub scores: Vec<Scores>,
-    /// Who decided.
+    /// The judge, with the distributions that it has recorded.
     pub judge: Judge,
 }
 
-/// The numbers that were compared with a threshold in one decision.
+/// Scores of one decision: the numbers that were compared with a threshold.
 pub(crate) struct Scores {
-    /// Steps taken before it.
+    /// Steps taken before the decision.
     pub step: usize,
-    /// The rows.
+    /// The rows that the decision was about.
     pub rows: RowSet,
-    /// A number for each of them; NaN where there is none.
+    /// One score for each of these rows; NaN for a row without a score.
     pub values: Vec<f64>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn drive<'m>(pass: &mut impl Pass<'m>, judge: Judge, first: Tensor) -
     run.finish()
 }
 
-/// A pass under way.
+/// A pass in progress.
 struct Run<'p, 'm, P> {
     pass: &'p mut P,
     model: &'m Model,
@@ -84,7 +84,7 @@ struct Run<'p, 'm, P> {
     step: usize,
     /// The gate of the next step for the rows shown last.
     gate: Option<Gate>,
-    /// What the rows that take the next step project keys and values from instead of their states.
+    /// States that the next step projects keys and values from, instead of the present states.
     keys_values: Option<Tensor>,
     record: HaltingRecord,
     scores: Vec<Scores>,
@@ -92,7 +92,7 @@ struct Run<'p, 'm, P> {
 }
 
 impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
-    /// Asks the policy, if this is a time to.
+    /// Asks the policy for a decision, unless its kind does not decide at this step or no rows are left.
     fn ask(&mut self) -> Result<()> {
         let (model, step) = (self.model, self.step);
         if !self.judge.asks() || !model.policy.is_asked(step, model.max_depth) || self.shown.is_empty() {
@@ -139,7 +139,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
         Ok(())
     }
 
-    /// Takes the next step, if a row does or its gate needs it. Returns whether it did.
+    /// Takes the next step, if a row takes it or a gate needs its result. Returns whether it did.
     fn advance(&mut self) -> Result<bool> {
         let next = self.step + 1;
         let takes = self.course.takes(next);
@@ -151,7 +151,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             return Ok(false);
         }
         let gate = self.gate_of(&takes)?;
-        // What a row that has stopped would add to its output is not asked.
+        // A policy that mixes states is not asked about rows that have stopped: their output is complete.
         let asks_all = self.judge.asks_all() && self.mixture.is_none();
         if !asks_all && !self.course.wakes {
             shrink(self.model, &mut self.memory, &self.shown, &takes, &self.states)?;
@@ -174,7 +174,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
         Ok(true)
     }
 
-    /// The gate of the rows that take the next step, of a policy that chose them; records both.
+    /// The gate of the rows that take the next step; records gate and choice of a selecting policy.
     fn gate_of(&mut self, takes: &RowSet) -> Result<Option<Gate>> {
         if self.course.wakes {
             let mut chosen = vec![false; takes.total()];

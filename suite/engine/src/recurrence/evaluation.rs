@@ -21,11 +21,11 @@ use crate::batch::Batch;
 use crate::ledger::{Bill, Ledger, RowCosts};
 use crate::model::Model;
 
-/// What an evaluation of one batch found.
+/// Result of the evaluation of one batch.
 pub struct Evaluated {
     /// Steps executed per row.
     pub depths: Vec<u32>,
-    /// What the policy believed about depths, if it has a distribution.
+    /// The policy's distribution over depths, if it has one.
     pub beliefs: Option<Beliefs>,
     /// Logits of the rows under the loss, `[readout, vocabulary]`.
     pub logits: Tensor,
@@ -33,29 +33,29 @@ pub struct Evaluated {
     pub predicted: Vec<u32>,
     /// The probability of that token.
     pub confidence: Vec<f32>,
-    /// What it cost.
+    /// Cost of the batch.
     pub ledger: Ledger,
-    /// What each row cost.
+    /// Cost of each row.
     pub costs: RowCosts,
-    /// What was decided besides depths.
+    /// Everything else that the policy decided.
     pub decided: Decided,
 }
 
-/// What a policy decided in an evaluation, besides depths.
+/// Decisions of a policy in an evaluation, besides depths.
 #[derive(Default)]
 pub struct Decided {
-    /// For each row the number that was compared with a threshold after 0, 1, ..., D steps; `None` where there was none.
+    /// For each row, its scores after 0, 1, ..., D steps; `None` without a finite score.
     pub scores: Vec<Vec<Option<f64>>>,
-    /// For each row the probabilities of the depths 1..=D, of policies that have them.
+    /// For each row, probabilities of the depths 1..=D, if the policy has a distribution over depths.
     pub distributions: Option<Vec<Vec<f64>>>,
-    /// For each row the weights of the states after 0..=D steps, of policies that mix.
+    /// For each row, weights of the states after 0..=D steps, if the policy mixes states.
     pub weights: Option<Vec<Vec<f64>>>,
-    /// Which rows a policy that chooses rows let take each step.
+    /// For each step, the rows that a selecting policy chose.
     pub chosen: Vec<Vec<bool>>,
 }
 
 impl Decided {
-    /// What the outcome of a pass over `rows` rows says.
+    /// From the outcome of a pass over `rows` rows.
     pub(super) fn new(outcome: &Outcome, rows: usize, max_depth: usize) -> Result<Self> {
         let mut scores = vec![vec![None; max_depth + 1]; rows];
         for entry in &outcome.scores {
@@ -96,7 +96,7 @@ pub fn evaluate(
     pass.finish(outcome)
 }
 
-/// Evaluates one batch whose rows halt at `depths`, whatever the policy says: what an execution costs at given depths.
+/// Evaluates one batch whose rows halt at `depths`, without asking the policy: to measure an execution at given depths.
 ///
 /// # Errors
 /// If a tensor operation fails or there are not as many depths as rows.
@@ -114,10 +114,10 @@ pub(super) struct Evaluation<'a> {
     execution: Execution,
     privileged: Option<&'a Privileged>,
     key_values: KeyValues,
-    /// What every step is given again, of all rows.
+    /// Input of every step, for all rows.
     input: Option<Tensor>,
     bill: Bill<'a>,
-    /// States that halted tokens go on with under run-on, for the sake of their keys and values.
+    /// States under run-on, where halted tokens take all steps so that their keys and values keep changing.
     shadow: Option<Tensor>,
     moving: Moving,
     readouts: Readouts,
@@ -146,7 +146,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Reads the answers off the halted states, but for those that the policy has read there already.
+    /// Reads the answers from the halted states. Reuses logits that the policy has already read from the same states.
     fn finish(mut self, outcome: Outcome) -> Result<Evaluated> {
         let (model, batch) = (self.model, self.batch);
         let layout = &batch.layout;
@@ -156,7 +156,7 @@ impl<'a> Evaluation<'a> {
         let (depths, wanted) = (record.depths, &batch.readout);
         let known = match &record.weights {
             None => self.readouts.known(model, layout, &last, wanted),
-            // An output that mixes states is none of those that were read.
+            // A mixture of states needs a read-out of its own.
             Some(_) => RowSet::none(batch.rows()),
         };
         let read = |rows: &RowSet| Ok(model.backbone.coda(&output, layout, rows, None)?);
@@ -194,7 +194,7 @@ impl<'a> Pass<'a> for Evaluation<'a> {
         let mut resting = step.resting();
         let option = self.model.halted_keys_values;
         let runs_on = option == HaltedKeysValues::RunOn;
-        // A row that rests from the start has no keys and values of an earlier step to offer.
+        // A row that rests from the start has no keys and values of an earlier step.
         let must_project = option == HaltedKeysValues::LatestKv && step.number == 1 && resting.contains(&true);
         let dense = self.execution == Execution::Dense || runs_on || must_project;
         if takes.is_empty() && !dense {
@@ -236,7 +236,7 @@ impl<'a> Pass<'a> for Evaluation<'a> {
         self.moving.replace(states, takes, &new)
     }
 
-    /// A dense execution goes on after the last token has halted.
+    /// A dense execution takes the remaining steps after the last token has halted.
     fn idle(&mut self, done: usize, states: &Tensor) -> Result<()> {
         if self.execution == Execution::Dense {
             let none = RowSet::none(self.batch.rows());

@@ -1,4 +1,4 @@
-//! How decisions become halts: by the policy's rule in evaluation, by draws in training, or by depths that are given.
+//! Turns decisions into halts: by the policy's rule in evaluation, by draws in training, or by given depths.
 
 use haltbench_sdk::candle_core::{D, Tensor};
 use haltbench_sdk::candle_nn::ops::{log_softmax, softmax};
@@ -13,24 +13,24 @@ use super::noise::Noise;
 use crate::Result;
 use crate::model::Model;
 
-/// How decisions become halts.
+/// Turns decisions into halts.
 pub(crate) enum Judge {
-    /// As in evaluation, by the policy's rule.
+    /// By the policy's rule, as in evaluation.
     Rule(Rule),
-    /// By depths that are given, whatever the policy says.
+    /// By given depths; the policy's decisions are ignored.
     Given {
         /// The depth of each row.
         depths: Vec<u32>,
-        /// Whether the policy is asked all the same.
+        /// Whether the policy is asked nevertheless.
         asks: bool,
     },
-    /// As in training.
+    /// By draws, as in training.
     Drawn(Drawn),
 }
 
-/// A decision about some rows after a step.
+/// The rows that a decision is about.
 pub(super) struct Heard<'a> {
-    /// Steps taken before it.
+    /// Steps taken before the decision.
     pub step: usize,
     /// The rows.
     pub rows: &'a RowSet,
@@ -44,7 +44,7 @@ impl Judge {
         Self::Rule(Rule::default())
     }
 
-    /// Whether the policy is asked about all rows, whether they run or not.
+    /// Whether the policy is asked about all rows, even halted ones.
     pub fn asks_all(&self) -> bool {
         matches!(self, Self::Drawn(_))
     }
@@ -54,8 +54,7 @@ impl Judge {
         !matches!(self, Self::Given { asks: false, .. })
     }
 
-    /// Tells `course` what follows from a decision. Returns the numbers that were compared with a threshold, where the
-    /// engine compares.
+    /// Updates `course` with a decision. Returns the scores if the engine compares them with a threshold.
     pub(super) fn hear(
         &mut self,
         model: &Model,
@@ -91,9 +90,9 @@ impl Judge {
                 }
                 Ok(None)
             }
-            Halting::Scores(scores) => {
+            Halting::Logits(logits) => {
                 let shape = [count, model.max_depth];
-                let values = checks::judged(model, "scores", &scores, &shape, heard.states)?;
+                let values = checks::judged(model, "logits", &logits, &shape, heard.states)?;
                 match self {
                     Self::Given { .. } => {}
                     Self::Rule(rule) => {
@@ -102,7 +101,7 @@ impl Judge {
                         course.plan = Some(distributions.iter().map(|q| model.policy.rule().depth(q)).collect());
                         rule.distributions = Some(distributions);
                     }
-                    Self::Drawn(drawn) => course.plan = drawn.scores(model, scores)?,
+                    Self::Drawn(drawn) => course.plan = drawn.logits(model, logits)?,
                 }
                 Ok(None)
             }
@@ -122,7 +121,8 @@ impl Judge {
         }
     }
 
-    /// Whether halts that the policy decides on its own are heeded.
+    /// Whether depths and halts that the policy decides take effect. They do not if depths are given, or if every token
+    /// takes D steps in training.
     fn obeys(&self) -> bool {
         match self {
             Self::Rule(_) => true,
@@ -144,7 +144,7 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Which rows halt, and F(d), the probability of having halted by now, which the rules median and threshold compare.
+    /// Which rows halt, and F(d), the probability of having halted by now: the score of the rules median and threshold.
     fn hazards(
         &mut self,
         model: &Model,
@@ -163,14 +163,14 @@ impl Rule {
         (halts.unwrap_or(by_rule), scores)
     }
 
-    /// Probabilities of the depths 1..=D of each row, of a policy that has them.
+    /// Probabilities of the depths 1..=D of each row, if the policy has a distribution over depths.
     pub fn distributions(&self, max_depth: usize) -> Option<Vec<Vec<f64>>> {
         let of_hazards = || self.histories.iter().map(|history| history.distribution(max_depth)).collect();
         self.distributions.clone().or_else(|| (!self.histories.is_empty()).then(of_hazards))
     }
 }
 
-/// The judge of training: depths are drawn from distributions whose logarithms keep their gradients.
+/// The judge of training: draws depths from distributions whose logarithms keep their gradients.
 pub(crate) struct Drawn {
     /// Whether rows halt; otherwise all of them take D steps.
     halts: bool,
@@ -179,9 +179,9 @@ pub(crate) struct Drawn {
     cumulative: Vec<f64>,
     log_survival: Option<Tensor>,
     columns: Vec<Tensor>,
-    /// Logarithm of the distribution over depths, `[rows, D]`, of a policy that gives scores.
-    log_scores: Option<Tensor>,
-    /// Gates of the steps, `[rows, D]`, of a policy that gives scores.
+    /// Logarithm of the distribution over depths, `[rows, D]`, of a policy that returns logits over depths.
+    log_q: Option<Tensor>,
+    /// Gates of the steps, `[rows, D]`, of a policy that returns logits over depths.
     gates: Option<Tensor>,
 }
 
@@ -195,7 +195,7 @@ impl Drawn {
             cumulative: vec![0.0; rows],
             log_survival: None,
             columns: Vec::new(),
-            log_scores: None,
+            log_q: None,
             gates: None,
         }
     }
@@ -212,11 +212,11 @@ impl Drawn {
         })
     }
 
-    /// Logarithm of the distribution over depths, `[rows, D]`. `like` are states; `is_expected` says that the policy must
-    /// have one, so that with D = 1, where there is nothing to observe, the only depth is certain.
+    /// Logarithm of the distribution over depths, `[rows, D]`. `like` gives type and device. If the distribution
+    /// `is_expected` and D = 1, where the policy observes nothing, the only depth has probability 1.
     pub fn log_distribution(self, max_depth: usize, like: &Tensor, is_expected: bool) -> Result<Option<Tensor>> {
-        if self.log_scores.is_some() {
-            return Ok(self.log_scores);
+        if self.log_q.is_some() {
+            return Ok(self.log_q);
         }
         let mut columns = self.columns;
         Ok(match self.log_survival {
@@ -231,18 +231,18 @@ impl Drawn {
         })
     }
 
-    /// Depths drawn by Gumbel-Softmax, where rows halt.
-    fn scores(&mut self, model: &Model, scores: Tensor) -> Result<Option<Vec<u32>>> {
+    /// Depths drawn by Gumbel-Softmax, if rows halt.
+    fn logits(&mut self, model: &Model, logits: Tensor) -> Result<Option<Vec<u32>>> {
         let most = model.max_depth;
-        let rows = scores.dim(0)?;
-        self.log_scores = Some(log_softmax(&scores, D::Minus1)?);
+        let rows = logits.dim(0)?;
+        self.log_q = Some(log_softmax(&logits, D::Minus1)?);
         if !self.halts {
             return Ok(None);
         }
         let gumbel = self.noise.draw(model, "gumbel", rows * most, Stream::gumbel)?;
-        let gumbel = Tensor::from_vec(gumbel, (rows, most), scores.device())?.to_dtype(scores.dtype())?;
-        let noisy = ((scores + gumbel)? / model.policy.temperature())?;
-        let values = checks::numbers(model, "noisy scores", &noisy, &[rows, most])?;
+        let gumbel = Tensor::from_vec(gumbel, (rows, most), logits.device())?.to_dtype(logits.dtype())?;
+        let noisy = ((logits + gumbel)? / model.policy.temperature())?;
+        let values = checks::numbers(model, "noisy logits", &noisy, &[rows, most])?;
         let depths = match self.noise.forced() {
             Some(depths) => checks::depths(model, depths.to_vec(), rows)?,
             None => values.chunks_exact(most).map(argmax).collect(),
@@ -251,7 +251,7 @@ impl Drawn {
         Ok(Some(depths))
     }
 
-    /// Which rows halt by the inverse CDF.
+    /// Which rows halt, by the inverse CDF.
     fn hazards(&mut self, model: &Model, step: usize, logits: &Tensor, values: &[f64]) -> Result<Vec<bool>> {
         let mut halts = vec![false; values.len()];
         if self.halts && self.uniform.is_none() {
@@ -279,7 +279,7 @@ impl Drawn {
     }
 }
 
-/// The depth of the largest entry, the lowest of several.
+/// The depth of the largest entry, the lowest of equal ones.
 fn argmax(row: &[f64]) -> u32 {
     let best = row.iter().copied().fold(f64::MIN, f64::max);
     1 + row.iter().position(|value| *value == best).unwrap_or(0) as u32

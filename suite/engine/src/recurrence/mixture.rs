@@ -1,4 +1,4 @@
-//! Outputs that are made of the states of several steps.
+//! Outputs that mix the states of several steps.
 
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::layout::RowSet;
@@ -8,10 +8,10 @@ use super::{checks, replace_rows};
 use crate::Result;
 use crate::model::Model;
 
-/// How far the sum of a token's weights may be from one.
+/// Tolerance on the sum of a token's weights.
 const TOLERANCE: f64 = 1e-4;
 
-/// The outputs of all rows so far, and the weights that their states have in them.
+/// The outputs of all rows so far, and the weights of their states.
 pub(super) struct Mixture {
     output: Tensor,
     /// Effective weights of the states after 0, 1, ... steps, `[rows]` each.
@@ -21,7 +21,7 @@ pub(super) struct Mixture {
 }
 
 impl Mixture {
-    /// Outputs of 0 for the rows of `states`, `[rows, d_model]`.
+    /// Zero outputs for the rows of `states`, `[rows, d_model]`.
     pub fn new(states: &Tensor) -> Result<Self> {
         Ok(Self { output: states.zeros_like()?, columns: Vec::new(), must_sum_to_one: true })
     }
@@ -50,7 +50,7 @@ impl Mixture {
         Ok(())
     }
 
-    /// No weight for the steps before `step` that have none.
+    /// Adds columns of zeros for the steps before `step` without weights.
     fn fill(&mut self, step: usize) -> Result<()> {
         while self.columns.len() < step {
             let rows = self.output.dim(0)?;

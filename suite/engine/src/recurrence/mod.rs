@@ -1,9 +1,8 @@
-//! The loop that every model runs in. The engine owns it: the depth counter, the masks and the gates are here, and a
-//! policy is asked only what it is there to decide.
+//! The loop that every model runs in. The engine owns it, with the depth counter, the masks and the gates; a policy
+//! only decides.
 //!
-//! [`drive`](drive::drive) is the loop. What drives it is a [`Pass`](pass::Pass), which knows how a step is executed
-//! (evaluation, training, decoding, a recorded trajectory), and a [`Judge`](judge::Judge), which knows how decisions become
-//! halts.
+//! [`drive`](drive::drive) is the loop. Its arguments are a [`Pass`](pass::Pass), which executes steps (in evaluation,
+//! training, decoding or on a recorded trajectory), and a [`Judge`](judge::Judge), which turns decisions into halts.
 
 mod beliefs;
 mod checks;
@@ -42,15 +41,15 @@ use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
 
-/// What was asked of a policy, and whether it asked back.
+/// A policy's answer, and the logits that it has read.
 pub(crate) struct Answered<T> {
-    /// What it said.
+    /// The answer.
     pub answer: T,
-    /// The logits of the rows that it was shown, if it read them.
+    /// The logits of the rows in its view, if it read them.
     pub logits: Option<Tensor>,
 }
 
-/// Asks the policy something about some rows. Logits are read out only if it asks for them.
+/// Calls `ask` with a view of some rows. Logits are computed only if the policy reads them.
 pub(crate) fn with_view<T>(
     model: &Model,
     batch: &Batch,
@@ -63,7 +62,7 @@ pub(crate) fn with_view<T>(
     with_logits(model, &batch.layout, phase, shown, privileged, &read_out, ask)
 }
 
-/// The same with a read-out of the caller's.
+/// [`with_view`] with the caller's own read-out.
 pub(crate) fn with_logits<T>(
     model: &Model,
     layout: &TokenLayout,
@@ -80,7 +79,7 @@ pub(crate) fn with_logits<T>(
     Ok(Answered { answer, logits: view.read_logits() })
 }
 
-/// A broken contract with the name of the policy, which a view does not know.
+/// Adds the name of the policy to a broken contract; a view does not know it.
 pub(crate) fn named(model: &Model, error: haltbench_sdk::Error) -> crate::Error {
     match error {
         haltbench_sdk::Error::Contract { plugin, message } if plugin == "policy" => model.broken(message),
@@ -96,15 +95,15 @@ pub(crate) fn replace_rows(states: &Tensor, rows: &RowSet, new: &Tensor) -> Resu
     Ok(ops::replace_rows(states, rows.shared(), new)?)
 }
 
-/// The states of all rows over the steps of an evaluation. They are copied when the first row stops, because a policy may
-/// still hold what it was shown; from then on the rows that move are written into that copy.
+/// The states of all rows over the steps of an evaluation. When the first row stops, the states are copied, because a
+/// policy may still hold them; later steps write the running rows into the copy.
 #[derive(Default)]
 pub(crate) struct Moving {
     is_copy: bool,
 }
 
 impl Moving {
-    /// `states`, which the last step gave, with `rows` replaced by `new`. Earlier results may change with it.
+    /// `states`, the result of the last step, with `rows` replaced by `new`. May overwrite earlier results.
     pub fn replace(&mut self, states: &Tensor, rows: &RowSet, new: &Tensor) -> Result<Tensor> {
         if self.is_copy && !rows.is_all() {
             return Ok(ops::update_rows(states, rows.shared(), new)?);
@@ -114,7 +113,7 @@ impl Moving {
     }
 }
 
-/// Depths within 1..=D, one for each of `rows` rows.
+/// Checks that there are `rows` depths within 1..=D.
 pub(crate) fn checked_depths(model: &Model, depths: Vec<u32>, rows: usize) -> Result<Vec<u32>> {
     checks::depths(model, depths, rows)
 }

@@ -9,11 +9,11 @@ use crate::model::Model;
 /// The random numbers of one training step.
 #[derive(Debug, Clone)]
 pub enum Noise {
-    /// From the seeded stream of this training step.
+    /// Drawn from the seeded stream of this training step.
     Seeded(u64),
-    /// Given row by row: D Gumbel numbers each for early policies, one uniform number each for online ones.
+    /// Given row by row: D Gumbel numbers for early policies, one uniform number for online ones.
     Given(Vec<f64>),
-    /// None: every row halts at the depth given for it. Soft gates are those of noise 0.
+    /// No noise: every row halts at its given depth. Soft gates are computed with noise 0.
     Forced(Vec<u32>),
 }
 

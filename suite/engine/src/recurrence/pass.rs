@@ -1,4 +1,4 @@
-//! A forward pass that the loop drives: evaluation, training, decoding or a recorded trajectory.
+//! Passes that the loop drives: evaluation, training, decoding or a recorded trajectory.
 
 use std::sync::Arc;
 
@@ -12,19 +12,20 @@ use crate::model::Model;
 
 /// A step that the loop asks for.
 pub(crate) struct Step<'a> {
-    /// Its number, from 1.
+    /// Number of the step, from 1.
     pub number: usize,
     /// The rows that take it.
     pub takes: &'a RowSet,
-    /// Rows that rest, are seen by a row of `takes` and have not projected keys and values from the state they are in.
+    /// Resting rows that a row of `takes` sees and whose present state has not been projected to keys and values.
     pub settled: &'a RowSet,
-    /// Whether rows that rest may be woken.
+    /// Whether resting rows may be woken.
     pub wakes: bool,
-    /// How the result joins the states of `takes`, in whose order the gate is.
+    /// Gate that combines the step's result with the states of `takes`, in the order of `takes`.
     pub gate: Option<&'a Gate>,
-    /// The gate of training, `[rows]`: the candidates of rows that rest are needed for its gradient.
+    /// The soft gate of training, `[rows]`. Its gradient needs the candidates of resting rows.
     pub soft: Option<&'a Tensor>,
-    /// What the core's first layer projects keys and values of `takes` from instead of their states, `[takes.len(), d_model]`.
+    /// Tensor that the core's first layer projects keys and values of `takes` from, instead of their states,
+    /// `[takes.len(), d_model]`.
     pub keys_values: Option<&'a Tensor>,
 }
 
@@ -36,12 +37,13 @@ impl Step<'_> {
         resting
     }
 
-    /// What the core's first layer projects keys and values of all rows from instead of the states `[rows, d_model]`.
+    /// Tensor that the core's first layer projects keys and values of all rows from, instead of the states `[rows, d_model]`.
     pub fn offered(&self, states: &Tensor) -> Result<Option<Tensor>> {
         self.keys_values.map(|offered| replace_rows(states, self.takes, offered)).transpose()
     }
 
-    /// What the rows of `takes` come to when their states `old` meet the step's result `new`, both `[takes.len(), d_model]`.
+    /// New states of `takes`: the gate combines their states `old` with the step's result `new`, both `[takes.len(),
+    /// d_model]`.
     pub fn joined(&self, old: impl FnOnce() -> haltbench_sdk::Result<Tensor>, new: Tensor) -> Result<Tensor> {
         let Some(Gate { values, combine }) = self.gate else { return Ok(new) };
         let old = old()?;
@@ -53,7 +55,7 @@ impl Step<'_> {
     }
 }
 
-/// Rows that a policy is shown.
+/// The rows of a policy's view.
 pub(crate) struct Shown<'a> {
     /// Steps taken so far.
     pub step: usize,
@@ -65,7 +67,7 @@ pub(crate) struct Shown<'a> {
     pub all: &'a Tensor,
 }
 
-/// A forward pass that the loop drives, of a model that outlives it.
+/// A forward pass that the loop drives.
 pub(crate) trait Pass<'m> {
     /// The model.
     fn model(&self) -> &'m Model;
@@ -73,26 +75,26 @@ pub(crate) trait Pass<'m> {
     /// Which row is which token.
     fn layout(&self) -> &Arc<TokenLayout>;
 
-    /// States of all rows after a step.
+    /// Executes a step and returns the states of all rows.
     fn step(&mut self, step: &Step, states: &Tensor) -> Result<Tensor>;
 
-    /// The steps after the last one that a row takes, of which `done` were taken.
+    /// Called when no row takes another step. `done` steps have been taken.
     fn idle(&mut self, _done: usize, _states: &Tensor) -> Result<()> {
         Ok(())
     }
 
-    /// Shows a policy some rows and charges a read-out of logits.
+    /// Calls `ask` with a view of some rows, and charges a read-out of logits if there is one.
     fn show<T>(&mut self, shown: &Shown, ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>) -> Result<T>;
 
     /// Charges a decision about each of `rows`.
     fn charge(&mut self, _rows: &RowSet) {}
 
-    /// Hears that the policy has replaced the states of `rows` by `states`.
+    /// Called when the policy has replaced the states of `rows` by `states`.
     fn carry(&mut self, _rows: &RowSet, _states: &Tensor) -> Result<()> {
         Ok(())
     }
 
-    /// What the model's policy decides about some rows.
+    /// The policy's decision about some rows.
     fn ask(&mut self, shown: &Shown, memory: &mut RowMemory) -> Result<Decision> {
         let policy = &self.model().policy;
         let decision = self.show(shown, |view| policy.decide(view, memory))?;

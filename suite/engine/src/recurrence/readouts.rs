@@ -1,4 +1,4 @@
-//! Read-outs that a policy asked for: the final one need not repeat them.
+//! Logits that a policy has read during a pass, kept so that the final read-out can reuse them.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use haltbench_sdk::layout::{RowSet, TokenLayout};
 use crate::Result;
 use crate::model::Model;
 
-/// Logits that were read out in a pass.
+/// Logits read during a pass.
 #[derive(Default)]
 pub(crate) struct Readouts(Vec<Readout>);
 
 struct Readout {
-    /// Steps taken before it.
+    /// Steps taken before the read-out.
     step: usize,
     rows: RowSet,
     logits: Tensor,
@@ -25,15 +25,16 @@ impl Readouts {
         self.0.push(Readout { step, rows: rows.clone(), logits });
     }
 
-    /// The rows of `wanted` whose final logits are known: they were read out after the `last` step that they took, when all
-    /// that the coda sees of earlier tokens was final too.
+    /// The rows of `wanted` whose final logits are known: the policy read them after the row's `last` step, when all
+    /// earlier states that the coda attends to were final too.
     pub fn known(&self, model: &Model, layout: &TokenLayout, last: &[u32], wanted: &RowSet) -> RowSet {
         let cost = model.backbone.cost();
         let sees_others = cost.coda.per_key > 0.0 || cost.readout.per_key > 0.0;
         let mut known = vec![false; layout.rows()];
         for readout in &self.0 {
             let is_final = |row: usize| last[row] as usize <= readout.step;
-            // Of tokens that were decoded earlier a read-out sees states after as many steps, not final ones.
+            // While decoding, a read-out attends to earlier tokens' states after the same number of steps, not to their
+            // final states.
             let is_whole = |row: usize| layout.position(layout.start(row)) == 0;
             for row in readout.rows.iter().filter(|row| last[*row] as usize <= readout.step) {
                 known[row] = !sees_others || (is_whole(row) && (layout.start(row)..=row).all(is_final));
@@ -44,7 +45,7 @@ impl Readouts {
         RowSet::from_mask(&both)
     }
 
-    /// The final logits of `wanted`, `[wanted.len(), vocabulary]`; `read` gives those that are not known.
+    /// The final logits of `wanted`, `[wanted.len(), vocabulary]`; `read` computes the rows that are not `known`.
     pub fn finish(
         &self,
         wanted: &RowSet,

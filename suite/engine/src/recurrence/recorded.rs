@@ -1,6 +1,6 @@
-//! Decisions about states that were recorded: the loop over a backbone whose steps are known.
+//! Decisions about recorded states: the loop over a backbone whose steps were recorded.
 //!
-//! The core's results are those of the trajectory, whatever has halted, been mixed or been left out by then.
+//! Every step returns the recorded states: halting, mixing or choosing tokens does not change them.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -23,31 +23,31 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-/// What was recorded of a trajectory.
+/// Which tensors of a trajectory were recorded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recording {
-    /// Whether there are states. Where not, the model's backbone gives stand-ins, which a policy must not read.
+    /// Whether there are states. If not, the backbone returns placeholders, which a policy must not read.
     pub states: bool,
     /// Whether there are logits.
     pub logits: bool,
 }
 
-/// What a policy decides about each row of a trajectory.
+/// Decisions of a policy about each row of a trajectory.
 pub(crate) struct Replayed {
-    /// Steps that it gives the row.
+    /// Depth of each row.
     pub depths: Vec<u32>,
-    /// Everything else.
+    /// All other decisions.
     pub decided: Decided,
     /// Whether the policy chooses rows before steps.
     pub chooses: bool,
-    /// A training pass over the trajectory, where there are targets and the policy's output can be read off it.
+    /// A training pass over the trajectory, if it has states and targets.
     pub unrolled: Option<Unrolled>,
 }
 
-/// Asks the policy of `model`, whose backbone gives what was recorded, about `batch`.
+/// Runs the policy of `model` on `batch`; the model's backbone returns the recorded states.
 ///
 /// # Errors
-/// If the policy asks for what was not recorded, fails or breaks its contract.
+/// If the policy reads a tensor that was not recorded, fails or breaks its contract.
 pub(crate) fn decide(
     model: &Model,
     batch: &Batch,
@@ -70,7 +70,7 @@ pub(crate) fn decide(
     Ok(Replayed { depths, decided, chooses: model.policy.kind() == PolicyKind::Select, unrolled })
 }
 
-/// A training pass over the trajectory in which no row halts; the depths are those of evaluation.
+/// A training pass over the trajectory, in which no row halts; the depths come from evaluation.
 fn unrolled(
     pass: &mut Trajectory,
     has_logits: bool,
@@ -108,7 +108,7 @@ fn unrolled(
     Ok(Some(Unrolled { logits, step_weights, record, states, phase: pass.phase }))
 }
 
-/// What the losses of the steps are weighted by, `[readout, D]`: by the recipe, or 1 at the depth at which a row halts.
+/// Weights of the losses of the steps, `[readout, D]`: from the recipe, or 1 at the depth at which the loss is taken.
 fn weights(model: &Model, batch: &Batch, record: &HaltingRecord, depths: &[u32]) -> Result<Option<Tensor>> {
     if model.recipe.loss == LossAt::EveryStep {
         if let (StepWeights::Policy, Some(log_q)) = (model.recipe.step_weights, &record.log_distribution) {

@@ -23,16 +23,16 @@ use crate::model::Model;
 
 /// A training pass before the loss.
 pub struct Unrolled {
-    /// Logits of the rows under the loss, one entry when the loss is taken at one state, D entries when it is taken at
-    /// every step; each `[readout, vocabulary]`.
+    /// Logits of the rows under the loss, `[readout, vocabulary]` each: one entry if the loss is taken at one state, D
+    /// entries if it is taken at every step.
     pub logits: Vec<Tensor>,
-    /// Weight of each of several logits, `[readout, D]`.
+    /// Weights of the losses at the D steps, `[readout, D]`, if there are D entries.
     pub step_weights: Option<Tensor>,
-    /// What the objective sees of halting.
+    /// The record for the policy's objective.
     pub record: HaltingRecord,
     /// States of all rows after 0, 1, ..., D steps, `[rows, d_model]`.
     pub states: Vec<Tensor>,
-    /// When it was made.
+    /// Phase of the pass.
     pub phase: Phase,
 }
 
@@ -81,14 +81,14 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
             Some(Tensor::from_vec(weights, shape, output.device())?.to_dtype(output.dtype())?)
         }
     };
-    // Where every row has halted, no further step changes anything.
+    // Once every row has halted, further steps change nothing.
     if let Some(last) = states.last().cloned() {
         states.resize(model.max_depth + 1, last);
     }
     Ok(Unrolled { logits, step_weights, record, states, phase })
 }
 
-/// Steps of every row where the policy takes no part: all D, or as many as the recipe draws.
+/// Depth of every row if the policy takes no part in training: D, or drawn by the recipe.
 fn unaided_depths(model: &Model, batch: &Batch, noise: &Noise) -> Result<Vec<u32>> {
     match noise {
         Noise::Forced(depths) => checks::depths(model, depths.clone(), batch.rows()),
@@ -105,7 +105,7 @@ pub(crate) fn read(model: &Model, batch: &Batch, states: &Tensor) -> Result<Tens
     Ok(model.backbone.coda(states, &batch.layout, &batch.readout, None)?)
 }
 
-/// `states` without gradients but for the rows in `live`.
+/// `states` with gradients only for the rows in `live`.
 fn cut(states: &Tensor, live: &RowSet) -> Result<Tensor> {
     if live.is_all() {
         return Ok(states.clone());
@@ -120,10 +120,10 @@ struct Training<'a> {
     phase: Phase,
     privileged: Option<&'a Privileged>,
     walk: Walk<'a>,
-    /// Logits after every step, where the loss is taken at every step.
+    /// Logits after every step, if the loss is taken at every step.
     logits: Vec<Tensor>,
     states: Vec<Tensor>,
-    /// The depths that the recipe drew, where the gradient goes back through the last steps of each alone.
+    /// The depths that the recipe drew, if gradients pass only through the last steps of each row.
     drawn: Option<Vec<u32>>,
 }
 
@@ -156,7 +156,8 @@ impl<'a> Pass<'a> for Training<'a> {
 }
 
 impl Training<'_> {
-    /// h(d): the candidate where a row takes the step, h(d-1) elsewhere; the gate's gradient is that of `step.soft`.
+    /// h(d): the candidate for rows that take the step, h(d-1) for the others. The gate has the gradient of
+    /// `step.soft`.
     fn advance(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
         let resting = step.resting();
         let runs_on = self.model.halted_keys_values == HaltedKeysValues::RunOn && resting.contains(&true);
@@ -170,14 +171,14 @@ impl Training<'_> {
         self.walk.step = step.number - 1;
         if let Some(soft) = step.soft {
             let candidates = self.walk.gated_candidates(states, resting.clone())?;
-            // Every token takes the first step, whatever its gate would say.
+            // Every token takes the first step, so it has no gate.
             if step.number == 1 {
                 return Ok(candidates.computed);
             }
             let open = resting.iter().map(|resting| !resting).collect();
             return Ok(passthrough(&candidates, states, soft, &Arc::new(open))?);
         }
-        // A row that rests from the start has no keys and values of an earlier step to offer.
+        // A row that rests from the start has no keys and values of an earlier step.
         let first = step.number == 1 && self.model.halted_keys_values == HaltedKeysValues::LatestKv;
         let all = RowSet::all(resting.len());
         let (rows, resting) = match () {
@@ -190,7 +191,7 @@ impl Training<'_> {
         }
         self.walk.key_values.offer(step.offered(states)?);
         let new = self.walk.compute(states, &resting, rows, None)?;
-        // A row that has stopped and runs on keeps moving for the sake of its keys and values.
+        // Under run-on, the states of stopped rows change too, for their keys and values.
         if runs_on && !step.wakes {
             return replace_rows(states, rows, &new);
         }

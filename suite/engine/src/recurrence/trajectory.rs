@@ -1,4 +1,4 @@
-//! Passes in which no token halts, watched step by step.
+//! Passes in which no token halts, with a callback after every step.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::Result;
 use crate::batch::Batch;
 use crate::model::Model;
 
-/// An evaluation that tells the states of all rows after every step.
+/// An evaluation that passes the states of all rows to `each` after every step.
 struct Watched<'a, F> {
     inner: Evaluation<'a>,
     each: F,
@@ -48,7 +48,7 @@ impl<'a, F: FnMut(usize, &Tensor) -> Result<()>> Pass<'a> for Watched<'a, F> {
     }
 }
 
-/// Tells `each` the states of all rows after 0, 1, ..., D steps in which nobody halts.
+/// Passes to `each` the states of all rows after 0, 1, ..., D steps of a pass without halting.
 pub(crate) fn dense_steps(
     model: &Model,
     batch: &Batch,
@@ -62,8 +62,8 @@ pub(crate) fn dense_steps(
     Ok(())
 }
 
-/// The answer tokens of `batch` after each of D steps, with the numbers that the policy compares; `first` is the place of the
-/// batch's first sequence.
+/// The answer tokens of `batch` after each of D steps, with the policy's scores; `first` is the index of the batch's
+/// first sequence.
 ///
 /// # Errors
 /// If a pass fails or the policy breaks its contract.

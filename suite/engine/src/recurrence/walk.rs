@@ -1,4 +1,4 @@
-//! The steps of a pass of training: which candidates are computed, and which gradients they have.
+//! The steps of a training pass: which candidates are computed, and which of them have gradients.
 
 use haltbench_sdk::backbone::{BeginContext, Start, StepContext};
 use haltbench_sdk::candle_core::Tensor;
@@ -17,7 +17,7 @@ pub(super) struct Walk<'a> {
     pub batch: &'a Batch,
     pub all: RowSet,
     pub key_values: KeyValues,
-    /// What every step is given again, of all rows.
+    /// Input of every step, for all rows.
     input: Option<Tensor>,
     phase: Phase,
     pub step: usize,
@@ -27,16 +27,17 @@ pub(super) struct Walk<'a> {
 /// The candidates of the last gated step, without gradients.
 struct LastCandidates {
     rows: RowSet,
-    /// Those of `rows`.
+    /// Candidates of `rows`.
     computed: Tensor,
-    /// Those of all other rows, which no step will change: `[rows, d_model]`.
+    /// Candidates of all other rows, which no later step changes: `[rows, d_model]`.
     earlier: Option<Tensor>,
-    /// The rows that had halted before they were computed.
+    /// The rows that had halted before this step.
     halted: Vec<bool>,
 }
 
 impl LastCandidates {
-    /// The candidates of all rows but those that the next step computes, some of `rows`. `states` has a row for each.
+    /// Candidates of all rows except `next`, the rows that the next step computes; `next` is a subset of `rows`. The
+    /// shape is that of `states`.
     fn but(&self, next: &RowSet, states: &Tensor) -> Result<Tensor> {
         let earlier = match &self.earlier {
             Some(earlier) => earlier.clone(),
@@ -46,7 +47,7 @@ impl LastCandidates {
         self.rows.iter().for_each(|row| leaves[row] = true);
         next.iter().for_each(|row| leaves[row] = false);
         let leaving = RowSet::from_mask(&leaves);
-        // Earlier steps share this memory: they read other rows of it.
+        // Earlier steps share this memory, but read other rows of it.
         let last = gather_rows(&self.computed, &leaving.places_in(&self.rows))?;
         Ok(update_rows(&earlier, leaving.shared(), &last)?)
     }
@@ -59,11 +60,11 @@ impl<'a> Walk<'a> {
         Self { model, batch, all: RowSet::all(batch.rows()), key_values, input, phase, step: 0, last: None }
     }
 
-    /// R(h) of every row, where those of halted rows are wanted for their gates alone: they have no backward pass, and
-    /// where nothing that a row can see has moved since the last step, its candidate is the last one.
+    /// R(h) of every row. Candidates of halted rows are needed only for the gradients of their gates, so they have no
+    /// backward pass. If no state that a row sees has changed since the last step, its last candidate is reused.
     pub fn gated_candidates(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Candidates> {
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
-        // A step that reads its number gives another candidate every time.
+        // If a step depends on its number, candidates cannot be reused.
         let (rows, earlier) = match self.last.take().filter(|_| self.model.backbone.is_stationary()) {
             None => (self.all.clone(), None),
             Some(last) => {
@@ -84,7 +85,7 @@ impl<'a> Walk<'a> {
         Ok(Candidates { computed, earlier })
     }
 
-    /// R(h) of `rows`; `halted` are the rows of all that halted before it.
+    /// R(h) of `rows`; `halted` says for every row of the batch whether it halted before this step.
     pub fn compute(
         &mut self,
         states: &Tensor,
@@ -108,14 +109,15 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What the recurrence over `batch` starts from.
+/// h(0) of `batch`, and the input of every step.
 pub(crate) fn begin(model: &Model, batch: &Batch, phase: Phase) -> Result<Start> {
     let (max_depth, seed) = (model.max_depth, model.seed);
     let mut context = BeginContext { max_depth, phase, seed, ..BeginContext::new(&batch.layout) };
     Ok(model.backbone.begin(&batch.tokens, &mut context)?)
 }
 
-/// The rows that see a row, themselves included, that had not halted: from its sequence's first such row on.
+/// The rows that see a row, possibly themselves, that had not halted: in each sequence, all rows from the first such
+/// row on.
 pub(crate) fn sees_movement(layout: &TokenLayout, halted: &[bool]) -> RowSet {
     let mut moved = false;
     let sees: Vec<bool> = (0..layout.rows())

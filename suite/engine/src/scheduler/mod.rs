@@ -1,5 +1,5 @@
-//! Trains the models of a suite and evaluates its cells, each in a process of its own, as many at a time as there are cores
-//! to share.
+//! Trains the models of a suite and evaluates its cells, each in a process of its own, several at a time on the
+//! available cores.
 
 mod queue;
 mod workers;
@@ -24,7 +24,7 @@ pub struct ProgressLine {
     pub stage: Stage,
     /// Steps or batches done.
     pub done: u64,
-    /// Steps or batches in all.
+    /// Total number of steps or batches.
     pub total: u64,
     /// The last training step.
     pub line: Option<TrainingLine>,
@@ -48,7 +48,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// How people call it.
+    /// Its title in messages.
     pub fn title(&self) -> String {
         match self {
             Self::Model(model) => format!("model {}", model.title),
@@ -64,29 +64,29 @@ impl<'a> Item<'a> {
 
 /// What happens while a suite runs.
 pub enum Event<'a> {
-    /// A model or cell is done already and is left as it is.
+    /// A model or cell is already done and is kept.
     Kept(Item<'a>),
-    /// What it has recorded does not verify, for this reason: it is computed again, and kept in this folder.
+    /// Its recorded files fail verification, for this reason. They are moved to this folder, and it is computed again.
     Damaged(Item<'a>, &'a Error, &'a Path),
-    /// What it has recorded cannot be read, for this reason: it is left as it is.
+    /// Its recorded files cannot be read, for this reason. They are left unchanged.
     Unreadable(Item<'a>, &'a Error),
     /// A worker has started on it.
     Started(Item<'a>),
     /// A worker reports.
     Progress(&'a str, &'a ProgressLine),
-    /// It has ended: done, or failed for a reason, or stopped in order to be resumed.
+    /// It has ended: done, failed with a cause, or stopped and ready to be resumed.
     Ended(Item<'a>, &'a Status),
-    /// Cells that are done have been timed, out of those that are to be.
+    /// Number of cells timed so far, and number of cells to time.
     Timed(usize, usize),
-    /// A cell that is done could not be timed, for this reason.
+    /// A finished cell could not be timed, for this reason.
     Untimed(&'a Cell, String),
-    /// Nothing happened for a moment.
+    /// No event for a moment.
     Idle,
 }
 
 /// How to run a suite.
 pub struct Options {
-    /// Program and arguments of a worker, before those that say what it works on.
+    /// Program and first arguments of a worker, before the arguments that name its work.
     pub worker: Vec<OsString>,
     /// Plugins that workers load by name.
     pub plugins: Vec<PathBuf>,
@@ -96,7 +96,7 @@ pub struct Options {
     pub jobs: usize,
     /// Threads of each worker.
     pub threads: usize,
-    /// Whether what is done is computed again.
+    /// Whether finished models and cells are computed again.
     pub overwrite: bool,
 }
 
@@ -107,15 +107,16 @@ pub struct Summary {
     pub done: usize,
     /// Cells that failed.
     pub failed: usize,
-    /// Models that this run has trained.
+    /// Models trained by this run.
     pub trained: usize,
-    /// Models that were there already.
+    /// Models that were already trained.
     pub reused: usize,
     /// The signal that stopped the run.
     pub interrupted: Option<i32>,
 }
 
-/// Runs the cells of `suite` that `wanted` names, and trains their models; `signal` tells whether somebody asked to stop.
+/// Runs the cells of `suite` selected by `wanted`, and trains their models; `signal` returns the signal that asks to
+/// stop, if any.
 ///
 /// # Errors
 /// If a folder cannot be used or a worker cannot be started. A failed cell is not an error of the run.

@@ -1,4 +1,4 @@
-//! What of a suite is still to be computed, and in which order.
+//! Queue of the models and cells of a suite that are still to be computed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
@@ -9,18 +9,18 @@ use crate::error::{Error, Result};
 use crate::plan::{Cell, Model, Start, Suite};
 use crate::store::{Folder, Record, RunFolder, State, Status};
 
-/// What a model or a cell waits for.
+/// Something that a model or a cell waits for.
 struct Need<'a> {
-    /// What it is to who waits.
+    /// Its role for the waiting item, such as `model`.
     what: &'static str,
     item: Item<'a>,
 }
 
-/// What came of looking at a folder.
+/// State of a folder.
 enum Admission {
-    /// It is done and verifies.
+    /// It is done and verified.
     Done,
-    /// It is to be computed.
+    /// It must be computed.
     Due,
     /// It cannot be read, for this reason.
     Unreadable(String),
@@ -33,15 +33,15 @@ pub(super) struct Queue<'a> {
     options: &'a Options,
     workers: Workers<'a>,
     waiting: VecDeque<Item<'a>>,
-    /// What waits or is worked on.
+    /// Items that wait or are in progress.
     pending: BTreeSet<&'a str>,
-    /// Models that have been looked at.
+    /// Models whose folders have been examined.
     admitted: BTreeSet<&'a str>,
-    /// Why something could not even be looked at.
+    /// Items whose folders could not be examined, with the reason.
     unreadable: BTreeMap<&'a str, String>,
-    /// What a worker of this run has worked on, instead of waiting for that of another run.
+    /// Items that a worker of this run computed itself, instead of waiting for another run.
     worked: BTreeSet<String>,
-    /// What was stopped in order to be resumed, and what waited for it.
+    /// Items that were stopped and can be resumed, and items that waited for them.
     stopped: BTreeSet<&'a str>,
     /// Cells that are done.
     done: Vec<&'a Cell>,
@@ -115,7 +115,8 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// Depths of a source that is done are computed again by who reads them, on its model.
+    /// Queues the models of a source: even if the source is done, its depths are computed again on its model by the
+    /// cell that reads them.
     fn admit_models_of_source(&mut self, source: Option<&str>, report: &mut dyn FnMut(Event)) -> Result<()> {
         let Some(cell) = source.and_then(|id| self.cells.get(id)).copied() else { return Ok(()) };
         if self.folder.cell(&cell.id).status().state != State::Done {
@@ -132,7 +133,7 @@ impl<'a> Queue<'a> {
         self.pending.insert(item.id());
     }
 
-    /// Looks at a folder and makes it ready; one that cannot be read or written fails alone.
+    /// Examines and prepares a folder. If it cannot be read or written, only this item fails.
     fn admit<R: Record>(
         &self,
         folder: &Folder<R>,
@@ -141,7 +142,7 @@ impl<'a> Queue<'a> {
         report: &mut dyn FnMut(Event),
     ) -> Result<Admission> {
         match self.ready(folder, plan, item, report) {
-            // What cannot be read may be whole.
+            // A file that cannot be read may still be intact.
             Err(error @ Error::File { .. }) => {
                 report(Event::Unreadable(item, &error));
                 Ok(Admission::Unreadable(error.to_string()))
@@ -150,8 +151,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Nothing of a folder is touched without its lock, and nothing that was computed is deleted unless it is to be
-    /// overwritten.
+    /// Changes a folder only under its lock, and deletes results only if they are to be overwritten.
     fn ready<R: Record>(
         &self,
         folder: &Folder<R>,
@@ -159,7 +159,7 @@ impl<'a> Queue<'a> {
         item: Item<'a>,
         report: &mut dyn FnMut(Event),
     ) -> Result<Admission> {
-        // Another run may be at work on it, or have just finished; a worker of ours waits for its end.
+        // Another run may be working on it, or may have just finished; our worker waits until it ends.
         let Some(mut lock) = folder.claim()? else { return Ok(Admission::Due) };
         if self.options.overwrite {
             folder.clear()?;
@@ -171,7 +171,7 @@ impl<'a> Queue<'a> {
                 return Ok(Admission::Done);
             }
             Ok(None) => folder.create(plan)?,
-            // What does not verify, or is of another cell or version, is computed again.
+            // A result that fails verification, or belongs to another cell or version, is computed again.
             Err(error @ Error::Damaged { .. }) => {
                 let aside = folder.set_aside()?;
                 lock = reclaim(folder, lock)?;
@@ -212,7 +212,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// The first that waits whose needs are done. What needs something that cannot be done fails.
+    /// The first waiting item whose needs are all done. Items with a need that can never be done fail.
     fn next(&mut self, report: &mut dyn FnMut(Event)) -> Result<Option<Item<'a>>> {
         let mut place = 0;
         while let Some(item) = self.waiting.get(place).copied() {
@@ -255,7 +255,7 @@ impl<'a> Queue<'a> {
         found.into_iter().flatten().collect()
     }
 
-    /// Why a need is not met, if so.
+    /// Why a need can never be met, if it cannot.
     fn obstacle(&self, need: &Need) -> Option<String> {
         let id = need.item.id();
         let (title, status) = match need.item {
@@ -274,8 +274,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Times the cells that are done and have not been timed, one after the other: nothing else of the run is at work, so
-    /// that a time depends on no other cell. A cell that cannot be timed stays done.
+    /// Times the finished cells without timings, one at a time, while nothing else of the run is working, so that cells
+    /// do not disturb each other. A cell that cannot be timed stays done.
     pub fn time(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {
         if self.summary.interrupted.is_some() {
             return Ok(());
@@ -332,7 +332,7 @@ impl<'a> Queue<'a> {
 
     fn record(&mut self, item: Item<'a>, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
         self.pending.remove(item.id());
-        // The worker has recorded how it ended, unless something ended it.
+        // The worker has recorded its status, unless it was killed.
         if self.status(item) != *status {
             match item {
                 Item::Model(model) => self.folder.model(&model.id).set_status(status)?,
@@ -357,9 +357,9 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// The lock of a folder that is gone with the lock that was held on it.
+/// Takes the lock of a folder that was moved away together with the lock held on it.
 fn reclaim<R: Record>(folder: &Folder<R>, held: File) -> Result<File> {
     let lock = folder.claim()?;
     drop(held);
-    lock.ok_or_else(|| Error::Cell(format!("{}: another process is at work on it", folder.path().display())))
+    lock.ok_or_else(|| Error::Cell(format!("{}: another process is working on it", folder.path().display())))
 }

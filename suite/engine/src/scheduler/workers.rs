@@ -1,4 +1,4 @@
-//! The processes of a run: what they are started for, what they say, how they end.
+//! The worker processes of a run: starting, messages, exit.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -14,7 +14,7 @@ use super::{Item, Options, ProgressLine};
 use crate::error::{Error, Result};
 use crate::store::RunFolder;
 
-/// What a worker is started for.
+/// A worker's task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Errand {
     /// Training a model, or evaluating a cell.
@@ -23,11 +23,11 @@ pub(super) enum Errand {
     Time,
 }
 
-/// What is heard of workers.
+/// Messages from workers.
 pub(super) enum Message {
-    /// One reports.
+    /// A worker reports progress.
     Line(String, ProgressLine),
-    /// One has closed its output and so is ending.
+    /// A worker has closed its output, so it is about to exit.
     Closed(String),
 }
 
@@ -40,7 +40,7 @@ struct Worker {
     leash: Option<std::process::ChildStdin>,
 }
 
-/// The workers of a run by what they work on.
+/// The workers of a run, by the id of their item.
 pub(super) struct Workers<'a> {
     folder: &'a RunFolder,
     options: &'a Options,
@@ -53,17 +53,17 @@ impl<'a> Workers<'a> {
         Self { folder, options, working: BTreeMap::new(), messages: channel() }
     }
 
-    /// How many are at work.
+    /// Number of running workers.
     pub fn len(&self) -> usize {
         self.working.len()
     }
 
-    /// Asks all of them to stop.
+    /// Asks all workers to stop.
     pub fn stop(&mut self) {
         self.working.values_mut().for_each(|worker| worker.leash = None);
     }
 
-    /// The next message; `None` if nothing happens for a moment.
+    /// The next message; `None` if there is none for a moment.
     pub fn hear(&self) -> Option<Message> {
         self.messages.1.recv_timeout(Duration::from_millis(100)).ok()
     }
@@ -110,10 +110,11 @@ impl<'a> Workers<'a> {
         Ok(())
     }
 
-    /// Waits for the end of a worker that has closed its output; how it ended, and why, if it did not end well.
+    /// Waits for a worker that has closed its output. Returns its exit status, and the cause to report if it has
+    /// failed.
     pub fn end(&mut self, id: &str) -> Result<Option<(ExitStatus, String)>> {
         let Some(mut worker) = self.working.remove(id) else { return Ok(None) };
-        // A leash of its own could not be let go of later.
+        // `wait` closes a child's standard input, but not one that was taken: drop it first.
         worker.leash = None;
         let exit = worker.child.wait().map_err(Error::file(self.folder.path(), "worker cannot be waited for"))?;
         Ok(Some((exit, cause_of(exit, last_error(&worker)))))
@@ -136,7 +137,7 @@ fn cause_of(exit: ExitStatus, error: Option<String>) -> String {
     }
 }
 
-/// How a process ended, as the rest of a sentence about it.
+/// How a process ended, as the end of a sentence.
 pub(crate) fn ended(exit: ExitStatus) -> String {
     match (exit.signal(), exit.code()) {
         (Some(signal), _) => format!("was killed by signal {signal} ({})", signal_name(signal)),

@@ -1,4 +1,4 @@
-//! Writing a file so that it is old or new, whatever happens in between.
+//! Atomic writes: after a crash, a file has either its old or its new content.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.sync_all()?;
         if let Err(error) = fs::rename(&sibling, path) {
-            // Still ours: it is locked. What cannot be removed either does no harm.
+            // The file is still ours, because it is locked. If it cannot be removed, it does no harm.
             let _ = fs::remove_file(&sibling);
             return Err(error);
         }
@@ -38,7 +38,7 @@ fn open_alone(path: &Path) -> io::Result<File> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         file.lock()?;
         let opened = file.metadata()?;
-        // Whoever held the lock before may have renamed the file since: then it is no longer the one at this path.
+        // The previous holder of the lock may have renamed the file: then this path has another file now.
         if fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (opened.dev(), opened.ino())) {
             file.set_len(0)?;
             return Ok(file);

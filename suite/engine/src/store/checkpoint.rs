@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::atomic::write_atomic;
 use crate::error::{Error, Result};
 
-/// A training state that can be resumed, by the model that it is of.
+/// A training state from which a model's training can be resumed.
 pub struct Checkpoint {
     /// Identifier of the model.
     pub model: String,
@@ -65,7 +65,7 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
 /// Reads a training state of the model `model` and verifies its hash; `None` if there is none.
 ///
 /// # Errors
-/// [`Error::Damaged`] saying what does not verify, or which other model it is of.
+/// [`Error::Damaged`] with the failed check, or the other model that it belongs to.
 pub fn read_checkpoint(path: &Path, model: &str) -> Result<Option<Checkpoint>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -77,7 +77,7 @@ pub fn read_checkpoint(path: &Path, model: &str) -> Result<Option<Checkpoint>> {
     let identity = header.metadata().as_ref().and_then(|metadata| metadata.get("haltbench"));
     let identity = identity.ok_or_else(|| damaged("it carries no hash".to_owned()))?;
     let [of, step, recorded] = identity.split(' ').collect::<Vec<_>>()[..] else {
-        return Err(damaged("it does not say which model and step it is of".to_owned()));
+        return Err(damaged("it does not name its model and step".to_owned()));
     };
     if of != model {
         return Err(damaged(format!("it is of model {of}")));
@@ -111,7 +111,7 @@ fn tensor_of(view: &TensorView) -> haltbench_sdk::candle_core::Result<Tensor> {
     Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)
 }
 
-/// Writes the weights of a finished model with the configuration that another implementation needs to load them.
+/// Writes the weights of a finished model, and the configuration that other programs need to load them.
 ///
 /// # Errors
 /// [`Error::File`] naming the path.

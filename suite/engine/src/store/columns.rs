@@ -1,4 +1,4 @@
-//! Named columns as a Parquet file that pandas reads with the right types.
+//! Named columns as a Parquet file with type information for pandas.
 
 use std::sync::Arc;
 
@@ -106,7 +106,8 @@ impl Column {
                 let (mut definitions, mut repetitions, mut values) = (Vec::new(), Vec::new(), Vec::new());
                 for list in lists {
                     let list = list.as_deref();
-                    // Dremel levels: 0 is no list, 1 an empty one, 2 an element; repetition 1 goes on with a list.
+                    // Dremel levels: definition 0 is no list, 1 an empty list, 2 an element; repetition 1 continues a
+                    // list.
                     let level = list.map_or(0, |list| if list.is_empty() { 1 } else { 2 });
                     let entries = list.map_or(1, |list| list.len().max(1));
                     definitions.extend(std::iter::repeat_n(level, entries));
@@ -133,7 +134,7 @@ fn some<T: DataType>(column: &mut SerializedColumnWriter, values: &[Option<T::T>
 /// The bytes of a file with these columns.
 ///
 /// # Errors
-/// If the columns are no Parquet file, as when two have different lengths.
+/// If the columns cannot form a Parquet file, for example because their lengths differ.
 pub fn encode(columns: &[Column]) -> Result<Vec<u8>> {
     let fields = columns.iter().map(Column::schema).collect::<Result<_>>()?;
     let schema = Arc::new(Type::group_type_builder("token").with_fields(fields).build()?);

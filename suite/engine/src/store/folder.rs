@@ -1,4 +1,4 @@
-//! The folder of one model or one cell: a plan, what came of it, and a lock.
+//! The folder of one model or one cell: its plan, its results and a lock.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -63,7 +63,7 @@ impl<R: Record> Folder<R> {
         write_atomic(&self.file("plan.toml"), text.as_bytes())
     }
 
-    /// Removes everything that has been computed.
+    /// Removes all results.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -86,7 +86,7 @@ impl<R: Record> Folder<R> {
             let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
             let file = open.map_err(Error::file(&path, "cannot be opened"))?;
             match file.try_lock() {
-                // The folder may have been cleared or set aside since the file was opened: that lock guards nothing.
+                // If the folder was cleared or moved away since the file was opened, this lock protects nothing.
                 Ok(()) if !is_at(&file, &path) => {}
                 Ok(()) => return Ok(Some(file)),
                 Err(fs::TryLockError::WouldBlock) => return Ok(None),
@@ -105,7 +105,7 @@ impl<R: Record> Folder<R> {
         toml::from_str(&text).map_err(|error| Error::Damaged { path, message: error.to_string() })
     }
 
-    /// The recorded status; pending where there is none.
+    /// The recorded status; pending if there is none.
     pub fn status(&self) -> Status {
         let text = fs::read_to_string(self.file("status.json")).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or(Status::of(State::Pending))
@@ -120,7 +120,7 @@ impl<R: Record> Folder<R> {
         write_atomic(&self.file("status.json"), format!("{text}\n").as_bytes())
     }
 
-    /// Records that it is done, with the hash of its result.
+    /// Records the status done, with the hash of the result.
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Damaged`] if there is no result.
@@ -128,7 +128,7 @@ impl<R: Record> Folder<R> {
         self.set_status(&Status::done(hash(&self.recorded("result.json")?)))
     }
 
-    /// A file that a finished folder has.
+    /// Reads a file that every finished folder has.
     fn recorded(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.file(name);
         fs::read(&path).map_err(|error| match error.kind() {
@@ -137,7 +137,7 @@ impl<R: Record> Folder<R> {
         })
     }
 
-    /// What was timed; `None` where there is no such file or it cannot be read, since no result depends on it.
+    /// The timings; `None` if the file is missing or cannot be read, because no result depends on it.
     pub fn timings(&self) -> Option<Timings> {
         serde_json::from_str(&fs::read_to_string(self.file("timings.json")).ok()?).ok()
     }
@@ -162,14 +162,14 @@ impl<R: Record> Folder<R> {
         append().map_err(Error::file(&path, "cannot be written"))
     }
 
-    /// What a finished folder records; `None` if it has not finished.
+    /// The verified result of a finished folder; `None` if it has not finished.
     ///
-    /// A result is written whole and after every other file that it names. So a model or a cell is done if and only if it has a
-    /// result of its own and of this schema, and every file verifies: whatever became of `status.json`.
+    /// The result is written atomically, after all files that it names. A model or cell is therefore done if and only
+    /// if it has its own result with this schema and every file verifies, even if `status.json` says otherwise.
     ///
     /// # Errors
-    /// [`Error::Damaged`] naming the file that does not verify; [`Error::File`] naming one that cannot be read, of which
-    /// nothing is known.
+    /// [`Error::Damaged`] naming a file that fails verification; [`Error::File`] naming a file that cannot be read,
+    /// which may be intact.
     pub fn result(&self) -> Result<Option<R>> {
         let status = self.status();
         let path = self.file("result.json");
@@ -209,8 +209,8 @@ impl<R: Record> Folder<R> {
         Ok(Some(result))
     }
 
-    /// Records that what has a verified result is done, and drops what only training needs: a process that wrote the
-    /// result may have been killed before it could.
+    /// Completes a folder with a verified result: records the status done and removes files that only training needs,
+    /// in case the process that wrote the result was killed before it could.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -225,7 +225,7 @@ impl<R: Record> Folder<R> {
         }
     }
 
-    /// Moves the folder aside, to the first `ID.damaged-N` that is free: nothing that was computed is deleted.
+    /// Moves the folder to the first free name `ID.damaged-N`, so that no results are deleted.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -242,14 +242,14 @@ impl<R: Record> Folder<R> {
     }
 }
 
-/// Whether an open file is the one that the path names now.
+/// Whether `path` still refers to the open file.
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     let named = fs::metadata(path).map(identity);
     file.metadata().map(identity).is_ok_and(|own| named.is_ok_and(|named| named == own))
 }
 
-/// What a result says of itself, whatever its schema.
+/// Fields that a result has under any schema.
 #[derive(Deserialize)]
 struct Named {
     schema: u32,
@@ -265,7 +265,8 @@ fn hash(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// A process that opened the lock file before the folder was set aside must not take its lock for that of the new one.
+    /// A process that opened the lock file before the folder was moved away must not mistake it for the lock of the new
+    /// folder.
     #[test]
     fn the_lock_of_a_folder_that_was_set_aside_is_no_lock_of_the_cell() {
         let run = tempfile::tempdir().unwrap();

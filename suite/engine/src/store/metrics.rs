@@ -20,9 +20,9 @@ pub struct TrainingLine {
     pub cross_entropy: f64,
     /// The policy's regulariser, averaged over all tokens.
     pub regulariser: f64,
-    /// Share of answer tokens that are predicted rightly at the depths taken.
+    /// Share of answer tokens that are predicted rightly at their depths.
     pub accuracy: f64,
-    /// The same for the instances of each size in the batch.
+    /// Accuracy by size of the instances in the batch.
     pub accuracy_by_size: BTreeMap<u32, f64>,
     /// Mean depth over answer tokens.
     pub answer_depth: f64,
@@ -32,17 +32,16 @@ pub struct TrainingLine {
     pub gradient_norm: f64,
 }
 
-/// The lines so far. They are written whole with every checkpoint, so that the file never runs ahead of what a
-/// resumed run would repeat.
+/// The lines so far. All of them are written with every checkpoint, so that the file never has lines that a resumed run
+/// would write again.
 pub struct MetricsLog {
     path: PathBuf,
-    /// Steps with their lines, as they are in the file: a number that is read and written again may differ in its last
-    /// digit.
+    /// Steps with the text of their lines: parsing and printing a number again could change its last digit.
     lines: Vec<(u64, String)>,
 }
 
 impl MetricsLog {
-    /// The log at `path`, cut back to the lines up to `step`. A torn or foreign line ends it.
+    /// The log at `path`, truncated to the lines up to `step`. It ends before an incomplete or invalid line.
     pub fn open(path: &Path, step: u64) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let parsed = text.split_inclusive('\n').map_while(|line| {
@@ -57,7 +56,7 @@ impl MetricsLog {
         self.lines.iter().map(|(step, _)| *step)
     }
 
-    /// The lines, as they are parsed.
+    /// The parsed lines.
     pub fn lines(&self) -> impl Iterator<Item = TrainingLine> {
         self.lines.iter().filter_map(|(_, text)| serde_json::from_str(text).ok())
     }
@@ -88,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// Some of these numbers come out of a JSON reader with another last digit.
+    /// A JSON parser changes the last digit of some of these numbers.
     #[test]
     fn a_log_that_is_read_and_saved_again_keeps_its_bytes_up_to_the_step() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The run store: `runs/models/<model id>/` and `runs/<suite>/<cell id>/`, where a file is old or new, never torn.
+//! The run store: `runs/models/<model id>/` and `runs/<suite>/<cell id>/`, where all files are written atomically.
 
 mod atomic;
 mod checkpoint;

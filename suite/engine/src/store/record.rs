@@ -1,17 +1,17 @@
-//! What models and cells have in common once they are finished.
+//! Shared by finished models and cells.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What a folder records about its plan once it is finished, in `result.json`.
+/// The content of `result.json` in a finished folder.
 pub trait Record: Serialize + DeserializeOwned {
-    /// What has such a record: `model` or `cell`, the name of the key that holds the identifier.
+    /// `model` or `cell`: also the key that holds the identifier.
     const OF: &'static str;
     /// Version of its schema.
     const SCHEMA: u32;
-    /// The plan that it is of.
+    /// The type of its plan.
     type Plan: Serialize + DeserializeOwned;
 
     /// Hashes of the folder's other files.

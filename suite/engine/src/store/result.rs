@@ -17,7 +17,7 @@ pub const RESULT_SCHEMA: u32 = 4;
 /// Version of [`ModelResult`]'s schema.
 pub const MODEL_RESULT_SCHEMA: u32 = 1;
 
-/// `result.json` of a model: what training left. Nothing in it depends on the clock.
+/// `result.json` of a model. Nothing in it depends on the clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelResult {
     /// Version of this schema.
@@ -26,9 +26,9 @@ pub struct ModelResult {
     pub model: String,
     /// Optimiser steps that it was trained for.
     pub steps: u64,
-    /// Number of weights by part, and in all under `total`.
+    /// Number of weights by part; `total` is their sum.
     pub weights: BTreeMap<String, u64>,
-    /// Compiler, candle and fingerprints that made it.
+    /// Compiler, candle version and fingerprints of the code that computed it.
     pub environment: BTreeMap<String, String>,
     /// blake3 of the other files of the model.
     pub files: BTreeMap<String, String>,
@@ -54,7 +54,7 @@ impl Record for CellResult {
     }
 }
 
-/// `result.json` of a cell: what it found. Nothing in it depends on the clock.
+/// `result.json` of a cell. Nothing in it depends on the clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellResult {
     /// Version of this schema.
@@ -69,7 +69,7 @@ pub struct CellResult {
     pub backbone: String,
     /// Name of the policy.
     pub policy: String,
-    /// Identifier of the cell whose depths the policy reads, of policies that read any.
+    /// Identifier of the cell whose depths the policy reads, if it reads any.
     pub source: Option<String>,
     /// early, online, soft or select.
     pub kind: String,
@@ -77,48 +77,49 @@ pub struct CellResult {
     pub causal: bool,
     /// Whether it is an oracle.
     pub uses_labels: bool,
-    /// What it is on a board for: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control.
+    /// Role on a leaderboard: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control.
     pub role: String,
     /// Seed.
     pub seed: u64,
-    /// cpu or cuda.
+    /// `cpu` or `cuda`.
     pub device: String,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: String,
     /// The complexity that reports show first.
     pub headline: String,
     /// The task's static features: countable from the prompt or the position.
     pub static_features: Vec<String>,
-    /// Number of weights by part, and in all under `total`.
+    /// Number of weights by part; `total` is their sum.
     pub weights: BTreeMap<String, u64>,
-    /// What the policy chose on the calibration split, by name, of policies that calibrate themselves.
+    /// Values that the policy chose on the calibration split, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calibrated: BTreeMap<String, f64>,
     /// Cost of the evaluation.
     pub ledger: Ledger,
-    /// Tidy rows of measures. Of a task that is a language, those that start with `generated_` are of strings that the
-    /// model drew at temperature 1, those that start with `teacher_forced_` of its expectations along the evaluation's;
-    /// `generated_spearman` is the correlation of depth with each complexity along its own strings, of the language or not;
-    /// with `_expected` of the mean of the policy's distribution, with `_at_token` where the token itself is read.
-    /// Of a task with several right answers, `generated_accepted` is the share of questions that the model itself, always
-    /// with the likeliest token, answers with one of them.
+    /// Tidy rows of measures. For tasks that are languages, names that start with `generated_` are measures of strings
+    /// that the model drew at temperature 1, and names that start with `teacher_forced_` are measures of its
+    /// predictions along the strings of the evaluation. `generated_spearman` is the correlation of depth with each
+    /// complexity along its own strings, even those outside the language; `_expected` stands for the mean of the
+    /// policy's distribution instead of the depth, `_at_token` for the position where the token itself is read. For
+    /// tasks with several right answers, `generated_accepted` is the share of questions for which the checker accepts
+    /// the model's greedily generated answer.
     pub metrics: Vec<MetricRow>,
-    /// What guesses score on the same instances that do not solve the task.
+    /// Scores of guesses on the same instances.
     pub baselines: Vec<BaselineResult>,
-    /// Compiler, candle and fingerprints that made it.
+    /// Compiler, candle version and fingerprints of the code that computed it.
     pub environment: BTreeMap<String, String>,
     /// blake3 of the other files of the cell.
     pub files: BTreeMap<String, String>,
 }
 
-/// A trivial baseline. It depends on the task and the evaluation alone.
+/// A guess and its scores, which depend only on the task and the evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BaselineResult {
     /// Its name.
     pub name: String,
-    /// What is guessed, in a sentence.
+    /// One sentence that says what it guesses.
     pub documentation: String,
     /// `token_accuracy` and `exact_match` for each split that exists.
     pub metrics: Vec<MetricRow>,
@@ -143,7 +144,7 @@ pub struct MetricRow {
     pub low: Option<f64>,
     /// Upper end of the 95 % interval.
     pub high: Option<f64>,
-    /// How the interval was made.
+    /// How the interval was computed.
     pub method: Option<String>,
     /// Number of tokens or instances.
     pub count: usize,
@@ -173,18 +174,18 @@ impl MetricRow {
     }
 }
 
-/// `timings.json`: everything that depends on the clock or the machine's mood.
+/// `timings.json`: everything that depends on the clock or the machine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Timings {
     /// When the model or cell finished, seconds since 1970.
     pub finished_unix_seconds: u64,
-    /// Seconds spent training, over all resumptions; of models.
+    /// For models: seconds spent training, over all resumptions.
     pub training_seconds: f64,
-    /// Optimiser steps that those seconds were spent on.
+    /// Optimiser steps made in `training_seconds`.
     pub training_steps: u64,
-    /// Seconds spent evaluating, with halted tokens compacted out; of cells.
+    /// For cells: seconds spent evaluating, with halted tokens skipped.
     pub evaluation_seconds: f64,
-    /// What skipping halted tokens saves; measured once all cells of the run are done.
+    /// Speed-up from skipping halted tokens, measured once all cells of the run are done.
     pub speed: Option<Speed>,
     /// Threads that trained and evaluated.
     pub threads: usize,
@@ -192,14 +193,16 @@ pub struct Timings {
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// Time of the policy's pass and of a fixed depth of D without decisions: same weights, same batches of sizes trained on.
+/// Times of the policy's pass and of a pass at fixed depth D without decisions, on the same weights and batches of
+/// training sizes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Speed {
-    /// Seconds of the policy's pass and of the fixed depth's, measured in turn while nothing else of the run is at work.
+    /// Seconds of the policy's pass and of the fixed-depth pass, measured alternately while nothing else of the run is
+    /// working.
     pub pairs: Vec<[f64; 2]>,
     /// Batches in a pass.
     pub batches: usize,
-    /// Threads that computed.
+    /// Number of threads.
     pub threads: usize,
 }
 

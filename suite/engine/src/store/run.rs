@@ -41,12 +41,12 @@ impl RunFolder {
         writable.map_err(Error::file(&self.0, "is not writable"))
     }
 
-    /// How many cells in it were planned by a version of the program with another schema of plans. Their identifiers are
-    /// others, so that they are neither read nor touched.
+    /// Number of cells in it that were planned under another plan schema by another version of the program. Their
+    /// identifiers differ, so they are neither read nor changed.
     pub fn cells_of_other_schemas(&self) -> usize {
         let own = format!("schema = {PLAN_SCHEMA}\n");
         let is_other = |entry: fs::DirEntry| {
-            // The schema is a plan's first line. What was set aside is no cell.
+            // The schema is a plan's first line. Folders that were moved away are no cells.
             !entry.file_name().to_string_lossy().contains('.')
                 && fs::read_to_string(entry.path().join("plan.toml")).is_ok_and(|plan| !plan.starts_with(&own))
         };
@@ -60,16 +60,16 @@ impl RunFolder {
             .count()
     }
 
-    /// The cells in it that differ from cells of `suite` that are not done in the code that made them alone, and whose code
-    /// that is.
+    /// The cells in it that differ from unfinished cells of `suite` only in their code, and the components whose code
+    /// differs.
     ///
     /// # Errors
     /// [`Error::Usage`] if a plan cannot be written as text.
     pub fn made_by_other_code(&self, suite: &Suite) -> Result<OtherCode> {
         let own: BTreeMap<&str, &CellPlan> = suite.cells.iter().map(|cell| (cell.id.as_str(), &cell.plan)).collect();
-        // What is done needs no other.
+        // Finished cells need no other.
         let is_due = |id: &str| self.cell(id).status().state != State::Done;
-        // Where nothing is of this suite, no plan is read in vain.
+        // Without cells of this suite, no plan needs to be read.
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let strangers = entries.filter(|entry| {
             let name = entry.file_name();
@@ -97,7 +97,7 @@ impl RunFolder {
         Ok(other)
     }
 
-    /// Writes `index.json`: what every cell and model of the suite is called.
+    /// Writes `index.json`: the titles of all cells and models of the suite.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -129,16 +129,16 @@ impl RunFolder {
     }
 }
 
-/// Cells that other code has made.
+/// Cells computed by other code.
 #[derive(Debug, Default)]
 pub struct OtherCode {
     /// Their identifiers.
     pub cells: Vec<String>,
-    /// What is other code: the SDK, the engine, or the library of a task, backbone or policy.
+    /// Components whose code differs: the SDK, the engine, or the library of a task, backbone or policy.
     pub changed: BTreeSet<String>,
 }
 
-/// What tells plans apart besides the code that makes them and what follows from it.
+/// The plan's text without hashes of code and everything derived from them.
 fn key_without_code(plan: &CellPlan) -> Result<String> {
     let mut plan = plan.clone();
     plan.code.clear();

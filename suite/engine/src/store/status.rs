@@ -1,4 +1,4 @@
-//! What state a cell is in.
+//! Status of a model or cell.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Not begun, or stopped with something to resume from.
+    /// Not started, or stopped and ready to be resumed.
     Pending,
-    /// At work, if its lock is held; otherwise it died and can be resumed.
+    /// Running if its lock is held; otherwise its process died, and it can be resumed.
     Running,
     /// Finished.
     Done,
-    /// Failed for a reason that a repetition would meet again.
+    /// Failed for a reason that would occur again.
     Failed,
 }
 

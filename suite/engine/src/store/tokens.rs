@@ -13,22 +13,22 @@ use super::atomic::write_atomic;
 use super::columns::{Column, Values, encode};
 use crate::error::{Error, Result};
 
-/// Name of the file with the tokens of the instances that knobs are chosen on.
+/// Name of the file with the tokens of the calibration split.
 pub const CALIBRATION: &str = "calibration.parquet";
 
-/// One evaluated token. What depends on a place in the sequence stands at the token that is predicted, the *target*;
-/// the steps that predict it are spent one position earlier where tokens are predicted from their predecessors.
+/// One evaluated token. Every value belongs to the predicted token, the *target*; if tokens are predicted from their
+/// predecessors, the steps that predict it are spent one position earlier.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenRecord {
-    /// Lasting id of the instance, the same for all seeds and policies.
+    /// Id of the instance, the same for all seeds and policies and in every run.
     pub instance: u64,
-    /// Lasting id of its problem. Instances of one problem are one unit of every interval.
+    /// Id of its problem, the same in every run. Every interval treats the instances of one problem as one unit.
     pub problem: u64,
     /// Size of the instance.
     pub size: u32,
     /// Size of the token's own problem.
     pub own_size: u32,
-    /// Where its own size stands.
+    /// Split of its own size.
     pub split: Split,
     /// Index of the target token in its sequence.
     pub position: u32,
@@ -38,24 +38,24 @@ pub struct TokenRecord {
     pub input_token: u32,
     /// The right token.
     pub target: u32,
-    /// The predicted token, of answer tokens.
+    /// The predicted token; only for answer tokens.
     pub predicted: Option<u32>,
-    /// Probability of the predicted token, of answer tokens.
+    /// Probability of the predicted token; only for answer tokens.
     pub confidence: Option<f32>,
     /// Steps spent on predicting the token.
     pub depth: u32,
-    /// Steps spent at the token's own position; `None` at the last token where nothing is predicted from it.
+    /// Steps spent at the token's own position; `None` for a last token from which nothing is predicted.
     pub depth_at_token: Option<u32>,
-    /// Expected depth of the prediction, of policies that have a distribution.
+    /// Expected depth of the prediction, if the policy has a distribution over depths.
     pub expected_depth: Option<f32>,
     /// Expected depth at the token's own position.
     pub expected_depth_at_token: Option<f32>,
-    /// That distribution: probabilities of the depths 1..=D, or weights of the states after 0..=D steps of policies that
-    /// mix.
+    /// The policy's distribution: probabilities of the depths 1..=D, or for policies that mix states, weights of the
+    /// states after 0..=D steps.
     pub distribution: Option<Vec<f32>>,
     /// Operations executed for the row, decisions included.
     pub flops: f64,
-    /// Operations of all D steps for it, without decisions.
+    /// Operations of all D steps for the row, without decisions.
     pub dense_flops: f64,
     /// Complexities of the target in the task's order; NaN where undefined.
     pub complexities: Vec<f32>,
@@ -114,7 +114,7 @@ fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
     columns
 }
 
-/// Reads the tokens of an evaluation as the table that measures are computed from.
+/// Reads the tokens of an evaluation into a table for the measures.
 ///
 /// # Errors
 /// [`Error::Damaged`] naming the column.

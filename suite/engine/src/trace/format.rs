@@ -10,15 +10,15 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
 
-/// What the metadata key `format` says.
+/// Value of the metadata key `format`.
 pub const FORMAT: &str = "haltbench-trace";
-/// What the metadata key `version` says.
+/// Value of the metadata key `version`.
 pub const VERSION: &str = "1";
 /// Names of single tensors.
 const NAMES: [&str; 6] = ["lengths", "states", "logits", "targets", "positions", "identities"];
-/// Beginnings of the names of tensors of which there may be several.
+/// Prefix of the names of complexity tensors, of which there may be several.
 pub const COMPLEXITY: &str = "complexity.";
-/// The same for the weights of a policy.
+/// Prefix of the names of a policy's weights.
 pub const POLICY: &str = "policy.";
 
 /// The place of a tensor in the file.
@@ -37,7 +37,7 @@ pub fn width(dtype: Dtype) -> u64 {
     if dtype == Dtype::F32 { 4 } else { 8 }
 }
 
-/// What a file says of itself.
+/// Header of a file.
 pub struct Header {
     /// Its metadata.
     pub metadata: BTreeMap<String, String>,
@@ -45,7 +45,7 @@ pub struct Header {
     pub places: BTreeMap<String, Place>,
 }
 
-/// Reads the header of the file `file`, which is at `path`, and makes sure that the file is whole.
+/// Reads the header of the file `file`, which is at `path`, and checks that the file is complete.
 pub fn read_header(file: &mut File, path: &Path) -> Result<Header> {
     let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
     let unreadable = || Error::file(path, "cannot be read");
@@ -87,7 +87,7 @@ pub fn read_header(file: &mut File, path: &Path) -> Result<Header> {
     Ok(Header { metadata, places })
 }
 
-/// Makes sure that the tensors' bytes follow one another; gives their end.
+/// Checks that the tensors' bytes are contiguous; returns their end.
 fn check_offsets(tensors: &BTreeMap<String, &TensorInfo>) -> Result<usize, String> {
     let mut ordered: Vec<(&String, &&TensorInfo)> = tensors.iter().collect();
     ordered.sort_by_key(|(_, info)| info.data_offsets);

@@ -1,7 +1,8 @@
-//! Traces: what a model computed at every step, in a file that other programs can write and read.
+//! Traces: files with the states or logits after every step of a pass without halting, which other programs can write
+//! and read.
 //!
-//! [`Trace`] reads and checks such a file, [`TraceWriter`] writes one piece by piece, [`record`](fn@record) fills it with the passes
-//! of a model, and [`replay`](fn@replay) asks a policy about it. `docs/traces.md` describes the format.
+//! [`Trace`] reads and checks such a file, [`TraceWriter`] writes one piece by piece, [`record`](fn@record) fills it
+//! with the passes of a model, and [`replay`](fn@replay) runs a policy on it. `docs/traces.md` describes the format.
 
 mod format;
 mod reader;

@@ -1,4 +1,4 @@
-//! Reads a trace. What is large stays in the file until a part of it is asked for.
+//! Reads a trace. Large tensors stay in the file until a part of them is requested.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,25 +12,25 @@ use safetensors::tensor::Dtype;
 use super::format::{COMPLEXITY, Place, read_header, width};
 use crate::error::{Error, Result};
 
-/// Numbers that are looked through at a time.
+/// Numbers that are checked at a time.
 const PIECE: usize = 1 << 20;
 
-/// A trace, with what is small in memory.
+/// A trace, with its small tensors in memory.
 pub struct Trace {
     path: PathBuf,
     file: File,
     places: BTreeMap<String, Place>,
-    /// Metadata of the file, those of the format included.
+    /// Metadata of the file, including the keys of the format.
     pub metadata: BTreeMap<String, String>,
     /// Steps that were recorded, D.
     pub max_depth: usize,
     /// Tokens of each sequence.
     pub lengths: Vec<usize>,
-    /// What should be predicted at each token; -1 where nothing is.
+    /// Target of each token; -1 without a target.
     pub targets: Option<Vec<i64>>,
     /// Position of each token in its sequence.
     pub positions: Option<Vec<u32>>,
-    /// Lasting name of each sequence.
+    /// Id of each sequence, the same in every run.
     pub identities: Option<Vec<u64>>,
     /// Complexities of each token by name; NaN where undefined.
     pub complexities: BTreeMap<String, Vec<f32>>,
@@ -117,7 +117,7 @@ impl Trace {
         self.places.keys().map(String::as_str)
     }
 
-    /// What is wrong with this file.
+    /// An error about this file.
     pub fn damaged(&self, message: impl Into<String>) -> Error {
         Error::Damaged { path: self.path.clone(), message: message.into() }
     }
@@ -197,7 +197,7 @@ impl Trace {
         Ok(())
     }
 
-    /// Makes sure that states and logits are of the same steps and of all tokens.
+    /// Checks that states and logits have the same steps and all tokens.
     fn check_steps(&mut self) -> Result<()> {
         let tokens = self.tokens();
         let mut recorded: Option<(&str, usize)> = None;
@@ -225,7 +225,7 @@ impl Trace {
         Ok(())
     }
 
-    /// Refuses numbers that no model gives unless something is wrong with it. A logit may be minus infinity: never.
+    /// Refuses NaN and infinite numbers. Only a logit may be minus infinity, which stands for probability 0.
     fn check_numbers(&self, name: &str) -> Result<()> {
         let Some(place) = self.place(name) else { return Ok(()) };
         let total: usize = place.shape.iter().product();

@@ -1,4 +1,4 @@
-//! Records the passes of a model: every step of every token, with nobody halting.
+//! Records passes of a model without halting: every step of every token.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::model::{Model, POLICY_PREFIX};
 use crate::monitor::Monitor;
 use crate::recurrence::dense_steps;
 
-/// Which of the large tensors a trace gets.
+/// Large tensors to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contents {
     /// States after 0..=D steps.
@@ -25,7 +25,7 @@ pub struct Contents {
     pub logits: bool,
 }
 
-/// What was recorded.
+/// Numbers of what was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
     /// Sequences.
@@ -39,8 +39,8 @@ pub struct Recorded {
 /// Names and shapes of a trace's tensors.
 type Room = BTreeMap<String, (DType, Vec<usize>)>;
 
-/// Writes the trace of `instances` of the task `name` to `path`, `batch` instances at a time; `headline` is the place of the
-/// task's headline complexity.
+/// Writes the trace of `instances` of the task `name` to `path`, `batch` instances at a time; `headline` is the index
+/// of the task's headline complexity.
 ///
 /// # Errors
 /// If a pass fails or the file cannot be written, or [`Error::Interrupted`].
@@ -144,7 +144,7 @@ fn room(
     room
 }
 
-/// What a policy asked of its variables, by the names that it asked for.
+/// The policy's weights, by the names that the policy requested.
 fn policy_weights(model: &Model) -> Result<BTreeMap<String, Tensor>> {
     let weights = model.variables.weights()?.into_iter();
     let of_policy = |(name, weight): (String, Tensor)| {
@@ -154,7 +154,7 @@ fn policy_weights(model: &Model) -> Result<BTreeMap<String, Tensor>> {
     Ok(weights.filter_map(of_policy).collect())
 }
 
-/// Targets, positions and complexities of the batch, whose first token is number `first`.
+/// Writes targets, positions and complexities of the batch; `first` is the index of its first token.
 fn write_tokens(
     writer: &TraceWriter,
     task: &dyn Task,

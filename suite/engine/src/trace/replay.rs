@@ -1,4 +1,5 @@
-//! Asks a policy about a trace: the depths that it would give, had no token's halting changed what the others saw.
+//! Replays a policy on a trace: the depths that it would choose if halting tokens did not change the states of other
+//! tokens.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,47 +26,48 @@ use crate::recurrence::Decided;
 use crate::recurrence::recorded::{self, Recording, Replayed};
 use crate::training::objective;
 
-/// About as many tokens are read at a time; never less than a sequence.
+/// Number of tokens that are read at a time, at least one sequence.
 const TOKENS: usize = 4096;
 
-/// Which policy is asked, and how.
+/// Policy to replay, and its settings.
 pub struct Replay<'a> {
     /// The policy.
     pub declaration: &'static PolicyDeclaration,
     /// Its parameters.
     pub parameters: &'a Parameters,
-    /// Steps a token may take at most; all that were recorded where not given.
+    /// Steps a token may take at most; by default all that were recorded.
     pub max_depth: Option<usize>,
     /// Seed of the policy's draws.
     pub seed: u64,
-    /// The stage of its training, from 1, whose objective is told; the last where not given.
+    /// Training stage, from 1, whose objective is computed; by default the last.
     pub stage: Option<usize>,
 }
 
-/// What a policy decides about one token of a trace.
+/// Decisions of a policy about one token of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ReplayedToken {
-    /// Place of the sequence in the trace, from 0.
+    /// Index of the sequence in the trace, from 0.
     pub sequence: usize,
-    /// Position in the sequence: that of the trace if it has positions, from 0 otherwise.
+    /// Position in the sequence: from the trace's tensor `positions` if it has one, otherwise counted from 0.
     pub position: u32,
-    /// Steps that the policy gives the token, from 1 to D; 0 if a selecting policy never chooses it.
+    /// Depth that the policy chooses, from 1 to D; 0 if a selecting policy never chooses the token.
     pub depth: u32,
-    /// The number that was compared with a threshold after steps 1 to D, or before them by a policy
-    /// that chooses positions; null where the policy was not asked or had none.
+    /// Scores, the numbers that the policy compares with a threshold, after steps 1 to D (for a selecting policy,
+    /// before steps 1 to D); null where the policy was not asked or gave no score.
     pub scores: Vec<Option<f64>>,
-    /// Weights of the states after 0 to D steps, of a policy that mixes; null of others.
+    /// Weights of the states after 0 to D steps, if the policy mixes states; otherwise null.
     pub weights: Option<Vec<f64>>,
-    /// Mean of `distribution`, or of `weights`; null where there is neither.
+    /// Mean of `distribution`, or of `weights`; null without either.
     pub expected_depth: Option<f64>,
-    /// Probabilities of the depths 1 to D, of a policy that has them; null of others.
+    /// Probabilities of the depths 1 to D, if the policy has a distribution; otherwise null.
     pub distribution: Option<Vec<f64>>,
-    /// The token's share of the objective that the policy is trained with: its cost as an answer, if it is one, and its cost
-    /// as a token, before means are taken. The cost as an answer needs logits; of a policy that mixes states or chooses
-    /// positions it is left out, because a trace does not have the logits of its output.
-    /// Null where the trace has no targets or no states.
+    /// The token's share of the policy's training objective, before means are taken: its cost as an answer, if it is
+    /// one, plus its cost as a token. For soft and selecting policies it has no cost as an answer, because a trace
+    /// lacks the logits of their outputs. Null if the trace has no targets or no states, and for early and online
+    /// policies also if it has no logits.
     pub objective: Option<f64>,
-    /// Always true: in a pass of the model the exits of other tokens may change keys and values, here they do not.
+    /// Always true: in a pass of the model, halting tokens may change the keys and values that other tokens see; in a
+    /// replay they do not.
     pub simulated: bool,
 }
 
@@ -74,10 +76,10 @@ pub fn schema() -> Schema {
     schema_for!(ReplayedToken)
 }
 
-/// Tells `each` what the policy decides about every token of the trace, in order.
+/// Calls `each` with the policy's decisions about every token of the trace, in order.
 ///
 /// # Errors
-/// If the policy needs what the trace has not, fails or breaks its contract; what `each` returns.
+/// If the policy needs a tensor that the trace lacks, fails or breaks its contract; errors of `each`.
 pub fn replay<E: From<Error>>(
     trace: &Trace,
     replay: &Replay,
@@ -107,8 +109,9 @@ pub fn replay<E: From<Error>>(
         dtype: trace.dtype(),
     };
     if model.policy.needs_calibration() {
-        let message =
-            format!("policy {name} calibrates itself on a split that a trace does not have: set its knobs instead");
+        let message = format!(
+            "policy {name} calibrates itself on the calibration split, which a trace does not have: turn its calibration off and set its threshold"
+        );
         return Err(Error::Usage(message).into());
     }
     let complexity = if replay.declaration.uses_labels { Some(headline(trace, name)?) } else { None };
@@ -129,7 +132,7 @@ pub fn replay<E: From<Error>>(
     Ok(())
 }
 
-/// The recipe of the stage that was asked for.
+/// The recipe of the requested stage.
 fn recipe(replay: &Replay) -> Result<Recipe> {
     let stages = replay.declaration.stages(replay.parameters);
     let wanted = replay.stage.unwrap_or(stages.len());
@@ -166,7 +169,7 @@ fn groups(lengths: &[usize]) -> Vec<(Range<usize>, Range<usize>)> {
     groups
 }
 
-/// What was recorded of some tokens. A trace without states gets stand-ins of width 1.
+/// Recorded steps of some tokens. Without states in the trace, they are placeholders of width 1.
 fn steps(trace: &Trace, max_depth: usize, tokens: &Range<usize>) -> Result<Steps> {
     let states = match trace.entries("states", max_depth + 1, tokens)? {
         Some(states) => states,
@@ -182,7 +185,7 @@ fn steps(trace: &Trace, max_depth: usize, tokens: &Range<usize>) -> Result<Steps
     Ok(Steps { states, logits, dimensions, step: AtomicUsize::new(0) })
 }
 
-/// A batch of some sequences, of which no token is read out.
+/// A batch of some sequences of the trace.
 fn batch(trace: &Trace, sequences: &Range<usize>, tokens: &Range<usize>) -> Result<Batch> {
     let lengths = &trace.lengths[sequences.clone()];
     let identities: Vec<u64> = match &trace.identities {
@@ -218,7 +221,7 @@ fn objective_shares(
     replayed: &Replayed,
 ) -> Result<Option<Vec<f64>>> {
     let Some(unrolled) = &replayed.unrolled else { return Ok(None) };
-    // An objective that needs losses has none where the trace has no logits.
+    // Objectives of early and online policies need losses, and without logits there are none.
     let needs_logits = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online);
     if !recording.logits && needs_logits {
         return Ok(None);
@@ -235,7 +238,7 @@ fn objective_shares(
     Ok(Some(shares))
 }
 
-/// The complexity that an oracle sees, and its range: that of the metadata, or over the trace.
+/// The complexity that an oracle sees, and its range: from the metadata, or over the trace.
 fn headline<'a>(trace: &'a Trace, policy: &str) -> Result<(&'a [f32], (f32, f32))> {
     let named = trace.metadata.get("headline").map(String::as_str);
     let only = trace.complexities.keys().next().filter(|_| trace.complexities.len() == 1).map(String::as_str);
@@ -256,7 +259,7 @@ fn headline<'a>(trace: &'a Trace, policy: &str) -> Result<(&'a [f32], (f32, f32)
     Ok((values, (defined.clone().fold(f32::INFINITY, f32::min), defined.fold(f32::NEG_INFINITY, f32::max))))
 }
 
-/// A line for each row of a batch whose first sequence is number `first`.
+/// One line for each row of a batch; `first` is the index of its first sequence.
 fn lines(
     replayed: Replayed,
     shares: Option<Vec<f64>>,
@@ -265,7 +268,7 @@ fn lines(
 ) -> impl Iterator<Item = ReplayedToken> {
     let Replayed { depths, decided, chooses, .. } = replayed;
     let Decided { scores, mut distributions, mut weights, .. } = decided;
-    // What is chosen before a step is chosen for it; halting is decided after one.
+    // A selecting policy scores before each step, other policies after it.
     let begin = usize::from(!chooses);
     let mean = |masses: &Vec<f64>, from: usize| -> f64 {
         masses.iter().enumerate().map(|(place, mass)| (place + from) as f64 * mass).sum()

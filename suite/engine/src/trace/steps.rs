@@ -1,4 +1,4 @@
-//! A backbone whose steps were recorded.
+//! A backbone that returns recorded steps.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +11,11 @@ use haltbench_sdk::layout::{RowSet, TokenLayout};
 
 type Result<T> = haltbench_sdk::Result<T>;
 
-/// Gives what was recorded of some tokens, whatever it is given.
+/// Returns the recorded states and logits of some tokens and ignores its inputs.
 pub struct Steps {
     /// States after 0, 1, ..., D steps, `[tokens, width]` each.
     pub states: Vec<Tensor>,
-    /// Logits after 1, ..., D steps, `[tokens, vocabulary]` each, if they were recorded.
+    /// Logits after 1, ..., D steps, `[tokens, vocabulary]` each, if recorded.
     pub logits: Option<Vec<Tensor>>,
     /// Sizes of the model.
     pub dimensions: Dimensions,

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::build_policy;
 use crate::panics;
 
-/// Hidden widths of feed-forward layers are this many times the width of a state, unless the trace says otherwise.
+/// Default ratio of the feed-forward width to the width of a state, if the metadata do not have `d_ff`.
 const USUAL_RATIO: usize = 4;
 
 /// Builds the policy for `max_depth` steps and draws of `seed` over the weights `policy.NAME` of the trace.
@@ -40,7 +40,7 @@ pub fn build(
     built(variables.constants())
 }
 
-/// A size that the metadata may tell.
+/// A size from the metadata, if it is there.
 fn size(trace: &Trace, key: &str) -> Result<Option<usize>> {
     let Some(text) = trace.metadata.get(key) else { return Ok(None) };
     let size = text.parse().ok().filter(|size| (1..=1 << 30).contains(size));

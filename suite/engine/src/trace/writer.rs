@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::format::{FORMAT, Place, VERSION, width};
 use crate::error::{Error, Result};
 
-/// The numbers of a tensor as they stand in the file.
+/// The numbers of a tensor as bytes of the file.
 fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>> {
     let flat = tensor.to_device(&Device::Cpu)?.flatten_all()?;
     Ok(match tensor.dtype() {
@@ -31,7 +31,7 @@ fn type_of(dtype: DType) -> Dtype {
     }
 }
 
-/// A trace that is being written, to a file beside the one that it will become.
+/// A trace that is being written, to a temporary file beside the final one.
 pub struct TraceWriter {
     path: PathBuf,
     sibling: PathBuf,
@@ -41,8 +41,8 @@ pub struct TraceWriter {
 }
 
 impl TraceWriter {
-    /// Begins the trace `path` with room for `tensors` of these types, f32, f64 or i64, and shapes. `metadata` come beside
-    /// those of the format.
+    /// Begins the trace `path` with room for `tensors` of these types, f32, f64 or i64, and shapes. `metadata` are
+    /// added to the keys of the format.
     ///
     /// # Errors
     /// [`Error::File`] naming the path.
@@ -58,7 +58,7 @@ impl TraceWriter {
         entries.insert("__metadata__".to_owned(), Value::Object(named));
         let mut places = BTreeMap::new();
         let mut end = 0;
-        // Wide numbers first, so that all are aligned.
+        // Wider types first, so that all numbers are aligned.
         let mut ordered: Vec<_> = tensors.iter().map(|(name, (dtype, shape))| (type_of(*dtype), name, shape)).collect();
         ordered.sort_by_key(|(dtype, name, _)| (std::cmp::Reverse(width(*dtype)), *name));
         for (dtype, name, shape) in ordered {
@@ -87,7 +87,7 @@ impl TraceWriter {
         Ok(writer)
     }
 
-    /// Writes the numbers of `tensor` from the number `first` of the tensor `name` on.
+    /// Writes the numbers of `tensor` into the tensor `name`, from index `first` on.
     ///
     /// # Errors
     /// [`Error::File`], or [`Error::Usage`] if there is no room for them.
@@ -104,7 +104,7 @@ impl TraceWriter {
         written.map_err(Error::file(&self.path, "cannot be written"))
     }
 
-    /// Gives the file its name: from now on it is there, whole.
+    /// Renames the complete file to its final name.
     ///
     /// # Errors
     /// [`Error::File`] naming the path.
@@ -119,7 +119,7 @@ impl TraceWriter {
 impl Drop for TraceWriter {
     fn drop(&mut self) {
         if !self.is_finished {
-            // What was begun is of no use to anybody.
+            // An incomplete file is useless.
             let _ = fs::remove_file(&self.sibling);
         }
     }

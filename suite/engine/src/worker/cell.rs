@@ -1,4 +1,4 @@
-//! A cell with everything its plan names: its instances, its model, and what its policy reads of another cell.
+//! A cell with everything that its plan names: its instances, its model, and the depths that its policy reads.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(super) struct Cell<'a> {
     pub folder: CellFolder,
     pub plan: CellPlan,
     pub setting: Setting<'a>,
-    /// What is evaluated.
+    /// Instances of the evaluation.
     pub instances: Vec<EvaluationInstance>,
     /// The model, whose weights are constants.
     pub model: Model,
@@ -56,7 +56,7 @@ impl<'a> Cell<'a> {
         self.folder.write_json("timings.json", &Timings { speed: Some(speed), ..timings })
     }
 
-    /// Writes what the model computes at every step to `path`, of at most `most` instances.
+    /// Writes a trace of at most `most` instances to `path`.
     pub fn trace(
         &self,
         path: &Path,

@@ -1,4 +1,4 @@
-//! What a cell leaves: evaluation, measures, files.
+//! Finishes a cell: evaluation, measures, files.
 
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ impl Cell<'_> {
         write_tokens(&path, task.spec(), &found.tokens)?;
         self.folder.write_json("vocabulary.json", &task.spec().vocabulary)?;
         self.calibrate(monitor)?;
-        // The measures come from the file as it can be read back, as anybody else would compute them.
+        // Measures are computed from the written file, so that anyone can compute them again.
         let table = read_tokens(&path)?;
         let mut metrics = evaluation::measure(&table, task.spec().headline, plan.max_depth);
         metrics.extend(self.measure_training()?);
@@ -59,7 +59,7 @@ impl Cell<'_> {
         Ok(())
     }
 
-    /// Lets a policy choose on the calibration split what it chooses itself.
+    /// Lets a policy calibrate itself on the calibration split.
     pub(super) fn calibrate_policy(&mut self, monitor: &dyn Monitor) -> Result<Calibrated> {
         if !self.model.policy.needs_calibration() {
             return Ok(Calibrated::default());
@@ -73,8 +73,8 @@ impl Cell<'_> {
         Ok(calibrated.map_err(|error| crate::recurrence::named(&self.model, error))?)
     }
 
-    /// Evaluates what knobs are chosen on. A policy that repeats recorded depths has none for other instances, and a control
-    /// has nothing to choose.
+    /// Evaluates the calibration split, on which knobs are chosen. Not for policies that repeat recorded depths, which
+    /// have none for these instances, nor for controls without knobs.
     fn calibrate(&self, monitor: &dyn Monitor) -> Result<()> {
         let declaration = self.model.declaration;
         if declaration.source.has_depths() || !matches!(declaration.role, Role::Policy | Role::FixedDepth) {
@@ -90,7 +90,8 @@ impl Cell<'_> {
         write_tokens(&self.folder.file(CALIBRATION), task.spec(), &found.tokens)
     }
 
-    /// Depths and accuracy at the end of training, where depths may be sampled: means over the last tenth of its log.
+    /// Depths and accuracy at the end of training, where depths may be sampled: means over the last tenth of the
+    /// training log.
     fn measure_training(&self) -> Result<Vec<MetricRow>> {
         let steps = self.plan.model.training.steps;
         let folder = self.setting.run.model(&self.plan.model.id()?);
@@ -111,7 +112,7 @@ impl Cell<'_> {
         ])
     }
 
-    /// Depths along strings that the model drew itself, which are written down, against their complexities.
+    /// Correlation of depths and complexities along strings that the model drew; also writes their tokens.
     fn measure_generated(&self, strings: &[EvaluationInstance], monitor: &dyn Monitor) -> Result<Vec<MetricRow>> {
         if strings.is_empty() {
             return Ok(Vec::new());

@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::store::{Folder, Record};
 
-/// How often a worker looks whether another process still holds what it waits for.
+/// Interval at which a worker checks whether another process still holds the lock.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits until no other process holds the folder: one that is at work on it finishes it for both, and one that dies lets
-/// go of it.
+/// Waits until no other process holds the folder's lock. The other process either finishes the work for both, or dies
+/// and releases the lock.
 pub(super) fn wait_for_lock<R: Record>(folder: &Folder<R>, monitor: &dyn Monitor) -> Result<File> {
     let mut is_said = false;
     loop {
@@ -23,7 +23,7 @@ pub(super) fn wait_for_lock<R: Record>(folder: &Folder<R>, monitor: &dyn Monitor
             return Err(Error::Interrupted(signal));
         }
         if !is_said {
-            folder.log("waiting for another process that is at work on it")?;
+            folder.log("waiting for another process that is working on it")?;
             is_said = true;
         }
         thread::sleep(PAUSE);

@@ -54,7 +54,7 @@ pub fn run_cell(
     settled(&run.cell(id), monitor, || Cell::open(run, id, catalogue, device, monitor)?.finish(monitor))
 }
 
-/// Does the work that finishes a folder under its lock, and records how it ended.
+/// Runs `work`, which finishes a folder, under its lock, and records the status.
 fn settled<R: Record>(
     folder: &Folder<R>,
     monitor: &(dyn Monitor + Sync),
@@ -62,7 +62,7 @@ fn settled<R: Record>(
 ) -> Result<()> {
     memory::keep_freed();
     let _lock = wait_for_lock(folder, monitor)?;
-    // Another run may have finished it meanwhile.
+    // Another run may have finished it in the meantime.
     if folder.result()?.is_some() {
         return folder.settle();
     }
@@ -99,8 +99,8 @@ pub fn time_cell(
     contained(|| Cell::open(run, id, catalogue, device, monitor)?.time(monitor))
 }
 
-/// Writes what the model of a finished cell computes at every step of its evaluation, with nobody halting, to `path`; of at
-/// most `most` instances.
+/// Writes a trace of a finished cell's evaluation, passes of its model without halting, to `path`; at most `most`
+/// instances.
 ///
 /// # Errors
 /// If the cell is not done or a pass fails, the file cannot be written, or [`Error::Interrupted`].

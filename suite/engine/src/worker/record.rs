@@ -1,4 +1,4 @@
-//! What models and cells record alike: their code, their files, their weights, the time.
+//! Shared records of models and cells: code, files, numbers of weights, time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +22,7 @@ pub(super) fn weight_counts(variables: &Variables) -> BTreeMap<String, u64> {
     counts
 }
 
-/// Compiler, candle, and the crates that bring each of `names`, as (kind, name).
+/// Compiler, candle, and the crates that provide `names`, given as (kind, name).
 pub(super) fn environment(catalogue: &Catalogue, names: &[(&'static str, &str)]) -> BTreeMap<String, String> {
     let mut environment: BTreeMap<String, String> = fingerprint::own_fields().into_iter().collect();
     for (kind, name) in names {
@@ -33,7 +33,7 @@ pub(super) fn environment(catalogue: &Catalogue, names: &[(&'static str, &str)])
     environment
 }
 
-/// blake3 of those of the named files that there are.
+/// blake3 of each of the named files that exists.
 pub(super) fn hashes<R: Record>(folder: &Folder<R>, names: &[&str]) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for name in names {

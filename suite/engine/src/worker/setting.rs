@@ -1,4 +1,4 @@
-//! A task with what its instances are read by, and models over its vocabulary with the weights that a run has recorded.
+//! A task, and models over its vocabulary with recorded weights.
 
 use std::cell::Cell;
 
@@ -17,10 +17,10 @@ use crate::plan::{CellPlan, Choice};
 use crate::plugins::Catalogue;
 use crate::store::{ModelFolder, RunFolder, State, read_checkpoint};
 
-/// Training instances that policies which read depths are shown.
+/// Number of training instances in the depths that a policy with a source reads.
 const FITTED_ON: usize = 1000;
 
-/// A task, and where models over it come from.
+/// A task, and the folder with its models.
 pub(super) struct Setting<'a> {
     pub run: &'a RunFolder,
     pub monitor: &'a dyn Monitor,
@@ -29,7 +29,7 @@ pub(super) struct Setting<'a> {
     pub task: Box<dyn Task>,
     /// Name of the task.
     pub name: String,
-    /// Place of the headline complexity.
+    /// Index of the headline complexity.
     pub headline: usize,
     /// Its range at training sizes, once an oracle has asked for it.
     range: Cell<Option<(f32, f32)>>,
@@ -56,7 +56,7 @@ impl<'a> Setting<'a> {
         self.task.spec().vocabulary.len()
     }
 
-    /// Range of the headline complexity at training sizes, for oracles; nothing for others.
+    /// Range of the headline complexity at training sizes, for oracles; not computed for other policies.
     pub fn range(&self, uses_labels: bool) -> Result<(f32, f32)> {
         match self.range.get() {
             Some(range) if uses_labels => Ok(range),
@@ -88,7 +88,7 @@ impl<'a> Setting<'a> {
         model.constant(plan.parts(self.catalogue, self.vocabulary(), source)?)
     }
 
-    /// The depths that a cell gives to `instances`, and to instances that training may see.
+    /// Depths that a cell gives to `instances`, and to instances from the training split.
     pub fn depths_of(&self, cell: &str, instances: &[EvaluationInstance]) -> Result<SourceDepths> {
         let folder = self.run.cell(cell);
         let state = folder.status().state;
@@ -98,7 +98,7 @@ impl<'a> Setting<'a> {
         folder.result()?;
         let plan = folder.plan()?;
         let fitted_on = data::training_instances(self.task.as_ref(), &self.name, FITTED_ON)?;
-        // A source may itself have read the depths of another in training.
+        // The source's model may itself have been trained with depths of another policy.
         let own = plan.source.as_ref().map(|source| self.depths_of(source, &[])).transpose()?;
         let model = self.model(&plan, own.as_ref())?;
         let batch = plan.evaluation.batch;
@@ -108,7 +108,7 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// Gives `variables` the weights that a finished model has recorded; one that another run trains again is waited for.
+/// Loads the recorded weights of a finished model into `variables`. Waits if another run is training the model.
 fn load(variables: &Variables, folder: &ModelFolder, monitor: &dyn Monitor) -> Result<()> {
     let id = folder.id();
     let lock = if folder.path().is_dir() { Some(wait_for_lock(folder, monitor)?) } else { None };

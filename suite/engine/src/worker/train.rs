@@ -29,10 +29,10 @@ pub(super) fn train(
     monitor: &dyn Monitor,
 ) -> Result<()> {
     let plan = folder.plan()?;
-    // Who started this process learns from it that it is not waiting for another.
+    // Tells the scheduler that this process is not waiting for another.
     monitor.progress(Stage::Training, 0, plan.training.steps, None);
     let setting = Setting::new((run, catalogue), &plan.task, device, monitor)?;
-    // Only the depths on instances that training may see are read.
+    // Training reads only the depths on instances of the training split.
     let source = plan.source.as_ref().map(|source| setting.depths_of(source, &[])).transpose()?;
     let parameters = plan.policy_parameters(catalogue)?;
     let recipe = plan.stage(0).0.recipe;
@@ -52,7 +52,7 @@ pub(super) fn train(
     let progress = trainer.train(&mut model, folder, monitor)?;
     timings.training_seconds += started.elapsed().as_secs_f64();
     timings.training_steps = plan.training.steps;
-    // What ends the training must not lose its time.
+    // Record the time even if training stops early.
     folder.write_json("timings.json", &timings)?;
     if let Progress::Interrupted(signal) = progress {
         return Err(Error::Interrupted(signal));
@@ -93,7 +93,7 @@ fn record(
     folder.write_json("timings.json", &timings)
 }
 
-/// What another implementation needs to load the weights.
+/// The configuration that other programs need to load the weights.
 fn configuration(plan: &ModelPlan, setting: &Setting) -> serde_json::Value {
     serde_json::json!({
         "vocabulary": setting.vocabulary(),
@@ -105,7 +105,7 @@ fn configuration(plan: &ModelPlan, setting: &Setting) -> serde_json::Value {
     })
 }
 
-/// Gives `variables` the weights that training starts from. A policy's own may be missing there.
+/// Loads the weights that training starts from into `variables`. The policy's own weights may be missing.
 fn begin_with(variables: &Variables, start: &Start, run: &RunFolder) -> Result<()> {
     let (what, path) = match start {
         Start::Model(id) => {
@@ -118,7 +118,7 @@ fn begin_with(variables: &Variables, start: &Start, run: &RunFolder) -> Result<(
         Start::File { hash, path } => {
             let bytes = fs::read(path).map_err(Error::file(path, "cannot be read"))?;
             if blake3::hash(&bytes).to_hex().as_str() != hash {
-                let message = "its hash is another than when the run was planned".to_owned();
+                let message = "its hash has changed since the run was planned".to_owned();
                 return Err(Error::Damaged { path: path.clone(), message });
             }
             (path.display().to_string(), path.clone())
@@ -135,12 +135,12 @@ fn begin_with(variables: &Variables, start: &Start, run: &RunFolder) -> Result<(
     Ok(())
 }
 
-/// Refuses weights in `path` that those of `own` cannot start from.
+/// Refuses weights in `path` that do not fit `own`.
 pub(crate) fn check_start(path: &Path, own: &BTreeMap<String, Tensor>) -> Result<()> {
     fits(&path.display().to_string(), own, &read_tensors(path)?)
 }
 
-/// Makes sure that every weight of `own` is found with its shape. A policy's own may be missing.
+/// Checks that every weight of `own` is found with its shape. The policy's own weights may be missing.
 fn fits(what: &str, own: &BTreeMap<String, Tensor>, found: &BTreeMap<String, Tensor>) -> Result<()> {
     for (name, own) in own {
         match found.get(name) {

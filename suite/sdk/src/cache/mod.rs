@@ -1,10 +1,10 @@
 //! Keys and values of the tokens decoded so far.
 //!
-//! A part of a backbone (prelude, core, coda) writes keys and values as entries of a pool. For every sequence and every step
-//! a table says which entry a position has at that step. The core has a table for each of its D steps, and a token that
-//! halts after d* of them fills all later tables with one entry: it holds d* entries, or d* + 1 where its frozen state is
-//! projected once more, not D. The prelude has one table; the coda has one for the states after 0, 1, ..., D steps, which
-//! differ only where a policy reads logits before a token has halted.
+//! A part of a backbone (prelude, core, coda) writes keys and values as entries of a pool. For every sequence and every
+//! step a table says which entry a position has at that step. The core has a table for each of its D steps, and a token
+//! that halts after d* of them fills all later tables with one entry: it holds d* entries, or d* + 1 if its frozen
+//! state is projected once more, instead of D. The prelude has one table; the coda has one for the states after each of
+//! 0, 1, ..., D steps, and these differ only if a policy reads logits before a token has halted.
 //!
 //! An entry is written once and never moves. A sequence that leaves gives its entries back.
 
@@ -17,13 +17,13 @@ use crate::halted_keys_values::HaltedKeysValues;
 use crate::kept::Kept;
 use crate::layout::{RowSet, TokenLayout};
 
-/// Stands for a position that has no entry: it is not seen.
+/// Marks a position without an entry: attention does not see it.
 pub const NO_ENTRY: u32 = u32::MAX;
 
 /// The entries of one layer, by number. The layer chooses how they lie in memory.
 pub trait Entries: Any + Send + Sync {
-    /// Stores keys and values side by side, `[entries.len(), 2 * width]`, as the entries with these numbers; what is for
-    /// [`NO_ENTRY`] is left out.
+    /// Stores keys and values side by side, `[entries.len(), 2 * width]`, as the entries with these numbers; rows for
+    /// [`NO_ENTRY`] are skipped.
     ///
     /// # Errors
     /// If shapes or types do not agree.
@@ -45,9 +45,9 @@ pub struct KeyValueCache {
     /// What the layers keep between steps.
     kept: Kept,
     numbers: Numbers,
-    /// The step at hand, 1-based.
+    /// The current step, 1-based.
     step: usize,
-    /// Entries of the rows that the step at hand projects.
+    /// Entries of the rows that the current step projects.
     projected: Vec<u32>,
 }
 
@@ -81,7 +81,8 @@ impl KeyValueCache {
     /// An empty cache of a part that is applied `steps` times, for `sequences` sequences.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for `run-on`: a token that goes on after it has halted has nothing to leave behind.
+    /// [`Error::Invalid`] for `run-on`: the keys and values of a token that runs on are never final, so they cannot be
+    /// cached.
     pub fn new(mode: HaltedKeysValues, steps: usize, sequences: usize) -> Result<Self> {
         if mode == HaltedKeysValues::RunOn {
             let expected = "freeze-state, latest-kv or skip: under run-on no token's keys and values are ever final";
@@ -123,8 +124,8 @@ impl KeyValueCache {
         Ok(())
     }
 
-    /// Prepares a step that projects the keys and values of the rows `running` of `layout`, then those of the rows in
-    /// `frozen`, from states at which they halted after that many steps.
+    /// Prepares a step that projects the keys and values of the rows `running` of `layout`, then of the rows in
+    /// `frozen`, given with the depths at which they halted.
     pub fn begin(&mut self, step: usize, layout: &TokenLayout, running: &RowSet, frozen: &[(u32, u32)]) {
         self.step = step;
         self.projected.clear();
@@ -137,8 +138,8 @@ impl KeyValueCache {
         }
     }
 
-    /// Prepares a step that projects all rows of `layout` and stores those for which `first` names a step: they have their
-    /// entry from that step on.
+    /// Prepares a step that projects all rows of `layout` and stores the rows for which `first` returns a step: the
+    /// entry is valid from that step on.
     pub fn begin_where(&mut self, step: usize, layout: &TokenLayout, first: impl Fn(usize) -> Option<usize>) {
         self.step = step;
         self.projected.clear();
@@ -160,10 +161,10 @@ impl KeyValueCache {
         self.projected.push(number);
     }
 
-    /// What `layer` keeps between steps, of a type that it chooses; `begin` makes it on first use.
+    /// A value that `layer` keeps between steps, of a type that it chooses; `begin` creates it on first use.
     ///
     /// # Errors
-    /// What `begin` reports; a layer that asks for another type than it began with breaks the contract.
+    /// What `begin` reports, or a broken contract if the layer asks for another type than before.
     pub fn kept<K>(&mut self, layer: usize, begin: impl FnOnce() -> Result<K>) -> Result<K>
     where
         K: Any + Clone + Send + Sync,
@@ -171,8 +172,8 @@ impl KeyValueCache {
         self.kept.of(layer, begin).cloned()
     }
 
-    /// Stores what `layer` projected in this step, keys and values side by side, `[rows, 2 * width]`, in its entries, which
-    /// `make` makes on first use.
+    /// Stores the keys and values that `layer` projected in this step, side by side, `[rows, 2 * width]`. `make`
+    /// creates the layer's entries on first use.
     ///
     /// # Errors
     /// What `make` reports, and if there are not as many rows as the step projects.
@@ -206,8 +207,8 @@ impl KeyValueCache {
         })
     }
 
-    /// For each of the rows `queries` of `layout`, the entries that it sees in this step: those of its sequence's tokens up
-    /// to itself, [`NO_ENTRY`] for tokens that are not visible.
+    /// For each of the rows `queries` of `layout`, the entries that it sees in this step: one for each token of its
+    /// sequence up to itself, [`NO_ENTRY`] for tokens that are not visible.
     ///
     /// # Errors
     /// If a token that must be visible has no entry.
@@ -242,7 +243,7 @@ impl KeyValueCache {
         self.sequences.retain(|tables| {
             let stays = kept.next().copied().unwrap_or(false);
             if !stays {
-                // The tables of a position name each of its entries in steps that follow each other.
+                // Consecutive steps of a position refer to the same entry.
                 for position in 0..tables.first().map_or(0, Vec::len) {
                     let mut last = NO_ENTRY;
                     for entry in tables.iter().map(|table| table[position]) {

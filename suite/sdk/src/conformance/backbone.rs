@@ -22,14 +22,14 @@ const VOCABULARY: usize = 7;
 const LENGTHS: [usize; 4] = [5, 1, 7, 3];
 /// How far numbers may be apart in f64, relative to 1 + their size.
 const TOLERANCE: f64 = 1e-9;
-/// Numbers of each variable whose gradient is held against a finite difference.
+/// Number of elements of each variable whose gradient is compared with a finite difference.
 const ELEMENTS: usize = 2;
 /// Steps of a check, D.
 const STEPS: usize = 3;
 /// Sizes that make a check fast, for the parameters that exist.
 const TINY: [(&str, i64); 6] =
     [("d_model", 16), ("d_ff", 24), ("heads", 2), ("prelude_layers", 1), ("core_layers", 1), ("coda_layers", 1)];
-/// What is checked besides, for the parameters that exist.
+/// Further settings to check, for the parameters that exist.
 const VARIANTS: [&[(&str, i64)]; 5] = [
     &[],
     &[("core_layers", 2)],
@@ -51,14 +51,14 @@ pub fn check_backbone(declaration: &'static BackboneDeclaration) {
 
 /// Checks that the backbone keeps its promises with these parameters.
 ///
-/// The checks, in f64 and at tiny sizes: texts and parameters; shapes and finite numbers; the same h(0) whenever it is
-/// asked for, in training of the same step; causality of `begin`, step and coda, where it is declared; independence of the
-/// other sequences of a batch; a step on some rows equals the masked step on all, for every option of halted keys and
-/// values that saves work; new tokens against a cache equal all tokens at once, where causality is declared; the same step
-/// under another number, where it is said to be stationary; the coda for some rows equals these rows of the whole; costs;
-/// names of variables; a gradient for every variable; gradients against finite differences, dense and on a subset. Where
-/// there are parameters `core_layers`, `prelude_layers` and `coda_layers`, also with a core of two layers and without
-/// prelude or coda.
+/// The checks, in f64 and at tiny sizes: texts and parameters; shapes and finite numbers; the same h(0) at every call
+/// in the same training step; causality of `begin`, step and coda, if declared; independence of the other sequences of
+/// a batch; a step on some rows equals the masked step on all rows, for every option of halted keys and values that
+/// saves work; decoding with a cache equals a pass over all tokens, if causality is declared; a stationary step does
+/// not depend on its number; the coda for some rows equals these rows of the coda for all; costs; names of variables; a
+/// gradient for every variable; gradients against finite differences, dense and on a subset. With the parameters
+/// `core_layers`, `prelude_layers` and `coda_layers`, the checks also run with a core of two layers and without prelude
+/// or coda.
 ///
 /// # Panics
 /// If a promise is broken; the message names the backbone and the promise.
@@ -186,7 +186,7 @@ impl Bench {
         self.backbone.begin(&packed.tokens, &mut BeginContext { max_depth: STEPS, ..BeginContext::new(&packed.layout) })
     }
 
-    /// A step on `rows` with these states, out of the input of all rows.
+    /// A step on `rows` with these states; `input` holds the input of all rows.
     fn step(
         &self,
         step: usize,
@@ -269,7 +269,7 @@ impl Bench {
         }
     }
 
-    /// Another suffix changes nothing before it, in any part.
+    /// A changed suffix changes nothing before it, in any part.
     fn causality(&self, packed: &Packed) {
         let whole = self.subject.expect("it runs two steps", self.stages(packed, false));
         for cut in [1, 2, 4] {
@@ -331,7 +331,7 @@ impl Bench {
         }
     }
 
-    /// The coda for some rows gives these rows of the whole.
+    /// The coda for some rows equals these rows of the coda for all rows.
     fn readout(&self, packed: &Packed) {
         let promise = "the coda for some rows gives these rows of the whole";
         let stages = self.subject.expect("it runs two steps", self.stages(packed, false));
@@ -362,7 +362,7 @@ impl Bench {
         }
     }
 
-    /// Every variable has a part in the result: what cuts a gradient gives no error, only weights that never move.
+    /// Every variable affects the result: a cut gradient raises no error, but leaves weights untrained.
     fn reach(&self, packed: &Packed) {
         let promise = "every variable has a gradient other than zero";
         let logits = self.subject.expect(promise, self.stages(packed, false)).pop();
@@ -374,7 +374,7 @@ impl Bench {
         }
     }
 
-    /// Demands that the rows of `left` and `right` in `pairs` hold the same numbers.
+    /// Checks that the rows of `left` and `right` in `pairs` hold the same numbers.
     #[track_caller]
     fn equal(&self, promise: &str, left: &Tensor, right: &Tensor, pairs: &[(usize, usize)]) {
         let (left, right) = (self.subject.expect(promise, numbers(left)), self.subject.expect(promise, numbers(right)));

@@ -1,4 +1,4 @@
-//! Packed batches of made-up sequences, and what may be done to a batch without changing what a token sees.
+//! Packed batches of random sequences, and changes to a batch that must not affect what a token sees.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::random::Stream;
 /// One sequence of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequence {
-    /// Its lasting name.
+    /// Id of the sequence, the same in every run.
     pub identity: u64,
     /// Its tokens.
     pub tokens: Vec<u32>,
-    /// Complexity of each token, NaN where undefined: what only an oracle may see.
+    /// Complexity of each token, NaN where undefined. Only an oracle may see it.
     pub complexity: Vec<f32>,
 }
 
@@ -58,7 +58,7 @@ pub struct Batch {
     pub tokens: Tensor,
     /// Which row is which token.
     pub layout: Arc<TokenLayout>,
-    /// What only an oracle may see; `None` for everybody else.
+    /// Complexities for oracles; `None` for every other policy.
     pub privileged: Option<Privileged>,
 }
 

@@ -25,22 +25,23 @@ pub(super) const VOCABULARY: usize = 11;
 const LENGTHS: [usize; 4] = [6, 1, 9, 4];
 /// Every check is repeated with other weights and tokens.
 pub(super) const SEEDS: [u64; 3] = [1, 2, 3];
-/// What is added at random to a policy's initial weights: many start where every token is treated alike.
+/// Random perturbation of a policy's initial weights: with its own initial weights, a policy may treat every token
+/// alike.
 const PERTURBATION: f64 = 0.3;
 
 /// A policy with random weights over a miniature backbone.
 pub(super) struct Bench {
-    /// Who is checked.
+    /// The plugin under test.
     pub subject: Subject,
-    /// What it declares.
+    /// Its declaration.
     pub declaration: &'static PolicyDeclaration,
-    /// What it runs on.
+    /// The backbone that it runs on.
     pub backbone: Box<dyn Backbone>,
     /// The policy's own weights.
     pub deciders: Variables,
     /// How passes are made.
     pub settings: Settings,
-    /// The sequences it is tried on.
+    /// The sequences of every check.
     pub sequences: Vec<Sequence>,
     given: BTreeMap<String, Value>,
     resolved: Parameters,
@@ -54,7 +55,7 @@ impl Bench {
         parameters: &[(&str, Value)],
         seed: u64,
     ) -> Self {
-        // One core layer and two take turns: options of halted keys and values differ only with several.
+        // Cores of one and two layers alternate: options of halted keys and values differ only with several layers.
         let core_layers = 1 + seed as usize % 2;
         let made = miniature(VOCABULARY, core_layers, seed, DType::F64, &Device::Cpu);
         let (backbone, _) = subject.expect("the miniature backbone can be built", made);
@@ -85,7 +86,7 @@ impl Bench {
         policy
     }
 
-    /// Packs sequences, with complexities for oracles alone.
+    /// Packs sequences, with complexities only for oracles.
     pub fn batch(&self, sequences: &[Sequence]) -> Batch {
         let batch = Batch::new(sequences, self.declaration.uses_labels, &Device::Cpu);
         self.subject.expect("sequences can be packed", batch)
@@ -96,7 +97,7 @@ impl Bench {
         self.subject.expect("it can be evaluated", run(self.backbone.as_ref(), policy, batch, settings))
     }
 
-    /// Other sequences than the bench's own.
+    /// Sequences other than the bench's own.
     pub fn other_sequences(&self) -> Vec<Sequence> {
         sequences(200, self.settings.seed + 1)
     }
@@ -137,7 +138,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Depths for policies with a source: those of [`Stairs`] on every sequence that the checks know.
+    /// Depths for policies with a source: the depths of [`Stairs`] on every sequence of the checks.
     fn reference_depths(&self) -> Result<SourceDepths> {
         let mut sequences = self.sequences.clone();
         sequences.extend(self.other_sequences());
@@ -166,7 +167,7 @@ fn sequences(first: u64, seed: u64) -> Vec<Sequence> {
     LENGTHS.iter().zip(first..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, seed)).collect()
 }
 
-/// The policy whose depths are lent: one step more from token to token, and round again.
+/// The source policy: each token takes one step more than the token before, back to 1 after D.
 struct Stairs;
 
 impl EarlyPolicy for Stairs {

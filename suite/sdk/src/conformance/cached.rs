@@ -1,4 +1,4 @@
-//! New tokens against a cache: a backbone must give what it gives for the whole sequences at once.
+//! Decoding with a cache: a backbone must compute the same logits as in one pass over whole sequences.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn depth(identity: u64, position: usize) -> usize {
     1 + (2 * identity as usize + position) % STEPS
 }
 
-/// Demands that the logits of tokens which come one after the other are those of all tokens at once.
+/// Checks that logits of tokens decoded in rounds equal the logits of one pass over all tokens.
 pub(super) fn check(
     subject: &Subject,
     backbone: &dyn Backbone,
@@ -64,7 +64,7 @@ fn whole(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValu
     backbone.coda(&states, &layout, &all, None)
 }
 
-/// The same in rounds of new tokens: two of every sequence, then one of every sequence that has more.
+/// Logits of every token, decoded in rounds: two tokens of every sequence, then one of every sequence that has more.
 fn in_rounds(backbone: &dyn Backbone, sequences: &[Sequence], option: HaltedKeysValues) -> Result<Tensor> {
     let mut rounds = Rounds::new(backbone, sequences.len(), option)?;
     let mut present: Vec<(usize, usize)> = (0..sequences.len()).map(|place| (place, 0)).collect();
@@ -136,7 +136,7 @@ impl<'a> Rounds<'a> {
                 RowSet::from_mask(&(0..layout.rows()).map(|row| of(depth_of(layout, row))).collect::<Vec<bool>>())
             };
             let running = mask(&|depth| depth >= step);
-            // A step may be left with nothing to do but to project the rows that halted before it.
+            // A step may have only keys and values to project, of rows that halted before it.
             let settled: Vec<(u32, u32)> = match self.option {
                 HaltedKeysValues::FreezeState => {
                     mask(&|depth| depth + 1 == step).iter().map(|row| (row as u32, step as u32 - 1)).collect()

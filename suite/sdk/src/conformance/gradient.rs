@@ -30,8 +30,8 @@ pub(super) fn gradients(value: &Tensor, variables: &[(String, Var)]) -> Result<V
     variables.iter().map(gradient).collect()
 }
 
-/// Holds the gradient of `objective`, a scalar that is computed anew from `variables` at every call, against finite
-/// differences, at up to `elements` numbers of each variable and where the gradient is largest.
+/// Compares the gradient of `objective`, a scalar function of `variables`, with finite differences, at up to `elements`
+/// elements of each variable and at the element with the largest gradient.
 pub(super) fn check_gradient(
     subject: &Subject,
     promise: &str,

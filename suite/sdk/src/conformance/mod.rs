@@ -1,4 +1,4 @@
-//! Checks that any plugin runs with one line, and the plain reference they are made with.
+//! Checks that any plugin runs with one line, and the plain reference that they use.
 //!
 //! ```no_run
 //! # use haltbench_sdk::policy::PolicyDeclaration;
@@ -9,7 +9,7 @@
 //!
 //! A check panics with a message that names the plugin and the promise it broke. Policies run on a
 //! [`miniature`](miniature()) backbone with random weights in f64, through [`run`]: a loop written for clarity, which
-//! computes every row in every step and is also what an engine's fast execution is tested against.
+//! computes every row in every step. Tests of the engine's fast execution compare with it too.
 
 mod backbone;
 mod batch;

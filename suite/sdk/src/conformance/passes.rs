@@ -56,7 +56,7 @@ fn sound(bench: &Bench, policy: &Policy) {
     }
 }
 
-/// Order and company of the sequences in a batch change nothing.
+/// The order of sequences and the rest of the batch change nothing.
 fn batches(bench: &Bench, policy: &Policy) {
     let promise = "batch composition changes no depth and no logit";
     let batch = bench.batch(&bench.sequences);
@@ -70,7 +70,7 @@ fn batches(bench: &Bench, policy: &Policy) {
     }
 }
 
-/// Neither other tokens after a position nor none at all change anything before it.
+/// Changing or removing the tokens after a position changes nothing before it.
 fn prefixes(bench: &Bench, policy: &Policy) {
     let promise = "it is causal: no suffix changes the depths and logits before it";
     let batch = bench.batch(&bench.sequences);
@@ -91,8 +91,8 @@ fn prefixes(bench: &Bench, policy: &Policy) {
     }
 }
 
-/// Mean depth moves as each knob declares, on states that do not move. A knob that says nothing where another parameter has
-/// its default is tried with each value of the choices beside it.
+/// Mean depth changes with each knob as declared, on fixed states. A knob that has no effect at the defaults of the
+/// other parameters is tried with each value of the other choices.
 fn knobs(bench: &Bench) {
     let batch = bench.batch(&bench.sequences);
     let trajectory = Trajectory::new(bench.backbone.as_ref(), &batch, &bench.settings, Phase::Evaluation);
@@ -133,8 +133,8 @@ fn choices(bench: &Bench) -> Vec<Vec<(&'static str, Value)>> {
     all
 }
 
-/// Demands that every token of `found` before position `cut` has in `expected` the same depth and, to `tolerance`,
-/// the same logits.
+/// Checks that every token of `found` before position `cut` has the same depth in `expected` and, to `tolerance`, the
+/// same logits.
 #[track_caller]
 fn same(
     bench: &Bench,

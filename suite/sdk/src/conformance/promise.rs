@@ -1,4 +1,4 @@
-//! Who is checked, and how a broken promise is reported.
+//! The plugin under test, and reports of broken promises.
 
 use crate::error::{Error, Result};
 use crate::parameters::ParameterSpec;
@@ -37,7 +37,7 @@ impl Subject {
         }
     }
 
-    /// What every declaration promises of its texts and parameters.
+    /// Checks the texts and parameters of a declaration.
     pub fn check_declaration(&self, texts: &[(&str, &str)], parameters: &[ParameterSpec]) {
         self.demand("its name is in kebab-case", is_cased(self.name, '-'), || format!("`{}`", self.name));
         for (what, text) in texts {

@@ -1,7 +1,7 @@
 //! The reference execution of a policy: one plain loop, masked dense, in evaluation.
 //!
-//! Every step computes every row, and a mask then restores what the rows that did not take part had. This costs D
-//! steps whatever the policy decides, shares no code with any fast execution, and is meant to be read.
+//! Every step computes every row; a mask then restores the states of the rows that did not take part. This always costs
+//! D steps, shares no code with any fast execution, and is written to be read.
 
 mod plain;
 mod unroll;
@@ -22,27 +22,27 @@ use crate::policy::{Phase, Policy};
 pub struct Settings {
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What a token that takes no part in a step offers as keys and values.
+    /// Keys and values of a token that takes no part in a step.
     pub halted: HaltedKeysValues,
-    /// The run's seed, from which policies draw.
+    /// The run's seed.
     pub seed: u64,
 }
 
-/// What a reference run gives; everything is per row of the batch.
+/// Result of a reference run, row by row of the batch.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// Steps executed.
     pub depths: Vec<u32>,
-    /// Expected depth, where the policy has a distribution over depths: that of its scores, of its hazards completed
-    /// as [`HazardHistory`](crate::policy::HazardHistory) does, or of its weights.
+    /// Expected depth, if the policy has a distribution over depths: from its logits, from its hazards as
+    /// [`HazardHistory`](crate::policy::HazardHistory) completes them, or from its weights.
     pub expected_depths: Option<Vec<f64>>,
     /// Weights of the states after 0, 1, ..., D steps, of soft policies.
     pub weights: Option<Vec<Vec<f64>>>,
-    /// What the coda reads: halted states or mixtures, `[rows, d_model]`.
+    /// Input of the coda: halted states or mixtures, `[rows, d_model]`.
     pub states: Tensor,
     /// Logits of all rows, `[rows, vocabulary]`.
     pub logits: Tensor,
-    /// Row-steps whose result reaches the output: the sum of the depths. Under run-on more are computed.
+    /// Executed row-steps: the sum of the depths. Under run-on, more are computed.
     pub executed: u64,
 }
 
@@ -64,7 +64,7 @@ pub fn run(backbone: &dyn Backbone, policy: &Policy, batch: &Batch, settings: &S
     })
 }
 
-/// What a loop leaves behind.
+/// Result of the loop.
 struct Halted {
     states: Tensor,
     depths: Vec<u32>,

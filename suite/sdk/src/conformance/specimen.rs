@@ -1,4 +1,4 @@
-//! What the tests and benches of a task begin with: the configured task, its instances, their columns and statistics.
+//! Helpers for tests and benches of a task: the configured task, its instances, their columns and statistics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use crate::random::Stream;
 use crate::registry::{Declaration, registrations};
 use crate::task::{Instance, Task, TaskDeclaration};
 
-/// The task with some parameters set, the others at their defaults.
+/// The task with the given parameters; all others have their defaults.
 ///
 /// # Errors
 /// If a parameter is refused.
@@ -67,7 +67,7 @@ fn columns(task: &dyn Task) -> impl Iterator<Item = &str> {
     spec.complexities.iter().map(|column| column.name).chain(spec.features.iter().map(|column| column.name))
 }
 
-/// Where a question breaks off, and why.
+/// The position at which parsing fails, and the message.
 ///
 /// # Panics
 /// If it parses, or is refused for another reason.
@@ -79,14 +79,14 @@ pub fn break_of<T>(result: Result<T>) -> (usize, String) {
     }
 }
 
-/// Instances that [`statistics`] is about: enough for a changed generator to show in the means.
+/// Number of instances in [`statistics`]: enough for a changed generator to change the means.
 const COUNT: u64 = 10_000;
 
-/// Tokens that [`statistics`] lists, of those that begin an answer.
+/// Number of first answer tokens that [`statistics`] lists.
 const FREQUENT: usize = 5;
 
-/// Statistics to be recorded, of 10,000 instances of these sizes in turn: lengths, the most frequent first answers, and the
-/// mean, the largest value and the number of defined values of every column. A generator that changed shows in them.
+/// Statistics to be recorded, of 10,000 instances of these sizes in turn: lengths, the most frequent first answers, and
+/// the mean, the largest value and the number of defined values of every column. They change if the generator changes.
 ///
 /// # Panics
 /// If the task cannot express a size, there is none, or an instance has no answer.
@@ -105,7 +105,7 @@ pub fn statistics(task: &dyn Task, sizes: &[u32]) -> String {
     }
     let answers: Vec<String> = answers.iter().map(|(length, count)| format!("{length}:{count}")).collect();
     let mut line = |line: String| {
-        // A text takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{line}");
     };
     line(format!("answers by their words: {}", answers.join(" ")));
@@ -130,8 +130,8 @@ pub fn statistics(task: &dyn Task, sizes: &[u32]) -> String {
     text
 }
 
-/// Holds a text about a task, as [`statistics`](crate::conformance::specimen::statistics), against the one recorded under a
-/// name. The crate needs `insta` as a development dependency.
+/// Compares a text about a task, such as [`statistics`](crate::conformance::specimen::statistics), with the snapshot of
+/// this name. The crate needs `insta` as a development dependency.
 #[macro_export]
 macro_rules! assert_recorded {
     ($name:expr, $text:expr) => {{
@@ -143,8 +143,8 @@ macro_rules! assert_recorded {
     }};
 }
 
-/// The whole criterion bench of a task's generator: what follows the task's name are settings to draw with, each a name, a
-/// size and parameters. The crate needs `criterion` as a development dependency and must be linked in.
+/// The criterion bench of a task's generator. The task's name is followed by settings: a name, a size and parameters
+/// each. The crate needs `criterion` as a development dependency and must be linked in.
 #[macro_export]
 macro_rules! bench_generator {
     ($task:literal, $(($name:literal, $size:literal, $given:expr)),+ $(,)?) => {

@@ -15,19 +15,19 @@ use crate::task::{Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSp
 /// Instances drawn for each size.
 const SEEDS: u64 = 50;
 
-/// Vocabulary words tried in the place of each corrupted word of an answer.
+/// Vocabulary words tried as replacement of each corrupted word of an answer.
 const REPLACEMENTS: usize = 4;
 
 /// Words of an answer that are corrupted, at most.
 const CORRUPTED: usize = 12;
 
-/// A word that no vocabulary has.
+/// A word that is in no vocabulary.
 const FOREIGN: &str = "§";
 
 /// Checks that a task with its default parameters keeps the promises of [`Task`].
 ///
-/// An answer with a word dropped, repeated or replaced must be refused, unless it is the one that the task's own
-/// solver gives.
+/// The checker must refuse an answer with a word dropped, repeated or replaced, unless the result is the solver's
+/// answer.
 ///
 /// # Panics
 /// With the name of the task and the promise that it breaks.
@@ -45,11 +45,11 @@ pub fn check_task(declaration: &'static TaskDeclaration) {
     let build = || subject.expect("it builds with its defaults", (declaration.build)(&parameters));
     let task = build();
     check_spec(subject, task.spec());
-    // Drawn into again and again, at larger and smaller sizes.
+    // Reused for every draw, at larger and smaller sizes.
     let mut reused = Instance::default();
     let sizes = sizes(task.spec());
     for size in sizes.iter().copied() {
-        // The second copy draws each instance afresh, so state kept between draws shows.
+        // The second copy draws into a new instance each time, so a difference reveals state kept between draws.
         Trial { subject, task: &*task, copy: &*build(), size }.run(&mut reused);
     }
     split::check_split(subject, &*task, &sizes);
@@ -89,7 +89,7 @@ fn all_differ<'a>(subject: Subject, promise: &str, names: impl Iterator<Item = &
     }
 }
 
-/// Grids are ascending, inside the knob, and on their own side of the training range.
+/// Grids are ascending, within the knob's range, and on the right side of the training range.
 fn check_grids(subject: Subject, knob: &SizeKnob) {
     let grids = [("training", &knob.training), ("between", &knob.between), ("beyond", &knob.beyond)];
     for (name, grid) in grids {
@@ -240,8 +240,8 @@ impl Trial<'_> {
         }
     }
 
-    /// Questions that may not parse end in [`Error::Malformed`] or in an answer, those with a foreign word in the
-    /// former, and none in a panic.
+    /// A corrupted question gives [`Error::Malformed`] or an answer, never a panic; with a foreign word it gives the
+    /// error.
     fn check_malformed(&self, instance: &Instance, seed: u64) {
         let shortened = instance.question.trim_end().rsplit_once(char::is_whitespace).map_or("", |(head, _)| head);
         let extended = format!("{} {FOREIGN}", instance.question);
@@ -281,7 +281,7 @@ fn corruptions(instance: &Instance, spec: &TaskSpec, seed: u64) -> Vec<String> {
     corrupted
 }
 
-/// What `call` gives; a panic inside it is a broken promise.
+/// Result of `call`; a panic in it is a broken promise.
 fn contained<T>(subject: Subject, doing: &str, call: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| subject.broken(&format!("{doing} never panics"), "a panic"))
 }

@@ -1,4 +1,4 @@
-//! Checks of what a policy contributes to training: gradients, regulariser, cost of its decisions.
+//! Checks of a policy in training: gradients, regulariser, cost of its decisions.
 
 use candle_core::{DType, Tensor};
 
@@ -9,7 +9,7 @@ use super::trajectory::Trajectory;
 use crate::error::Result;
 use crate::policy::{HaltingRecord, Phase, Policy, PolicyKind, Progress, Recipe};
 
-/// Numbers of each variable whose gradient is held against a finite difference.
+/// Number of elements of each variable whose gradient is compared with a finite difference.
 const ELEMENTS: usize = 6;
 
 /// All checks over training.
@@ -49,7 +49,7 @@ fn differentiable(trajectory: &Trajectory, policy: &Policy, recipes: &[Recipe]) 
     Ok(total)
 }
 
-/// Some variable of a policy that is trained has a gradient.
+/// At least one variable of a trained policy has a gradient.
 fn learns(bench: &Bench, trajectory: &Trajectory, policy: &Policy, record: &HaltingRecord) {
     let variables = bench.deciders.all();
     if variables.is_empty() {

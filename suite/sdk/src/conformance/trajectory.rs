@@ -1,8 +1,8 @@
-//! A policy's decisions over states that it cannot influence: h(0), ..., h(D) with nobody halting.
+//! A policy's decisions over states that it cannot influence: h(0), ..., h(D) of a pass without halting.
 //!
-//! On given states a gradient with respect to the policy's weights can be held against finite differences even where
-//! the policy stops gradients into the backbone, and a threshold moves each token's depth in one direction only: in
-//! a real pass the depth of one token changes the states of the next.
+//! On fixed states, gradients with respect to the policy's weights can be compared with finite differences even if the
+//! policy stops gradients into the backbone. A threshold also changes every depth in one direction only; in a real
+//! pass, the depth of one token changes the states of later tokens.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl<'a> Trajectory<'a> {
         Ok(Self { unroll, states })
     }
 
-    /// What the engine would tell the policy's objective; depths are those that its inference rule chooses.
+    /// The record that the engine would pass to the policy's objective; the inference rule chooses the depths.
     pub fn record(&self, policy: &Policy) -> Result<HaltingRecord> {
         let max_depth = self.unroll.settings.max_depth;
         let (rows, device) = (self.unroll.rows(), self.states[0].device());
@@ -77,10 +77,10 @@ impl<'a> Trajectory<'a> {
             match decision.halting {
                 Halting::GoOn => {}
                 Halting::Depths(depths) => (record.depths, planned) = (depths, true),
-                Halting::Scores(scores) => {
-                    let distributions = depth_distribution(&scores, rows, max_depth)?;
+                Halting::Logits(logits) => {
+                    let distributions = depth_distribution(&logits, rows, max_depth)?;
                     record.depths = distributions.iter().map(|q| policy.rule().depth(q)).collect();
-                    record.log_distribution = Some(log_softmax(&scores.to_dtype(DType::F64)?, 1)?);
+                    record.log_distribution = Some(log_softmax(&logits.to_dtype(DType::F64)?, 1)?);
                     planned = true;
                 }
                 Halting::Halt(halts) => {
@@ -114,7 +114,7 @@ impl<'a> Trajectory<'a> {
         Ok(record)
     }
 
-    /// The policy's objective under `recipe` as one number, on rows that are answers at every other place, where losses are constants.
+    /// The policy's objective under `recipe` as one number. Every other row is an answer, and losses are constants.
     pub fn objective(&self, policy: &Policy, recipe: Recipe) -> Result<Tensor> {
         let record = self.record(policy)?;
         let layout = self.unroll.layout();

@@ -1,6 +1,6 @@
-//! Causal attention in parts: what a row asks, what it offers, and the mixture of what it sees.
+//! Causal attention in parts: queries, keys and values, and the weighted sum of values.
 //!
-//! Queries are those of any rows, keys and values those of all tokens of the batch or the entries of a cache.
+//! Queries may come from any rows; keys and values come from all tokens of the batch or from a cache.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::ops::{AttentionPlan, KeyValueEntries, cached_attention, causal_attent
 /// Which projections have a bias, which starts at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttentionBiases {
-    /// That of queries, added before the rotation.
+    /// Bias of queries, added before the rotation.
     pub query: bool,
-    /// That of keys, added before the rotation.
+    /// Bias of keys, added before the rotation.
     pub key: bool,
-    /// That of values.
+    /// Bias of values.
     pub value: bool,
-    /// That of the result.
+    /// Bias of the output projection.
     pub output: bool,
 }
 
@@ -53,12 +53,13 @@ pub struct AttentionShape {
     pub biases: AttentionBiases,
     /// Norm of every head of queries and keys before the rotation.
     pub norm: Option<NormShape>,
-    /// What matrices start with.
+    /// Standard deviations of the initial weights.
     pub spread: Spread,
 }
 
 impl AttentionShape {
-    /// `heads` heads that share `d_model`, each with keys and values of its own, and none of the options.
+    /// `heads` heads of width `d_model` / `heads`, each with keys and values of its own, without rotation, biases or
+    /// norms.
     pub const fn new(d_model: usize, heads: usize) -> Self {
         Self {
             d_model,
@@ -216,7 +217,8 @@ impl Attention {
         self.mixed(x, positions, |queries| cached_attention(queries, entries, seen))
     }
 
-    /// Asks `attend` for the mixtures of as many heads of queries as there are of keys and values, until all are there.
+    /// Calls `attend` on groups of query heads, as many at a time as there are heads of keys and values, until all are
+    /// done.
     fn mixed(
         &self,
         x: &Tensor,

@@ -39,7 +39,7 @@ pub struct BlockShape {
     pub feed_forward: FeedForwardShape,
     /// All its norms.
     pub norm: NormShape,
-    /// Where they stand.
+    /// Where the norms stand.
     pub placement: Placement,
 }
 
@@ -54,7 +54,7 @@ impl BlockShape {
         }
     }
 
-    /// The same with matrices that start as `spread` says.
+    /// This shape with the initial standard deviations `spread`.
     #[must_use]
     pub const fn spread(mut self, spread: Spread) -> Self {
         self.attention.spread = spread;
@@ -90,7 +90,7 @@ impl Branch {
         })
     }
 
-    /// What the branch reads of `x`.
+    /// Input of the branch, from `x`.
     fn enter(&self, x: &Tensor) -> Result<Tensor> {
         Ok(self.before.as_ref().map_or_else(|| Ok(x.clone()), |norm| norm.forward(x))?)
     }
@@ -127,8 +127,8 @@ impl Block {
         })
     }
 
-    /// The layer as number `index` of a prelude or coda, over all rows, read out for the rows in `queries`: `[rows, d_model]`
-    /// to `[queries, d_model]`. With a `cache` the rows are those of new tokens.
+    /// The layer as number `index` of a prelude or coda, over all rows, read out for the rows in `queries`: `[rows,
+    /// d_model]` to `[queries, d_model]`. With a `cache`, the rows are the new tokens.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -150,8 +150,8 @@ impl Block {
         self.attend(&states, &projected, (layout, queries), &plan)
     }
 
-    /// The layer as number `index` of a recurrent core, over the rows that run. It keeps what its backward pass needs, whatever
-    /// [`recompute`](StepContext::recompute) says.
+    /// The layer as number `index` of a recurrent core, over the rows that run. It always keeps what its backward pass
+    /// needs; [`recompute`](StepContext::recompute) has no effect.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -191,7 +191,7 @@ impl Block {
         self.fed_forward(&self.around_attention.leave(states, attended)?)
     }
 
-    /// Stores what was `projected` and attends to what the rows of a layout see in the cache.
+    /// Stores the `projected` keys and values in the cache and attends to the cached entries that the rows see.
     fn attend_cached(
         &self,
         index: usize,

@@ -1,9 +1,9 @@
-//! Analytic cost of a stack of layers, from that of one layer.
+//! Analytic cost of a stack of layers, from the cost of one layer.
 
 use crate::backbone::PartCost;
 
-/// Analytic cost of a coda of `layers` layers and a head with `vocabulary` outputs: (for all rows, for the rows that are read
-/// out alone). The last layer attends and feeds forward for the latter only.
+/// Analytic cost of a coda of `layers` layers and a head with `vocabulary` outputs: (for all rows, only for the rows
+/// that are read out). The last layer computes attention and feed-forward only for the rows that are read out.
 pub(super) fn coda_cost(layer: PartCost, layers: usize, d_model: usize, vocabulary: usize) -> (PartCost, PartCost) {
     let head = 2.0 * (d_model * vocabulary) as f64;
     let Some(before) = layers.checked_sub(1) else {

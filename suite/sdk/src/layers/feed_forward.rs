@@ -7,7 +7,7 @@ use super::linear::{Linear, Spread, normal};
 use crate::backbone::PartCost;
 use crate::ops::{linear, silu, swiglu};
 
-/// What stands between the two products.
+/// Activation between the two products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// silu(gate) · up (Shazeer 2020, arXiv 2002.05202): three matrices.
@@ -23,13 +23,13 @@ pub enum Activation {
 pub struct FeedForwardShape {
     /// Width of a token state.
     pub d_model: usize,
-    /// Numbers between the products.
+    /// Hidden width.
     pub d_ff: usize,
-    /// What is done with them.
+    /// Activation between the products.
     pub activation: Activation,
     /// Whether its matrices have biases, which start at zero.
     pub bias: bool,
-    /// What matrices start with.
+    /// Standard deviations of the initial weights.
     pub spread: Spread,
 }
 

@@ -20,7 +20,7 @@ use crate::ops::AttentionPlan;
 pub enum Layer {
     /// A layer of Llama 2.
     Fused(Box<TransformerLayer>),
-    /// Any other.
+    /// A layer with any other configuration.
     Composed(Box<Block>),
 }
 

@@ -47,7 +47,7 @@ impl Linear {
         Ok(Self { bias: Some(bias), ..Self::new(inputs, outputs, variables)? })
     }
 
-    /// The same with a bias that starts at zero.
+    /// This layer with a bias that starts at zero.
     ///
     /// # Errors
     /// If a stored bias has another shape.
@@ -56,7 +56,7 @@ impl Linear {
         Ok(Self { bias: Some(bias), ..self })
     }
 
-    /// The matrix, `[outputs, inputs]`, for operations that have it for an operand.
+    /// The matrix, `[outputs, inputs]`, for operations that take it as an operand.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
@@ -75,13 +75,13 @@ pub(super) fn normal(inputs: usize, stdev: Option<f64>) -> Init {
     Init::Randn { mean: 0.0, stdev: stdev.unwrap_or((inputs.max(1) as f64).sqrt().recip()) }
 }
 
-/// Standard deviations that the matrices of a layer start with; `None` stands for 1 / sqrt(inputs).
+/// Standard deviations of a layer's initial weights; `None` means 1 / sqrt(inputs).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spread {
-    /// Of those that read a state: queries, keys, values, gates.
+    /// Matrices that read a state: queries, keys, values, gates.
     pub inputs: Option<f64>,
-    /// Of the one that is multiplied with a gate.
+    /// The matrix whose result is multiplied with a gate.
     pub up: Option<f64>,
-    /// Of those whose result is added to a state.
+    /// Matrices whose result is added to a state.
     pub outputs: Option<f64>,
 }

@@ -1,8 +1,8 @@
 //! Layers over packed rows, and the parts that they are made of, with the weight names of Hugging Face's Llama.
 //!
-//! [`RecurrentStack`] is a whole backbone but for what h(0) is and what a step reads, which a [`Recurrence`] says. A stack is
-//! made of [`Layer`]s, a layer of an [`Attention`], a [`FeedForward`] and [`Norm`]s where its [`Placement`] wants them. Where the
-//! configuration is that of Llama 2 the layer is a [`TransformerLayer`], which has a kernel of its own.
+//! [`RecurrentStack`] is a backbone except for h(0) and what a step reads; a [`Recurrence`] adds these. A stack
+//! consists of [`Layer`]s; a layer consists of an [`Attention`], a [`FeedForward`] and [`Norm`]s, placed as its
+//! [`Placement`] says. A layer with the configuration of Llama 2 is a [`TransformerLayer`], which has a fused kernel.
 
 mod attention;
 mod block;

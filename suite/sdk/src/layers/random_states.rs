@@ -9,9 +9,9 @@ use crate::random::Stream;
 /// Where the normal law is cut, in standard deviations.
 const CUT: f64 = 3.0;
 
-/// States like `like`, `[rows, d_model]`, of normal numbers with this standard deviation, cut at three of them: h(0) of
-/// Geiping et al. 2025 (arXiv 2502.05171). A token's numbers are keyed by the seed, its sequence's identity and its position,
-/// and in training by the training step: whatever batch it is in, they are the same.
+/// States like `like`, `[rows, d_model]`, of normal numbers with standard deviation `deviation`, truncated at three
+/// standard deviations: h(0) of Geiping et al. 2025 (arXiv 2502.05171). A token's numbers are keyed by the seed, the id
+/// of its sequence and its position, and in training by the training step, so they do not depend on the batch.
 ///
 /// # Errors
 /// If the device refuses the memory.

@@ -1,4 +1,4 @@
-//! A backbone around a stack: what the stack leaves open is what h(0) is and what a step reads.
+//! A backbone around a stack of layers. An implementation adds h(0) and what a step reads.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use crate::cache::KeyValueCache;
 use crate::error::Result;
 use crate::layout::{RowSet, TokenLayout};
 
-/// What a backbone adds to its stack. Whatever implements it is a [`Backbone`]; without any of the methods that have a
-/// default, one whose core reads the states alone and starts from the prelude's output.
+/// What a backbone adds to its stack. Every implementation is a [`Backbone`]. With the default methods, h(0) is the
+/// prelude's output and each step reads the states alone.
 pub trait Recurrence: Send + Sync {
     /// The stack.
     fn stack(&self) -> &RecurrentStack;
 
-    /// Whether a step is the same function whatever its number, phase and seed; see [`Backbone::is_stationary`].
+    /// Whether a step is the same function at every step number, phase and seed; see [`Backbone::is_stationary`].
     fn is_same_at_every_step(&self) -> bool {
         true
     }
 
-    /// What the recurrence starts from; see [`Backbone::begin`].
+    /// h(0) and the input of every step; see [`Backbone::begin`].
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -30,7 +30,8 @@ pub trait Recurrence: Send + Sync {
         Ok(stack.prelude(&stack.embed(tokens)?, context)?.into())
     }
 
-    /// What the core's first layer reads of the states of the rows that run, of which there is at least one.
+    /// Input of the core's first layer, `[len, d_model]`, from the states of the rows that run; by default the states.
+    /// Not called without rows.
     ///
     /// # Errors
     /// If a tensor operation fails or the context lacks something.
@@ -38,12 +39,12 @@ pub trait Recurrence: Send + Sync {
         Ok(states.clone())
     }
 
-    /// Operations of [`enter`](Self::enter) for each row.
+    /// Floating-point operations of [`enter`](Self::enter) for each row.
     fn enter_flops(&self) -> f64 {
         0.0
     }
 
-    /// What the coda reads of the states of all rows.
+    /// Input of the coda, `[rows, d_model]`, from the final states of all rows; by default the states.
     ///
     /// # Errors
     /// If a tensor operation fails.

@@ -6,10 +6,10 @@ use candle_core::{Result, Tensor};
 
 use crate::ops::{RopeTable, rope};
 
-/// Which numbers of a head are rotated together. Mixing the layouts up passes every check of shapes.
+/// Which numbers of a head are rotated together. No shape check notices a wrong layout.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rotation {
-    /// None: positions are known otherwise, or not at all.
+    /// No rotation: positions enter in another way, or not at all.
     None,
     /// i and i + head_dim / 2, as in Llama: "rotate half".
     Halves {
@@ -40,15 +40,15 @@ impl Rotary {
         Self { rotation, head_dim, table: Arc::new(RopeTable::new(head_dim, theta)) }
     }
 
-    /// The angles, for operations that have them for an operand.
+    /// The angles, for operations that take them as an operand.
     pub(super) fn table(&self) -> &Arc<RopeTable> {
         &self.table
     }
 
     /// Rotates every head of `x` `[rows, heads * head_dim]` by the positions of the rows.
     ///
-    /// Interleaved pairs are moved apart to halves and stay there: queries and keys are reordered alike, and their products
-    /// do not notice.
+    /// Interleaved pairs are moved to the two halves and stay there: queries and keys are reordered in the same way, so
+    /// their products do not change.
     ///
     /// # Errors
     /// If the rows are not whole heads or there are not as many positions.

@@ -7,7 +7,7 @@ use candle_nn::{Init, VarBuilder};
 
 use crate::error::{Error, Result};
 
-/// What is added to states for a number.
+/// The signal that is added to a state for a number.
 pub enum Signal {
     /// Nothing.
     None,
@@ -21,7 +21,7 @@ impl Signal {
     /// Names of the kinds, for a parameter.
     pub const NAMES: &'static [&'static str] = &["sinusoid", "learned", "none"];
 
-    /// The signal of this kind and width; a learned one is of the numbers below `count`, and its table is requested from
+    /// The signal of this kind and width. A learned one has a table for the numbers below `count`, requested from
     /// `variables` with variance 1 / width.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Sinusoid {
         Ok(self.table(most, like)?.index_select(&index, 0)?)
     }
 
-    /// The signals of 0 and of at least so many numbers after it, kept from call to call.
+    /// Signals of the numbers 0 to `most` or more, cached between calls.
     fn table(&self, most: usize, like: &Tensor) -> Result<Tensor> {
         let fits = |table: &Tensor| {
             table.dim(0).is_ok_and(|rows| rows >= most)

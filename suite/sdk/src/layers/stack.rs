@@ -49,16 +49,16 @@ pub struct StackShape {
     pub layer: BlockShape,
     /// Norm before the head.
     pub final_norm: Option<NormShape>,
-    /// What the embedding's rows are multiplied by.
+    /// Factor on the embedding's rows.
     pub embedding_scale: f64,
     /// Standard deviation of the embedding's numbers at the start.
     pub embedding_spread: f64,
-    /// Whether the head is the embedding, without that scale.
+    /// Whether the head reuses the embedding, without `embedding_scale`.
     pub tied: bool,
 }
 
 impl StackShape {
-    /// A stack of these layers with a final norm, an embedding of variance 1 / d_model and a head of its own.
+    /// A stack of these layers with a final norm, an embedding of variance 1 / d_model and an untied head.
     pub fn new(vocabulary: usize, layers: Depths, layer: BlockShape) -> Self {
         Self {
             vocabulary,
@@ -148,8 +148,8 @@ impl RecurrentStack {
         Ok(states)
     }
 
-    /// The core over the rows that run, whose first layer reads `states`. Where those are not the states that the step was
-    /// given, its [`KeyValues`](crate::key_values::KeyValues) must be [told](crate::key_values::KeyValues::transform).
+    /// The core over the rows that run; its first layer reads `states`. If these are not the states passed to the step,
+    /// call [`KeyValues::transform`](crate::key_values::KeyValues::transform) first.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -175,7 +175,7 @@ impl RecurrentStack {
     ) -> Result<Tensor> {
         let all = RowSet::all(layout.rows());
         let mut states = states.clone();
-        // The last layer need only compute the rows that are read out.
+        // The last layer computes only the rows that are read out.
         let Some((last, before)) = self.coda.split_last() else {
             return self.read(&readout.select(&states)?);
         };

@@ -53,8 +53,8 @@ impl TransformerShape {
 }
 
 impl TransformerShape {
-    /// Analytic cost of a coda of `layers` layers and a head with `vocabulary` outputs: (for all rows, for the rows that
-    /// are read out alone). The last layer attends and feeds forward for the latter only.
+    /// Analytic cost of a coda of `layers` layers and a head with `vocabulary` outputs: (for all rows, only for the
+    /// rows that are read out). The last layer computes attention and feed-forward only for the rows that are read out.
     pub fn coda_cost(&self, layers: usize, vocabulary: usize) -> (PartCost, PartCost) {
         coda_cost(self.cost(), layers, self.d_model, vocabulary)
     }
@@ -92,8 +92,8 @@ impl TransformerLayer {
         Ok(Self { shape, rope: rope.clone(), weights, constant: OnceLock::new() })
     }
 
-    /// The layer as number `index` of a prelude or coda, over all rows, read out for the rows in `queries`: `[rows, d_model]`
-    /// to `[queries, d_model]`. With a `cache` the rows are those of new tokens.
+    /// The layer as number `index` of a prelude or coda, over all rows, read out for the rows in `queries`: `[rows,
+    /// d_model]` to `[queries, d_model]`. With a `cache`, the rows are the new tokens.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -118,7 +118,8 @@ impl TransformerLayer {
         Ok(pass.attend(&queries.select(states)?, &keys_values, &positions, &plan, Backward::default())?)
     }
 
-    /// Stores what was `projected` and attends to what the rows `queries` of a layout see in the cache.
+    /// Stores the `projected` keys and values in the cache and attends to the cached entries that the rows `queries`
+    /// see.
     fn attend_cached(
         &self,
         index: usize,
@@ -165,8 +166,8 @@ impl TransformerLayer {
         Ok(pass.attend(states, &keys_values, &positions, plan, backward)?)
     }
 
-    /// Begins a graph in which the layer may be used several times. Constant weights need no graph, and what is made of them
-    /// serves all passes.
+    /// Begins a graph in which the layer may be applied several times. Constant weights need no graph: what is prepared
+    /// from them is reused in every pass.
     fn begin(&self) -> Result<LayerPass> {
         if let Some(pass) = self.constant.get() {
             return Ok(pass.clone());

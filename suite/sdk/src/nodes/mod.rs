@@ -1,4 +1,4 @@
-//! What tasks over graphs share: names of nodes, numbers of nodes, and sequences of tokens that consist of names.
+//! Shared by tasks over graphs: names of nodes, numbers of nodes, and token sequences made of names.
 
 mod names;
 mod sequence;

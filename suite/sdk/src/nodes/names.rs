@@ -1,4 +1,4 @@
-//! Names of nodes: one token each, or several, of which the last marks the end of the name.
+//! Names of nodes: one token each, or several with a final token that marks the end of the name.
 
 use std::ops::Range;
 
@@ -46,8 +46,8 @@ pub struct Names {
     all: Vec<Name>,
     /// Numbers of the names of every length, from the shortest on.
     of_length: Vec<Vec<u32>>,
-    /// For every name and every place in it, the numbers of the names with the same tokens before; they follow each
-    /// other. Empty where names have one token.
+    /// For every name and every place in it, the range of numbers of the names with the same tokens before that place.
+    /// Empty if names have one token.
     alike: Vec<[[u32; 2]; LONGEST]>,
 }
 
@@ -125,8 +125,7 @@ impl Names {
         &self.all[number as usize]
     }
 
-    /// The numbers of the names that have the same tokens as the name `number` before one of its places; without a place
-    /// before it, all.
+    /// Numbers of the names that have the same tokens as the name `number` before `place`; all names for place 0.
     pub fn alike(&self, number: u32, place: usize) -> Range<u32> {
         match self.alike.get(number as usize) {
             Some(places) if place > 0 => places[place][0]..places[place][1],
@@ -134,12 +133,13 @@ impl Names {
         }
     }
 
-    /// Numbers of `count` distinct names: a length, then the tokens, all uniform; names already drawn are drawn anew.
+    /// Numbers of `count` distinct names. Draws a length, then the tokens, all uniform; draws again if the name has
+    /// already been drawn.
     pub fn draw(&self, count: usize, draws: &mut Draws) -> Vec<u32> {
         if let [names] = &self.of_length[..]
             && names.len() < 4 * count
         {
-            // The same law where names are scarce, without a chance to draw one twice.
+            // Same distribution when few names exist, without drawing one twice.
             let mut pool = names.clone();
             for place in 0..count {
                 let chosen = place + draws.below(pool.len() - place);
@@ -154,7 +154,7 @@ impl Names {
             let names = &self.of_length[draws.below(self.of_length.len())];
             let number = names[draws.below(names.len())];
             let (bits, bit) = (&mut drawn[number as usize / 64], 1 << (number % 64));
-            // Written in any case: whether it is new cannot be predicted.
+            // Always written: the branch on whether it is new is unpredictable.
             numbers[length] = number;
             length += usize::from(*bits & bit == 0);
             *bits |= bit;
@@ -162,7 +162,7 @@ impl Names {
         numbers
     }
 
-    /// The number of the name that `word` writes, if it writes one the way this type does.
+    /// The number of the name with the text `word`, if there is one; the text must be in canonical form.
     pub fn read(&self, word: &str) -> Option<u32> {
         let (mut tokens, mut length) = ([0; LONGEST], 0);
         for letter in word.split('.') {
@@ -189,7 +189,7 @@ impl Names {
         (0..name.length).map(at).collect()
     }
 
-    /// What a name looks like, for messages.
+    /// Description of a valid name, for error messages.
     pub fn expected(&self) -> String {
         let Self { letters, shortest, longest, .. } = self;
         match (shortest, longest) {
@@ -202,7 +202,7 @@ impl Names {
     }
 }
 
-/// What [`Names`] keeps of names that start alike; `all` is in order.
+/// Index of names that start alike, for [`Names`]; `all` must be sorted.
 fn alike(all: &[Name]) -> Vec<[[u32; 2]; LONGEST]> {
     let mut alike = vec![[[0; 2]; LONGEST]; all.len()];
     for place in 0..LONGEST {

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::names::{LONGEST, Name};
 
-/// A sequence of tokens in the making.
+/// A sequence of tokens under construction.
 pub struct Sequence {
     /// What is written, then room.
     tokens: Vec<u32>,

@@ -15,7 +15,7 @@ const LIMIT: i64 = 1024;
 /// Sizes beyond training in quarters of the largest training size.
 const QUARTERS_BEYOND: [u32; 3] = [5, 6, 8];
 
-/// Letters of names of several tokens when nothing is said.
+/// Default number of letters for names of several tokens.
 const LETTERS: u32 = 4;
 
 /// Smallest training size.
@@ -103,7 +103,7 @@ impl NodeSettings {
         Ok(Self { knob, names: names(owner, parameters, wanted, first_name)?, is_released })
     }
 
-    /// A number of nodes to train at.
+    /// Draws a training size: a number of nodes.
     pub fn training_size(&self, stream: &mut Stream) -> u32 {
         let largest = self.knob.training.last().copied().unwrap_or(SMALLEST);
         if !self.is_released {

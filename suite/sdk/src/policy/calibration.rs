@@ -1,9 +1,9 @@
-//! What a policy calibrates on, and what it chose.
+//! The data that a policy calibrates on, and its choices.
 
 use std::collections::BTreeMap;
 
-/// Answer tokens of the calibration split after each of D steps that every token takes. Other tokens' exits do not change
-/// keys and values here.
+/// Answer tokens of the calibration split after each of D steps, from passes in which no token halts. Halting therefore
+/// does not change keys and values here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CalibrationTrace {
     /// Steps that every token took, D.
@@ -15,11 +15,11 @@ pub struct CalibrationTrace {
 /// An answer token of the calibration split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CalibrationToken {
-    /// Place of its sequence, from 0.
+    /// Index of its sequence, from 0.
     pub sequence: usize,
     /// Its 0-based position in the sequence.
     pub position: usize,
-    /// The numbers that the policy compared with a threshold after the steps 1..=D; `None` where it was not asked.
+    /// The policy's scores after the steps 1..=D; `None` if it was not asked or gave no score.
     pub scores: Vec<Option<f64>>,
     /// The token predicted after each of the steps 1..=D.
     pub predictions: Vec<u32>,
@@ -28,10 +28,10 @@ pub struct CalibrationToken {
 }
 
 impl CalibrationTrace {
-    /// Learn-then-Test over 21 thresholds from 1 down to 0 for a policy that halts a token at the first step whose score
-    /// reaches `threshold_at(threshold, position)`. The loss of a sequence is the share of its answers whose prediction at
-    /// their exit differs from that of step D. Gives the smallest threshold accepted, or 2, which no confidence reaches,
-    /// and what is recorded: that `threshold`, and how many were `accepted`.
+    /// Learn-then-Test over 21 thresholds from 1 down to 0 for a policy that halts a token at the first step whose
+    /// score reaches `threshold_at(threshold, position)`. The loss of a sequence is the share of its answers whose
+    /// prediction at their exit differs from that of step D. Returns the smallest accepted threshold, or 2, which no
+    /// confidence reaches, and the values to record: this `threshold` and the number of `accepted` candidates.
     pub fn learn_then_test(
         &self,
         tolerated: f64,
@@ -58,7 +58,7 @@ impl CalibrationTrace {
         (threshold, Calibrated::from([named("threshold", threshold), named("accepted", accepted as f64)]))
     }
 
-    /// The mean over the tokens of each sequence of `loss`, in the order of the sequences.
+    /// For each sequence, in order, the mean of `loss` over its tokens.
     pub fn mean_per_sequence(&self, loss: impl Fn(&CalibrationToken) -> f64) -> Vec<f64> {
         let mut sums: BTreeMap<usize, (f64, u32)> = BTreeMap::new();
         for token in &self.tokens {
@@ -70,12 +70,13 @@ impl CalibrationTrace {
     }
 }
 
-/// What a policy chose on the calibration split, by name; it is recorded with the result.
+/// Values that a policy chose on the calibration split, by name; the result records them.
 pub type Calibrated = BTreeMap<String, f64>;
 
-/// How many of the candidates, safest first, Learn-then-Test accepts (Angelopoulos et al. 2021, arXiv 2110.01052, with
-/// fixed-sequence testing; CALM, arXiv 2207.07061): candidates are tested in turn until one fails. A candidate with the mean
-/// loss m over n calibration items passes if the Hoeffding p-value exp(-2 n max(0, `tolerated` - m)^2) is at most `level`.
+/// Number of candidates, safest first, that Learn-then-Test accepts (Angelopoulos et al. 2021, arXiv 2110.01052, with
+/// fixed-sequence testing; CALM, arXiv 2207.07061): candidates are tested in turn until one fails. A candidate with the
+/// mean loss m over n calibration items passes if the Hoeffding p-value exp(-2 n max(0, `tolerated` - m)^2) is at most
+/// `level`.
 pub fn learn_then_test(mean_losses: &[f64], items: usize, tolerated: f64, level: f64) -> usize {
     let p_value = |mean: f64| (-2.0 * items as f64 * (tolerated - mean).max(0.0).powi(2)).exp();
     mean_losses.iter().take_while(|mean| p_value(**mean) <= level).count()

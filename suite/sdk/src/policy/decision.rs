@@ -1,4 +1,4 @@
-//! What a policy says about the rows that it is shown.
+//! Decisions: what a policy returns about the rows of a view.
 
 use candle_core::Tensor;
 
@@ -6,30 +6,29 @@ use candle_core::Tensor;
 pub struct Decision {
     /// Which rows go on.
     pub halting: Halting,
-    /// The numbers that were compared with a threshold, one for each row, so that other thresholds can be tried without
-    /// another pass. NaN where a row has no such number.
+    /// Scores, one for each row: the numbers that the policy compares with a threshold, so that other thresholds can be
+    /// tried without another pass. NaN for a row without a score.
     pub scores: Option<Vec<f64>>,
-    /// How much of the present state the output takes. A policy that gives none has the state at which a token halts for
-    /// its output.
+    /// Share of the present state in the output. Without it, a token's output is the state at which it halts.
     pub output: Option<Output>,
-    /// What the next step starts from instead of the present states, `[rows, d_model]`.
+    /// States that the next step starts from instead of the present ones, `[rows, d_model]`.
     pub carry: Option<Tensor>,
     /// How the result of the next step joins the state of the rows that take it.
     pub gate: Option<Gate>,
-    /// What the first layer of the core projects keys and values of the rows that take the next step from instead of their
-    /// states, `[rows, d_model]`; queries still read the states. A row that rests offers the state that it is in.
+    /// Tensor that the core's first layer projects keys and values from in the next step, instead of the states of the rows
+    /// that take it, `[rows, d_model]`. Queries still read the states; a resting row offers its present state.
     pub keys_values: Option<Tensor>,
-    /// Whether this was a decision that costs [`decision_flops`](super::HaltingPolicy::decision_flops).
+    /// Whether the engine charges [`decision_flops`](super::HaltingPolicy::decision_flops) for this decision.
     pub is_charged: bool,
 }
 
 impl Decision {
-    /// A decision about halting and nothing else.
+    /// A decision about halting only.
     pub fn new(halting: Halting) -> Self {
         Self { halting, scores: None, output: None, carry: None, gate: None, keys_values: None, is_charged: true }
     }
 
-    /// Every row goes on; nothing was decided and nothing is charged.
+    /// No decision: every row continues, and nothing is charged.
     pub fn none() -> Self {
         Self { is_charged: false, ..Self::new(Halting::GoOn) }
     }
@@ -37,25 +36,27 @@ impl Decision {
 
 /// Which rows take further steps.
 pub enum Halting {
-    /// All of them take the next one.
+    /// All rows take the next step.
     GoOn,
-    /// Unnormalised log-probabilities over the depths 1..=D, `[rows, D]`, before the first step. In training the engine
-    /// samples from them with a straight-through Gumbel-Softmax; in evaluation it applies
+    /// Logits over the depths 1..=D (unnormalised log-probabilities), `[rows, D]`, before the first step. In training
+    /// the engine samples depths with a straight-through Gumbel-Softmax; in evaluation it applies
     /// [`HaltingPolicy::rule`](super::HaltingPolicy::rule).
-    Scores(Tensor),
+    Logits(Tensor),
     /// The depth of each row, before the first step.
     Depths(Vec<u32>),
     /// Halting probabilities alpha(d): the engine forms q(d) = r(d-1) alpha(d). In training it samples by the inverse CDF
     /// with a straight-through estimator.
     Hazards {
-        /// Their logits, `[rows]`.
+        /// Logits of the halting probabilities, `[rows]`.
         logits: Tensor,
-        /// Which rows halt now in evaluation; where not given, [`HaltingPolicy::rule`](super::HaltingPolicy::rule) says.
+        /// Which rows halt now in evaluation; if not given, [`HaltingPolicy::rule`](super::HaltingPolicy::rule)
+        /// decides.
         halts: Option<Vec<bool>>,
     },
     /// Whether each row halts now, for good.
     Halt(Vec<bool>),
-    /// Whether each row takes part in the next step. The others rest, and the policy is shown all rows again after it.
+    /// Whether each row takes part in the next step. The other rows rest. The policy sees all rows again after the
+    /// step.
     Choose(Vec<bool>),
 }
 
@@ -63,18 +64,18 @@ pub enum Halting {
 pub struct Output {
     /// One weight for each row, `[rows]`.
     pub weight: Tensor,
-    /// How weights make the output.
+    /// How weights and states combine into the output.
     pub blend: Blend,
 }
 
-/// How the weights w and the states s of successive steps make the output.
+/// How the weights w and the states s of successive steps combine into the output `out`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blend {
     /// out + w s. A token's weights must sum to one.
     Mixture,
-    /// out + w s, whatever the weights sum to.
+    /// out + w s. A token's weights may have any sum.
     Sum,
-    /// w s + (1 - w) out, whatever the effective weights sum to.
+    /// w s + (1 - w) out. The effective weights may have any sum.
     Interpolation,
 }
 

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::key_values::HaltedKeysValues;
 use crate::parameters::{ParameterSpec, Parameters};
 
-/// The four kinds of halting policy.
+/// The kind of a halting policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PolicyKind {
@@ -40,33 +40,35 @@ impl PolicyKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// Nothing; where a suite names one all the same, that policy's model.
+    /// Nothing. If a suite sets `of` all the same, that policy's model is evaluated.
     Nothing,
-    /// The depths that it gave to tokens. The policy has a model of its own.
+    /// The depths that the other policy gave to tokens. The policy has a model of its own.
     Depths,
-    /// Those depths and its model.
+    /// The other policy's depths and model.
     DepthsAndModel,
 }
 
 impl Source {
-    /// Whether the policy reads depths, so that a suite must name whose.
+    /// Whether the policy reads depths, so that a suite must set `of`.
     pub const fn has_depths(self) -> bool {
         !matches!(self, Self::Nothing)
     }
 }
 
-/// What a policy is on a board for.
+/// Role of a policy on a leaderboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// A contender.
+    /// A policy under test.
     Policy,
-    /// A control in which every token takes the same number of steps: these make the frontier that adapt-gain compares with.
+    /// A control that gives every token the same number of steps. These controls form the frontier that adapt-gain
+    /// compares with.
     FixedDepth,
-    /// A control in which answers take a fixed number of steps and prompts one: the frontier that does not pay for prompts.
+    /// A control that gives answers a fixed number of steps and prompts one step. These controls form a second
+    /// frontier, which spends little on prompts.
     FixedAnswerDepth,
-    /// A control that repeats another policy's depths as far as a surface cue tells them: what a policy adds to the best of
-    /// these it did not read off the surface.
+    /// A control that predicts another policy's depths from a surface cue alone. A policy's gain over the best of these
+    /// does not come from the surface.
     Cue,
     /// A control that repeats another policy's depths at other tokens: the loss from misplacing depths for these weights.
     Shuffled,
@@ -106,7 +108,7 @@ pub struct PolicyDeclaration {
     pub name: &'static str,
     /// One line for `haltbench list`.
     pub summary: &'static str,
-    /// Markdown for `haltbench explain`, under the headings What it computes, When it halts, Cost.
+    /// Markdown for `haltbench explain`, with the headings What it computes, When it halts and Cost.
     pub documentation: &'static str,
     /// Paper and section or equation.
     pub reference: &'static str,
@@ -114,12 +116,13 @@ pub struct PolicyDeclaration {
     pub kind: PolicyKind,
     /// How the model under the policy is trained; a suite may override it.
     pub recipe: Recipe,
-    /// Stages of training, one after the other, of a policy that needs several; they stand for [`recipe`](Self::recipe).
+    /// Stages of training, in order, for a policy that needs several; they replace [`recipe`](Self::recipe). Empty for
+    /// one stage.
     pub stages: &'static [RecipeStage],
     /// What it takes from another policy.
     pub source: Source,
-    /// Options of halted keys and values that its training fits: an evaluation with another is warned of. Empty for the
-    /// option that its model is trained with, or `run-on` where no token halts in training.
+    /// Options of halted keys and values that its training covers; reports warn about an evaluation with another
+    /// option. If empty, this is the option that its model is trained with, or `run-on` if no token halts in training.
     pub fits: &'static [HaltedKeysValues],
     /// Whether a token's decision depends only on tokens at or before it.
     pub causal: Holds,
@@ -127,7 +130,7 @@ pub struct PolicyDeclaration {
     pub uses_labels: bool,
     /// Whether it draws random numbers in evaluation.
     pub stochastic: Holds,
-    /// What it is on a board for: a contender, or one of the kinds of control.
+    /// Role on a leaderboard: a policy under test, or a kind of control.
     pub role: Role,
     /// Parameters with defaults, ranges and documentation.
     pub parameters: &'static [ParameterSpec],
@@ -176,7 +179,7 @@ impl PolicyDeclaration {
         self.stages.iter().filter(|stage| stage.when.given(parameters)).copied().collect()
     }
 
-    /// Whether the policy needs a training run of its own with some parameters.
+    /// Whether the policy needs a training run of its own for at least some values of its parameters.
     pub fn may_need_training(&self) -> bool {
         let takes_part = match self.stages {
             [] => self.recipe.uses_policy(),
@@ -204,9 +207,9 @@ pub struct PolicyContext<'a> {
     pub max_depth: usize,
     /// Resolved parameters.
     pub parameters: &'a Parameters,
-    /// The policy's weights are requested from these, already inside `decider.`.
+    /// Source of the policy's weights; names already have the prefix `decider.`.
     pub variables: VarBuilder<'static>,
-    /// Depths of the policy that `of` names, for a policy that reads them; `None` while a plan is only tried.
+    /// Depths of the policy that `of` names, for a policy that reads them; `None` while the engine only checks a plan.
     pub source: Option<&'a SourceDepths>,
     /// Seed of all draws.
     pub seed: u64,

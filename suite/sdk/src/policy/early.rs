@@ -1,4 +1,4 @@
-//! The face of policies that decide once, before the first step.
+//! Trait of early policies, which decide once, before the first step.
 
 use candle_core::Tensor;
 
@@ -6,10 +6,10 @@ use super::halting_policy::{forward_training_and_cost, training_and_cost};
 use super::{Decision, Halting, HaltingPolicy, HaltingRule, RowMemory, View};
 use crate::error::Result;
 
-/// What an early policy says about each row.
+/// Decision of an early policy about each row.
 pub enum EarlyDecision {
-    /// Unnormalised log-probabilities over the depths 1..=D, `[rows, D]`: see [`Halting::Scores`].
-    Scores(Tensor),
+    /// Logits over the depths 1..=D (unnormalised log-probabilities), `[rows, D]`: see [`Halting::Logits`].
+    Logits(Tensor),
     /// Depths, one for each row, without a gradient.
     Depths(Vec<u32>),
 }
@@ -45,7 +45,7 @@ impl<P: EarlyPolicy> HaltingPolicy for Early<P> {
 
     fn decide(&self, view: &View, _: &mut RowMemory) -> Result<Decision> {
         Ok(Decision::new(match self.0.decide(view)? {
-            EarlyDecision::Scores(scores) => Halting::Scores(scores),
+            EarlyDecision::Logits(logits) => Halting::Logits(logits),
             EarlyDecision::Depths(depths) => Halting::Depths(depths),
         }))
     }

@@ -5,11 +5,11 @@ use candle_core::Tensor;
 use super::{Decision, HaltingRule, RowMemory, View};
 use crate::error::Result;
 
-/// The methods that this trait and its four faces share.
+/// The methods that this trait shares with the traits of the four kinds.
 macro_rules! training_and_cost {
     () => {
-        /// The policy's own cost of each token, `[rows]`, which the default [`objective`](Self::objective) averages over all
-        /// tokens, prompt included, and adds to the loss over answer tokens.
+        /// Regulariser of each token, `[rows]`. The default [`objective`](Self::objective) averages it over all tokens,
+        /// prompt included, and adds it to the loss over answer tokens.
         ///
         /// # Errors
         /// If a tensor operation fails.
@@ -30,7 +30,8 @@ macro_rules! training_and_cost {
             false
         }
 
-        /// Chooses numbers on the calibration split, in which every token takes all D steps, and names what it chose.
+        /// Chooses values on the calibration split, from passes in which every token takes all D steps, and returns
+        /// them by name.
         ///
         /// # Errors
         /// If the trace lacks what the choice needs.
@@ -44,7 +45,7 @@ macro_rules! training_and_cost {
 }
 pub(super) use training_and_cost;
 
-/// Passes the shared methods on to the face inside an adapter.
+/// Forwards the shared methods to the policy inside an adapter.
 macro_rules! forward_training_and_cost {
     () => {
         fn regulariser(&self, record: &$crate::policy::HaltingRecord) -> Result<Option<Tensor>> {
@@ -70,17 +71,17 @@ macro_rules! forward_training_and_cost {
 }
 pub(super) use forward_training_and_cost;
 
-/// A halting policy as the engine sees it. Most policies implement one of the four faces instead
+/// A halting policy as the engine sees it. Most policies implement the trait of their kind instead
 /// ([`EarlyPolicy`](super::EarlyPolicy), [`OnlinePolicy`](super::OnlinePolicy), [`SoftPolicy`](super::SoftPolicy),
-/// [`SelectPolicy`](super::SelectPolicy)), each of which is mapped onto this trait.
+/// [`SelectPolicy`](super::SelectPolicy)), and an adapter maps it onto this trait.
 pub trait HaltingPolicy: Send + Sync {
     /// Whether [`decide`](Self::decide) is called after `step` of at most `max_depth` steps; 0 is before the first.
     fn is_asked(&self, step: usize, max_depth: usize) -> bool {
         step < max_depth
     }
 
-    /// Decides about the rows of the view, whose states are h(step): those that run, or all of a policy that has chosen
-    /// rows. Before the first step these are all rows with h(0).
+    /// Decides about the rows of the view, whose states are h(step). These are the running rows, or all rows for a
+    /// policy that chooses positions. Before the first step, the view has all rows with h(0).
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -91,7 +92,7 @@ pub trait HaltingPolicy: Send + Sync {
         HaltingRule::Median
     }
 
-    /// Temperature of the Gumbel-Softmax in training, of a policy that gives scores.
+    /// Temperature of the Gumbel-Softmax in training, for a policy that returns logits over depths.
     fn temperature(&self) -> f64 {
         1.0
     }

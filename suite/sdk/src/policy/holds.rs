@@ -5,13 +5,13 @@ use crate::parameters::Parameters;
 /// When a declared property of a policy holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// With all parameters.
+    /// For all parameters.
     Always,
-    /// With none.
+    /// Never.
     Never,
-    /// Where the parameter has this text for its value.
+    /// If the parameter has this value.
     When(&'static str, &'static str),
-    /// Where the parameter has another value.
+    /// If the parameter has any other value.
     Unless(&'static str, &'static str),
 }
 

@@ -3,21 +3,22 @@
 //! The engine owns the loop, the depth counter, the masks and the cost ledger; it drives one trait, [`HaltingPolicy`]. A
 //! decision sees hidden states and, on request, logits. It cannot reach labels.
 //!
-//! Most policies implement one of four faces, each of which is mapped onto that trait:
+//! Most policies implement the trait of their kind, which an adapter maps onto that trait:
 //!
-//! | kind | decides | face |
+//! | kind | decides | trait |
 //! |---|---|---|
 //! | early | once, from h(0) | [`EarlyPolicy`] |
 //! | online | after each step, never wakes a token | [`OnlinePolicy`] |
 //! | soft | accumulates weights; the output is a mixture over steps | [`SoftPolicy`] |
 //! | select | per step, some of the positions; may wake a token | [`SelectPolicy`] |
 //!
-//! What a policy may do beside deciding:
+//! Besides deciding, a policy may:
 //!
-//! * remember rows from step to step, h(0) among them ([`RowMemory::replace`]);
-//! * return the number that it compares with a threshold ([`OnlineDecision::Scored`]), for `haltbench replay` and calibration;
-//! * state its own objective ([`HaltingPolicy::objective`]) from losses, predictions and states of every step and from
-//!   tensors that it [stashed](RowMemory::stash) while deciding; labels reach objectives, never decisions;
+//! * store a tensor of its rows from step to step, such as h(0) ([`RowMemory::replace`]);
+//! * return its scores, the numbers that it compares with a threshold ([`OnlineDecision::Scored`]), for `haltbench
+//!   replay` and calibration;
+//! * define its own objective ([`HaltingPolicy::objective`]) from the losses, predictions and states of every step and
+//!   from tensors that it [stashed](RowMemory::stash) while deciding; labels reach objectives, never decisions;
 //! * choose thresholds on the calibration split ([`HaltingPolicy::calibrate`]).
 //!
 //! A policy is one file: a struct, one of the four traits, a declaration and one line that registers it. This online
@@ -97,7 +98,7 @@ pub use soft::{SoftDecision, SoftPolicy};
 pub use training_pass::{Objective, TrainingPass, balanced_cross_entropy, binary_cross_entropy, indicator, softplus};
 pub use view::{Phase, Privileged, Progress, RowMemory, View};
 
-/// A halting policy and the kind that it is.
+/// A halting policy with its kind.
 pub struct Policy {
     kind: PolicyKind,
     policy: Box<dyn HaltingPolicy>,
@@ -124,12 +125,12 @@ impl Policy {
         Self::new(PolicyKind::Select, select::Select(policy))
     }
 
-    /// A policy that implements the engine's trait itself and behaves like `kind`.
+    /// A policy of kind `kind` that implements the engine's trait directly.
     pub fn new(kind: PolicyKind, policy: impl HaltingPolicy + 'static) -> Self {
         Self { kind, policy: Box::new(policy) }
     }
 
-    /// Which of the four kinds this is.
+    /// The policy's kind.
     pub fn kind(&self) -> PolicyKind {
         self.kind
     }

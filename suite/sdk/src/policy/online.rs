@@ -1,4 +1,4 @@
-//! The face of policies that decide after every step and never wake a token.
+//! Trait of online policies, which decide after every step and never wake a token.
 
 use candle_core::Tensor;
 
@@ -6,11 +6,11 @@ use super::halting_policy::{forward_training_and_cost, training_and_cost};
 use super::{Decision, Halting, HaltingPolicy, HaltingRule, RowMemory, View};
 use crate::error::Result;
 
-/// What an online policy says about each row after a step.
+/// Decision of an online policy about each row after a step.
 pub enum OnlineDecision {
     /// Logits of the halting probabilities, `[rows]`: see [`Halting::Hazards`].
     Hazards(Tensor),
-    /// The same with exits of the policy's own in evaluation, such as draws.
+    /// Halting probabilities, with the policy's own halts in evaluation, such as draws.
     Exits {
         /// Logits of the halting probabilities, `[rows]`.
         hazards: Tensor,
@@ -19,9 +19,10 @@ pub enum OnlineDecision {
     },
     /// Which rows halt now, without a gradient.
     Halt(Vec<bool>),
-    /// The same with the number of each row that was compared with a threshold: see [`Decision::scores`].
+    /// Which rows halt now, without a gradient, with the scores that were compared with a threshold: see
+    /// [`Decision::scores`].
     Scored {
-        /// The numbers that were compared, one for each row.
+        /// One score for each row.
         scores: Vec<f64>,
         /// Which rows halt now.
         halts: Vec<bool>,
@@ -30,9 +31,8 @@ pub enum OnlineDecision {
 
 /// Decides after every step whether a token halts.
 pub trait OnlinePolicy: Send + Sync {
-    /// Sees all rows before the first step, with the states h(0), so that it may remember them. This is no decision and
-    /// charges nothing but a read-out of logits: what a policy computes here belongs into
-    /// [`decision_flops`](Self::decision_flops).
+    /// Called before the first step with all rows and h(0), so that the policy can store them. The engine charges only
+    /// a read-out of logits here; count all other work in [`decision_flops`](Self::decision_flops).
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -46,7 +46,7 @@ pub trait OnlinePolicy: Send + Sync {
     /// If a tensor operation fails.
     fn observe(&self, view: &View, memory: &mut RowMemory) -> Result<OnlineDecision>;
 
-    /// When accumulated halting probability stops a token in evaluation.
+    /// How halting probabilities become a depth in evaluation.
     fn rule(&self) -> HaltingRule {
         HaltingRule::Median
     }

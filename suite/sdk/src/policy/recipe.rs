@@ -14,11 +14,11 @@ pub enum LossAt {
     Last,
     /// At every step, weighted by [`StepWeights`].
     EveryStep,
-    /// Where the policy's own objective takes it, from a pass in which every token takes D steps.
+    /// Defined by the policy's own objective, from a pass in which every token takes D steps.
     Objective,
 }
 
-/// What the losses of the steps 1..=D are weighted by; the weights of a token sum to one.
+/// Weights of the losses at the steps 1..=D; the weights of a token sum to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepWeights {
@@ -42,13 +42,13 @@ pub enum Unroll {
     Full,
     /// A number of steps drawn uniformly from 1..=D.
     Uniform,
-    /// A number of steps drawn from 1 + Poisson(exp(t)) with t ~ N(ln r - s²/2, s), where r is [`Recipe::mean_depth`] and s
-    /// is [`Recipe::sigma`], so that the mean is r + 1; cut off at D (Geiping et al. 2025, arXiv 2502.05171, §3.3; the
-    /// cut is ours).
+    /// A number of steps drawn from 1 + Poisson(exp(t)) with t ~ N(ln r - s²/2, s), where r is [`Recipe::mean_depth`]
+    /// and s is [`Recipe::sigma`]. The mean is r + 1 before depths are limited to D (Geiping et al. 2025, arXiv
+    /// 2502.05171, §3.3; the limit is ours).
     PoissonLognormal,
 }
 
-/// What one draw of a random depth is for.
+/// Tokens that share one draw of a random depth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Per {
@@ -60,43 +60,43 @@ pub enum Per {
     Token,
 }
 
-/// Which weights are trained; the others stay as they are.
+/// Which weights are trained; all others are frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trains {
     /// All.
     All,
-    /// Those of the policy.
+    /// The policy's weights.
     Policy,
-    /// Those of the backbone.
+    /// The backbone's weights.
     Backbone,
 }
 
 /// How the model under a policy is trained.
 ///
-/// A recipe in which the policy takes part ([`uses_policy`](Self::uses_policy)) gives a model of that policy's own. One
-/// in which it does not gives a model that all such policies share.
+/// If the policy takes part in training ([`uses_policy`](Self::uses_policy)), the model belongs to this policy.
+/// Otherwise all policies with the same recipe share one model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Where the loss is taken.
     pub loss: LossAt,
-    /// Weights of the steps, where the loss is taken at every step.
+    /// Weights of the steps, if the loss is taken at every step.
     pub step_weights: StepWeights,
-    /// Ratio of the weights of a step and the step before, where they are geometric.
+    /// Ratio of a step's weight to the weight of the step before, if weights are geometric.
     pub ratio: f64,
     /// How deep the unroll is.
     pub unroll: Unroll,
-    /// What one draw is for, where depths are drawn.
+    /// Tokens that share one draw, if depths are drawn.
     pub per: Per,
-    /// Mean of the Poisson draws, one below that of the depths before they are cut off at D; 0 for half of D.
-    /// Poisson-lognormal alone.
+    /// Mean of the Poisson draws; 0 means D / 2. A depth is one more than its draw, at most D. Only for
+    /// `poisson-lognormal`.
     pub mean_depth: f64,
-    /// Standard deviation of the logarithm of the Poisson mean. Poisson-lognormal alone.
+    /// Standard deviation of the logarithm of the Poisson mean. Only for `poisson-lognormal`.
     pub sigma: f64,
-    /// Steps, the last ones of each token, that the gradient goes back through; 0 for all. Where depths are drawn.
+    /// Number of last steps of each token that the gradient passes through; 0 means all. Only if depths are drawn.
     pub backpropagate: usize,
-    /// Optimiser steps over which the weight of the policy's regulariser rises linearly from zero; 0 for none.
+    /// Optimiser steps over which the weight of the policy's regulariser rises linearly from zero; 0 means no warm-up.
     pub regulariser_warmup: u64,
     /// Which weights are trained.
     pub trains: Trains,
@@ -105,16 +105,16 @@ pub struct Recipe {
 /// A stage of a policy's own training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecipeStage {
-    /// Steps of the stage as a share of the suite's.
+    /// Steps of the stage as a share of the suite's `training.steps`.
     pub share: f64,
     /// How the stage trains.
     pub recipe: Recipe,
-    /// With which parameters of the policy the stage takes place.
+    /// Condition on the policy's parameters under which the stage takes place.
     pub when: Holds,
 }
 
 impl Recipe {
-    /// Together with the policy, at the depths that it samples or decides.
+    /// Trains backbone and policy, at the depths that the policy samples or decides.
     pub const SAMPLED: Self = Self {
         loss: LossAt::Halted,
         step_weights: StepWeights::Policy,
@@ -127,18 +127,19 @@ impl Recipe {
         regulariser_warmup: 0,
         trains: Trains::All,
     };
-    /// Together with the policy, with a loss at each of D steps, weighted by its distribution over depths.
+    /// Trains backbone and policy with a loss at each of D steps, weighted by the policy's distribution over depths.
     pub const EVERY_STEP: Self = Self { loss: LossAt::EveryStep, unroll: Unroll::Full, ..Self::SAMPLED };
-    /// The policy's weights alone, by its own objective over all D steps; the backbone stays as it is.
+    /// Trains only the policy's weights, by its own objective over all D steps; the backbone is frozen.
     pub const OBJECTIVE: Self =
         Self { loss: LossAt::Objective, unroll: Unroll::Full, trains: Trains::Policy, ..Self::SAMPLED };
-    /// The backbone alone, with a loss at each of D steps in proportion to the step (CALM, eq. 6): every exit can be read.
+    /// Trains only the backbone, with a loss at each of D steps in proportion to the step (CALM, eq. 6), so that
+    /// predictions can be read after every step.
     pub const EVERY_EXIT: Self =
         Self { loss: LossAt::EveryStep, step_weights: StepWeights::Linear, unroll: Unroll::Full, ..Self::SAMPLED };
-    /// The backbone alone, with the loss at the last of D steps; the policy acts in evaluation.
+    /// Trains only the backbone, with the loss at the last of D steps; the policy acts in evaluation alone.
     pub const LAST_STEP: Self = Self { loss: LossAt::Last, unroll: Unroll::Full, ..Self::SAMPLED };
 
-    /// Whether the policy takes part in training: its weights are trained, or its depths are.
+    /// Whether the policy takes part in training: its weights are trained, or the backbone is trained at its depths.
     pub const fn uses_policy(&self) -> bool {
         matches!(self.unroll, Unroll::Policy)
             || matches!(self.loss, LossAt::Objective)
@@ -155,7 +156,7 @@ impl Recipe {
         matches!(self.unroll, Unroll::Policy) || (self.draws_depths() && !matches!(self.per, Per::Batch))
     }
 
-    /// What is wrong with it, if anything: the key, what was expected and what was found.
+    /// The first mistake in the recipe, if any: the key, and what was expected and found.
     pub fn fault(&self) -> Option<(&'static str, String)> {
         let finite = |value: f64, least: f64| value.is_finite() && value >= least;
         match (self.loss, self.unroll) {
@@ -198,7 +199,8 @@ impl Recipe {
         })
     }
 
-    /// The same recipe with the keys that have no effect in it at their defaults, so that equal trainings are equal recipes.
+    /// This recipe with all keys that have no effect set to their defaults, so that recipes are equal if they train in
+    /// the same way.
     pub fn canonical(self) -> Self {
         let mut recipe = self;
         if !matches!(recipe.loss, LossAt::EveryStep) {

@@ -1,4 +1,4 @@
-//! What the engine tells a policy about passes that have been made.
+//! What the engine tells a policy about finished passes.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct HaltingRecord {
     pub log_distribution: Option<Tensor>,
     /// Weights of the states after 0, 1, ..., D steps, `[rows, D + 1]`, of soft policies.
     pub weights: Option<Tensor>,
-    /// What a selecting policy offered in each step as gate, `[rows]` each.
+    /// Gate that a selecting policy returned for each step, `[rows]` each.
     pub gates: Vec<Tensor>,
     /// Which rows a selecting policy chose in each step.
     pub chosen: Vec<Vec<bool>>,
@@ -29,7 +29,7 @@ pub struct HaltingRecord {
 pub struct Stashed {
     /// Steps executed before the decision.
     pub step: usize,
-    /// The rows that it was about.
+    /// The rows that the decision was about.
     pub rows: RowSet,
     /// What was kept, `[rows.len(), ...]`.
     pub values: Tensor,
@@ -56,7 +56,8 @@ impl HaltingRecord {
 }
 
 impl Stashed {
-    /// The values of a stash of one number for each row, `[total]`, with 0 for the rows that the decision was not about.
+    /// Stashed values spread over all rows of the batch, `[total]`: 0 for the rows that the decision was not about. For
+    /// stashes with one number for each row.
     ///
     /// # Errors
     /// If `values` are not of the shape `[rows.len()]`.
@@ -66,18 +67,18 @@ impl Stashed {
     }
 }
 
-/// A token of a pass that has already been made, with the depth it was given.
+/// A token of a finished pass, with its depth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SourceToken {
-    /// Lasting name of the sequence.
+    /// Id of the sequence, the same in every run.
     pub identity: u64,
-    /// 0-based position in it.
+    /// 0-based position in the sequence.
     pub position: u32,
     /// Token read at this position.
     pub input_token: u32,
     /// Size of the instance.
     pub size: u32,
-    /// Split of the sequence: 0 for sizes seen in training, higher numbers for the others. Measures are taken within one.
+    /// Split of the sequence: 0 for sizes seen in training, higher numbers for the others. Measures never mix splits.
     pub split: u32,
     /// Whether the prediction made here is part of an answer.
     pub is_answer: bool,
@@ -85,11 +86,12 @@ pub struct SourceToken {
     pub depth: u32,
 }
 
-/// What another cell did, as a policy with a source reads it. Tokens stand in the order of sequences and positions.
+/// Depths that another cell gave to tokens, as a policy with a source reads them. Tokens are ordered by sequence and
+/// position.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceDepths {
-    /// Tokens of the evaluation that is to be repeated.
+    /// Tokens of the evaluation that the policy is about to repeat.
     pub evaluation: Vec<SourceToken>,
-    /// Tokens of instances that training may see: what a rule is fitted on.
+    /// Tokens of instances from the training split: a policy may fit a rule on these.
     pub training: Vec<SourceToken>,
 }

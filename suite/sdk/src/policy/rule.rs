@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::parameters::{ParameterSpec, Parameters, Trend};
 
-/// Inference rules over a distribution q over the depths 1..=D (paper §3.2.3 and A.5).
+/// Rule that turns a distribution q over the depths 1..=D into a depth (paper §3.2.3 and A.5).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum HaltingRule {
     /// The most probable depth; the lowest of several.
@@ -16,7 +16,7 @@ pub enum HaltingRule {
     Threshold(f64),
 }
 
-/// Sums of probabilities may miss a threshold by rounding; this much is forgiven.
+/// Tolerance for rounding when a sum of probabilities is compared with a threshold.
 const ROUNDING: f64 = 1e-9;
 
 impl HaltingRule {
@@ -86,9 +86,9 @@ fn expectation(q: &[f64]) -> f64 {
 
 /// The halting probabilities of one token so far, and the distribution they imply.
 ///
-/// The state of a halted token is frozen, so its halting probability stays what it was. A rule therefore halts an
-/// online policy at the first depth d at which it would choose a depth of at most d from the distribution completed
-/// with that constant probability. For the median and for thresholds this is F(d) >= q.
+/// The state of a halted token is frozen, so its halting probability stays constant. After step d, the distribution is
+/// therefore completed with the last halting probability, and the token halts if the rule then chooses a depth of at
+/// most d. For the median and for thresholds, this condition is F(d) >= q.
 #[derive(Debug, Clone, Default)]
 pub struct HazardHistory {
     mass: Vec<f64>,
@@ -105,7 +105,7 @@ impl HazardHistory {
         self.hazard = hazard;
     }
 
-    /// F(d), the probability of having halted by the last step recorded: what the median and thresholds compare.
+    /// F(d), the probability of having halted by the last recorded step: the score of the median and of thresholds.
     pub fn cumulative(&self) -> f64 {
         self.mass.iter().sum()
     }
@@ -119,7 +119,7 @@ impl HazardHistory {
             survival *= 1.0 - self.hazard;
         }
         mass.truncate(max_depth);
-        // The last depth takes what is left: q(D) = r(D-1).
+        // The last depth takes the remaining probability: q(D) = r(D-1).
         let before: f64 = mass[..max_depth.saturating_sub(1)].iter().sum();
         if let Some(last) = mass.last_mut() {
             *last = (1.0 - before).max(0.0);

@@ -1,4 +1,5 @@
-//! The face of policies that choose, before every step, which positions take part; a token may rest and be woken again.
+//! Trait of selecting policies, which choose before every step which positions take part; a token may rest and be woken
+//! again.
 
 use candle_core::Tensor;
 
@@ -13,9 +14,9 @@ pub struct Selection {
     pub chosen: Vec<bool>,
     /// Gate of each row of the view, `[rows]`; 1 where not given.
     pub gate: Option<Tensor>,
-    /// How the step's result joins the state.
+    /// How the gate combines the step's result with the state.
     pub combine: Combine,
-    /// The numbers that were compared with a threshold: see [`Decision::scores`].
+    /// Scores, one for each row: see [`Decision::scores`].
     pub scores: Option<Vec<f64>>,
 }
 
@@ -26,13 +27,13 @@ impl Selection {
     }
 }
 
-/// Of each sequence the max(1, floor(`share` S)) rows of `candidates` with the largest `values`, the first of equal ones,
-/// where S is the number of the sequence's tokens.
+/// Marks the max(1, floor(`share` S)) rows with the largest `values` among the `candidates` of each sequence of S
+/// tokens; earlier rows win ties.
 pub fn largest_of_sequences(layout: &TokenLayout, values: &[f64], candidates: &[bool], share: f64) -> Vec<bool> {
     let mut chosen = vec![false; values.len()];
     for sequence in 0..layout.sequences() {
         let rows = layout.rows_of(sequence);
-        // Thirds are not exact: a share that misses a whole number by rounding counts as that number.
+        // Shares such as 1/3 are not exact: a product that misses a whole number by rounding counts as that number.
         let most = ((share * rows.len() as f64 + 1e-9) as usize).max(1);
         let mut order: Vec<usize> = rows.filter(|row| candidates[*row]).collect();
         order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));

@@ -1,4 +1,4 @@
-//! The face of policies whose output is a mixture of the states after several steps.
+//! Trait of soft policies, whose output is a mixture of the states after several steps.
 
 use candle_core::Tensor;
 
@@ -6,15 +6,15 @@ use super::halting_policy::{forward_training_and_cost, training_and_cost};
 use super::{Blend, Decision, Halting, HaltingPolicy, Output, RowMemory, View};
 use crate::error::Result;
 
-/// What a soft policy says about each row after a step.
+/// Decision of a soft policy about each row after a step.
 pub struct SoftDecision {
     /// Weight of the present states in the output, `[rows]`.
     pub weight: Tensor,
-    /// How weights make the output.
+    /// How weights and states combine into the output.
     pub blend: Blend,
-    /// Which rows go on to another step; the others are executed no further.
+    /// Which rows take another step; the others halt.
     pub running: Vec<bool>,
-    /// What the next step starts from instead of the present states, `[rows, d_model]`.
+    /// States that the next step starts from instead of the present ones, `[rows, d_model]`.
     pub carry: Option<Tensor>,
     /// What the next step's keys and values are projected from: see [`Decision::keys_values`].
     pub keys_values: Option<Tensor>,

@@ -25,9 +25,10 @@ pub struct TrainingPass<'a> {
     pub progress: Progress,
     /// How this stage trains.
     pub recipe: Recipe,
-    /// The loss of the recipe at each of `answers`, in nats, `[answers]`: cross-entropy at the states that the recipe names.
+    /// The recipe's loss of each answer, in nats, `[answers]`: cross-entropy at the state or states that the recipe
+    /// specifies.
     pub losses: Tensor,
-    /// Logits of `answers` after a number of steps, `[answers, vocabulary]`.
+    /// Computes the logits of `answers` after a number of steps, `[answers, vocabulary]`.
     pub read_out: &'a dyn Fn(usize) -> Result<Tensor>,
 }
 
@@ -60,7 +61,7 @@ impl TrainingPass<'_> {
         Ok(cross_entropy(&self.logits(step)?, self.targets)?.detach())
     }
 
-    /// The token predicted for each answer after `step` steps; of equal logits the first.
+    /// The token predicted for each answer after `step` steps: the argmax of the logits, the first of equal ones.
     ///
     /// # Errors
     /// If the pass was not unrolled that far.
@@ -76,7 +77,7 @@ impl TrainingPass<'_> {
         Ok(self.predictions(step)?.iter().zip(self.targets.iter()).map(|(found, target)| found == target).collect())
     }
 
-    /// Whether each answer's prediction after `step` steps is that after all D.
+    /// Whether each answer has the same prediction after `step` steps as after all D steps.
     ///
     /// # Errors
     /// If the pass was not unrolled that far.
@@ -103,8 +104,8 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// The mean over the rows where `mask` is true of `costs` `[rows]`, as a cost of each token: its mean over all rows is
-    /// that mean. `None` where no row is in the mask.
+    /// Rescales `costs` `[rows]` so that their mean over all rows equals their mean over the rows in `mask`; 0 outside
+    /// the mask. `None` if the mask is empty.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -119,7 +120,7 @@ impl Objective {
         Ok(Some((costs * weights)?))
     }
 
-    /// The sum of two costs of each token.
+    /// Sum of two per-token costs, either of which may be missing.
     ///
     /// # Errors
     /// If their shapes differ.
@@ -149,7 +150,7 @@ pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor>
     Ok((softplus(logits)? - (logits * targets)?)?)
 }
 
-/// 1 where a flag is set and 0 elsewhere, `[flags.len()]`, with the type and on the device of `like`.
+/// 1 for each flag that is set and 0 for the others, `[flags.len()]`, with the type and device of `like`.
 ///
 /// # Errors
 /// If the device refuses the memory.
@@ -158,15 +159,15 @@ pub fn indicator(flags: &[bool], like: &Tensor) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, flags.len(), like.device())?.to_dtype(like.dtype())?)
 }
 
-/// [`binary_cross_entropy`] of sigmoid(`logits`) `[rows]` and `labels`, each row weighed by the share of rows with the other
-/// label, so that both classes count alike.
+/// [`binary_cross_entropy`] of sigmoid(`logits`) `[rows]` and `labels`, each row weighted by the share of rows with the
+/// other label, so that both classes have the same total weight.
 ///
 /// # Errors
 /// If there are not as many labels as logits.
 pub fn balanced_cross_entropy(logits: &Tensor, labels: &[bool]) -> Result<Tensor> {
     let share = labels.iter().filter(|label| **label).count() as f64 / labels.len().max(1) as f64;
     let targets = indicator(labels, logits)?;
-    // 1 - share for those with the label, share for the others.
+    // Weight 1 - share for rows with the label, share for the others.
     let weights = targets.affine(1.0 - 2.0 * share, share)?;
     Ok((binary_cross_entropy(logits, &targets)? * weights)?)
 }

@@ -1,4 +1,4 @@
-//! What a policy may see when it decides.
+//! What a policy sees when it decides.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::random::Stream;
 pub enum Phase {
     /// In training.
     Training(Progress),
-    /// In evaluation: every draw is keyed by token, so the batch does not matter.
+    /// In evaluation. Draws are keyed by token, so they do not depend on the batch.
     Evaluation,
 }
 
@@ -28,16 +28,16 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The first of one step.
+    /// The first step of a training with one step.
     pub const START: Self = Self { step: 0, total: 1 };
 
-    /// The share of training that is over, from 0 at the first step to 1 at the last.
+    /// The finished share of training, from 0 at the first step to 1 at the last.
     pub fn share(self) -> f64 {
         if self.total <= 1 { 1.0 } else { (self.step as f64 / (self.total - 1) as f64).min(1.0) }
     }
 }
 
-/// What only an oracle may see.
+/// Information for oracles only.
 #[derive(Debug, Clone, Default)]
 pub struct Privileged {
     /// Complexity of each row of the batch; NaN where undefined.
@@ -46,7 +46,7 @@ pub struct Privileged {
     pub range: (f32, f32),
 }
 
-/// What a policy sees at one decision: the states of some rows of a packed batch, and nothing of labels.
+/// What a policy sees at one decision: the states of some rows of a packed batch, without labels.
 pub struct View<'a> {
     step: usize,
     max_depth: usize,
@@ -62,7 +62,8 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The states of `rows` after `step` steps. `read_out` gives their logits when the policy asks for them.
+    /// A view of `states`, the states of `rows` after `step` steps. `read_out` computes their logits when the policy
+    /// asks for them.
     #[allow(clippy::too_many_arguments, reason = "made in the one place that runs the loop")]
     pub fn new(
         step: usize,
@@ -89,7 +90,7 @@ impl<'a> View<'a> {
         self.max_depth
     }
 
-    /// Whether no further step can follow.
+    /// Whether this is after the last step, D.
     pub fn is_last(&self) -> bool {
         self.step == self.max_depth
     }
@@ -100,7 +101,7 @@ impl<'a> View<'a> {
         self.states
     }
 
-    /// Whether the policy has asked for the states: a recorded pass may have none.
+    /// Whether the policy has read the states. The engine checks this because a trace may have none.
     pub fn has_shown_states(&self) -> bool {
         self.has_shown_states.get()
     }
@@ -125,8 +126,8 @@ impl<'a> View<'a> {
         self.seed
     }
 
-    /// Logits read out from the present states, `[rows.len(), vocabulary]`. The read-out is charged to the policy, once
-    /// however often it asks.
+    /// Logits of the present states, `[rows.len(), vocabulary]`. The engine charges the read-out to the policy once,
+    /// even if it asks several times.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -162,7 +163,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What only an oracle may see.
+    /// Information for oracles only.
     ///
     /// # Errors
     /// [`Error::Contract`] for a policy that does not declare `uses_labels`.
@@ -171,7 +172,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Tensors that a policy carries from step to step, one row per token that it will be asked about. The engine drops the
+/// Tensors that a policy keeps from step to step, with one row for each token of its next view. The engine drops the
 /// rows of tokens that have halted, and starts every forward pass with an empty memory.
 #[derive(Default)]
 pub struct RowMemory {
@@ -190,7 +191,8 @@ impl RowMemory {
         self.carried.insert(name, tensor.clone())
     }
 
-    /// Like [`replace`](Self::replace), for what has been stored since [`OnlinePolicy::init`](super::OnlinePolicy::init).
+    /// Like [`replace`](Self::replace), but fails if nothing was stored before. Store the first value in
+    /// [`OnlinePolicy::init`](super::OnlinePolicy::init).
     ///
     /// # Errors
     /// If nothing was stored as `name` before.
@@ -199,15 +201,15 @@ impl RowMemory {
             .ok_or_else(|| Error::contract("policy", format!("its memory has no `{name}`: it was never stored before")))
     }
 
-    /// Keeps `tensor`, `[rows, ...]` of the present view, for the objective of training: [`HaltingRecord::stashed`] has one
-    /// entry for each decision.
+    /// Stashes `tensor`, `[rows, ...]` with a row for each row of the present view, for the training objective.
+    /// [`HaltingRecord::stashed`] returns one entry for each decision.
     ///
     /// [`HaltingRecord::stashed`]: super::HaltingRecord::stashed
     pub fn stash(&mut self, name: &'static str, tensor: &Tensor) {
         self.stashed.push((name, tensor.clone()));
     }
 
-    /// What was stashed since the last call.
+    /// Removes and returns the tensors stashed since the last call.
     pub fn take_stashed(&mut self) -> Vec<(&'static str, Tensor)> {
         std::mem::take(&mut self.stashed)
     }
@@ -215,13 +217,13 @@ impl RowMemory {
     /// Keeps the rows at `kept` (places in the present rows, ascending).
     ///
     /// # Errors
-    /// If there is a tensor of other rows than those of the view it was stored in.
+    /// If a stored tensor does not have one row for each row of its view.
     pub fn keep(&mut self, kept: &Tensor, rows: usize) -> Result<()> {
         for (name, tensor) in &mut self.carried {
             if tensor.dims().first() != Some(&rows) {
                 let found = tensor.dims();
                 let message = format!(
-                    "its memory `{name}` has the shape {found:?}, expected [{rows}, ...], a row for each of the view"
+                    "its memory `{name}` has the shape {found:?}, expected [{rows}, ...], one row for each row of the view"
                 );
                 return Err(Error::contract("policy", message));
             }

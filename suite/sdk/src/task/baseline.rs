@@ -1,5 +1,5 @@
-//! Trivial baselines: what guesses score that do not solve the task. Reports print them beside results, because a share
-//! of right tokens says little before it is known what a guess is worth.
+//! Guesses: answers that do not solve the task, such as the most frequent one. Reports print their scores beside
+//! results, because an accuracy means little without the accuracy of a guess.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +11,15 @@ pub trait Baseline {
     /// Its name in reports, as in `most-frequent`.
     fn name(&self) -> &'static str;
 
-    /// What is guessed, in a sentence.
+    /// One sentence that says what it guesses.
     fn documentation(&self) -> &'static str;
 
-    /// A token for each target under the loss, in order. A guess may depend on everything before its target, as a
-    /// prediction of a model does, and not on the target.
+    /// A token for each target under the loss, in order. Like a model's prediction, a guess may depend on everything
+    /// before its target, but not on the target.
     fn guess(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32>;
 }
 
-/// What every task is compared with: the most frequent answer, and a random one.
+/// The guesses that every task is compared with: the most frequent answer, and a random one.
 pub fn trivial<'a>(training: &[Instance]) -> Vec<Box<dyn Baseline + 'a>> {
     vec![Box::new(MostFrequent::new(training)), Box::new(RandomAnswer::new(training))]
 }
@@ -95,10 +95,10 @@ impl Baseline for RandomAnswer {
 pub struct RandomValid<F> {
     /// Its name in reports.
     pub name: &'static str,
-    /// What is valid, in a sentence.
+    /// One sentence that says which tokens are valid.
     pub documentation: &'static str,
-    /// What to choose from for each target under the loss, in order; a token listed twice is twice as likely. Where
-    /// there is nothing to choose from, the guess is token 0.
+    /// Candidates for each target under the loss, in order; a token listed twice is twice as likely. Without candidates
+    /// the guess is token 0.
     pub choices: F,
 }
 

@@ -10,13 +10,13 @@ pub struct Columns {
     /// The rows, one after the other.
     entries: Vec<f32>,
     columns: usize,
-    /// Tokens that have a row; the end is the sequence's.
+    /// Tokens that have a row, up to the end of the sequence.
     tokens: Range<usize>,
 }
 
 impl Columns {
-    /// Columns for a sequence that ends with `tokens`, without a defined entry. Those of tokens before the range cannot be
-    /// written.
+    /// Columns with undefined entries, with a row for each of `tokens`, the last tokens of the sequence. Tokens before
+    /// the range have no row, so nothing can be written there.
     pub fn undefined(columns: usize, tokens: Range<usize>) -> Self {
         let mut all = Self::default();
         all.reset(columns, tokens);
@@ -30,8 +30,8 @@ impl Columns {
         (self.columns, self.tokens) = (columns, tokens);
     }
 
-    /// The rows of `tokens`, with which the sequence ends, in the same memory. All entries of each are to be written: they
-    /// hold whatever was there before.
+    /// Rows for `tokens`, the last tokens of the sequence, in the same memory. Write every entry: until then they hold
+    /// old values.
     #[inline]
     pub fn reset_rows<const COLUMNS: usize>(&mut self, tokens: Range<usize>) -> &mut [[f32; COLUMNS]] {
         self.entries.resize(COLUMNS * tokens.len(), f32::NAN);

@@ -12,18 +12,18 @@ pub struct PredictedString {
     pub distributions: Vec<Vec<f64>>,
 }
 
-/// A number that is found string by string: a ratio of two sums over strings, which gives it an interval.
+/// A measure over strings: the ratio of two sums, one term for each string, so that it has an interval.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StringMeasure {
     /// Name of the measure in results.
     pub name: &'static str,
     /// Whether it is a share, from 0 to 1 for every string.
     pub is_share: bool,
-    /// What each string adds to the numerator and to the denominator.
+    /// Terms of each string: (numerator, denominator).
     pub sums: Vec<(f64, f64)>,
 }
 
-/// What is known about every token of a sequence that the task did not draw.
+/// Complexities and features of a sequence that the task did not draw.
 pub struct StringColumns {
     /// The complexities, in the task's order.
     pub complexities: Columns,
@@ -31,15 +31,15 @@ pub struct StringColumns {
     pub features: Columns,
 }
 
-/// What a task that is a language knows about strings that a model generates.
+/// Judges strings that a model generates, for a task that is a language.
 pub trait Generation {
-    /// The tokens that every string starts after.
+    /// The prompt before every string.
     fn prompt(&self) -> Vec<u32>;
 
     /// The token that ends a string.
     fn end(&self) -> u32;
 
-    /// Tokens of the longest string, its end not counted: longer ones are cut off.
+    /// Number of tokens of the longest string, without its end; longer strings are cut off.
     fn longest(&self) -> usize;
 
     /// The columns of a sequence: the prompt and a string after it, of the language or not; undefined where they are those

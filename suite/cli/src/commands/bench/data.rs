@@ -13,21 +13,21 @@ use crate::output;
 
 /// Time the drawing of 1,000 instances with all complexities and features
 ///
-/// Times are those of 1,000 instances. `hash` is of everything in them: it does not depend on the number of threads.
+/// Times are for 1,000 instances. `hash` covers everything in them and does not depend on the number of threads.
 #[derive(Debug, clap::Args)]
 pub struct DataArguments {
     #[command(flatten)]
     task: TaskArguments,
-    /// Size of the instances, as the task defines it; 0 or not given for tasks without a size
+    /// Size of the instances, as the task defines it; omit it for tasks without a size
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     size: Option<u32>,
     /// Seed of the instances
     #[arg(long, value_name = "SEED", default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Threads that draw; all cores if not given
+    /// Number of threads; by default all cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// How often the work is timed
+    /// Number of timed repetitions
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     repetitions: u16,
     /// Print one JSON object
@@ -40,7 +40,7 @@ pub struct DataArguments {
 /// # Errors
 /// If the task, a parameter or the size is wrong.
 pub fn run(arguments: &DataArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
-    // As a training run does, whose instances take memory that earlier ones gave back.
+    // As in a training run, where instances reuse memory of earlier ones.
     memory::keep_freed();
     let task = arguments.task.build(plugins)?;
     let size = task.size(arguments.size)?;

@@ -8,10 +8,10 @@ use super::model::ModelArguments;
 use crate::failure::Failure;
 use crate::output;
 
-/// Time cached greedy decoding against the same with all tokens in all steps
+/// Time cached greedy decoding, with halting and with all tokens at all steps
 ///
-/// Every sequence has a prompt of --length tokens and gets --new more. The policy is asked as often as it would be, but tokens
-/// halt at depths drawn by --mean-depth.
+/// Every sequence has a prompt of --length tokens and gets --new more. The policy is asked as usual, but tokens halt at
+/// depths drawn with --mean-depth.
 #[derive(Debug, clap::Args)]
 pub struct DecodeArguments {
     #[command(flatten)]

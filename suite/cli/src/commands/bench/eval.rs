@@ -8,10 +8,10 @@ use super::model::ModelArguments;
 use crate::failure::Failure;
 use crate::output;
 
-/// Time an adaptive evaluation against the same one with all tokens in all steps
+/// Time an evaluation, with halting and with all tokens at all steps
 ///
-/// `efficiency` is the ideal ratio of executed operations over the measured ratio of times; decisions are left out, since
-/// the depths are given by --mean-depth.
+/// `efficiency` is the ratio of executed operations divided by the measured ratio of times; 1 is perfect. Decisions are
+/// left out, because --mean-depth determines the depths.
 #[derive(Debug, clap::Args)]
 pub struct EvalArguments {
     #[command(flatten)]

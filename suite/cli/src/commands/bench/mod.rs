@@ -12,10 +12,10 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
-/// Time a training step, an evaluation or decoding, beside the operations they need, or the drawing of instances
+/// Time a training step, an evaluation, decoding, or the drawing of instances
 ///
-/// With arithmetic, the rate of a plain matrix product is measured in the same run: quote shares and ratios, not
-/// milliseconds.
+/// The first three come with the number of operations and the rate of a plain matrix product from the same run: quote
+/// shares and ratios, not milliseconds.
 #[derive(Debug, clap::Args)]
 pub struct BenchArguments {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! Flags that say what model and batch are timed.
+//! Flags for the timed model and batch.
 
 use std::path::PathBuf;
 
@@ -39,10 +39,10 @@ pub struct ModelArguments {
     /// Halting policy, with its default parameters
     #[arg(long, default_value = "anira-e")]
     policy: String,
-    /// Make tokens halt at depths drawn from p(d) ∝ b^-d with this mean; without it every token takes all D steps
+    /// Make tokens halt at depths drawn from p(d) ∝ b^-d with this mean; by default every token takes all D steps
     #[arg(long, value_name = "M")]
     mean_depth: Option<f64>,
-    /// What halted tokens offer as keys and values: freeze-state, latest-kv, skip or run-on
+    /// Keys and values of halted tokens: freeze-state, latest-kv, skip or run-on
     #[arg(long, value_name = "OPTION", default_value = "freeze-state")]
     halted_keys_values: String,
     /// Seed of weights, tokens and depths
@@ -51,7 +51,7 @@ pub struct ModelArguments {
     /// Where to compute: cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// How often the work is timed
+    /// Number of timed repetitions
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     pub repetitions: u16,
     /// Print one JSON object
@@ -60,7 +60,7 @@ pub struct ModelArguments {
 }
 
 impl ModelArguments {
-    /// Builds what is timed and calls `work` with it on a thread with a large stack.
+    /// Builds model and batch and calls `work` with them on a thread with a large stack.
     ///
     /// # Errors
     /// If a size does not fit, or what `work` reports.

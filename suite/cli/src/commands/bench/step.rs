@@ -10,13 +10,13 @@ use crate::output;
 
 /// Time a training step: forward, backward, clipping, AdamW
 ///
-/// `flops` are the operations that exact loss and gradients need; `share_of_peak` sets them against the rate of the
-/// fastest matrix product of the same run.
+/// `flops` counts the operations needed for the exact loss and gradients; `share_of_peak` relates their rate to the
+/// rate of the fastest matrix product of the same run.
 #[derive(Debug, clap::Args)]
 pub struct StepArguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// Compute the core's steps again in the backward pass instead of keeping what it needs of them
+    /// Recompute the core's steps in the backward pass instead of keeping their activations
     #[arg(long)]
     recompute: bool,
     /// Write weights, inputs, losses and gradients of one step to this folder instead of timing it

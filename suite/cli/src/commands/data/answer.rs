@@ -1,4 +1,4 @@
-//! `haltbench data answer`: questions that somebody else wrote, solved.
+//! `haltbench data answer`: solves given questions.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use crate::jsonl;
 
 /// Solve questions that are given as JSON lines
 ///
-/// Reads {"question": …} lines on standard input and writes {"answer": …} lines on standard output. There is one
-/// line of output for every line of input, at once and in order; a key `id` is repeated. A line that is not JSON,
-/// or whose question does not parse, is answered with {"error": …} and named on standard error; the others are
-/// solved all the same, and the exit status is 4.
+/// Reads {"question": …} lines on standard input and writes {"answer": …} lines on standard output. Writes one line of
+/// output for each line of input, immediately and in order, and copies the key `id` if there is one. For a line that is
+/// not JSON, or whose question does not parse, the output is {"error": …}, with a message on standard error; all other
+/// lines are still solved, and the exit status is 4.
 #[derive(Debug, clap::Args)]
 pub struct AnswerArguments {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `haltbench data check`: answers that somebody else gave, checked.
+//! `haltbench data check`: checks given answers.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use crate::jsonl;
 
 /// Check answers that are given as JSON lines
 ///
-/// Reads {"question": …, "answer": …} lines on standard input and writes {"valid": true or false, "reason": …}
-/// lines on standard output. The checker is independent of the generator and of `haltbench data answer`. There is
-/// one line of output for every line of input, at once and in order; a key `id` is repeated. An answer that does
-/// not parse is not valid; a line that is not JSON, or whose question does not parse, is answered with {"error": …}
-/// and named on standard error, and the exit status is then 4.
+/// Reads {"question": …, "answer": …} lines on standard input and writes {"valid": true or false, "reason": …} lines on
+/// standard output. The checker is independent of the generator and of `haltbench data answer`. Writes one line of
+/// output for each line of input, immediately and in order, and copies the key `id` if there is one. An answer that
+/// does not parse is not valid. For a line that is not JSON, or whose question does not parse, the output is {"error":
+/// …}, with a message on standard error; the exit status is then 4.
 #[derive(Debug, clap::Args)]
 pub struct CheckArguments {
     #[command(flatten)]

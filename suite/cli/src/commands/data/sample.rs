@@ -17,15 +17,15 @@ use record::Record;
 
 /// Draw instances of a task
 ///
-/// A seed and an index name the same instance for ever, whatever the count. Instances are numbered from --first on.
+/// A seed and an index always give the same instance, for any --count. Indices start at --first.
 #[derive(Debug, clap::Args)]
 pub struct SampleArguments {
     #[command(flatten)]
     task: TaskArguments,
-    /// Size of the instances, as the task defines it; 0 or not given for tasks without a size
+    /// Size of the instances, as the task defines it; omit it for tasks without a size
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     size: Option<u32>,
-    /// How many instances
+    /// Number of instances
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     count: u64,
     /// Index of the first instance
@@ -34,29 +34,29 @@ pub struct SampleArguments {
     /// Seed of the instances
     #[arg(long, value_name = "SEED", default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// How to print them
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Which instances: training and evaluation use disjoint ones
+    /// Split of the instances; training and evaluation have no problem in common
     #[arg(long, value_enum, default_value_t = Split::Any)]
     split: Split,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A line each: the question, =, the answer
+    /// One line for each instance: the question, =, the answer
     Text,
-    /// A JSON object each, with tokens, targets, loss mask, complexities and features
+    /// One JSON object for each instance, with tokens, targets, loss mask, complexities and features
     Jsonl,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Split {
-    /// Any
+    /// All instances
     Any,
-    /// Those that training may see
+    /// Instances of the training split
     Train,
-    /// Those that are held out for evaluation
+    /// Instances that are held out for evaluation
     HeldOut,
 }
 
@@ -105,13 +105,13 @@ pub fn run(arguments: &SampleArguments, plugins: &[PathBuf]) -> Result<i32, Fail
     Ok(0)
 }
 
-/// The size of what each token answers, where it is graded.
+/// Size of the problem that each graded token answers.
 fn token_sizes(task: &dyn Task, size: u32, instance: &Instance) -> Vec<Option<TokenSize>> {
     let tokens = 0..instance.tokens.len();
     tokens.map(|token| instance.is_graded(token).then(|| task.token_size(size, instance, token))).collect()
 }
 
-/// One line, or a block where question or answer have several lines.
+/// One line, or a block if question or answer have several lines.
 fn text(instance: &Instance) -> String {
     let Instance { question, answer, .. } = instance;
     if question.contains('\n') || answer.contains('\n') {

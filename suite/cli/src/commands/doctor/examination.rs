@@ -1,4 +1,4 @@
-//! Everything that is looked at. The names of the fields are those of the JSON.
+//! The examination. Names of fields are keys of the JSON.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::folder::RunFolder;
 use super::machine::Machine;
 
-/// Something is wrong that is not a plugin.
+/// Something other than a plugin is wrong.
 const WRONG: i32 = 1;
 
 /// The result.
@@ -24,15 +24,15 @@ pub struct Examination {
     pub fingerprint: BTreeMap<String, String>,
     /// The folders that are searched, in order.
     pub folders: Vec<Folder>,
-    /// What was loaded.
+    /// Libraries that were loaded.
     pub plugins: Vec<Plugin>,
-    /// What was left out.
+    /// Libraries and folders that were left out.
     pub skipped: Vec<LeftOut>,
     /// The machine.
     pub machine: Machine,
-    /// Where runs go.
+    /// Folder of all runs.
     pub runs: RunFolder,
-    /// What is wrong.
+    /// Problems found.
     pub problems: Vec<String>,
     /// Exit status.
     pub status: i32,
@@ -45,7 +45,7 @@ pub struct Folder {
     pub path: PathBuf,
     /// Whether it is there.
     pub exists: bool,
-    /// Whether somebody asked for it.
+    /// Whether the user asked for it.
     pub required: bool,
 }
 
@@ -103,7 +103,7 @@ impl Examination {
     }
 }
 
-/// What is wrong so far. A refused plugin decides the exit status.
+/// Problems found so far. A refused plugin determines the exit status.
 #[derive(Debug, Default)]
 struct Problems {
     messages: Vec<String>,
@@ -117,12 +117,12 @@ impl Problems {
     }
 
     fn refused(&mut self, error: &PluginError) {
-        // A path that leads nowhere is wrong, but no plugin was refused.
+        // A path that does not exist is a problem, but no refused plugin.
         let status = if error.exit_status() == 3 { 3 } else { WRONG };
         self.add(error.headline(), status);
     }
 
-    /// What can be loaded, with the named plugins if they are accepted.
+    /// Loads everything that can be loaded, with the named plugins if they are accepted.
     fn load(&mut self, files: &[PathBuf]) -> (Catalogue, Vec<Skipped>) {
         let attempts: &[&[PathBuf]] = if files.is_empty() { &[files] } else { &[files, &[]] };
         for files in attempts {

@@ -1,4 +1,4 @@
-//! Whether runs can be written where they would go.
+//! Checks whether runs can be written.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use serde::Serialize;
 pub struct RunFolder {
     /// The folder.
     pub path: PathBuf,
-    /// Whether it exists; `haltbench run` makes it.
+    /// Whether it exists; `haltbench run` creates it.
     pub exists: bool,
-    /// Why it cannot be written or made; null if it can.
+    /// Why it cannot be written or created; null if it can.
     pub problem: Option<String>,
 }
 
 impl RunFolder {
-    /// Tries to make a file in `path`, or in the nearest folder above that exists, and removes it again.
+    /// Tries to create a file in `path`, or in the nearest existing parent folder, and removes it again.
     pub fn examine(path: &Path) -> Self {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
@@ -25,7 +25,7 @@ impl RunFolder {
         let made = OpenOptions::new().write(true).create_new(true).open(&file);
         let problem = made.err().map(|error| format!("{}: cannot be written: {error}", existing.display()));
         if problem.is_none() {
-            // It was made just now and is empty: what is left of it does no harm.
+            // It is new and empty: if it cannot be removed, it does no harm.
             let _ = fs::remove_file(&file);
         }
         Self { exists: existing == absolute, path: absolute, problem }

@@ -15,7 +15,7 @@ pub struct Machine {
     pub cores: usize,
     /// Threads that tensor operations use.
     pub threads: usize,
-    /// Instruction sets that tensor operations make use of.
+    /// Instruction sets that tensor operations use.
     pub cpu_features: BTreeMap<&'static str, bool>,
     /// Memory that is available, in bytes; null if the system does not say.
     pub memory_available_bytes: Option<u64>,

@@ -1,4 +1,4 @@
-//! `haltbench doctor`: what this installation is, and what is wrong with it.
+//! `haltbench doctor`: examines this installation.
 
 mod examination;
 mod folder;
@@ -11,11 +11,11 @@ use crate::failure::Failure;
 use crate::output;
 use examination::Examination;
 
-/// Say what this installation is and what is wrong with it
+/// Examine this installation and report problems
 ///
-/// Shows the version, the fingerprint that plugins must have, the folders that are searched and what was found there,
-/// the processor, the memory, CUDA, and whether runs can be written. The exit status is 0 if all is well, 3 if a
-/// plugin was refused, and 1 if something else is wrong.
+/// Shows the version, the fingerprint that plugins must have, the folders that are searched and the plugins found
+/// there, the processor, the memory, CUDA, and whether runs can be written. The exit status is 0 without problems, 3 if
+/// a plugin was refused, and 1 for any other problem.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArguments {
     /// Folder of all runs
@@ -26,7 +26,7 @@ pub struct DoctorArguments {
     json: bool,
 }
 
-/// Prints the examination; what is wrong is an exit status.
+/// Prints the examination; problems determine the exit status.
 ///
 /// # Errors
 /// If standard output cannot be written.

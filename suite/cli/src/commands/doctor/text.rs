@@ -74,7 +74,7 @@ fn plugins(examination: &Examination) -> Vec<[String; 3]> {
 }
 
 fn left_out(examination: &Examination) -> Vec<[String; 1]> {
-    // The further lines of a reason say what to do about it.
+    // Further lines of a reason are advice.
     examination.skipped.iter().map(|skipped| [skipped.reason.replace('\n', "\n    ")]).collect()
 }
 
@@ -83,7 +83,7 @@ fn runs(examination: &Examination) -> Vec<[String; 2]> {
     let state = match (&runs.problem, runs.exists) {
         (Some(problem), _) => problem.as_str(),
         (None, true) => "writable",
-        (None, false) => "will be made by the first run",
+        (None, false) => "will be created by the first run",
     };
     vec![row(&runs.path.display().to_string(), state)]
 }

@@ -9,7 +9,7 @@ pub fn page(declaration: &BackboneDeclaration) -> Page {
     let causal = if declaration.causal {
         ""
     } else {
-        "Not causal: what it makes of a token depends on later ones, so it is never decoded."
+        "Not causal: a token's states depend on later tokens, so it is never decoded."
     };
     Page::new(declaration.name, "Backbone", declaration.summary)
         .block(causal)

@@ -1,4 +1,4 @@
-//! What an implementation declares, as JSON.
+//! Declarations as JSON.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::failure::Failure;
 
-/// Sizes at which the shapes of a policy's weights are told.
+/// Sizes for the shapes of a policy's weights.
 const SIZES: PolicySizes = PolicySizes { d_model: 64, d_ff: 256, vocabulary: 32, max_depth: 4 };
 
 /// The declaration of an entry.

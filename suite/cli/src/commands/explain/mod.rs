@@ -21,19 +21,20 @@ use crate::output;
 /// Explain a task, policy, backbone or suite
 ///
 /// Prints, as Markdown, what it computes, its parameters with defaults and ranges, its properties, worked examples and
-/// its reference. All of that comes from the declaration in the plugin. Of a suite: its models and cells, what they will
-/// cost, and the file.
+/// its reference, all from the declaration in the plugin. For a suite, prints its models and cells, their cost, and the
+/// file.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArguments {
-    /// Name as `haltbench list` shows it, or path of a suite file; where several kinds share a name, all are explained
+    /// Name as `haltbench list` shows it, or path of a suite file; if several kinds share a name, all are explained
     name: String,
-    /// Print what is declared as a JSON array; of a policy also its weights with their shapes at the `sizes` given there
+    /// Print the declarations as a JSON array; for policies with the shapes of their weights at the `sizes` in the
+    /// output
     #[arg(long, conflicts_with = "overrides")]
     json: bool,
     /// Override a value of the suite file, such as training.steps=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Folder of all runs, where models and cells may be done already
+    /// Folder of all runs, to count models and cells that are already done
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
 }

@@ -27,13 +27,14 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     let recipe = describe(declaration);
     let needs = declaration.defaults().is_ok_and(|parameters| declaration.needs_training(&parameters));
     let training = match (declaration.source, declaration.may_need_training()) {
-        (Source::DepthsAndModel, _) => "none: it is evaluated on the model of the policy named by `of`".to_owned(),
+        (Source::DepthsAndModel, _) => "none: it is evaluated on the model of the policy that `of` names".to_owned(),
         (Source::Depths, _) => {
-            "with the model, after reading the depths of the policy that `of` names, at the depths that it decides"
+            "with the model, at depths that it decides after reading the depths of the policy that `of` names"
                 .to_owned()
         }
         (Source::Nothing, true) if needs => format!("with the model: {recipe}"),
-        (Source::Nothing, _) => format!("the model alone, which all such policies share: {recipe}"),
+        (Source::Nothing, true) => format!("the model alone, with the default parameters: {recipe}"),
+        (Source::Nothing, false) => format!("the model alone, shared by all policies with the same recipe: {recipe}"),
     };
     let causal = declaration
         .causal
@@ -67,7 +68,7 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
     rows
 }
 
-/// How the policy decides in evaluation: the rules that its parameter `rule` offers, and whether it draws.
+/// How the policy decides in evaluation: the choices of its parameter `rule`, and whether it draws random numbers.
 fn inference(declaration: &PolicyDeclaration) -> String {
     let draws = declaration.stochastic.words("draws random numbers", "deterministic");
     let rule = declaration.parameters.iter().find(|spec| spec.name == "rule");
@@ -89,7 +90,7 @@ fn describe(declaration: &PolicyDeclaration) -> String {
             Holds::Always => String::new(),
             when => format!(" ({})", when.words("", "left out").trim_start_matches(", ")),
         };
-        format!("stage {}, {} times the steps: {}{when}", number + 1, stage.share, stage.recipe.describe())
+        format!("stage {} ({} x training.steps): {}{when}", number + 1, stage.share, stage.recipe.describe())
     };
     declaration.stages.iter().enumerate().map(stage).collect::<Vec<_>>().join("; ")
 }

@@ -1,4 +1,4 @@
-//! The page of a suite: its models and cells, what they will cost, and its file.
+//! The page of a suite: its models and cells, their cost, and its file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -44,7 +44,7 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
         .map(|(id, _)| id)
         .collect();
     let is_due = |id: &str| !done.contains(id);
-    // A model whose cells are all done is not trained for them.
+    // A model whose cells are all done need not be trained.
     let needed: BTreeSet<&str> =
         suite.cells.iter().filter(|cell| is_due(&cell.id)).map(|cell| cell.model.as_str()).collect();
     let models: BTreeSet<&str> = suite.models.iter().map(|model| model.id.as_str()).collect();
@@ -87,7 +87,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// The models without their seeds: how each is trained, and what is evaluated on it.
+/// The models without their seeds: how each is trained, and the policies that are evaluated on it.
 fn models(suite: &Suite) -> String {
     let mut order: Vec<String> = Vec::new();
     // Settings of one policy are counted.

@@ -1,4 +1,4 @@
-//! The loop: every step computes every row, and a mask restores what the rows that did not take part had.
+//! The loop: every step computes every row, and a mask restores the states of the rows that did not take part.
 
 use candle_core::{DType, Tensor};
 
@@ -9,25 +9,26 @@ use crate::key_values::HaltedKeysValues;
 use crate::layout::RowSet;
 use crate::policy::{Blend, Combine, Gate, Halting, HaltingRule, HazardHistory, Policy, RowMemory};
 
-/// Weights of a token may miss one by this much.
+/// Tolerance on the sum of a token's weights.
 const TOLERANCE: f64 = 1e-6;
 
 /// Runs `policy` from h(0).
 ///
-/// A token that rests offers keys and values of its present state (freeze-state), those of the last step it took part in
-/// (latest-kv) or none (skip). Under run-on a token that has halted keeps moving for the sake of its keys and values; of a
-/// policy that chooses rows the step is computed for all, and the results of those that rest are thrown away. Under
-/// latest-kv so is the first step, or a token that rests at once would have nothing to offer.
+/// A resting token has keys and values of its present state (freeze-state), keys and values of the last step that it
+/// took part in (latest-kv), or none (skip). Under run-on, a halted token takes all steps, but only its keys and values
+/// change; for a policy that chooses rows, every step is computed for all rows and the results of resting rows are
+/// discarded. Under latest-kv, the first step is computed for all rows as well, because a token that rests from the
+/// start has no earlier keys and values.
 pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Result<Halted> {
     let (rows, max_depth) = (unroll.rows(), unroll.settings.max_depth);
     let runs_on = unroll.settings.halted == HaltedKeysValues::RunOn;
     let mut memory = RowMemory::default();
     let mut depths = vec![0; rows];
     let mut next = Next { takes: vec![true; rows], plan: None, chooses: false };
-    let mut beliefs = Beliefs { tracks: vec![HazardTrack::default(); rows], scores: None };
+    let mut beliefs = Beliefs { tracks: vec![HazardTrack::default(); rows], distributions: None };
     let mut blended: Option<Blended> = None;
     let mut gate: Option<(RowSet, Gate)> = None;
-    // What tokens have to show, frozen where they have halted, and what the core reads: the same except under run-on.
+    // The visible states, frozen for halted tokens, and the core's input. They differ only under run-on.
     let (mut shown, mut read) = (start.clone(), start);
     for step in 0..=max_depth {
         if step > 0 {
@@ -96,7 +97,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
     }
 }
 
-/// What `old` and the candidates `new` of all rows come to.
+/// Combines `old` and the candidates `new` of all rows through the gate.
 fn join(gate: Option<(RowSet, Gate)>, old: &Tensor, new: &Tensor) -> Result<Tensor> {
     let Some((rows, Gate { values, combine })) = gate else { return Ok(new.clone()) };
     let all = Tensor::zeros((old.dim(0)?, 1), old.dtype(), old.device())?;
@@ -107,7 +108,7 @@ fn join(gate: Option<(RowSet, Gate)>, old: &Tensor, new: &Tensor) -> Result<Tens
     })
 }
 
-/// Which rows take the steps to come.
+/// Which rows take the next steps.
 struct Next {
     takes: Vec<bool>,
     plan: Option<Vec<u32>>,
@@ -146,10 +147,10 @@ impl Next {
                 self.plan = Some(depths);
                 return Ok(());
             }
-            Halting::Scores(scores) => {
-                let distributions = depth_distribution(&scores, asked.len(), max_depth)?;
+            Halting::Logits(logits) => {
+                let distributions = depth_distribution(&logits, asked.len(), max_depth)?;
                 self.plan = Some(distributions.iter().map(|q| rule.depth(q)).collect());
-                beliefs.scores = Some(distributions);
+                beliefs.distributions = Some(distributions);
                 return Ok(());
             }
             Halting::Halt(halts) => {
@@ -179,12 +180,12 @@ impl Next {
 /// Distributions over depths.
 struct Beliefs {
     tracks: Vec<HazardTrack>,
-    scores: Option<Vec<Vec<f64>>>,
+    distributions: Option<Vec<Vec<f64>>>,
 }
 
 impl Beliefs {
     fn expected(&self, max_depth: usize) -> Option<Vec<f64>> {
-        match &self.scores {
+        match &self.distributions {
             Some(distributions) => Some(distributions.iter().map(|q| expectation(q)).collect()),
             None => self.tracks.iter().map(|track| track.expected_depth(max_depth)).collect(),
         }
@@ -246,7 +247,7 @@ impl Blended {
     }
 }
 
-/// What one token's hazards have amounted to.
+/// Halting probabilities of one token so far.
 #[derive(Debug, Clone, Default)]
 pub(in crate::conformance) struct HazardTrack(Option<HazardHistory>);
 
@@ -263,20 +264,20 @@ impl HazardTrack {
     }
 }
 
-/// Softmax of each row of `scores` `[rows, D]`.
+/// Softmax of each row of `logits` `[rows, D]`.
 pub(in crate::conformance) fn depth_distribution(
-    scores: &Tensor,
+    logits: &Tensor,
     rows: usize,
     max_depth: usize,
 ) -> Result<Vec<Vec<f64>>> {
-    let scores = numbers("scores", scores, &[rows, max_depth])?;
-    let softmax = |scores: &[f64]| {
-        let largest = scores.iter().copied().fold(f64::MIN, f64::max);
-        let powers: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+    let logits = numbers("logits", logits, &[rows, max_depth])?;
+    let softmax = |logits: &[f64]| {
+        let largest = logits.iter().copied().fold(f64::MIN, f64::max);
+        let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
         let total: f64 = powers.iter().sum();
         powers.iter().map(|power| power / total).collect()
     };
-    Ok(scores.chunks(max_depth).map(softmax).collect())
+    Ok(logits.chunks(max_depth).map(softmax).collect())
 }
 
 /// Expected depth under the probabilities `q` of the depths 1..=D.

@@ -1,4 +1,4 @@
-//! What the loop is made of: a step over all rows, a policy's look at some of them, masks.
+//! Parts of the loop: a step over all rows, a policy's view of some rows, masks.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -24,7 +24,7 @@ pub(in crate::conformance) struct Unroll<'a> {
 }
 
 impl<'a> Unroll<'a> {
-    /// A pass that has executed no step yet, and h(0).
+    /// A pass before its first step, and h(0).
     pub fn begin(
         backbone: &'a dyn Backbone,
         batch: &'a Batch,
@@ -44,7 +44,7 @@ impl<'a> Unroll<'a> {
         self.batch.rows()
     }
 
-    /// R(`states`) for every row. `resting` rows take no part: they offer keys and values as the settings say.
+    /// R(`states`) for every row. `resting` rows take no part: their keys and values follow the settings.
     pub fn apply(&mut self, step: usize, states: &Tensor, resting: &[bool]) -> Result<Tensor> {
         self.key_values.begin_dense(&self.all, resting, states)?;
         let Settings { max_depth, seed, .. } = self.settings;
@@ -53,7 +53,7 @@ impl<'a> Unroll<'a> {
         self.backbone.step(states, &mut StepContext { max_depth, phase: self.phase, seed, ..context })
     }
 
-    /// Lets the first layer project keys and values of the next step from `states` instead of what it reads.
+    /// Makes the first layer project the keys and values of the next step from `states`.
     pub fn offer(&mut self, states: Option<Tensor>) {
         self.key_values.offer(states);
     }
@@ -101,7 +101,7 @@ pub(in crate::conformance) fn replace_rows(whole: &Tensor, rows: &RowSet, part: 
     Ok(Tensor::cat(&[whole, part], 0)?.index_select(&taken, 0)?)
 }
 
-/// Drops the memory of the rows shown that do not go on.
+/// Drops the memory of the rows that do not continue.
 pub(in crate::conformance) fn keep(memory: &mut RowMemory, goes_on: &[bool], device: &Device) -> Result<()> {
     let kept: Vec<u32> = (0..goes_on.len() as u32).filter(|place| goes_on[*place as usize]).collect();
     if kept.is_empty() {

@@ -1,4 +1,4 @@
-//! Checks of what keeps training apart from evaluation: problems, grading, and the sizes of single targets.
+//! Checks of the separation of training and evaluation: problems, grading, and sizes of single targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::task::{Instance, Standing, Task};
 /// Instances drawn for each size.
 const DRAWS: u64 = 200;
 
-/// Instances drawn for the smallest size, where contexts that several instances share are likeliest.
+/// Instances drawn for the smallest size, where instances are most likely to share a context.
 const SMALLEST_DRAWS: u64 = 1000;
 
 /// Checks problems, grading and sizes over instances of several sizes.
@@ -53,7 +53,7 @@ struct Contexts {
 }
 
 impl Contexts {
-    /// Instances that agree up to where a graded target is predicted have one problem.
+    /// Instances with the same context of a graded target must belong to one problem.
     fn add(&mut self, task: &dyn Task, instance: &Instance, size: u32) {
         let own = self.problems.len();
         self.problems.push(instance.problem().to_owned());
@@ -74,7 +74,7 @@ impl Contexts {
     }
 }
 
-/// What is promised about the sizes of an instance's targets.
+/// Checks the sizes of an instance's targets.
 fn check_sizes(subject: Subject, task: &dyn Task, instance: &Instance, size: u32) {
     let is_trained = task.spec().size.as_ref().is_none_or(|knob| knob.training.contains(&size));
     for token in instance.graded() {
@@ -86,7 +86,7 @@ fn check_sizes(subject: Subject, task: &dyn Task, instance: &Instance, size: u32
     }
 }
 
-/// Whatever training draws is of a size trained on.
+/// Training draws only training sizes.
 fn check_trained(subject: Subject, task: &dyn Task) {
     for seed in 0..DRAWS {
         let mut size = 0;

@@ -4,7 +4,8 @@ use haltbench_sdk::task::{Columns, FeatureKind, Instance, TaskSpec, TokenSize};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// An instance with what names it. Per-token arrays are as long as the tokens; null where undefined.
+/// An instance with its task, size, seed and index. Per-token arrays are as long as the tokens; undefined entries are
+/// null.
 pub struct Record<'a> {
     /// Name of the task.
     pub task: &'a str,
@@ -20,7 +21,7 @@ pub struct Record<'a> {
     pub spec: &'a TaskSpec,
     /// The instance.
     pub instance: &'a Instance,
-    /// The size of what each token answers, where it is graded.
+    /// Size of the problem that each graded token answers.
     pub token_sizes: &'a [Option<TokenSize>],
 }
 
