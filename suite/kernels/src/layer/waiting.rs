@@ -15,7 +15,7 @@ use crate::sums::Complete;
 pub(super) struct Waiting(Mutex<Option<Box<dyn Any + Send>>>);
 
 impl Waiting {
-    /// Calls `work` with the sums, `length` numbers; with `None` if nothing waits and `begin` is false.
+    /// Calls `work` with the sums, `length` numbers; with an empty slice if nothing waits and `begin` is false.
     pub fn with<T: Real, R>(&self, length: usize, begin: bool, work: impl FnOnce(&mut [T]) -> R) -> R {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sums.is_none() && begin {
