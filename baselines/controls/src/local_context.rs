@@ -30,7 +30,7 @@ No decisions; no training of its own.",
         "tokens",
         3,
         (1, 64),
-        "number of last tokens that determine the depth, the token itself included",
+        "last tokens that determine the depth, the token itself included",
     )
     .knob(Trend::None)],
     ..PolicyDeclaration::new(NAME, PolicyKind::Early, build)

@@ -1,4 +1,4 @@
-//! The fixed-depth frontier, and what adaptive depth gains over it at the same cost.
+//! The fixed-depth frontier, and the gain of adaptive depth over it at the same cost.
 
 use crate::crossed::Crossed;
 use crate::reason::Reason;
@@ -125,7 +125,7 @@ pub enum Gain {
 }
 
 impl Gain {
-    /// The gain, or the least that it can be.
+    /// The gain, or its lower bound.
     pub fn at_least(&self) -> &Crossed {
         match self {
             Gain::Exact(gain) => gain,

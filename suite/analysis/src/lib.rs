@@ -1,4 +1,4 @@
-//! Statistics of allocation: no tensors, no files, no clock, no chance.
+//! Statistics of depth allocation, as pure functions: no tensors, files, clock or random numbers.
 //!
 //! The input is what an evaluation recorded: one [`TokenTable`] per seed, whose rows are evaluated tokens with the
 //! depth at which each halted. The output is numbers with intervals:

@@ -1,4 +1,4 @@
-//! What one problem contributes to a mean.
+//! Contribution of one problem to a mean.
 
 /// Sum and number of the observations of one problem. A mean over tokens is a ratio: the sum over problems of what
 /// they add up to, by the sum of how many tokens they have.

@@ -1,7 +1,7 @@
 //! Attention of single queries over entries of a cache, forward only.
 //!
-//! A query names the entries that it sees; they may lie anywhere. With the heads interleaved, the products of a query
-//! with a key sum up lane by lane, each lane belonging to one head, and no sum runs across lanes.
+//! Each query lists the entries that it sees, in any place of the cache. Heads are interleaved: each lane belongs to
+//! one head, so products of a query with a key are summed lane by lane, never across lanes.
 
 use candle_core::{D, Result, Tensor};
 
@@ -12,7 +12,7 @@ use crate::instructions::{Instructions, with_instructions};
 use crate::operands;
 use crate::threads;
 
-/// Queries are worked on in chunks of this many, whatever the number of threads.
+/// Number of queries in a chunk, for any number of threads.
 const QUERIES: usize = 8;
 
 /// softmax(q kᵀ / sqrt(head_dim)) v per head, for queries `[queries, width]` over the entries that each of them sees. A query
@@ -84,11 +84,11 @@ fn common(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common(b, a % b) }
 }
 
-/// What the queries of one layer have in common.
+/// Shared by the queries of one layer.
 struct Heads {
     heads: usize,
     width: usize,
-    /// Groups of lanes after which the lanes belong to the same heads again.
+    /// Period, in groups of lanes, with which lanes belong to the same heads again.
     period: usize,
 }
 
@@ -99,10 +99,10 @@ struct Chunk<'a, T> {
     seen: &'a [&'a [u32]],
 }
 
-/// Memory for one query's work, used again by the next.
+/// Memory for one query's work, reused for the next query.
 struct Room<'a, T> {
     query: Vec<[T; LANES]>,
-    /// Of each key, `period` groups of lanes.
+    /// For each key, `period` groups of lanes.
     scores: Vec<[T; LANES]>,
     keys: Vec<&'a [T]>,
     mixed: Vec<[T; LANES]>,
@@ -121,7 +121,7 @@ pub(super) fn rows_of<T: LaneSums>(entries: &KeyValueEntries) -> Result<Rows<'_,
     }
 }
 
-/// [`forward`] with the rows of the entries at hand.
+/// [`forward`] with the rows of the entries.
 pub(super) fn attend<T: LaneSums>(q: &[T], rows: Rows<T>, entries: &KeyValueEntries, seen: &[&[u32]]) -> Vec<T> {
     let (heads, width, padded) = (entries.heads(), entries.width(), entries.padded());
     let shape = Heads { heads, width, period: heads / common(heads, LANES) };
@@ -175,7 +175,7 @@ impl Heads {
         separate(mixed.as_flattened(), self.heads, result);
     }
 
-    /// Where several lanes belong to one head: gives each of them the sum of all.
+    /// If several lanes belong to one head, sets each of them to their sum.
     #[inline(always)]
     fn fold<T: LaneSums>(&self, scores: &mut [[T; LANES]]) {
         let lanes = self.period * LANES;
@@ -193,7 +193,7 @@ impl Heads {
         }
     }
 
-    /// Turns scores into numerators of the softmax; one over their sums.
+    /// Turns scores into numerators of the softmax; returns 1 / their sums.
     #[inline(always)]
     fn softmax<T: LaneSums>(
         &self,
@@ -215,7 +215,7 @@ impl Heads {
                 }
             }
         }
-        // One loop over all numbers: the exponential is then computed for several at once.
+        // One loop over all numbers, so that exponentials are vectorised.
         for score in scores.as_flattened_mut() {
             *score = score.exp(instructions);
         }
@@ -249,7 +249,8 @@ mod tests {
         assert!(largest <= tolerance, "{largest}");
     }
 
-    /// Heads that divide the lanes, that the lanes divide, and neither; rows that are padded; more entries than a segment.
+    /// Numbers of heads that divide the number of lanes, are a multiple of it, or neither; padded rows; more entries
+    /// than a segment.
     #[test]
     fn equals_its_composition_and_attention_over_rows_that_lie_together() {
         for (heads, head_dim) in [(1, 6), (2, 8), (4, 8), (8, 8), (8, 32), (16, 4), (12, 4), (3, 10), (6, 4), (8, 2)] {
@@ -258,7 +259,7 @@ mod tests {
                 let x = values(&[rows, 2 * width], 3).to_dtype(dtype).unwrap();
                 let q = values(&[rows, width], 4).to_dtype(dtype).unwrap();
                 let mut entries = KeyValueEntries::new(heads, width, dtype, &Device::Cpu).unwrap();
-                // The entry of row r is number 7 r mod 331, so that neighbours lie apart.
+                // The entry of row r has the number 7 r mod 331, so that neighbours are far apart.
                 let numbers: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 331).collect();
                 entries.write(&numbers[..100], &x.narrow(0, 0, 100).unwrap()).unwrap();
                 entries.write(&numbers[100..], &x.narrow(0, 100, 200).unwrap()).unwrap();

@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, DType, Layout, Result, Shape, Storage, Tensor, Wit
 use super::scratch::Pooled;
 use crate::instructions::Instructions;
 
-/// Numbers that are worked on at once.
+/// Numbers in a group that is processed at once.
 pub(super) const LANES: usize = 8;
 
 /// The floating-point types that fused operations are written for.
@@ -25,17 +25,17 @@ pub trait Float:
     fn exp(self, instructions: impl Instructions) -> Self;
 }
 
-/// What the operations of this crate need of them besides.
+/// Further operations that this crate needs.
 pub(super) trait Real: Float + Pooled {
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
     /// self · factor + addend, rounded once if the instructions are fused and twice otherwise.
     fn times_plus<I: Instructions>(self, _: I, factor: Self, addend: Self) -> Self;
-    /// Adds the products of this number with `N` others, a multiple of eight, to `N` sums, each as
-    /// [`times_plus`](Self::times_plus) does, in registers: written as a loop, it depends on what surrounds it whether the
-    /// compiler sees them.
+    /// Adds the products of this number with `N` others (a multiple of eight) to `N` sums, each like
+    /// [`times_plus`](Self::times_plus), in registers. A plain loop would not always be vectorised, depending on its
+    /// context.
     fn add_products<I: Instructions, const N: usize>(self, instructions: I, factors: &[Self; N], sums: &mut [Self; N]);
-    /// The numbers of a storage of this type, to be changed.
+    /// The numbers of a storage of this type, mutable.
     fn numbers(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
 
@@ -48,7 +48,7 @@ impl Float for f32 {
         const HIGHEST: f32 = 88.0;
         // Adding 1.5 * 2^23 rounds to a whole number, which then is in the lowest bits of the sum.
         const ROUNDING: f32 = 12_582_912.0;
-        // Comparisons and not min and max, which would lose a NaN.
+        // Comparisons instead of min and max, which would drop a NaN.
         let x = if self > HIGHEST { HIGHEST } else { self };
         let x = if x < LOWEST { LOWEST } else { x };
         let shifted = x.times_plus(instructions, std::f32::consts::LOG2_E, ROUNDING);
@@ -146,7 +146,7 @@ impl Real for f64 {
     }
 }
 
-/// Runs a fused function for the element type at hand.
+/// Runs a fused function for the operand's element type.
 macro_rules! dispatch {
     ($name:expr, $dtype:expr, $type:ident => $body:expr) => {
         match $dtype {
@@ -164,7 +164,7 @@ macro_rules! dispatch {
 }
 pub(super) use dispatch;
 
-/// Whether the fused version of an operation applies.
+/// Whether the fused version of an operation can run.
 pub(super) fn fused(tensor: &Tensor) -> bool {
     tensor.device().is_cpu() && matches!(tensor.dtype(), DType::F32 | DType::F64)
 }
@@ -174,14 +174,14 @@ pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Re
     Ok(&storage.as_slice::<T>()?[range(layout)?])
 }
 
-/// The contiguous numbers of a storage, to be changed.
+/// The contiguous numbers of a storage, mutable.
 pub(super) fn slice_mut<'a, T: Real>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [T]> {
     Ok(&mut T::numbers(storage)?[range(layout)?])
 }
 
 fn range(layout: &Layout) -> Result<Range<usize>> {
     match layout.contiguous_offsets() {
-        // A view of nothing may begin behind the end of its memory.
+        // An empty view may start past the end of its memory.
         Some((start, end)) if start == end => Ok(0..0),
         Some((start, end)) => Ok(start..end),
         None => bail!("a fused operation needs contiguous operands"),
@@ -229,11 +229,10 @@ pub(super) fn gradient<T: Real>(values: Vec<T>, like: &Tensor) -> Result<Option<
     Ok(Some(Tensor::from_vec(values, like.shape(), like.device())?))
 }
 
-/// Rows are worked on in chunks of this many, whatever the number of threads: enough for efficient products, few enough for
-/// the cache of one thread.
+/// Rows in a chunk, for any number of threads: enough for efficient products, few enough for the cache of one thread.
 pub(super) const ROWS: usize = 64;
 
-/// Fewest rows that a thread works on for itself; fewer are shared by the columns of the weights.
+/// Fewest rows that one thread processes alone; with fewer, threads share the columns of the weights.
 pub(super) const LEAST: usize = 24;
 
 /// Adds `share` to `total`.
@@ -243,7 +242,7 @@ pub(super) fn accumulate<T: Real>(total: &mut [T], share: &[T]) {
     }
 }
 
-/// A number of the type at hand.
+/// `value` in this type.
 #[inline(always)]
 pub(super) fn number<T: Real>(value: f64) -> T {
     T::from_f64(value)
@@ -286,7 +285,7 @@ mod tests {
     use super::*;
     use crate::instructions::{Portable, with_instructions};
 
-    /// With one rounding for a multiplication and an addition, if the processor has that, and with two.
+    /// With fused multiply-add, if the processor has it, and without.
     fn exponentials(x: f32) -> [f32; 2] {
         [with_instructions!(instructions => Float::exp(x, instructions)), Float::exp(x, Portable)]
     }

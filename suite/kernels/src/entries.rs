@@ -8,14 +8,14 @@ use super::cpu::{self, LANES, Real, dispatch};
 use super::replace_rows;
 use crate::operands;
 
-/// Stands for a position that has no entry: it is not seen.
+/// Marks a position without an entry: attention does not see it.
 pub const NO_ENTRY: u32 = u32::MAX;
 
 /// Entries are allocated this many at a time.
 const SEGMENT: usize = 256;
 
 /// Keys and values of one layer, by number of their entry. On the CPU they lie in segments, which are never copied, and
-/// number i of head h stands at i · heads + h: all heads are then worked on at once, whatever their width.
+/// element i of head h is at index i · heads + h, so that all heads are processed at once for any width.
 pub struct KeyValueEntries {
     heads: usize,
     width: usize,
@@ -64,7 +64,7 @@ impl KeyValueEntries {
         self.dtype
     }
 
-    /// Entries that there is room for: higher numbers have never been written.
+    /// Number of entries with memory; higher entry numbers have never been written.
     pub(super) fn capacity(&self) -> usize {
         self.capacity
     }
@@ -85,8 +85,8 @@ impl KeyValueEntries {
         self.width.next_multiple_of(LANES)
     }
 
-    /// Stores keys and values side by side, `[entries.len(), 2 * width]`, as the entries with these numbers; what is for
-    /// [`NO_ENTRY`] is left out.
+    /// Stores keys and values side by side, `[entries.len(), 2 * width]`, as the entries with these numbers; rows for
+    /// [`NO_ENTRY`] are skipped.
     ///
     /// # Errors
     /// If shapes or types do not agree.
@@ -116,7 +116,7 @@ impl KeyValueEntries {
             }),
             Memory::Tensor(memory) => {
                 if missing > 0 {
-                    // Doubling: however many entries there will be, each is copied a few times at most.
+                    // Doubling: each entry is copied only a few times, however many entries there will be.
                     let more = (missing * SEGMENT).max(self.capacity);
                     let room = Tensor::zeros((more, 2 * self.width), self.dtype, keys_values.device())?;
                     *memory = if self.capacity == 0 { room } else { Tensor::cat(&[&*memory, &room], 0)? };
@@ -183,7 +183,7 @@ impl<'a, T> Rows<'a, T> {
     }
 }
 
-/// `row`, head after head, with its heads interleaved; what is left of `into` is not touched.
+/// Writes `row`, which stores head after head, to `into` with interleaved heads; the rest of `into` does not change.
 #[inline(always)]
 pub(super) fn interleave<T: Copy>(row: &[T], heads: usize, into: &mut [T]) {
     let head_dim = (row.len() / heads).max(1);

@@ -1,4 +1,4 @@
-//! Gates of the paper's unroll (§3.2.2-3): what decides is hard forward and soft backward.
+//! Gates of the paper's unroll (§3.2.2-3): hard in the forward pass, soft in the backward pass.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,7 +11,8 @@ use super::rows::{replace_rows, split};
 use crate::operands;
 use crate::threads;
 
-/// The straight-through estimator: `hard` forward, the gradient of `soft` backward. Both of one shape.
+/// The straight-through estimator: `hard` in the forward pass, the gradient of `soft` in the backward pass. Both have
+/// the same shape.
 ///
 /// # Errors
 /// If shapes or types do not agree.
@@ -44,17 +45,17 @@ impl CustomOp1 for StraightThrough {
     }
 }
 
-/// Candidates of a step, of which some may be those of earlier steps.
+/// Candidates of a step; some may come from earlier steps.
 #[derive(Debug, Clone)]
 pub struct Candidates {
     /// R(h(d-1)) of the rows that this step computed, `[computed, d_model]`.
     pub computed: Tensor,
-    /// Of the others, if there are some.
+    /// Candidates of the other rows, if there are any.
     pub earlier: Option<EarlierCandidates>,
 }
 
 impl Candidates {
-    /// Those of a step that computed all rows.
+    /// Candidates of a step that computed all rows.
     pub fn of_all(computed: &Tensor) -> Self {
         Self { computed: computed.clone(), earlier: None }
     }
@@ -63,19 +64,19 @@ impl Candidates {
 /// Candidates that no later step changes.
 #[derive(Debug, Clone)]
 pub struct EarlierCandidates {
-    /// The rows that the step computed nevertheless, which ascend.
+    /// The rows that the step computed, ascending.
     pub computed: Arc<[u32]>,
-    /// `[rows, d_model]`, right in all other rows, now and at the time of the backward pass. Receives no gradient.
+    /// `[rows, d_model]`, valid in all other rows, and still valid in the backward pass. Receives no gradient.
     pub candidates: Tensor,
 }
 
 /// Passthrough: h(d) = a R(h(d-1)) + (1 - a) h(d-1), row by row.
 ///
-/// Forward the gate is `open` (the rows that run, all of which are computed); backward its gradient is that of `soft`
-/// `[rows]`: dL/da = <dL/dh(d), R(h(d-1)) - h(d-1)>. `previous` is h(d-1), `[rows, d_model]`.
+/// In the forward pass, the gate is `open` (the running rows, all of which are computed); in the backward pass, `soft`
+/// `[rows]` receives its gradient dL/da = <dL/dh(d), R(h(d-1)) - h(d-1)>. `previous` is h(d-1), `[rows, d_model]`.
 ///
 /// # Errors
-/// If shapes or types do not agree, or a row runs that was not computed.
+/// If shapes or types do not agree, or a running row was not computed.
 pub fn passthrough(candidates: &Candidates, previous: &Tensor, soft: &Tensor, open: &Arc<Vec<bool>>) -> Result<Tensor> {
     let Candidates { computed, earlier } = candidates;
     let (count, width) = operands::matrix("candidates of passthrough", computed)?;
@@ -103,7 +104,7 @@ pub fn passthrough(candidates: &Candidates, previous: &Tensor, soft: &Tensor, op
     })
 }
 
-/// Refuses `computed` rows that do not ascend, are not there, or lack one of those that run.
+/// Refuses `computed` rows that do not ascend, do not exist, or lack a running row.
 fn check(computed: &[u32], open: &[bool]) -> Result<()> {
     let ascend = computed.windows(2).all(|pair| pair[0] < pair[1]);
     if !ascend || computed.last().is_some_and(|last| *last as usize >= open.len()) {
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn rows_that_were_not_computed_have_the_gradients_of_their_earlier_candidates() {
-        // More rows than a chunk has, so that chunks begin and end between computed rows.
+        // More rows than a chunk, so that chunk boundaries fall between computed rows.
         let rows = 150;
         let computed: Arc<[u32]> = (0..rows as u32).filter(|row| row % 7 < 3 || (64..80).contains(row)).collect();
         let open: Vec<bool> = (0..rows).map(|row| computed.contains(&(row as u32)) && row % 2 == 0).collect();

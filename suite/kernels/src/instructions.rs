@@ -1,9 +1,9 @@
-//! Families of processors that loops are compiled for; one is picked at run time.
+//! Processor families that loops are compiled for; one is chosen at run time.
 
 use pulp::Arch;
 
 mod known {
-    /// Types of which there is a value only where the processor has the instructions.
+    /// Types with a value only if the processor has the instructions.
     pub trait Known {}
 
     #[cfg(target_arch = "x86_64")]
@@ -13,13 +13,13 @@ mod known {
     impl Known for super::Portable {}
 }
 
-/// A family of processors. A value of the type shows that this processor belongs to it, so only this crate says which types
-/// these are.
+/// A processor family. A value of the type proves that this processor belongs to it, so only this crate can implement
+/// the trait.
 pub trait Instructions: Copy + Send + Sync + known::Known {
-    /// Whether the processor multiplies and adds in one instruction; where it does not, a fused multiply-add is a slow call.
+    /// Whether the processor has a fused multiply-add instruction; without one, it is a slow function call.
     const FUSED: bool;
 
-    /// Whether registers hold sixteen f32 and there are 32 of them, not eight and sixteen.
+    /// Whether there are 32 registers of sixteen f32, instead of sixteen registers of eight.
     const REGISTERS_OF_512_BITS: bool;
 
     /// Calls `work`, compiled with the instructions if it is inlined.
@@ -48,7 +48,7 @@ impl Instructions for pulp::x86::V3 {
     }
 }
 
-/// Any other processor, or an old one.
+/// Any other processor.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -65,7 +65,7 @@ impl Instructions for Portable {
     }
 }
 
-/// The best that this processor has.
+/// The best instructions of this processor.
 pub(crate) enum Best {
     #[cfg(target_arch = "x86_64")]
     V4(pulp::x86::V4),

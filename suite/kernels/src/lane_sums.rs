@@ -1,21 +1,22 @@
-//! Sums over keys in groups of [`LANES`] numbers, to which rows are padded: the inner loops of attention over a cache.
+//! Inner loops of attention over a cache: sums over keys in groups of [`LANES`] numbers; rows are padded to whole
+//! groups.
 //!
-//! In f32 they are written for vector registers; in f64, which serves checks alone, as plain loops.
+//! They are written for vector registers in f32, and as plain loops in f64, which only checks use.
 
 use pulp::{Simd, WithSimd};
 
 use super::cpu::{LANES, Real};
 
-/// Keys whose products are summed at the same time.
+/// Keys that are processed at the same time.
 const KEYS: usize = 4;
-/// Groups of the result that are summed at the same time.
+/// Groups of the result that are processed at the same time.
 const GROUPS: usize = 8;
 
-/// One query's keys and values, and the numbers that belong to each key.
+/// Keys and values that one query sees.
 pub(super) struct Sums<'a, T> {
-    /// Keys and values side by side, as wide as each other.
+    /// Keys and values side by side, of equal width.
     pub rows: &'a [&'a [T]],
-    /// Groups after which the lanes belong to the same heads again; each key has as many groups of scores.
+    /// Period, in groups, with which lanes belong to the same heads again; each key has this many groups of scores.
     pub period: usize,
 }
 
@@ -65,7 +66,7 @@ impl LaneSums for f32 {
     }
 }
 
-/// Runs with registers that a group fills: where there are wider ones, they would stay half empty.
+/// Runs `work` with registers that a group fills; wider registers would stay half empty.
 fn dispatch(work: impl WithSimd) {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     if let Some(instructions) = pulp::x86::V3::try_new() {
@@ -192,7 +193,7 @@ impl Mixture<'_> {
     fn run<S: Simd, const N: usize>(mut self, simd: S) {
         let groups = self.mixed.len();
         let mut first = 0;
-        // Groups side by side have the same weights only if there is one phase.
+        // Adjacent groups have the same weights only if the period is 1.
         while self.sums.period == 1 && first + GROUPS <= groups {
             self.block::<S, N, GROUPS>(simd, first);
             first += GROUPS;

@@ -49,7 +49,7 @@ fn normalise<T: Real>(x: &[T], ones: &[T], normed: &mut [T], epsilon: T) -> T {
 
 /// LayerNorm of the rows of `x`, as wide as `w`.
 pub(super) fn forward<T: Real>(x: &[T], w: &[T], b: &[T], epsilon: T) -> Vec<T> {
-    // Rows of no numbers have nothing to divide into chunks.
+    // Empty rows cannot be divided into chunks.
     let width = w.len().max(1);
     let mut y = vec![T::zero(); x.len()];
     let ones = vec![T::one(); width];
@@ -74,7 +74,7 @@ pub(super) fn backward<T: Real>(x: &[T], w: &[T], grad: &[T], epsilon: T) -> [Ve
     let width = w.len().max(1);
     let mut dx = vec![T::zero(); x.len()];
     let ones = vec![T::one(); width];
-    // Each chunk sums its own share of dw and db; the shares are added in the order of the chunks.
+    // Each chunk sums its own part of dw and db; the parts are added in the order of the chunks.
     let mut shares = vec![T::zero(); x.len().div_ceil(ROWS * width) * 2 * width];
     let chunks: Vec<_> = dx
         .chunks_mut(ROWS * width)

@@ -1,11 +1,11 @@
-//! Fused operations with a backward pass, and the plain compositions that they must equal.
+//! Fused operations with a backward pass, and the compositions of candle's operations that they must equal.
 //!
-//! candle's own fused RMSNorm, softmax and rotary embedding have no backward pass. Each operation here runs fused on
-//! the CPU, in f32 and f64; on other devices its composition of candle's primitives runs. Tests hold the two against
-//! each other and against finite differences.
+//! candle's own fused RMSNorm, softmax and rotary embedding have no backward pass. Each operation here is fused on the
+//! CPU, in f32 and f64; other devices run its composition. Tests compare the two with each other and with finite
+//! differences.
 //!
-//! Operations take plain data: tensors, rows by their numbers, and sequences by where they start. Who wants an operation
-//! of their own on every row for itself writes a [`RowOperation`].
+//! Operations take plain data: tensors, row indices, and start rows of sequences. To add a fused row-wise operation,
+//! implement [`RowOperation`].
 
 mod adamw;
 mod attention;

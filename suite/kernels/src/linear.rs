@@ -31,7 +31,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
 }
 
 fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    // A GPU's product reads no matrix with gaps.
+    // A GPU's matrix product needs contiguous operands.
     let products = || x.contiguous()?.matmul(&weight.contiguous()?.t()?);
     let y = operands::unless_empty(x, (x.dim(0)?, weight.dim(0)?), products)?;
     match bias.filter(|_| y.elem_count() > 0) {
@@ -45,7 +45,7 @@ struct Linear;
 /// Rows, inputs and outputs.
 type Sizes = (usize, usize, usize);
 
-/// A sum over no inputs is zero, and `rows` says how many there are.
+/// `rows` is needed because x is empty without inputs; the sums are then zero.
 fn forward<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, (rows, inputs, outputs): Sizes) -> Vec<T> {
     let mut y = threads::zeros(rows * outputs);
     if inputs > 0 && outputs > 0 {
@@ -65,7 +65,7 @@ fn forward<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, (rows, inputs, ou
 fn backward(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
     let (outputs, inputs) = weight.dims2()?;
     if grad.elem_count() == 0 || inputs == 0 {
-        // Sums over nothing.
+        // Empty sums.
         return Ok((Some(x.zeros_like()?), Some(weight.zeros_like()?)));
     }
     dispatch!("linear", x.dtype(), T => {

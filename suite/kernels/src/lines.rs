@@ -1,9 +1,9 @@
-//! Numbers in whole cache lines: a register of 512 bits that is loaded from two lines takes twice as long.
+//! Numbers aligned to cache lines: loading a 512-bit register from two lines takes twice as long.
 
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
-/// What may stand in lines: numbers of four or eight bytes, of which zero is the default.
+/// Numbers of four or eight bytes whose default is zero.
 pub(super) trait Number: Copy + Default {}
 
 impl Number for f32 {}
@@ -12,11 +12,11 @@ impl Number for f64 {}
 /// Numbers of a line of f32, or of two lines of f64.
 const NUMBERS: usize = 16;
 
-/// Memory of some numbers, at the start of a cache line.
+/// Memory of one cache line of f32, aligned to it.
 #[repr(C, align(64))]
 struct Line<T>([MaybeUninit<T>; NUMBERS]);
 
-/// Numbers, the first of them at the start of a cache line.
+/// Numbers that start at a cache line.
 pub(super) struct Lines<T> {
     lines: Vec<Line<T>>,
     length: usize,

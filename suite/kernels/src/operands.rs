@@ -1,8 +1,8 @@
-//! What an operation demands of its operands.
+//! Checks of operands.
 
 use candle_core::{DType, Result, Shape, Tensor};
 
-/// An operand that does not fit.
+/// A wrong operand.
 #[derive(Debug, thiserror::Error)]
 #[error("{operand}: expected {expected}, found {found}")]
 struct Unfit {
@@ -11,14 +11,14 @@ struct Unfit {
     found: String,
 }
 
-/// The error for an operand that does not fit: fused operations walk over plain memory, where a wrong shape would be a
-/// wrong result and not a refusal.
+/// The error for a wrong operand: fused operations read plain memory, where a wrong shape would give a wrong result
+/// instead of an error.
 pub(crate) fn unfit(operand: &str, expected: impl Into<String>, found: impl ToString) -> candle_core::Error {
     let (operand, expected) = (operand.to_owned(), expected.into());
     candle_core::Error::wrap(Unfit { operand, expected, found: found.to_string() })
 }
 
-/// Demands a shape and a type of an operand.
+/// Checks shape and type of an operand.
 pub(crate) fn expect(operand: &str, found: &Tensor, shape: &[usize], dtype: DType) -> Result<()> {
     if found.dims() == shape && found.dtype() == dtype {
         return Ok(());
@@ -27,8 +27,8 @@ pub(crate) fn expect(operand: &str, found: &Tensor, shape: &[usize], dtype: DTyp
     Err(unfit(operand, described(shape, dtype), described(found.dims(), found.dtype())))
 }
 
-/// What `compose` makes of `operand`, of shape `shape`; zeros where one of both has no elements, since a GPU launches no
-/// kernel over nothing, and a sum over nothing is zero.
+/// `compose(operand)`, of shape `shape`; zeros if one of them has no elements: a GPU cannot launch an empty kernel, and
+/// an empty sum is zero.
 pub(crate) fn unless_empty(
     operand: &Tensor,
     shape: impl Into<Shape>,
@@ -41,7 +41,7 @@ pub(crate) fn unless_empty(
     compose()
 }
 
-/// Rows and columns of an operand that must be a matrix.
+/// Rows and columns of an operand, which must be a matrix.
 pub(crate) fn matrix(operand: &str, found: &Tensor) -> Result<(usize, usize)> {
     match found.dims() {
         [rows, columns] => Ok((*rows, *columns)),

@@ -1,7 +1,7 @@
 //! A perceptron that reads normed states: LayerNorm, a linear layer without bias, SiLU, a linear layer with bias.
 //!
-//! The hidden numbers are several times as many as those of a state, and cheap. So a thread makes those of some rows, uses
-//! them while they are in its cache, and nothing but the states is kept for the backward pass.
+//! Hidden activations are several times as wide as a state, and cheap to compute. So a thread computes them for some
+//! rows and uses them while they are in its cache; only the states are kept for the backward pass.
 
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ pub struct PerceptronWeights {
     pub scale: Tensor,
     /// Bias of the LayerNorm, `[d_model]`.
     pub shift: Tensor,
-    /// From a state to hidden numbers, `[width, d_model]`.
+    /// From a state to hidden activations, `[width, d_model]`.
     pub up: Tensor,
-    /// From hidden numbers to scores, `[outputs, width]`.
+    /// From hidden activations to outputs, `[outputs, width]`.
     pub down: Tensor,
-    /// Added to the scores, `[outputs]`.
+    /// Bias of the outputs, `[outputs]`.
     pub bias: Tensor,
 }
 
@@ -39,7 +39,7 @@ impl PerceptronWeights {
     }
 }
 
-/// Scores of `states` `[rows, d_model]`: `[rows, outputs]`. A row's scores do not depend on how many rows there are.
+/// Outputs for `states` `[rows, d_model]`: `[rows, outputs]`. A row's outputs do not depend on the number of rows.
 ///
 /// # Errors
 /// If shapes or types do not agree.
@@ -57,7 +57,7 @@ pub fn perceptron(states: &Tensor, weights: &PerceptronWeights, epsilon: f64) ->
     for (weight, (operand, shape)) in weights.in_order().into_iter().zip(shapes) {
         operands::expect(operand, weight, shape, states.dtype())?;
     }
-    // Where there is nothing to compute, there is nothing to fuse.
+    // Without anything to compute, nothing needs to be fused.
     if !cpu::fused(states) || [rows, d_model, width, outputs].contains(&0) {
         return composed(states, weights, epsilon);
     }
@@ -77,11 +77,11 @@ struct Perceptron {
     weights: PerceptronWeights,
     epsilon: f64,
     sums: Arc<Sums<5>>,
-    /// Width of the states, of the hidden numbers and of the scores.
+    /// Widths of states, hidden activations and outputs.
     sizes: [usize; 3],
 }
 
-/// What a part of the rows adds to the gradients of the weights.
+/// Contribution of a part of the rows to the gradients of the weights.
 struct Share<T> {
     scale: Vec<T>,
     shift: Vec<T>,
@@ -132,7 +132,7 @@ impl Perceptron {
     fn backward<T: Real>(&self, states: &[T], grad: &[T]) -> Result<Vec<T>> {
         let ([d_model, width, outputs], epsilon) = (self.sizes, T::from_f64(self.epsilon));
         let mut dstates = vec![T::zero(); states.len()];
-        // The shares are added in the order of the parts, which therefore do not depend on the threads.
+        // The parts do not depend on the threads, because their contributions are added in order.
         let mut shares: Vec<Option<Share<T>>> = states.chunks(ROWS * d_model).map(|_| None).collect();
         let work = shares
             .iter_mut()
@@ -179,7 +179,7 @@ impl Perceptron {
     }
 }
 
-/// Turns numbers into their SiLU, and the gradients of that into gradients of the numbers.
+/// Turns numbers into their SiLU, and gradients of the SiLU into gradients of the numbers.
 #[inline(always)]
 fn differentiate<T: Real>(instructions: impl Instructions, numbers: &mut [T], gradients: &mut [T]) {
     for (x, gradient) in numbers.iter_mut().zip(gradients) {
@@ -230,14 +230,14 @@ mod tests {
 
     #[test]
     fn equals_its_composition_and_finite_differences() {
-        // One score and more than a panel of them, and more rows than one thread works on at a time.
+        // One output, and more outputs than a panel; more rows than one thread processes at a time.
         for sizes in [[1, 2, 1, 1], [3, 5, 7, 2], [5, 8, 33, 4], [70, 6, 9, 1], [130, 4, 20, 18]] {
             let inputs = operands(sizes);
             agree(&inputs, |x| perceptron(&x[0], &weights(x), 1e-5), |x| composed(&x[0], &weights(x), 1e-5));
         }
     }
 
-    /// Weights that are used several times receive the sum of their gradients.
+    /// Weights used several times receive the sum of their gradients.
     #[test]
     fn uses_add_up() {
         type Scores = fn(&Tensor, &PerceptronWeights, f64) -> Result<Tensor>;

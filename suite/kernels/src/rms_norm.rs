@@ -35,7 +35,7 @@ fn inverse_root<T: Real>(row: &[T], epsilon: T) -> T {
 
 /// Writes the RMSNorm of the rows of `x`, as wide as `w`, to `y`.
 pub(super) fn forward<T: Real>(y: &mut [T], x: &[T], w: &[T], epsilon: T) {
-    // Rows of no numbers have nothing to divide into chunks.
+    // Empty rows cannot be divided into chunks.
     let width = w.len().max(1);
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).collect();
     threads::for_each(
@@ -82,7 +82,7 @@ impl CustomOp2 for RmsNorm {
 /// Adds the gradients of [`forward`] to `dx` and `dw`.
 pub(super) fn backward_onto<T: Real>(dx: &mut [T], dw: &mut [T], x: &[T], w: &[T], grad: &[T], epsilon: T) {
     let width = w.len().max(1);
-    // Each chunk sums its own share of dw; the shares are added in the order of the chunks.
+    // Each chunk sums its own part of dw; the parts are added in the order of the chunks.
     let mut shares = vec![T::zero(); x.len().div_ceil(ROWS * width) * width];
     let chunks: Vec<_> = dx
         .chunks_mut(ROWS * width)

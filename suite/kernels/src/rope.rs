@@ -8,7 +8,7 @@ use super::cpu::{self, ROWS, Real, dispatch, number};
 use crate::operands;
 use crate::threads;
 
-/// Cosines and sines of the angles position · theta^(-2i / head_dim), made for as many positions as are asked for.
+/// Cosines and sines of the angles position · theta^(-2i / head_dim), computed on demand for more positions.
 #[derive(Debug)]
 pub struct RopeTable {
     head_dim: usize,
@@ -52,7 +52,7 @@ impl RopeTable {
         made
     }
 
-    /// The angles of as many positions on `device`. They stay there: a copy waits for all that the device has to do.
+    /// The angles of `positions` positions on `device`. They stay there, because a copy waits until the device is idle.
     fn copied(&self, positions: usize, dtype: DType, device: &Device) -> Result<Copied> {
         let fits = |[cosines, _]: &Copied| {
             cosines.dim(0).is_ok_and(|known| known >= positions)
@@ -72,7 +72,7 @@ impl RopeTable {
     }
 }
 
-/// How many positions there are up to the last of these.
+/// One more than the largest position.
 fn most(positions: &[u32]) -> usize {
     positions.iter().max().map_or(0, |most| *most as usize + 1)
 }
@@ -118,7 +118,7 @@ fn composed(x: &Tensor, positions: &[u32], table: &RopeTable) -> Result<Tensor> 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     Forward,
-    /// The transpose of the rotation and so its gradient.
+    /// The transpose of the rotation, which is its gradient.
     Backward,
 }
 
@@ -143,7 +143,7 @@ pub(super) fn rotate<T: Real>(
                 for ((cosine, sine), angle) in cosines.iter_mut().zip(&mut sines).zip(angles) {
                     (*cosine, *sine) = (number(angle.0), number(angle.1 * sign));
                 }
-                // Loops over so few numbers are worth a case of their own, in which the compiler knows how many.
+                // Special cases for short loops, where the compiler knows the length.
                 let (row, angles) = (&mut row[..width], (&*cosines, &*sines));
                 match half {
                     4 => rotate_heads(row, 4, angles),

@@ -8,10 +8,10 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp2, Layout, Result, 
 use super::cpu::{self, Real, dispatch};
 use crate::operands;
 
-/// The rows `rows` of `x` `[total, width]`, in that order: `[rows.len(), width]`. No row may be named twice.
+/// The rows `rows` of `x` `[total, width]`, in that order: `[rows.len(), width]`. No row may be listed twice.
 ///
 /// # Errors
-/// If a row is not there or named twice.
+/// If a row does not exist or is listed twice.
 pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
     check(rows, total("x of gather_rows", x)?)?;
     if cpu::fused(x) && x.rank() == 2 {
@@ -24,10 +24,10 @@ pub fn gather_rows(x: &Tensor, rows: &Arc<[u32]>) -> Result<Tensor> {
 }
 
 /// `base` `[total, width]` with its rows `rows` replaced by those of `new` `[rows.len(), width]`, in that order. No row
-/// may be named twice.
+/// may be listed twice.
 ///
 /// # Errors
-/// If shapes or types do not agree, or a row is not there or named twice.
+/// If shapes or types do not agree, or a row does not exist or is listed twice.
 pub fn replace_rows(base: &Tensor, rows: &Arc<[u32]>, new: &Tensor) -> Result<Tensor> {
     let total = check_replacement(base, rows, new)?;
     if cpu::fused(base) && base.rank() == 2 {
@@ -43,8 +43,8 @@ pub fn replace_rows(base: &Tensor, rows: &Arc<[u32]>, new: &Tensor) -> Result<Te
     Tensor::cat(&[base, new], 0)?.index_select(&Tensor::from_vec(places, total, base.device())?, 0)
 }
 
-/// Like [`replace_rows`], and where no gradient can be asked for, into the memory of `base` itself: earlier results
-/// that share it change with it.
+/// Like [`replace_rows`], but without gradients it writes into the memory of `base` itself: earlier results that share
+/// this memory change with it.
 ///
 /// # Errors
 /// Like [`replace_rows`].
@@ -79,7 +79,7 @@ fn check(rows: &[u32], total: usize) -> Result<()> {
     if let Some(row) = rows.iter().find(|row| **row as usize >= total) {
         return Err(operands::unfit("rows", format!("numbers below {total}"), row));
     }
-    // A gradient is copied to its row, so that of a row named twice would be lost. Most lists ascend.
+    // Gradients are copied to their rows, so a row listed twice would lose one. Most lists ascend.
     if rows.windows(2).all(|pair| pair[0] < pair[1]) {
         return Ok(());
     }
@@ -90,7 +90,7 @@ fn check(rows: &[u32], total: usize) -> Result<()> {
     }
 }
 
-/// The rows of `values` that each of `ranges` names, which ascend without meeting; rows are `width` numbers wide.
+/// The rows of `values` in each of `ranges`, which ascend and do not overlap; rows have `width` numbers.
 pub(super) fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usize>>, width: usize) -> Vec<&mut [T]> {
     let (mut rest, mut taken) = (values, 0);
     let mut parts = Vec::new();
@@ -103,7 +103,7 @@ pub(super) fn split<T>(values: &mut [T], ranges: impl Iterator<Item = Range<usiz
     parts
 }
 
-/// The rows of `values` that `rows` names, as wide as `width`.
+/// The `rows` of `values`; each has `width` numbers.
 pub(super) fn gathered<T: Real>(values: &[T], rows: &[u32], width: usize) -> Vec<T> {
     let mut result = Vec::with_capacity(rows.len() * width);
     for row in rows {
@@ -112,7 +112,7 @@ pub(super) fn gathered<T: Real>(values: &[T], rows: &[u32], width: usize) -> Vec
     result
 }
 
-/// Overwrites the rows of `values` that `rows` names.
+/// Overwrites the `rows` of `values`.
 pub(super) fn scatter<T: Real>(values: &mut [T], rows: &[u32], new: &[T], width: usize) {
     if width > 0 {
         for (row, new) in rows.iter().zip(new.chunks_exact(width)) {

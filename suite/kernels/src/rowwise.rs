@@ -1,4 +1,4 @@
-//! Operations on every row for itself, from a row to a number, wherever they are written.
+//! Row-wise operations, from a row to a number, which other crates can implement.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -8,16 +8,16 @@ use crate::instructions::{Instructions, with_instructions};
 use crate::operands;
 use crate::threads;
 
-/// An operation that makes a number of each row. It is given some rows at a time, one after the other, and is compiled for
-/// every family of processors if its functions are `#[inline(always)]`.
+/// An operation that maps each row to a number. It gets contiguous chunks of rows, and is compiled for every processor
+/// family if its functions are `#[inline(always)]`.
 pub trait RowOperation: Send + Sync + 'static {
-    /// What errors call it.
+    /// Name for error messages.
     const NAME: &'static str;
 
     /// Writes the results of rows of `width` numbers.
     fn forward<T: Float>(&self, instructions: impl Instructions, width: usize, rows: &[T], results: &mut [T]);
 
-    /// Writes the gradients of the rows, from those of their results.
+    /// Writes the gradients of the rows, from the gradients of their results.
     fn backward<T: Float>(
         &self,
         instructions: impl Instructions,
@@ -27,17 +27,17 @@ pub trait RowOperation: Send + Sync + 'static {
         of_rows: &mut [T],
     );
 
-    /// The same of all rows as a composition of candle's operations: for other devices and types.
+    /// The operation on all rows as a composition of candle's operations, for other devices and types.
     ///
     /// # Errors
     /// If a tensor operation fails.
     fn composed(&self, rows: &Tensor) -> Result<Tensor>;
 }
 
-/// What `operation` makes of the rows of `x`: `[rows, width]` to `[rows]`.
+/// Applies `operation` to the rows of `x`: `[rows, width]` to `[rows]`.
 ///
 /// # Errors
-/// If `x` is no matrix.
+/// If `x` is not a matrix.
 pub fn rowwise<O: RowOperation>(x: &Tensor, operation: O) -> Result<Tensor> {
     let (rows, _) = operands::matrix(&format!("x of {}", O::NAME), x)?;
     if cpu::fused(x) {

@@ -1,8 +1,8 @@
-//! Memory of a thread for what it needs only for a moment.
+//! Temporary memory of a thread.
 //!
-//! Memory that is kept until the backward pass was last used a step ago. A product that writes its results there, a few of
-//! each row at a time, waits for every one of them; it is much faster to compute in memory that is still in the cache of
-//! the core and to copy the results in one piece.
+//! Memory that is kept until the backward pass was last used one step ago, so it is not in the cache. A product that
+//! writes a few numbers of each row there at a time waits for every write; computing in memory that is still in the
+//! core's cache and then copying the results at once is much faster.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -10,12 +10,12 @@ use std::thread::LocalKey;
 
 use super::lines::{Lines, Number};
 
-/// Memory that a thread has used and will use again.
+/// Memory that a thread reuses.
 pub(super) type Pool<T> = LocalKey<RefCell<Vec<Lines<T>>>>;
 
-/// Numbers that every thread has memory for.
+/// Types that every thread has a pool for.
 pub(super) trait Pooled: Number + 'static {
-    /// This thread's memory for a moment's numbers.
+    /// This thread's pool.
     fn pool() -> &'static Pool<Self>;
 }
 
@@ -33,14 +33,14 @@ impl Pooled for f64 {
     }
 }
 
-/// Numbers for a moment: their memory goes back to the thread's pool.
+/// Temporary numbers; their memory returns to the thread's pool.
 pub(super) struct Scratch<T: Pooled> {
     memory: Lines<T>,
     length: usize,
 }
 
 impl<T: Pooled> Scratch<T> {
-    /// `length` numbers, whatever they are.
+    /// `length` numbers with arbitrary values.
     pub fn of(length: usize) -> Self {
         let mut memory = T::pool().with_borrow_mut(|pool| {
             // The smallest that suffices, or else the largest, which grows.
@@ -80,7 +80,7 @@ impl<T: Pooled> DerefMut for Scratch<T> {
 impl<T: Pooled> Drop for Scratch<T> {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
-        // A thread that ends has no pool any more, and its memory is freed.
+        // If the thread is ending, its pool is gone, and the memory is freed.
         let _ = T::pool().try_with(|pool| pool.borrow_mut().push(memory));
     }
 }

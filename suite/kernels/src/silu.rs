@@ -21,7 +21,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
     operands::unless_empty(x, x.shape(), || x.silu())
 }
 
-/// Numbers of a chunk: few enough that a chunk stays in the cache nearest to the core.
+/// Numbers of a chunk: few enough for the core's L1 cache.
 const CHUNK: usize = 4096;
 
 impl CustomOp1 for Silu {

@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::cpu::{self, Real, dispatch};
 
-/// A sum for each of `N` weights, made when the first use asks for it.
+/// A sum for each of `N` weights, allocated on first use.
 pub(super) struct Sums<const N: usize>(Mutex<[Option<Box<dyn Any + Send>>; N]>);
 
 impl<const N: usize> Default for Sums<N> {
@@ -18,7 +18,7 @@ impl<const N: usize> Default for Sums<N> {
 }
 
 impl<const N: usize> Sums<N> {
-    /// Calls `add` with the sums of weights of these lengths. What is of no interest has the length 0.
+    /// Calls `add` with the sums of weights of these lengths; use length 0 for weights that are not needed.
     pub fn add<T: Real>(&self, lengths: [usize; N], add: impl FnOnce([&mut [T]; N])) {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lengths = lengths.into_iter();
@@ -42,9 +42,9 @@ impl<const N: usize> Sums<N> {
     }
 }
 
-/// What must hold once the sums are complete.
+/// A check of complete sums.
 pub(super) trait Complete: Clone + Send + Sync {
-    /// Refuses sums that something is missing from.
+    /// Refuses incomplete sums.
     fn check<T: Real>(&self) -> Result<()>;
 }
 
@@ -55,14 +55,14 @@ impl Complete for () {
     }
 }
 
-/// The weights as one number, 0, that every use of them takes as an operand: candle visits a node only after all that depend
-/// on it, so when the gradient of this number is asked for, the sums are complete.
+/// A token: the number 0, which depends on all weights. Every use of the weights takes it as an operand. candle visits
+/// a node only after all nodes that depend on it, so when it asks for the token's gradient, the sums are complete.
 pub(super) fn token<const N: usize>(
     weights: [&Tensor; N],
     sums: &Arc<Sums<N>>,
     complete: &(impl Complete + 'static),
 ) -> Result<Tensor> {
-    // One copy of a weight, wherever it stands: candle wants a gradient for every tensor that an operation has used.
+    // One copy of a weight, even if it occurs several times: candle expects a gradient for every operand.
     let weights = weights.into_iter().map(Tensor::contiguous).collect::<Result<Vec<Tensor>>>()?;
     let mut token = None;
     for first in (0..N).step_by(3) {
@@ -80,7 +80,7 @@ pub(super) fn token<const N: usize>(
     }
 }
 
-/// Three weights, from number `first` on, become one number. The last three may be fewer: the last then fills up.
+/// Combines three weights, from index `first` on, into one number. If fewer are left, the last one is repeated.
 struct Collect<const N: usize, C> {
     sums: Arc<Sums<N>>,
     complete: C,

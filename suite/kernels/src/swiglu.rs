@@ -29,12 +29,12 @@ fn composed(x: &Tensor) -> Result<Tensor> {
     x.narrow(D::Minus1, 0, width)?.silu()? * x.narrow(D::Minus1, width, width)?
 }
 
-/// Rows of a chunk: few enough that a chunk stays in the cache nearest to the core.
+/// Rows of a chunk: few enough for the core's L1 cache.
 const ROWS: usize = 8;
 
 /// The forward pass over rows of `2 * width` numbers, into rows of `width`.
 pub(super) fn forward<T: Real>(y: &mut [T], x: &[T], width: usize) {
-    // Rows of no numbers have nothing to divide into chunks.
+    // Empty rows cannot be divided into chunks.
     let width = width.max(1);
     let chunks = y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * 2 * width)).collect();
     with_instructions!(instructions => threads::for_each_with(
@@ -76,7 +76,8 @@ pub(super) fn backward<T: Real>(x: &mut [T], grad: &mut [T], width: usize) {
     ));
 }
 
-/// Gradients of gate and up and the result, of numbers by value: the compiler need not fear that they overlap.
+/// Gradients of gate and up, and the result, for numbers passed by value, so that the compiler need not assume
+/// aliasing.
 #[inline(always)]
 fn backward_of<T: Real, const N: usize>(
     instructions: impl Instructions,

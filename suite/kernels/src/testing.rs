@@ -1,4 +1,4 @@
-//! What the tests of operations share.
+//! Shared by the tests of operations.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -40,7 +40,7 @@ fn evaluate(inputs: &[Tensor], operation: impl Fn(&[Tensor]) -> Result<Tensor>) 
     (numbers(&result), variables.iter().map(gradient).collect(), numbers(&loss)[0])
 }
 
-/// Holds a fused operation against its composition, in f64 and f32.
+/// Compares a fused operation with its composition, in f64 and f32.
 pub fn agree_without_differences(
     inputs: &[Tensor],
     fused: impl Fn(&[Tensor]) -> Result<Tensor>,
@@ -57,7 +57,7 @@ pub fn agree_without_differences(
     }
 }
 
-/// Holds a fused operation against its composition and, in f64, against central finite differences.
+/// Compares a fused operation with its composition and, in f64, with central finite differences.
 pub fn agree(
     inputs: &[Tensor],
     fused: impl Fn(&[Tensor]) -> Result<Tensor>,

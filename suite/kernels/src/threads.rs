@@ -1,4 +1,4 @@
-//! Data parallelism with fixed chunks: what a chunk computes never depends on how many threads there are.
+//! Data parallelism with fixed chunks: the result of a chunk never depends on the number of threads.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -16,11 +16,11 @@ thread_local! {
 /// Bytes of stack: candle's backward pass and the drop of its graph recurse once for every chained operation.
 const STACK: usize = 512 << 20;
 
-/// Runs `work` on a thread of a pool, with a large stack. What `work` shares among threads then starts on its own thread
-/// at once; from outside of a pool, every operation would be handed over and waited for. A panic of `work` goes on here.
+/// Runs `work` on a thread of a pool, with a large stack. Parallel operations inside `work` then start on its own
+/// thread at once; from outside the pool, each would have to be handed over. A panic of `work` is resumed here.
 ///
 /// # Errors
-/// If the system has no such threads.
+/// If the system cannot create the threads.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> candle_core::Result<R> {
     let name = |number| format!("worker {number}");
     let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).thread_name(name).build();
@@ -30,8 +30,8 @@ pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> candle_core::Result<
     }
 }
 
-/// Whether the caller is an item of [`for_each`]: the other threads have items of their own, and what it calls should run
-/// on this thread alone.
+/// Whether the caller runs inside an item of [`for_each`]: the other threads are busy with their own items, so nested
+/// work should stay on this thread.
 fn is_working() -> bool {
     WORKING.get()
 }
@@ -41,16 +41,16 @@ pub(crate) fn would_share() -> bool {
     rayon::current_num_threads() > 1 && !is_working()
 }
 
-/// Rows of an item when `count` of them are shared among the threads: at most about `most`, and as many items for each
-/// thread, but not fewer than `least`. For work whose results do not depend on it.
+/// Rows for each item when threads share `count` rows: at most about `most`, at least `least`, and the same number of
+/// items for each thread. Only for work whose results do not depend on this number.
 pub(crate) fn even_share(count: usize, least: usize, most: usize) -> usize {
     let threads = if is_working() { 1 } else { rayon::current_num_threads() };
     let items = count.div_ceil(most).next_multiple_of(threads);
     count.div_ceil(items.max(1)).max(least)
 }
 
-/// How many items to work on before what they leave is used up, when a few suffice for efficiency: enough for all threads.
-/// For work whose results do not depend on it.
+/// Number of items to process before their results are consumed: `few`, or enough for all threads. Only for work whose
+/// results do not depend on this number.
 pub(crate) fn items_at_a_time(few: usize) -> usize {
     few.max(4 * rayon::current_num_threads())
 }
@@ -62,7 +62,7 @@ pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Send + Sync) {
     with_instructions!(instructions => for_each_with(instructions, items, work));
 }
 
-/// The same with the instructions given.
+/// [`for_each`] with the given instructions.
 pub(crate) fn for_each_with<T: Send>(instructions: impl Instructions, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
     let work = |item| {
         instructions.run(
@@ -71,7 +71,7 @@ pub(crate) fn for_each_with<T: Send>(instructions: impl Instructions, items: Vec
         );
     };
     if items.len() > 1 && would_share() {
-        // One item at a time: an item is large, and the threads should end together.
+        // One item at a time: items are large, and the threads should finish together.
         items.into_par_iter().with_max_len(1).for_each(|item| {
             let _leave = Entered::new();
             work(item);
@@ -81,7 +81,7 @@ pub(crate) fn for_each_with<T: Send>(instructions: impl Instructions, items: Vec
     }
 }
 
-/// As many zeros, which all threads write: a large vector is cleared at the rate of memory.
+/// `count` zeros, written by all threads: clearing a large vector is bound by memory bandwidth.
 pub(crate) fn zeros<T: Copy + Default + Send>(count: usize) -> Vec<T> {
     const CHUNK: usize = 1 << 16;
     let mut zeros = Vec::with_capacity(count);
@@ -94,7 +94,7 @@ pub(crate) fn zeros<T: Copy + Default + Send>(count: usize) -> Vec<T> {
     zeros
 }
 
-/// Marks this thread as working until it is dropped, by a panic too.
+/// Marks this thread as working until it is dropped, even by a panic.
 struct Entered;
 
 impl Entered {

@@ -1,4 +1,4 @@
-//! What a leaderboard is: the structure that every format is written from, and the one that `json` writes.
+//! The structure of a leaderboard, from which every format is written; `json` writes it as it is.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ pub struct Leaderboard {
     pub schema: u32,
     /// Name of the suite.
     pub suite: String,
-    /// What ranks and the order of rows are made from.
+    /// Measure that rows are ranked and ordered by.
     pub order: Order,
-    /// What settings of knobs are chosen for, on the calibration split.
+    /// Target for choosing settings of knobs on the calibration split.
     pub target: Target,
     /// Level of every interval, 0.95.
     pub level: f64,
@@ -29,7 +29,7 @@ pub struct Leaderboard {
     pub boards: Vec<Board>,
 }
 
-/// What rows are ranked by.
+/// Measure that rows are ranked by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Order {
     /// Name of the criterion, as `--sort` takes it.
@@ -57,27 +57,27 @@ pub struct Board {
     pub settings: Settings,
     /// Seeds of the suite, ascending.
     pub seeds: Vec<u64>,
-    /// The complexity that depth is compared with; null as long as no cell is done.
+    /// The complexity that depth is compared with; null until a cell is done.
     pub complexity: Option<String>,
-    /// Sizes of problems that were trained on, ascending, of those that were evaluated.
+    /// Training sizes among the evaluated problem sizes, ascending.
     pub trained_sizes: Vec<u32>,
     /// Static features that `spearman_partial_static` takes out, besides the token that is read.
     pub static_features: Vec<String>,
     /// Static features that it does not, because they are not defined for all answer tokens.
     pub static_features_left_out: Vec<String>,
-    /// How many of the tokens that were read last `spearman_partial_static` takes out as well.
+    /// Number of last-read tokens that `spearman_partial_static` takes out as well.
     pub local_context: Option<usize>,
-    /// Whether it takes out the place as well: every size and position has a column of its own.
+    /// Whether it takes out the place as well, with a column for every size and position.
     pub place_taken_out: bool,
     /// What the intervals account for, in words.
     pub intervals: String,
-    /// What a reader should know before believing a number.
+    /// Warnings about the numbers.
     pub warnings: Vec<String>,
     /// The policies: ranked ones first.
     pub rows: Vec<Row>,
     /// All pairs of ranked policies, the better one first.
     pub differences: Vec<PairDifference>,
-    /// What guesses score on the same instances that do not solve the task; empty as long as no cell is done.
+    /// Scores of guesses on the same instances; empty until a cell is done.
     pub baselines: Vec<BaselineResult>,
     /// Cells without a result, by policy and seed.
     pub missing: Vec<MissingCell>,
@@ -90,7 +90,7 @@ pub struct Implementation {
     pub name: String,
     /// All parameters.
     pub parameters: BTreeMap<String, serde_json::Value>,
-    /// Names of the parameters that are not at their defaults; all of them where the defaults are not known.
+    /// Names of the parameters that are not at their defaults; all names if the defaults are unknown.
     pub changed: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ pub struct Settings {
     pub device: String,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: String,
     /// Optimiser steps.
     pub training_steps: u64,
@@ -112,34 +112,33 @@ pub struct Settings {
 /// One policy over its seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
-    /// Where it stands.
+    /// Its rank.
     pub place: Place,
-    /// How reports call the policy; unique within the board.
+    /// Label of the policy, unique within the board.
     pub policy: String,
     /// Name of the implementation.
     pub name: String,
     /// Label of the policy whose model is evaluated, and whose depths a control reads, if another's.
     pub of: Option<String>,
-    /// Which setting of a policy's knobs it is, of policies with several.
+    /// Its setting of knobs, if the policy has several settings.
     pub setting: Option<Setting>,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
-    /// What halted tokens offer as keys and values.
+    /// Keys and values of halted tokens.
     pub halted_keys_values: String,
-    /// early, online, soft or select; null as long as no cell is done.
+    /// early, online, soft or select; null until a cell is done.
     pub kind: Option<String>,
-    /// Whether it claims to be causal; null as long as no cell is done.
+    /// Whether it claims to be causal; null until a cell is done.
     pub causal: Option<bool>,
-    /// What it is on the board for: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control; null as
-    /// long as nothing tells.
+    /// Role: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control; null while unknown.
     pub role: Option<String>,
-    /// Whether it is an oracle; null as long as no cell is done.
+    /// Whether it is an oracle; null until a cell is done.
     pub oracle: Option<bool>,
     /// Seeds that the suite plans, ascending.
     pub seeds_planned: Vec<u64>,
-    /// Seeds that are done and that the numbers are of, ascending.
+    /// Seeds that are done, which the numbers cover, ascending.
     pub seeds_done: Vec<u64>,
-    /// The surface cue that `beyond_cues` compares with: the best of those that borrow this policy's depths.
+    /// The surface cue that `beyond_cues` compares with: the best cue control of this policy.
     pub best_cue: Option<String>,
     /// The measures, at sizes trained on unless it says otherwise. A token is of the size of its own problem, a
     /// sequence as hard as its hardest token.
@@ -205,19 +204,19 @@ pub struct Setting {
     pub reason: Option<String>,
 }
 
-/// What became of a setting.
+/// Outcome of the choice for a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Chosen {
     /// It reaches the target.
     Reached,
-    /// It is shown, though none reaches the target.
+    /// No setting reaches the target; this one comes closest and is shown.
     Closest,
     /// Another one is chosen.
     Other,
 }
 
-/// The difference of two ranked policies in what the board is ranked by.
+/// The difference of two ranked policies in the board's ranking measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PairDifference {
     /// The better policy, as in [`Row::policy`].

@@ -23,11 +23,11 @@ use crate::warnings::{unequal_depths, unequal_sweeps, unmet_options, warnings};
 /// How to make leaderboards.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Options {
-    /// What to rank by.
+    /// Measure to rank by.
     pub sort: Criterion,
-    /// What settings of knobs are chosen for.
+    /// Target for choosing settings of knobs.
     pub target: Target,
-    /// Whether settings that are not chosen are shown too.
+    /// Whether to show settings that were not chosen too.
     pub curve: bool,
 }
 
@@ -140,7 +140,8 @@ fn board(name: String, group: Group, options: Options) -> Board {
     }
 }
 
-/// Results of `work` in the order of `rows`. Every thread takes every so many rows, whose costs are alike.
+/// Results of `work` in the order of `rows`. Rows are dealt to threads in turn, because neighbouring rows cost about
+/// the same.
 fn in_parallel<R: Sync, T: Send>(rows: &[R], work: impl Fn(&R) -> T + Sync) -> Vec<T> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(rows.len());
     if threads < 2 {

@@ -1,4 +1,4 @@
-//! What `--sort` can name, and the tables that each criterion is ranked by.
+//! Criteria of `--sort`, and the tables that they rank by.
 
 use haltbench_analysis::measures::{Depth, Quantity, Statistic, correlation_table, quantity_table};
 use haltbench_analysis::{Crossed, Filter, Reason, Split};
@@ -9,8 +9,8 @@ use crate::board::Order;
 use crate::evidence::Evidence;
 use crate::gain::{Against, Gains};
 
-/// What rows can be ranked by. Every criterion has a table of seeds by sequences; what has none, such as the measured
-/// speed, cannot be ranked by.
+/// A criterion for ranking rows. Every criterion has a table of seeds by sequences; measures without one, such as
+/// speed, cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Criterion {
     /// Share of answer tokens that are right, at sizes trained on.
@@ -32,7 +32,7 @@ pub enum Criterion {
     Flops,
     /// Accuracy above fixed depths of the same cost, at sizes trained on; below the cheapest one, above its accuracy.
     AdaptGain,
-    /// The same above fixed depths of answers whose prompts take one step.
+    /// Accuracy above fixed answer depths of the same cost, whose prompts take one step.
     AdaptGainAnswers,
     /// Spearman's correlation of depth with complexity within a size, at sizes trained on.
     Alignment,
@@ -127,7 +127,7 @@ impl Criterion {
         }
     }
 
-    /// The table that rows are ranked by, of which more is better, or why a row has none.
+    /// The table that a row is ranked by, where more is better, or why it has none.
     pub(crate) fn score(self, row: &Evidence, gains: &Gains, complexity: &str) -> Result<Crossed, Reason> {
         let (.., split, ascending, _) = self.describe();
         let of = |quantity| quantity_table(&row.tables, quantity, split);

@@ -1,4 +1,4 @@
-//! What the run folder holds about the policies of a board.
+//! Data in the run folder about the policies of a board.
 
 use haltbench_analysis::measures::{Quantity, quantity_table};
 use haltbench_analysis::{CostAccuracy, Reason, Split, TokenTable};
@@ -22,7 +22,7 @@ pub(crate) struct Group<'a> {
     pub missing: Vec<MissingCell>,
 }
 
-/// Everything about one policy. Entry s of every vector is of seed s; seeds ascend, so that rows can be paired.
+/// Data about one policy. Entry s of every vector belongs to seed s; seeds ascend, so that rows can be paired.
 pub(crate) struct Evidence<'a> {
     /// Plan of its first cell.
     pub plan: &'a CellPlan,
@@ -34,8 +34,7 @@ pub(crate) struct Evidence<'a> {
     pub first: &'a plan::Cell,
     /// Label of the policy whose model is evaluated.
     pub of: Option<&'a str>,
-    /// What it is on the board for. Without any result of the policy, what its declaration says, if it is registered in
-    /// this process.
+    /// Role. Without any result of the policy, the role in its declaration, if it is registered in this process.
     pub role: Option<String>,
     /// Seeds that the suite plans.
     pub planned: Vec<u64>,

@@ -1,4 +1,4 @@
-//! What the policies of a board gain over fixed depths, and over what a surface cue tells of their depths.
+//! Gains of the policies of a board over fixed depths and over surface cues.
 
 use haltbench_analysis::{CostAccuracy, Crossed, Gain, Reason, Split, adapt_gain};
 use haltbench_engine::store::BaselineResult;
@@ -12,9 +12,9 @@ use crate::evidence::Evidence;
 /// Which fixed depths a policy is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Against {
-    /// Those that compute all tokens alike.
+    /// Fixed depths of all tokens.
     FixedDepths,
-    /// Those that compute prompts with one step, among them the fixed depth 1.
+    /// Fixed depths of answers, with one step for prompts; includes the fixed depth 1.
     FixedAnswerDepths,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Gains<'a> {
         Gains { board, guess: baselines.iter().filter_map(accuracy).max_by(f64::total_cmp) }
     }
 
-    /// What a policy gains, at its own seeds, so that every comparison is a paired one.
+    /// Gain of a policy at its own seeds, so that every comparison is paired.
     ///
     /// [`Reason::NotApplicable`] for a fixed depth of the frontier itself, [`Reason::NoFrontier`] without fixed depths,
     /// [`Reason::MissingCells`] if one of them lacks a seed of the policy or was evaluated on other sequences.
@@ -88,8 +88,8 @@ impl<'a> Gains<'a> {
         })
     }
 
-    /// What a policy gains over fixed depths, minus what the best of its surface cues gains, and that cue. The interval
-    /// is that of the pair; that the data chose the best cue is not in it.
+    /// Gain of a policy over fixed depths minus the gain of its best surface cue, and this cue. The interval is paired;
+    /// it ignores that the data chose the best cue.
     pub fn beyond_cues(&self, row: &Evidence) -> Result<(Crossed, String), String> {
         let borrows = |other: &&Evidence| other.plan.source.is_some() && other.of == Some(row.named);
         let cues: Vec<&Evidence> =

@@ -1,4 +1,4 @@
-//! Leaderboards: what a suite's finished cells say about its policies, and what they do not say.
+//! Leaderboards: comparisons of a suite's policies, from its finished cells.
 //!
 //! [`leaderboard`] reads the cells of a suite from its run folder and makes one [`Board`] for each task and backbone. A
 //! board has one [`Row`] for each policy, over all of its seeds. [`render`] writes it as text, Markdown, CSV, JSON or a
@@ -10,8 +10,8 @@
 //!   differences of all policies, whose intervals hold at once.
 //! * A policy with missing cells is shown with the numbers of the seeds that are done, unranked, and its missing cells
 //!   are listed. Oracles are shown, unranked.
-//! * Of a policy whose knobs have several settings one is shown, chosen on the calibration split for a stated target; the
-//!   others on request. What is reported of it is of other instances.
+//! * A policy with several settings of its knobs is shown with one, chosen on the calibration split for a stated
+//!   target; the others are shown on request. Reported numbers are from other instances.
 //! * A number that cannot be computed is null and has a reason.
 //! * The same run folder gives the same bytes.
 

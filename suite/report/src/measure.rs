@@ -16,7 +16,7 @@ use crate::speed::speed;
 pub(crate) const IN_RANGE: Filter =
     Filter { split: Some(Split::InRange), tokens: Tokens::Answer, population: Population::All };
 
-/// What the measures of a row are computed with.
+/// Context for the measures of a row.
 pub(crate) struct Context<'a> {
     /// The complexity that depth is compared with.
     pub complexity: &'a str,
@@ -204,13 +204,13 @@ pub(crate) fn trained_sizes(tables: &[TokenTable]) -> Vec<u32> {
     by_size(tables).unwrap_or_default().iter().filter(|own| own.trained).map(|own| own.size).collect()
 }
 
-/// What every cell says about itself under these names: of one seed as it was found, of several the mean.
+/// Measures with these names that cells report themselves: for one seed as recorded, for several seeds their mean.
 fn said_by_cells(row: &Evidence, is_wanted: impl Fn(&str) -> bool) -> Vec<MetricRow> {
     let Some(first) = row.results.first() else { return Vec::new() };
     first.metrics.iter().filter(|metric| is_wanted(&metric.metric)).map(|metric| mean_over_seeds(row, metric)).collect()
 }
 
-/// What a measure that cells report themselves lies between: correlations, shares, and what cannot be negative.
+/// Bounds of a measure that cells report themselves: a correlation, a share, or a nonnegative number.
 fn bounds(metric: &str) -> (f64, f64) {
     const SHARES: [&str; 4] = ["valid", "unfinished", "accepted", "accuracy"];
     match metric {

@@ -1,4 +1,4 @@
-//! Which setting of every policy's knobs a board shows.
+//! Choice of the setting of every policy's knobs that a board shows.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::board::{Chosen as ChosenSetting, Setting};
 use crate::evidence::Evidence;
 use crate::target::{Calibrated, Chosen, Target, choose};
 
-/// What a board does with a row.
+/// Choice for a row.
 pub(crate) enum Choice {
     /// It is the only setting of its policy.
     Only,
@@ -26,7 +26,7 @@ impl Choice {
     }
 }
 
-/// What becomes of every row.
+/// The choice for every row.
 pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
     let best_fixed = best_fixed(rows);
     let mut sweeps: BTreeMap<usize, Vec<&Evidence>> = BTreeMap::new();
@@ -49,7 +49,7 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
         let known: Option<Vec<Calibrated>> =
             sweep.iter().map(|other| other.calibrated.filter(|_| other.is_complete())).collect();
         let Some(known) = known else {
-            // Out of an incomplete sweep nothing is chosen; the first setting stands for all.
+            // From an incomplete sweep, no setting is chosen; the first one is shown for all.
             let chosen = if own == Some(0) { ChosenSetting::Closest } else { ChosenSetting::Other };
             return of(chosen, Some("cells of some settings of its knobs are missing: none is chosen".to_owned()));
         };

@@ -1,4 +1,4 @@
-//! What skipping halted tokens saves, in seconds.
+//! Measured speed-up from skipping halted tokens.
 
 use haltbench_analysis::crossed::{over_repetitions, over_seeds};
 use haltbench_analysis::{Estimate, Population, Reason, Split};
@@ -9,8 +9,8 @@ use crate::evidence::Evidence;
 /// Seconds of all D steps without decisions by seconds of the policy, as a geometric mean over repetitions and seeds.
 ///
 /// Logarithms of ratios are averaged. Repetitions belong to their seed and nothing pairs those of two seeds, so the
-/// interval is that of the seeds' means; of one seed, that of its repetitions. A ratio whose interval contains 1 could
-/// be either way, and is null.
+/// interval is that of the seeds' means; of one seed, that of its repetitions. If the interval contains 1, the ratio is
+/// null, because the sign of the change is unknown.
 pub(crate) fn speed(row: &Evidence) -> MetricRow {
     let named = |estimate: &Estimate| MetricRow::new("speed", Some(Split::InRange), Population::All, estimate);
     let missing =

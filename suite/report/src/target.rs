@@ -1,10 +1,10 @@
-//! What a setting of a policy's knobs is chosen for, on the calibration split.
+//! Target for choosing a setting of a policy's knobs on the calibration split.
 
 use haltbench_engine::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the setting of a policy's knobs is chosen for.
+/// Target for choosing the setting of a policy's knobs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {

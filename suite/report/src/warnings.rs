@@ -1,4 +1,4 @@
-//! What a reader of a board should know before believing a number.
+//! Warnings about the numbers of a board.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ pub(crate) fn unequal_depths(rows: &[Row]) -> Option<String> {
     })
 }
 
-/// Policies that are evaluated with an option of halted keys and values that their training did not meet.
+/// Policies that are evaluated with an option of halted keys and values that their training does not cover.
 pub(crate) fn unmet_options(rows: &[(&Evidence, Option<Setting>)]) -> Vec<String> {
     let mut unmet: BTreeMap<(Option<&str>, &str), Vec<&str>> = BTreeMap::new();
     for (row, _) in rows {
@@ -116,7 +116,7 @@ fn censored(row: &Row) -> Option<String> {
     })
 }
 
-/// A frontier is too low where depths are missing that would have lifted it.
+/// Missing fixed depths, without which the frontier may be too low.
 fn gaps(rows: &[Row], fixed_depths: &[i64], max_depth: usize) -> Option<String> {
     let compares = rows.iter().any(|row| !row.has_role(Role::FixedDepth));
     let missing: Vec<String> =

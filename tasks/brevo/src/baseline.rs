@@ -1,4 +1,4 @@
-//! A guess that follows the edges without asking what the query depends on.
+//! A guess that follows the edges but ignores the query.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,8 @@ use haltbench_sdk::task::baseline::{Baseline, RandomValid};
 use crate::order::OrderRule;
 use crate::question;
 
-/// Any node of the whole graph that is not printed and whose predecessors all are; `end` after the answer's last node.
+/// A random node of the whole graph that is not yet printed and whose predecessors are all printed; `end` after the
+/// answer's last node.
 pub fn random_enabled(names: &Names, order: OrderRule, end: u32) -> impl Baseline + '_ {
     RandomValid {
         name: "random-enabled",

@@ -1,4 +1,4 @@
-//! The per-token columns: their declarations and what fills them.
+//! The per-token columns: declarations and computation.
 
 use haltbench_sdk::nodes::{LONGEST, Names, shared};
 use haltbench_sdk::task::{Columns, ComplexitySpec, FeatureKind, FeatureSpec};
@@ -128,7 +128,7 @@ pub struct Layout<'a> {
     pub paired: Option<usize>,
 }
 
-/// Fills the complexities and the features of a sequence.
+/// Computes the complexities and the features of a sequence.
 pub fn fill(
     graph: &Graph,
     names: &Names,

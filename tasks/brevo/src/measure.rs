@@ -1,4 +1,4 @@
-//! What printing an answer takes, node by node.
+//! Counts for each printed node of an answer.
 
 use crate::graph::Graph;
 
@@ -9,7 +9,7 @@ pub struct Step {
     pub node: u16,
     /// Answer nodes that could be printed here, this one included.
     pub frontier: u32,
-    /// Those of them that could not be printed a step earlier.
+    /// Nodes of the frontier that could not be printed one step earlier.
     pub newly: u32,
     /// Answer nodes that printing this one enables.
     pub unlocks: u32,

@@ -13,7 +13,7 @@ pub enum OrderRule {
     Any,
 }
 
-/// What a search from the query finds about a node.
+/// What a search from the query records about a node.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Found {
     /// Whether the node is the query or an ancestor of it; if not, the rest says nothing.
@@ -44,7 +44,7 @@ impl Search {
             OrderRule::Canonical => search.descend(graph, |node| graph.node(node).predecessors),
             OrderRule::Any => search.descend(graph, |node| graph.node(node).printed),
         }
-        // Against the order, every dependent of a node has its final distance before the node is asked for its own.
+        // In reverse post-order, every dependent has its final distance before a node's own distance is computed.
         for node in search.post_order.iter().rev() {
             let next = search.nodes[usize::from(*node)].distance + 1;
             for predecessor in graph.node(*node).predecessors.padded() {
@@ -105,7 +105,7 @@ impl Search {
             for predecessor in graph.node(node).predecessors.padded() {
                 let left = &mut waiting[predecessor];
                 *left -= 1;
-                // Written in any case: whether it counts cannot be predicted.
+                // Always written: the branch on whether it counts is unpredictable.
                 ready[count] = predecessor as u16;
                 count += usize::from(*left == 0);
             }

@@ -1,4 +1,4 @@
-//! The task `brevo`: a graph and a query, then what the query depends on.
+//! The task `brevo`: a graph and a query, then the nodes that the query depends on.
 
 use haltbench_sdk::nodes::{Name, Sequence};
 use haltbench_sdk::parameters::Parameters;
@@ -243,8 +243,9 @@ impl Words<'_> {
         *question = text.finish();
     }
 
-    /// The problem, which is the graph with the ranks of names for names and its edges in order, then the names. Only the
-    /// order of names decides which answer is right, so a graph of other names in the same order is the same problem.
+    /// The canonical text: the problem, then the names. The problem is the graph with ranks instead of names and its
+    /// edges in order: only the order of names determines the right answer, so graphs with different names in the same
+    /// order are the same problem.
     fn canonical(&self, graph: &Graph, ranks: &[Label], canonical: &mut String) {
         // How many printed nodes have smaller names. A node that nothing touches is not part of the problem.
         let mut count = 0;

@@ -13,7 +13,7 @@ pub fn argsort(keys: &[f64]) -> Vec<usize> {
     while let Some((mut start, mut end)) = pending.pop() {
         while end - start > INSERTION {
             let pivot = partition(&mut order[start..end], keys) + start;
-            // The order of the two halves is of no account to the result; the shorter one goes on.
+            // The order of the two halves does not change the result; the loop continues with the shorter one.
             if pivot - start < end - 1 - pivot {
                 pending.push((pivot + 1, end));
                 end = pivot;

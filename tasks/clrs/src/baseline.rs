@@ -1,4 +1,4 @@
-//! Guesses that know how an answer is written: entries are guessed, and what stands between them is known.
+//! Guesses that know the format of an answer: they guess entries, and know the text between them.
 
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -54,7 +54,7 @@ fn places(answer: &str) -> Vec<Range<usize>> {
     words.map(|word| start(word)..start(word) + word.len()).collect()
 }
 
-/// What occurs most often; of several the first in order.
+/// The most frequent key, the first of equally frequent ones.
 fn most<T: Ord + Clone>(counts: &BTreeMap<T, u64>) -> Option<T> {
     counts.iter().rev().max_by_key(|(_, count)| **count).map(|(value, _)| value.clone())
 }
@@ -117,7 +117,7 @@ pub fn random() -> impl Baseline {
     }
 }
 
-/// The values that an entry can have; those of matrices depend on their place.
+/// The possible values of an entry; for matrices they depend on its place.
 fn possible(row: &Row, input: &Input, from: usize, to: usize) -> RangeInclusive<i64> {
     use Algorithm as A;
     let nothing = |value: i64| value..=value;

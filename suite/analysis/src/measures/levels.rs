@@ -23,7 +23,7 @@ pub struct Level {
     pub depth: Estimate,
 }
 
-/// What a level has more of depth than the one below it.
+/// Increase of depth from a level to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Increment {
     /// The lower level.

@@ -1,4 +1,4 @@
-//! Alignment beyond what can be seen locally: with static features and the tokens that were read last taken out.
+//! Alignment beyond local information: with static features and the tokens read last taken out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Depths of a finished cell, as policies with a source read them.
+//! Depths that a model gives to tokens, as policies with a source read them.
 
 use haltbench_sdk::policy::SourceToken;
 

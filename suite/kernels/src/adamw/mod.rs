@@ -21,7 +21,7 @@ pub struct AdamWStep {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// What is taken off a weight in this step, as a share of it: learning rate times weight decay.
+    /// Share of a weight that this step subtracts: learning rate times weight decay.
     pub decay: f64,
     /// 1 - beta1^t
     pub correction1: f64,
@@ -31,7 +31,7 @@ pub struct AdamWStep {
     pub scale: f64,
 }
 
-/// First and second moments of all weights of a model, in the order of the weights, with the weights that they move.
+/// First and second moments of all weights of a model, in the order of the weights, together with the weights.
 pub struct Moments {
     weights: Vec<Tensor>,
     memory: Memory,
@@ -40,11 +40,11 @@ pub struct Moments {
 enum Memory {
     F32(Flat<f32>),
     F64(Flat<f64>),
-    /// A pair for each weight, on devices, for types or with weights that the fused step is not for.
+    /// A pair for each weight, for devices, types or weights that the fused step does not support.
     Tensors(Vec<[Tensor; 2]>),
 }
 
-/// The moments of one weight after those of the other.
+/// The moments of all weights, one weight after the other.
 struct Flat<T> {
     first: Vec<T>,
     second: Vec<T>,
@@ -84,7 +84,7 @@ impl Moments {
         }
     }
 
-    /// Puts copies of a first and a second moment in the place of those of weight number `which`.
+    /// Overwrites the first and the second moment of weight number `which`.
     ///
     /// # Errors
     /// If their shape or type is not the weight's.
@@ -103,11 +103,11 @@ impl Moments {
         }
     }
 
-    /// Moves all weights and their moments in place, each by the numbers that `step_of` has for it. A gradient that is
-    /// missing stands for zero.
+    /// Updates all weights and their moments in place, each with the settings from `step_of`. A missing gradient counts
+    /// as zero.
     ///
     /// # Errors
-    /// If there are not as many gradients as weights, or one has not the shape and the type of its weight.
+    /// If the numbers of gradients and weights differ, or a gradient does not have the shape and type of its weight.
     pub fn step(&mut self, gradients: &[Option<&Tensor>], step_of: impl Fn(&Tensor) -> AdamWStep) -> Result<()> {
         let weights = &self.weights;
         if gradients.len() != weights.len() {
@@ -195,11 +195,11 @@ fn composed(weight: &Tensor, moments: &mut [Tensor; 2], gradient: Option<&Tensor
     let root = ((&*second / step.correction2)?.sqrt()? + step.epsilon)?;
     let change = (((&*first / step.correction1)? / root)? * step.rate)?;
     let moved = ((weight.detach() * (1.0 - step.decay))? - change)?;
-    // In place, since everybody who holds the weight is to see it move.
+    // In place, so that every holder of the weight sees the update.
     if cpu::fused(weight) {
         return weight.inplace_op2(&moved.contiguous()?, &Overwrite);
     }
-    // As a vector, since a scalar has no dimension to slice; its memory is the weight's if it is contiguous.
+    // As a vector, because a scalar has no dimension to slice; a contiguous weight shares its memory.
     if !weight.is_contiguous() {
         return Err(operands::unfit("weight of adamw", "contiguous memory", format!("strides {:?}", weight.stride())));
     }
@@ -218,7 +218,7 @@ pub fn square_sums(tensors: &[&Tensor]) -> Result<Vec<f64>> {
         let squares = operands::unless_empty(x, 1, || x.detach().sqr()?.sum_all()?.reshape(1))?;
         squares.to_dtype(DType::F64)
     };
-    // In one copy, which waits for all that the device has to do.
+    // In one copy, because each copy waits until the device is idle.
     let sums = tensors.iter().map(sum).collect::<Result<Vec<Tensor>>>()?;
     Tensor::cat(&sums, 0)?.to_device(&Device::Cpu)?.to_vec1()
 }
@@ -238,9 +238,9 @@ fn square_sum(x: &Tensor) -> Result<f64> {
 /// Numbers of a chunk, whatever the number of threads.
 const CHUNK: usize = 1 << 14;
 
-/// Moves a weight and its moments, all of them while they are in the cache.
+/// Updates a weight and its moments in one pass, while they are in the cache.
 struct Move<'m, T> {
-    /// First and second moments. An operation has but a shared reference to itself.
+    /// First and second moments. In a mutex, because an operation has only a shared reference to itself.
     moments: Mutex<[&'m mut [T]; 2]>,
     step: AdamWStep,
 }
@@ -279,7 +279,7 @@ impl<T: Real> InplaceOp2 for Move<'_, T> {
     }
 }
 
-/// Numbers for a tensor that may lie in memory in any order.
+/// Overwrites a tensor with any memory layout.
 struct Overwrite;
 
 impl InplaceOp2 for Overwrite {

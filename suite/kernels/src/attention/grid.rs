@@ -4,13 +4,13 @@ use candle_core::{D, DType, Device, Result, Tensor};
 
 use super::plan::AttentionPlan;
 
-/// Stands for a key that is not there: it is behind every query.
+/// Marks a missing key: it comes after every query.
 const NO_KEY: u32 = u32::MAX;
 
-/// A line of the grid for every sequence: what stands at its places.
+/// Lines of the grid, one for each sequence.
 struct Lines {
     most: usize,
-    /// What is taken from the packed rows, line by line; any row where a line is shorter.
+    /// Packed row at each place, line by line; an arbitrary row where a line is shorter.
     index: Vec<u32>,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn composed(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &At
 
 /// A large negative number for every pair of the grid whose query does not see its key, `[sequences, 1, queries, keys]`.
 ///
-/// It is made on the device from the rows: a copy of so many numbers waits for all that the device has to do.
+/// Computed on the device from the rows: copying so many numbers would wait until the device is idle.
 fn hidden(plan: &AttentionPlan, queries: &Lines, keys: &Lines, dtype: DType, device: &Device) -> Result<Tensor> {
     let lines = plan.groups.len();
     let query_rows = queries.index.iter().map(|query| plan.rows[*query as usize]);

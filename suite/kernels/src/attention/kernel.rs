@@ -1,7 +1,7 @@
 //! The arithmetic of causal attention on slices, one sequence and head at a time.
 //!
-//! A block of queries is worked on at once, by the tiles that matrix products are made of. Probabilities are never stored
-//! but computed again in the backward pass.
+//! A block of queries is processed at once, with the tiles of matrix products. Probabilities are not stored but
+//! recomputed in the backward pass.
 
 use std::ops::Range;
 
@@ -14,11 +14,11 @@ use crate::product::kernel::{Into, Left, Right, by_tiles, column, places};
 use crate::scratch::Scratch;
 use crate::threads;
 
-/// Most numbers of a query's heads side by side: products of one head's keys with the others' queries are with zeros, and as
-/// many as these.
+/// Limit on the numbers of one query's heads side by side: one head's keys are multiplied with the zeros of the other
+/// heads, so wider groups waste work.
 const MOST: usize = 256;
 
-/// A sequence's part of the work: its queries and its keys.
+/// The work for one sequence: its queries and its keys.
 struct Sequence<'a, T> {
     plan: &'a AttentionPlan,
     queries: Range<usize>,
@@ -32,10 +32,10 @@ struct Sequence<'a, T> {
 struct Block<T> {
     /// Their places in the plan.
     places: Range<usize>,
-    /// Lanes that each head has.
+    /// Number of lanes of each head.
     lanes: usize,
-    /// The number of the last key that each sees, counted from the sequence's first, and a half. Lanes without a query see
-    /// all.
+    /// For each query, the index of the last key that it sees in the sequence, plus one half. Lanes without a query see
+    /// all keys.
     limits: Lanes<T>,
     /// The last key that all of them see.
     all_see: usize,
@@ -69,7 +69,7 @@ fn pack_rows<'a, T: Real, const N: usize>(
 fn to_lanes<T: Real>(rows: &[T], width: usize, head: Range<usize>, first: usize, lanes: &mut [Lanes<T>]) {
     for (group, lanes) in lanes.chunks_mut(LANES).enumerate() {
         let columns = head.start + group * LANES..head.end.min(head.start + (group + 1) * LANES);
-        // Lanes without a query have products that are finite.
+        // Products of lanes without a query are finite.
         let mut square = [[T::zero(); LANES]; BLOCK];
         for (some, row) in square[first..].iter_mut().zip(rows.chunks_exact(width)) {
             copy_up_to(some, &row[columns.clone()]);
@@ -96,11 +96,10 @@ fn scores_of<T: Real>(
     column(instructions, count, 1, &left, &right, &into);
 }
 
-/// Rows of numbers: where they are, how far apart, and how many numbers of each.
+/// Rows of numbers: memory, stride, width.
 type Rows<'a, T> = (&'a mut [T], usize, usize);
 
-/// Writes to as many rows as `rows` says, or adds to them, sums of rows that are laid out as `panels` of `right`, weighted by
-/// what `left` says.
+/// Writes to `rows`, or adds to them, sums of the rows in the `panels` of `right`, weighted by `left`.
 #[inline(always)]
 fn mix<T: Real, const N: usize>(
     instructions: impl Instructions,
@@ -119,13 +118,13 @@ fn mix<T: Real, const N: usize>(
     }
 }
 
-/// What belongs to each key, as weights of the keys for each query of a block from the lane `first` on.
+/// Numbers of each key as weights of keys, for each query of a block from the lane `first` on.
 #[inline(always)]
 fn by_query<T: Real>(lanes: &[Lanes<T>], first: usize) -> Left<'_, T> {
     Left { values: &lanes.as_flattened()[first..], row_stride: 1, step: BLOCK, tile_stride: None }
 }
 
-/// The same as weights of the queries for each key.
+/// Numbers of each key as weights of queries.
 #[inline(always)]
 fn by_key<T: Real>(lanes: &[Lanes<T>], first: usize) -> Left<'_, T> {
     Left { values: &lanes.as_flattened()[first..], row_stride: BLOCK, step: 1, tile_stride: None }
@@ -136,7 +135,7 @@ impl<T: Real> Sequence<'_, T> {
         self.width / self.heads
     }
 
-    /// How many heads of so few queries fit side by side.
+    /// Number of heads that fit side by side for `queries` queries.
     fn heads_beside(&self, queries: usize) -> usize {
         let fit = (BLOCK / queries.next_power_of_two()).min(MOST / self.head_dim()).min(self.heads).max(1);
         1 << fit.ilog2()
@@ -165,7 +164,7 @@ impl<T: Real> Sequence<'_, T> {
         self.keys_values[self.keys.start * row..self.keys.end * row].chunks_exact(row)
     }
 
-    /// Copies some columns of the sequence's keys and values, near to each other.
+    /// Copies some columns of the sequence's keys and values into contiguous memory.
     #[inline(always)]
     fn copy_columns(&self, columns: Range<usize>, into: &mut [T]) {
         for (into, row) in into.chunks_exact_mut(columns.len()).zip(self.rows()) {
@@ -188,8 +187,8 @@ impl<T: Real> Sequence<'_, T> {
         })
     }
 
-    /// Turns products of keys with queries into numerators of the softmax over the keys that a query sees; one over their
-    /// sums.
+    /// Turns products of keys with queries into numerators of the softmax over the keys that a query sees; returns 1 /
+    /// their sums.
     #[inline(always)]
     fn softmax(
         &self,
@@ -212,7 +211,7 @@ impl<T: Real> Sequence<'_, T> {
         softmax::numerators(instructions, scale, scores)
     }
 
-    /// Hides the keys that are not visible, but to themselves.
+    /// Hides the keys that are not visible; a token still sees itself.
     #[inline(never)]
     fn hide(&self, block: &Block<T>, scores: &mut [Lanes<T>]) {
         for (scores, key) in scores.iter_mut().zip(self.keys.start..) {
@@ -365,7 +364,7 @@ impl<T> Block<T> {
     }
 }
 
-/// Evaluates an expression with the best instructions and with how wide the panels of a head are.
+/// Evaluates an expression with the best instructions and the panel width of a head.
 macro_rules! with_constants {
     ($head_dim:expr, $instructions:ident, $narrow:ident => $body:expr) => {
         match $head_dim {
@@ -399,8 +398,8 @@ pub fn forward<T: Real>(result: &mut [T], plan: &AttentionPlan, heads: usize, (q
     ));
 }
 
-/// Writes the gradient of `q`, from that of the attended values, to `dq`; the gradients of the keys and values that queries
-/// see are added to `dkv`, whose first row is that of `first_key`.
+/// Writes the gradient of `q`, from the gradient of the attended values, to `dq`. Adds the gradients of keys and values
+/// to `dkv`, whose first row belongs to `first_key`.
 pub fn backward<T: Real>(
     dq: &mut [T],
     plan: &AttentionPlan,

@@ -123,7 +123,7 @@ mod tests {
         }
     }
 
-    /// Sequences of one to seventeen queries hold as many heads side by side as fit, and what is left of them; some keys are
+    /// Sequences of one to seventeen queries: groups of heads side by side, and a smaller last group; some keys are
     /// hidden.
     #[test]
     fn few_queries_of_several_heads_equal_the_composition() {

@@ -1,11 +1,11 @@
-//! Who attends to whom.
+//! Attention plans: which queries attend to which keys.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A packed batch: sequences in a row, without padding.
 pub trait Sequences {
-    /// The first row of each sequence, ascending, and behind them the number of all rows.
+    /// The first row of each sequence, ascending, followed by the total number of rows.
     fn starts(&self) -> &[u32];
 }
 
@@ -21,7 +21,7 @@ impl<S: Sequences + ?Sized> Sequences for Arc<S> {
     }
 }
 
-/// Who attends to whom: the queries of each sequence and the keys they may see.
+/// The queries of each sequence and the keys that they may see.
 #[derive(Debug)]
 pub struct AttentionPlan {
     /// Row of each query, ascending.
@@ -33,7 +33,7 @@ pub struct AttentionPlan {
     total: usize,
 }
 
-/// Some sequences of a plan, to be worked on alone.
+/// Some sequences of a plan, processed on their own.
 pub(crate) struct Part {
     /// The plan of these sequences, with queries numbered from 0.
     pub plan: AttentionPlan,
@@ -73,7 +73,7 @@ impl AttentionPlan {
         Arc::new(Self { rows: rows.to_vec(), groups, visible: visible.cloned(), total: total as usize })
     }
 
-    /// The row of every query with the number of keys that it sees: what attention costs.
+    /// The row of every query, and the number of keys that it sees.
     pub fn visible_keys(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.groups.iter().flat_map(move |(queries, keys)| {
             self.rows[queries.clone()].iter().map(|row| *row as usize).map(move |row| match &self.visible {
@@ -98,12 +98,12 @@ impl AttentionPlan {
         self.total
     }
 
-    /// The plan in parts of whole sequences with at least `rows` queries each, if there are as many.
+    /// Splits the plan into parts of whole sequences with at least `rows` queries each, if there are enough.
     pub(crate) fn parts(&self, rows: usize) -> Vec<Part> {
         self.parts_that_end(|queries| queries.len() >= rows)
     }
 
-    /// The plan in up to `count` parts of whole sequences with about as many queries each.
+    /// Splits the plan into up to `count` parts of whole sequences with about the same number of queries.
     pub(crate) fn even_parts(&self, count: usize) -> Vec<Part> {
         let mut ended = 0;
         self.parts_that_end(|queries| {
@@ -112,7 +112,8 @@ impl AttentionPlan {
         })
     }
 
-    /// The plan in parts of whole sequences. `ends` is told of the queries of a part so far, sequence by sequence.
+    /// Splits the plan into parts of whole sequences. `ends` gets the queries of the current part after each sequence,
+    /// and says whether the part ends.
     fn parts_that_end(&self, mut ends: impl FnMut(&Range<usize>) -> bool) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut first = 0;
@@ -137,7 +138,7 @@ impl AttentionPlan {
         parts
     }
 
-    /// The plan of some of its queries, given by their places, ascending.
+    /// The plan restricted to some of its queries, given by their places, ascending.
     pub(crate) fn subset(&self, queries: &[u32]) -> Self {
         let mut groups: Vec<(Range<usize>, Range<usize>)> = Vec::new();
         let mut next = 0;

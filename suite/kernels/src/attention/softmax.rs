@@ -4,14 +4,14 @@ use crate::cpu::{self, LANES, Real, number};
 use crate::instructions::Instructions;
 use crate::product::kernel::WIDE;
 
-/// Queries that are worked on at once, side by side: what concerns a query is a column, and a sum over its keys a sum of
-/// rows, which never has to add the numbers of one register. Where a sequence has few, those of several heads.
+/// Queries that are processed at once, side by side: each query is a column, so a sum over its keys is a sum of rows
+/// and never adds numbers within a register. If a sequence has few queries, a block holds queries of several heads.
 pub const BLOCK: usize = WIDE;
 
 /// Numbers that belong to a key or a column of a head, one for each query of a block.
 pub type Lanes<T> = [T; BLOCK];
 
-/// Turns products of keys with queries into numerators of their softmax; one over the sums of these.
+/// Turns products of keys with queries into numerators of their softmax; returns 1 / their sums.
 #[inline(always)]
 pub fn numerators<T: Real>(instructions: impl Instructions, scale: T, scores: &mut [Lanes<T>]) -> Lanes<T> {
     let mut largest = [number::<T>(f64::NEG_INFINITY); BLOCK];
@@ -36,13 +36,13 @@ pub fn numerators<T: Real>(instructions: impl Instructions, scale: T, scores: &m
     total.map(|total| number::<T>(1.0) / total)
 }
 
-/// The smaller of each two numbers. If only one can be NaN it must be the first, and is the result.
+/// The smaller of each pair. A number that may be NaN must come first; the result is then NaN.
 #[inline(always)]
 pub fn minima<T: Real>(left: Lanes<T>, right: Lanes<T>) -> Lanes<T> {
     std::array::from_fn(|lane| if right[lane] < left[lane] { right[lane] } else { left[lane] })
 }
 
-/// The larger of each two numbers; the second where the first is NaN.
+/// The larger of each pair; the second if the first is NaN.
 #[inline(always)]
 fn maxima<T: Real>(left: Lanes<T>, right: Lanes<T>) -> Lanes<T> {
     std::array::from_fn(|lane| if left[lane] > right[lane] { left[lane] } else { right[lane] })

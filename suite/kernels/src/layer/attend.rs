@@ -1,4 +1,4 @@
-//! Everything of a layer but its keys and values: queries, attention, output projection, feed-forward part.
+//! A layer without its keys and values: queries, attention, output projection, feed-forward part.
 
 use std::any::Any;
 use std::ops::Range;
@@ -73,8 +73,8 @@ pub(super) fn composed(
     &middle + hidden.matmul(&weights.down.t()?)?
 }
 
-/// Parts whose gradients are laid out before they are added to those of the weights: memory for more would be as large as
-/// what the forward pass keeps.
+/// Number of parts whose gradients are prepared before they are added to the weights' gradients: more parts would need
+/// as much memory as the forward pass keeps.
 const GROUP: usize = 16;
 
 struct Attend {
@@ -82,17 +82,17 @@ struct Attend {
     positions: Arc<Vec<u32>>,
     rotation: Rotation,
     plan: Arc<AttentionPlan>,
-    /// Places of the rows that the backward pass works on; `None` stands for all.
+    /// Places of the rows with a backward pass; `None` means all.
     differentiated: Option<Arc<[u32]>>,
-    /// Whether the forward pass keeps something for the backward pass.
+    /// Whether the forward pass keeps activations for the backward pass.
     keeps: bool,
-    /// Whether the backward pass may compute it again.
+    /// Whether the backward pass recomputes activations.
     recompute: bool,
     /// A `Vec<Saved<T>>`.
     kept: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// A part of the batch, with what its forward pass has kept.
+/// A part of the batch, with the activations kept by its forward pass.
 struct Saved<T> {
     queries: Range<usize>,
     keys: Range<usize>,
@@ -100,7 +100,7 @@ struct Saved<T> {
 }
 
 impl Attend {
-    /// Places in a part of the rows that the backward pass works on.
+    /// Places within a part of the rows with a backward pass.
     fn places(&self, queries: &Range<usize>) -> Option<Vec<u32>> {
         let inside = |places: &Arc<[u32]>| {
             let place = |limit: usize| places.partition_point(|place| (*place as usize) < limit);
@@ -122,11 +122,11 @@ impl Attend {
         })
     }
 
-    /// The layer's result, and what its backward pass needs if `keeps`.
+    /// The layer's result, and the activations for the backward pass if `keeps`.
     fn compute<T: Real>(&self, states: &[T], keys_values: &[T], keeps: bool) -> Result<(Vec<T>, Vec<Saved<T>>)> {
         let d_model = self.layer.d_model;
         let mut result = threads::zeros(states.len());
-        // What is kept is summed over the parts later, so that those must not depend on the threads.
+        // Gradients are summed over the parts later, so the parts must not depend on the threads.
         let parts = if keeps {
             self.plan.parts(PART)
         } else {
@@ -158,7 +158,7 @@ impl Attend {
         Ok(result)
     }
 
-    /// What the forward pass has kept for the backward pass, or what it would have.
+    /// The activations kept by the forward pass, or recomputed.
     fn saved<T: Real>(&self, states: &[T], keys_values: &[T]) -> Result<Vec<Saved<T>>> {
         if self.recompute {
             return Ok(self.compute(states, keys_values, true)?.1);
@@ -199,7 +199,7 @@ impl Attend {
         Ok((dstates, dkeys_values))
     }
 
-    /// Adds what some parts give to the gradients of the weights.
+    /// Adds the contributions of some parts to the gradients of the weights.
     fn add_gradients<T: Real>(&self, cotangents: &[Cotangents<T>]) {
         let d_model = self.layer.d_model;
         let lengths = self.layer.weights.in_order().map(Tensor::elem_count);

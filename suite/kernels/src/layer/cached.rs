@@ -1,4 +1,4 @@
-//! Everything of a layer but its keys and values, for rows that attend to entries of a cache; forward only.
+//! A layer without its keys and values, for rows that attend to entries of a cache; forward pass only.
 
 use std::sync::Arc;
 

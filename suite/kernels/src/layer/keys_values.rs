@@ -55,7 +55,7 @@ struct KeysValues {
     positions: Arc<Vec<u32>>,
     rotation: Rotation,
     known: Option<(Tensor, Arc<[u32]>)>,
-    /// Whether the step that computed what is known has a backward pass, which comes after this one.
+    /// Whether the step that computed the known values has a backward pass, which runs after this one.
     is_known_tracked: bool,
 }
 
@@ -95,7 +95,8 @@ impl KeysValues {
         Ok(result)
     }
 
-    /// Which rows meet the weights' gradient in this step: the gradients of the others wait for the step that computed them.
+    /// Rows whose gradients enter the weights' gradients in this step; the gradients of the others wait for the step
+    /// that computed them.
     fn meets(&self) -> Vec<bool> {
         let Some((_, moved)) = self.known.as_ref().filter(|_| self.is_known_tracked) else {
             return vec![true; self.positions.len()];
@@ -155,8 +156,8 @@ impl KeysValues {
     }
 }
 
-/// Moves the rows of `outputs` and `normed` that meet to their start, each with what has waited for it, and counts them; what
-/// the others have waits.
+/// Moves the rows that enter in this step to the start of `outputs` and `normed`, adds their waiting gradients, and
+/// returns their number. Gradients of the other rows are left waiting.
 fn settle<T: Real>([outputs, normed]: [&mut [T]; 2], waiting: &mut [T], meets: &[bool], d_model: usize) -> usize {
     let mut kept = 0;
     for (row, meets) in meets.iter().enumerate() {

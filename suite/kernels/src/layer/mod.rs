@@ -1,6 +1,6 @@
-//! A Llama-2 layer in two operations: keys and values of some rows, and everything else for the rows that attend.
+//! A Llama-2 layer as two operations: keys and values of some rows, and the rest of the layer for the rows that attend.
 //!
-//! Each keeps only what its backward pass needs and computes cheap things again; the gradients of the weights are summed
+//! Each keeps only what its backward pass needs and recomputes cheap activations. Gradients of the weights are summed
 //! in place over all uses of the layer in one graph.
 
 mod attend;
@@ -45,21 +45,22 @@ impl LayerWeights {
     }
 }
 
-/// How a use of a layer is differentiated.
+/// Options of the backward pass of one use of a layer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Backward<'a> {
-    /// Places of the rows whose results receive a gradient other than zero; the others have no backward pass. `None` stands
-    /// for all.
+    /// Places of the rows whose results receive a gradient other than zero; the others have no backward pass. `None`
+    /// means all.
     pub places: Option<&'a Arc<[u32]>>,
-    /// Whether the backward pass computes the layer again instead of keeping what it needs. The numbers are the same.
+    /// Whether the backward pass recomputes the layer instead of keeping its activations. The numbers are the same.
     pub recompute: bool,
 }
 
-/// A layer within one graph: however often it is applied, its weights receive their gradients once.
+/// A layer within one graph: its weights receive their gradients once, even if it is applied several times.
 #[derive(Clone)]
 pub struct LayerPass {
     layer: Arc<Layer>,
-    /// Depends on all weights: every use takes it as an operand, so that in the backward pass the weights come last.
+    /// A tensor that depends on all weights. Every use takes it as an operand, so that the backward pass reaches the
+    /// weights last.
     token: Tensor,
 }
 
@@ -107,8 +108,8 @@ impl LayerPass {
 
     /// Keys and values side by side, `[rows, 2 * d_model]`, of the states `[rows, d_model]` at `positions`.
     ///
-    /// `known` holds keys and values that this pass gave earlier and that are still right in all rows but those named: their
-    /// values are copied. Gradients are as though all had been computed.
+    /// `known` holds keys and values that this pass computed earlier, and the rows where they are out of date; the
+    /// other rows are copied. Gradients are the same as if all rows had been computed.
     ///
     /// # Errors
     /// If shapes or types do not agree.
@@ -137,7 +138,8 @@ impl LayerPass {
         attend::apply(self, states, keys_values, positions, plan, backward)
     }
 
-    /// [`attend`](Self::attend) over entries of a cache: those that each row sees, its own among them. Carries no gradient.
+    /// [`attend`](Self::attend) over the cache entries that each row sees, including its own. The result has no
+    /// gradient.
     ///
     /// # Errors
     /// If shapes or types do not agree.

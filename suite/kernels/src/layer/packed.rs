@@ -1,4 +1,4 @@
-//! The matrices of a layer, laid out for the products of one graph.
+//! The matrices of a layer, packed for the products of one graph.
 
 use std::any::Any;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use crate::cpu::{self, Real};
 use crate::product::Panels;
 use crate::threads;
 
-/// Which products the matrices are laid out for.
+/// The products that matrices are packed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// From inputs to outputs, x wᵀ.
@@ -19,7 +19,7 @@ pub(super) enum Way {
     Backward,
 }
 
-/// A layer's matrices, ready to be multiplied with.
+/// A layer's packed matrices.
 pub(super) struct Matrices<T> {
     pub query: Panels<T>,
     pub keys_values: Panels<T>,
@@ -28,7 +28,7 @@ pub(super) struct Matrices<T> {
     pub down: Panels<T>,
 }
 
-/// The matrices of each [`Way`], made when they are first asked for: weights do not change within a graph.
+/// The matrices for each [`Way`], packed on first use: weights do not change within a graph.
 #[derive(Default)]
 pub(super) struct PackedWeights([OnceLock<Box<dyn Any + Send + Sync>>; 2]);
 

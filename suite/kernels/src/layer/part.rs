@@ -1,4 +1,4 @@
-//! The arithmetic of a layer for some sequences: one thread does all of it, so that what it makes stays in its cache.
+//! The arithmetic of a layer for some sequences, all on one thread, so that intermediate results stay in its cache.
 
 use super::Layer;
 use super::packed::Matrices;
@@ -10,7 +10,7 @@ use crate::rows::{gathered, scatter};
 use crate::scratch::Scratch;
 use crate::{attention, rms_norm, swiglu};
 
-/// What the backward pass of a part cannot cheaply compute again, for the rows that it works on.
+/// Activations that the backward pass of a part cannot recompute cheaply.
 pub(super) struct Kept<T> {
     plan: AttentionPlan,
     positions: Vec<u32>,
@@ -22,7 +22,7 @@ pub(super) struct Kept<T> {
     gate_up: Vec<T>,
 }
 
-/// What a part of a layer is computed with.
+/// Inputs of a part of a layer.
 pub(super) struct Computation<'a, T> {
     pub layer: &'a Layer,
     pub matrices: &'a Matrices<T>,
@@ -33,7 +33,7 @@ pub(super) struct Computation<'a, T> {
     pub keys_values: &'a [T],
 }
 
-/// Gradients by the results of products with weights, with the other operands of these products.
+/// Gradients of the results of products with weights, and the other operands of these products.
 pub(super) struct Cotangents<T> {
     pub dresult: Panels<T, TALL>,
     pub hidden: Panels<T>,
@@ -52,8 +52,8 @@ impl<T: Real> Computation<'_, T> {
         T::from_f64(self.layer.epsilon)
     }
 
-    /// Writes the layer's result for the part's `states` to `result`. Keeps what the backward pass needs for the rows at
-    /// `places` of the part, all where there are none, and nothing unless `tracked`.
+    /// Writes the layer's result for the part's `states` to `result`. If `tracked`, keeps what the backward pass needs
+    /// for the rows at `places` of the part, or for all rows without `places`.
     pub fn forward(
         &self,
         part: Part,
@@ -104,8 +104,8 @@ impl<T: Real> Computation<'_, T> {
         })
     }
 
-    /// Writes the gradient of the part's `states` to `dstates`, and to `dkeys_values` that of the rows of keys and values
-    /// from `first_key` on. What is written to must be zero.
+    /// Writes the gradient of the part's `states` to `dstates`, and the gradient of keys and values, from row
+    /// `first_key` on, to `dkeys_values`. Both must be zero before.
     pub fn backward(
         &self,
         kept: Kept<T>,

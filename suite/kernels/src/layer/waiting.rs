@@ -1,4 +1,4 @@
-//! Gradients of keys and values that steps have copied, until the step that computed them.
+//! Gradients of copied keys and values, which wait for the step that computed them.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +8,14 @@ use candle_core::Result;
 use crate::cpu::Real;
 use crate::sums::Complete;
 
-/// For every row the sum of the gradients of its keys and values over later steps, before the rotation of the keys. A row
-/// that has halted has the same ones in all of them, so that the sum meets the other operand of the weights' gradient once.
+/// For every row, the sum over later steps of the gradients of its keys and values, before the rotation of the keys. A
+/// halted row has the same keys and values in all these steps, so the sum needs only one product for the weights'
+/// gradient.
 #[derive(Default)]
 pub(super) struct Waiting(Mutex<Option<Box<dyn Any + Send>>>);
 
 impl Waiting {
-    /// Calls `work` with the sums, `length` numbers; with none if nothing waits and nothing will (`begin` is false).
+    /// Calls `work` with the sums, `length` numbers; with an empty slice if nothing waits and `begin` is false.
     pub fn with<T: Real, R>(&self, length: usize, begin: bool, work: impl FnOnce(&mut [T]) -> R) -> R {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sums.is_none() && begin {
@@ -27,7 +28,7 @@ impl Waiting {
 }
 
 impl Complete for Arc<Waiting> {
-    /// Refuses a gradient that still waits for the step that computed its keys and values; the sums are dropped.
+    /// Reports a gradient that still waits for the step that computed its keys and values; drops the sums.
     fn check<T: Real>(&self) -> Result<()> {
         let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let sums = sums.and_then(|sums| sums.downcast::<Vec<T>>().ok());

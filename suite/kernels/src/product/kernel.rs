@@ -1,7 +1,6 @@
 //! Tiles of a matrix product: few rows times few columns, in registers.
 //!
-//! Every result is the sum over the inner dimension in its order, however large the matrices are and wherever in them a
-//! row stands.
+//! Every result is summed over the inner dimension in order, for any matrix size and any place of the row.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -14,13 +13,13 @@ use crate::instructions::Instructions;
 /// Rows of the largest tile.
 pub(crate) const TALL: usize = 6;
 
-/// Rows of a tile of one panel where registers are as wide as a panel: enough sums that none has to wait for the one before.
+/// Rows of a tile of one panel if registers are as wide as a panel: enough independent sums to hide latency.
 const TALLEST: usize = 8;
 
 /// Columns of the widest tile: two registers of eight f32 each, so that six rows of sums fill twelve of sixteen.
 pub(crate) const WIDE: usize = 16;
 
-/// Most panels that a tile spans where registers are as wide as a panel and twice as many: six rows of sums fill 24 of 32.
+/// Most panels of a tile with 32 registers as wide as a panel: six rows of sums fill 24 of them.
 pub(crate) const BROAD: usize = 4;
 
 /// The left operand of a column of tiles: number `k` of row `r` is `values[r * row_stride + k * step]`, unless the rows of the
@@ -39,7 +38,7 @@ pub(crate) struct Right<'a, T, const N: usize> {
     pub panels: &'a [[T; N]],
     pub inner: usize,
     pub rows: usize,
-    /// What the next product has in the place of `panels`, if that is known: it is fetched on the way.
+    /// The `panels` of the next product, if known: they are prefetched.
     pub next: Option<&'a [[T; N]]>,
 }
 
@@ -86,8 +85,8 @@ pub(crate) fn by_tiles<I: Instructions>(_: I, mut panels: Range<usize>) -> impl 
     })
 }
 
-/// The products of `rows` rows, tile by tile, with `panels` panels, as many as [`by_tiles`] gives. A function of its
-/// own for every type: products are many, and each would have all sizes of tiles in its code.
+/// The products of `rows` rows, tile by tile, with `panels` panels, as many as [`by_tiles`] gives. Not inlined: there
+/// are many products, and each would contain the code of all tile sizes.
 #[inline(never)]
 pub(crate) fn column<T: Real, I: Instructions, const N: usize>(
     instructions: I,
@@ -200,7 +199,7 @@ fn sized<T: Real, I: Instructions, const N: usize, const P: usize, const R: usiz
     }
 }
 
-/// Asks for memory that will be read soon; for any address, since nothing is read.
+/// Prefetches memory that will be read soon. Any address is allowed, because nothing is read.
 #[inline(always)]
 fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
@@ -212,7 +211,7 @@ fn prefetch<T>(place: *const T) {
     let _ = place;
 }
 
-/// What is there of a tile's numbers; zeros otherwise.
+/// The existing numbers of a tile, zeros elsewhere.
 #[inline(never)]
 fn some_numbers<T: Real, const N: usize, const P: usize, const R: usize>(into: &Into<T>) -> [[[T; N]; P]; R] {
     let mut found = [[[T::zero(); N]; P]; R];
@@ -227,7 +226,7 @@ fn some_numbers<T: Real, const N: usize, const P: usize, const R: usize>(into: &
     found
 }
 
-/// Writes what there is room for: rows of as many panels as the columns take.
+/// Writes the numbers of a tile that lie inside the result.
 #[inline(never)]
 fn write_some<T: Real, const N: usize>(into: &Into<T>, sums: &[[T; N]]) {
     for (row, sums) in sums.chunks_exact(into.columns.div_ceil(N)).enumerate() {
@@ -240,7 +239,7 @@ fn write_some<T: Real, const N: usize>(into: &Into<T>, sums: &[[T; N]]) {
     }
 }
 
-/// Memory of some places that follow each other.
+/// Memory of consecutive places.
 #[inline(always)]
 fn numbers<T>(places: &[Place<T>], start: usize, count: usize) -> *mut [MaybeUninit<T>] {
     let places = &places[start..start + count];

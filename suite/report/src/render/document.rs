@@ -1,4 +1,4 @@
-//! What the formats for people show of a board: lines, grids and notes. They differ only in how these are drawn.
+//! The content of the formats for people: lines, grids and notes. The formats only draw them differently.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(super) struct Document {
     pub title: String,
     /// What was run, and what the numbers are.
     pub header: Vec<String>,
-    /// What a reader should know first.
+    /// Warnings, shown first.
     pub warnings: Vec<String>,
     /// The tables.
     pub grids: Vec<Grid>,
@@ -47,7 +47,7 @@ pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -
     }
 }
 
-/// What is true of the whole board, and must be known to read it.
+/// Explanations that apply to the whole board.
 fn explanations(board: &Board) -> Vec<String> {
     let mut lines = Vec::new();
     if board.rows.iter().any(|row| !row.is_complete() && !row.seeds_done.is_empty()) {

@@ -237,7 +237,7 @@ const AGAINST: [Measure; 3] = [
     ("of dense %", "flops_share", IN_RANGE, Unit::Percent),
 ];
 
-/// Controls that read the depths of another policy, beside it.
+/// Controls that read another policy's depths, compared with this policy.
 fn controls(board: &Board, notes: &mut Notes) -> Grid {
     let row = |row: &Row| {
         let numbers = AGAINST.map(|(_, metric, split, unit)| cell(row, metric, split, unit, notes));
@@ -251,7 +251,7 @@ fn controls(board: &Board, notes: &mut Notes) -> Grid {
     }
 }
 
-/// What guesses score, in the columns of the accuracies.
+/// Scores of guesses, in the columns of the accuracies.
 fn baselines(board: &Board, measures: &[Measure], notes: &mut Notes) -> Grid {
     let titles = measures.iter().map(|(title, ..)| *title);
     let row = |baseline: &BaselineResult| {

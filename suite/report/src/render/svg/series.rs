@@ -1,4 +1,4 @@
-//! What of a board is drawn: the points of every policy, and why some are left out.
+//! The points of every policy that are drawn, and why others are left out.
 
 use haltbench_engine::store::MetricRow;
 use haltbench_sdk::policy::Role;
@@ -93,7 +93,7 @@ fn label(row: &Row) -> String {
     format!("{}{}", name(row), if oracle { " (oracle)" } else { "" })
 }
 
-/// What a number is of: what and, of one level, which.
+/// What a number describes: a measure and possibly a level.
 type What = (String, Option<f64>);
 
 /// What cannot be drawn of a row, and why.
