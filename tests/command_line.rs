@@ -185,12 +185,12 @@ fn samples_of_every_task_are_as_recorded() {
                 assert_eq!(column.as_array().unwrap().len(), length, "{task}: {column}");
             }
         }
-        for (split, recorded) in [("train", "train"), ("held-out", "held_out")] {
+        for (part, recorded) in [("train", "train"), ("held-out", "held_out")] {
             let outcome =
-                haltbench(&["data", "sample", "--task", task, "--size", &size, "--split", split, "--format", "jsonl"]);
+                haltbench(&["data", "sample", "--task", task, "--size", &size, "--part", part, "--format", "jsonl"]);
             // A smallest size may have no instance that is held out.
-            let is_of_split = outcome.stdout.contains(&format!("\"split\":\"{recorded}\""));
-            assert!(is_of_split || outcome.stderr.contains("choose a larger size"), "{task}: {}", outcome.stderr);
+            let is_of_part = outcome.stdout.contains(&format!("\"part\":\"{recorded}\""));
+            assert!(is_of_part || outcome.stderr.contains("choose a larger size"), "{task}: {}", outcome.stderr);
         }
     }
 }

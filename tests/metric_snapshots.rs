@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 #[path = "runs/program.rs"]
 mod program;
 
-use program::{Bench, command, json};
+use program::{Workspace, command, json};
 
 /// Products modulo 3: learned in 150 small steps, and with so low a rate that a relative change of the rate by a
 /// millionth, which is more than rounding does, moves no metric by more than 0.002.
@@ -78,21 +78,21 @@ const TOLERANCES: &[(&str, f64)] = &[
 ];
 
 /// The suite, run once for all tests.
-fn bench() -> &'static Bench {
-    static BENCH: OnceLock<Bench> = OnceLock::new();
-    BENCH.get_or_init(|| {
-        let bench = Bench::new(SUITE);
-        bench.run(&[]).well();
-        bench
+fn workspace() -> &'static Workspace {
+    static WORKSPACE: OnceLock<Workspace> = OnceLock::new();
+    WORKSPACE.get_or_init(|| {
+        let workspace = Workspace::new(SUITE);
+        workspace.run(&[]).well();
+        workspace
     })
 }
 
 fn cell(policy: &str) -> PathBuf {
-    bench().cell(&format!("{policy} 0"))
+    workspace().cell(&format!("{policy} 0"))
 }
 
 fn model(policy: &str) -> PathBuf {
-    bench().model(&format!("{policy} 0"))
+    workspace().model(&format!("{policy} 0"))
 }
 
 /// The last lines of the metrics.jsonl of a policy's model.
@@ -288,9 +288,9 @@ fn schemas_are_exactly_as_recorded() {
 fn what_is_written_has_the_keys_of_its_schema() {
     let schemas = schemas();
     let cell = cell("anira-e");
-    let board = bench().outcome("leaderboard", &["--format", "json"]).well().stdout;
+    let board = workspace().outcome("leaderboard", &["--format", "json"]).well().stdout;
     let trace = cell.join("trace.safetensors").to_str().expect("a path").to_owned();
-    let (id, runs) = (cell.file_name().and_then(OsStr::to_str).expect("a name"), bench().runs());
+    let (id, runs) = (cell.file_name().and_then(OsStr::to_str).expect("a name"), workspace().runs());
     let recorded = command().args(["trace", id, "--out", &trace, "--states", "--runs"]).arg(runs).output();
     assert!(recorded.expect("the program").status.success());
     let replayed = command().args(["replay", &trace, "--policy", "anira-e"]).output().expect("the program").stdout;

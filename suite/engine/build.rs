@@ -8,7 +8,7 @@ const TRAINING: &[&str] = &["batch.rs", "data.rs", "model.rs", "optimiser.rs", "
 
 /// What an evaluation and its measures run through, besides.
 const EVALUATION: &[&str] = &[
-    "baselines.rs",
+    "guesses.rs",
     "decoding",
     "estimate.rs",
     "evaluation",

@@ -8,7 +8,7 @@ use haltbench_engine::recurrence::{Execution, evaluate};
 use haltbench_sdk::prelude::*;
 use haltbench_sdk::task::{Columns, Instance, Supervision, TaskSpec, Verdict};
 
-use crate::bench::{Bench, read_out, subjects};
+use crate::setup::{Setup, read_out, subjects};
 
 const END: u32 = 3;
 
@@ -43,8 +43,8 @@ impl Task for Even {
 }
 
 /// A question of `prompt` tokens.
-fn instance(bench: &Bench, number: u64, prompt: usize) -> EvaluationInstance {
-    let mut tokens = bench.sequence(number, prompt + 2).tokens;
+fn instance(setup: &Setup, number: u64, prompt: usize) -> EvaluationInstance {
+    let mut tokens = setup.sequence(number, prompt + 2).tokens;
     tokens[prompt + 1] = END;
     let length = tokens.len();
     let instance = Instance {
@@ -79,10 +79,10 @@ fn written(model: &Model, number: u64, tokens: &[u32], most: usize) -> Option<Ve
 fn what_a_model_writes_is_judged_and_counted() {
     let mut seen = Vec::new();
     for seed in 1..=4 {
-        let bench = Bench { seed, max_depth: 3, ..Bench::PLAIN };
+        let setup = Setup { seed, max_depth: 3, ..Setup::PLAIN };
         let task = Even {
             spec: TaskSpec {
-                vocabulary: (0..bench.vocabulary).map(|word| word.to_string()).collect(),
+                vocabulary: (0..setup.vocabulary).map(|word| word.to_string()).collect(),
                 size: None,
                 supervision: Supervision::NextToken,
                 features: Vec::new(),
@@ -91,9 +91,9 @@ fn what_a_model_writes_is_judged_and_counted() {
             },
         };
         let instances: Vec<EvaluationInstance> =
-            (0..12).map(|number| instance(&bench, number, 1 + number as usize % 4)).collect();
+            (0..12).map(|number| instance(&setup, number, 1 + number as usize % 4)).collect();
         for subject in subjects().iter().filter(|subject| ["anira-e", "anira-o"].contains(&subject.declaration.name)) {
-            let model = subject.model(&bench);
+            let model = subject.model(&setup);
             let rows = acceptance::measure(&model, &task, &instances, 5, &|| None).unwrap();
             for (split, name) in [(Split::InRange, "in_range"), (Split::Beyond, "beyond")] {
                 let some: Vec<&EvaluationInstance> = instances.iter().filter(|entry| entry.split == split).collect();
@@ -116,7 +116,7 @@ fn what_a_model_writes_is_judged_and_counted() {
 
 #[test]
 fn policies_that_cannot_write_say_why() {
-    let bench = Bench::PLAIN;
+    let setup = Setup::PLAIN;
     let spec = TaskSpec {
         vocabulary: Vec::new(),
         size: None,
@@ -126,8 +126,8 @@ fn policies_that_cannot_write_say_why() {
         headline: "",
     };
     let subject = subjects().iter().find(|subject| !subject.is_causal()).unwrap();
-    let instances = [instance(&bench, 1, 2)];
-    let rows = acceptance::measure(&subject.model(&bench), &Even { spec }, &instances, 1, &|| None).unwrap();
+    let instances = [instance(&setup, 1, 2)];
+    let rows = acceptance::measure(&subject.model(&setup), &Even { spec }, &instances, 1, &|| None).unwrap();
     assert_eq!((rows.len(), rows[0].value), (1, None));
     assert!(rows[0].reason.as_deref().unwrap().contains("cannot generate"));
 }

@@ -12,11 +12,11 @@ use haltbench_sdk::prelude::*;
 use haltbench_sdk::registry::Declaration;
 
 use crate::batches::compositions;
-use crate::bench::{Bench, LENGTHS, Subject, catalogue, close, numbers};
 use crate::decoding::cached_equals_uncached;
 use crate::evaluation::{compacted_equals_dense, equals_the_reference_loop};
 use crate::miniatures::{ACT, HAZARDS, SCORES, STILL, TOP_SHARE};
 use crate::processes::in_one_thread;
+use crate::setup::{LENGTHS, Setup, Subject, catalogue, close, numbers};
 use crate::training::{gradient, small};
 
 /// A backbone with parameters that are texts.
@@ -39,16 +39,16 @@ fn subjects() -> Vec<Subject> {
 }
 
 /// Every option of halted keys and values, cores of one and two layers, with and without layers around them.
-fn benches(backbone: Named, dtype: DType) -> Vec<Bench> {
-    Bench::all(dtype).into_iter().map(|bench| Bench { backbone, ..bench }).collect()
+fn setups(backbone: Named, dtype: DType) -> Vec<Setup> {
+    Setup::all(dtype).into_iter().map(|setup| Setup { backbone, ..setup }).collect()
 }
 
 /// Checks every other backbone under every subject; depths must differ somewhere on each.
-fn for_others(dtype: DType, check: impl Fn(&Subject, &Bench) -> bool) {
+fn for_others(dtype: DType, check: impl Fn(&Subject, &Setup) -> bool) {
     for backbone in OTHERS {
-        let varied = (benches(backbone, dtype).iter())
-            .flat_map(|bench| subjects().into_iter().map(move |subject| (subject, *bench)))
-            .filter(|(subject, bench)| check(subject, bench))
+        let varied = (setups(backbone, dtype).iter())
+            .flat_map(|setup| subjects().into_iter().map(move |subject| (subject, *setup)))
+            .filter(|(subject, setup)| check(subject, setup))
             .count();
         assert!(varied > 0, "{backbone:?}: depths never vary");
     }
@@ -59,7 +59,7 @@ fn no_registered_backbone_is_left_out() {
     for entry in catalogue().of_kind("backbone") {
         let Declaration::Backbone(backbone) = entry.declaration else { panic!("{} is no backbone", entry.name()) };
         let tested = OTHERS.iter().any(|(name, _)| *name == backbone.name);
-        assert!(tested || backbone.name == Bench::PLAIN.backbone.0, "{} is not among those tested", backbone.name);
+        assert!(tested || backbone.name == Setup::PLAIN.backbone.0, "{} is not among those tested", backbone.name);
     }
 }
 
@@ -76,8 +76,8 @@ fn invariant_5_other_backbones_are_evaluated_as_by_the_reference_loop() {
 #[test]
 fn invariant_6_other_backbones_are_decoded_as_evaluated() {
     in_one_thread(|| {
-        for_others(DType::F64, |subject, bench| {
-            bench.halted == HaltedKeysValues::RunOn || cached_equals_uncached(subject, bench)
+        for_others(DType::F64, |subject, setup| {
+            setup.halted == HaltedKeysValues::RunOn || cached_equals_uncached(subject, setup)
         });
     });
 }
@@ -87,9 +87,9 @@ fn invariant_6_other_backbones_are_decoded_as_evaluated() {
 fn invariant_7_batch_composition_changes_no_bit_of_other_backbones() {
     in_one_thread(|| {
         for backbone in OTHERS {
-            for bench in Bench::options(DType::F32) {
+            for setup in Setup::options(DType::F32) {
                 let subject = Subject::new(&HAZARDS, &[]);
-                compositions(&subject, &Bench { backbone, ..bench });
+                compositions(&subject, &Setup { backbone, ..setup });
             }
         }
     });
@@ -100,7 +100,7 @@ fn gradients_through_other_backbones_are_finite_differences() {
     in_one_thread(|| {
         for backbone in OTHERS {
             for policy in [&HAZARDS, &ACT, &TOP_SHARE] {
-                gradient(&Subject::new(policy, &[]), &Bench { backbone, ..small(Bench::PLAIN) });
+                gradient(&Subject::new(policy, &[]), &Setup { backbone, ..small(Setup::PLAIN) });
             }
         }
     });
@@ -110,8 +110,8 @@ fn gradients_through_other_backbones_are_finite_differences() {
 #[test]
 fn a_training_step_has_initial_states_of_its_own() {
     let subject = Subject::registered("fixed", &[]);
-    let bench = Bench { backbone: ("huginn", &[]), ..Bench::PLAIN };
-    let (model, batch) = (subject.model(&bench), bench.pack(&bench.sequences(&LENGTHS)).0);
+    let setup = Setup { backbone: ("huginn", &[]), ..Setup::PLAIN };
+    let (model, batch) = (subject.model(&setup), setup.pack(&setup.sequences(&LENGTHS)).0);
     let loss = |step: u64| numbers(&training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap().total)[0];
     assert_eq!(loss(3), loss(3));
     assert_ne!(loss(3), loss(4));
@@ -164,14 +164,14 @@ fn candidates_are_computed_again_where_a_step_reads_its_number() {
     in_one_thread(|| {
         let subject = Subject::registered("anira-e", &[]);
         let trained = |is_stationary: bool| {
-            let mut model = subject.model(&Bench::PLAIN);
+            let mut model = subject.model(&Setup::PLAIN);
             let rows = Arc::new(AtomicUsize::new(0));
             let inner = model.backbone;
             model.backbone = Box::new(Counting { inner, is_stationary, rows: rows.clone() });
-            let batch = Bench::PLAIN.pack(&Bench::PLAIN.sequences(&LENGTHS)).0;
+            let batch = Setup::PLAIN.pack(&Setup::PLAIN.sequences(&LENGTHS)).0;
             let loss = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
             let gradients = model.variables.gradients(&loss.total.backward().unwrap()).unwrap();
-            (rows.load(Ordering::Relaxed), gradients, batch.rows() * Bench::PLAIN.max_depth)
+            (rows.load(Ordering::Relaxed), gradients, batch.rows() * Setup::PLAIN.max_depth)
         };
         let ((few, found, _), (all, expected, most)) = (trained(true), trained(false));
         assert!(few < all && all == most, "{few} rows of {all} of {most}");
@@ -184,7 +184,7 @@ fn candidates_are_computed_again_where_a_step_reads_its_number() {
 /// A token's states may depend on later tokens, which decoding does not have yet.
 #[test]
 fn a_backbone_that_is_not_causal_is_not_decoded() {
-    let mut model = Subject::registered("anira-e", &[]).model(&Bench::PLAIN);
+    let mut model = Subject::registered("anira-e", &[]).model(&Setup::PLAIN);
     let declared = *catalogue().backbone("anira").unwrap();
     model.backbone_declaration = Some(Box::leak(Box::new(BackboneDeclaration { causal: false, ..declared })));
     let error = Decoder::new(&model, &[]).err().unwrap().to_string();

@@ -4,8 +4,8 @@ use haltbench_engine::recurrence::Execution;
 use haltbench_sdk::conformance::Sequence;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, Token, Tokens, device, for_all, same, tokens, vary};
 use crate::processes::in_one_thread;
+use crate::setup::{LENGTHS, Setup, Subject, Token, Tokens, device, for_all, same, tokens, vary};
 
 /// Demands that every token of `found` before position `cut` is what it is in `expected`.
 fn all_same(what: &str, found: &Tokens, expected: &Tokens, cut: usize) {
@@ -22,30 +22,30 @@ fn all_same(what: &str, found: &Tokens, expected: &Tokens, cut: usize) {
 }
 
 /// Other tokens from position `cut` on, as many as make `length`.
-fn with_another_suffix(bench: &Bench, sequence: &Sequence, cut: usize, length: usize) -> Sequence {
-    let longer = bench.sequence(sequence.identity + 1000, length);
+fn with_another_suffix(setup: &Setup, sequence: &Sequence, cut: usize, length: usize) -> Sequence {
+    let longer = setup.sequence(sequence.identity + 1000, length);
     let mut changed = longer;
     changed.identity = sequence.identity;
     changed.tokens[..cut].copy_from_slice(&sequence.tokens[..cut]);
     changed.complexity[..cut].copy_from_slice(&sequence.complexity[..cut]);
     if let (Some(token), Some(other)) = (changed.tokens.get_mut(cut), sequence.tokens.get(cut)) {
-        *token = (*other + 1) % bench.vocabulary as u32;
+        *token = (*other + 1) % setup.vocabulary as u32;
     }
     changed
 }
 
-fn prefixes(subject: &Subject, bench: &Bench) -> bool {
-    let model = subject.model(bench);
-    let sequences = bench.sequences(&LENGTHS);
-    let whole = tokens(&model, bench, &sequences, Execution::Compacted);
+fn prefixes(subject: &Subject, setup: &Setup) -> bool {
+    let model = subject.model(setup);
+    let sequences = setup.sequences(&LENGTHS);
+    let whole = tokens(&model, setup, &sequences, Execution::Compacted);
     if subject.is_causal() {
         for cut in 1..=LENGTHS.into_iter().max().unwrap_or(0) {
             for further in [0, 1, 6] {
                 let long = sequences.iter().filter(|sequence| sequence.tokens.len() >= cut);
                 let changed: Vec<Sequence> =
-                    long.map(|sequence| with_another_suffix(bench, sequence, cut, cut + further)).collect();
-                let found = tokens(&model, bench, &changed, Execution::Compacted);
-                all_same(&format!("{} {bench:?} suffix from {cut}", subject.label()), &found, &whole, cut);
+                    long.map(|sequence| with_another_suffix(setup, sequence, cut, cut + further)).collect();
+                let found = tokens(&model, setup, &changed, Execution::Compacted);
+                all_same(&format!("{} {setup:?} suffix from {cut}", subject.label()), &found, &whole, cut);
             }
         }
     }
@@ -54,49 +54,49 @@ fn prefixes(subject: &Subject, bench: &Bench) -> bool {
 
 #[test]
 fn invariant_6_no_suffix_changes_what_is_before_it() {
-    let mut benches = Bench::options(DType::F32);
-    benches.extend([Bench::PLAIN, Bench { around: 0, dtype: DType::F32, ..Bench::PLAIN }]);
-    in_one_thread(|| for_all(&benches, prefixes));
+    let mut setups = Setup::options(DType::F32);
+    setups.extend([Setup::PLAIN, Setup { around: 0, dtype: DType::F32, ..Setup::PLAIN }]);
+    in_one_thread(|| for_all(&setups, prefixes));
 }
 
 /// The check above can fail: a policy that chooses the better half of a sequence is not causal, and is caught.
 #[test]
 fn invariant_6_a_policy_that_is_not_causal_is_noticed() {
-    let bench = Bench::PLAIN;
+    let setup = Setup::PLAIN;
     let subject = Subject::new(&crate::miniatures::TOP_SHARE, &[]);
-    let model = subject.model(&bench);
+    let model = subject.model(&setup);
     let depths = |length: usize| {
-        let found = tokens(&model, &bench, &[bench.sequence(2, length)], Execution::Compacted);
+        let found = tokens(&model, &setup, &[setup.sequence(2, length)], Execution::Compacted);
         found.into_values().take(4).map(|token| token.depth).collect::<Vec<u32>>()
     };
     assert!((5..20).any(|length| depths(length) != depths(4)));
 }
 
-pub fn compositions(subject: &Subject, bench: &Bench) -> bool {
-    let model = subject.model(bench);
-    let sequences = bench.sequences(&[6, 1, 9, 4, 17, 12, 24, 3]);
-    let together = tokens(&model, bench, &sequences, Execution::Compacted);
+pub fn compositions(subject: &Subject, setup: &Setup) -> bool {
+    let model = subject.model(setup);
+    let sequences = setup.sequences(&[6, 1, 9, 4, 17, 12, 24, 3]);
+    let together = tokens(&model, setup, &sequences, Execution::Compacted);
     let mut batches: Vec<Vec<Sequence>> = sequences.iter().map(|sequence| vec![sequence.clone()]).collect();
     batches.push(sequences.iter().rev().cloned().collect());
     for (first, second) in [(1, 3), (2, 5), (5, 7)] {
         let mut chosen: Vec<Sequence> = sequences.iter().cycle().skip(first).step_by(second).take(3).cloned().collect();
         // Neighbours that are nowhere else; a batch names a sequence once.
         chosen.dedup_by_key(|sequence| sequence.identity);
-        chosen.insert(1, bench.sequence(9, 7 + second));
+        chosen.insert(1, setup.sequence(9, 7 + second));
         batches.push(chosen);
     }
     for batch in batches {
         let names: Vec<u64> = batch.iter().map(|sequence| sequence.identity).collect();
-        let mut found = tokens(&model, bench, &batch, Execution::Compacted);
+        let mut found = tokens(&model, setup, &batch, Execution::Compacted);
         found.retain(|(identity, _), _| *identity < sequences.len() as u64);
-        all_same(&format!("{} {bench:?} in the batch {names:?}", subject.label()), &found, &together, usize::MAX);
+        all_same(&format!("{} {setup:?} in the batch {names:?}", subject.label()), &found, &together, usize::MAX);
     }
     vary(&together)
 }
 
 #[test]
 fn invariant_7_batch_composition_changes_no_bit() {
-    let mut benches = Bench::options(DType::F32);
-    benches.push(Bench { around: 0, d_model: 24, d_ff: 72, dtype: DType::F32, ..Bench::PLAIN });
-    in_one_thread(|| for_all(&benches, compositions));
+    let mut setups = Setup::options(DType::F32);
+    setups.push(Setup { around: 0, d_model: 24, d_ff: 72, dtype: DType::F32, ..Setup::PLAIN });
+    in_one_thread(|| for_all(&setups, compositions));
 }

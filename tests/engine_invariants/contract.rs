@@ -8,7 +8,7 @@ use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, device};
+use crate::setup::{LENGTHS, Setup, Subject, device};
 
 const FAULT: [ParameterSpec; 1] = [ParameterSpec::text("fault", "", "what it does wrong")];
 
@@ -210,9 +210,9 @@ fn named<T>(result: haltbench_engine::Result<T>, subject: &Subject, expected: &s
 fn check((declaration, fault, expected, shows): (&'static PolicyDeclaration, &str, &str, Shows)) {
     let subject = Subject::new(declaration, &[("fault", Value::Text(fault.to_owned()))]);
     for (option, halted) in HaltedKeysValues::ALL {
-        let bench = Bench { halted, ..Bench::PLAIN };
-        let model = subject.model(&bench);
-        let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+        let setup = Setup { halted, ..Setup::PLAIN };
+        let model = subject.model(&setup);
+        let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
         let what = format!("{} {fault} under {option}", declaration.name);
         for execution in [Execution::Compacted, Execution::Dense] {
             let result = evaluate(&model, &batch, execution, Some(&privileged));
@@ -296,20 +296,20 @@ fn invariant_9_a_broken_contract_is_an_error_that_names_the_policy() {
 fn without_a_fault_nothing_is_refused() {
     for declaration in [&EARLY, &ONLINE, &SOFT, &SELECT] {
         let subject = Subject::new(declaration, &[]);
-        let bench = Bench::PLAIN;
-        let (batch, _) = bench.pack(&bench.sequences(&LENGTHS));
-        let model = subject.model(&bench);
+        let setup = Setup::PLAIN;
+        let (batch, _) = setup.pack(&setup.sequences(&LENGTHS));
+        let model = subject.model(&setup);
         evaluate(&model, &batch, Execution::Compacted, None).unwrap();
         training::loss(&model, &batch, &Noise::Seeded(1), None).unwrap();
     }
     let subject = Subject::new(&ONLINE, &[("fault", Value::Text("scores that are NaN".to_owned()))]);
-    let (batch, _) = Bench::PLAIN.pack(&Bench::PLAIN.sequences(&LENGTHS));
-    let found = evaluate(&subject.model(&Bench::PLAIN), &batch, Execution::Compacted, None).unwrap();
+    let (batch, _) = Setup::PLAIN.pack(&Setup::PLAIN.sequences(&LENGTHS));
+    let found = evaluate(&subject.model(&Setup::PLAIN), &batch, Execution::Compacted, None).unwrap();
     assert!(found.depths.iter().all(|depth| *depth == 5), "a score that is no number halts nothing by itself");
 }
 
 #[test]
 fn invariant_9_a_policy_of_another_kind_than_declared_is_refused() {
     let subject = Subject { declaration: &IMPOSTOR, given: BTreeMap::new(), varies: false };
-    named(subject.fresh(&Bench::PLAIN), &subject, "declares early and builds online", "impostor");
+    named(subject.fresh(&Setup::PLAIN), &subject, "declares early and builds online", "impostor");
 }

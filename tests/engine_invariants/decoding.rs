@@ -10,21 +10,21 @@ use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, Tokens, close, device, for_all, same, subjects, tokens, tolerance, vary};
 use crate::miniatures::{HAZARDS, POSITIVE, SCORES, SURE, TOP_SHARE};
 use crate::processes::in_one_thread;
+use crate::setup::{LENGTHS, Setup, Subject, Tokens, close, device, for_all, same, subjects, tokens, tolerance, vary};
 
 /// Lengths of the pieces that a sequence is fed in; the first is the prompt.
 const PIECES: [[usize; 3]; 4] = [[1, 1, 1], [4, 1, 1], [2, 3, 1], [100, 1, 1]];
 
 /// Benches whose keys and values can be cached.
-fn benches(dtype: DType) -> Vec<Bench> {
-    Bench::all(dtype).into_iter().filter(|bench| bench.halted != HaltedKeysValues::RunOn).collect()
+fn setups(dtype: DType) -> Vec<Setup> {
+    Setup::all(dtype).into_iter().filter(|setup| setup.halted != HaltedKeysValues::RunOn).collect()
 }
 
 /// Whether the policy's tokens can be decoded one after the other.
-fn has_cached_form(subject: &Subject, bench: &Bench) -> bool {
-    let skips = bench.halted == HaltedKeysValues::Skip;
+fn has_cached_form(subject: &Subject, setup: &Setup) -> bool {
+    let skips = setup.halted == HaltedKeysValues::Skip;
     let chooses = subject.declaration.kind == PolicyKind::Select;
     subject.is_causal() && !subject.declaration.uses_labels && (skips || !chooses)
 }
@@ -75,24 +75,24 @@ fn equal(what: &str, found: &Fed, expected: &Tokens, tolerance: f64) {
 }
 
 /// Whether the policy reads logits before a token has halted, through a coda that has no cached form for it.
-fn reads_through_a_deep_coda(subject: &Subject, bench: &Bench) -> bool {
+fn reads_through_a_deep_coda(subject: &Subject, setup: &Setup) -> bool {
     let reads = subject.given.get("reads") == Some(&Value::Flag(true))
         || [SURE.name, "calm", "huginn-kl"].contains(&subject.declaration.name);
-    reads && bench.around > 1
+    reads && setup.around > 1
 }
 
-pub fn cached_equals_uncached(subject: &Subject, bench: &Bench) -> bool {
-    if !has_cached_form(subject, bench) || reads_through_a_deep_coda(subject, bench) {
+pub fn cached_equals_uncached(subject: &Subject, setup: &Setup) -> bool {
+    if !has_cached_form(subject, setup) || reads_through_a_deep_coda(subject, setup) {
         return subject.varies;
     }
-    let model = subject.model(bench);
-    let sequences = bench.sequences(&LENGTHS);
-    let expected = tokens(&model, bench, &sequences, Execution::Dense);
+    let model = subject.model(setup);
+    let sequences = setup.sequences(&LENGTHS);
+    let expected = tokens(&model, setup, &sequences, Execution::Dense);
     for pieces in &PIECES {
-        let what = format!("{} {bench:?} in pieces of {pieces:?}", subject.label());
+        let what = format!("{} {setup:?} in pieces of {pieces:?}", subject.label());
         // Steps that start from carried states multiply the rounding of those before.
         let carries = subject.given.get("carry") == Some(&Value::Flag(true));
-        let nearness = if carries && bench.dtype == DType::F32 { 10.0 } else { 1.0 } * tolerance(bench.dtype);
+        let nearness = if carries && setup.dtype == DType::F32 { 10.0 } else { 1.0 } * tolerance(setup.dtype);
         equal(&what, &feed(&model, &sequences, pieces), &expected, nearness);
     }
     vary(&expected)
@@ -100,7 +100,7 @@ pub fn cached_equals_uncached(subject: &Subject, bench: &Bench) -> bool {
 
 #[test]
 fn invariant_6_cached_decoding_equals_the_parallel_pass() {
-    in_one_thread(|| for_all(&[benches(DType::F64), benches(DType::F32)].concat(), cached_equals_uncached));
+    in_one_thread(|| for_all(&[setups(DType::F64), setups(DType::F32)].concat(), cached_equals_uncached));
 }
 
 /// Two layers around a core of two, more heads, and a single step.
@@ -108,10 +108,10 @@ fn invariant_6_cached_decoding_equals_the_parallel_pass() {
 fn invariant_6_cached_decoding_of_other_sizes_equals_the_parallel_pass() {
     for subject in subjects() {
         for dtype in [DType::F32, DType::F64] {
-            let deep = Bench { around: 2, core_layers: 2, d_model: 32, d_ff: 40, dtype, ..Bench::PLAIN };
+            let deep = Setup { around: 2, core_layers: 2, d_model: 32, d_ff: 40, dtype, ..Setup::PLAIN };
             cached_equals_uncached(subject, &deep);
-            for bench in benches(dtype) {
-                cached_equals_uncached(subject, &Bench { max_depth: 1, ..bench });
+            for setup in setups(dtype) {
+                cached_equals_uncached(subject, &Setup { max_depth: 1, ..setup });
             }
         }
     }
@@ -120,13 +120,13 @@ fn invariant_6_cached_decoding_of_other_sizes_equals_the_parallel_pass() {
 /// A sequence gets the same bits whatever else is in its batch, and whenever the others leave it.
 #[test]
 fn invariant_7_a_decoded_sequence_does_not_depend_on_its_batch() {
-    for bench in benches(DType::F32) {
-        for subject in subjects().iter().filter(|subject| has_cached_form(subject, &bench)) {
-            let model = subject.model(&bench);
-            let sequences = bench.sequences(&LENGTHS);
+    for setup in setups(DType::F32) {
+        for subject in subjects().iter().filter(|subject| has_cached_form(subject, &setup)) {
+            let model = subject.model(&setup);
+            let sequences = setup.sequences(&LENGTHS);
             let together = feed(&model, &sequences, &PIECES[2]);
             let alone = sequences.iter().flat_map(|sequence| feed(&model, std::slice::from_ref(sequence), &PIECES[2]));
-            let what = format!("{} {bench:?}", subject.label());
+            let what = format!("{} {setup:?}", subject.label());
             let mut count = 0;
             for (name, (depth, logits)) in alone {
                 let (expected_depth, expected) = &together[&name];
@@ -138,21 +138,21 @@ fn invariant_7_a_decoded_sequence_does_not_depend_on_its_batch() {
     }
 }
 
-fn prompts(bench: &Bench, lengths: &[usize]) -> Vec<Prompt> {
-    let sequences = bench.sequences(lengths).into_iter();
+fn prompts(setup: &Setup, lengths: &[usize]) -> Vec<Prompt> {
+    let sequences = setup.sequences(lengths).into_iter();
     sequences.map(|Sequence { identity, tokens, .. }| Prompt { identity, tokens }).collect()
 }
 
 /// Logits after the last token of one sequence and the depths of all, without a cache.
 fn uncached(
     model: &Model,
-    bench: &Bench,
+    setup: &Setup,
     identity: u64,
     tokens: &[u32],
     depths: Option<&[u32]>,
 ) -> (Vec<f64>, Evaluated) {
     let complexity = vec![1.0; tokens.len()];
-    let (mut batch, _) = bench.pack(&[Sequence { identity, tokens: tokens.to_vec(), complexity }]);
+    let (mut batch, _) = setup.pack(&[Sequence { identity, tokens: tokens.to_vec(), complexity }]);
     let last: Vec<bool> = (1..=tokens.len()).map(|position| position == tokens.len()).collect();
     batch.readout = RowSet::from_mask(&last);
     let found = match depths {
@@ -166,23 +166,23 @@ fn uncached(
 #[test]
 fn invariant_6_greedy_decoding_equals_evaluation_token_by_token() {
     let mut ended = 0;
-    for bench in benches(DType::F32) {
+    for setup in setups(DType::F32) {
         for name in ["anira-e", "anira-o", "fixed", "random"] {
-            let model = Subject::registered(name, &[]).model(&bench);
-            let prompts = prompts(&bench, &[1, 6, 3, 9]);
+            let model = Subject::registered(name, &[]).model(&setup);
+            let prompts = prompts(&setup, &[1, 6, 3, 9]);
             let until = Until { end: Some(3), most: 8 };
             let found = decode(&model, &prompts, &until, Choice::Greedy).unwrap();
             for (prompt, decoded) in prompts.iter().zip(&found.sequences) {
                 let mut tokens = prompt.tokens.clone();
                 for (token, probability) in decoded.tokens.iter().zip(&decoded.probabilities) {
-                    let (_, expected) = uncached(&model, &bench, prompt.identity, &tokens, None);
-                    assert_eq!(*token, expected.predicted[0], "{name} {bench:?} after {tokens:?}");
+                    let (_, expected) = uncached(&model, &setup, prompt.identity, &tokens, None);
+                    assert_eq!(*token, expected.predicted[0], "{name} {setup:?} after {tokens:?}");
                     assert!((probability - f64::from(expected.confidence[0])).abs() < 1e-5);
-                    assert_eq!(decoded.depths[..tokens.len()], expected.depths, "{name} {bench:?}");
+                    assert_eq!(decoded.depths[..tokens.len()], expected.depths, "{name} {setup:?}");
                     tokens.push(*token);
                 }
                 let end = decoded.tokens.iter().position(|token| *token == 3).map(|place| place + 1);
-                assert_eq!(decoded.tokens.len(), end.unwrap_or(8).min(8), "{name} {bench:?}");
+                assert_eq!(decoded.tokens.len(), end.unwrap_or(8).min(8), "{name} {setup:?}");
                 assert_eq!(decoded.depths.len(), tokens.len() - 1);
                 ended += usize::from(end.is_some());
             }
@@ -194,16 +194,16 @@ fn invariant_6_greedy_decoding_equals_evaluation_token_by_token() {
 /// Read-outs for decisions are charged as evaluation charges them, which asks about the same rows.
 #[test]
 fn read_outs_of_single_tokens_are_charged() {
-    let bench = Bench { dtype: DType::F32, ..Bench::PLAIN };
+    let setup = Setup { dtype: DType::F32, ..Setup::PLAIN };
     for declaration in [&SCORES, &HAZARDS] {
         let ledger = |reads: bool| {
-            let model = Subject::new(declaration, &[("reads", Value::Flag(reads))]).model(&bench);
+            let model = Subject::new(declaration, &[("reads", Value::Flag(reads))]).model(&setup);
             let until = Until { end: None, most: 3 };
-            decode(&model, &prompts(&bench, &[1, 1]), &until, Choice::Greedy).unwrap()
+            decode(&model, &prompts(&setup, &[1, 1]), &until, Choice::Greedy).unwrap()
         };
         let (reads, silent) = (ledger(true), ledger(false));
         assert_eq!(reads.sequences, silent.sequences);
-        let cost = Subject::new(declaration, &[]).model(&bench).backbone.cost();
+        let cost = Subject::new(declaration, &[]).model(&setup).backbone.cost();
         let mut expected = 0.0;
         for decoded in &reads.sequences {
             for (position, depth) in decoded.depths.iter().enumerate() {
@@ -223,9 +223,9 @@ fn read_outs_of_single_tokens_are_charged() {
 /// Draws are keyed by sequence and position: another batch, the same tokens; and the draws are those of the logits.
 #[test]
 fn sampled_decoding_is_keyed_by_sequence_and_position() {
-    let bench = Bench { dtype: DType::F32, ..Bench::PLAIN };
-    let model = Subject::registered("anira-o", &[]).model(&bench);
-    let prompts = prompts(&bench, &[2, 5, 1]);
+    let setup = Setup { dtype: DType::F32, ..Setup::PLAIN };
+    let model = Subject::registered("anira-o", &[]).model(&setup);
+    let prompts = prompts(&setup, &[2, 5, 1]);
     let until = Until { end: None, most: 6 };
     let sampled =
         |prompts: &[Prompt], seed| decode(&model, prompts, &until, Choice::Sampled { seed }).unwrap().sequences;
@@ -236,7 +236,7 @@ fn sampled_decoding_is_keyed_by_sequence_and_position() {
         assert_eq!(alone.iter().map(drawn).collect::<Vec<_>>(), [drawn(expected)]);
         // On a GPU the kernel of a product depends on how many rows there are.
         assert!(!device().is_cpu() || alone == std::slice::from_ref(expected));
-        let (logits, _) = uncached(&model, &bench, prompt.identity, &prompt.tokens, None);
+        let (logits, _) = uncached(&model, &setup, prompt.identity, &prompt.tokens, None);
         let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
         let uniform = Stream::new(1, "decoding", &[prompt.identity, prompt.tokens.len() as u64]).uniform();
         let below: f64 = logits[..expected.tokens[0] as usize].iter().map(|logit| logit.exp() / total).sum();
@@ -259,9 +259,9 @@ fn operations_and_memory_are_those_of_the_depths() {
         (HaltedKeysValues::LatestKv, |depth| depth),
         (HaltedKeysValues::Skip, |depth| depth),
     ] {
-        let bench = Bench { halted, core_layers: 2, dtype: DType::F32, ..Bench::PLAIN };
-        let model = Subject::registered("fixed", &[]).model(&bench);
-        let prompts = prompts(&bench, &[4, 1, 7]);
+        let setup = Setup { halted, core_layers: 2, dtype: DType::F32, ..Setup::PLAIN };
+        let model = Subject::registered("fixed", &[]).model(&setup);
+        let prompts = prompts(&setup, &[4, 1, 7]);
         let until = Until { end: None, most: 5 };
         let found = decode_at(&model, &prompts, &until, Choice::Greedy, &listed).unwrap();
         let mut executed = 0;
@@ -271,7 +271,7 @@ fn operations_and_memory_are_those_of_the_depths() {
             let tokens = [&prompt.tokens[..], &decoded.tokens[..4]].concat();
             let depths: Vec<u32> = (0..tokens.len()).map(|position| listed(prompt.identity, position)).collect();
             assert_eq!(decoded.depths, depths);
-            let (logits, whole) = uncached(&model, &bench, prompt.identity, &tokens, Some(&depths));
+            let (logits, whole) = uncached(&model, &setup, prompt.identity, &tokens, Some(&depths));
             let largest = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
             assert_eq!(decoded.tokens[4], largest as u32, "{halted:?}");
             executed += depths.iter().map(|depth| u64::from(*depth)).sum::<u64>();
@@ -280,7 +280,7 @@ fn operations_and_memory_are_those_of_the_depths() {
             // and frozen states that nobody sees any more.
             let compacted = {
                 let complexity = vec![1.0; tokens.len()];
-                let (mut batch, _) = bench.pack(&[Sequence { identity: prompt.identity, tokens, complexity }]);
+                let (mut batch, _) = setup.pack(&[Sequence { identity: prompt.identity, tokens, complexity }]);
                 let read = |row| row + 1 >= prompt.tokens.len();
                 let mask: Vec<bool> = (0..batch.rows()).map(read).collect();
                 batch.readout = RowSet::from_mask(&mask);
@@ -303,7 +303,7 @@ fn operations_and_memory_are_those_of_the_depths() {
             assert!(more.abs() < 1e-6, "{halted:?}: {more}");
         }
         // Keys and values of one token in one layer: prelude and coda have one entry each, the core two layers.
-        let entry = 2 * bench.d_model * 4;
+        let entry = 2 * setup.d_model * 4;
         let around = 2 * ledger.tokens as usize * entry;
         // Frozen states of the last round are never projected: no token comes after them.
         let last = prompts.iter().map(|prompt| listed(prompt.identity, prompt.tokens.len() + 3));
@@ -319,30 +319,30 @@ fn operations_and_memory_are_those_of_the_depths() {
 
 #[test]
 fn what_has_no_cached_form_is_refused() {
-    let bench = Bench::PLAIN;
+    let setup = Setup::PLAIN;
     let prompt = |tokens: &[u32]| Prompt { identity: 0, tokens: tokens.to_vec() };
     let until = Until { end: None, most: 2 };
-    let refusal = |subject: &Subject, bench: &Bench, prompts: &[Prompt], until: &Until| {
-        decode(&subject.model(bench), prompts, until, Choice::Greedy).unwrap_err().to_string()
+    let refusal = |subject: &Subject, setup: &Setup, prompts: &[Prompt], until: &Until| {
+        decode(&subject.model(setup), prompts, until, Choice::Greedy).unwrap_err().to_string()
     };
     let fixed = Subject::registered("fixed", &[]);
-    let run_on = Bench { halted: HaltedKeysValues::RunOn, ..bench };
+    let run_on = Setup { halted: HaltedKeysValues::RunOn, ..setup };
     let positive = Subject::new(&POSITIVE, &[]);
     let share = Subject::new(&TOP_SHARE, &[]);
     let sure = Subject::new(&SURE, &[]);
-    let deep = Bench { around: 2, ..bench };
+    let deep = Setup { around: 2, ..setup };
     let oracle = Subject::registered("oracle-complexity", &[]);
-    for (subject, bench, prompts, until, expected) in [
+    for (subject, setup, prompts, until, expected) in [
         (&fixed, &run_on, vec![prompt(&[1])], until, "freeze-state, latest-kv or skip"),
-        (&positive, &bench, vec![prompt(&[1])], until, "policy positive chooses positions: expected"),
-        (&share, &bench, vec![prompt(&[1])], until, "top-share is not causal"),
+        (&positive, &setup, vec![prompt(&[1])], until, "policy positive chooses positions: expected"),
+        (&share, &setup, vec![prompt(&[1])], until, "top-share is not causal"),
         (&sure, &deep, vec![prompt(&[1, 2])], until, "at most one layer under a policy that reads logits"),
-        (&oracle, &bench, vec![prompt(&[1])], until, "oracle-complexity reads labels"),
-        (&fixed, &bench, vec![prompt(&[1]), prompt(&[])], until, "prompt 1: expected at least one token"),
-        (&fixed, &bench, vec![prompt(&[1, 11])], until, "prompt 0: expected tokens below 11, found 11"),
-        (&fixed, &bench, vec![prompt(&[1])], Until { end: None, most: 0 }, "at least 1 new token"),
+        (&oracle, &setup, vec![prompt(&[1])], until, "oracle-complexity reads labels"),
+        (&fixed, &setup, vec![prompt(&[1]), prompt(&[])], until, "prompt 1: expected at least one token"),
+        (&fixed, &setup, vec![prompt(&[1, 11])], until, "prompt 0: expected tokens below 11, found 11"),
+        (&fixed, &setup, vec![prompt(&[1])], Until { end: None, most: 0 }, "at least 1 new token"),
     ] {
-        let error = refusal(subject, bench, &prompts, &until);
+        let error = refusal(subject, setup, &prompts, &until);
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, close, numbers, tolerance};
+use crate::setup::{LENGTHS, Setup, Subject, close, numbers, tolerance};
 
 /// Logits of the rows under the loss after each of 1..=D applications of the core, by hand.
 pub fn unrolled(model: &Model, batch: &Batch) -> Vec<Tensor> {
@@ -34,42 +34,42 @@ pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
 }
 
 /// A policy is as good as `depth` applications of the core to every token.
-fn applies(subject: &Subject, model: &Model, bench: &Bench, depth: usize) {
-    let what = format!("{} as fixed({depth}), {bench:?}", subject.label());
-    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+fn applies(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
+    let what = format!("{} as fixed({depth}), {setup:?}", subject.label());
+    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
     let expected = unrolled(model, &batch).swap_remove(depth - 1);
     for execution in [Execution::Compacted, Execution::Dense] {
         let found = evaluate(model, &batch, execution, Some(&privileged)).unwrap();
         assert_eq!(found.depths, vec![depth as u32; batch.rows()], "{what}");
-        close(&what, &numbers(&found.logits), &numbers(&expected), tolerance(bench.dtype));
-        let steps = if execution == Execution::Compacted { depth } else { bench.max_depth };
+        close(&what, &numbers(&found.logits), &numbers(&expected), tolerance(setup.dtype));
+        let steps = if execution == Execution::Compacted { depth } else { setup.max_depth };
         assert_eq!(found.ledger.token_steps_executed, (batch.rows() * steps) as u64, "{what}");
     }
 }
 
 /// And so it is in training, if it is trained.
-fn trains(subject: &Subject, model: &Model, bench: &Bench, depth: usize) {
+fn trains(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
     // No token halts before the last step under run-on, or training refuses.
-    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
-    let run_on = bench.halted == haltbench_sdk::key_values::HaltedKeysValues::RunOn;
-    if run_on && depth < bench.max_depth {
+    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+    let run_on = setup.halted == haltbench_sdk::key_values::HaltedKeysValues::RunOn;
+    if run_on && depth < setup.max_depth {
         return;
     }
-    let what = format!("{} trained as fixed({depth}), {bench:?}", subject.label());
+    let what = format!("{} trained as fixed({depth}), {setup:?}", subject.label());
     let expected = unrolled(model, &batch).swap_remove(depth - 1);
     let found = unroll(model, &batch, &Noise::Seeded(3), Some(&privileged)).unwrap();
     assert_eq!(found.record.depths, vec![depth as u32; batch.rows()], "{what}");
-    close(&what, &numbers(&found.logits[0]), &numbers(&expected), tolerance(bench.dtype));
+    close(&what, &numbers(&found.logits[0]), &numbers(&expected), tolerance(setup.dtype));
 }
 
 #[test]
 fn fixed_depth_is_that_many_applications() {
-    for bench in Bench::both_types() {
-        for depth in 1..=bench.max_depth {
+    for setup in Setup::both_types() {
+        for depth in 1..=setup.max_depth {
             let subject = Subject::registered("fixed", &[("depth", Value::Integer(depth as i64))]);
-            let model = subject.model(&bench);
-            applies(&subject, &model, &bench, depth);
-            trains(&subject, &model, &bench, depth);
+            let model = subject.model(&setup);
+            applies(&subject, &model, &setup, depth);
+            trains(&subject, &model, &setup, depth);
         }
     }
 }
@@ -87,29 +87,29 @@ fn constant(model: &Model, scores: &[f64]) {
 /// A hazard of e^-50 never reaches the threshold 1, one of 1 - e^-50 always does.
 #[test]
 fn never_halting_is_the_full_depth_and_always_halting_is_one_step() {
-    for bench in Bench::both_types() {
-        for (logit, depth) in [(-50.0, bench.max_depth), (50.0, 1)] {
+    for setup in Setup::both_types() {
+        for (logit, depth) in [(-50.0, setup.max_depth), (50.0, 1)] {
             let given = [("rule", Value::Text("threshold".to_owned())), ("threshold", Value::Real(1.0))];
             let subject = Subject::registered("anira-o", &given);
-            let model = subject.model(&bench);
+            let model = subject.model(&setup);
             constant(&model, &[logit]);
-            applies(&subject, &model, &bench, depth);
-            trains(&subject, &model, &bench, depth);
+            applies(&subject, &model, &setup, depth);
+            trains(&subject, &model, &setup, depth);
         }
     }
 }
 
 #[test]
 fn an_early_policy_that_is_certain_is_a_fixed_depth() {
-    for bench in Bench::both_types() {
-        for depth in 1..=bench.max_depth {
+    for setup in Setup::both_types() {
+        for depth in 1..=setup.max_depth {
             let subject = Subject::registered("anira-e", &[]);
-            let model = subject.model(&bench);
+            let model = subject.model(&setup);
             let certain: Range<usize> = depth - 1..depth;
-            let scores = (0..bench.max_depth).map(|place| if certain.contains(&place) { 400.0 } else { 0.0 });
+            let scores = (0..setup.max_depth).map(|place| if certain.contains(&place) { 400.0 } else { 0.0 });
             constant(&model, &scores.collect::<Vec<f64>>());
-            applies(&subject, &model, &bench, depth);
-            trains(&subject, &model, &bench, depth);
+            applies(&subject, &model, &setup, depth);
+            trains(&subject, &model, &setup, depth);
         }
     }
 }

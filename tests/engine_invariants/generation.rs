@@ -8,13 +8,13 @@ use haltbench_sdk::prelude::*;
 use haltbench_sdk::task::Columns;
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringColumns, StringMeasure};
 
-use crate::bench::{Bench, close, read_out, subjects};
 use crate::processes::in_one_thread;
+use crate::setup::{Setup, close, read_out, subjects};
 
 const END: u32 = 3;
 const LONGEST: usize = 7;
 
-/// Strings over the tokens of a bench.
+/// Strings over the tokens of a setup.
 struct Strings;
 
 impl Generation for Strings {
@@ -57,10 +57,10 @@ fn in_one_pass(model: &haltbench_engine::model::Model, number: u64, string: &Pre
 #[test]
 fn invariant_6_a_string_is_drawn_from_what_one_pass_expects() {
     in_one_thread(|| {
-        let bench = Bench::PLAIN;
+        let setup = Setup::PLAIN;
         let causal = subjects().iter().filter(|subject| subject.is_causal() && !subject.declaration.uses_labels);
         for subject in causal {
-            let model = subject.model(&bench);
+            let model = subject.model(&setup);
             let strings = generate(&model, &Strings, (1, 4), &|| None).unwrap();
             for (number, string) in (0..).zip(&strings) {
                 let ended = string.tokens.iter().position(|token| *token == END);
@@ -76,15 +76,15 @@ fn invariant_6_a_string_is_drawn_from_what_one_pass_expects() {
 #[test]
 fn strings_are_read_with_a_cache_where_the_policy_has_a_cached_form() {
     for subject in subjects() {
-        for bench in Bench::options(DType::F64) {
+        for setup in Setup::options(DType::F64) {
             let chooses = subject.declaration.kind == PolicyKind::Select;
             let cached = subject.is_causal() && !subject.declaration.uses_labels;
-            let expected = match bench.halted {
+            let expected = match setup.halted {
                 HaltedKeysValues::RunOn => false,
                 HaltedKeysValues::Skip => cached,
                 _ => cached && !chooses,
             };
-            assert_eq!(has_cached_form(&subject.model(&bench)), expected, "{} {bench:?}", subject.label());
+            assert_eq!(has_cached_form(&subject.model(&setup)), expected, "{} {setup:?}", subject.label());
         }
     }
 }
@@ -92,11 +92,11 @@ fn strings_are_read_with_a_cache_where_the_policy_has_a_cached_form() {
 #[test]
 fn tokens_are_drawn_as_often_as_they_are_expected() {
     in_one_thread(|| {
-        let bench = Bench::PLAIN;
+        let setup = Setup::PLAIN;
         let subject = subjects().iter().find(|subject| subject.declaration.name == "anira-e").unwrap();
-        let model = subject.model(&bench);
+        let model = subject.model(&setup);
         let strings = generate(&model, &Strings, (1, 2000), &|| None).unwrap();
-        for token in 0..bench.vocabulary {
+        for token in 0..setup.vocabulary {
             let expected = strings[0].distributions[0][token];
             let found = strings.iter().filter(|string| string.tokens[0] as usize == token).count() as f64 / 2000.0;
             let deviation = (expected * (1.0 - expected) / 2000.0).sqrt();
@@ -115,7 +115,7 @@ fn tokens_are_drawn_as_often_as_they_are_expected() {
 fn a_request_to_stop_is_heard_and_measures_become_rows() {
     in_one_thread(|| {
         let subject = subjects().iter().find(|subject| subject.declaration.name == "anira-e").unwrap();
-        let stopped = generate(&subject.model(&Bench::PLAIN), &Strings, (1, 3), &|| Some(15));
+        let stopped = generate(&subject.model(&Setup::PLAIN), &Strings, (1, 3), &|| Some(15));
         assert!(matches!(stopped, Err(haltbench_engine::Error::Interrupted(15))));
     });
     let sums = vec![(1.0, 2.0), (0.5, 4.0)];

@@ -7,9 +7,9 @@ use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, for_all};
 use crate::miniatures::{ACT, GATED, HAZARDS, POSITIVE, SCORES};
 use crate::processes::in_one_thread;
+use crate::setup::{LENGTHS, Setup, Subject, for_all};
 
 /// Operations of a product of a `rows` x `inner` with an `inner` x `columns` matrix.
 fn product(rows: usize, inner: usize, columns: usize) -> f64 {
@@ -18,8 +18,8 @@ fn product(rows: usize, inner: usize, columns: usize) -> f64 {
 
 /// One layer over `rows` rows that see `pairs` keys: queries, keys, values and output; a dot product and a weighted
 /// sum of values for every key; gate, up and down.
-fn layer(bench: &Bench, rows: usize, pairs: usize) -> f64 {
-    let (d, f) = (bench.d_model, bench.d_ff);
+fn layer(setup: &Setup, rows: usize, pairs: usize) -> f64 {
+    let (d, f) = (setup.d_model, setup.d_ff);
     let projections = 4.0 * product(rows, d, d);
     let attention = product(pairs, d, 1) + product(pairs, 1, d);
     let feed_forward = 2.0 * product(rows, d, f) + product(rows, f, d);
@@ -50,13 +50,13 @@ impl EarlyPolicy for Listed {
 /// Two sequences, of three tokens and of one, that halt after 1, 3, 2 and 2 of 3 steps.
 #[test]
 fn operations_of_a_tiny_case_by_hand() {
-    let bench = Bench { core_layers: 2, d_model: 4, d_ff: 6, vocabulary: 5, max_depth: 3, ..Bench::PLAIN };
-    let (d, layers) = (bench.d_model, 2.0);
+    let setup = Setup { core_layers: 2, d_model: 4, d_ff: 6, vocabulary: 5, max_depth: 3, ..Setup::PLAIN };
+    let (d, layers) = (setup.d_model, 2.0);
     // The prelude computes 4 rows, which see 1 + 2 + 3 and 1 keys. Of four tokens those at the positions 0, 2 and 0 are
     // under the loss: they alone go through the coda, which needs keys and values of all, and through the head.
-    let coda = layer(&bench, 3, 1 + 3 + 1) + 2.0 * product(1, d, d);
-    let around = layer(&bench, 4, 7) + coda + product(3, d, bench.vocabulary);
-    let full_step = layers * layer(&bench, 4, 7);
+    let coda = layer(&setup, 3, 1 + 3 + 1) + 2.0 * product(1, d, d);
+    let around = layer(&setup, 4, 7) + coda + product(3, d, setup.vocabulary);
+    let full_step = layers * layer(&setup, 4, 7);
     // Step 2 computes rows 1 and 2 of the first sequence and the second sequence, step 3 row 1 alone. The row that
     // halted one step before is projected to keys and values again where its state is frozen, if a later row of its
     // sequence still runs: that is row 0 before step 2, and none before step 3.
@@ -67,10 +67,10 @@ fn operations_of_a_tiny_case_by_hand() {
         (HaltedKeysValues::Skip, (3, 1 + 2 + 1, 0.0), (1, 1, 0.0), 8),
         (HaltedKeysValues::RunOn, (4, 7, 0.0), (4, 7, 0.0), 12),
     ] {
-        let bench = Bench { halted, ..bench };
-        let step = |(rows, pairs, again): (usize, usize, f64)| layers * layer(&bench, rows, pairs) + again * projection;
-        let (batch, _) = bench.pack(&bench.sequences(&[3, 1]));
-        let model = Subject::new(&LISTED, &[]).model(&bench);
+        let setup = Setup { halted, ..setup };
+        let step = |(rows, pairs, again): (usize, usize, f64)| layers * layer(&setup, rows, pairs) + again * projection;
+        let (batch, _) = setup.pack(&setup.sequences(&[3, 1]));
+        let model = Subject::new(&LISTED, &[]).model(&setup);
         let found = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
         assert_eq!(found.depths, [1, 3, 2, 2]);
         let expected = Ledger {
@@ -84,24 +84,24 @@ fn operations_of_a_tiny_case_by_hand() {
         };
         assert_eq!(found.ledger, expected, "{halted:?}");
         // The last row stands alone in its sequence: every step of its two sees one key, and it is read out.
-        let alone = layer(&bench, 1, 1) * (2.0 + 2.0 * layers) + product(1, d, bench.vocabulary);
-        let computed_for_nothing = if halted == HaltedKeysValues::RunOn { layers * layer(&bench, 1, 1) } else { 0.0 };
+        let alone = layer(&setup, 1, 1) * (2.0 + 2.0 * layers) + product(1, d, setup.vocabulary);
+        let computed_for_nothing = if halted == HaltedKeysValues::RunOn { layers * layer(&setup, 1, 1) } else { 0.0 };
         assert_eq!(found.costs.executed[3], alone + computed_for_nothing + 7.0 * d as f64, "{halted:?}");
-        assert_eq!(found.costs.dense[3], alone + layers * layer(&bench, 1, 1), "{halted:?}");
+        assert_eq!(found.costs.dense[3], alone + layers * layer(&setup, 1, 1), "{halted:?}");
         let dense = evaluate(&model, &batch, Execution::Dense, None).unwrap().ledger;
         assert_eq!((dense.token_steps_executed, dense.decisions), (12, 4), "{halted:?}");
         // A token that has halted still sees itself when it is computed for nothing.
-        let hidden = 2.0 * layers * layer(&bench, 4, 1 + 1 + 2 + 1);
+        let hidden = 2.0 * layers * layer(&setup, 4, 1 + 1 + 2 + 1);
         let computed = if halted == HaltedKeysValues::Skip { full_step + hidden } else { 3.0 * full_step };
         assert_eq!(dense.flops, around + computed, "{halted:?}");
     }
 }
 
 /// How many steps of how many rows are computed, and how many decisions are made.
-fn counts(subject: &Subject, bench: &Bench, found: &Evaluated) -> (u64, u64) {
+fn counts(subject: &Subject, setup: &Setup, found: &Evaluated) -> (u64, u64) {
     let sum = |each: &dyn Fn(u64) -> u64| found.depths.iter().map(|depth| each(u64::from(*depth))).sum::<u64>();
     let rows = found.depths.len() as u64;
-    let most = bench.max_depth as u64;
+    let most = setup.max_depth as u64;
     let deepest = sum(&|_| u64::from(found.depths.iter().copied().max().unwrap_or(0)));
     let (executed, decisions) = match subject.declaration.kind {
         PolicyKind::Early => (sum(&|depth| depth), rows),
@@ -116,11 +116,11 @@ fn counts(subject: &Subject, bench: &Bench, found: &Evaluated) -> (u64, u64) {
         PolicyKind::Select => {
             let first = found.decided.chosen.first().is_some_and(|first| first.contains(&false));
             let missing = found.decided.chosen.first().map_or(0, |first| first.iter().filter(|is| !**is).count());
-            let projected = bench.halted == HaltedKeysValues::LatestKv && first;
+            let projected = setup.halted == HaltedKeysValues::LatestKv && first;
             (sum(&|depth| depth) + if projected { missing as u64 } else { 0 }, rows * most)
         }
     };
-    let runs_on = bench.halted == HaltedKeysValues::RunOn;
+    let runs_on = setup.halted == HaltedKeysValues::RunOn;
     match subject.declaration.kind {
         PolicyKind::Select if runs_on => (rows * most, decisions),
         _ if runs_on => (deepest, decisions),
@@ -128,42 +128,42 @@ fn counts(subject: &Subject, bench: &Bench, found: &Evaluated) -> (u64, u64) {
     }
 }
 
-fn counts_what_is_done(subject: &Subject, bench: &Bench) -> bool {
-    let what = format!("{} {bench:?}", subject.label());
-    let model = subject.model(bench);
-    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+fn counts_what_is_done(subject: &Subject, setup: &Setup) -> bool {
+    let what = format!("{} {setup:?}", subject.label());
+    let model = subject.model(setup);
+    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
     let found = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
     let ledger = found.ledger;
-    let (executed, decisions) = counts(subject, bench, &found);
-    let cost = model.policy.decision_flops(bench.d_model);
+    let (executed, decisions) = counts(subject, setup, &found);
+    let cost = model.policy.decision_flops(setup.d_model);
     assert_eq!(ledger.token_steps_executed, executed, "{what}");
     assert_eq!(ledger.decisions, if cost > 0.0 { decisions } else { 0 }, "{what}");
     assert!(ledger.decision_flops >= cost * decisions as f64, "{what}: {ledger:?}");
     assert_eq!(ledger.tokens, batch.rows() as u64, "{what}");
-    assert_eq!(ledger.token_steps_scheduled, (batch.rows() * bench.max_depth) as u64, "{what}");
+    assert_eq!(ledger.token_steps_scheduled, (batch.rows() * setup.max_depth) as u64, "{what}");
     let saves = executed < ledger.token_steps_scheduled;
     assert!(if saves { ledger.flops < ledger.dense_flops } else { ledger.flops <= ledger.dense_flops }, "{what}");
     let dense = evaluate(&model, &batch, Execution::Dense, Some(&privileged)).unwrap().ledger;
     assert_eq!((dense.dense_flops, dense.decisions), (ledger.dense_flops, ledger.decisions), "{what}");
     assert_eq!(dense.token_steps_executed, ledger.token_steps_scheduled, "{what}");
     assert!(dense.flops >= ledger.flops && dense.flops <= dense.dense_flops, "{what}");
-    assert_rows_pay_for_themselves(&what, &found, subject, bench);
+    assert_rows_pay_for_themselves(&what, &found, subject, setup);
     found.depths.iter().any(|depth| *depth != found.depths[0])
 }
 
 /// What rows pay sums to what the ledger counts, and a sequence pays the same in any batch.
-fn assert_rows_pay_for_themselves(what: &str, found: &Evaluated, subject: &Subject, bench: &Bench) {
+fn assert_rows_pay_for_themselves(what: &str, found: &Evaluated, subject: &Subject, setup: &Setup) {
     let (ledger, costs) = (found.ledger, &found.costs);
     assert_eq!(costs.executed.iter().sum::<f64>(), ledger.flops + ledger.decision_flops, "{what}");
     assert_eq!(costs.dense.iter().sum::<f64>(), ledger.dense_flops, "{what}");
     // A mixture that runs on computes rows until the last of the batch has stopped.
-    if bench.halted == HaltedKeysValues::RunOn {
+    if setup.halted == HaltedKeysValues::RunOn {
         return;
     }
-    let model = subject.model(bench);
+    let model = subject.model(setup);
     let mut first = 0;
-    for sequence in bench.sequences(&LENGTHS) {
-        let (batch, privileged) = bench.pack(&[sequence]);
+    for sequence in setup.sequences(&LENGTHS) {
+        let (batch, privileged) = setup.pack(&[sequence]);
         let alone = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
         let own = first..first + batch.rows();
         assert_eq!(alone.costs.executed, costs.executed[own.clone()], "{what}");
@@ -174,20 +174,20 @@ fn assert_rows_pay_for_themselves(what: &str, found: &Evaluated, subject: &Subje
 
 #[test]
 fn counts_are_those_of_the_depths_and_dense_is_never_cheaper() {
-    in_one_thread(|| for_all(&Bench::all(DType::F64), counts_what_is_done));
+    in_one_thread(|| for_all(&Setup::all(DType::F64), counts_what_is_done));
 }
 
 /// A policy that reads logits pays for a coda and a head of the rows it asks about, with keys and values of all rows of their
 /// sequences, every time.
 #[test]
 fn every_read_out_is_charged() {
-    let bench = Bench::PLAIN;
-    let sequences: Vec<Sequence> = bench.sequences(&LENGTHS);
-    let (batch, _) = bench.pack(&sequences);
+    let setup = Setup::PLAIN;
+    let sequences: Vec<Sequence> = setup.sequences(&LENGTHS);
+    let (batch, _) = setup.pack(&sequences);
     for declaration in [&SCORES, &HAZARDS, &ACT, &POSITIVE] {
         let subject = |reads: bool| Subject::new(declaration, &[("reads", Value::Flag(reads))]);
         let evaluated =
-            |subject: &Subject| evaluate(&subject.model(&bench), &batch, Execution::Compacted, None).unwrap();
+            |subject: &Subject| evaluate(&subject.model(&setup), &batch, Execution::Compacted, None).unwrap();
         let (reads, silent) = (evaluated(&subject(true)), evaluated(&subject(false)));
         assert_eq!(reads.depths, silent.depths);
         // Rows still running after each step: early and selecting policies ask before it, about all rows.
@@ -197,9 +197,9 @@ fn every_read_out_is_charged() {
         };
         let asked: Vec<Vec<usize>> = match declaration.kind {
             PolicyKind::Early => vec![all.clone()],
-            PolicyKind::Online => (1..bench.max_depth).map(deeper).collect(),
-            PolicyKind::Soft => (1..=bench.max_depth).map(deeper).collect(),
-            PolicyKind::Select => vec![all.clone(); bench.max_depth],
+            PolicyKind::Online => (1..setup.max_depth).map(deeper).collect(),
+            PolicyKind::Soft => (1..=setup.max_depth).map(deeper).collect(),
+            PolicyKind::Select => vec![all.clone(); setup.max_depth],
         };
         let charge = |rows: &Vec<usize>| match rows.len() {
             0 => 0.0,
@@ -207,8 +207,8 @@ fn every_read_out_is_charged() {
                 let pairs = rows.iter().map(|row| batch.layout.position(*row) + 1).sum();
                 let asked: Vec<usize> = rows.iter().map(|row| batch.layout.sequence(*row)).collect();
                 let of_asked = (0..batch.rows()).filter(|row| asked.contains(&batch.layout.sequence(*row))).count();
-                let others = 2.0 * product(of_asked - count, bench.d_model, bench.d_model);
-                layer(&bench, count, pairs) + others + product(count, bench.d_model, bench.vocabulary)
+                let others = 2.0 * product(of_asked - count, setup.d_model, setup.d_model);
+                layer(&setup, count, pairs) + others + product(count, setup.d_model, setup.vocabulary)
             }
         };
         let expected: f64 = asked.iter().map(charge).sum();

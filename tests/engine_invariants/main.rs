@@ -5,19 +5,19 @@
 
 mod acceptance;
 mod backbones;
-mod baselines;
 mod batches;
-mod bench;
 mod contract;
 mod decoding;
 mod evaluation;
 mod fixed;
 mod generation;
+mod guesses;
 mod ledger;
 mod miniatures;
 mod processes;
 mod random_matched;
 mod recipes;
+mod setup;
 mod threads;
 mod timings;
 mod traces;

@@ -6,7 +6,7 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::Phase;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, Subject};
+use crate::setup::{Setup, Subject};
 
 const MAX_DEPTH: usize = 7;
 
@@ -30,9 +30,9 @@ fn source() -> Vec<SourceToken> {
 /// The tokens with the depths that the prepared policy gives them, evaluated in batches of seven sequences.
 fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken> {
     let subject = Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]);
-    let bench = Bench { max_depth: MAX_DEPTH, seed, ..Bench::PLAIN };
+    let setup = Setup { max_depth: MAX_DEPTH, seed, ..Setup::PLAIN };
     let depths = SourceDepths { evaluation: source.to_vec(), training: vec![] };
-    let policy = subject.built(&bench, Some(&depths)).unwrap().policy;
+    let policy = subject.built(&setup, Some(&depths)).unwrap().policy;
     let identities: Vec<u64> = (0..=source.iter().map(|token| token.identity).max().unwrap()).collect();
     let mut result = Vec::new();
     for names in identities.chunks(7) {
@@ -132,8 +132,8 @@ fn random_matched_mixes_across_what_it_need_not_keep() {
         assert_ne!(histograms(&shuffled(coarse, &source, 1), group), histograms(&source, group), "{coarse} {fine}");
     }
     let depths = SourceDepths { evaluation: source.clone(), training: vec![] };
-    let bench = Bench { seed: 1, ..Bench::PLAIN };
-    let by_default = Subject::registered("random-matched", &[]).built(&bench, Some(&depths)).unwrap();
+    let setup = Setup { seed: 1, ..Setup::PLAIN };
+    let by_default = Subject::registered("random-matched", &[]).built(&setup, Some(&depths)).unwrap();
     let policy = by_default.policy;
     let layout = TokenLayout::new(&[source.iter().filter(|token| token.identity == 3).count()], &[3]).unwrap();
     let rows = RowSet::all(layout.rows());

@@ -8,24 +8,24 @@ use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::policy::{LossAt, Per, StepWeights, Unroll};
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, Subject, close, numbers};
 use crate::fixed::{trajectory, unrolled};
 use crate::miniatures::STILL;
 use crate::processes::in_one_thread;
+use crate::setup::{Setup, Subject, close, numbers};
 
 /// Half the distance of a central difference.
 const STEP: f64 = 1e-5;
 /// Numbers of each variable whose gradient is held against a finite difference.
 const ELEMENTS: usize = 4;
 
-fn bench(core_layers: usize) -> Bench {
-    Bench { d_model: 8, d_ff: 12, vocabulary: 7, max_depth: 4, core_layers, ..Bench::PLAIN }
+fn setup(core_layers: usize) -> Setup {
+    Setup { d_model: 8, d_ff: 12, vocabulary: 7, max_depth: 4, core_layers, ..Setup::PLAIN }
 }
 
-fn model(bench: &Bench, recipe: Recipe) -> (Model, Batch) {
-    let mut model = Subject::new(&STILL, &[]).model(bench);
+fn model(setup: &Setup, recipe: Recipe) -> (Model, Batch) {
+    let mut model = Subject::new(&STILL, &[]).model(setup);
     model.recipe = recipe;
-    (model, bench.pack(&bench.sequences(&[5, 1, 3])).0)
+    (model, setup.pack(&setup.sequences(&[5, 1, 3])).0)
 }
 
 fn cross_entropies(logits: &Tensor, batch: &Batch) -> Vec<f64> {
@@ -49,7 +49,7 @@ fn losses_at_every_step_have_the_weights_of_their_names() {
         (StepWeights::Geometric, 0.5, [8.0 / 15.0, 4.0 / 15.0, 2.0 / 15.0, 1.0 / 15.0]),
     ];
     for (step_weights, ratio, weights) in weights {
-        let (model, batch) = model(&bench(2), Recipe { step_weights, ratio, ..Recipe::EVERY_STEP });
+        let (model, batch) = model(&setup(2), Recipe { step_weights, ratio, ..Recipe::EVERY_STEP });
         let steps: Vec<f64> =
             unrolled(&model, &batch).iter().map(|logits| mean(&cross_entropies(logits, &batch))).collect();
         let expected: f64 = steps.iter().zip(weights).map(|(step, weight)| step * weight).sum();
@@ -62,7 +62,7 @@ fn losses_at_every_step_have_the_weights_of_their_names() {
 #[test]
 fn the_loss_is_at_the_depth_that_is_drawn_for_the_batch() {
     let recipe = Recipe { unroll: Unroll::Uniform, ..Recipe::LAST_STEP };
-    let (model, batch) = model(&bench(1), recipe);
+    let (model, batch) = model(&setup(1), recipe);
     let steps = unrolled(&model, &batch);
     let mut drawn = Vec::new();
     for step in 0..30 {
@@ -83,7 +83,7 @@ fn the_loss_is_at_the_depth_that_is_drawn_for_the_batch() {
 #[test]
 fn sequences_take_the_depths_that_are_drawn_for_them() {
     let recipe = Recipe { unroll: Unroll::Uniform, per: Per::Sequence, ..Recipe::LAST_STEP };
-    let (model, batch) = model(&bench(1), recipe);
+    let (model, batch) = model(&setup(1), recipe);
     let steps: Vec<Vec<f64>> = unrolled(&model, &batch).iter().map(|logits| cross_entropies(logits, &batch)).collect();
     let mut mixed = false;
     for step in 0..10 {
@@ -116,7 +116,7 @@ fn truncated_gradients_are_finite_differences_of_the_last_steps_alone() {
     in_one_thread(|| {
         for (core_layers, depth, kept) in [(1, 4, 1), (1, 3, 2), (2, 4, 2), (2, 2, 4)] {
             let recipe = Recipe { unroll: Unroll::Uniform, backpropagate: kept, ..Recipe::LAST_STEP };
-            let (model, batch) = model(&bench(core_layers), recipe);
+            let (model, batch) = model(&setup(core_layers), recipe);
             let noise = Noise::Forced(vec![depth as u32; batch.rows()]);
             let gradients = training::loss(&model, &batch, &noise, None).unwrap().total.backward().unwrap();
             let kept = kept.min(depth);
@@ -164,9 +164,9 @@ fn the_policy_takes_no_part() {
         let found: Vec<Vec<f64>> = [0.0, 10.0]
             .map(|threshold| {
                 let subject = Subject::new(&STILL, &[("threshold", haltbench_sdk::parameters::Value::Real(threshold))]);
-                let mut model = subject.model(&bench(1));
+                let mut model = subject.model(&setup(1));
                 model.recipe = recipe;
-                let batch = bench(1).pack(&bench(1).sequences(&[5, 1, 3])).0;
+                let batch = setup(1).pack(&setup(1).sequences(&[5, 1, 3])).0;
                 let loss = training::loss(&model, &batch, &Noise::Seeded(4), None).unwrap();
                 let count = if recipe.loss == LossAt::EveryStep { 4 } else { 1 };
                 assert_eq!(loss.logits.len(), count);

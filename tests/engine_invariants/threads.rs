@@ -12,9 +12,9 @@ use haltbench_sdk::candle_core::utils::get_num_threads;
 use haltbench_sdk::conformance::Sequence;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, Subject};
 use crate::miniatures::{ACT, HAZARDS, TOP_SHARE};
 use crate::processes::rerun;
+use crate::setup::{Setup, Subject};
 
 /// Seed of the run in a child; without it the test starts the children.
 const CHILD: &str = "HALTBENCH_TEST_THREADS_CHILD";
@@ -26,13 +26,13 @@ const NEW: usize = 9;
 /// Trains for a few steps, evaluates, decodes, and hashes all that came out. The products are large enough that candle's
 /// splits them over its threads.
 fn run(subject: &Subject, seed: u64) -> u64 {
-    let bench = Bench { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed, ..Bench::PLAIN };
-    let model = subject.model(&bench);
+    let setup = Setup { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed, ..Setup::PLAIN };
+    let model = subject.model(&setup);
     let settings = TrainingSettings { warmup_steps: 0, ..TrainingSettings::default() };
     let mut optimiser = AdamW::new(&model.variables, &settings, haltbench_sdk::policy::Trains::All).unwrap();
     let lengths: Vec<usize> = (0..16).map(|place| 8 + 5 * place % 17).collect();
-    let sequences = bench.sequences(&lengths);
-    let (batch, _) = bench.pack(&sequences);
+    let sequences = setup.sequences(&lengths);
+    let (batch, _) = setup.pack(&sequences);
     let mut hasher = DefaultHasher::new();
     for step in 0..3 {
         let loss = training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap();

@@ -5,7 +5,7 @@
 use haltbench_engine::bench::{BenchModel, Workload, step};
 use haltbench_sdk::candle_core::{Device, safetensors};
 
-use crate::bench::{catalogue, device};
+use crate::setup::{catalogue, device};
 
 fn workload(policy: &str, mean_depth: Option<f64>) -> Workload {
     Workload {

@@ -13,8 +13,8 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::{Phase, Privileged};
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, close, for_all, subjects, tolerance};
 use crate::miniatures::GATED;
+use crate::setup::{LENGTHS, Setup, Subject, close, for_all, subjects, tolerance};
 
 /// States after 0 to D steps of all rows, and logits after 1 to D.
 fn dense(model: &Model, batch: &Batch) -> (Vec<Tensor>, Vec<Tensor>) {
@@ -59,14 +59,14 @@ fn write(path: &Path, model: &Model, batch: &Batch, privileged: &Privileged) {
     writer.finish().unwrap();
 }
 
-fn replayed(subject: &Subject, bench: &Bench, path: &Path) -> Result<Vec<ReplayedToken>, EngineError> {
+fn replayed(subject: &Subject, setup: &Setup, path: &Path) -> Result<Vec<ReplayedToken>, EngineError> {
     let parameters = Parameters::resolve(subject.declaration.name, subject.declaration.parameters, &subject.given)?;
     let mut tokens = Vec::new();
     let asked = Replay {
         declaration: subject.declaration,
         parameters: &parameters,
         max_depth: None,
-        seed: bench.seed,
+        seed: setup.seed,
         stage: None,
     };
     replay(&Trace::open(path)?, &asked, |token| {
@@ -107,15 +107,15 @@ fn reads_too_early(subject: &Subject) -> bool {
 }
 
 /// Under run-on a token that halts changes nothing for the others, so that evaluation sees the trajectory of the trace.
-fn equals_evaluation(subject: &Subject, bench: &Bench) -> bool {
-    let what = format!("{} {bench:?}", subject.label());
-    let model = subject.model(bench);
-    let (batch, privileged) = bench.pack(&bench.sequences(&LENGTHS));
+fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
+    let what = format!("{} {setup:?}", subject.label());
+    let model = subject.model(setup);
+    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
     let folder = std::env::temp_dir().join(format!("haltbench-traces-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("trace.safetensors");
     write(&path, &model, &batch, &privileged);
-    let found = replayed(subject, bench, &path);
+    let found = replayed(subject, setup, &path);
     std::fs::remove_dir_all(&folder).unwrap();
     if subject.declaration.source.has_depths() {
         assert!(found.unwrap_err().to_string().contains("reads the depths of another cell"), "{what}");
@@ -143,7 +143,7 @@ fn equals_evaluation(subject: &Subject, bench: &Bench) -> bool {
         // Nor are gated ones.
         return subject.varies;
     }
-    if reads(subject) && bench.around > 0 {
+    if reads(subject) && setup.around > 0 {
         // A coda with attention reads logits out of what other tokens halted with.
         return subject.varies;
     }
@@ -158,7 +158,7 @@ fn equals_evaluation(subject: &Subject, bench: &Bench) -> bool {
         None => assert!(found.iter().all(|token| token.expected_depth.is_none()), "{what}"),
         Some(beliefs) => {
             let means: Vec<f64> = found.iter().map(|token| token.expected_depth.unwrap()).collect();
-            close(&what, &means, &beliefs.expected, tolerance(bench.dtype));
+            close(&what, &means, &beliefs.expected, tolerance(setup.dtype));
             for (token, expected) in found.iter().zip(beliefs.distributions) {
                 let masses = token.weights.as_ref().or(token.distribution.as_ref()).unwrap();
                 let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
@@ -168,7 +168,7 @@ fn equals_evaluation(subject: &Subject, bench: &Bench) -> bool {
     }
     let is_asked = |token: &ReplayedToken| token.scores.iter().take_while(|score| score.is_some()).count();
     for token in found.iter().filter(|token| is_asked(token) > 0) {
-        let asked = (token.depth as usize).min(bench.max_depth - 1);
+        let asked = (token.depth as usize).min(setup.max_depth - 1);
         assert_eq!(is_asked(token), asked, "{what}: asked after every step but the last: {token:?}");
         assert_eq!(token.scores.iter().flatten().count(), asked, "{what}");
         if let Some(distribution) = &token.distribution {
@@ -181,7 +181,7 @@ fn equals_evaluation(subject: &Subject, bench: &Bench) -> bool {
 
 #[test]
 fn a_replay_gives_the_decisions_of_an_evaluation_in_which_halting_changes_nothing_else() {
-    let benches = Bench::both_types().into_iter().filter(|bench| bench.halted == HaltedKeysValues::RunOn);
-    for_all(&benches.collect::<Vec<Bench>>(), equals_evaluation);
+    let setups = Setup::both_types().into_iter().filter(|setup| setup.halted == HaltedKeysValues::RunOn);
+    for_all(&setups.collect::<Vec<Setup>>(), equals_evaluation);
     assert!(subjects().iter().any(|subject| subject.declaration.kind == PolicyKind::Soft));
 }

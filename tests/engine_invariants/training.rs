@@ -9,22 +9,22 @@ use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use crate::bench::{Bench, LENGTHS, Subject, close, numbers};
 use crate::fixed::{trajectory, unrolled};
 use crate::miniatures::{ACT, GAMMA, HAZARDS, POSITIVE, SCORES, STILL, SURE, TOP_SHARE};
 use crate::processes::in_one_thread;
+use crate::setup::{LENGTHS, Setup, Subject, close, numbers};
 
 /// Numbers of each variable whose gradient is held against a finite difference.
 const ELEMENTS: usize = 3;
 /// Half the distance of a central difference.
 const STEP: f64 = 1e-5;
 
-pub fn small(bench: Bench) -> Bench {
-    Bench { d_model: 8, d_ff: 12, vocabulary: 7, max_depth: 4, ..bench }
+pub fn small(setup: Setup) -> Setup {
+    Setup { d_model: 8, d_ff: 12, vocabulary: 7, max_depth: 4, ..setup }
 }
 
-fn batch(bench: &Bench) -> Batch {
-    bench.pack(&bench.sequences(&[5, 1, 3])).0
+fn batch(setup: &Setup) -> Batch {
+    setup.pack(&setup.sequences(&[5, 1, 3])).0
 }
 
 fn matrix(tensor: &Tensor) -> Vec<Vec<f64>> {
@@ -93,8 +93,8 @@ fn the_loss_at_every_step_by_hand() {
         for (declaration, core_layers, max_depth) in
             [(&HAZARDS, 1, 4), (&HAZARDS, 2, 1), (&HAZARDS, 2, 5), (&SCORES, 1, 1), (&SCORES, 2, 4)]
         {
-            let bench = Bench { core_layers, max_depth, halted, ..small(Bench::PLAIN) };
-            let (model, batch) = (Subject::new(declaration, &[]).model(&bench), batch(&bench));
+            let setup = Setup { core_layers, max_depth, halted, ..small(Setup::PLAIN) };
+            let (model, batch) = (Subject::new(declaration, &[]).model(&setup), batch(&setup));
             let states: Vec<Vec<Vec<f64>>> = trajectory(&model, &batch).iter().map(matrix).collect();
             let q = match declaration.kind {
                 PolicyKind::Online => from_hazards(&model, &states),
@@ -108,7 +108,7 @@ fn the_loss_at_every_step_by_hand() {
             let divergence = |q: &Vec<f64>| q.iter().map(|mass| mass * (mass * max_depth as f64).ln()).sum::<f64>();
             let regulariser = GAMMA * mean(q.iter().map(divergence));
             let found = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
-            let what = format!("{} {bench:?}", declaration.name);
+            let what = format!("{} {setup:?}", declaration.name);
             close(&what, &[found.cross_entropy, found.regulariser], &[cross_entropy, regulariser], 1e-12);
             close(&what, &numbers(&found.total), &[cross_entropy + regulariser], 1e-12);
         }
@@ -117,22 +117,22 @@ fn the_loss_at_every_step_by_hand() {
 
 #[test]
 fn the_loss_at_full_depth_by_hand() {
-    for bench in Bench::all(DType::F64) {
+    for setup in Setup::all(DType::F64) {
         for declaration in [&STILL, &SURE] {
-            let bench = small(bench);
-            let (model, batch) = (Subject::new(declaration, &[]).model(&bench), batch(&bench));
+            let setup = small(setup);
+            let (model, batch) = (Subject::new(declaration, &[]).model(&setup), batch(&setup));
             let last = unrolled(&model, &batch).pop().unwrap();
             let expected = mean(cross_entropies(&last, &batch).into_iter());
             let found = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
             close(declaration.name, &numbers(&found.total), &[expected], 1e-12);
-            assert_eq!(found.depths, vec![bench.max_depth as u32; batch.rows()]);
+            assert_eq!(found.depths, vec![setup.max_depth as u32; batch.rows()]);
         }
     }
 }
 
 /// The gradient of the whole loss with respect to some numbers of every weight of backbone and policy.
-pub fn gradient(subject: &Subject, bench: &Bench) {
-    let (model, batch) = (subject.model(bench), batch(bench));
+pub fn gradient(subject: &Subject, setup: &Setup) {
+    let (model, batch) = (subject.model(setup), batch(setup));
     let loss = || training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
     let (first, mut reached) = (loss(), 0);
     let gradients = first.total.backward().unwrap();
@@ -155,7 +155,7 @@ pub fn gradient(subject: &Subject, bench: &Bench) {
                 numbers(&loss.total)[0]
             };
             let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-            let what = format!("{} {bench:?}: {name}[{index}]", subject.label());
+            let what = format!("{} {setup:?}: {name}[{index}]", subject.label());
             close(&what, &[gradient[index]], &[difference], 1e-7);
         }
         let restored = Tensor::from_vec(original, variable.shape(), &Device::Cpu).unwrap();
@@ -166,10 +166,10 @@ pub fn gradient(subject: &Subject, bench: &Bench) {
 }
 
 fn gradients(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) {
-    let mut benches = Bench::options(DType::F64);
-    benches.push(Bench { around: 0, ..Bench::PLAIN });
-    for bench in benches {
-        gradient(&Subject::new(declaration, given), &small(bench));
+    let mut setups = Setup::options(DType::F64);
+    setups.push(Setup { around: 0, ..Setup::PLAIN });
+    for setup in setups {
+        gradient(&Subject::new(declaration, given), &small(setup));
     }
 }
 
@@ -203,8 +203,8 @@ fn gradients_of_a_selecting_policy_are_finite_differences() {
 }
 
 /// Every gradient of a training step, to the bit.
-fn bits(subject: &Subject, bench: &Bench) -> Vec<(String, Vec<u64>)> {
-    let (model, batch) = (subject.model(bench), bench.pack(&bench.sequences(&LENGTHS)).0);
+fn bits(subject: &Subject, setup: &Setup) -> Vec<(String, Vec<u64>)> {
+    let (model, batch) = (subject.model(setup), setup.pack(&setup.sequences(&LENGTHS)).0);
     let loss = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
     let gradients = model.variables.gradients(&loss.total.backward().unwrap()).unwrap();
     assert!(!gradients.is_empty());
@@ -216,13 +216,13 @@ fn bits(subject: &Subject, bench: &Bench) -> Vec<(String, Vec<u64>)> {
 fn computing_steps_again_in_the_backward_pass_changes_no_bit() {
     let mut subjects = vec![Subject::registered("anira-e", &[]), Subject::registered("anira-o", &[])];
     subjects.extend([&HAZARDS, &STILL, &ACT, &TOP_SHARE].map(|declaration| Subject::new(declaration, &[])));
-    for bench in Bench::options(DType::F32) {
+    for setup in Setup::options(DType::F32) {
         for subject in &subjects {
-            if bench.halted == HaltedKeysValues::RunOn && subject.declaration.name.starts_with("anira") {
+            if setup.halted == HaltedKeysValues::RunOn && subject.declaration.name.starts_with("anira") {
                 continue;
             }
-            let again = Bench { recompute: true, ..bench };
-            assert_eq!(bits(subject, &bench), bits(subject, &again), "{} {bench:?}", subject.label());
+            let again = Setup { recompute: true, ..setup };
+            assert_eq!(bits(subject, &setup), bits(subject, &again), "{} {setup:?}", subject.label());
         }
     }
 }

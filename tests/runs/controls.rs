@@ -6,7 +6,7 @@ use std::path::Path;
 use haltbench_analysis::{TokenColumns, TokenTable};
 use haltbench_engine::store::read_tokens;
 
-use crate::program::{Bench, suite};
+use crate::program::{Workspace, suite};
 
 const CONTROLS: &[&str] = &[
     "name = \"anira-e\"",
@@ -41,10 +41,10 @@ fn mean(values: impl Iterator<Item = u32>) -> f64 {
 #[test]
 fn depths_of_controls_are_functions_of_their_cues() {
     // A policy whose depths vary: it has hardly been trained and pays nothing for depth.
-    let bench = Bench::new(&suite(CONTROLS));
-    bench.run(&["--set", "policy.anira-e.gamma=0", "--set", "evaluation.instances=120"]).well();
+    let workspace = Workspace::new(&suite(CONTROLS));
+    workspace.run(&["--set", "policy.anira-e.gamma=0", "--set", "evaluation.instances=120"]).well();
     let table = |cell: &Path| read_tokens(&cell.join("tokens.parquet")).unwrap();
-    let of = |title: &str| -> TokenTable { table(&bench.cell(title)) };
+    let of = |title: &str| -> TokenTable { table(&workspace.cell(title)) };
     let source = of("anira-e 0");
     let source = source.columns();
     let varied: BTreeSet<u32> = source.depth.iter().copied().collect();

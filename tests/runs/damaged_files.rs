@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::program::{Bench, POLICIES, Running, assert_same, suite, until};
+use crate::program::{POLICIES, Running, Workspace, assert_same, suite, until};
 
 /// A file of a cell, and what happens to it.
 type Damage<'a> = (&'a str, fn(&Path));
@@ -41,9 +41,9 @@ fn raise_a_digit(path: &Path) {
 
 #[test]
 fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() {
-    let bench = Bench::new(&suite(&POLICIES[..2]));
-    bench.run(&[]).well();
-    let expected = bench.files();
+    let workspace = Workspace::new(&suite(&POLICIES[..2]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
     let cases: &[Damage] = &[
         ("tokens.parquet", flip),
         ("tokens.parquet", cut),
@@ -55,34 +55,34 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
         ("result.json", lose),
     ];
     for (number, (name, damage)) in cases.iter().enumerate() {
-        let file = bench.cell("anira-e 0").join(name);
+        let file = workspace.cell("anira-e 0").join(name);
         damage(&file);
-        let outcome = bench.outcome("leaderboard", &[]);
+        let outcome = workspace.outcome("leaderboard", &[]);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (4, ""), "{name}: {}", outcome.stderr);
         let start = format!("error: {}: damaged: ", file.display());
         assert!(outcome.stderr.starts_with(&start), "{name}: {}", outcome.stderr);
         assert_eq!(outcome.stderr.lines().count(), 1, "{name}: {}", outcome.stderr);
-        let again = bench.run(&[]).well();
+        let again = workspace.run(&[]).well();
         again.says(&["done already  mano-stream · anira · fixed", "started  mano-stream · anira · anira-e"]);
         again.says(&["done already  model mano-stream · anira · anira-e", "; 0 models trained, 1 there already"]);
         again
             .says(&[&format!("computed again  mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display())]);
-        let log = fs::read_to_string(bench.cell("anira-e 0").join("log.txt")).unwrap();
+        let log = fs::read_to_string(workspace.cell("anira-e 0").join("log.txt")).unwrap();
         assert!(log.contains(&format!("computed again: {}: damaged: ", file.display())), "{log}");
-        let kept = format!("; what was there is kept in {}", aside(&bench, "anira-e 0", number + 1).display());
+        let kept = format!("; what was there is kept in {}", aside(&workspace, "anira-e 0", number + 1).display());
         assert!(again.stderr.contains(&kept) && log.contains(&kept), "{name}: {}{log}", again.stderr);
-        assert!(aside(&bench, "anira-e 0", number + 1).join("log.txt").exists(), "{name}");
-        assert_same(&bench.files(), &expected);
-        bench.outcome("leaderboard", &[]).well();
+        assert!(aside(&workspace, "anira-e 0", number + 1).join("log.txt").exists(), "{name}");
+        assert_same(&workspace.files(), &expected);
+        workspace.outcome("leaderboard", &[]).well();
     }
 }
 
 /// A model is looked at when something needs it: a cell that is not done, or somebody who wants it overwritten.
 #[test]
 fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_trained_again() {
-    let bench = Bench::new(&suite(&POLICIES[..2]));
-    bench.run(&[]).well();
-    let expected = bench.files();
+    let workspace = Workspace::new(&suite(&POLICIES[..2]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
     let cases: &[Damage] = &[
         ("metrics.jsonl", flip),
         ("metrics.jsonl", lose),
@@ -95,16 +95,16 @@ fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_traine
         ("result.json", lose),
     ];
     for (number, (name, damage)) in cases.iter().enumerate() {
-        let (cell, model) = (bench.cell("anira-e 0"), bench.model("anira-e 0"));
+        let (cell, model) = (workspace.cell("anira-e 0"), workspace.model("anira-e 0"));
         let file = model.join(name);
         damage(&file);
         if number == 0 {
-            let kept = bench.run(&[]).well();
+            let kept = workspace.run(&[]).well();
             kept.says(&["done already  mano-stream · anira · anira-e", "; 0 models trained, 0 there already"]);
-            bench.outcome("leaderboard", &[]).well();
+            workspace.outcome("leaderboard", &[]).well();
         }
         fs::remove_dir_all(&cell).unwrap();
-        let again = bench.run(&[]).well();
+        let again = workspace.run(&[]).well();
         let aside = model.with_extension(format!("damaged-{}", number + 1));
         let said =
             format!("computed again  model mano-stream · anira · anira-e · seed 0: {}: damaged: ", file.display());
@@ -122,37 +122,37 @@ fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_traine
             "{log}"
         );
         assert!(aside.join("log.txt").exists(), "{name}");
-        assert_same(&bench.files(), &expected);
+        assert_same(&workspace.files(), &expected);
     }
-    flip(&bench.model("anira-e 0").join("weights.safetensors"));
-    bench.run(&["--overwrite", "--only", "anira-e"]).well().says(&["; 1 model trained, 0 there already"]);
-    assert_same(&bench.files(), &expected);
+    flip(&workspace.model("anira-e 0").join("weights.safetensors"));
+    workspace.run(&["--overwrite", "--only", "anira-e"]).well().says(&["; 1 model trained, 0 there already"]);
+    assert_same(&workspace.files(), &expected);
 }
 
 /// Who reads the depths of a cell that is done computes them again, on its model.
 #[test]
 fn invariant_8_damage_to_the_model_of_a_source_is_repaired_for_who_reads_its_depths() {
-    let bench = Bench::new(&suite(&[POLICIES[1], "name = \"random-trained\"\nof = \"anira-e\""]));
-    bench.run(&[]).well();
-    let expected = bench.files();
+    let workspace = Workspace::new(&suite(&[POLICIES[1], "name = \"random-trained\"\nof = \"anira-e\""]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
     let title = "random-trained:anira-e 0";
     let damages: [fn(&Path); 2] =
         [|model| flip(&model.join("weights.safetensors")), |model| fs::remove_dir_all(model).unwrap()];
     for damage in damages {
-        for folder in [bench.cell(title), bench.model(title)] {
+        for folder in [workspace.cell(title), workspace.model(title)] {
             fs::remove_dir_all(folder).unwrap();
         }
-        damage(&bench.model("anira-e 0"));
-        let again = bench.run(&[]).well();
+        damage(&workspace.model("anira-e 0"));
+        let again = workspace.run(&[]).well();
         again.says(&["done already  mano-stream · anira · anira-e", "started  model mano-stream · anira · anira-e"]);
         again.says(&["2 of 2 cells done, 0 failed; 2 models trained, 0 there already"]);
-        assert_same(&bench.files(), &expected);
+        assert_same(&workspace.files(), &expected);
     }
 }
 
 /// Where the folder of a cell goes when it is set aside for the `number`-th time.
-fn aside(bench: &Bench, title: &str, number: usize) -> PathBuf {
-    bench.cell(title).with_extension(format!("damaged-{number}"))
+fn aside(workspace: &Workspace, title: &str, number: usize) -> PathBuf {
+    workspace.cell(title).with_extension(format!("damaged-{number}"))
 }
 
 /// What a run says of a cell that it computes.
@@ -160,11 +160,11 @@ const STARTED: &str = "started  mano-stream · anira · ";
 
 #[test]
 fn invariant_8_a_result_that_verifies_is_kept_whatever_became_of_its_status() {
-    let bench = Bench::new(&suite(&POLICIES[..1]));
-    bench.run(&[]).well();
-    let expected = bench.files();
-    let board = bench.outcome("leaderboard", &[]).well().stdout;
-    let status = bench.cell("fixed 0").join("status.json");
+    let workspace = Workspace::new(&suite(&POLICIES[..1]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
+    let board = workspace.outcome("leaderboard", &[]).well().stdout;
+    let status = workspace.cell("fixed 0").join("status.json");
     let damages: [(&str, &dyn Fn()); 4] = [
         ("lost", &|| lose(&status)),
         ("cut", &|| cut(&status)),
@@ -173,83 +173,83 @@ fn invariant_8_a_result_that_verifies_is_kept_whatever_became_of_its_status() {
     ];
     for (name, damage) in damages {
         damage();
-        assert_eq!(bench.outcome("leaderboard", &[]).well().stdout, board, "{name}");
-        let again = bench.run(&[]).well();
+        assert_eq!(workspace.outcome("leaderboard", &[]).well().stdout, board, "{name}");
+        let again = workspace.run(&[]).well();
         again.says(&["done already  mano-stream · anira · fixed"]);
         assert!(!again.stderr.contains(STARTED), "{name}: {}", again.stderr);
-        assert_same(&bench.files(), &expected);
+        assert_same(&workspace.files(), &expected);
     }
 }
 
 #[test]
 fn invariant_8_a_folder_of_another_cell_or_version_is_set_aside_whole() {
-    let bench = Bench::new(&suite(&POLICIES[..2]));
-    bench.run(&[]).well();
-    let expected = bench.files();
-    let (cell, other) = (bench.cell("anira-e 0"), bench.cell("fixed 0"));
+    let workspace = Workspace::new(&suite(&POLICIES[..2]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
+    let (cell, other) = (workspace.cell("anira-e 0"), workspace.cell("fixed 0"));
     let foreign = || {
         fs::remove_dir_all(&cell).unwrap();
         copy(&other, &cell);
     };
     let old = || {
         // A result of another version, hash and all.
-        let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 4", "\"schema\": 3", 1);
+        let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 5", "\"schema\": 3", 1);
         fs::write(cell.join("result.json"), &text).unwrap();
         fs::remove_file(cell.join("status.json")).unwrap();
     };
     let cases: [(&dyn Fn(), &str); 2] =
-        [(&foreign, "it is the result of cell "), (&old, "its schema is 3, this program reads 4")];
+        [(&foreign, "it is the result of cell "), (&old, "its schema is 3, this program reads 5")];
     for (number, (damage, reason)) in cases.into_iter().enumerate() {
         damage();
         let before = fs::read(cell.join("result.json")).unwrap();
-        let outcome = bench.outcome("leaderboard", &[]);
+        let outcome = workspace.outcome("leaderboard", &[]);
         let start = format!("error: {}: damaged: {reason}", cell.join("result.json").display());
         assert!(outcome.status == 4 && outcome.stderr.starts_with(&start), "{}", outcome.stderr);
-        bench.run(&[]).well().says(&[reason, "done already  mano-stream · anira · fixed"]);
+        workspace.run(&[]).well().says(&[reason, "done already  mano-stream · anira · fixed"]);
         let aside = cell.with_extension(format!("damaged-{}", number + 1));
         assert_eq!(fs::read(aside.join("result.json")).unwrap(), before);
-        assert_same(&bench.files(), &expected);
-        bench.outcome("leaderboard", &[]).well();
+        assert_same(&workspace.files(), &expected);
+        workspace.outcome("leaderboard", &[]).well();
     }
 }
 
 #[test]
 fn invariant_8_what_cannot_be_read_fails_its_cell_and_is_not_touched() {
-    let bench = Bench::new(&suite(&POLICIES[..2]));
-    bench.run(&[]).well();
-    let expected = bench.files();
+    let workspace = Workspace::new(&suite(&POLICIES[..2]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
     // A folder in the place of a file cannot be read, whoever asks.
     for (name, action, status) in
         [("tokens.parquet", "read", 2), ("result.json", "read", 2), ("status.json", "written", 1)]
     {
-        let file = bench.cell("fixed 0").join(name);
-        let hidden = bench.suite().with_file_name("hidden");
+        let file = workspace.cell("fixed 0").join(name);
+        let hidden = workspace.suite().with_file_name("hidden");
         fs::rename(&file, &hidden).unwrap();
         fs::create_dir(&file).unwrap();
-        let outcome = bench.run(&[]);
+        let outcome = workspace.run(&[]);
         assert_eq!(outcome.status, status, "{}", outcome.stderr);
         let failed = format!("failed  mano-stream · anira · fixed · seed 0: {}: cannot be {action}", file.display());
         outcome.says(&[&failed, "; nothing of it was touched", "done already  mano-stream · anira · anira-e"]);
         assert!(!outcome.stderr.contains(STARTED), "{}", outcome.stderr);
         fs::remove_dir(&file).unwrap();
         fs::rename(&hidden, &file).unwrap();
-        assert_same(&bench.files(), &expected);
-        bench.run(&[]).well().says(&["done already  mano-stream · anira · fixed"]);
+        assert_same(&workspace.files(), &expected);
+        workspace.run(&[]).well().says(&["done already  mano-stream · anira · fixed"]);
     }
 }
 
 #[test]
 fn invariant_8_a_cell_that_is_being_computed_is_not_overwritten() {
-    let bench = Bench::new(&suite(&POLICIES[1..2]));
-    let mut first = bench.start(LONG);
-    until("a checkpoint", || bench.is_resumable("anira-e 0"));
-    let mut second = bench.start(&[LONG, &["--overwrite"]].concat());
+    let workspace = Workspace::new(&suite(&POLICIES[1..2]));
+    let mut first = workspace.start(LONG);
+    until("a checkpoint", || workspace.is_resumable("anira-e 0"));
+    let mut second = workspace.start(&[LONG, &["--overwrite"]].concat());
     until("both ends", || first.ended().is_some() && second.ended().is_some());
-    assert!(first.wait().success() && second.wait().success(), "{}", bench.said());
-    assert!(bench.said().contains("1 of 1 cells done, 0 failed"), "{}", bench.said());
-    let whole = Bench::new(&suite(&POLICIES[1..2]));
+    assert!(first.wait().success() && second.wait().success(), "{}", workspace.said());
+    assert!(workspace.said().contains("1 of 1 cells done, 0 failed"), "{}", workspace.said());
+    let whole = Workspace::new(&suite(&POLICIES[1..2]));
     whole.run(LONG).well();
-    assert_same(&bench.files(), &whole.files());
+    assert_same(&workspace.files(), &whole.files());
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -268,29 +268,29 @@ fn copy(from: &Path, to: &Path) {
 const LONG: &[&str] = &["--set", "training.steps=200"];
 
 /// A suite whose only cell was stopped in training, and what it ends with if it is not.
-fn stopped() -> (Bench, BTreeMap<String, Vec<u8>>) {
-    let whole = Bench::new(&suite(&POLICIES[1..2]));
+fn stopped() -> (Workspace, BTreeMap<String, Vec<u8>>) {
+    let whole = Workspace::new(&suite(&POLICIES[1..2]));
     whole.run(LONG).well();
     (stopped_at_seed(0), whole.files())
 }
 
-fn stopped_at_seed(seed: u64) -> Bench {
-    let bench = Bench::new(&suite(&POLICIES[1..2]).replacen("seeds = [0]", &format!("seeds = [{seed}]"), 1));
-    let mut run: Running = bench.start(LONG);
+fn stopped_at_seed(seed: u64) -> Workspace {
+    let workspace = Workspace::new(&suite(&POLICIES[1..2]).replacen("seeds = [0]", &format!("seeds = [{seed}]"), 1));
+    let mut run: Running = workspace.start(LONG);
     let title = format!("anira-e {seed}");
-    let metrics = || bench.models().get(&title).map(|model| fs::read(model.join("metrics.jsonl")));
+    let metrics = || workspace.models().get(&title).map(|model| fs::read(model.join("metrics.jsonl")));
     until("a third line of metrics", || {
         metrics().is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count() >= 3))
     });
     run.signal("INT");
     until("the end of the run", || run.ended().is_some());
-    assert_eq!(run.wait().code(), Some(130), "{}", bench.said());
-    bench
+    assert_eq!(run.wait().code(), Some(130), "{}", workspace.said());
+    workspace
 }
 
 /// Makes the only cell and its model as if they had not finished.
-fn forget(bench: &Bench) {
-    let (cell, model) = (bench.cell("anira-e 0"), bench.model("anira-e 0"));
+fn forget(workspace: &Workspace) {
+    let (cell, model) = (workspace.cell("anira-e 0"), workspace.model("anira-e 0"));
     fs::write(model.join("log.txt"), "").unwrap();
     for folder in [cell, model] {
         for name in ["status.json", "result.json"] {
@@ -301,8 +301,8 @@ fn forget(bench: &Bench) {
 
 #[test]
 fn invariant_8_a_damaged_checkpoint_costs_its_steps_and_nothing_else() {
-    let (bench, expected) = stopped();
-    let model = bench.model("anira-e 0");
+    let (workspace, expected) = stopped();
+    let model = workspace.model("anira-e 0");
     let saved = fs::read(model.join("training.safetensors")).unwrap();
     let metrics = fs::read(model.join("metrics.jsonl")).unwrap();
     for (damage, reason) in
@@ -311,32 +311,32 @@ fn invariant_8_a_damaged_checkpoint_costs_its_steps_and_nothing_else() {
         let file = model.join("training.safetensors");
         fs::write(&file, &saved).unwrap();
         fs::write(model.join("metrics.jsonl"), &metrics).unwrap();
-        forget(&bench);
+        forget(&workspace);
         damage(&file);
-        bench.run(LONG).well();
+        workspace.run(LONG).well();
         let log = fs::read_to_string(model.join("log.txt")).unwrap();
         assert!(log.contains("started over: ") && log.contains(reason), "{log}");
-        assert_same(&bench.files(), &expected);
+        assert_same(&workspace.files(), &expected);
     }
 }
 
 #[test]
 fn invariant_8_a_checkpoint_of_another_model_is_not_resumed() {
-    let (bench, expected) = stopped();
-    let model = bench.model("anira-e 0");
+    let (workspace, expected) = stopped();
+    let model = workspace.model("anira-e 0");
     let other = stopped_at_seed(1);
     let name = "training.safetensors";
     fs::copy(other.model("anira-e 1").join(name), model.join(name)).unwrap();
-    bench.run(LONG).well();
+    workspace.run(LONG).well();
     let log = fs::read_to_string(model.join("log.txt")).unwrap();
     assert!(log.contains("started over: ") && log.contains("training.safetensors: damaged: it is of model "), "{log}");
-    assert_same(&bench.files(), &expected);
+    assert_same(&workspace.files(), &expected);
 }
 
 #[test]
 fn invariant_8_torn_or_lost_metrics_end_as_if_nothing_had_happened() {
-    let (bench, expected) = stopped();
-    let model = bench.model("anira-e 0");
+    let (workspace, expected) = stopped();
+    let model = workspace.model("anira-e 0");
     let names = ["metrics.jsonl", "training.safetensors"];
     let saved = names.map(|name| fs::read(model.join(name)).unwrap());
     let torn = |path: &Path| fs::write(path, &saved[0][..saved[0].len() - 9]).unwrap();
@@ -346,21 +346,21 @@ fn invariant_8_torn_or_lost_metrics_end_as_if_nothing_had_happened() {
         for (name, bytes) in names.iter().zip(&saved) {
             fs::write(model.join(name), bytes).unwrap();
         }
-        forget(&bench);
+        forget(&workspace);
         damage(&model.join("metrics.jsonl"));
-        bench.run(LONG).well();
+        workspace.run(LONG).well();
         let log = fs::read_to_string(model.join("log.txt")).unwrap();
         assert_eq!(log.contains("started over: ") && log.contains("metrics.jsonl"), over, "{log}");
-        assert_same(&bench.files(), &expected);
+        assert_same(&workspace.files(), &expected);
     }
 }
 
 #[test]
 fn leftovers_of_a_killed_write_do_not_stay() {
-    let bench = Bench::new(&suite(&POLICIES[..1]));
-    bench.run(&[]).well();
-    let expected = bench.files();
-    let (cell, model) = (bench.cell("fixed 0"), bench.model("fixed 0"));
+    let workspace = Workspace::new(&suite(&POLICIES[..1]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
+    let (cell, model) = (workspace.cell("fixed 0"), workspace.model("fixed 0"));
     for folder in [&cell, &model] {
         for name in ["status.json", "result.json"] {
             fs::remove_file(folder.join(name)).unwrap();
@@ -373,21 +373,21 @@ fn leftovers_of_a_killed_write_do_not_stay() {
             fs::write(folder.join(format!("{name}.new")), "torn").unwrap();
         }
     }
-    bench.run(&[]).well();
-    assert_same(&bench.files(), &expected);
+    workspace.run(&[]).well();
+    assert_same(&workspace.files(), &expected);
 }
 
 #[test]
 fn cells_of_another_version_are_mentioned_and_left_alone() {
-    let bench = Bench::new(&suite(&POLICIES[..1]));
-    let old = bench.runs().join("tiny/0123456789abcdef");
+    let workspace = Workspace::new(&suite(&POLICIES[..1]));
+    let old = workspace.runs().join("tiny/0123456789abcdef");
     fs::create_dir_all(&old).unwrap();
     fs::write(old.join("plan.toml"), "schema = 1\nlabel = \"fixed\"\nseed = 0\n").unwrap();
     fs::write(old.join("result.json"), "{}").unwrap();
     let mentioned = "holds 1 cell of another version of haltbench (plan schema 3 is read); they are left as they are";
-    bench.run(&[]).well().says(&[mentioned, "1 of 1 cells done, 0 failed"]);
-    bench.outcome("leaderboard", &[]).well().says(&[mentioned]);
+    workspace.run(&[]).well().says(&[mentioned, "1 of 1 cells done, 0 failed"]);
+    workspace.outcome("leaderboard", &[]).well().says(&[mentioned]);
     assert_eq!(fs::read_to_string(old.join("result.json")).unwrap(), "{}");
     fs::remove_dir_all(&old).unwrap();
-    assert!(!bench.outcome("leaderboard", &[]).well().stderr.contains("another version"));
+    assert!(!workspace.outcome("leaderboard", &[]).well().stderr.contains("another version"));
 }

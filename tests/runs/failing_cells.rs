@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::program::{Bench, POLICIES, assert_same, built, command, suite};
+use crate::program::{POLICIES, Workspace, assert_same, built, command, suite};
 
 const FAULTS: &str = "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\"]";
 
@@ -27,8 +27,8 @@ fn plugin() -> String {
     file.to_str().unwrap().to_owned()
 }
 
-fn leaderboard(bench: &Bench) -> Value {
-    let outcome = bench.outcome("leaderboard", &["--plugin", &plugin(), "--format", "json"]).well();
+fn leaderboard(workspace: &Workspace) -> Value {
+    let outcome = workspace.outcome("leaderboard", &["--plugin", &plugin(), "--format", "json"]).well();
     serde_json::from_str(&outcome.stdout).unwrap()
 }
 
@@ -39,32 +39,32 @@ fn label(fault: &str) -> String {
 #[test]
 fn invariant_9_a_failing_cell_takes_no_other_with_it() {
     let policies = ["name = \"fixed\"", FAULTS, "name = \"random-matched\"\nof = \"stress(fault=panic)\""];
-    let bench = Bench::new(&suite(&policies));
+    let workspace = Workspace::new(&suite(&policies));
     let plugin = plugin();
-    let outcome = bench.run(&["--plugin", &plugin]);
+    let outcome = workspace.run(&["--plugin", &plugin]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     outcome.says(&["2 of 10 cells done, 8 failed"]);
     assert!(!outcome.stderr.contains("note:"), "{}", outcome.stderr);
 
     for title in ["fixed 0", &format!("{} 0", label("none"))] {
-        assert_eq!(bench.state(title), ("done".to_owned(), String::new()), "{title}");
+        assert_eq!(workspace.state(title), ("done".to_owned(), String::new()), "{title}");
     }
     let borrowing = "random-matched:stress(fault=panic)";
-    let model = bench.model(&format!("{} 0", label("panic")));
+    let model = workspace.model(&format!("{} 0", label("panic")));
     let model = model.file_name().unwrap().display().to_string();
     let borrowed = format!("its model mano-stream · anira · {} · seed 0 ({model}) failed: panicked", label("panic"));
     let borrowed = [borrowed.as_str()];
     let causes = CAUSES.iter().map(|(fault, texts)| (label(fault), *texts));
-    let board = leaderboard(&bench);
+    let board = leaderboard(&workspace);
     let (rows, missing) = (&board["boards"][0]["rows"], &board["boards"][0]["missing"]);
     let of = |list: &Value, policy: &str| {
         let found = list.as_array().unwrap().iter().find(|entry| entry["policy"] == policy);
         found.unwrap_or_else(|| panic!("no {policy} in {list}")).clone()
     };
     for (policy, texts) in causes.chain([(borrowing.to_owned(), &borrowed[..])]) {
-        let (state, cause) = bench.state(&format!("{policy} 0"));
+        let (state, cause) = workspace.state(&format!("{policy} 0"));
         assert_eq!(state, "failed", "{policy}");
-        assert_eq!(bench.model_state(&format!("{policy} 0")).0, "failed", "{policy}");
+        assert_eq!(workspace.model_state(&format!("{policy} 0")).0, "failed", "{policy}");
         for text in texts {
             assert!(cause.contains(text), "the cause of {policy} lacks `{text}`: {cause}");
         }
@@ -82,9 +82,9 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
         assert!(of(rows, &policy)["place"]["rank_low"].is_u64(), "{policy}");
     }
 
-    let alone = Bench::new(&suite(&policies));
+    let alone = Workspace::new(&suite(&policies));
     alone.run(&["--plugin", &plugin, "--only", "fixed · "]).well();
-    let files = bench.files().into_iter().filter(|(name, _)| name.starts_with("fixed 0")).collect();
+    let files = workspace.files().into_iter().filter(|(name, _)| name.starts_with("fixed 0")).collect();
     assert_same(&files, &alone.files());
 }
 
@@ -92,8 +92,8 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
 #[test]
 fn invariant_9_a_plugin_that_ends_the_process_while_it_is_built_fails_its_cells_alone() {
     let stress = "name = \"stress\"\nat_step = 0\nfault = [\"exit\", \"abort\", \"none\"]";
-    let bench = Bench::new(&suite(&["name = \"fixed\"", stress]));
-    let outcome = bench.run(&["--plugin", &plugin()]);
+    let workspace = Workspace::new(&suite(&["name = \"fixed\"", stress]));
+    let outcome = workspace.run(&["--plugin", &plugin()]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     outcome.says(&[
         "warning: mano-stream · anira · stress(fault=exit) · seed 0: a process that built it exited with status 0\n",
@@ -102,11 +102,11 @@ fn invariant_9_a_plugin_that_ends_the_process_while_it_is_built_fails_its_cells_
     ]);
     for (fault, cause) in [("exit", "the worker exited with status 0 before"), ("abort", "killed by signal 6 (SIGABRT")]
     {
-        let (state, said) = bench.state(&format!("{} 0", label(fault)));
+        let (state, said) = workspace.state(&format!("{} 0", label(fault)));
         assert!(state == "failed" && said.contains(cause), "{fault}: {state}: {said}");
     }
-    assert_eq!(bench.state("fixed 0").0, "done");
-    assert_eq!(bench.state(&format!("{} 0", label("none"))).0, "done");
+    assert_eq!(workspace.state("fixed 0").0, "done");
+    assert_eq!(workspace.state(&format!("{} 0", label("none"))).0, "done");
 }
 
 /// What a plugin can still say is said before anything is trained.
@@ -116,22 +116,22 @@ fn a_plugin_that_refuses_to_be_built_stops_the_run_before_it_begins() {
         [("error", "stress broke the contract: fails on purpose while it is built"), ("panic", "panicked")]
     {
         let stress = format!("name = \"stress\"\nat_step = 0\nfault = \"{fault}\"");
-        let bench = Bench::new(&suite(&["name = \"fixed\"", &stress]));
-        let outcome = bench.run(&["--plugin", &plugin()]);
+        let workspace = Workspace::new(&suite(&["name = \"fixed\"", &stress]));
+        let outcome = workspace.run(&["--plugin", &plugin()]);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{}", outcome.stderr);
         outcome.says(&["error: ", said]);
-        assert!(!bench.runs().exists(), "nothing was begun");
+        assert!(!workspace.runs().exists(), "nothing was begun");
     }
 }
 
 /// A run of nothing but failures has no leaderboard, but still says what failed.
 #[test]
 fn invariant_9_a_run_of_failures_ends_with_their_causes() {
-    let bench = Bench::new(&suite(&["name = \"stress\"\nfault = \"error\"\nat_step = 2"]));
-    let outcome = bench.run(&["--plugin", &plugin()]);
+    let workspace = Workspace::new(&suite(&["name = \"stress\"\nfault = \"error\"\nat_step = 2"]));
+    let outcome = workspace.run(&["--plugin", &plugin()]);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""));
     outcome.says(&["fails on purpose at step 2", "0 of 1 cells done, 1 failed"]);
-    let again = bench.run(&["--plugin", &plugin()]);
+    let again = workspace.run(&["--plugin", &plugin()]);
     assert_eq!(again.status, 1, "a failed cell is tried again");
     again.says(&["started  ", "fails on purpose at step 2"]);
 }
@@ -139,34 +139,34 @@ fn invariant_9_a_run_of_failures_ends_with_their_causes() {
 #[test]
 fn invariant_9_a_cell_that_cannot_be_locked_fails_alone_with_the_reason() {
     let policies = &POLICIES[..2];
-    let bench = Bench::new(&suite(policies));
-    bench.run(&["--only", "fixed"]).well();
-    let cell = bench.cell("fixed 0");
+    let workspace = Workspace::new(&suite(policies));
+    workspace.run(&["--only", "fixed"]).well();
+    let cell = workspace.cell("fixed 0");
     fs::remove_file(cell.join("lock")).unwrap();
     fs::create_dir(cell.join("lock")).unwrap();
-    let outcome = bench.run(&[]);
+    let outcome = workspace.run(&[]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     let cause = format!("fixed · seed 0: {}: cannot be opened: ", cell.join("lock").display());
     outcome.says(&[&cause, "nothing of it was touched", "1 of 2 cells done, 1 failed"]);
 
     // A model that cannot be locked fails the cells that need it.
-    let (cell, model) = (bench.cell("anira-e 0"), bench.model("anira-e 0"));
+    let (cell, model) = (workspace.cell("anira-e 0"), workspace.model("anira-e 0"));
     fs::remove_dir_all(cell).unwrap();
     fs::remove_file(model.join("lock")).unwrap();
     fs::create_dir(model.join("lock")).unwrap();
-    let outcome = bench.run(&["--only", "anira-e"]);
+    let outcome = workspace.run(&["--only", "anira-e"]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     let cause = format!("cannot be read: {}: cannot be opened: ", model.join("lock").display());
     outcome.says(&[&cause, "nothing of it was touched", "0 of 1 cells done, 1 failed"]);
-    assert!(bench.state("anira-e 0").1.contains(&cause), "{:?}", bench.state("anira-e 0"));
+    assert!(workspace.state("anira-e 0").1.contains(&cause), "{:?}", workspace.state("anira-e 0"));
 }
 
 #[test]
 fn invariant_9_a_worker_without_its_plugin_says_so_and_leaves_what_is_done() {
-    let bench = Bench::new(&suite(&["name = \"stress\""]));
-    bench.run(&["--plugin", &plugin()]).well();
-    let cell = bench.cell("stress 0");
-    let model = bench.model("stress 0");
+    let workspace = Workspace::new(&suite(&["name = \"stress\""]));
+    workspace.run(&["--plugin", &plugin()]).well();
+    let cell = workspace.cell("stress 0");
+    let model = workspace.model("stress 0");
     let worker_on = |what: &str, folder: &Path, arguments: &[&str]| {
         let mut worker = command();
         worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg(what).arg(folder.file_name().unwrap());
@@ -181,17 +181,17 @@ fn invariant_9_a_worker_without_its_plugin_says_so_and_leaves_what_is_done() {
     let worker = |arguments: &[&str]| worker_on("--cell", &cell, arguments);
     assert_eq!(worker(&[]), (Some(0), String::new()), "a finished cell needs no plugin");
     assert_eq!(worker_on("--model", &model, &[]), (Some(0), String::new()), "a finished model needs no plugin");
-    assert_eq!(bench.state("stress 0").0, "done");
+    assert_eq!(workspace.state("stress 0").0, "done");
     for name in ["status.json", "result.json"] {
         fs::remove_file(cell.join(name)).unwrap();
     }
     assert_eq!(worker(&[]), (Some(2), "error: unknown policy `stress`\n".to_owned()));
-    assert_eq!(bench.state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
+    assert_eq!(workspace.state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
     for name in ["status.json", "result.json"] {
         fs::remove_file(model.join(name)).unwrap();
     }
     assert_eq!(worker_on("--model", &model, &[]), (Some(2), "error: unknown policy `stress`\n".to_owned()));
-    assert_eq!(bench.model_state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
+    assert_eq!(workspace.model_state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
     let (status, said) = worker(&["--plugin", "/nowhere.so"]);
     assert!(status == Some(2) && said.starts_with("error: /nowhere.so: no such file"), "{status:?}: {said}");
 }

@@ -12,7 +12,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
 
-use crate::program::{Bench, POLICIES, json, suite};
+use crate::program::{POLICIES, Workspace, json, suite};
 
 /// One row of tokens.parquet or generated.parquet, by column.
 type Row = BTreeMap<String, Field>;
@@ -57,9 +57,9 @@ const SPLITS: [&str; 4] = ["in_range", "embedded", "between", "beyond"];
 
 #[test]
 fn the_numbers_of_a_result_are_those_of_its_tokens() {
-    let bench = Bench::new(&suite(POLICIES));
-    bench.run(&[]).well();
-    for (title, cell) in bench.cells() {
+    let workspace = Workspace::new(&suite(POLICIES));
+    workspace.run(&[]).well();
+    for (title, cell) in workspace.cells() {
         let (rows, result) = (rows(&cell.join("tokens.parquet")), json(&cell.join("result.json")));
         let same = |name: &str, split: &str, level: Option<f64>, values: &[f64]| {
             let (found, count) = measure(&result, name, split, level);
@@ -128,9 +128,9 @@ fn the_numbers_of_a_result_are_those_of_its_tokens() {
 
 #[test]
 fn training_and_evaluation_share_no_instance() {
-    let bench = Bench::new(&suite(&POLICIES[..1]));
-    bench.run(&[]).well();
-    let cell = bench.cell("fixed 0");
+    let workspace = Workspace::new(&suite(&POLICIES[..1]));
+    workspace.run(&[]).well();
+    let cell = workspace.cell("fixed 0");
     let plan: CellPlan = toml::from_str(&fs::read_to_string(cell.join("plan.toml")).unwrap()).unwrap();
     let (catalogue, _) = plugins::catalogue(&[]).unwrap();
     let name = &plan.model.task.name;
@@ -200,10 +200,10 @@ fn depths_along_strings_of_the_model_are_measured() {
     let mut suite = suite(&POLICIES[1..3]);
     let (start, end) = (suite.find("[task]").unwrap(), suite.find("[backbone]").unwrap());
     suite.replace_range(start..end, "[task]\nname = \"lano\"\ngrammar = \"toy\"\n\n");
-    let bench = Bench::new(&suite.replace("batch = 16\n\n[[", "batch = 16\ngenerated_strings = 40\n\n[["));
-    bench.run(&[]).well();
+    let workspace = Workspace::new(&suite.replace("batch = 16\n\n[[", "batch = 16\ngenerated_strings = 40\n\n[["));
+    workspace.run(&[]).well();
     let mut most = 0;
-    for (title, cell) in bench.cells() {
+    for (title, cell) in workspace.cells() {
         let (rows, result) = (rows(&cell.join("generated.parquet")), json(&cell.join("result.json")));
         assert!(result["files"]["generated.parquet"].is_string());
         let instances: BTreeSet<u64> = rows.iter().map(|row| number(row, "instance") as u64).collect();

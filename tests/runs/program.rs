@@ -106,16 +106,16 @@ pub const POLICIES: &[&str] = &[
 ];
 
 /// A scratch folder with a suite file and the folder of its runs.
-pub struct Bench {
+pub struct Workspace {
     folder: TempDir,
 }
 
-impl Bench {
+impl Workspace {
     /// A folder with `suite` in it.
     pub fn new(suite: &str) -> Self {
-        let bench = Self { folder: TempDir::new().unwrap() };
-        fs::write(bench.suite(), suite).unwrap();
-        bench
+        let workspace = Self { folder: TempDir::new().unwrap() };
+        fs::write(workspace.suite(), suite).unwrap();
+        workspace
     }
 
     /// The suite file.

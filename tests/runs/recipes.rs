@@ -6,13 +6,13 @@ use std::path::Path;
 
 use haltbench_sdk::candle_core::{Device, Tensor, safetensors};
 
-use crate::program::{Bench, assert_same, json, suite, until};
+use crate::program::{Workspace, assert_same, json, suite, until};
 
 const SHORT: &[&str] = &["--set", "training.steps=6"];
 
 /// The weights of the model of a cell by name.
-fn weights(bench: &Bench, title: &str) -> BTreeMap<String, Tensor> {
-    safetensors::load(bench.model(title).join("weights.safetensors"), &Device::Cpu).unwrap().into_iter().collect()
+fn weights(workspace: &Workspace, title: &str) -> BTreeMap<String, Tensor> {
+    safetensors::load(workspace.model(title).join("weights.safetensors"), &Device::Cpu).unwrap().into_iter().collect()
 }
 
 fn is_same(left: &Tensor, right: &Tensor) -> bool {
@@ -60,11 +60,11 @@ fn every_combination_that_is_one_trains_and_ends() {
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
     let text =
         suite(&tables) + "\n[recipe.drawn]\nloss = \"last\"\nunroll = \"poisson-lognormal\"\nper = \"sequence\"\n";
-    let bench = Bench::new(&text);
+    let workspace = Workspace::new(&text);
     let count = recipes.len() + 2;
-    let outcome = bench.run(&[SHORT, &["--set", "evaluation.instances=8"]].concat()).well();
+    let outcome = workspace.run(&[SHORT, &["--set", "evaluation.instances=8"]].concat()).well();
     outcome.says(&[&format!("{count} of {count} cells done, 0 failed; {count} models trained")]);
-    let steps = |title: &str| json(&bench.model(title).join("result.json"))["steps"].as_u64();
+    let steps = |title: &str| json(&workspace.model(title).join("result.json"))["steps"].as_u64();
     assert_eq!((steps("0 0"), steps("staged 0")), (Some(6), Some(7)));
 }
 
@@ -81,23 +81,26 @@ fn what_is_not_trained_stays_as_it_is() {
         with("file", "stages = [{ steps = 0 }]").replace("start = \"anira-e\"", "start = \"start.safetensors\""),
     ];
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
-    let bench = Bench::new(&suite(&tables[..4]));
-    bench.run(SHORT).well();
-    fs::copy(bench.model("anira-e 0").join("weights.safetensors"), bench.suite().with_file_name("start.safetensors"))
-        .unwrap();
-    fs::write(bench.suite(), suite(&tables)).unwrap();
-    bench.run(SHORT).well().says(&["5 of 5 cells done, 0 failed; 1 model trained, 0 there already"]);
-    let start = weights(&bench, "anira-e 0");
+    let workspace = Workspace::new(&suite(&tables[..4]));
+    workspace.run(SHORT).well();
+    fs::copy(
+        workspace.model("anira-e 0").join("weights.safetensors"),
+        workspace.suite().with_file_name("start.safetensors"),
+    )
+    .unwrap();
+    fs::write(workspace.suite(), suite(&tables)).unwrap();
+    workspace.run(SHORT).well().says(&["5 of 5 cells done, 0 failed; 1 model trained, 0 there already"]);
+    let start = weights(&workspace, "anira-e 0");
     let is_of_policy = |name: &String| name.starts_with("decider.");
     let deciders = start.keys().filter(|name| is_of_policy(name)).count();
     assert!(deciders > 1 && deciders < start.len());
-    let decider = moved(&weights(&bench, "decider 0"), &start);
+    let decider = moved(&weights(&workspace, "decider 0"), &start);
     assert!(!decider.is_empty() && decider.iter().all(is_of_policy), "{decider:?}");
-    let body = moved(&weights(&bench, "body 0"), &start);
+    let body = moved(&weights(&workspace, "body 0"), &start);
     assert!(body.len() > 5 && !body.iter().any(is_of_policy), "{body:?}");
     for title in ["nothing 0", "file 0"] {
-        assert_eq!(moved(&weights(&bench, title), &start), [""; 0], "{title}");
-        let accuracy = |title: &str| json(&bench.cell(title).join("result.json"))["ledger"].clone();
+        assert_eq!(moved(&weights(&workspace, title), &start), [""; 0], "{title}");
+        let accuracy = |title: &str| json(&workspace.cell(title).join("result.json"))["ledger"].clone();
         assert_eq!(accuracy(title), accuracy("anira-e 0"), "{title}");
     }
 }
@@ -112,42 +115,45 @@ fn a_gradient_through_at_least_d_steps_is_the_whole_gradient() {
     };
     let tables = [("all", 0), ("one", 1), ("three", 3), ("nine", 9)].map(|(label, steps)| recipe(label, steps));
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
-    let bench = Bench::new(&suite(&tables));
-    bench.run(SHORT).well();
-    let all = weights(&bench, "all 0");
+    let workspace = Workspace::new(&suite(&tables));
+    workspace.run(SHORT).well();
+    let all = weights(&workspace, "all 0");
     for title in ["three 0", "nine 0"] {
-        assert_eq!(moved(&weights(&bench, title), &all), [""; 0], "{title}");
-        let metrics = |title: &str| fs::read(bench.model(title).join("metrics.jsonl")).unwrap();
+        assert_eq!(moved(&weights(&workspace, title), &all), [""; 0], "{title}");
+        let metrics = |title: &str| fs::read(workspace.model(title).join("metrics.jsonl")).unwrap();
         assert_eq!(metrics(title), metrics("all 0"), "{title}");
     }
-    assert!(!moved(&weights(&bench, "one 0"), &all).is_empty());
+    assert!(!moved(&weights(&workspace, "one 0"), &all).is_empty());
 }
 
 #[test]
 fn invariant_8_a_run_stopped_in_the_second_stage_goes_on_to_the_same_bytes() {
     let staged = "name = \"anira-e\"\nstages = [{ steps = 40, loss = \"last\", unroll = \"full\" }, \
                   { steps = 260, trains = \"policy\", regulariser_warmup = 100 }]";
-    let whole = Bench::new(&suite(&[staged]));
+    let whole = Workspace::new(&suite(&[staged]));
     whole.run(&[]).well();
     let expected = whole.files();
     let step = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["step"].as_u64();
-    let reached = |bench: &Bench| {
-        let metrics = bench.models().get("anira-e 0").map(|model| fs::read_to_string(model.join("metrics.jsonl")));
+    let reached = |workspace: &Workspace| {
+        let metrics = workspace.models().get("anira-e 0").map(|model| fs::read_to_string(model.join("metrics.jsonl")));
         metrics.and_then(Result::ok).and_then(|text| text.lines().filter_map(step).next_back()).unwrap_or(0)
     };
     for signal in ["INT", "KILL"] {
-        let bench = Bench::new(&suite(&[staged]));
-        let mut run = bench.start(&[]);
-        until("the second stage", || reached(&bench) >= 60);
+        let workspace = Workspace::new(&suite(&[staged]));
+        let mut run = workspace.start(&[]);
+        until("the second stage", || reached(&workspace) >= 60);
         run.signal_group(signal);
         until("the end of the run", || run.ended().is_some());
-        assert!(!run.wait().success(), "{}", bench.said());
-        until("the end of its workers", || bench.processes().is_empty());
-        assert!(bench.is_resumable("anira-e 0") && !bench.model("anira-e 0").join("result.json").exists(), "{signal}");
-        bench.run(&[]).well().says(&["; 1 model trained, 0 there already"]);
-        let log = fs::read_to_string(bench.model("anira-e 0").join("log.txt")).unwrap();
+        assert!(!run.wait().success(), "{}", workspace.said());
+        until("the end of its workers", || workspace.processes().is_empty());
+        assert!(
+            workspace.is_resumable("anira-e 0") && !workspace.model("anira-e 0").join("result.json").exists(),
+            "{signal}"
+        );
+        workspace.run(&[]).well().says(&["; 1 model trained, 0 there already"]);
+        let log = fs::read_to_string(workspace.model("anira-e 0").join("log.txt")).unwrap();
         assert!(!log.contains("started over"), "{log}");
-        assert_same(&bench.files(), &expected);
+        assert_same(&workspace.files(), &expected);
     }
 }
 
@@ -251,19 +257,19 @@ const WRONG: &[(&str, &str)] = &[
 fn a_wrong_recipe_is_named_before_anything_is_trained() {
     let drawn = "\n[recipe.drawn]\nloss = \"last\"\nunroll = \"uniform\"\n";
     for (table, message) in WRONG {
-        let bench = Bench::new(&(suite(&["name = \"fixed\"\ndepth = 2", table]) + drawn));
-        let outcome = bench.run(&[]);
+        let workspace = Workspace::new(&(suite(&["name = \"fixed\"\ndepth = 2", table]) + drawn));
+        let outcome = workspace.run(&[]);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{table}: {}", outcome.stderr);
         let said = &outcome.stderr;
         assert!(said.starts_with("error: ") && said.contains(message), "{table} lacks `{message}`: {said}");
         assert_eq!(said.lines().count(), 1, "{table}: {said}");
-        assert!(!bench.runs().exists(), "{table}: something was begun");
+        assert!(!workspace.runs().exists(), "{table}: something was begun");
     }
-    let bench = Bench::new(&suite(&["name = \"anira-e\""]));
-    let outcome = bench.run(&["--set", "evaluation.max_depth=[2, 3]"]);
+    let workspace = Workspace::new(&suite(&["name = \"anira-e\""]));
+    let outcome = workspace.run(&["--set", "evaluation.max_depth=[2, 3]"]);
     assert_eq!(outcome.status, 2, "{}", outcome.stderr);
     outcome.says(&["policy anira-e: max_depth: expected 3, for which it was trained, found 2"]);
-    let outcome = bench.run(&["--set", "task.recipe=drawn"]);
+    let outcome = workspace.run(&["--set", "task.recipe=drawn"]);
     assert_eq!(outcome.status, 2, "{}", outcome.stderr);
     outcome.says(&["task mano-stream: `recipe` is a key of policies"]);
 }
@@ -272,9 +278,9 @@ fn a_wrong_recipe_is_named_before_anything_is_trained() {
 #[test]
 fn a_fixed_depth_beyond_that_of_training_is_evaluated_on_the_model_that_it_names() {
     let deep = "name = \"fixed\"\nlabel = \"deep\"\ndepth = 5\nmax_depth = 5\nof = \"fixed\"";
-    let bench = Bench::new(&suite(&["name = \"fixed\"\ndepth = 3", deep]));
-    bench.run(&[]).well().says(&["2 of 2 cells done, 0 failed; 1 model trained"]);
-    let result = json(&bench.cell("deep 0").join("result.json"));
+    let workspace = Workspace::new(&suite(&["name = \"fixed\"\ndepth = 3", deep]));
+    workspace.run(&[]).well().says(&["2 of 2 cells done, 0 failed; 1 model trained"]);
+    let result = json(&workspace.cell("deep 0").join("result.json"));
     assert_eq!(result["max_depth"], 5);
     let ledger = |key: &str| result["ledger"][key].as_f64().unwrap();
     assert_eq!(ledger("token_steps_executed"), 5.0 * ledger("tokens"));
@@ -286,10 +292,10 @@ fn a_fixed_depth_beyond_that_of_training_is_evaluated_on_the_model_that_it_names
 fn the_regulariser_rises_linearly_over_its_warm_up() {
     let warm = "name = \"anira-e\"\nlabel = \"warm\"\nrecipe = { regulariser_warmup = 4 }";
     let one = "name = \"anira-e\"\nlabel = \"one\"\nrecipe = { regulariser_warmup = 1 }";
-    let bench = Bench::new(&suite(&["name = \"anira-e\"", warm, one]));
-    bench.run(SHORT).well();
+    let workspace = Workspace::new(&suite(&["name = \"anira-e\"", warm, one]));
+    workspace.run(SHORT).well();
     let first = |title: &str| -> serde_json::Value {
-        let text = fs::read_to_string(bench.model(title).join("metrics.jsonl")).unwrap();
+        let text = fs::read_to_string(workspace.model(title).join("metrics.jsonl")).unwrap();
         serde_json::from_str(text.lines().next().unwrap()).unwrap()
     };
     let number = |title: &str, key: &str| first(title)[key].as_f64().unwrap();
@@ -305,11 +311,11 @@ fn the_regulariser_rises_linearly_over_its_warm_up() {
 fn a_start_that_does_not_fit_is_refused_and_names_the_weight() {
     let own = "name = \"fixed\"\ndepth = 2";
     let from = "name = \"fixed\"\nlabel = \"from\"\nstages = [{ steps = 1 }]\nstart = \"start.safetensors\"";
-    let bench = Bench::new(&suite(&[own]));
-    bench.run(SHORT).well();
-    let whole = weights(&bench, "fixed 0");
-    let file = bench.suite().with_file_name("start.safetensors");
-    fs::write(bench.suite(), suite(&[own, from])).unwrap();
+    let workspace = Workspace::new(&suite(&[own]));
+    workspace.run(SHORT).well();
+    let whole = weights(&workspace, "fixed 0");
+    let file = workspace.suite().with_file_name("start.safetensors");
+    fs::write(workspace.suite(), suite(&[own, from])).unwrap();
     let name = whole.keys().filter(|name| whole[*name].rank() == 2).min().unwrap().clone();
     let shape = format!("{:?}", whole[&name].dims());
     let mut cut = whole.clone();
@@ -320,14 +326,14 @@ fn a_start_that_does_not_fit_is_refused_and_names_the_weight() {
     let found = format!("{:?}", cut[&name].dims());
     for (tensors, found) in [(cut, found), (renamed, format!("none; did you mean `{name}x`?"))] {
         safetensors::save(&tensors.into_iter().collect(), Path::new(&file)).unwrap();
-        let outcome = bench.run(SHORT);
+        let outcome = workspace.run(SHORT);
         assert_eq!(outcome.status, 2, "{}", outcome.stderr);
         let said = format!("start.safetensors: weight {name}: expected the shape {shape}, found {found}");
         outcome.says(&["error: start: ", &said]);
         assert!(!outcome.stderr.contains("started"), "{}", outcome.stderr);
     }
     fs::write(&file, "no tensors").unwrap();
-    let outcome = bench.run(SHORT);
+    let outcome = workspace.run(SHORT);
     assert_eq!(outcome.status, 4, "{}", outcome.stderr);
     outcome.says(&["start.safetensors: damaged: "]);
 }

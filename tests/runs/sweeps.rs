@@ -1,4 +1,4 @@
-//! A list of a knob's values costs evaluations alone, and the board shows the setting that is chosen on the calibration split.
+//! A list of a knob's values costs evaluations alone, and the board shows the setting that is chosen on the calibration part.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use haltbench_analysis::Split;
 use haltbench_engine::store::read_tokens;
 use serde_json::Value;
 
-use crate::program::{Bench, json, suite};
+use crate::program::{Workspace, json, suite};
 
 /// Fixed depths, and a learned policy with five thresholds.
 const SWEPT: [&str; 2] = [
@@ -18,13 +18,14 @@ const SWEPT: [&str; 2] = [
 const CALIBRATED: &[&str] = &["--set", "evaluation.calibration=20"];
 
 /// The rows of the only board, by policy.
-fn rows(bench: &Bench, arguments: &[&str]) -> Vec<Value> {
-    let board = bench.outcome("leaderboard", &[&["--format", "json"], CALIBRATED, arguments].concat()).well().stdout;
+fn rows(workspace: &Workspace, arguments: &[&str]) -> Vec<Value> {
+    let board =
+        workspace.outcome("leaderboard", &[&["--format", "json"], CALIBRATED, arguments].concat()).well().stdout;
     let board: Value = serde_json::from_str(&board).unwrap();
     board["boards"][0]["rows"].as_array().unwrap().clone()
 }
 
-/// Accuracy and cost of a cell on the calibration split, recomputed from its file.
+/// Accuracy and cost of a cell on the calibration part, recomputed from its file.
 fn calibrated(cell: &Path) -> (f64, f64) {
     let table = read_tokens(&cell.join("calibration.parquet")).unwrap();
     let columns = table.columns();
@@ -39,16 +40,16 @@ fn calibrated(cell: &Path) -> (f64, f64) {
 
 #[test]
 fn five_thresholds_train_one_model_and_give_one_row_and_a_curve() {
-    let bench = Bench::new(&suite(&SWEPT));
-    let run = bench.run(CALIBRATED).well();
+    let workspace = Workspace::new(&suite(&SWEPT));
+    let run = workspace.run(CALIBRATED).well();
     run.says(&["8 of 8 cells done, 0 failed; 4 models trained, 0 there already"]);
     assert_eq!(run.stderr.matches("started  model").count(), 4, "{}", run.stderr);
 
     let settings: Vec<(String, (f64, f64))> = ["0.1", "0.3", "0.5", "0.7", "0.9"]
         .map(|threshold| format!("anira-e(threshold={threshold})"))
-        .map(|label| (label.clone(), calibrated(&bench.cell(&format!("{label} 0")))))
+        .map(|label| (label.clone(), calibrated(&workspace.cell(&format!("{label} 0")))))
         .into();
-    let best = [1, 2, 3].map(|depth| calibrated(&bench.cell(&format!("fixed(depth={depth}) 0"))).0);
+    let best = [1, 2, 3].map(|depth| calibrated(&workspace.cell(&format!("fixed(depth={depth}) 0"))).0);
     let best = best.into_iter().fold(0.0, f64::max);
     // What each target asks for, by another path than the board's: the list is put in order and the first is taken.
     let expected = |target: &str, share: f64| -> (String, bool) {
@@ -71,7 +72,7 @@ fn five_thresholds_train_one_model_and_give_one_row_and_a_curve() {
         [("cost", 0.9), ("cost", 0.55), ("cost", 0.01), ("accuracy", 0.5), ("accuracy", 0.9), ("accuracy", 9.0)]
     {
         let (label, is_reached) = expected(target, share);
-        let shown = rows(&bench, &["--at", &format!("{target}={share}")]);
+        let shown = rows(&workspace, &["--at", &format!("{target}={share}")]);
         assert_eq!(shown.len(), 4, "one row for each fixed depth, and one for the policy");
         let row = shown.iter().find(|row| row["name"] == "anira-e").unwrap();
         assert_eq!(row["policy"], label, "{target}={share}: {settings:?}, best fixed {best}");
@@ -92,17 +93,17 @@ fn five_thresholds_train_one_model_and_give_one_row_and_a_curve() {
         chosen.insert(label);
     }
     assert!(chosen.len() > 1, "every target chose {chosen:?}");
-    let curve = rows(&bench, &["--curve"]);
+    let curve = rows(&workspace, &["--curve"]);
     assert_eq!(curve.len(), 8);
     assert_eq!(curve.iter().filter(|row| row["setting"]["chosen"] == "other").count(), 4);
 }
 
 #[test]
-fn no_problem_is_in_two_splits() {
-    let bench = Bench::new(&suite(&SWEPT[..1]));
-    bench.run(CALIBRATED).well();
+fn no_problem_is_in_two_parts() {
+    let workspace = Workspace::new(&suite(&SWEPT[..1]));
+    workspace.run(CALIBRATED).well();
     let problems = |name: &str| -> BTreeSet<u64> {
-        let table = read_tokens(&bench.cell("fixed(depth=1) 0").join(name)).unwrap();
+        let table = read_tokens(&workspace.cell("fixed(depth=1) 0").join(name)).unwrap();
         table.columns().problem.iter().copied().collect()
     };
     let (calibration, evaluation) = (problems("calibration.parquet"), problems("tokens.parquet"));
@@ -114,8 +115,8 @@ fn no_problem_is_in_two_splits() {
         (problem / 4).is_multiple_of(4)
     };
     assert!(calibration.iter().all(is_for_calibration) && !evaluation.iter().any(is_for_calibration));
-    // Without a calibration split all held-out problems are evaluated, those of both.
-    let whole = Bench::new(&suite(&SWEPT[..1]));
+    // Without a calibration part all held-out problems are evaluated, those of both.
+    let whole = Workspace::new(&suite(&SWEPT[..1]));
     whole.run(&[]).well();
     let table = read_tokens(&whole.cell("fixed(depth=1) 0").join("tokens.parquet")).unwrap();
     let all: BTreeSet<u64> = table.columns().problem.iter().copied().collect();
@@ -147,14 +148,14 @@ fn a_sweep_that_cannot_be_chosen_from_is_refused_before_anything_is_trained() {
         ),
     ];
     for (policy, set, message) in cases {
-        let bench = Bench::new(&suite(&[&policy]));
-        let outcome = bench.run(&if set.is_empty() { vec![] } else { vec!["--set", set] });
+        let workspace = Workspace::new(&suite(&[&policy]));
+        let outcome = workspace.run(&if set.is_empty() { vec![] } else { vec!["--set", set] });
         assert_eq!(outcome.status, 2, "{}", outcome.stderr);
         assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
-        assert!(!bench.runs().exists(), "{message}: something was written");
+        assert!(!workspace.runs().exists(), "{message}: something was written");
     }
-    let bench = Bench::new(&suite(&SWEPT));
-    let outcome = bench.outcome("leaderboard", &["--at", "speed=2"]);
+    let workspace = Workspace::new(&suite(&SWEPT));
+    let outcome = workspace.outcome("leaderboard", &["--at", "speed=2"]);
     assert_eq!(outcome.status, 2);
     outcome.says(&["error: --at: expected cost=SHARE or accuracy=SHARE with a share above 0", "found `speed=2`"]);
 }
@@ -162,10 +163,11 @@ fn a_sweep_that_cannot_be_chosen_from_is_refused_before_anything_is_trained() {
 #[test]
 fn sweeps_of_different_lengths_and_settings_without_a_result_are_said() {
     let short = "name = \"anira-o\"\nrule = \"threshold\"\nthreshold = [0.3, 0.7]";
-    let bench = Bench::new(&suite(&[SWEPT[0], SWEPT[1], short]));
-    bench.run(CALIBRATED).well();
+    let workspace = Workspace::new(&suite(&[SWEPT[0], SWEPT[1], short]));
+    workspace.run(CALIBRATED).well();
     let board = |arguments: &[&str]| -> Value {
-        let text = bench.outcome("leaderboard", &[&["--format", "json"], CALIBRATED, arguments].concat()).well().stdout;
+        let text =
+            workspace.outcome("leaderboard", &[&["--format", "json"], CALIBRATED, arguments].concat()).well().stdout;
         serde_json::from_str::<Value>(&text).unwrap()["boards"][0].clone()
     };
     let unequal = "anira-e is chosen out of 5 settings, anira-o out of 2: give each the same number";
@@ -173,7 +175,7 @@ fn sweeps_of_different_lengths_and_settings_without_a_result_are_said() {
     assert!(warnings.iter().any(|warning| warning == unequal));
     // Fixed depths are trained without halting, and declare that every option fits.
     assert!(!warnings.iter().any(|warning| warning.as_str().unwrap().contains("did not meet")), "{warnings:?}");
-    std::fs::remove_dir_all(bench.cell("anira-o(threshold=0.7) 0")).unwrap();
+    std::fs::remove_dir_all(workspace.cell("anira-o(threshold=0.7) 0")).unwrap();
     let rows = board(&[])["rows"].as_array().unwrap().clone();
     let shown: Vec<&Value> = rows.iter().filter(|row| row["name"] == "anira-o").collect();
     assert_eq!(shown.len(), 1);
@@ -184,10 +186,10 @@ fn sweeps_of_different_lengths_and_settings_without_a_result_are_said() {
 #[test]
 fn the_name_of_a_sweep_stands_for_its_model() {
     let exit = "name = \"calm\"\nof = \"anira-e\"\nthreshold = 0.5";
-    let bench = Bench::new(&suite(&[SWEPT[1], exit]));
-    bench.run(CALIBRATED).well().says(&["6 of 6 cells done, 0 failed; 1 model trained, 0 there already"]);
+    let workspace = Workspace::new(&suite(&[SWEPT[1], exit]));
+    workspace.run(CALIBRATED).well().says(&["6 of 6 cells done, 0 failed; 1 model trained, 0 there already"]);
     let control = "name = \"random-matched\"\nof = \"anira-e\"";
-    let outcome = Bench::new(&suite(&[SWEPT[1], control])).run(CALIBRATED);
+    let outcome = Workspace::new(&suite(&[SWEPT[1], control])).run(CALIBRATED);
     assert_eq!(outcome.status, 2, "{}", outcome.stderr);
     outcome.says(&[
         "policy random-matched: of: expected one setting of its knobs, because each has depths of its own, found anira-e",
@@ -197,9 +199,9 @@ fn the_name_of_a_sweep_stands_for_its_model() {
 /// The inference rules of a policy are no settings of one row: depths do not move one way with them.
 #[test]
 fn rules_share_a_model_and_are_rows_of_their_own() {
-    let bench = Bench::new(&suite(&["name = \"anira-o\"\nrule = [\"median\", \"mean\", \"mode\"]"]));
-    bench.run(&[]).well().says(&["3 of 3 cells done, 0 failed; 1 model trained, 0 there already"]);
-    let index = json(&bench.runs().join("tiny/index.json"));
+    let workspace = Workspace::new(&suite(&["name = \"anira-o\"\nrule = [\"median\", \"mean\", \"mode\"]"]));
+    workspace.run(&[]).well().says(&["3 of 3 cells done, 0 failed; 1 model trained, 0 there already"]);
+    let index = json(&workspace.runs().join("tiny/index.json"));
     let families: BTreeSet<&str> =
         index["cells"].as_array().unwrap().iter().map(|cell| cell["family"].as_str().unwrap()).collect();
     assert_eq!(families.len(), 3);

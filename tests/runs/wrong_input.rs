@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{Bench, POLICIES, assert_same, suite};
+use crate::program::{POLICIES, Workspace, assert_same, suite};
 
 /// A name and what to type, or what to change in the suite.
 struct Case {
@@ -105,7 +105,7 @@ const CASES: &[Case] = &[
 #[test]
 fn wrong_input_is_named_and_nothing_is_made_or_lost() {
     let text = suite(POLICIES);
-    let used = Bench::new(&text);
+    let used = Workspace::new(&text);
     used.run(&["--only", "fixed"]).well();
     let files = used.files();
     for case in CASES {
@@ -130,44 +130,44 @@ fn wrong_input_is_named_and_nothing_is_made_or_lost() {
     }
 }
 
-fn bare(bench: &Bench) -> std::process::Command {
+fn bare(workspace: &Workspace) -> std::process::Command {
     let mut command = crate::program::command();
-    command.arg("run").arg(bench.suite()).current_dir(bench.suite().parent().unwrap());
+    command.arg("run").arg(workspace.suite()).current_dir(workspace.suite().parent().unwrap());
     command
 }
 
 #[test]
 fn a_malformed_suite_is_shown_with_its_line() {
-    let bench = Bench::new(&suite(POLICIES).replace("seeds = [0]", "seeds = [0"));
-    let outcome = bench.run(&[]);
+    let workspace = Workspace::new(&suite(POLICIES).replace("seeds = [0]", "seeds = [0"));
+    let outcome = workspace.run(&[]);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
-    let start = format!("error: {}: ", bench.suite().display());
+    let start = format!("error: {}: ", workspace.suite().display());
     assert!(outcome.stderr.starts_with(&start), "{}", outcome.stderr);
     outcome.says(&["line 5, column 1", "[task]"]);
-    fs::write(bench.suite(), suite(POLICIES) + "[trainig]\nsteps = 3\n").unwrap();
-    let outcome = bench.run(&[]);
+    fs::write(workspace.suite(), suite(POLICIES) + "[trainig]\nsteps = 3\n").unwrap();
+    let outcome = workspace.run(&[]);
     assert_eq!(outcome.status, 2);
     outcome.says(&["unknown key `trainig`", "[trainig]"]);
-    fs::write(bench.suite(), [0xff, 0xfe]).unwrap();
-    let outcome = bench.run(&[]);
+    fs::write(workspace.suite(), [0xff, 0xfe]).unwrap();
+    let outcome = workspace.run(&[]);
     assert_eq!(outcome.status, 2);
     assert!(outcome.stderr.starts_with(&start), "{}", outcome.stderr);
-    assert!(!bench.runs().exists());
+    assert!(!workspace.runs().exists());
 }
 
 #[test]
 fn a_file_in_the_place_of_a_folder_is_named_and_kept() {
-    let bench = Bench::new(&suite(&POLICIES[..1]));
-    fs::write(bench.runs(), "mine").unwrap();
-    let outcome = bench.run(&["--overwrite"]);
+    let workspace = Workspace::new(&suite(&POLICIES[..1]));
+    fs::write(workspace.runs(), "mine").unwrap();
+    let outcome = workspace.run(&["--overwrite"]);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
-    let start = format!("error: {}: cannot be created: ", bench.runs().join("tiny").display());
+    let start = format!("error: {}: cannot be created: ", workspace.runs().join("tiny").display());
     assert!(outcome.stderr.starts_with(&start) && outcome.stderr.lines().count() == 1, "{}", outcome.stderr);
-    assert_eq!(fs::read_to_string(bench.runs()).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(workspace.runs()).unwrap(), "mine");
 
-    let bench = Bench::new(&suite(&POLICIES[..1]));
-    let outcome = bench.outcome("leaderboard", &[]);
+    let workspace = Workspace::new(&suite(&POLICIES[..1]));
+    let outcome = workspace.outcome("leaderboard", &[]);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
-    outcome.says(&[&format!("{}: no runs", bench.runs().join("tiny").display())]);
-    assert!(!bench.runs().exists());
+    outcome.says(&[&format!("{}: no runs", workspace.runs().join("tiny").display())]);
+    assert!(!workspace.runs().exists());
 }

@@ -6,24 +6,24 @@ use std::path::Path;
 use haltbench_engine::store::read_tokens;
 use serde_json::Value;
 
-use crate::program::{Bench, Outcome, suite};
+use crate::program::{Outcome, Workspace, suite};
 use crate::replayed::{depths, haltbench, replay};
 
-fn trace(bench: &Bench, title: &str, file: &Path, more: &[&str]) -> Outcome {
-    let cell = bench.cell(title);
+fn trace(workspace: &Workspace, title: &str, file: &Path, more: &[&str]) -> Outcome {
+    let cell = workspace.cell(title);
     let id = cell.file_name().and_then(|name| name.to_str()).unwrap();
-    let (runs, file) = (bench.runs(), file.to_str().unwrap());
+    let (runs, file) = (workspace.runs(), file.to_str().unwrap());
     haltbench(&[&["trace", id, "--out", file, "--runs", runs.to_str().unwrap()], more].concat())
 }
 
 /// Depths of a cell and of the replay of its trace, and whether a token before it in its sequence halted earlier.
-fn compare(bench: &Bench, title: &str, policy: &str, given: &[&str]) -> Vec<(u32, u32, bool)> {
+fn compare(workspace: &Workspace, title: &str, policy: &str, given: &[&str]) -> Vec<(u32, u32, bool)> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace.safetensors");
-    trace(bench, title, &file, &[]).well();
+    trace(workspace, title, &file, &[]).well();
     let given: Vec<&str> = given.iter().flat_map(|set| ["--set", *set]).collect();
     let lines = replay(&file, policy, &given);
-    let table = read_tokens(&bench.cell(title).join("tokens.parquet")).unwrap();
+    let table = read_tokens(&workspace.cell(title).join("tokens.parquet")).unwrap();
     let columns = table.columns();
     assert_eq!(lines.len(), columns.depth.len(), "{title}");
     let (mut sequence, mut least) = (None, u32::MAX);
@@ -48,7 +48,7 @@ fn equal_where_nothing_has_halted_before(title: &str, rows: &[(u32, u32, bool)])
 
 #[test]
 fn decisions_that_no_other_token_changes_are_those_of_the_cell() {
-    let bench = Bench::new(&suite(&[
+    let workspace = Workspace::new(&suite(&[
         "name = \"fixed\"\ndepth = 2",
         "name = \"anira-e\"",
         "name = \"anira-o\"",
@@ -56,7 +56,7 @@ fn decisions_that_no_other_token_changes_are_those_of_the_cell() {
         "name = \"fixed-answers\"\ndepth = 3",
         "name = \"oracle-complexity\"",
     ]));
-    bench.run(&["--set", "training.steps=60"]).well();
+    workspace.run(&["--set", "training.steps=60"]).well();
     // Decided before the first step, so that no other token can change anything.
     for (title, given) in [
         ("fixed", &["depth=2"][..]),
@@ -65,34 +65,34 @@ fn decisions_that_no_other_token_changes_are_those_of_the_cell() {
         ("fixed-answers", &["depth=3"]),
         ("oracle-complexity", &[]),
     ] {
-        let rows = compare(&bench, &format!("{title} 0"), title, given);
+        let rows = compare(&workspace, &format!("{title} 0"), title, given);
         assert!(rows.iter().all(|(depth, simulated, _)| depth == simulated), "{title}: {rows:?}");
     }
-    equal_where_nothing_has_halted_before("anira-o", &compare(&bench, "anira-o 0", "anira-o", &[]));
-    refusals(&bench);
-    parts(&bench);
+    equal_where_nothing_has_halted_before("anira-o", &compare(&workspace, "anira-o 0", "anira-o", &[]));
+    refusals(&workspace);
+    parts(&workspace);
 }
 
 /// Under run-on the keys and values of a token that has halted are those of the trace.
 #[test]
 fn decisions_under_run_on_are_those_of_the_cell() {
-    let bench =
-        Bench::new(&suite(&["name = \"calm\"\nthreshold = 0.1", "name = \"huginn-latent-diff\"\nthreshold = 0.5"]));
+    let workspace =
+        Workspace::new(&suite(&["name = \"calm\"\nthreshold = 0.1", "name = \"huginn-latent-diff\"\nthreshold = 0.5"]));
     let set = ["--set", "recurrence.halted_keys_values=run-on", "--set", "backbone.coda_layers=0"];
-    bench.run(&set).well();
+    workspace.run(&set).well();
     for (policy, given) in [("calm", "threshold=0.1"), ("huginn-latent-diff", "threshold=0.5")] {
-        let rows = compare(&bench, &format!("{policy} 0"), policy, &[given]);
+        let rows = compare(&workspace, &format!("{policy} 0"), policy, &[given]);
         assert!(rows.iter().all(|(depth, simulated, _)| depth == simulated), "{policy}: {rows:?}");
         assert!(rows.iter().any(|(depth, _, _)| *depth != rows[0].0), "{policy}: all depths are equal");
     }
 }
 
-fn refusals(bench: &Bench) {
+fn refusals(workspace: &Workspace) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace.safetensors");
-    let cell = bench.cell("fixed 0");
+    let cell = workspace.cell("fixed 0");
     let id = cell.file_name().and_then(|name| name.to_str()).unwrap();
-    let (runs, file) = (bench.runs(), file.to_str().unwrap());
+    let (runs, file) = (workspace.runs(), file.to_str().unwrap());
     let runs = runs.to_str().unwrap();
     let near = format!("{}0", &id[..15]);
     let unknown = haltbench(&["trace", &near, "--out", file, "--runs", runs]);
@@ -122,7 +122,7 @@ fn decisions(mut lines: Vec<Value>) -> Vec<Value> {
 }
 
 /// The flags choose what is written; the same cell gives the same bytes.
-fn parts(bench: &Bench) {
+fn parts(workspace: &Workspace) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for (name, more) in [
@@ -132,7 +132,7 @@ fn parts(bench: &Bench) {
         ("logits", &["--logits"]),
         ("few", &["--instances", "3"]),
     ] {
-        trace(bench, "anira-o 0", &path(name), more).well();
+        trace(workspace, "anira-o 0", &path(name), more).well();
     }
     assert!(fs::read(path("both")).unwrap() == fs::read(path("again")).unwrap());
     let all = replay(&path("both"), "anira-o", &[]);

@@ -9,10 +9,10 @@ use haltbench_sdk::task::{Instance, Standing, Task};
 use crate::error::{Error, Result};
 use crate::plan::Evaluation;
 
-/// Attempts to find an instance of one split before the split counts as empty.
+/// Attempts to find an instance of a part before the part counts as empty.
 const ATTEMPTS: u64 = 2000;
 
-/// Which part of a size's instances is wanted.
+/// A part of a task's problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Those that training may see.
@@ -153,7 +153,7 @@ pub fn check_splits(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Res
     if evaluation.calibration > 0 && calibration_sizes(task, name, evaluation).is_empty() {
         let known = evaluation_sizes(task, evaluation);
         return Err(Error::Usage(format!(
-            "task {name}: no size seen in training{known} has an instance in the calibration split; choose larger sizes, or \
+            "task {name}: no size seen in training{known} has an instance in the calibration part; choose larger sizes, or \
              evaluation.calibration = 0 without sweeps"
         )));
     }
@@ -172,7 +172,7 @@ fn graded_part(evaluation: &Evaluation) -> Part {
     if evaluation.calibration > 0 { Part::Evaluation } else { Part::HeldOut }
 }
 
-/// The sizes seen in training that have an instance in the calibration split.
+/// The sizes seen in training that have an instance in the calibration part.
 fn calibration_sizes(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Vec<u32> {
     let in_range = sizes(task, evaluation).into_iter().filter(|(split, _)| *split == Split::InRange);
     let has_one = |size: &u32| instance(task, name, (EVALUATION_SEED, *size, 0), Part::Calibration).is_ok();

@@ -1,12 +1,11 @@
 //! The engine: recurrence, training, evaluation, checkpoints, plugin loading, run store, workers.
 //!
 //! A batch flows through [`batch`] (packing), [`recurrence`] (the loop), [`training`] (loss, optimiser, checkpoints)
-//! or [`evaluation`] (compacted passes, tokens, measures; [`generation`] for tasks that are languages, [`baselines`]
+//! or [`evaluation`] (compacted passes, tokens, measures; [`generation`] for tasks that are languages, [`guesses`]
 //! beside them), and ends in the [`store`]. [`decoding`] appends tokens to prompts, [`trace`] writes and reads what a pass
 //! computed at every step. A suite file becomes cells in
 //! [`plan`]; [`worker`] runs one cell, [`scheduler`] runs all of them in processes of their own.
 
-pub mod baselines;
 pub mod batch;
 pub mod bench;
 mod code;
@@ -18,6 +17,7 @@ mod estimate;
 pub mod evaluation;
 pub mod forecast;
 pub mod generation;
+pub mod guesses;
 pub mod ledger;
 pub mod memory;
 pub mod model;

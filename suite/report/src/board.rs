@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use haltbench_engine::store::{BaselineResult, MetricRow};
+use haltbench_engine::store::{GuessResult, MetricRow};
 use haltbench_sdk::policy::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::target::{Calibrated, Target};
 
 /// Version of [`Leaderboard`]'s schema.
-pub const LEADERBOARD_SCHEMA: u32 = 4;
+pub const LEADERBOARD_SCHEMA: u32 = 5;
 
 /// The leaderboards of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub struct Leaderboard {
     pub suite: String,
     /// Measure that rows are ranked and ordered by.
     pub order: Order,
-    /// Target for choosing settings of knobs on the calibration split.
+    /// Target for choosing settings of knobs on the calibration part.
     pub target: Target,
     /// Level of every interval, 0.95.
     pub level: f64,
@@ -78,7 +78,7 @@ pub struct Board {
     /// All pairs of ranked policies, the better one first.
     pub differences: Vec<PairDifference>,
     /// Scores of guesses on the same instances; empty until a cell is done.
-    pub baselines: Vec<BaselineResult>,
+    pub guesses: Vec<GuessResult>,
     /// Cells without a result, by policy and seed.
     pub missing: Vec<MissingCell>,
 }
@@ -198,7 +198,7 @@ pub struct Setting {
     pub settings: usize,
     /// Whether it is the one that is shown.
     pub chosen: Chosen,
-    /// Its cost and accuracy on the calibration split, mean over seeds.
+    /// Its cost and accuracy on the calibration part, mean over seeds.
     pub calibrated: Option<Calibrated>,
     /// Why it is not chosen, or does not reach the target.
     pub reason: Option<String>,

@@ -60,10 +60,10 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let complexity = results().map(|result| result.headline.clone()).next();
     let headline = complexity.as_deref().unwrap_or_default();
     // The same for all cells: they are evaluated on the same instances.
-    let baselines = results().map(|result| result.baselines.clone()).next().unwrap_or_default();
+    let guesses = results().map(|result| result.guesses.clone()).next().unwrap_or_default();
     let static_features = results().map(|result| result.static_features.clone()).next().unwrap_or_default();
     let splits = place::splits(&rows);
-    let gains = Gains::of(&rows, &baselines);
+    let gains = Gains::of(&rows, &guesses);
     let context = Context { complexity: headline, splits: &splits, static_features: &static_features, gains: &gains };
     let choices = settings::choices(&rows, options.target);
     let shown: Vec<(&Evidence, Option<Setting>)> = rows
@@ -135,7 +135,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
         complexity,
         rows,
         differences,
-        baselines,
+        guesses,
         missing,
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Evidence<'a> {
     pub timings: Vec<Option<Timings>>,
     /// Tokens of those.
     pub tables: Vec<TokenTable>,
-    /// Cost and accuracy on the calibration split of those, where they have one: the means over seeds.
+    /// Cost and accuracy on the calibration part of those, where they have one: the means over seeds.
     pub calibrated: Option<Calibrated>,
     /// Cost and accuracy of those at sizes trained on.
     pub in_range: std::result::Result<CostAccuracy, Reason>,

@@ -1,7 +1,7 @@
 //! Gains of the policies of a board over fixed depths and over surface cues.
 
 use haltbench_analysis::{CostAccuracy, Crossed, Gain, Reason, Split, adapt_gain};
-use haltbench_engine::store::BaselineResult;
+use haltbench_engine::store::GuessResult;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::Role;
 
@@ -46,12 +46,12 @@ pub(crate) struct Gains<'a> {
 }
 
 impl<'a> Gains<'a> {
-    /// Of a board with these baselines.
-    pub fn of(board: &'a [Evidence<'a>], baselines: &[BaselineResult]) -> Self {
-        let accuracy = |baseline: &BaselineResult| {
-            find(&baseline.metrics, "token_accuracy", Some(Split::InRange.name())).and_then(|metric| metric.value)
+    /// Of a board with these guesses.
+    pub fn of(board: &'a [Evidence<'a>], guesses: &[GuessResult]) -> Self {
+        let accuracy = |guess: &GuessResult| {
+            find(&guess.metrics, "token_accuracy", Some(Split::InRange.name())).and_then(|metric| metric.value)
         };
-        Gains { board, guess: baselines.iter().filter_map(accuracy).max_by(f64::total_cmp) }
+        Gains { board, guess: guesses.iter().filter_map(accuracy).max_by(f64::total_cmp) }
     }
 
     /// Gain of a policy at its own seeds, so that every comparison is paired.

@@ -10,7 +10,7 @@
 //!   differences of all policies, whose intervals hold at once.
 //! * A policy with missing cells is shown with the numbers of the seeds that are done, unranked, and its missing cells
 //!   are listed. Oracles are shown, unranked.
-//! * A policy with several settings of its knobs is shown with one, chosen on the calibration split for a stated
+//! * A policy with several settings of its knobs is shown with one, chosen on the calibration part for a stated
 //!   target; the others are shown on request. Reported numbers are from other instances.
 //! * A number that cannot be computed is null and has a reason.
 //! * The same run folder gives the same bytes.

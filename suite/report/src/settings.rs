@@ -74,7 +74,7 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
     rows.iter().map(of_row).collect()
 }
 
-/// Accuracy of the best fixed depth on the calibration split.
+/// Accuracy of the best fixed depth on the calibration part.
 fn best_fixed(rows: &[Evidence]) -> Option<f64> {
     let fixed = rows.iter().filter(|row| row.has_role(Role::FixedDepth) && row.is_complete());
     fixed.filter_map(|row| row.calibrated).map(|point| point.accuracy).max_by(f64::total_cmp)

@@ -1,4 +1,4 @@
-//! Target for choosing a setting of a policy's knobs on the calibration split.
+//! Target for choosing a setting of a policy's knobs on the calibration part.
 
 use haltbench_engine::{Error, Result};
 use schemars::JsonSchema;
@@ -68,7 +68,7 @@ fn percent(share: f64) -> f64 {
     (share * 1e8).round() / 1e6
 }
 
-/// Cost and accuracy of a setting on the calibration split, at sizes trained on.
+/// Cost and accuracy of a setting on the calibration part, at sizes trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Calibrated {
     /// Executed operations as a share of all D steps without decisions.

@@ -103,7 +103,7 @@ fn csv_is_read_back_as_it_was() {
             assert!(metric.value.is_some() || metric.reason.is_some(), "{metric:?}");
         }
     }
-    let guesses: Vec<_> = rows.iter().filter(|record| record["policy"] == "baseline:most-frequent").collect();
+    let guesses: Vec<_> = rows.iter().filter(|record| record["policy"] == "guess:most-frequent").collect();
     assert_eq!(guesses.len(), 3);
     assert_eq!((guesses[2]["split"].as_str(), guesses[2]["value"].as_str()), ("beyond", "0.5"));
     let labels: Vec<&str> = rows.iter().map(|record| record["policy"].as_str()).collect();
@@ -126,7 +126,7 @@ fn rounded(mut leaderboard: Leaderboard) -> Leaderboard {
 fn json_is_the_leaderboard_with_its_schema() {
     let leaderboard = example();
     let text = Format::Json.write(&leaderboard);
-    assert!(text.starts_with("{\n  \"schema\": 4,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
+    assert!(text.starts_with("{\n  \"schema\": 5,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
     let again: Leaderboard = serde_json::from_str(&text).unwrap();
     assert_eq!(rounded(again), rounded(leaderboard));
     let schema = serde_json::to_value(haltbench_report::schema()).unwrap();
@@ -291,9 +291,9 @@ Whole sequences elsewhere: those with an answer of a size that was not trained o
  opposer(a=1,"b")*   0.0 [0.0, 84.2]°
 ──────────────────────────────────────
 
-Baselines: guesses on the same instances that do not solve the task, unranked
+Guesses: answers on the same instances that do not solve the task, unranked
 ────────────────────────────────────────────────────────────────
- baseline        tokens %   sequences %   embedded %   beyond %
+ guess           tokens %   sequences %   embedded %   beyond %
 ════════════════════════════════════════════════════════════════
  most-frequent       40.0           0.0           –³       50.0
 ────────────────────────────────────────────────────────────────

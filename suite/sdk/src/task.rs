@@ -15,17 +15,17 @@
 //! * where answers stand inside the question, the problem is what comes before the first answer;
 //! * where every token is an answer, the problem is the start of the sequence, and grading begins after it.
 
-pub mod baseline;
 mod columns;
 pub mod generation;
+pub mod guess;
 
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use self::baseline::Baseline;
 pub use self::columns::Columns;
 use self::generation::Generation;
+use self::guess::Guess;
 use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, Parameters};
 use crate::random::Stream;
@@ -224,19 +224,19 @@ impl Instance {
         self.canonical.as_deref().unwrap_or(&self.question)
     }
 
-    /// The text of the problem, by whose hash instances are split. The context of every graded target determines it.
+    /// The text of the problem, whose hash decides the part. The context of every graded target determines it.
     pub fn problem(&self) -> &str {
         let canonical = self.canonical();
         self.problem.and_then(|end| canonical.get(..end)).unwrap_or(canonical)
     }
 
-    /// Whether the instance belongs to the evaluation split. Training never sees an instance of the same problem.
+    /// Whether the instance belongs to the evaluation part. Training never sees an instance of the same problem.
     pub fn is_held_out(&self) -> bool {
         self.problem_hash().is_multiple_of(HELD_OUT_SHARE)
     }
 
-    /// Whether a held-out instance belongs to the calibration split, if the evaluation calibrates. No problem is in
-    /// both splits.
+    /// Whether a held-out instance belongs to the calibration part, if the evaluation calibrates. No problem is in
+    /// both parts.
     pub fn is_for_calibration(&self) -> bool {
         self.is_held_out() && (self.problem_hash() / HELD_OUT_SHARE).is_multiple_of(CALIBRATION_SHARE)
     }
@@ -402,10 +402,10 @@ pub trait Task: Send + Sync {
         None
     }
 
-    /// Guesses that reports print beside results; `training` holds instances from the training split. Add guesses that
-    /// are better than those of [`baseline::trivial`], if the task has any.
-    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
-        baseline::trivial(training)
+    /// Guesses that reports print beside results; `training` holds instances from the training part. Add guesses that
+    /// are better than those of [`guess::trivial`], if the task has any.
+    fn guesses(&self, training: &[Instance]) -> Vec<Box<dyn Guess + '_>> {
+        guess::trivial(training)
     }
 
     /// How to judge strings that a model generates; only for tasks that are languages.

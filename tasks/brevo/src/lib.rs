@@ -4,10 +4,10 @@
 //! solver walks the names of a question depth first, the checker closes the set of ancestors edge by edge and restarts
 //! from the query for every node that an answer prints.
 
-mod baseline;
 mod check;
 mod columns;
 mod graph;
+mod guess;
 mod measure;
 mod order;
 mod pair;

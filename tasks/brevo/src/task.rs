@@ -3,14 +3,14 @@
 use haltbench_sdk::nodes::{Name, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
-use haltbench_sdk::task::baseline::{self, Baseline};
+use haltbench_sdk::task::guess::{self, Guess};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
 use haltbench_sdk::text::{Label, Text};
 use haltbench_sdk::{Error, Result};
 
-use crate::baseline::random_enabled;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, PAIRED, SPELLING, fill};
 use crate::graph::{Graph, Node};
+use crate::guess::random_enabled;
 use crate::order::{OrderRule, Search};
 use crate::pair::{self, Member, Pair};
 use crate::settings::{NAME, PARAMETERS, Settings};
@@ -163,10 +163,10 @@ impl Task for Brevo {
         Some(text.trim_end().to_owned())
     }
 
-    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
-        let mut baselines = baseline::trivial(training);
-        baselines.push(Box::new(random_enabled(&self.settings.nodes.names, self.settings.order, EOS)));
-        baselines
+    fn guesses(&self, training: &[Instance]) -> Vec<Box<dyn Guess + '_>> {
+        let mut guesses = guess::trivial(training);
+        guesses.push(Box::new(random_enabled(&self.settings.nodes.names, self.settings.order, EOS)));
+        guesses
     }
 }
 

@@ -6,10 +6,10 @@
 
 mod answer;
 mod argsort;
-mod baseline;
 mod check;
 mod features;
 mod finite;
+mod guess;
 mod input;
 mod limits;
 mod published;

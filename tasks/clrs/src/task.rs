@@ -2,7 +2,7 @@
 
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::baseline::{Baseline, trivial};
+use haltbench_sdk::task::guess::{Guess, trivial};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size};
 use haltbench_sdk::{Error, Result};
 
@@ -11,7 +11,7 @@ use crate::published::Row;
 use crate::sample::sample;
 use crate::settings::{PARAMETERS, Settings};
 use crate::solve::solve;
-use crate::{answer, baseline, check, question, tokens};
+use crate::{answer, check, guess, question, tokens};
 
 const NAME: &str = "clrs";
 
@@ -109,11 +109,11 @@ impl Task for Clrs {
         Ok(check::check(row, &input, given).map_or_else(Verdict::wrong, |()| Verdict::valid()))
     }
 
-    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
-        let mut baselines = trivial(training);
-        baselines.push(Box::new(baseline::most_frequent(training)));
-        baselines.push(Box::new(baseline::random()));
-        baselines
+    fn guesses(&self, training: &[Instance]) -> Vec<Box<dyn Guess + '_>> {
+        let mut guesses = trivial(training);
+        guesses.push(Box::new(guess::most_frequent(training)));
+        guesses.push(Box::new(guess::random()));
+        guesses
     }
 }
 

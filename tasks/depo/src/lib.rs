@@ -3,10 +3,10 @@
 //! Three paths know an answer, and they share no algorithm: the generator counts places on the cycle it drew, the solver
 //! doubles the successor function, the checker walks the cycle backwards once and compares distances.
 
-mod baseline;
 mod check;
 mod columns;
 mod cycle;
+mod guess;
 mod hops;
 mod question;
 mod settings;

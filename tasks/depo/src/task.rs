@@ -4,13 +4,13 @@ use haltbench_sdk::Result;
 use haltbench_sdk::nodes::{Name, NodeSettings, Sequence};
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
-use haltbench_sdk::task::baseline::{self, Baseline};
+use haltbench_sdk::task::guess::{self, Guess};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict, admit_size};
 use haltbench_sdk::text::Text;
 
-use crate::baseline::random_node;
 use crate::columns::{COMPLEXITIES, FEATURES, Layout, SPELLING, fill};
 use crate::cycle::{Cycle, Query};
+use crate::guess::random_node;
 use crate::settings::{NAME, PARAMETERS, Settings};
 use crate::{check, solve};
 
@@ -94,10 +94,10 @@ impl Task for Depo {
         check::check(question, answer, &self.settings.nodes.names, &self.settings.hops)
     }
 
-    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
-        let mut baselines = baseline::trivial(training);
-        baselines.push(Box::new(random_node(&self.settings.nodes.names, &self.settings.hops)));
-        baselines
+    fn guesses(&self, training: &[Instance]) -> Vec<Box<dyn Guess + '_>> {
+        let mut guesses = guess::trivial(training);
+        guesses.push(Box::new(random_node(&self.settings.nodes.names, &self.settings.hops)));
+        guesses
     }
 }
 

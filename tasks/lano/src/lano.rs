@@ -2,16 +2,16 @@
 
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::baseline::{self, Baseline};
 use haltbench_sdk::task::generation::{Generation, PredictedString, StringColumns, StringMeasure};
+use haltbench_sdk::task::guess::{self, Guess};
 use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, Verdict};
 use haltbench_sdk::{Error, Result};
 
-use crate::baselines::{most_probable, random_possible};
 use crate::columns::{COMPLEXITIES, Measured, Place, features, measure, of_any};
 use crate::derivation::Derivation;
 use crate::evaluation::{Judge, Judged, of_generated, of_teacher_forced};
 use crate::grammar::Terminal;
+use crate::guesses::{most_probable, random_possible};
 use crate::judge::Judgement;
 use crate::language::Language;
 use crate::settings::{PARAMETERS, grammar};
@@ -112,11 +112,11 @@ impl Task for Lano {
         check::judgement(&self.language.grammar, question, answer)
     }
 
-    fn baselines(&self, training: &[Instance]) -> Vec<Box<dyn Baseline + '_>> {
-        let mut baselines = baseline::trivial(training);
-        baselines.push(Box::new(random_possible(&self.language, &self.outcomes)));
-        baselines.push(Box::new(most_probable(&self.language, &self.outcomes)));
-        baselines
+    fn guesses(&self, training: &[Instance]) -> Vec<Box<dyn Guess + '_>> {
+        let mut guesses = guess::trivial(training);
+        guesses.push(Box::new(random_possible(&self.language, &self.outcomes)));
+        guesses.push(Box::new(most_probable(&self.language, &self.outcomes)));
+        guesses
     }
 
     fn generation(&self) -> Option<&dyn Generation> {

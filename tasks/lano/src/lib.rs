@@ -4,7 +4,6 @@
 //! probabilities, and the checker's Earley recogniser with spans in log space. [`evaluation`] judges a language model
 //! against the exact distribution.
 
-pub mod baselines;
 mod chart;
 mod check;
 mod columns;
@@ -12,6 +11,7 @@ pub mod derivation;
 mod earley;
 pub mod evaluation;
 pub mod grammar;
+pub mod guesses;
 pub mod judge;
 pub mod language;
 mod lano;

@@ -26,7 +26,7 @@ pub struct LeaderboardArguments {
     format: String,
     #[arg(long, value_name = "METRIC", default_value = "accuracy", help = criteria())]
     sort: String,
-    /// Target for choosing a policy's knobs on the calibration split: cost=SHARE (the most accurate setting that costs
+    /// Target for choosing a policy's knobs on the calibration part: cost=SHARE (the most accurate setting that costs
     /// at most this share of all D steps) or accuracy=SHARE (the cheapest setting with at least this share of the
     /// accuracy of the best fixed depth)
     #[arg(long, value_name = "TARGET", default_value = "accuracy=0.99")]

@@ -17,7 +17,7 @@ pub use folder::{CellFolder, Folder, ModelFolder};
 pub use metrics::{MetricsLog, TrainingLine};
 pub use record::Record;
 pub use result::{
-    BaselineResult, CellResult, MODEL_RESULT_SCHEMA, MetricRow, ModelResult, RESULT_SCHEMA, Speed, Timings, schema,
+    CellResult, GuessResult, MODEL_RESULT_SCHEMA, MetricRow, ModelResult, RESULT_SCHEMA, Speed, Timings, schema,
 };
 pub use run::{OtherCode, RunFolder};
 pub use status::{State, Status};

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::plan::{CellPlan, ModelPlan};
 
 /// Version of [`CellResult`]'s schema.
-pub const RESULT_SCHEMA: u32 = 4;
+pub const RESULT_SCHEMA: u32 = 5;
 
 /// Version of [`ModelResult`]'s schema.
 pub const MODEL_RESULT_SCHEMA: u32 = 1;
@@ -93,7 +93,7 @@ pub struct CellResult {
     pub static_features: Vec<String>,
     /// Number of weights by part; `total` is their sum.
     pub weights: BTreeMap<String, u64>,
-    /// Values that the policy chose on the calibration split, by name.
+    /// Values that the policy chose on the calibration part, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calibrated: BTreeMap<String, f64>,
     /// Cost of the evaluation.
@@ -107,7 +107,7 @@ pub struct CellResult {
     /// the model's greedily generated answer.
     pub metrics: Vec<MetricRow>,
     /// Scores of guesses on the same instances.
-    pub baselines: Vec<BaselineResult>,
+    pub guesses: Vec<GuessResult>,
     /// Compiler, candle version and fingerprints of the code that computed it.
     pub environment: BTreeMap<String, String>,
     /// blake3 of the other files of the cell.
@@ -116,7 +116,7 @@ pub struct CellResult {
 
 /// A guess and its scores, which depend only on the task and the evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BaselineResult {
+pub struct GuessResult {
     /// Its name.
     pub name: String,
     /// One sentence that says what it guesses.

@@ -13,7 +13,7 @@ use super::atomic::write_atomic;
 use super::columns::{Column, Values, encode};
 use crate::error::{Error, Result};
 
-/// Name of the file with the tokens of the calibration split.
+/// Name of the file with the tokens of the calibration part.
 pub const CALIBRATION: &str = "calibration.parquet";
 
 /// One evaluated token. Every value belongs to the predicted token, the *target*; if tokens are predicted from their

@@ -110,7 +110,7 @@ pub fn replay<E: From<Error>>(
     };
     if model.policy.needs_calibration() {
         let message = format!(
-            "policy {name} calibrates itself on the calibration split, which a trace does not have: turn its calibration off and set its threshold"
+            "policy {name} calibrates itself on the calibration part, which a trace does not have: turn its calibration off and set its threshold"
         );
         return Err(Error::Usage(message).into());
     }

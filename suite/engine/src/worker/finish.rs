@@ -8,16 +8,16 @@ use haltbench_sdk::task::FeatureKind;
 
 use super::cell::Cell;
 use super::record::{environment, finished_now, hashes, weight_counts};
-use crate::baselines;
 use crate::data::{self, EvaluationInstance};
 use crate::error::Result;
 use crate::evaluation;
 use crate::generation::{self, acceptance};
+use crate::guesses;
 use crate::ledger::Ledger;
 use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
 use crate::store::{
-    BaselineResult, CALIBRATION, CellResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine, read_tokens,
+    CALIBRATION, CellResult, GuessResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine, read_tokens,
     write_tokens,
 };
 
@@ -50,8 +50,8 @@ impl Cell<'_> {
         metrics.extend(self.measure_generated(&generation::as_instances(task, &drawn), monitor)?);
         let batch = plan.evaluation.batch;
         metrics.extend(acceptance::measure(&self.model, task, instances, batch, &interrupted)?);
-        let baselines = baselines::measure(task, &self.setting.name, instances)?;
-        self.write_result(calibrated, metrics, baselines, found.ledger)?;
+        let guesses = guesses::measure(task, &self.setting.name, instances)?;
+        self.write_result(calibrated, metrics, guesses, found.ledger)?;
         finished_now(&mut timings);
         timings.peak_memory_bytes = memory::peak_memory();
         self.folder.write_json("timings.json", &timings)?;
@@ -59,7 +59,7 @@ impl Cell<'_> {
         Ok(())
     }
 
-    /// Lets a policy calibrate itself on the calibration split.
+    /// Lets a policy calibrate itself on the calibration part.
     pub(super) fn calibrate_policy(&mut self, monitor: &dyn Monitor) -> Result<Calibrated> {
         if !self.model.policy.needs_calibration() {
             return Ok(Calibrated::default());
@@ -73,7 +73,7 @@ impl Cell<'_> {
         Ok(calibrated.map_err(|error| crate::recurrence::named(&self.model, error))?)
     }
 
-    /// Evaluates the calibration split, on which knobs are chosen. Not for policies that repeat recorded depths, which
+    /// Evaluates the calibration part, on which knobs are chosen. Not for policies that repeat recorded depths, which
     /// have none for these instances, nor for controls without knobs.
     fn calibrate(&self, monitor: &dyn Monitor) -> Result<()> {
         let declaration = self.model.declaration;
@@ -128,7 +128,7 @@ impl Cell<'_> {
         &self,
         calibrated: Calibrated,
         metrics: Vec<MetricRow>,
-        baselines: Vec<BaselineResult>,
+        guesses: Vec<GuessResult>,
         ledger: Ledger,
     ) -> Result<()> {
         let (plan, declaration) = (&self.plan, self.model.declaration);
@@ -160,7 +160,7 @@ impl Cell<'_> {
             calibrated,
             ledger,
             metrics,
-            baselines,
+            guesses,
             environment: environment(self.setting.catalogue, &providers),
             files: hashes(&self.folder, &FILES)?,
         };

@@ -88,7 +88,7 @@ impl<'a> Setting<'a> {
         model.constant(plan.parts(self.catalogue, self.vocabulary(), source)?)
     }
 
-    /// Depths that a cell gives to `instances`, and to instances from the training split.
+    /// Depths that a cell gives to `instances`, and to instances from the training part.
     pub fn depths_of(&self, cell: &str, instances: &[EvaluationInstance]) -> Result<SourceDepths> {
         let folder = self.run.cell(cell);
         let state = folder.status().state;

@@ -32,7 +32,7 @@ pub(super) fn train(
     // Tells the scheduler that this process is not waiting for another.
     monitor.progress(Stage::Training, 0, plan.training.steps, None);
     let setting = Setting::new((run, catalogue), &plan.task, device, monitor)?;
-    // Training reads only the depths on instances of the training split.
+    // Training reads only the depths on instances of the training part.
     let source = plan.source.as_ref().map(|source| setting.depths_of(source, &[])).transpose()?;
     let parameters = plan.policy_parameters(catalogue)?;
     let recipe = plan.stage(0).0.recipe;

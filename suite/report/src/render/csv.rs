@@ -4,7 +4,7 @@
 //! (its interval in `low` and `high`), `letters` (in `text`) and `seeds_done` (of `count` planned), and for every pair
 //! of ranked policies the better one has `difference`, to the policy in `text`. `text` also names the cue of
 //! `beyond_cues`. A setting of knobs has `calibration_accuracy` and `calibration_cost` (share of all D steps), with
-//! `reached`, `closest` or `other` in `text` and the number of settings in `count`. Baselines are policies called `baseline:NAME` with their measures alone.
+//! `reached`, `closest` or `other` in `text` and the number of settings in `count`. Guesses are policies called `guess:NAME` with their measures alone.
 
 use haltbench_engine::store::MetricRow;
 
@@ -44,9 +44,9 @@ pub(super) fn write(leaderboard: &Leaderboard) -> String {
                 text.push_str(&record(board, &row.policy, &difference(leaderboard, pair), &pair.second));
             }
         }
-        for baseline in &board.baselines {
-            let name = format!("baseline:{}", baseline.name);
-            baseline.metrics.iter().for_each(|metric| text.push_str(&record(board, &name, metric, "")));
+        for guess in &board.guesses {
+            let name = format!("guess:{}", guess.name);
+            guess.metrics.iter().for_each(|metric| text.push_str(&record(board, &name, metric, "")));
         }
     }
     text
@@ -79,7 +79,7 @@ fn standing(row: &Row) -> [(MetricRow, String); 3] {
     [(rank, String::new()), (placed("letters"), place.letters.clone().unwrap_or_default()), (done, String::new())]
 }
 
-/// Cost and accuracy of a setting on the calibration split, and what became of it as text.
+/// Cost and accuracy of a setting on the calibration part, and what became of it as text.
 fn setting(row: &Row) -> Vec<(MetricRow, &'static str)> {
     let Some(setting) = &row.setting else { return Vec::new() };
     let words = match setting.chosen {

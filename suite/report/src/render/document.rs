@@ -114,7 +114,7 @@ fn header(leaderboard: &Leaderboard, board: &Board) -> Vec<String> {
     if board.rows.iter().any(|row| row.setting.is_some()) {
         let target = leaderboard.target;
         lines.push(format!(
-            "Knobs: of the settings of each policy, {} (--at {}), on the calibration split; --curve shows all.",
+            "Knobs: of the settings of each policy, {} (--at {}), on the calibration part; --curve shows all.",
             target.words(),
             target.text()
         ));

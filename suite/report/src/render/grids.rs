@@ -1,6 +1,6 @@
 //! The tables of a board with a line for each policy.
 
-use haltbench_engine::store::{BaselineResult, MetricRow};
+use haltbench_engine::store::{GuessResult, MetricRow};
 use haltbench_sdk::policy::Role;
 
 use crate::board::{Board, Chosen, Order, Place, Row, find};
@@ -110,8 +110,8 @@ pub(super) fn grids(board: &Board, order: &Order, notes: &mut Notes) -> Vec<Grid
         grids.push(grid(title, ["policy"], board, &sequences, notes, of_policy));
     }
     grids.extend(knobs(board));
-    if !board.baselines.is_empty() {
-        grids.push(baselines(board, &[&ACCURACY[..], &unseen[..]].concat(), notes));
+    if !board.guesses.is_empty() {
+        grids.push(guesses(board, &[&ACCURACY[..], &unseen[..]].concat(), notes));
     }
     let title = "Depth in range: mean steps of answer tokens and of all tokens; trained: at the end of training, \
                  where depths may be sampled";
@@ -169,7 +169,7 @@ fn grid<const N: usize>(
     }
 }
 
-/// Settings of knobs with their cost and accuracy on the calibration split.
+/// Settings of knobs with their cost and accuracy on the calibration part.
 fn knobs(board: &Board) -> Option<Grid> {
     let line = |row: &Row| {
         let setting = row.setting.as_ref()?;
@@ -190,7 +190,7 @@ fn knobs(board: &Board) -> Option<Grid> {
     };
     let rows: Vec<Vec<String>> = board.rows.iter().filter_map(line).collect();
     (!rows.is_empty()).then(|| Grid {
-        title: "Knobs: settings on the calibration split, whose problems are in no other number; mean over seeds"
+        title: "Knobs: settings on the calibration part, whose problems are in no other number; mean over seeds"
             .to_owned(),
         columns: ["policy", "", "out of", "tokens %", "of dense %"].map(str::to_owned).into(),
         texts: 2,
@@ -252,17 +252,17 @@ fn controls(board: &Board, notes: &mut Notes) -> Grid {
 }
 
 /// Scores of guesses, in the columns of the accuracies.
-fn baselines(board: &Board, measures: &[Measure], notes: &mut Notes) -> Grid {
+fn guesses(board: &Board, measures: &[Measure], notes: &mut Notes) -> Grid {
     let titles = measures.iter().map(|(title, ..)| *title);
-    let row = |baseline: &BaselineResult| {
-        let cell = |(_, metric, split, unit): &Measure| measure(find(&baseline.metrics, metric, *split), *unit, notes);
-        [baseline.name.clone()].into_iter().chain(measures.iter().map(cell)).collect()
+    let row = |guess: &GuessResult| {
+        let cell = |(_, metric, split, unit): &Measure| measure(find(&guess.metrics, metric, *split), *unit, notes);
+        [guess.name.clone()].into_iter().chain(measures.iter().map(cell)).collect()
     };
     Grid {
-        title: "Baselines: guesses on the same instances that do not solve the task, unranked".to_owned(),
-        columns: ["baseline"].into_iter().chain(titles).map(str::to_owned).collect(),
+        title: "Guesses: answers on the same instances that do not solve the task, unranked".to_owned(),
+        columns: ["guess"].into_iter().chain(titles).map(str::to_owned).collect(),
         texts: 1,
-        rows: board.baselines.iter().map(row).collect(),
+        rows: board.guesses.iter().map(row).collect(),
     }
 }
 

@@ -14,7 +14,7 @@ use haltbench_analysis::{Estimate, Population, Split};
 use haltbench_engine::ledger::Ledger;
 use haltbench_engine::plan::{Cell, CellPlan, Choice, Evaluation, ModelPlan, Stage, Suite, TrainingSettings};
 use haltbench_engine::store::{
-    BaselineResult, CellFolder, CellResult, MetricRow, RESULT_SCHEMA, RunFolder, Speed, State, Status, Timings,
+    CellFolder, CellResult, GuessResult, MetricRow, RESULT_SCHEMA, RunFolder, Speed, State, Status, Timings,
     TokenRecord, write_tokens,
 };
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
@@ -214,11 +214,11 @@ pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
 }
 
 /// A guess that has two of five answer tokens right, and one of two at unseen sizes.
-fn baseline() -> BaselineResult {
+fn guess() -> GuessResult {
     let row = |metric: &str, split, value, count| {
         MetricRow::new(metric, Some(split), Population::All, &Estimate::point(value, count))
     };
-    BaselineResult {
+    GuessResult {
         name: "most-frequent".to_owned(),
         documentation: "Always the same.".to_owned(),
         metrics: vec![
@@ -297,7 +297,7 @@ fn finish_cell(folder: &CellFolder, cell: &Cell, policy: &Fake) {
             .into_iter()
             .chain(policy.valid.into_iter().flat_map(|valid| strings(valid * (1 + plan.model.seed) as f64)))
             .collect(),
-        baselines: vec![baseline()],
+        guesses: vec![guess()],
         environment: BTreeMap::new(),
         files: ["plan.toml", "tokens.parquet"].map(|name| (name.to_owned(), hash(name))).into(),
     };

@@ -73,13 +73,13 @@ pub fn check_backbone_with(declaration: &'static BackboneDeclaration, given: &[(
     for variant in VARIANTS {
         let declared = |name: &str| declaration.parameters.iter().any(|spec| spec.name == name);
         if variant.iter().all(|(name, _)| declared(name)) {
-            Bench::new(subject, declaration, variant, given).check();
+            Setup::new(subject, declaration, variant, given).check();
         }
     }
 }
 
 /// A backbone with random weights and a batch.
-struct Bench {
+struct Setup {
     subject: Subject,
     is_causal: bool,
     backbone: Box<dyn Backbone>,
@@ -93,7 +93,7 @@ struct Packed {
     layout: Arc<TokenLayout>,
 }
 
-impl Bench {
+impl Setup {
     fn new(
         subject: Subject,
         declaration: &BackboneDeclaration,

@@ -13,7 +13,6 @@
 
 mod backbone;
 mod batch;
-mod bench;
 mod cached;
 mod gradient;
 mod miniature;
@@ -21,6 +20,7 @@ mod passes;
 mod policy;
 mod promise;
 mod reference;
+mod setup;
 pub mod specimen;
 mod task;
 mod training;

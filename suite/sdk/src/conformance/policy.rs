@@ -1,7 +1,7 @@
 //! Checks of a policy.
 
-use super::bench::{Bench, SEEDS};
 use super::promise::Subject;
+use super::setup::{SEEDS, Setup};
 use super::{passes, training};
 use crate::parameters::Value;
 use crate::policy::PolicyDeclaration;
@@ -43,8 +43,8 @@ pub fn check_policy_with(declaration: &'static PolicyDeclaration, parameters: &[
         });
     }
     for seed in SEEDS {
-        let bench = Bench::new(subject, declaration, parameters, seed);
-        passes::check(&bench);
-        training::check(&bench);
+        let setup = Setup::new(subject, declaration, parameters, seed);
+        passes::check(&setup);
+        training::check(&setup);
     }
 }

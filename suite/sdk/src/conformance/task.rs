@@ -9,7 +9,7 @@ use super::promise::Subject;
 use crate::error::Error;
 use crate::parameters::Parameters;
 use crate::random::Stream;
-use crate::task::baseline::Baseline;
+use crate::task::guess::Guess;
 use crate::task::{Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec};
 
 /// Instances drawn for each size.
@@ -142,7 +142,7 @@ impl Trial<'_> {
     fn run(&self, reused: &mut Instance) {
         let mut questions = BTreeSet::new();
         let training: Vec<Instance> = (SEEDS..SEEDS + 4).map(|seed| self.draw(self.task, seed)).collect();
-        let baselines = self.task.baselines(&training);
+        let guesses = self.task.guesses(&training);
         for seed in 0..SEEDS {
             let instance = self.draw(self.task, seed);
             // Undefined entries are NaN, which equals nothing: compare what is printed.
@@ -155,7 +155,7 @@ impl Trial<'_> {
             self.check_instance(&instance, seed);
             self.check_answers(&instance, seed);
             self.check_malformed(&instance, seed);
-            self.check_baselines(&baselines, &instance, seed);
+            self.check_guesses(&guesses, &instance, seed);
             questions.insert(instance.canonical().to_owned());
         }
         let vary = questions.len() > 1;
@@ -226,17 +226,17 @@ impl Trial<'_> {
         self.subject.demand("a verdict has a reason exactly when it is wrong", reasoned, at);
     }
 
-    /// Every baseline guesses a token of the vocabulary for every target.
-    fn check_baselines(&self, baselines: &[Box<dyn Baseline + '_>], instance: &Instance, seed: u64) {
+    /// Every guess has a token of the vocabulary for every target.
+    fn check_guesses(&self, guesses: &[Box<dyn Guess + '_>], instance: &Instance, seed: u64) {
         let (subject, vocabulary) = (self.subject, self.task.spec().vocabulary.len() as u32);
-        for baseline in baselines {
-            let at = || format!("`{}` at {}", baseline.name(), self.place(seed));
-            let guess = || baseline.guess(instance, &mut Stream::new(seed, "conformance/baselines", &[]));
-            let guesses = contained(subject, "guessing", guess);
-            let complete = guesses.len() == instance.answers().count();
-            subject.demand("its baselines guess every answer token", complete, at);
-            let known = guesses.iter().all(|token| *token < vocabulary);
-            subject.demand("its baselines guess tokens of the vocabulary", known, at);
+        for guess in guesses {
+            let at = || format!("`{}` at {}", guess.name(), self.place(seed));
+            let tokens = || guess.tokens(instance, &mut Stream::new(seed, "conformance/guesses", &[]));
+            let guessed = contained(subject, "guessing", tokens);
+            let complete = guessed.len() == instance.answers().count();
+            subject.demand("its guesses have every answer token", complete, at);
+            let known = guessed.iter().all(|token| *token < vocabulary);
+            subject.demand("its guesses are tokens of the vocabulary", known, at);
         }
     }
 

@@ -2,9 +2,9 @@
 
 use candle_core::{DType, Tensor};
 
-use super::bench::Bench;
 use super::gradient::{check_gradient, gradients, weighted_sum};
 use super::reference::numbers;
+use super::setup::Setup;
 use super::trajectory::Trajectory;
 use crate::error::Result;
 use crate::policy::{HaltingRecord, Phase, Policy, PolicyKind, Progress, Recipe};
@@ -13,30 +13,30 @@ use crate::policy::{HaltingRecord, Phase, Policy, PolicyKind, Progress, Recipe};
 const ELEMENTS: usize = 6;
 
 /// All checks over training.
-pub(super) fn check(bench: &Bench) {
-    let batch = bench.batch(&bench.sequences);
+pub(super) fn check(setup: &Setup) {
+    let batch = setup.batch(&setup.sequences);
     let trajectory =
-        Trajectory::new(bench.backbone.as_ref(), &batch, &bench.settings, Phase::Training(Progress::START));
-    let trajectory = bench.subject.expect("the backbone can be unrolled", trajectory);
-    let policy = bench.policy(&[]);
-    let record = bench.subject.expect("it can be trained", trajectory.record(&policy));
+        Trajectory::new(setup.backbone.as_ref(), &batch, &setup.settings, Phase::Training(Progress::START));
+    let trajectory = setup.subject.expect("the backbone can be unrolled", trajectory);
+    let policy = setup.policy(&[]);
+    let record = setup.subject.expect("it can be trained", trajectory.record(&policy));
 
-    let regulariser = bench.subject.expect("its regulariser can be computed", policy.regulariser(&record));
+    let regulariser = setup.subject.expect("its regulariser can be computed", policy.regulariser(&record));
     if let Some(regulariser) = &regulariser {
         let found = numbers("regularisers", regulariser, &[batch.rows()]);
-        bench.subject.expect("its regulariser is a finite number for each row", found);
+        setup.subject.expect("its regulariser is a finite number for each row", found);
     }
-    let trains = bench.declaration.needs_training(bench.parameters());
+    let trains = setup.declaration.needs_training(setup.parameters());
     if trains {
-        learns(bench, &trajectory, &policy, &record);
+        learns(setup, &trajectory, &policy, &record);
     }
-    let recipes: Vec<Recipe> = bench.declaration.stages(bench.parameters()).iter().map(|stage| stage.recipe).collect();
-    let objective = || differentiable(&trajectory, &bench.policy(&[]), &recipes);
+    let recipes: Vec<Recipe> = setup.declaration.stages(setup.parameters()).iter().map(|stage| stage.recipe).collect();
+    let objective = || differentiable(&trajectory, &setup.policy(&[]), &recipes);
     if regulariser.is_some() || trains || policy.kind() == PolicyKind::Soft {
         let promise = "gradients of its objective, its regulariser and its weights are those of finite differences";
-        check_gradient(&bench.subject, promise, &bench.deciders, ELEMENTS, &objective);
+        check_gradient(&setup.subject, promise, &setup.deciders, ELEMENTS, &objective);
     }
-    costs(bench, &policy);
+    costs(setup, &policy);
 }
 
 /// The objective, the regulariser and a soft policy's weights as one number.
@@ -50,8 +50,8 @@ fn differentiable(trajectory: &Trajectory, policy: &Policy, recipes: &[Recipe]) 
 }
 
 /// At least one variable of a trained policy has a gradient.
-fn learns(bench: &Bench, trajectory: &Trajectory, policy: &Policy, record: &HaltingRecord) {
-    let variables = bench.deciders.all();
+fn learns(setup: &Setup, trajectory: &Trajectory, policy: &Policy, record: &HaltingRecord) {
+    let variables = setup.deciders.all();
     if variables.is_empty() {
         return;
     }
@@ -59,23 +59,23 @@ fn learns(bench: &Bench, trajectory: &Trajectory, policy: &Policy, record: &Halt
     let slopes = || {
         let parts = [policy.regulariser(record)?, record.log_distribution.clone(), record.weights.clone()];
         let parts = sum(parts.into_iter().flatten().chain(record.gates.iter().cloned()))?;
-        let recipes = bench.declaration.stages(bench.parameters());
-        let last = recipes.last().map_or(bench.declaration.recipe, |stage| stage.recipe);
+        let recipes = setup.declaration.stages(setup.parameters());
+        let last = recipes.last().map_or(setup.declaration.recipe, |stage| stage.recipe);
         gradients(&(parts + trajectory.objective(policy, last)?)?, &variables)
     };
-    let slopes = bench.subject.expect(promise, slopes());
+    let slopes = setup.subject.expect(promise, slopes());
     let finite = slopes.iter().flatten().all(|slope| slope.is_finite());
-    bench.subject.demand("its gradients are finite", finite, || "one is not".to_owned());
+    setup.subject.demand("its gradients are finite", finite, || "one is not".to_owned());
     let flows = slopes.iter().flatten().any(|slope| *slope != 0.0);
-    bench.subject.demand(promise, flows, || format!("it reaches none of {}", variables.len()));
+    setup.subject.demand(promise, flows, || format!("it reaches none of {}", variables.len()));
 }
 
 /// A decision made with weights costs something.
-fn costs(bench: &Bench, policy: &Policy) {
-    let flops = policy.decision_flops(bench.backbone.dimensions().d_model);
-    let free = bench.deciders.all().is_empty();
+fn costs(setup: &Setup, policy: &Policy) {
+    let flops = policy.decision_flops(setup.backbone.dimensions().d_model);
+    let free = setup.deciders.all().is_empty();
     let right = flops.is_finite() && (flops > 0.0 || free && flops == 0.0);
-    bench.subject.demand("its decisions have a cost", right, || format!("{flops} operations"));
+    setup.subject.demand("its decisions have a cost", right, || format!("{flops} operations"));
 }
 
 fn sum(parts: impl Iterator<Item = Tensor>) -> Result<Tensor> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Answer tokens of the calibration split after each of D steps, from passes in which no token halts. Halting therefore
+/// Answer tokens of the calibration part after each of D steps, from passes in which no token halts. Halting therefore
 /// does not change keys and values here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CalibrationTrace {
@@ -12,7 +12,7 @@ pub struct CalibrationTrace {
     pub tokens: Vec<CalibrationToken>,
 }
 
-/// An answer token of the calibration split.
+/// An answer token of the calibration part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CalibrationToken {
     /// Index of its sequence, from 0.
@@ -70,7 +70,7 @@ impl CalibrationTrace {
     }
 }
 
-/// Values that a policy chose on the calibration split, by name; the result records them.
+/// Values that a policy chose on the calibration part, by name; the result records them.
 pub type Calibrated = BTreeMap<String, f64>;
 
 /// Number of candidates, safest first, that Learn-then-Test accepts (Angelopoulos et al. 2021, arXiv 2110.01052, with

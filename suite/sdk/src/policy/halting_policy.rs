@@ -30,7 +30,7 @@ macro_rules! training_and_cost {
             false
         }
 
-        /// Chooses values on the calibration split, from passes in which every token takes all D steps, and returns
+        /// Chooses values on the calibration part, from passes in which every token takes all D steps, and returns
         /// them by name.
         ///
         /// # Errors

@@ -19,7 +19,7 @@
 //!   replay` and calibration;
 //! * define its own objective ([`HaltingPolicy::objective`]) from the losses, predictions and states of every step and
 //!   from tensors that it [stashed](RowMemory::stash) while deciding; labels reach objectives, never decisions;
-//! * choose thresholds on the calibration split ([`HaltingPolicy::calibrate`]).
+//! * choose thresholds on the calibration part ([`HaltingPolicy::calibrate`]).
 //!
 //! A policy is one file: a struct, one of the four traits, a declaration and one line that registers it. This online
 //! policy halts a token once its state has stopped moving:

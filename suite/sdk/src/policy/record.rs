@@ -92,6 +92,6 @@ pub struct SourceToken {
 pub struct SourceDepths {
     /// Tokens of the evaluation that the policy is about to repeat.
     pub evaluation: Vec<SourceToken>,
-    /// Tokens of instances from the training split: a policy may fit a rule on these.
+    /// Tokens of instances from the training part: a policy may fit a rule on these.
     pub training: Vec<SourceToken>,
 }

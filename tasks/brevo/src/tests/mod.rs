@@ -1,8 +1,8 @@
 //! Tests of the task, apart from the code they test.
 
-mod baseline;
 mod conformance;
 mod examples;
+mod guess;
 mod laws;
 mod malformed;
 mod pairs;

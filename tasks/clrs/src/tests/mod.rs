@@ -1,10 +1,10 @@
 //! Tests of the task, apart from the code they test.
 
-mod baseline;
 mod conformance;
 mod extremes;
 mod fixtures;
 mod grids;
+mod guess;
 mod laws;
 mod malformed;
 mod properties;

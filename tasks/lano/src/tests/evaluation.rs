@@ -182,24 +182,24 @@ fn measures_are_named_and_counted_by_string() {
     assert!((forced[1].sums[0].0 - 5.0 * 3f64.ln()).abs() < 1e-12);
 }
 
-/// Share of targets that a baseline guesses, over the toy grammar's instances.
+/// Share of targets that a guess has right, over the toy grammar's instances.
 fn share(name: &str, count: u64) -> f64 {
     let task = lano("toy");
     let training: Vec<_> = (count..2 * count).map(|seed| instance(&*task, seed)).collect();
-    let baselines = task.baselines(&training);
-    let baseline = baselines.iter().find(|baseline| baseline.name() == name).unwrap();
+    let guesses = task.guesses(&training);
+    let guess = guesses.iter().find(|guess| guess.name() == name).unwrap();
     let (mut right, mut all) = (0, 0);
     for seed in 0..count {
         let instance = instance(&*task, seed);
-        let guesses = baseline.guess(&instance, &mut Stream::new(seed, "guess", &[]));
-        right += instance.answers().zip(guesses).filter(|(answer, guess)| answer == guess).count();
+        let guessed = guess.tokens(&instance, &mut Stream::new(seed, "guess", &[]));
+        right += instance.answers().zip(guessed).filter(|(answer, guess)| answer == guess).count();
         all += instance.answers().count();
     }
     right as f64 / all as f64
 }
 
 #[test]
-fn baselines_of_the_toy_grammar_score_what_its_strings_say() {
+fn guesses_of_the_toy_grammar_score_what_its_strings_say() {
     let toy = language("toy");
     // Over all positions of all strings, weighed by how probable the strings are.
     let (mut possible, mut optimal, mut positions) = (0.0, 0.0, 0.0);

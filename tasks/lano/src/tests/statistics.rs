@@ -44,21 +44,21 @@ fn statistics(task: &dyn Task, count: u64) -> String {
     text
 }
 
-/// Token accuracies of the baselines.
-fn baselines_of(name: &str, count: u64) -> String {
+/// Token accuracies of the guesses.
+fn guesses_of(name: &str, count: u64) -> String {
     let task = lano(name);
     let instances: Vec<Instance> = (0..2 * count).map(|seed| instance(&*task, seed)).collect();
     let (training, evaluated) = instances.split_at(count as usize);
     let answers: usize = evaluated.iter().map(|instance| instance.answers().count()).sum();
     let mut shares = Vec::new();
-    for baseline in task.baselines(training) {
-        let mut stream = Stream::new(0, "test/baselines", &[]);
+    for guess in task.guesses(training) {
+        let mut stream = Stream::new(0, "test/guesses", &[]);
         let right = |instance: &Instance| {
-            let guesses = baseline.guess(instance, &mut stream);
-            instance.answers().zip(guesses).filter(|(answer, guess)| answer == guess).count()
+            let guessed = guess.tokens(instance, &mut stream);
+            instance.answers().zip(guessed).filter(|(answer, guess)| answer == guess).count()
         };
         let right: usize = evaluated.iter().map(right).sum();
-        shares.push(format!("{} {:.5}", baseline.name(), right as f64 / answers as f64));
+        shares.push(format!("{} {:.5}", guess.name(), right as f64 / answers as f64));
     }
     format!("{name}: {}", shares.join(", "))
 }
@@ -75,8 +75,8 @@ fn the_papers_grammar_is_what_it_was() {
         parts.into_iter().map(|part| part.join().unwrap()).map(|(name, text)| format!("{name}\n{text}")).collect()
     });
     assert_recorded!("lano-published", &parts.join("\n"));
-    let shares: Vec<String> = ["cfg3b", "cfg3f", "toy"].map(|name| baselines_of(name, 300)).into();
-    assert_recorded!("lano-baselines", &shares.join("\n"));
+    let shares: Vec<String> = ["cfg3b", "cfg3f", "toy"].map(|name| guesses_of(name, 300)).into();
+    assert_recorded!("lano-guesses", &shares.join("\n"));
     // The mean entropy of the next token is known from a few samples of another implementation.
     assert!(parts[0].contains("mean entropy 0.42") || parts[0].contains("mean entropy 0.43"), "{}", parts[0]);
     assert_eq!(language("cfg3b").outcomes(), 4);

@@ -37,9 +37,9 @@ pub struct SampleArguments {
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Split of the instances; training and evaluation have no problem in common
-    #[arg(long, value_enum, default_value_t = Split::Any)]
-    split: Split,
+    /// Part of the problems to draw from; training and evaluation have no problem in common
+    #[arg(long, value_enum, default_value_t = DrawnPart::Any)]
+    part: DrawnPart,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,21 +51,21 @@ enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Split {
+enum DrawnPart {
     /// All instances
     Any,
-    /// Instances of the training split
+    /// Instances of the training part
     Train,
     /// Instances that are held out for evaluation
     HeldOut,
 }
 
-impl From<Split> for Part {
-    fn from(split: Split) -> Self {
-        match split {
-            Split::Any => Self::Any,
-            Split::Train => Self::Train,
-            Split::HeldOut => Self::HeldOut,
+impl From<DrawnPart> for Part {
+    fn from(part: DrawnPart) -> Self {
+        match part {
+            DrawnPart::Any => Self::Any,
+            DrawnPart::Train => Self::Train,
+            DrawnPart::HeldOut => Self::HeldOut,
         }
     }
 }
@@ -78,7 +78,7 @@ pub fn run(arguments: &SampleArguments, plugins: &[PathBuf]) -> Result<i32, Fail
     let task = arguments.task.build(plugins)?;
     let size = task.size(arguments.size)?;
     let ConfiguredTask { name, task } = task;
-    let part = Part::from(arguments.split);
+    let part = Part::from(arguments.part);
     let mut output = Output::new();
     for index in arguments.first..arguments.first.saturating_add(arguments.count) {
         let instance = guarded(name, || instance(task.as_ref(), name, (arguments.seed, size, index), part))?;

@@ -10,7 +10,7 @@ use panels::{FRONTIER, Panel};
 use series::Points;
 use xml::{Anchor, Drawing, Font, LABEL, SMALL, TITLE, escaped, number};
 
-use haltbench_engine::store::BaselineResult;
+use haltbench_engine::store::GuessResult;
 
 use crate::board::{Board, Leaderboard, find};
 use crate::render::document::counted;
@@ -136,11 +136,11 @@ fn notes(board: &Board, points: &Points) -> Vec<String> {
         "Sizes trained on; policies stand side by side at a level. Bars are intervals: {}.",
         board.intervals
     )];
-    let guess = |baseline: &BaselineResult| {
-        let accuracy = value(find(&baseline.metrics, "token_accuracy", Some("in_range")), Unit::Percent)?;
-        Some(format!("{} {accuracy}", baseline.name))
+    let guess = |guess: &GuessResult| {
+        let accuracy = value(find(&guess.metrics, "token_accuracy", Some("in_range")), Unit::Percent)?;
+        Some(format!("{} {accuracy}", guess.name))
     };
-    let guesses: Vec<String> = board.baselines.iter().filter_map(guess).collect();
+    let guesses: Vec<String> = board.guesses.iter().filter_map(guess).collect();
     if !guesses.is_empty() {
         notes.push(format!(
             "Guesses that do not solve the task have so many answer tokens right, in %: {}.",

@@ -74,7 +74,7 @@ impl Serialize for Record<'_> {
         map.serialize_entry("complexity", &Named(complexities))?;
         map.serialize_entry("features", &Named(features))?;
         map.serialize_entry("problem", instance.problem())?;
-        map.serialize_entry("split", if instance.is_held_out() { "held_out" } else { "train" })?;
+        map.serialize_entry("part", if instance.is_held_out() { "held_out" } else { "train" })?;
         map.end()
     }
 }
@@ -120,7 +120,7 @@ mod tests {
              \"tokens\":[0,1],\"targets\":[0,1],\"loss_mask\":[false,true],\
              \"token_size\":[null,3],\"standing\":[null,\"embedded\"],\
              \"complexity\":{{\"z\":[null,2.0],\"c\":[null,0.5]}},\
-             \"features\":{{\"length\":{{\"kind\":\"static\",\"values\":[2.0,2.0]}}}},\"problem\":\"a\",\"split\":\"{split}\"}}"
+             \"features\":{{\"length\":{{\"kind\":\"static\",\"values\":[2.0,2.0]}}}},\"problem\":\"a\",\"part\":\"{split}\"}}"
         );
         assert_eq!(serde_json::to_string(&record).unwrap(), expected);
     }

@@ -3,33 +3,29 @@
 
 use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::baseline::Baseline;
+use haltbench_sdk::task::guess::Guess;
 use haltbench_sdk::task::{Instance, Task};
 
 use crate::data::{self, EVALUATION_SEED, EvaluationInstance, split_of};
 use crate::error::Result;
 use crate::estimate::{self, Bounds};
-use crate::store::BaselineResult;
+use crate::store::GuessResult;
 
 /// Training instances that guesses learn frequencies from.
 const TRAINING_INSTANCES: usize = 1000;
 
-/// Token accuracy and exact match of every baseline, for each split that has instances.
+/// Token accuracy and exact match of every guess, for each split that has instances.
 ///
 /// # Errors
-/// If no training instance can be drawn, or a baseline does not guess a token for each target.
-pub fn measure(task: &dyn Task, name: &str, instances: &[EvaluationInstance]) -> Result<Vec<BaselineResult>> {
+/// If no training instance can be drawn, or a guess does not have a token for each target.
+pub fn measure(task: &dyn Task, name: &str, instances: &[EvaluationInstance]) -> Result<Vec<GuessResult>> {
     let training: Vec<Instance> =
         data::training_instances(task, name, TRAINING_INSTANCES)?.into_iter().map(|entry| entry.instance).collect();
-    task.baselines(&training).iter().map(|baseline| score(baseline.as_ref(), (task, name), instances)).collect()
+    task.guesses(&training).iter().map(|guess| score(guess.as_ref(), (task, name), instances)).collect()
 }
 
-fn score(
-    baseline: &dyn Baseline,
-    (task, name): (&dyn Task, &str),
-    instances: &[EvaluationInstance],
-) -> Result<BaselineResult> {
-    let graded = instances.iter().map(|entry| graded(baseline, (task, name), entry)).collect::<Result<Vec<_>>>()?;
+fn score(guess: &dyn Guess, (task, name): (&dyn Task, &str), instances: &[EvaluationInstance]) -> Result<GuessResult> {
+    let graded = instances.iter().map(|entry| graded(guess, (task, name), entry)).collect::<Result<Vec<_>>>()?;
     let mut metrics = Vec::new();
     for split in Split::ALL {
         let (mut tokens, mut sequences) = (Vec::new(), Vec::new());
@@ -50,26 +46,26 @@ fn score(
             }
         }
     }
-    Ok(BaselineResult { name: baseline.name().to_owned(), documentation: baseline.documentation().to_owned(), metrics })
+    Ok(GuessResult { name: guess.name().to_owned(), documentation: guess.documentation().to_owned(), metrics })
 }
 
-/// The split of every graded target of an instance, and whether the baseline guesses it rightly.
+/// The split of every graded target of an instance, and whether the guess is right.
 fn graded(
-    baseline: &dyn Baseline,
+    guess: &dyn Guess,
     (task, name): (&dyn Task, &str),
     entry: &EvaluationInstance,
 ) -> Result<Vec<(Split, bool)>> {
     let instance = &entry.instance;
-    let mut stream = Stream::new(EVALUATION_SEED, baseline.name(), &[entry.id]);
-    let guesses = baseline.guess(instance, &mut stream);
+    let mut stream = Stream::new(EVALUATION_SEED, guess.name(), &[entry.id]);
+    let guessed = guess.tokens(instance, &mut stream);
     let supervised = (0..instance.tokens.len()).filter(|token| instance.loss_mask[*token]);
     let answers = supervised.clone().count();
-    if guesses.len() != answers {
-        let message = format!("its baseline {} guesses {} of {answers} answer tokens", baseline.name(), guesses.len());
+    if guessed.len() != answers {
+        let message = format!("its guess `{}` has {} of {answers} answer tokens", guess.name(), guessed.len());
         return Err(haltbench_sdk::Error::contract(name, message).into());
     }
     let targets = instance.targets();
-    let graded = supervised.zip(guesses).filter(|(token, _)| instance.is_graded(*token));
+    let graded = supervised.zip(guessed).filter(|(token, _)| instance.is_graded(*token));
     let of = |token: usize| split_of(task.token_size(entry.size, instance, token).standing);
     Ok(graded.map(|(token, guess)| (of(token), targets[token] == guess)).collect())
 }

@@ -2,13 +2,13 @@
 
 use haltbench_sdk::nodes::Names;
 use haltbench_sdk::task::Instance;
-use haltbench_sdk::task::baseline::{Baseline, RandomValid};
+use haltbench_sdk::task::guess::{Guess, RandomValid};
 
 use crate::hops::Hops;
 use crate::question;
 
 /// Any node of the cycle.
-pub fn random_node<'a>(names: &'a Names, hops: &'a Hops) -> impl Baseline + 'a {
+pub fn random_node<'a>(names: &'a Names, hops: &'a Hops) -> impl Guess + 'a {
     RandomValid {
         name: "random-node",
         documentation: "Any node of the cycle, all equally likely; at later tokens of a name any that starts like it.",

@@ -28,7 +28,7 @@ pub const LENGTHS: [usize; 4] = [6, 1, 9, 4];
 
 /// What a model is made of besides its policy.
 #[derive(Debug, Clone, Copy)]
-pub struct Bench {
+pub struct Setup {
     /// The backbone, with parameters that are texts.
     pub backbone: (&'static str, &'static [(&'static str, &'static str)]),
     /// Layers of the prelude and of the coda.
@@ -45,7 +45,7 @@ pub struct Bench {
     pub seed: u64,
 }
 
-impl Bench {
+impl Setup {
     pub const PLAIN: Self = Self {
         backbone: ("anira", &[]),
         around: 1,
@@ -62,13 +62,13 @@ impl Bench {
 
     /// Every option of halted keys and values with cores of one and two layers, with and without layers around them.
     pub fn all(dtype: DType) -> Vec<Self> {
-        let mut benches = Vec::new();
+        let mut setups = Vec::new();
         for (_, halted) in HaltedKeysValues::ALL {
             for (core_layers, around) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
-                benches.push(Self { around, core_layers, halted, dtype, ..Self::PLAIN });
+                setups.push(Self { around, core_layers, halted, dtype, ..Self::PLAIN });
             }
         }
-        benches
+        setups
     }
 
     /// [`all`](Self::all) in f32 and in f64.
@@ -171,13 +171,13 @@ impl Subject {
     }
 
     /// The policy over random weights; its own are initial values and noise.
-    pub fn model(&self, bench: &Bench) -> Model {
-        let source = source(bench.max_depth);
+    pub fn model(&self, setup: &Setup) -> Model {
+        let source = source(setup.max_depth);
         let source = self.declaration.source.has_depths().then_some(&source);
-        let model = self.built(bench, source).unwrap();
+        let model = self.built(setup, source).unwrap();
         for (name, variable) in model.variables.all() {
             if name.starts_with("decider.") {
-                let mut stream = Stream::new(bench.seed, &name, &[]);
+                let mut stream = Stream::new(setup.seed, &name, &[]);
                 let noise: Vec<f64> = (0..variable.elem_count()).map(|_| PERTURBATION * stream.normal()).collect();
                 let noise = Tensor::from_vec(noise, variable.shape(), &device()).unwrap();
                 let moved = (variable.to_dtype(DType::F64).unwrap() + noise).unwrap();
@@ -188,21 +188,21 @@ impl Subject {
     }
 
     /// The policy over initial weights.
-    pub fn fresh(&self, bench: &Bench) -> haltbench_engine::Result<Model> {
-        self.built(bench, None)
+    pub fn fresh(&self, setup: &Setup) -> haltbench_engine::Result<Model> {
+        self.built(setup, None)
     }
 
     /// The policy over initial weights, with the depths of another.
-    pub fn built(&self, bench: &Bench, source: Option<&SourceDepths>) -> haltbench_engine::Result<Model> {
-        let (name, texts) = bench.backbone;
+    pub fn built(&self, setup: &Setup, source: Option<&SourceDepths>) -> haltbench_engine::Result<Model> {
+        let (name, texts) = setup.backbone;
         let backbone = catalogue().backbone(name).unwrap();
         let sizes = [
-            ("d_model", bench.d_model),
-            ("d_ff", bench.d_ff),
+            ("d_model", setup.d_model),
+            ("d_ff", setup.d_ff),
             ("heads", 2),
-            ("prelude_layers", bench.around),
-            ("core_layers", bench.core_layers),
-            ("coda_layers", bench.around),
+            ("prelude_layers", setup.around),
+            ("core_layers", setup.core_layers),
+            ("coda_layers", setup.around),
         ];
         let sizes = sizes.map(|(name, size)| (name.to_owned(), Value::Integer(size as i64)));
         let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())));
@@ -214,13 +214,13 @@ impl Subject {
             policy: (self.declaration, &parameters),
             recipe: self.declaration.recipe,
             source,
-            vocabulary: bench.vocabulary,
-            max_depth: bench.max_depth,
-            halted_keys_values: bench.halted,
-            recompute: bench.recompute,
-            seed: bench.seed,
+            vocabulary: setup.vocabulary,
+            max_depth: setup.max_depth,
+            halted_keys_values: setup.halted,
+            recompute: setup.recompute,
+            seed: setup.seed,
         };
-        Model::new(parts, bench.dtype, &device())
+        Model::new(parts, setup.dtype, &device())
     }
 
     /// The same with one parameter at a value where depths differ, if there is one.
@@ -240,8 +240,8 @@ impl Subject {
         }
         for given in settings {
             let tried = Self { given, ..self.clone() };
-            let bench = Bench::PLAIN;
-            if vary(&tokens(&tried.model(&bench), &bench, &bench.sequences(&LENGTHS), Execution::Compacted)) {
+            let setup = Setup::PLAIN;
+            if vary(&tokens(&tried.model(&setup), &setup, &setup.sequences(&LENGTHS), Execution::Compacted)) {
                 return Self { varies: true, ..tried };
             }
         }
@@ -312,12 +312,12 @@ fn variants(declaration: &'static PolicyDeclaration) -> Vec<Subject> {
     subjects
 }
 
-/// Runs `check` for every subject on every bench. It returns whether depths differed: they must on most benches where
+/// Runs `check` for every subject on every setup. It returns whether depths differed: they must on most setups where
 /// the subject can vary, or the check proves little.
-pub fn for_all(benches: &[Bench], check: impl Fn(&Subject, &Bench) -> bool) {
+pub fn for_all(setups: &[Setup], check: impl Fn(&Subject, &Setup) -> bool) {
     for subject in subjects() {
-        let varied = benches.iter().filter(|bench| check(subject, bench)).count();
-        assert!(!subject.varies || 2 * varied > benches.len(), "{}: depths rarely vary", subject.label());
+        let varied = setups.iter().filter(|setup| check(subject, setup)).count();
+        assert!(!subject.varies || 2 * varied > setups.len(), "{}: depths rarely vary", subject.label());
     }
 }
 
@@ -341,8 +341,8 @@ pub struct Answer {
 pub type Tokens = BTreeMap<(u64, usize), Token>;
 
 /// Evaluates `sequences` as one batch.
-pub fn tokens(model: &Model, bench: &Bench, sequences: &[Sequence], execution: Execution) -> Tokens {
-    let (batch, privileged) = bench.pack(sequences);
+pub fn tokens(model: &Model, setup: &Setup, sequences: &[Sequence], execution: Execution) -> Tokens {
+    let (batch, privileged) = setup.pack(sequences);
     let evaluated = evaluate(model, &batch, execution, Some(&privileged)).unwrap();
     by_name(&batch, &evaluated)
 }

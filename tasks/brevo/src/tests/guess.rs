@@ -15,23 +15,23 @@ const COUNT: u64 = 2000;
 fn enabled_nodes_are_valid_as_often_as_known() {
     for (size, known, known_whole) in [(10, 0.785, 0.226), (30, 0.648, 0.0065)] {
         let task = released(i64::from(size));
-        let baselines = task.baselines(&[]);
-        let baseline = baselines.iter().find(|baseline| baseline.name() == "random-enabled").unwrap();
+        let guesses = task.guesses(&[]);
+        let guess = guesses.iter().find(|guess| guess.name() == "random-enabled").unwrap();
         let (mut valid, mut all, mut whole) = (0, 0, 0);
         for seed in 0..COUNT {
             let instance = draw(&*task, size, seed);
-            let guesses = baseline.guess(&instance, &mut Stream::new(seed, "guess", &[]));
+            let guessed = guess.tokens(&instance, &mut Stream::new(seed, "guess", &[]));
             let answers: Vec<u32> = instance.answers().collect();
             let names = answers.len() - 1;
             let before = valid;
             for place in 0..names {
                 let printed: BTreeSet<u32> = answers[..place].iter().copied().collect();
-                assert!(!printed.contains(&guesses[place]));
-                valid += usize::from(answers[place..names].contains(&guesses[place]));
+                assert!(!printed.contains(&guessed[place]));
+                valid += usize::from(answers[place..names].contains(&guessed[place]));
             }
             all += names;
             whole += usize::from(valid - before == names);
-            assert_eq!(guesses[names], answers[names]);
+            assert_eq!(guessed[names], answers[names]);
         }
         let share = valid as f64 / all as f64;
         assert!((share - known).abs() < 0.015, "{size}: {share}");
@@ -44,8 +44,8 @@ fn enabled_nodes_are_valid_as_often_as_known() {
 #[test]
 fn a_chain_leaves_nothing_to_guess() {
     for task in [canonical(), spelled("canonical"), spelled("any")] {
-        let baselines = task.baselines(&[]);
-        let baseline = baselines.iter().find(|baseline| baseline.name() == "random-enabled").unwrap();
+        let guesses = task.guesses(&[]);
+        let guess = guesses.iter().find(|guess| guess.name() == "random-enabled").unwrap();
         // With three nodes and two edges in a row, one node can be printed at every place.
         let chain = (0..200).map(|seed| draw(&*task, 3, seed)).find(|instance| {
             let edges: Vec<&str> = instance.question.split(" ? ").next().unwrap().split(' ').collect();
@@ -53,7 +53,7 @@ fn a_chain_leaves_nothing_to_guess() {
             edges.len() == 2 && (ends[0].1 == ends[1].0 || ends[1].1 == ends[0].0)
         });
         let instance = chain.unwrap();
-        let guesses = baseline.guess(&instance, &mut Stream::new(0, "guess", &[]));
-        assert_eq!(guesses, instance.answers().collect::<Vec<_>>(), "{}", instance.question);
+        let guessed = guess.tokens(&instance, &mut Stream::new(0, "guess", &[]));
+        assert_eq!(guessed, instance.answers().collect::<Vec<_>>(), "{}", instance.question);
     }
 }

@@ -7,13 +7,13 @@ use super::{depo, draw, released};
 
 /// Share of the tokens at `place` of an answer that a random node has right.
 fn share(task: &dyn Task, size: u32, place: usize, length: usize) -> f64 {
-    let baselines = task.baselines(&[]);
-    let baseline = baselines.iter().find(|baseline| baseline.name() == "random-node").unwrap();
+    let guesses = task.guesses(&[]);
+    let guess = guesses.iter().find(|guess| guess.name() == "random-node").unwrap();
     let (mut right, mut all) = (0, 0);
     for seed in 0..1000 {
         let instance = draw(task, size, seed);
-        let guesses = baseline.guess(&instance, &mut Stream::new(seed, "guess", &[]));
-        for (answer, guess) in instance.answers().zip(guesses).skip(place).step_by(length) {
+        let guessed = guess.tokens(&instance, &mut Stream::new(seed, "guess", &[]));
+        for (answer, guess) in instance.answers().zip(guessed).skip(place).step_by(length) {
             right += usize::from(answer == guess);
             all += 1;
         }

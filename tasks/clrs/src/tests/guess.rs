@@ -9,11 +9,11 @@ use super::properties::{alone, draw};
 use crate::published::TABLE;
 use crate::tokens;
 
-/// The guess of a baseline, as text.
+/// The tokens of a guess, as text.
 fn guess(task: &dyn Task, training: &[Instance], name: &str, instance: &Instance, seed: u64) -> String {
-    let baselines = task.baselines(training);
-    let baseline = baselines.iter().find(|baseline| baseline.name() == name).unwrap();
-    let guessed = baseline.guess(instance, &mut Stream::new(seed, "guess", &[]));
+    let guesses = task.guesses(training);
+    let guess = guesses.iter().find(|guess| guess.name() == name).unwrap();
+    let guessed = guess.tokens(instance, &mut Stream::new(seed, "guess", &[]));
     assert_eq!(guessed.len(), instance.answers().count());
     let word = |token: &u32| match task.spec().vocabulary[*token as usize].as_str() {
         "<space>" => " ".to_owned(),

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use haltbench_sdk::Result;
 use haltbench_sdk::nodes::Names;
 use haltbench_sdk::task::Instance;
-use haltbench_sdk::task::baseline::{Baseline, RandomValid};
+use haltbench_sdk::task::guess::{Guess, RandomValid};
 
 use crate::order::OrderRule;
 use crate::question;
 
 /// A random node of the whole graph that is not yet printed and whose predecessors are all printed; `end` after the
 /// answer's last node.
-pub fn random_enabled(names: &Names, order: OrderRule, end: u32) -> impl Baseline + '_ {
+pub fn random_enabled(names: &Names, order: OrderRule, end: u32) -> impl Guess + '_ {
     RandomValid {
         name: "random-enabled",
         documentation: "Any node of the graph that is not printed and whose predecessors all are, whether the query \

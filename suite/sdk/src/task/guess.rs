@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Instance;
 use crate::random::Stream;
 
-/// Guesses answers without solving the task.
-pub trait Baseline {
+/// An answer that does not solve the task.
+pub trait Guess {
     /// Its name in reports, as in `most-frequent`.
     fn name(&self) -> &'static str;
 
@@ -16,11 +16,11 @@ pub trait Baseline {
 
     /// A token for each target under the loss, in order. Like a model's prediction, a guess may depend on everything
     /// before its target, but not on the target.
-    fn guess(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32>;
+    fn tokens(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32>;
 }
 
 /// The guesses that every task is compared with: the most frequent answer, and a random one.
-pub fn trivial<'a>(training: &[Instance]) -> Vec<Box<dyn Baseline + 'a>> {
+pub fn trivial<'a>(training: &[Instance]) -> Vec<Box<dyn Guess + 'a>> {
     vec![Box::new(MostFrequent::new(training)), Box::new(RandomAnswer::new(training))]
 }
 
@@ -52,7 +52,7 @@ impl MostFrequent {
     }
 }
 
-impl Baseline for MostFrequent {
+impl Guess for MostFrequent {
     fn name(&self) -> &'static str {
         "most-frequent"
     }
@@ -61,7 +61,7 @@ impl Baseline for MostFrequent {
         "Always the token that training has most often at this place of the answer."
     }
 
-    fn guess(&self, instance: &Instance, _: &mut Stream) -> Vec<u32> {
+    fn tokens(&self, instance: &Instance, _: &mut Stream) -> Vec<u32> {
         (0..instance.answers().count()).map(|place| self.at.get(place).copied().unwrap_or(self.anywhere)).collect()
     }
 }
@@ -76,7 +76,7 @@ impl RandomAnswer {
     }
 }
 
-impl Baseline for RandomAnswer {
+impl Guess for RandomAnswer {
     fn name(&self) -> &'static str {
         "random-answer"
     }
@@ -85,7 +85,7 @@ impl Baseline for RandomAnswer {
         "Any token that training has in answers, all equally likely."
     }
 
-    fn guess(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32> {
+    fn tokens(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32> {
         // Without training instances there is nothing to choose from.
         instance.answers().map(|_| if self.0.is_empty() { 0 } else { *stream.choose(&self.0) }).collect()
     }
@@ -102,7 +102,7 @@ pub struct RandomValid<F> {
     pub choices: F,
 }
 
-impl<F: Fn(&Instance) -> Vec<Vec<u32>>> Baseline for RandomValid<F> {
+impl<F: Fn(&Instance) -> Vec<Vec<u32>>> Guess for RandomValid<F> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -111,7 +111,7 @@ impl<F: Fn(&Instance) -> Vec<Vec<u32>>> Baseline for RandomValid<F> {
         self.documentation
     }
 
-    fn guess(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32> {
+    fn tokens(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32> {
         let choices = (self.choices)(instance);
         choices.iter().map(|choices| if choices.is_empty() { 0 } else { *stream.choose(choices) }).collect()
     }
@@ -138,14 +138,14 @@ mod tests {
     fn guesses_follow_training_place_by_place() {
         let training = [answering(&[1, 5]), answering(&[1, 4]), answering(&[2, 5, 5]), answering(&[2])];
         let mut stream = Stream::new(0, "test", &[]);
-        let [most_frequent, random] = &trivial(&training)[..] else { panic!("two baselines") };
+        let [most_frequent, random] = &trivial(&training)[..] else { panic!("two guesses") };
         // 1 and 2 are equally frequent at the first place; at the fourth nothing is known but the whole.
-        assert_eq!(most_frequent.guess(&answering(&[7, 7, 7, 7]), &mut stream), [1, 5, 5, 5]);
-        let guesses: Vec<u32> = (0..400).flat_map(|_| random.guess(&answering(&[7]), &mut stream)).collect();
+        assert_eq!(most_frequent.tokens(&answering(&[7, 7, 7, 7]), &mut stream), [1, 5, 5, 5]);
+        let guessed: Vec<u32> = (0..400).flat_map(|_| random.tokens(&answering(&[7]), &mut stream)).collect();
         for token in [1, 2, 4, 5] {
-            let count = guesses.iter().filter(|guess| **guess == token).count();
+            let count = guessed.iter().filter(|guess| **guess == token).count();
             assert!((60..140).contains(&count), "{token} {count}");
         }
-        assert_eq!(trivial(&[])[1].guess(&answering(&[7]), &mut stream), [0]);
+        assert_eq!(trivial(&[])[1].tokens(&answering(&[7]), &mut stream), [0]);
     }
 }

@@ -1,14 +1,14 @@
-//! Trivial baselines on the instances of an evaluation, against what is known about the task.
+//! Guesses on the instances of an evaluation, against what is known about the task.
 
 use std::collections::BTreeMap;
 
-use haltbench_engine::baselines::measure;
 use haltbench_engine::data::evaluation_instances;
+use haltbench_engine::guesses::measure;
 use haltbench_engine::plan::Evaluation;
 use haltbench_sdk::parameters::{Parameters, Value};
 use haltbench_sdk::task::Task;
 
-use crate::bench::catalogue;
+use crate::setup::catalogue;
 
 fn task(name: &str, given: &[(&str, Value)]) -> Box<dyn Task> {
     let declaration = catalogue().task(name).unwrap();
@@ -17,15 +17,15 @@ fn task(name: &str, given: &[(&str, Value)]) -> Box<dyn Task> {
     (declaration.build)(&Parameters::resolve(name, declaration.parameters, &given).unwrap()).unwrap()
 }
 
-/// Means and numbers of instances by baseline, measure and split.
+/// Means and numbers of instances by guess, measure and split.
 fn scores(name: &str, task: &dyn Task, evaluation: &Evaluation) -> BTreeMap<(String, String, String), (f64, usize)> {
     let instances = evaluation_instances(task, name, evaluation, &|| None).unwrap();
     let measured = measure(task, name, &instances).unwrap();
     assert_eq!(measured, measure(task, name, &instances).unwrap());
-    let rows = measured.iter().flat_map(|baseline| baseline.metrics.iter().map(|row| (baseline.name.clone(), row)));
-    rows.map(|(baseline, row)| {
+    let rows = measured.iter().flat_map(|guess| guess.metrics.iter().map(|row| (guess.name.clone(), row)));
+    rows.map(|(guess, row)| {
         let split = row.split.clone().unwrap();
-        ((baseline, row.metric.clone(), split), (row.value.unwrap(), row.count))
+        ((guess, row.metric.clone(), split), (row.value.unwrap(), row.count))
     })
     .collect()
 }
@@ -38,7 +38,7 @@ fn always_zero_is_the_best_guess_of_mano() {
     let evaluation = Evaluation { between: Some(vec![]), beyond: Some(vec![]), ..evaluation };
     let scores = scores("mano", &*task, &evaluation);
     for measure in ["token_accuracy", "exact_match"] {
-        let of = |baseline: &str| scores[&(baseline.to_owned(), measure.to_owned(), "in_range".to_owned())];
+        let of = |guess: &str| scores[&(guess.to_owned(), measure.to_owned(), "in_range".to_owned())];
         assert_eq!(of("most-frequent").1, 1500);
         assert!((of("most-frequent").0 - 0.070258).abs() < 0.027, "{:?}", of("most-frequent"));
         assert!((of("random-answer").0 - 1.0 / 23.0).abs() < 0.022, "{:?}", of("random-answer"));

@@ -1,13 +1,13 @@
 //! Guesses that know the grammar: to be read beside a model's token accuracy.
 
 use haltbench_sdk::task::Instance;
-use haltbench_sdk::task::baseline::{Baseline, RandomValid};
+use haltbench_sdk::task::guess::{Guess, RandomValid};
 
 use crate::grammar::Terminal;
 use crate::language::Language;
 
 /// Any of the tokens that are possible here, equally likely.
-pub fn random_possible<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Baseline + 'a {
+pub fn random_possible<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Guess + 'a {
     RandomValid {
         name: "random-possible",
         documentation: "Any token with which some string of the language goes on, all equally likely.",
@@ -16,7 +16,7 @@ pub fn random_possible<'a>(language: &'a Language, tokens: &'a [usize]) -> impl 
 }
 
 /// The most probable token here.
-pub fn most_probable<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Baseline + 'a {
+pub fn most_probable<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Guess + 'a {
     RandomValid {
         name: "most-probable",
         documentation: "The token that the grammar makes most probable here: no model can expect more.",

@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::Instance;
-use haltbench_sdk::task::baseline::Baseline;
+use haltbench_sdk::task::guess::Guess;
 
 use crate::answer::write_number;
 use crate::check::size;
@@ -21,7 +21,7 @@ struct Entries<F> {
     guess: F,
 }
 
-impl<F: Fn(&Row, &Input, usize, &mut Stream) -> Vec<String>> Baseline for Entries<F> {
+impl<F: Fn(&Row, &Input, usize, &mut Stream) -> Vec<String>> Guess for Entries<F> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -30,7 +30,7 @@ impl<F: Fn(&Row, &Input, usize, &mut Stream) -> Vec<String>> Baseline for Entrie
         self.documentation
     }
 
-    fn guess(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32> {
+    fn tokens(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32> {
         let places = places(&instance.answer);
         // Questions of instances parse.
         let entries = question::read(&instance.question)
@@ -60,7 +60,7 @@ fn most<T: Ord + Clone>(counts: &BTreeMap<T, u64>) -> Option<T> {
 }
 
 /// The answer that training has most often for the algorithm and the size.
-pub fn most_frequent(training: &[Instance]) -> impl Baseline + use<> {
+pub fn most_frequent(training: &[Instance]) -> impl Guess + use<> {
     let mut answers: BTreeMap<(Algorithm, usize), BTreeMap<Vec<String>, u64>> = BTreeMap::new();
     let mut entries: BTreeMap<Algorithm, BTreeMap<String, u64>> = BTreeMap::new();
     for instance in training {
@@ -88,7 +88,7 @@ pub fn most_frequent(training: &[Instance]) -> impl Baseline + use<> {
 }
 
 /// An answer of the right form.
-pub fn random() -> impl Baseline {
+pub fn random() -> impl Guess {
     Entries {
         name: "random-entries",
         documentation: "Any value that an entry of an answer to this question can have, all equally likely; keys in \

@@ -1,4 +1,4 @@
-//! The bench that a policy is checked on: random weights over a miniature backbone, and sequences to try it on.
+//! The setup that a policy is checked on: random weights over a miniature backbone, and sequences to try it on.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(super) const SEEDS: [u64; 3] = [1, 2, 3];
 const PERTURBATION: f64 = 0.3;
 
 /// A policy with random weights over a miniature backbone.
-pub(super) struct Bench {
+pub(super) struct Setup {
     /// The plugin under test.
     pub subject: Subject,
     /// Its declaration.
@@ -48,7 +48,7 @@ pub(super) struct Bench {
     source: SourceDepths,
 }
 
-impl Bench {
+impl Setup {
     pub fn new(
         subject: Subject,
         declaration: &'static PolicyDeclaration,
@@ -59,7 +59,7 @@ impl Bench {
         let core_layers = 1 + seed as usize % 2;
         let made = miniature(VOCABULARY, core_layers, seed, DType::F64, &Device::Cpu);
         let (backbone, _) = subject.expect("the miniature backbone can be built", made);
-        let mut bench = Self {
+        let mut setup = Self {
             subject,
             declaration,
             backbone,
@@ -70,14 +70,14 @@ impl Bench {
             given: parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             source: SourceDepths::default(),
         };
-        bench.resolved = subject.expect("its parameters can be resolved", bench.resolve(&[]));
-        bench.source = subject.expect("the reference depths can be computed", bench.reference_depths());
-        bench.policy(&[]);
-        subject.expect("its weights can be set", bench.perturb(seed));
-        bench
+        setup.resolved = subject.expect("its parameters can be resolved", setup.resolve(&[]));
+        setup.source = subject.expect("the reference depths can be computed", setup.reference_depths());
+        setup.policy(&[]);
+        subject.expect("its weights can be set", setup.perturb(seed));
+        setup
     }
 
-    /// The policy, built anew from the bench's weights with other values of some parameters.
+    /// The policy, built anew from the setup's weights with other values of some parameters.
     pub fn policy(&self, parameters: &[(&str, Value)]) -> Policy {
         let policy = self.subject.expect("it can be built with D = 4", self.build(parameters));
         self.subject.demand("it is of the kind it declares", policy.kind() == self.declaration.kind, || {
@@ -97,7 +97,7 @@ impl Bench {
         self.subject.expect("it can be evaluated", run(self.backbone.as_ref(), policy, batch, settings))
     }
 
-    /// Sequences other than the bench's own.
+    /// Sequences other than the setup's own.
     pub fn other_sequences(&self) -> Vec<Sequence> {
         sequences(200, self.settings.seed + 1)
     }
