@@ -76,7 +76,7 @@ impl Cell<'_> {
         }
         let trace = self.evaluator(&instances)?.calibration(&self.model, &Unseen(monitor))?;
         let calibrated = self.model.policy.calibrate(&trace);
-        Ok(calibrated.map_err(|error| crate::recurrence::named(&self.model, error))?)
+        calibrated.map_err(|error| crate::recurrence::named(&self.model, error))
     }
 
     /// Evaluates the calibration split, on which knobs are chosen. Not for policies that repeat recorded depths, which
