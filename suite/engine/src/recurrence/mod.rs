@@ -1,8 +1,8 @@
 //! The loop that every model runs in. The engine owns it, with the depth counter, the masks and the gates; a policy
 //! only decides.
 //!
-//! [`drive`](drive::drive) is the loop. Its arguments are a [`Pass`](pass::Pass), which executes steps (in evaluation,
-//! training, decoding or on a recorded trajectory), and a [`Judge`](judge::Judge), which turns decisions into halts.
+//! `drive` is the loop. Its arguments are a `Pass`, which executes steps (in evaluation, training, decoding or on a
+//! recorded trajectory), and a `Judge`, which turns decisions into halts.
 
 mod beliefs;
 mod checks;

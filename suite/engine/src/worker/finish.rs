@@ -70,7 +70,7 @@ impl Cell<'_> {
         let instances = data::calibration_instances(task, name, &self.plan.evaluation, &interrupted)?;
         let trace = self.evaluator(&instances)?.calibration(&self.model, &Unseen(monitor))?;
         let calibrated = self.model.policy.calibrate(&trace);
-        Ok(calibrated.map_err(|error| crate::recurrence::named(&self.model, error))?)
+        calibrated.map_err(|error| crate::recurrence::named(&self.model, error))
     }
 
     /// Evaluates the calibration part, on which knobs are chosen. Not for policies that repeat recorded depths, which
