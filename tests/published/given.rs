@@ -1,6 +1,6 @@
 //! A model whose states and losses are given, with gradients with respect to them: what objectives differentiate.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use haltbench_engine::batch::Batch;
@@ -75,7 +75,7 @@ impl Given {
         // The second number of a state tells the step.
         let weight = Var::from_tensor(&tensor(&[1.0, 0.0]).unsqueeze(0).unwrap()).unwrap();
         let bias = Var::from_tensor(&tensor(&[0.0])).unwrap();
-        let weights = HashMap::from([
+        let weights = BTreeMap::from([
             (format!("{gate}.weight"), weight.as_tensor().clone()),
             (format!("{gate}.bias"), bias.as_tensor().clone()),
         ]);
@@ -86,7 +86,7 @@ impl Given {
             vocabulary: 2,
             max_depth,
             parameters: &parameters,
-            variables: VarBuilder::from_tensors(weights, DType::F64, &Device::Cpu),
+            variables: VarBuilder::from_tensors(weights.into_iter().collect(), DType::F64, &Device::Cpu),
             source: None,
             seed: 1,
         };

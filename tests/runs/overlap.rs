@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use haltbench_engine::data::{Part, evaluation_instances, instance, training_batch};
 use haltbench_engine::plan::{self, CellPlan, resolve};
 use haltbench_engine::plugins;
-use haltbench_sdk::task::{Instance, Standing, Task};
+use haltbench_sdk::task::{Instance, Split, Task};
 
 /// A configured task of a suite and a plan that has it.
 struct Subject {
@@ -207,15 +207,12 @@ fn beyond_is_larger_than_anything_trained_on() {
         for (token, operators) in sub_expressions(&entry.instance) {
             let own = task.token_size(entry.size, &entry.instance, token);
             let expected = match (entry.size <= largest, operators <= largest) {
-                (true, _) => Standing::Trained,
-                (false, true) => Standing::Embedded,
-                (false, false) => Standing::Beyond,
+                (true, _) => Split::InRange,
+                (false, true) => Split::Embedded,
+                (false, false) => Split::Beyond,
             };
-            assert_eq!((own.size, own.standing), (operators, expected), "{}", entry.instance.question);
-            counts[[Standing::Trained, Standing::Embedded, Standing::Beyond]
-                .iter()
-                .position(|s| *s == expected)
-                .unwrap()] += 1;
+            assert_eq!((own.size, own.split), (operators, expected), "{}", entry.instance.question);
+            counts[[Split::InRange, Split::Embedded, Split::Beyond].iter().position(|s| *s == expected).unwrap()] += 1;
         }
     }
     assert!(counts.iter().all(|count| *count > 300), "{counts:?}");

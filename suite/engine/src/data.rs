@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use haltbench_analysis::Split;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Standing, Task};
+use haltbench_sdk::task::{self, Instance, Task};
 
 use crate::error::{Error, Result};
 use crate::plan::Evaluation;
@@ -227,8 +227,8 @@ fn distinct(
             }
             let instance = instance(task, name, (EVALUATION_SEED, size, index), part)?;
             if search.found(instance.canonical()) {
-                let standings = instance.graded().map(|token| task.token_size(size, &instance, token).standing);
-                let split = standings.max().map_or(split, split_of);
+                let splits = instance.graded().map(|token| task.token_size(size, &instance, token).split);
+                let split = splits.max().map_or(split, split_of);
                 all.push(EvaluationInstance {
                     id: u64::from(size) << 32 | part_of_id(part) | index,
                     size,
@@ -285,13 +285,13 @@ impl Search {
     }
 }
 
-/// The split of tokens that stand so.
-pub fn split_of(standing: Standing) -> Split {
-    match standing {
-        Standing::Trained => Split::InRange,
-        Standing::Embedded => Split::Embedded,
-        Standing::Between => Split::Between,
-        Standing::Beyond => Split::Beyond,
+/// A task's split as the statistics name it.
+pub fn split_of(split: task::Split) -> Split {
+    match split {
+        task::Split::InRange => Split::InRange,
+        task::Split::Embedded => Split::Embedded,
+        task::Split::Between => Split::Between,
+        task::Split::Beyond => Split::Beyond,
     }
 }
 

@@ -66,6 +66,6 @@ fn graded(
     }
     let targets = instance.targets();
     let graded = supervised.zip(guessed).filter(|(token, _)| instance.is_graded(*token));
-    let of = |token: usize| split_of(task.token_size(entry.size, instance, token).standing);
+    let of = |token: usize| split_of(task.token_size(entry.size, instance, token).split);
     Ok(graded.map(|(token, guess)| (of(token), targets[token] == guess)).collect())
 }

@@ -118,17 +118,17 @@ pub struct SizeKnob {
 
 impl SizeKnob {
     /// Relation of `size` to the training sizes, whether or not the other lists contain it.
-    pub fn standing(&self, size: u32) -> Standing {
-        Standing::among(size, self.training.iter().copied())
+    pub fn split(&self, size: u32) -> Split {
+        Split::among(size, self.training.iter().copied())
     }
 }
 
 /// Relation of a size to the training sizes, in order of difficulty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standing {
+#[serde(rename_all = "snake_case")]
+pub enum Split {
     /// Trained on.
-    Trained,
+    InRange,
     /// Trained on, but inside an instance of a size that was not.
     Embedded,
     /// Not trained on, but inside the range of training sizes.
@@ -137,13 +137,13 @@ pub enum Standing {
     Beyond,
 }
 
-impl Standing {
+impl Split {
     /// Relation of `size` to the sizes in `training`.
     pub fn among(size: u32, training: impl IntoIterator<Item = u32>) -> Self {
         let (mut above, mut below) = (false, false);
         for trained in training {
             match size.cmp(&trained) {
-                Ordering::Equal => return Self::Trained,
+                Ordering::Equal => return Self::InRange,
                 Ordering::Greater => above = true,
                 Ordering::Less => below = true,
             }
@@ -158,7 +158,7 @@ pub struct TokenSize {
     /// Size in the units of the size knob; 0 if the token's answer has no size.
     pub size: u32,
     /// Relation of this size to the training sizes.
-    pub standing: Standing,
+    pub split: Split,
 }
 
 /// What a configured task is.
@@ -380,7 +380,7 @@ pub trait Task: Send + Sync {
     /// of an instance, or if some instances have training sizes of their own.
     fn token_size(&self, size: u32, _instance: &Instance, _token: usize) -> TokenSize {
         let knob = self.spec().size.as_ref();
-        TokenSize { size, standing: knob.map_or(Standing::Trained, |knob| knob.standing(size)) }
+        TokenSize { size, split: knob.map_or(Split::InRange, |knob| knob.split(size)) }
     }
 
     /// Solves a question given as text.
@@ -428,15 +428,15 @@ pub fn admit_size(task: &str, knob: &SizeKnob, size: u32) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HELD_OUT_SHARE, Instance, Standing};
+    use super::{HELD_OUT_SHARE, Instance, Split};
 
     #[test]
     fn sizes_stand_by_the_training_sizes_around_them() {
-        let standing = |size| Standing::among(size, [5, 2, 3]);
-        assert_eq!([2, 3, 5].map(standing), [Standing::Trained; 3]);
-        assert_eq!(standing(4), Standing::Between);
-        assert_eq!([0, 1, 6, 64].map(standing), [Standing::Beyond; 4]);
-        assert_eq!(Standing::among(3, []), Standing::Beyond);
+        let split = |size| Split::among(size, [5, 2, 3]);
+        assert_eq!([2, 3, 5].map(split), [Split::InRange; 3]);
+        assert_eq!(split(4), Split::Between);
+        assert_eq!([0, 1, 6, 64].map(split), [Split::Beyond; 4]);
+        assert_eq!(Split::among(3, []), Split::Beyond);
     }
 
     #[test]

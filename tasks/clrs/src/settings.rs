@@ -2,7 +2,7 @@
 
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{SizeKnob, Standing, TokenSize};
+use haltbench_sdk::task::{SizeKnob, Split, TokenSize};
 use haltbench_sdk::{Error, Result};
 
 use crate::limits::longest;
@@ -173,9 +173,9 @@ impl Settings {
         match trained.first() {
             // They are the same at every size.
             Some(first) if name == Algorithm::SegmentsIntersect.row().name => {
-                TokenSize { size: *first, standing: Standing::Trained }
+                TokenSize { size: *first, split: Split::InRange }
             }
-            _ => TokenSize { size, standing: Standing::among(size, trained) },
+            _ => TokenSize { size, split: Split::among(size, trained) },
         }
     }
 

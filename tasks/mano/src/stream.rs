@@ -4,8 +4,8 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{
-    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Standing, Supervision, Task, TaskDeclaration,
-    TaskSpec, TokenSize, Verdict, admit_size,
+    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Split, Supervision, Task, TaskDeclaration, TaskSpec,
+    TokenSize, Verdict, admit_size,
 };
 use haltbench_sdk::text::Label;
 
@@ -144,15 +144,15 @@ impl Task for ManoStream {
         // Those of a token that completes nothing are undefined.
         let own = if operators.is_nan() { 0 } else { operators as u32 };
         let training = &self.settings.knob.training;
-        let standing = if training.contains(&size) {
-            Standing::Trained
+        let split = if training.contains(&size) {
+            Split::InRange
         } else if training.last().is_some_and(|largest| own <= *largest) {
             // Training has sub-expressions of every size up to its largest, those of sizes left out included.
-            Standing::Embedded
+            Split::Embedded
         } else {
-            Standing::Beyond
+            Split::Beyond
         };
-        TokenSize { size: own, standing }
+        TokenSize { size: own, split }
     }
 
     fn answer(&self, question: &str) -> Result<String> {

@@ -28,7 +28,7 @@ pub fn record(
             let target = batch.target_index[row] as usize;
             // The row that reads the target. There is none for a last token from which nothing is predicted.
             let own = Some(rows.start + target).filter(|own| rows.contains(own));
-            let TokenSize { size, standing } = task.token_size(entry.size, instance, target);
+            let TokenSize { size, split } = task.token_size(entry.size, instance, target);
             let answer = answers[row].filter(|_| instance.is_graded(target));
             let entries = |columns: &Columns| (0..columns.count()).map(|column| columns.get(column, target)).collect();
             tokens.push(TokenRecord {
@@ -36,7 +36,7 @@ pub fn record(
                 problem,
                 size: entry.size,
                 own_size: size,
-                split: split_of(standing),
+                split: split_of(split),
                 position: target as u32,
                 is_answer: answer.is_some(),
                 input_token: instance.tokens[batch.layout.position(row)],

@@ -1,6 +1,6 @@
 //! Checks of a task: its declaration, its grids, its instances, and its answers against its checker.
 
-mod split;
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +52,7 @@ pub fn check_task(declaration: &'static TaskDeclaration) {
         // The second copy draws into a new instance each time, so a difference reveals state kept between draws.
         Trial { subject, task: &*task, copy: &*build(), size }.run(&mut reused);
     }
-    split::check_split(subject, &*task, &sizes);
+    parts::check(subject, &*task, &sizes);
     if let Some(knob) = &task.spec().size {
         check_refused_sizes(subject, &*task, knob);
     }
@@ -293,7 +293,7 @@ mod tests {
     use crate::parameters::Parameters;
     use crate::random::Stream;
     use crate::task::{
-        Columns, ComplexitySpec, Instance, SizeKnob, Standing, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize,
+        Columns, ComplexitySpec, Instance, SizeKnob, Split, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize,
         Verdict, admit_size,
     };
 
@@ -371,11 +371,11 @@ mod tests {
         }
 
         fn token_size(&self, size: u32, _: &Instance, _: usize) -> TokenSize {
-            let standing = self.0.size.as_ref().map_or(Standing::Trained, |knob| knob.standing(size));
+            let split = self.0.size.as_ref().map_or(Split::InRange, |knob| knob.split(size));
             match FLAW {
-                OVERSIZED => TokenSize { size: size + 1, standing },
-                UNTRAINED => TokenSize { size, standing: Standing::Beyond },
-                _ => TokenSize { size, standing },
+                OVERSIZED => TokenSize { size: size + 1, split },
+                UNTRAINED => TokenSize { size, split: Split::Beyond },
+                _ => TokenSize { size, split },
             }
         }
 

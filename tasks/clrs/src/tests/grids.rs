@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
-use haltbench_sdk::task::{Instance, Standing, Task, TokenSize};
+use haltbench_sdk::task::{Instance, Split, Task, TokenSize};
 
 use super::{clrs, configured};
 use crate::published::TABLE;
@@ -84,15 +84,15 @@ fn a_mixture_labels_sizes_as_its_algorithms_do() {
         for row in TABLE.iter().filter(|row| !merge || row.represents()) {
             let alone = configured(&[("algorithm", Value::Text(row.name.into()))]).unwrap();
             let knob = alone.spec().size.clone().unwrap();
-            for (sizes, standing) in
-                [(knob.training, Standing::Trained), (knob.between, Standing::Between), (knob.beyond, Standing::Beyond)]
+            for (sizes, split) in
+                [(knob.training, Split::InRange), (knob.between, Split::Between), (knob.beyond, Split::Beyond)]
             {
                 for size in sizes {
                     let instance = &drawn[size as usize - 4][row.name];
                     // Their instances are the same at every size.
                     let expected = match row.name {
-                        "segments_intersect" => TokenSize { size: 4, standing: Standing::Trained },
-                        _ => TokenSize { size, standing },
+                        "segments_intersect" => TokenSize { size: 4, split: Split::InRange },
+                        _ => TokenSize { size, split },
                     };
                     for task in [&mixture, &alone] {
                         assert_eq!(task.token_size(size, instance, 0), expected, "{} {size}", row.name);
@@ -110,7 +110,7 @@ fn what_is_not_trained_at_all_is_beyond() {
     let given = [("longest", Value::Integer(200))];
     let task = configured(&given).unwrap();
     let instance = &by_name(&*all, 31)["bellman_ford"];
-    assert_eq!(task.token_size(31, instance, 0).standing, Standing::Beyond);
+    assert_eq!(task.token_size(31, instance, 0).split, Split::Beyond);
 }
 
 #[test]

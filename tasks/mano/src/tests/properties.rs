@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::parameters::Value;
-use haltbench_sdk::task::{HELD_OUT_SHARE, Standing, Task, TokenSize};
+use haltbench_sdk::task::{HELD_OUT_SHARE, Split, Task, TokenSize};
 
 use super::{configured, draw, mano, stream};
 use crate::{prefix, stream as postfix};
@@ -121,12 +121,12 @@ fn targets_of_the_stream_have_the_size_of_their_sub_expression() {
                     Err(_) => 1 + stack.pop().unwrap() + stack.pop().unwrap(),
                 };
                 stack.push(operators);
-                let standing = match (size, operators) {
-                    (2 | 4 | 5, _) => Standing::Trained,
-                    (_, 6..) => Standing::Beyond,
-                    _ => Standing::Embedded,
+                let split = match (size, operators) {
+                    (2 | 4 | 5, _) => Split::InRange,
+                    (_, 6..) => Split::Beyond,
+                    _ => Split::Embedded,
                 };
-                assert_eq!(task.token_size(size, &instance, token), TokenSize { size: operators, standing });
+                assert_eq!(task.token_size(size, &instance, token), TokenSize { size: operators, split });
             }
             assert_eq!(stack, [size]);
         }

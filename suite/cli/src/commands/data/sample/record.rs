@@ -68,8 +68,8 @@ impl Serialize for Record<'_> {
         map.serialize_entry("loss_mask", &instance.loss_mask)?;
         let sizes = token_sizes.iter().map(|own| own.map(|own| own.size));
         map.serialize_entry("token_size", &sizes.collect::<Vec<_>>())?;
-        let standings = token_sizes.iter().map(|own| own.map(|own| own.standing));
-        map.serialize_entry("standing", &standings.collect::<Vec<_>>())?;
+        let splits = token_sizes.iter().map(|own| own.map(|own| own.split));
+        map.serialize_entry("split", &splits.collect::<Vec<_>>())?;
         // NaN, which stands for undefined, is null in JSON.
         map.serialize_entry("complexity", &Named(complexities))?;
         map.serialize_entry("features", &Named(features))?;
@@ -81,7 +81,7 @@ impl Serialize for Record<'_> {
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::task::{ComplexitySpec, FeatureSpec, Standing, Supervision};
+    use haltbench_sdk::task::{ComplexitySpec, FeatureSpec, Split, Supervision};
 
     use super::*;
 
@@ -111,16 +111,16 @@ mod tests {
             answer: "b".to_owned(),
             ..Instance::default()
         };
-        let token_sizes = &[None, Some(TokenSize { size: 3, standing: Standing::Embedded })];
+        let token_sizes = &[None, Some(TokenSize { size: 3, split: Split::Embedded })];
         let (seed, index, text, spec, instance) = (1, 2, "a b", &spec, &instance);
         let record = Record { task: "t", size: 0, seed, index, text, spec, instance, token_sizes };
-        let split = if instance.is_held_out() { "held_out" } else { "train" };
+        let part = if instance.is_held_out() { "held_out" } else { "train" };
         let expected = format!(
             "{{\"task\":\"t\",\"size\":0,\"seed\":1,\"index\":2,\"text\":\"a b\",\"question\":\"a c\",\"answer\":\"b\",\
              \"tokens\":[0,1],\"targets\":[0,1],\"loss_mask\":[false,true],\
-             \"token_size\":[null,3],\"standing\":[null,\"embedded\"],\
+             \"token_size\":[null,3],\"split\":[null,\"embedded\"],\
              \"complexity\":{{\"z\":[null,2.0],\"c\":[null,0.5]}},\
-             \"features\":{{\"length\":{{\"kind\":\"static\",\"values\":[2.0,2.0]}}}},\"problem\":\"a\",\"part\":\"{split}\"}}"
+             \"features\":{{\"length\":{{\"kind\":\"static\",\"values\":[2.0,2.0]}}}},\"problem\":\"a\",\"part\":\"{part}\"}}"
         );
         assert_eq!(serde_json::to_string(&record).unwrap(), expected);
     }

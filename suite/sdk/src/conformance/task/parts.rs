@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Subject, contained};
 use crate::random::Stream;
-use crate::task::{Instance, Standing, Task};
+use crate::task::{Instance, Split, Task};
 
 /// Instances drawn for each size.
 const DRAWS: u64 = 200;
@@ -13,7 +13,7 @@ const DRAWS: u64 = 200;
 const SMALLEST_DRAWS: u64 = 1000;
 
 /// Checks problems, grading and sizes over instances of several sizes.
-pub fn check_split(subject: Subject, task: &dyn Task, sizes: &BTreeSet<u32>) {
+pub fn check(subject: Subject, task: &dyn Task, sizes: &BTreeSet<u32>) {
     let mut contexts = Contexts { subject, problems: Vec::new(), found: BTreeMap::new() };
     for (place, size) in sizes.iter().enumerate() {
         let draws = if place == 0 { SMALLEST_DRAWS } else { DRAWS };
@@ -81,7 +81,7 @@ fn check_sizes(subject: Subject, task: &dyn Task, instance: &Instance, size: u32
         let own = contained(subject, "telling a size", || task.token_size(size, instance, token));
         let at = || format!("{own:?} for token {token} of size {size}");
         subject.demand("no target is larger than its instance", own.size <= size, at);
-        let is_embedded = own.standing == Standing::Embedded;
+        let is_embedded = own.split == Split::Embedded;
         subject.demand("only sizes that are not trained at embed others", !(is_embedded && is_trained), at);
     }
 }
@@ -96,7 +96,7 @@ fn check_trained(subject: Subject, task: &dyn Task) {
         });
         for token in instance.graded() {
             let own = task.token_size(size, &instance, token);
-            subject.demand("targets of training are of a size trained on", own.standing == Standing::Trained, || {
+            subject.demand("targets of training are of a size trained on", own.split == Split::InRange, || {
                 format!("{own:?} for token {token} of size {size}")
             });
         }
