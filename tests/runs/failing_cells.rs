@@ -147,7 +147,7 @@ fn invariant_9_a_cell_that_cannot_be_locked_fails_alone_with_the_reason() {
     let outcome = bench.run(&[]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     let cause = format!("fixed · seed 0: {}: cannot be opened: ", cell.join("lock").display());
-    outcome.says(&[&cause, "nothing of it was touched", "1 of 2 cells done, 1 failed"]);
+    outcome.says(&[&cause, "its files were left unchanged", "1 of 2 cells done, 1 failed"]);
 
     // A model that cannot be locked fails the cells that need it.
     let (cell, model) = (bench.cell("anira-e 0"), bench.model("anira-e 0"));
@@ -157,7 +157,7 @@ fn invariant_9_a_cell_that_cannot_be_locked_fails_alone_with_the_reason() {
     let outcome = bench.run(&["--only", "anira-e"]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     let cause = format!("cannot be read: {}: cannot be opened: ", model.join("lock").display());
-    outcome.says(&[&cause, "nothing of it was touched", "0 of 1 cells done, 1 failed"]);
+    outcome.says(&[&cause, "its files were left unchanged", "0 of 1 cells done, 1 failed"]);
     assert!(bench.state("anira-e 0").1.contains(&cause), "{:?}", bench.state("anira-e 0"));
 }
 

@@ -95,7 +95,7 @@ fn invariant_8_a_signal_stops_a_run_with_a_checkpoint() {
         for text in [
             "stopped  model mano-stream · anira · fixed · seed 0 (can be resumed)",
             "0 of 1 cells done, 0 failed",
-            &format!("stopped by signal {number}; the same command goes on where it was"),
+            &format!("stopped by signal {number}; run the same command to continue"),
         ] {
             assert!(bench.said().contains(text), "lacks `{text}`: {}", bench.said());
         }
