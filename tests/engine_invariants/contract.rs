@@ -124,7 +124,7 @@ impl OnlinePolicy for Faulty {
             let halts = vec![false; rows + usize::from(self.is("many flags beside scores"))];
             return Ok(OnlineDecision::Scored { scores, halts });
         }
-        Ok(OnlineDecision::Hazards(self.column(view, -1.0)?))
+        Ok(OnlineDecision::HazardLogits(self.column(view, -1.0)?))
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
@@ -280,8 +280,8 @@ fn invariant_9_a_broken_contract_is_an_error_that_names_the_policy() {
         cases
             .chain([
                 (declaration, "peeks", "reads complexities without declaring uses_labels", Everywhere),
-                (declaration, "wide cost", "regulariser has the shape [20, 1]", InTraining),
-                (declaration, "long cost", "regulariser has the shape [21]", InTraining),
+                (declaration, "wide cost", "objective's tokens have the shape [20, 1]", InTraining),
+                (declaration, "long cost", "objective's tokens have the shape [21]", InTraining),
             ])
             .collect::<Vec<_>>()
     };

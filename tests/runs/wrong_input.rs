@@ -171,3 +171,14 @@ fn a_file_in_the_place_of_a_folder_is_named_and_kept() {
     outcome.says(&[&format!("{}: no runs", workspace.runs().join("tiny").display())]);
     assert!(!workspace.runs().exists());
 }
+
+/// Weights of one policy mean nothing to another, even where names and shapes agree; `explain` refuses what `run` refuses.
+#[test]
+fn weights_of_another_policy_are_not_borrowed() {
+    let workspace = Workspace::new(&suite(&["name = \"pondernet\"", "name = \"ouro\"\nof = \"pondernet\""]));
+    for outcome in [workspace.run(&[]), workspace.outcome("explain", &[])] {
+        assert_eq!(outcome.status, 2);
+        outcome.says(&["policy ouro: of: expected ouro itself or a policy without weights", "found pondernet"]);
+    }
+    assert!(!workspace.runs().join("models").exists());
+}

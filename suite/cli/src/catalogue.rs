@@ -7,8 +7,8 @@ use haltbench_engine::plugins::{self, Catalogue, PluginError, Stale};
 use crate::failure::Failure;
 use crate::notice;
 
-/// Everything available. Prints one line on standard error for each library that was refused or is older than its
-/// sources.
+/// Everything available. Prints one line on standard error for each library that was refused, and one if any is older
+/// than its sources.
 ///
 /// # Errors
 /// If a plugin in `files` is refused, or if a name is provided twice.
@@ -22,8 +22,14 @@ pub fn load(files: &[PathBuf]) -> Result<Catalogue, Failure> {
     }
     let program = std::env::current_exe().ok();
     let libraries: Vec<&Path> = catalogue.entries().map(|entry| entry.file.as_path()).collect();
-    for Stale { file, source } in plugins::stale(&libraries, program.as_deref()) {
-        let message = format!("{} is older than its source {}; build it again", file.display(), source.display());
+    let stale = plugins::stale(&libraries, program.as_deref());
+    if let Some(Stale { file, source }) = stale.first() {
+        let others = match stale.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let message =
+            format!("{}{others}: older than the source, such as {}; build again", file.display(), source.display());
         notice::say("warning", &message);
     }
     Ok(catalogue)

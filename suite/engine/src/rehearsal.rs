@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Model, POLICY_PREFIX};
 use crate::panics;
 use crate::plan::{CellPlan, Choice, Start, Suite, check_sizes};
 use crate::plugins::Catalogue;
@@ -98,7 +98,14 @@ fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<St
     }
     let evaluated = parts.weights()?;
     let name = &plan.policy.name;
+    let owner = model.policy.as_ref().map(|policy| policy.name.as_str());
     for (weight, shape) in &evaluated {
+        if let Some(owner) = owner.filter(|owner| owner != name && weight.starts_with(POLICY_PREFIX)) {
+            return Err(Error::Usage(format!(
+                "policy {name}: of: expected {name} itself or a policy without weights, because {name} has weights of its \
+                 own ({weight}); found {owner}, whose weights are trained for {owner}"
+            )));
+        }
         match trained.get(weight) {
             Some(known) if known == shape => {}
             Some(known) => {

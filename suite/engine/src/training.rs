@@ -123,16 +123,7 @@ pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Re
         losses,
         read_out: &read_out,
     };
-    let objective = model.policy.objective(&pass)?;
-    for (what, costs, rows) in [
-        ("its objective of answers", Some(&objective.answers), batch.readout.len()),
-        ("its regulariser", objective.tokens.as_ref(), batch.rows()),
-    ] {
-        if let Some(costs) = costs.filter(|costs| costs.dims() != [rows]) {
-            return Err(model.broken(format!("{what} has the shape {:?}, expected [{rows}]", costs.dims())));
-        }
-    }
-    Ok(objective)
+    model.policy.objective(&pass).map_err(|error| crate::recurrence::named(model, error))
 }
 
 fn scalar(tensor: &Tensor) -> Result<f64> {
@@ -247,7 +238,7 @@ impl Trainer<'_> {
         let value = loss.cross_entropy + loss.regulariser;
         if !value.is_finite() {
             return Err(Error::Cell(format!(
-                "training step {}: the loss is {value} (cross-entropy {}, regulariser {})",
+                "training step {}: the objective is {value} ({} for answers, {} for tokens)",
                 step + 1,
                 loss.cross_entropy,
                 loss.regulariser

@@ -70,5 +70,6 @@ pub mod prelude {
         Verdict,
     };
     pub use candle_core::{D, DType, Device, Tensor};
+    pub use candle_nn::ops::sigmoid;
     pub use candle_nn::{Init, VarBuilder};
 }

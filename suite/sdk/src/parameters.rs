@@ -228,6 +228,9 @@ impl FromIterator<(String, Value)> for Parameters {
     }
 }
 
+/// Keys of a task, policy or backbone in a suite file, which no parameter may have as its name.
+pub const RESERVED: [&str; 8] = ["name", "label", "of", "recipe", "stages", "start", "max_depth", "halted_keys_values"];
+
 impl Parameters {
     /// Completes `given` with defaults, and refuses names and values that are not declared.
     ///
@@ -237,6 +240,9 @@ impl Parameters {
         for name in given.keys() {
             if !specs.iter().any(|spec| spec.name == name) {
                 let known = specs.iter().map(|spec| spec.name);
+                if specs.is_empty() {
+                    return Err(Error::invalid(format!("parameters of {owner}"), "none, because it has none", name));
+                }
                 return Err(Error::unknown(format!("parameter of {owner}"), name, known));
             }
         }

@@ -96,7 +96,7 @@ impl OnlinePolicy for Online {
             None => view.states().zeros_like()?,
         };
         let seen = Tensor::cat(&[view.states(), &moved], 1)?;
-        Ok(OnlineDecision::Hazards(self.hazard.forward(&seen)?.squeeze(1)?))
+        Ok(OnlineDecision::HazardLogits(self.hazard.forward(&seen)?.squeeze(1)?))
     }
 
     fn rule(&self) -> HaltingRule {

@@ -235,7 +235,7 @@ struct Hazards(HaltingRule);
 impl OnlinePolicy for Hazards {
     fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
         let hazard: f64 = [0.2, 0.3, 0.5, 0.1][view.step() - 1];
-        Ok(OnlineDecision::Hazards(Tensor::full((hazard / (1.0 - hazard)).ln(), view.rows().len(), &Device::Cpu)?))
+        Ok(OnlineDecision::HazardLogits(Tensor::full((hazard / (1.0 - hazard)).ln(), view.rows().len(), &Device::Cpu)?))
     }
 
     fn rule(&self) -> HaltingRule {

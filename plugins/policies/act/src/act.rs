@@ -1,6 +1,5 @@
 //! `act`: adaptive computation time (Graves 2016).
 
-use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 

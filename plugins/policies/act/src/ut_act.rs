@@ -1,6 +1,5 @@
 //! `ut-act`: the per-position adaptive computation time of the Universal Transformer.
 
-use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 
@@ -88,7 +87,7 @@ impl SoftPolicy for UtAct {
         let Some(weights) = &record.weights else { return Ok(None) };
         let steps: Vec<f64> = record.depths.iter().map(|depth| f64::from(*depth)).collect();
         let mut cost = Tensor::from_vec(steps, record.depths.len(), weights.device())?.to_dtype(weights.dtype())?;
-        for remainder in record.stashed("remainder") {
+        for remainder in record.stashed("remainder")? {
             cost = (cost + remainder.over_all_rows()?)?;
         }
         Ok(Some((cost * self.tau)?))

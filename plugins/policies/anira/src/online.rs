@@ -76,7 +76,7 @@ fn build(context: &PolicyContext) -> Result<Policy> {
 
 impl OnlinePolicy for AniraO {
     fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
-        Ok(OnlineDecision::Hazards(self.decider.logits(view.states())?.squeeze(1)?))
+        Ok(OnlineDecision::HazardLogits(self.decider.logits(view.states())?.squeeze(1)?))
     }
 
     fn rule(&self) -> HaltingRule {

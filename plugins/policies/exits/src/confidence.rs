@@ -1,6 +1,5 @@
 //! Confidences that exits compare with a threshold.
 
-use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 

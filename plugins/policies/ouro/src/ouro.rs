@@ -66,7 +66,7 @@ impl Ouro {
 
 impl OnlinePolicy for Ouro {
     fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
-        Ok(OnlineDecision::Hazards(self.logits(view.states())?))
+        Ok(OnlineDecision::HazardLogits(self.logits(view.states())?))
     }
 
     fn rule(&self) -> HaltingRule {

@@ -1,6 +1,5 @@
 //! `pondernet`: halting probabilities that are trained by the expected loss over steps.
 
-use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 
@@ -70,11 +69,11 @@ impl OnlinePolicy for PonderNet {
     fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
         let hazards = self.lambda.forward(view.states())?.squeeze(1)?;
         if !self.draws {
-            return Ok(OnlineDecision::Hazards(hazards));
+            return Ok(OnlineDecision::HazardLogits(hazards));
         }
         let lambdas: Vec<f64> = sigmoid(&hazards)?.to_dtype(DType::F64)?.to_vec1()?;
         let halts = view.uniform("pondernet").iter().zip(lambdas).map(|(uniform, lambda)| *uniform < lambda).collect();
-        Ok(OnlineDecision::Exits { hazards, halts })
+        Ok(OnlineDecision::Exits { hazard_logits: hazards, halts })
     }
 
     fn rule(&self) -> HaltingRule {

@@ -1,6 +1,5 @@
 //! `mor-expert-choice`: at every step, the tokens with the highest scores continue.
 
-use haltbench_sdk::candle_nn::ops::sigmoid;
 use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 
@@ -72,7 +71,7 @@ impl SelectPolicy for ExpertChoice {
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
         let (auxiliary, z_loss) = (self.parameters.real("auxiliary")?, self.parameters.real("z_loss")?);
         let (mut total, mut candidates) = (None, vec![true; record.depths.len()]);
-        for (stashed, chosen) in record.stashed("logits").iter().zip(&record.chosen) {
+        for (stashed, chosen) in record.stashed("logits")?.iter().zip(&record.chosen) {
             let logits = &stashed.values;
             let targets = indicator(chosen, logits)?;
             let cost = ((binary_cross_entropy(logits, &targets)? * auxiliary)? + (logits.sqr()? * z_loss)?)?;

@@ -105,7 +105,10 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
 }
 
 /// Tries every plan in another process. A plan that ends this process gets a notice, and its cell will fail.
-fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> {
+///
+/// # Errors
+/// If a plan is refused.
+pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> {
     let (program, plugins) = (program()?, absolute(plugin_files));
     let command = || {
         let mut command = process::Command::new(&program);

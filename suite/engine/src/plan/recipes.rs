@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::policy::{PolicyDeclaration, PolicyKind, Recipe, RecipeStage, Source};
+use haltbench_sdk::policy::{PolicyDeclaration, Recipe, RecipeStage, Source};
 
 use super::model::Stage;
 use super::suite::{Named, RecipeChoice};
@@ -120,16 +120,8 @@ fn overlaid(
     if let Some((field, expected)) = recipe.fault() {
         return Err(Error::Usage(format!("{owner}: {key}.{field}: expected {expected}")));
     }
-    let mixes = matches!(declaration.kind, PolicyKind::Soft | PolicyKind::Select);
-    if mixes
-        && recipe
-            != (Recipe { regulariser_warmup: recipe.regulariser_warmup, trains: recipe.trains, ..Recipe::SAMPLED })
-    {
-        return Err(Error::Usage(format!(
-            "{owner}: {key}: expected loss = \"halted\" and unroll = \"policy\", because it is {}: its weights or choices \
-             are the model's output",
-            declaration.kind.name()
-        )));
+    if let Some(expected) = recipe.fault_of(declaration.kind) {
+        return Err(Error::Usage(format!("{owner}: {key}: {expected}")));
     }
     Ok(recipe.canonical())
 }

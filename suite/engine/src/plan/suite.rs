@@ -141,7 +141,11 @@ pub fn read(suite: &str, overrides: &[String]) -> Result<SuiteFile> {
         None => {
             let path = Path::new(suite);
             if !path.exists() {
-                let near = names::nearest(suite, BUILT_IN.iter().map(|(name, _)| *name));
+                let file = format!("{suite}.toml");
+                let near = match Path::new(&file).is_file() {
+                    true => Some(file.as_str()),
+                    false => names::nearest(suite, BUILT_IN.iter().map(|(name, _)| *name)),
+                };
                 let near = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
                 let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
                 return Err(Error::Usage(format!(

@@ -9,7 +9,7 @@ use super::course::Course;
 use super::judge::{Heard, Judge};
 use super::mixture::Mixture;
 use super::pass::{Pass, Shown, Step};
-use super::{checks, replace_rows, shrink};
+use super::{checks, named, replace_rows, shrink};
 use crate::Result;
 use crate::model::Model;
 
@@ -103,7 +103,8 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
         let shown = Shown { step, rows: &rows, states: &seen, all: &self.states };
         let Decision { halting, scores, output, carry, gate, keys_values, .. } =
             self.pass.ask(&shown, &mut self.memory)?;
-        for (name, values) in self.memory.take_stashed() {
+        let stashed = self.memory.take_stashed(rows.len()).map_err(|error| named(model, error))?;
+        for (name, values) in stashed {
             let stashed = Stashed { step, rows: rows.clone(), values };
             self.record.stash.entry(name).or_default().push(stashed);
         }

@@ -67,7 +67,8 @@ impl Mixture {
             let totals = weights.detach().sum(1)?;
             let totals = checks::numbers(model, "sums of weights", &totals, &[weights.dim(0)?])?;
             if let Some((row, total)) = totals.iter().enumerate().find(|(_, total)| (*total - 1.0).abs() > TOLERANCE) {
-                return Err(model.broken(format!("the weights of row {row} sum to {total}, not to 1")));
+                return Err(model
+                    .broken(format!("the weights of row {row} sum to {total}, not to 1; only blend Sum allows that")));
             }
         }
         Ok((self.output, weights))

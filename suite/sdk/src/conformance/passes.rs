@@ -72,7 +72,8 @@ fn batches(setup: &Setup, policy: &Policy) {
 
 /// Changing or removing the tokens after a position changes nothing before it.
 fn prefixes(setup: &Setup, policy: &Policy) {
-    let promise = "it is causal: no suffix changes the depths and logits before it";
+    let promise =
+        "it is causal, unless it declares `causal: Holds::Never`: no suffix changes the depths and logits before it";
     let batch = setup.batch(&setup.sequences);
     let longest = setup.sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(0);
     for halted in [HaltedKeysValues::FreezeState, HaltedKeysValues::Skip] {

@@ -13,7 +13,8 @@ use crate::policy::PolicyDeclaration;
 /// selecting policies), weights that sum to one; batch composition changes nothing; for causal policies no suffix
 /// changes what is before it; complexities are read only by those that declare it; the regulariser and the weights
 /// of soft policies have the gradients of finite differences; a policy that is trained has a gradient; decisions
-/// have a cost; depth does not fall as a threshold rises. They run with D = 4.
+/// have a cost; depth does not fall as a threshold rises; recipes suit the kind; a policy that calibrates itself chooses
+/// finite numbers. They run in f64 with D = 4.
 ///
 /// # Panics
 /// If a promise is broken; the message names the policy and the promise.
@@ -44,7 +45,18 @@ pub fn check_policy_with(declaration: &'static PolicyDeclaration, parameters: &[
     }
     for seed in SEEDS {
         let setup = Setup::new(subject, declaration, parameters, seed);
+        check_recipes(&setup);
         passes::check(&setup);
         training::check(&setup);
+    }
+}
+
+/// The declared recipes are valid and suit the kind.
+fn check_recipes(setup: &Setup) {
+    let declaration = setup.declaration;
+    for stage in declaration.stages(setup.parameters()) {
+        let fault = stage.recipe.fault().map(|(key, expected)| format!("{key}: expected {expected}"));
+        let fault = fault.or_else(|| stage.recipe.fault_of(declaration.kind));
+        setup.subject.demand("its recipes suit it", fault.is_none(), || fault.clone().unwrap_or_default());
     }
 }

@@ -1,7 +1,7 @@
 //! The plugin under test, and reports of broken promises.
 
 use crate::error::{Error, Result};
-use crate::parameters::ParameterSpec;
+use crate::parameters::{ParameterSpec, RESERVED};
 
 /// The plugin under test, for messages.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,10 @@ impl Subject {
         for (index, parameter) in parameters.iter().enumerate() {
             let name = parameter.name;
             self.demand("its parameters are in snake_case", is_cased(name, '_'), || format!("`{name}`"));
+            let reserved = RESERVED.contains(&name);
+            self.demand("its parameters have names of their own", !reserved, || {
+                format!("`{name}` is a key of suite files")
+            });
             let repeated = parameters[..index].iter().any(|other| other.name == name);
             self.demand("its parameters differ in name", !repeated, || format!("`{name}` is declared twice"));
             let documented = !parameter.documentation.trim().is_empty();

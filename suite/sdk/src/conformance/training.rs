@@ -1,4 +1,4 @@
-//! Checks of a policy in training: gradients, regulariser, cost of its decisions.
+//! Checks of a policy in training: gradients, regulariser, cost of its decisions, calibration.
 
 use candle_core::{DType, Tensor};
 
@@ -37,6 +37,17 @@ pub(super) fn check(setup: &Setup) {
         check_gradient(&setup.subject, promise, &setup.deciders, ELEMENTS, &objective);
     }
     costs(setup, &policy);
+    if policy.needs_calibration() {
+        calibrates(setup, &trajectory);
+    }
+}
+
+/// A policy that calibrates itself can do so on a trace, and can be evaluated afterwards.
+fn calibrates(setup: &Setup, trajectory: &Trajectory) {
+    let mut policy = setup.policy(&[]);
+    let trace = setup.subject.expect("its scores can be recorded", trajectory.calibration(&policy));
+    setup.subject.expect("it can calibrate itself", policy.calibrate(&trace));
+    setup.subject.expect("it can be evaluated after calibration", trajectory.record(&policy));
 }
 
 /// The objective, the regulariser and a soft policy's weights as one number.

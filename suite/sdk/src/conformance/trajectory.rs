@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::layout::RowSet;
 use crate::ops::cross_entropy;
 use crate::policy::{
-    Halting, HaltingRecord, HaltingRule, Objective, Phase, Policy, PolicyKind, Progress, Recipe, RowMemory, Stashed,
-    TrainingPass,
+    CalibrationToken, CalibrationTrace, Halting, HaltingRecord, HaltingRule, Objective, Phase, Policy, PolicyKind,
+    Progress, Recipe, RowMemory, Stashed, TrainingPass,
 };
 
 /// The states of one batch after 0, 1, ..., D steps.
@@ -63,7 +63,7 @@ impl<'a> Trajectory<'a> {
             }
             let decision =
                 self.unroll.look(step, &shown, &self.states[step], |view| policy.decide(view, &mut memory))?;
-            for (name, values) in memory.take_stashed() {
+            for (name, values) in memory.take_stashed(shown.len())? {
                 let stashed = Stashed { step, rows: shown.clone(), values };
                 record.stash.entry(name).or_default().push(stashed);
             }
@@ -112,6 +112,49 @@ impl<'a> Trajectory<'a> {
             record.log_distribution = Some(log_q);
         }
         Ok(record)
+    }
+
+    /// What the engine would show the policy to calibrate on: every other row is an answer token.
+    pub fn calibration(&self, policy: &Policy) -> Result<CalibrationTrace> {
+        let (layout, all, max_depth) = (self.unroll.layout(), &self.unroll.all, self.unroll.settings.max_depth);
+        let mut memory = RowMemory::default();
+        let mut log_hazards = LogHazards::new(layout.rows());
+        let answers = (0..layout.rows()).filter(|row| row % 2 == 0);
+        let mut tokens: Vec<CalibrationToken> = answers
+            .clone()
+            .map(|row| CalibrationToken {
+                sequence: layout.sequence(row),
+                position: layout.position(row),
+                scores: vec![None; max_depth],
+                predictions: Vec::new(),
+                target: 1,
+            })
+            .collect();
+        for step in 0..=max_depth {
+            if step > 0 {
+                let predicted: Vec<u32> = self.unroll.logits(&self.states[step])?.argmax(1)?.to_vec1()?;
+                let predictions = answers.clone().map(|row| predicted[row]);
+                tokens.iter_mut().zip(predictions).for_each(|(token, predicted)| token.predictions.push(predicted));
+            }
+            if !policy.is_asked(step, max_depth) {
+                continue;
+            }
+            let decision = self.unroll.look(step, all, &self.states[step], |view| policy.decide(view, &mut memory))?;
+            memory.take_stashed(all.len())?;
+            let scores = match (decision.scores, decision.halting) {
+                (Some(scores), _) => scores,
+                (None, Halting::Hazards { logits, .. }) => {
+                    log_hazards.push(&logits, policy.rule(), max_depth)?;
+                    log_hazards.cumulative()?
+                }
+                _ => continue,
+            };
+            sized("scores", &scores, all.len())?;
+            for (token, row) in tokens.iter_mut().zip(answers.clone()).filter(|_| step > 0) {
+                token.scores[step - 1] = Some(scores[row]).filter(|score| score.is_finite());
+            }
+        }
+        Ok(CalibrationTrace { max_depth, tokens })
     }
 
     /// The policy's objective under `recipe` as one number. Every other row is an answer, and losses are constants.
@@ -175,6 +218,14 @@ impl LogHazards {
         self.survival = Some((survival + pair.get_on_dim(1, 1)?)?);
         let push = |(track, logit): (&mut HazardTrack, f64)| track.push(logit, rule, max_depth);
         Ok(self.tracks.iter_mut().zip(found).map(push).collect())
+    }
+
+    /// Probability of having halted so far, for each row.
+    fn cumulative(&self) -> Result<Vec<f64>> {
+        match &self.survival {
+            Some(survival) => Ok(survival.exp()?.affine(-1.0, 1.0)?.to_vec1()?),
+            None => Ok(vec![0.0; self.tracks.len()]),
+        }
     }
 
     fn finish(mut self) -> Result<Option<Tensor>> {

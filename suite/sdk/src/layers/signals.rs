@@ -52,7 +52,11 @@ impl Signal {
             Self::Learned(table) => {
                 let (count, width) = table.dims2()?;
                 if let Some(number) = numbers.iter().find(|number| **number as usize >= count) {
-                    return Err(Error::invalid("number of a learned signal", format!("below {count}"), number));
+                    return Err(Error::invalid(
+                        "position or step of a learned signal",
+                        format!("a number below {count}, the rows of its table"),
+                        number,
+                    ));
                 }
                 let index = Tensor::from_slice(numbers, numbers.len(), states.device())?;
                 (table.index_select(&index, 0)? * (width as f64).sqrt())?

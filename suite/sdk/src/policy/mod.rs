@@ -83,6 +83,8 @@ mod view;
 
 use std::ops::{Deref, DerefMut};
 
+use crate::error::{Error, Result};
+
 pub use calibration::{Calibrated, CalibrationToken, CalibrationTrace, learn_then_test};
 pub use decision::{Blend, Combine, Decision, Gate, Halting, Output};
 pub use declaration::{Example, PolicyContext, PolicyDeclaration, PolicyKind, Role, Source};
@@ -133,6 +135,45 @@ impl Policy {
     /// The policy's kind.
     pub fn kind(&self) -> PolicyKind {
         self.kind
+    }
+
+    /// The policy's [objective](HaltingPolicy::objective), with its shapes checked.
+    ///
+    /// # Errors
+    /// What the policy reports, or [`Error::Contract`] for costs of another shape.
+    pub fn objective(&self, pass: &TrainingPass) -> Result<Objective> {
+        let objective = self.policy.objective(pass)?;
+        let checked = [
+            ("answers", Some(&objective.answers), pass.answers.len(), "one cost for each answer"),
+            ("tokens", objective.tokens.as_ref(), pass.layout.rows(), "one cost for each token, prompts included"),
+        ];
+        for (field, costs, count, meaning) in checked {
+            if let Some(costs) = costs.filter(|costs| costs.dims() != [count]) {
+                let found = costs.dims();
+                let message =
+                    format!("its objective's {field} have the shape {found:?}, expected [{count}]: {meaning}");
+                return Err(Error::contract("policy", message));
+            }
+        }
+        Ok(objective)
+    }
+
+    /// Lets the policy [calibrate](HaltingPolicy::calibrate) itself.
+    ///
+    /// # Errors
+    /// What the policy reports, or [`Error::Contract`] for a chosen value that is not finite.
+    pub fn calibrate(&mut self, trace: &CalibrationTrace) -> Result<Calibrated> {
+        let calibrated = self.policy.calibrate(trace)?;
+        match calibrated.iter().find(|(_, value)| !value.is_finite()) {
+            None => Ok(calibrated),
+            Some((name, value)) => {
+                let message = format!(
+                    "its calibrated `{name}` is {value}, expected a finite number; for a threshold that no token reaches, \
+                     choose a number beyond all scores"
+                );
+                Err(Error::contract("policy", message))
+            }
+        }
     }
 }
 

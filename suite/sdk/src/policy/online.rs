@@ -8,12 +8,12 @@ use crate::error::Result;
 
 /// Decision of an online policy about each row after a step.
 pub enum OnlineDecision {
-    /// Logits of the halting probabilities, `[rows]`: see [`Halting::Hazards`].
-    Hazards(Tensor),
+    /// Logits of the halting probabilities, `[rows]`, whose sigmoid the engine takes: see [`Halting::Hazards`].
+    HazardLogits(Tensor),
     /// Halting probabilities, with the policy's own halts in evaluation, such as draws.
     Exits {
         /// Logits of the halting probabilities, `[rows]`.
-        hazards: Tensor,
+        hazard_logits: Tensor,
         /// Which rows halt now in evaluation.
         halts: Vec<bool>,
     },
@@ -64,8 +64,8 @@ impl<P: OnlinePolicy> HaltingPolicy for Online<P> {
             return Ok(Decision::none());
         }
         Ok(match self.0.observe(view, memory)? {
-            OnlineDecision::Hazards(logits) => Decision::new(Halting::Hazards { logits, halts: None }),
-            OnlineDecision::Exits { hazards: logits, halts } => {
+            OnlineDecision::HazardLogits(logits) => Decision::new(Halting::Hazards { logits, halts: None }),
+            OnlineDecision::Exits { hazard_logits: logits, halts } => {
                 Decision::new(Halting::Hazards { logits, halts: Some(halts) })
             }
             OnlineDecision::Halt(halts) => Decision::new(Halting::Halt(halts)),

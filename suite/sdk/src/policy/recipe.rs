@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Holds;
+use super::{Holds, PolicyKind};
 
 /// Where the loss is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +196,19 @@ impl Recipe {
         (!self.uses_policy() && self.regulariser_warmup > 0).then(|| {
             let found = self.regulariser_warmup;
             ("regulariser_warmup", format!("0 where the policy takes no part in training, found {found}"))
+        })
+    }
+
+    /// What a policy of kind `kind` expects instead of this recipe; `None` if the recipe suits it.
+    pub fn fault_of(&self, kind: PolicyKind) -> Option<String> {
+        let mixes = matches!(kind, PolicyKind::Soft | PolicyKind::Select);
+        let suits = Self { regulariser_warmup: self.regulariser_warmup, trains: self.trains, ..Self::SAMPLED };
+        (mixes && *self != suits).then(|| {
+            format!(
+                "expected loss = \"halted\" and unroll = \"policy\", because it is {}: its weights or choices are the \
+                 model's output",
+                kind.name()
+            )
         })
     }
 

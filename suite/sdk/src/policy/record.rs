@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
+use crate::error::{Error, Result};
 use crate::layout::RowSet;
 
 /// A finished training pass, as the regulariser sees it.
@@ -36,9 +37,29 @@ pub struct Stashed {
 }
 
 impl HaltingRecord {
-    /// What the policy stashed as `name`, in the order of the steps.
-    pub fn stashed(&self, name: &str) -> &[Stashed] {
-        self.stash.get(name).map_or(&[], Vec::as_slice)
+    /// What the policy stashed as `name`, in the order of the steps; empty if it stashed nothing at all, as with D = 1.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if the policy stashed other names but not this one.
+    pub fn stashed(&self, name: &str) -> Result<&[Stashed]> {
+        match self.stash.get(name) {
+            Some(stashed) => Ok(stashed),
+            None if self.stash.is_empty() => Ok(&[]),
+            None => Err(Error::unknown("stash of the policy", name, self.stash.keys().copied())),
+        }
+    }
+
+    /// Expected depth of each token, the mean of its distribution over depths, `[rows]`, with gradients.
+    ///
+    /// # Errors
+    /// [`Error::Contract`] for a policy without a distribution.
+    pub fn expected_depths(&self) -> Result<Tensor> {
+        let without =
+            || Error::contract("policy", "asks for expected depths without giving a distribution over depths");
+        let distribution = self.log_distribution.as_ref().ok_or_else(without)?.exp()?;
+        let depths: Vec<f64> = (1..=self.max_depth).map(|depth| depth as f64).collect();
+        let depths = Tensor::from_vec(depths, self.max_depth, distribution.device())?.to_dtype(distribution.dtype())?;
+        Ok(distribution.broadcast_mul(&depths)?.sum(1)?)
     }
 
     /// A record of executed depths and nothing else.
@@ -61,7 +82,7 @@ impl Stashed {
     ///
     /// # Errors
     /// If `values` are not of the shape `[rows.len()]`.
-    pub fn over_all_rows(&self) -> crate::Result<Tensor> {
+    pub fn over_all_rows(&self) -> Result<Tensor> {
         let nothing = Tensor::zeros(self.rows.total(), self.values.dtype(), self.values.device())?;
         Ok(nothing.index_add(&self.rows.tensor(self.values.device())?, &self.values, 0)?)
     }
@@ -94,4 +115,20 @@ pub struct SourceDepths {
     pub evaluation: Vec<SourceToken>,
     /// Tokens of instances from the training part: a policy may fit a rule on these.
     pub training: Vec<SourceToken>,
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::HaltingRecord;
+
+    #[test]
+    fn the_expected_depth_is_the_mean_of_the_distribution() {
+        let q = Tensor::new(&[[0.5f64, 0.25, 0.25], [0.0, 0.0, 1.0]], &Device::Cpu).unwrap();
+        let record = HaltingRecord { log_distribution: Some(q.log().unwrap()), ..HaltingRecord::new(3, vec![1, 3]) };
+        assert_eq!(record.expected_depths().unwrap().to_vec1::<f64>().unwrap(), [1.75, 3.0]);
+        let without = HaltingRecord::new(3, vec![1, 3]).expected_depths().unwrap_err();
+        assert!(without.to_string().contains("without giving a distribution over depths"), "{without}");
+    }
 }

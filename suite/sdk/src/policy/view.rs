@@ -209,9 +209,16 @@ impl RowMemory {
         self.stashed.push((name, tensor.clone()));
     }
 
-    /// Removes and returns the tensors stashed since the last call.
-    pub fn take_stashed(&mut self) -> Vec<(&'static str, Tensor)> {
-        std::mem::take(&mut self.stashed)
+    /// Removes and returns the tensors stashed since the last call, in a decision about `rows` rows.
+    ///
+    /// # Errors
+    /// [`Error::Contract`] if a tensor does not have one row for each row of its view.
+    pub fn take_stashed(&mut self, rows: usize) -> Result<Vec<(&'static str, Tensor)>> {
+        let wrong = self.stashed.iter().find(|(_, tensor)| tensor.dims().first() != Some(&rows));
+        if let Some((name, tensor)) = wrong {
+            return Err(misshapen("stash", name, tensor, rows));
+        }
+        Ok(std::mem::take(&mut self.stashed))
     }
 
     /// Keeps the rows at `kept` (places in the present rows, ascending).
@@ -221,14 +228,18 @@ impl RowMemory {
     pub fn keep(&mut self, kept: &Tensor, rows: usize) -> Result<()> {
         for (name, tensor) in &mut self.carried {
             if tensor.dims().first() != Some(&rows) {
-                let found = tensor.dims();
-                let message = format!(
-                    "its memory `{name}` has the shape {found:?}, expected [{rows}, ...], one row for each row of the view"
-                );
-                return Err(Error::contract("policy", message));
+                return Err(misshapen("memory", name, tensor, rows));
             }
             *tensor = tensor.index_select(kept, 0)?;
         }
         Ok(())
     }
+}
+
+fn misshapen(what: &str, name: &str, tensor: &Tensor, rows: usize) -> Error {
+    let found = tensor.dims();
+    let message = format!(
+        "its {what} `{name}` has the shape {found:?}, expected [{rows}, ...], one row for each row of the view"
+    );
+    Error::contract("policy", message)
 }

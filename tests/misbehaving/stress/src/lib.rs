@@ -64,7 +64,7 @@ impl OnlinePolicy for Stress {
         let hazards = view.states().mean(1)?;
         let fault = if view.step() == self.at_step { self.fault.as_str() } else { "none" };
         fail(fault, &format!("at step {}", self.at_step))?;
-        Ok(OnlineDecision::Hazards(match fault {
+        Ok(OnlineDecision::HazardLogits(match fault {
             "nan" => (hazards * f64::NAN)?,
             "wrong-shape" => Tensor::cat(&[&hazards, &hazards], 0)?,
             _ => hazards,

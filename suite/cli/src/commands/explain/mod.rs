@@ -59,7 +59,7 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
     }
     let mut pages = entries.map(explain).collect::<Result<Vec<_>, Failure>>()?;
     if plan::built_in().iter().any(|(suite, _)| *suite == name) || Path::new(name).is_file() {
-        pages.push(suite::page(arguments, &catalogue)?.finish());
+        pages.push(suite::page(arguments, plugins, &catalogue)?.finish());
     }
     if pages.is_empty() {
         let suites = plan::built_in().iter().map(|(name, _)| *name);

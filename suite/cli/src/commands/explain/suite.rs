@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
 
 use haltbench_engine::forecast::forecast;
@@ -11,13 +12,14 @@ use haltbench_engine::store::{RunFolder, State};
 
 use super::ExplainArguments;
 use super::page::{Page, property};
+use crate::commands::run;
 use crate::failure::Failure;
 
 /// The page of the suite that `arguments` name.
 ///
 /// # Errors
 /// If its file is wrong or a plugin refuses its parameters.
-pub fn page(arguments: &ExplainArguments, catalogue: &Catalogue) -> Result<Page, Failure> {
+pub fn page(arguments: &ExplainArguments, plugins: &[PathBuf], catalogue: &Catalogue) -> Result<Page, Failure> {
     let name = arguments.name.as_str();
     let built_in = plan::built_in().iter().find(|(suite, _)| *suite == name).map(|(_, text)| (*text).to_owned());
     let text = match &built_in {
@@ -26,10 +28,11 @@ pub fn page(arguments: &ExplainArguments, catalogue: &Catalogue) -> Result<Page,
     };
     let file = plan::read(name, &arguments.overrides)?;
     let suite = plan::resolve(&file, catalogue, "cpu")?;
-    let run = RunFolder::new(&arguments.runs, &suite.name);
+    run::rehearse(&suite, plugins)?;
+    let folder = RunFolder::new(&arguments.runs, &suite.name);
     let kind = if built_in.is_some() { "Built-in suite" } else { "Suite" };
     Ok(Page::new(&suite.name, kind, &file.description)
-        .properties(&properties(&suite, &run, catalogue)?)
+        .properties(&properties(&suite, &folder, catalogue)?)
         .section("Models", &models(&suite))
         .section("File", &format!("```toml\n{}\n```", text.trim_end())))
 }

@@ -49,7 +49,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
         }
         let asked = RowSet::from_mask(&if next.chooses { vec![true; rows] } else { next.takes.clone() });
         let decision = unroll.look(step, &asked, &shown, |view| policy.decide(view, &mut memory))?;
-        memory.take_stashed();
+        memory.take_stashed(asked.len())?;
         if let Some(scores) = &decision.scores {
             sized("scores", scores, asked.len())?;
         }
@@ -237,7 +237,12 @@ impl Blended {
         for (row, weights) in all.iter().enumerate() {
             let total: f64 = weights.iter().sum();
             if self.must_sum_to_one && (total - 1.0).abs() > tolerance {
-                return Err(Error::contract("policy", format!("soft weights sum to one, found {total} in row {row}")));
+                return Err(Error::contract(
+                    "policy",
+                    format!(
+                        "soft weights sum to one, unless blend is Sum or Interpolation; found {total} in row {row}"
+                    ),
+                ));
             }
             if let Some(weight) = weights.iter().find(|weight| **weight < -tolerance) {
                 return Err(Error::contract("policy", format!("soft weights are not negative, found {weight}")));
