@@ -57,12 +57,12 @@ pub mod prelude {
     pub use crate::layout::{RowSet, TokenLayout};
     pub use crate::parameters::{ParameterSpec, Parameters, Trend};
     pub use crate::policy::{
-        Blend, Calibrated, CalibrationTrace, Combine, Decision, EarlyDecision, EarlyPolicy, Example, Gate, Halting,
-        HaltingPolicy, HaltingRecord, HaltingRule, HazardHistory, Holds, LossAt, Objective, OnlineDecision,
-        OnlinePolicy, Output, Phase, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, RecipeStage, Role,
-        RowMemory, SelectPolicy, Selection, SoftDecision, SoftPolicy, Source, SourceDepths, SourceToken, StepWeights,
-        TrainingPass, Trains, View, balanced_cross_entropy, binary_cross_entropy, indicator, largest_of_sequences,
-        learn_then_test,
+        Blend, Calibrated, CalibrationToken, CalibrationTrace, Combine, Decision, EarlyDecision, EarlyPolicy, Example,
+        Gate, Halting, HaltingPolicy, HaltingRecord, HaltingRule, HazardHistory, Holds, LossAt, Objective,
+        OnlineDecision, OnlinePolicy, Output, Phase, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe,
+        RecipeStage, Role, RowMemory, SelectPolicy, Selection, SoftDecision, SoftPolicy, Source, SourceDepths,
+        SourceToken, StepWeights, TrainingPass, Trains, View, balanced_cross_entropy, binary_cross_entropy, indicator,
+        largest_of_sequences, learn_then_test,
     };
     pub use crate::random::Stream;
     pub use crate::task::{

@@ -71,9 +71,9 @@ pub struct Output {
 /// How the weights w and the states s of successive steps combine into the output `out`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blend {
-    /// out + w s. A token's weights must sum to one.
+    /// out + w s. A token's weights are not negative and sum to one.
     Mixture,
-    /// out + w s. A token's weights may have any sum.
+    /// out + w s. A token's weights are not negative and may have any sum.
     Sum,
     /// w s + (1 - w) out. The effective weights may have any sum.
     Interpolation,
