@@ -1,4 +1,4 @@
-//! Strings that a model generates: its expectations on the way equal those of one pass over the finished string.
+//! Strings that a model generates: its expectations on the way equal a single pass over the finished string.
 
 use haltbench_engine::decoding::has_cached_form;
 use haltbench_engine::generation::{distributions, generate, rows};

@@ -70,7 +70,7 @@ fn the_numbers_of_a_result_are_those_of_its_tokens() {
                 "{title}: {name} {split} {level:?}: {found}, expected {expected}"
             );
         };
-        // The split of a token is that of its own size; the split of a sequence is the hardest among its tokens.
+        // A token has the split of its own size, a sequence the hardest split of its tokens.
         let split_of = |row: &Row| SPLITS.iter().position(|split| row["split"] == Field::Str((*split).to_owned()));
         let mut hardest: BTreeMap<u64, usize> = BTreeMap::new();
         for row in &rows {

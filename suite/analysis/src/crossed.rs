@@ -14,13 +14,13 @@
 //!
 //! mean ± √(t²(S-1) MSa / (S N) + t²(N-1) max(MSb - MSe, 0) / (S N)), with the mean squares of [`MeanSquares`] and
 //! Student's quantiles of S - 1 and N - 1 degrees of freedom. Each part of the variance has the quantile of its own
-//! degrees of freedom, as in Banerjee (Sankhyā 22 (1960) 357-358), who adds the variances of several means and proves
-//! that the coverage is never below the level. The usual alternative is one quantile with Satterthwaite's degrees of
-//! freedom for the variance (MSa + MSb - MSe) / (S N). If a mean square between two or three seeds comes out small by
-//! chance, it takes this as proof that training hardly matters. In simulations (`tests/coverage/means.rs`) it covers
-//! the truth in 89 to 91 % of cases with two seeds whose variance matters, even if neither its variance nor its degrees
-//! of freedom may fall below those of one part. The form used here covers it in at least 94.9 %, for units of equal
-//! size. The cost: with two seeds that differ no more than chance, the interval is 2.3 times as wide.
+//! degrees of freedom, as in Banerjee's sum of the variances of several means (Sankhyā 22 (1960) 357-358), where the
+//! coverage is never below the level. The usual alternative is one quantile with Satterthwaite's degrees of freedom for
+//! the variance (MSa + MSb - MSe) / (S N). If a mean square between two or three seeds comes out small by chance, it
+//! takes this as proof that training hardly matters. In simulations (`tests/coverage/means.rs`) it covers the truth in
+//! 89 to 91 % of cases with two seeds whose variance matters, even if neither its variance nor its degrees of freedom
+//! may fall below the values of one part. The form used here covers it in at least 94.9 %, for units of equal size. The
+//! cost: with two seeds that differ no more than chance, the interval is 2.3 times as wide.
 //!
 //! With one seed the interval is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says that it leaves
 //! out the error of training. Problems of each size were drawn separately; pooling them makes intervals of means a

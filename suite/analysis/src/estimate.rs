@@ -20,9 +20,8 @@ pub enum IntervalMethod {
     SeedsOnly,
     /// Student's t over repeated measurements of one seed. It says nothing about another training run.
     RepetitionsOnly,
-    /// All values were equal, which does not prove that all problems are: the interval is what the largest share of
-    /// differing problems that the draws can miss could still change (Clopper and Pearson 1934). It says nothing about
-    /// another training run.
+    /// All values were equal, but unseen problems may differ: the interval allows for the largest share of differing
+    /// problems that the draws can miss (Clopper and Pearson 1934). It says nothing about another training run.
     NoVariation,
 }
 

@@ -11,7 +11,7 @@
 use crate::crossed::Crossed;
 use crate::reason::Reason;
 
-/// Most blocks. Enough for 49 degrees of freedom, where the quantile of t is 2.5 % above the normal one.
+/// Largest number of blocks. Enough for 49 degrees of freedom, where the quantile of t is 2.5 % above the normal one.
 const BLOCKS: usize = 50;
 
 /// Blocks of nearly equal numbers of problems. Problem k is in block k modulo the number of blocks, so that every block

@@ -1,4 +1,4 @@
-//! Compact letter display: which items cannot be told apart.
+//! Compact letter display: which items cannot be distinguished.
 
 /// The letters of items, where `different[i][j]` says whether i and j can be distinguished: two items share a letter if
 /// and only if they cannot. An item may have several letters, and similarity is not transitive: a may be like b and b

@@ -18,10 +18,10 @@ pub enum Reason {
     TooFew {
         /// Number that the statistic needs.
         needed: usize,
-        /// Number that there is.
+        /// Number found.
         found: usize,
     },
-    /// The cost is below that of the cheapest point of the frontier.
+    /// The cost is below the cheapest point of the frontier.
     OutsideFrontier,
     /// There is no fixed-depth frontier to compare with.
     NoFrontier,

@@ -18,7 +18,7 @@ pub enum Criterion {
     Accuracy,
     /// Share of correct sequences at trained sizes.
     ExactMatch,
-    /// Share of correct answer tokens whose trained size is inside a larger instance.
+    /// Share of correct answer tokens of trained sizes inside larger instances.
     Embedded,
     /// Share of correct answer tokens at untrained sizes between trained ones.
     Between,

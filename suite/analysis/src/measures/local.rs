@@ -21,18 +21,18 @@ pub struct BeyondStatic {
     pub used: Vec<String>,
     /// Static features that are not, because some used tokens do not define them.
     pub left_out: Vec<String>,
-    /// Number of last read tokens that are controls, including the token in front of the policy.
+    /// Number of most recent tokens that are controls, including the token in front of the policy.
     pub context: usize,
     /// Whether the place is a control: the sizes of instance and problem, and the position.
     pub place: bool,
 }
 
-/// Most tokens of context used as controls.
+/// Largest number of context tokens used as controls.
 const CONTEXT: usize = 3;
 /// Average number of tokens that each context or place must have; with fewer, it would identify tokens rather than
 /// their surroundings.
 const TOKENS_PER_CLASS: usize = 10;
-/// Most places used as controls. Every one is a column of its own.
+/// Largest number of places used as controls. Every one is a column of its own.
 const PLACES: usize = 64;
 
 /// Partial Spearman correlation of depth with the named complexity: the correlation of the residuals of their ranks

@@ -230,7 +230,7 @@ fn guess() -> GuessResult {
     }
 }
 
-/// Measures of four strings, a share of which is valid; of expectations that exclude possible tokens; of correlations
+/// Measures of four strings, with a share of valid ones; of expectations that exclude possible tokens; of correlations
 /// with two complexities; and of accepted answers at two kinds of sizes.
 fn strings(valid: f64) -> Vec<MetricRow> {
     let row = |metric: &str, split: Split, value: f64| {

@@ -1,4 +1,4 @@
-//! The marks of policies: a colour and a shape, so that each alone distinguishes them.
+//! The marks of policies: a colour and a shape, either of which is visible without the other.
 
 use super::xml::{Drawing, number};
 

@@ -1,6 +1,6 @@
 //! Elements of a picture. Every text goes through [`escaped`], every number through [`number`].
 
-/// The point of a text that is at its position.
+/// Which point of a text is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
