@@ -56,8 +56,8 @@ impl MeanSquares {
         self.between_seeds / self.cells()
     }
 
-    /// Variance that problems add to the table's mean: the mean square between problems minus the residual one, divided by
-    /// S N, and at least 0. It has N - 1 degrees of freedom.
+    /// Variance that problems add to the table's mean: the mean square between problems minus the residual one, divided
+    /// by S N, and at least 0. It has N - 1 degrees of freedom.
     pub fn variance_of_problems(&self) -> f64 {
         (self.between_problems - self.rest).max(0.0) / self.cells()
     }

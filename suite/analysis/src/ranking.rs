@@ -70,8 +70,8 @@ pub struct Ranking {
 /// Shaikh and Wilhelm, Review of Economic Studies 91 (2024) 476-518: rank sets from simultaneous intervals of
 /// differences).
 ///
-/// Policies without a table, or with a table that cannot have an interval, are unranked and do not count in the ranks of
-/// others; so are policies whose design differs from the first remaining policy ([`Reason::MissingCells`]).
+/// Policies without a table, or with a table that cannot have an interval, are unranked and do not count in the ranks
+/// of others; so are policies whose design differs from the first remaining policy ([`Reason::MissingCells`]).
 pub fn rank(scores: &[Result<Crossed, Reason>]) -> Ranking {
     let usable = |score: &Result<Crossed, Reason>| -> Result<(), Reason> {
         score.as_ref().map_err(|r| *r)?.interval(LEVEL).map(|_| ())
