@@ -1,4 +1,4 @@
-//! The command line as a user meets it: every help page, every explanation, samples of every task, and wrong input.
+//! The command line as a user sees it: every help page, every explanation, samples of every task, and wrong input.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -15,7 +15,7 @@ use haltbench_sdk_dylib as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The folder that cargo builds into; this test lies in its `deps`.
+/// Cargo's build folder; this test is in its `deps`.
 fn built() -> PathBuf {
     let test = std::env::current_exe().unwrap().canonicalize().unwrap();
     test.parent().and_then(Path::parent).unwrap().to_owned()
@@ -52,14 +52,14 @@ fn haltbench(arguments: &[&str]) -> Outcome {
     finished(command().args(arguments))
 }
 
-/// Standard output of a command that must end well and say nothing else.
+/// Standard output of a command that must succeed and print nothing else.
 fn success(arguments: &[&str]) -> String {
     let outcome = haltbench(arguments);
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{arguments:?}");
     outcome.stdout
 }
 
-/// A command that reads `input`.
+/// Runs a command that reads `input`.
 fn conversation(arguments: &[&str], input: &[u8]) -> Outcome {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("input");
@@ -76,7 +76,7 @@ fn snapshot(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, lines.join("\n")));
 }
 
-/// The names of all that is registered.
+/// All registered names.
 fn registered() -> BTreeSet<String> {
     let list: Vec<Value> = serde_json::from_str(&success(&["list", "--json"])).unwrap();
     list.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
@@ -113,7 +113,7 @@ fn every_help_page_is_as_recorded() {
 fn every_explanation_is_as_recorded() {
     for name in registered() {
         let page = success(&["explain", &name, "--runs", "no-such-folder"]);
-        // How fast this machine is, the page measures.
+        // The page measures the speed of this machine.
         let line = |line: &str| match line.starts_with("| time, every token at D | about ") {
             true => "| time, every token at D | [measured] |\n".to_owned(),
             false => format!("{line}\n"),
@@ -188,7 +188,7 @@ fn samples_of_every_task_are_as_recorded() {
         for (part, recorded) in [("train", "train"), ("held-out", "held_out")] {
             let outcome =
                 haltbench(&["data", "sample", "--task", task, "--size", &size, "--part", part, "--format", "jsonl"]);
-            // A smallest size may have no instance that is held out.
+            // The smallest size may have no held-out instance.
             let is_of_part = outcome.stdout.contains(&format!("\"part\":\"{recorded}\""));
             assert!(is_of_part || outcome.stderr.contains("choose a larger size"), "{task}: {}", outcome.stderr);
         }

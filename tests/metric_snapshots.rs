@@ -1,8 +1,8 @@
 //! Metrics of a small suite that learns something, against recorded ones within stated tolerances; and the published
 //! schemas, exactly as recorded.
 //!
-//! The tolerances are for other machines: another CPU multiplies matrices in another order, and training carries the
-//! difference on. `INSTA_UPDATE=always cargo test -p haltbench_tests --test metric_snapshots` records anew.
+//! The tolerances are for other machines: another CPU multiplies matrices in another order, and training propagates the
+//! difference. `INSTA_UPDATE=always cargo test -p haltbench_tests --test metric_snapshots` records again.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,8 +19,8 @@ mod program;
 
 use program::{Workspace, command, json};
 
-/// Products modulo 3: learned in 150 small steps, and with so low a rate that a relative change of the rate by a
-/// millionth, which is more than rounding does, moves no metric by more than 0.002.
+/// Products modulo 3, learned in 150 small steps. The learning rate is so low that changing it by a millionth, which is
+/// more than rounding does, changes no metric by more than 0.002.
 const SUITE: &str = r#"
 name = "small"
 seeds = [0]
@@ -67,7 +67,7 @@ gamma = 0.05
 
 const POLICIES: [&str; 3] = ["fixed", "anira-e", "anira-o"];
 
-/// Metrics of a result, with what they may differ by on another machine.
+/// Metrics of a result, with their tolerances for other machines.
 const TOLERANCES: &[(&str, f64)] = &[
     ("token_accuracy", 0.05),
     ("exact_match", 0.1),
@@ -101,7 +101,7 @@ fn last_lines(policy: &str) -> Vec<Value> {
     text.lines().rev().take(5).map(|line| serde_json::from_str(line).expect("a line")).collect()
 }
 
-/// What is recorded of a cell, by name: value, tolerance, and the reason where there is no value.
+/// The record of a cell, by name: value, tolerance, and the reason if there is no value.
 fn metrics(policy: &str) -> Value {
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     let result = json(&cell(policy).join("result.json"));
@@ -134,7 +134,7 @@ fn metrics(policy: &str) -> Value {
     json!(all)
 }
 
-/// Sentences about what differs between recorded and new metrics by more than the recorded tolerances.
+/// Sentences about metrics that differ from the recorded ones by more than the tolerances.
 fn differences(recorded: &str, found: &str) -> Vec<String> {
     let parsed = |text: &str| serde_json::from_str::<BTreeMap<String, Value>>(text);
     let (recorded, found) = match (parsed(recorded), parsed(found)) {
@@ -171,7 +171,7 @@ fn difference(name: &str, old: &Value, new: &Value) -> Option<String> {
     }
 }
 
-/// Compares metrics within their tolerances, and says which one moved.
+/// Compares metrics within their tolerances, and names those that changed.
 struct Tolerant;
 
 impl Comparator for Tolerant {
@@ -211,7 +211,7 @@ fn metrics_are_as_recorded_within_their_tolerances() {
     }
 }
 
-/// What the tolerances are worth: the suite has learned, and an adaptive policy differs from a fixed depth.
+/// The tolerances mean something: the suite has learned, and an adaptive policy differs from a fixed depth.
 #[test]
 fn the_recorded_metrics_are_of_models_that_have_learned() {
     for policy in POLICIES {

@@ -1,4 +1,4 @@
-//! Plugins are found, fingerprinted, opened and refused as the invariants 1 to 3 demand.
+//! Plugins are found, fingerprinted, opened and refused as invariants 1 to 3 require.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -17,7 +17,7 @@ use haltbench_sdk::prelude::*;
 use haltbench_sdk_dylib as _;
 use tempfile::TempDir;
 
-/// The library that cargo built for the plugin `package`, beside this test.
+/// The library that cargo built for the plugin `package`, in the folder of this test.
 fn library(package: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let file = program.with_file_name(format!("lib{package}.so"));
@@ -31,7 +31,7 @@ fn refusal(file: &Path) -> PluginError {
     error
 }
 
-/// Whether a file is mapped into this process: a library that was opened is.
+/// Whether a file is mapped into this process, as opened libraries are.
 fn is_open(file: &Path) -> bool {
     fs::read_to_string("/proc/self/maps").unwrap().contains(file.to_str().unwrap())
 }
@@ -71,7 +71,7 @@ fn observe(policy: &Policy, states: &Tensor) -> Result<Tensor> {
 fn invariant_1_gradients_through_program_and_plugin_are_right() {
     let policy = stress("none");
     let mut seen = BTreeSet::new();
-    // With two copies of candle about one trial in twelve is wrong: which one depends on the numbers that collide.
+    // With two copies of candle, about one trial in twelve is wrong, depending on which ids collide.
     for trial in 0..60_usize {
         let gradient = || -> TensorResult<(Vec<Vec<f32>>, Vec<String>)> {
             let ahead: Vec<Tensor> =
@@ -79,7 +79,7 @@ fn invariant_1_gradients_through_program_and_plugin_are_right() {
             let states = Var::from_slice(&[1f32, 2., 3., 4., 5., 6., 7., 8.], (2, 4), &Device::Cpu)?;
             let hazards = observe(&policy, states.as_tensor()).unwrap();
             let squares = states.sqr()?;
-            // loss = sum of h² + sum of x², h the mean of a row of x: its gradient is 2 h / 4 + 2 x.
+            // loss = sum of h² + sum of x², where h is the mean of a row of x: its gradient is 2 h / 4 + 2 x.
             let loss = (hazards.sqr()?.sum_all()? + squares.sum_all()?)?;
             let mut ids: Vec<String> = ahead.iter().map(|tensor| format!("{:?}", tensor.id())).collect();
             ids.extend([&states, &hazards, &squares, &loss].map(|tensor| format!("{:?}", tensor.id())));
@@ -119,8 +119,8 @@ fn invariant_1_a_plugin_with_its_own_copy_of_the_sdk_is_refused() {
     assert!(Catalogue::new(&[]).unwrap().policy("unshared").is_err());
 }
 
-/// A crate below candle that one command builds with other features than the next is another candle, in a library of
-/// the same name; see suite/kernels/Cargo.toml.
+/// If two commands build a crate below candle with different features, they build different candles in libraries of the
+/// same name; see suite/kernels/Cargo.toml.
 #[test]
 fn invariant_1_every_command_builds_the_same_sdk() {
     let tree = |arguments: &[&str]| -> BTreeSet<String> {
@@ -154,13 +154,13 @@ fn invariant_1_every_command_builds_the_same_sdk() {
              the dependencies of suite/kernels: {differing:#?}"
         );
     }
-    // The kernels alone have fewer crates below them, but no others.
+    // The kernels alone have fewer crates below them, but no additional ones.
     let mut kernels = tree(&["--package=haltbench_kernels", "--edges=normal,build,dev", "--format={p}|{f}"]);
     kernels.retain(|line| below.contains(&package(line)) && !expected.contains(line));
     assert!(kernels.is_empty(), "the kernels alone are built with other features: {kernels:#?}");
 }
 
-/// Kernels are half of what the SDK runs: an edited one is another program too.
+/// Kernels are half of what the SDK runs, so an edited kernel is another program too.
 #[test]
 fn invariant_2_the_fingerprint_covers_the_sources_of_sdk_and_kernels() {
     fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -184,7 +184,7 @@ fn invariant_2_the_fingerprint_covers_the_sources_of_sdk_and_kernels() {
     assert!(haltbench_sdk::fingerprint::own_fields().contains(&("sdk".to_owned(), hash)));
 }
 
-/// A copy of a plugin with another value in one field of its fingerprint.
+/// A copy of a plugin with one field of its fingerprint changed.
 fn patched(folder: &TempDir, field: &str, value: &str) -> PathBuf {
     let mut bytes = fs::read(library("haltbench_stress")).unwrap();
     let start = bytes.windows(MAGIC.len()).position(|window| window == MAGIC.as_bytes()).unwrap();
@@ -262,7 +262,7 @@ fn invariant_2_a_plugin_stays_loaded_and_is_loaded_once() {
     let (link, symbolic) = (folder.path().join("hard.so"), folder.path().join("symbolic.so"));
     std::os::unix::fs::symlink(&file, &symbolic).unwrap();
     let mut ways = vec![file.clone(), symbolic];
-    // A temporary folder on another file system has no hard links to this one.
+    // There are no hard links to a temporary folder on another file system.
     ways.extend(fs::hard_link(&file, &link).is_ok().then_some(link));
     let first = load(&file).unwrap();
     for way in &ways {

@@ -1,5 +1,5 @@
-//! Numbers that published codes gave, or that slow programs gave from published equations, from files: what was run, with
-//! what configuration and conventions, stands in the JSON beside each. Every file of a form is run by the test of that form.
+//! Reference numbers in files, from published code or from slow programs that follow published equations. The JSON next
+//! to each file has the program, its configuration and its conventions. Each test runs all files of its form.
 
 use haltbench_sdk_dylib as _;
 

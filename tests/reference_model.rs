@@ -1,7 +1,7 @@
-//! The model, its loss and every gradient against two independent implementations: PyTorch's numbers
-//! (baselines/pytorch/make_fixtures.py, whose gradients are themselves checked against finite differences), and a slow
-//! unroll that is held against those and then goes where they do not: many rows, and every option of halted keys and
-//! values.
+//! The model, its loss and every gradient against two independent implementations. The first is PyTorch's numbers
+//! (baselines/pytorch/make_fixtures.py, which checks its own gradients against finite differences). The second is a
+//! slow unroll, checked against PyTorch, for cases that PyTorch does not cover: many rows, and every option of halted
+//! keys and values.
 
 #[path = "reference_model/case.rs"]
 mod case;
@@ -24,7 +24,7 @@ use case::{Case, Drawn, VOCABULARY, numbers};
 
 const CASES: [&str; 4] = ["anira_e_1_1_1", "anira_o_1_1_1", "anira_e_0_2_2", "anira_o_2_2_0"];
 
-/// Cases for the slow unroll. A layer works on parts of 64 rows, so that more than 128 rows are at least three.
+/// Cases for the slow unroll. A layer works on blocks of 64 rows, so more than 128 rows are at least three blocks.
 const DRAWN: [Drawn; 6] = [
     Drawn {
         name: "many rows, early",
@@ -76,19 +76,19 @@ const DRAWN: [Drawn; 6] = [
     },
 ];
 
-/// How far numbers may be apart, in f64 and in f32: the promise is 1e-5.
+/// Tolerances in f64 and in f32: the promise is 1e-5.
 const TOLERANCES: [(DType, f64); 2] = [(DType::F64, 1e-10), (DType::F32, 1e-5)];
 
-/// What is added to the scale of a tensor: one whose numbers cancel to nothing has errors of its terms' size.
+/// Added to the scale of a tensor: if its numbers cancel, its errors still have the size of its terms.
 const FLOOR: f64 = 1e-4;
 
 fn catalogue() -> Catalogue {
     plugins::catalogue(&[]).unwrap().0
 }
 
-/// Demands that every number is near what is expected, measured by the largest number of the tensor. A gradient's numbers
-/// are sums over all rows, whose rounding errors do not shrink where the sum happens to be small; and a measure of 1 + the
-/// number itself would let pass a gradient of 1e-5 that is not there at all.
+/// Asserts that every number is close to the expected one, relative to the largest number of the tensor. Elements of a
+/// gradient are sums over all rows, and their rounding errors stay large if the sum is small; and relative to 1 + the
+/// number itself, a missing gradient of 1e-5 would pass.
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let scale = FLOOR + expected.iter().fold(0.0f64, |most, number| most.max(number.abs()));
@@ -157,7 +157,7 @@ fn training_of_many_rows_and_with_every_option_is_the_slow_unroll() {
     }
 }
 
-/// Invariant 5: compacted execution gives the depths and logits of masked dense execution, and both those of the
+/// Invariant 5: compacted execution gives the depths and logits of masked dense execution, and both equal the
 /// reference's unroll.
 #[test]
 fn invariant_5_evaluation_equals_the_reference_compacted_and_dense() {

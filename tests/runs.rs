@@ -1,4 +1,4 @@
-//! `haltbench run` as a user meets it: what it writes, what it survives, and what it refuses.
+//! `haltbench run` as a user sees it: what it writes, what it survives, and what it refuses.
 
 use haltbench_sdk_dylib as _;
 

@@ -1,4 +1,4 @@
-//! Rules that the sources keep to: who may depend on whom, and what may not stand in a file.
+//! Rules for the sources: who may depend on whom, and what files must not contain.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ fn root() -> PathBuf {
     tests.parent().expect("the workspace").to_owned()
 }
 
-/// Paths of the files that git knows, relative to the workspace, that end in `ending`.
+/// Paths relative to the workspace of tracked files that end in `ending`.
 fn tracked(ending: &str) -> Vec<String> {
     let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -29,7 +29,7 @@ fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Lines of all sources, with the place of each.
+/// All source lines, with their places.
 fn source_lines() -> Vec<(String, String)> {
     let lines = |path: String| {
         let text = text(&path);
@@ -47,7 +47,7 @@ struct Package {
 }
 
 impl Package {
-    /// Names and specifications of the dependencies in the sections named.
+    /// Names and specifications of the dependencies in these sections.
     fn dependencies(&self, sections: &[&str]) -> Vec<(String, Value)> {
         let targets = self.manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
         let places = targets.filter_map(Value::as_table).chain([&self.manifest]);
@@ -55,7 +55,7 @@ impl Package {
         tables.flatten().map(|(name, specification)| (name.clone(), specification.clone())).collect()
     }
 
-    /// Names of the packages of this repository that it depends on in the sections named.
+    /// Names of this repository's packages that it depends on in these sections.
     fn ours(&self, sections: &[&str]) -> BTreeSet<String> {
         let names = self.dependencies(sections).into_iter().map(|(name, _)| name);
         names.filter(|name| name.starts_with("haltbench")).collect()
@@ -64,7 +64,7 @@ impl Package {
 
 const SECTIONS: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
 
-/// What is compiled into a package, tests apart.
+/// The sections that are compiled into a package, without tests.
 const BUILT: [&str; 2] = ["dependencies", "build-dependencies"];
 
 fn packages() -> Vec<Package> {
@@ -197,7 +197,7 @@ fn versions_stand_in_the_workspace_only() {
         }
         let inherits =
             |key: &str| package.manifest["package"].get(key).and_then(|value| value.get("workspace")).is_some();
-        // The shared library is no member, so it cannot inherit.
+        // The shared library is not a member, so it cannot inherit.
         if package.name != "haltbench_sdk_dylib" {
             assert!(
                 ["version", "edition", "rust-version", "license"].iter().all(|key| inherits(key)),
@@ -223,7 +223,7 @@ fn every_unsafe_block_says_why_it_is_sound() {
         let file = |place: &str| place.rsplit_once(':').map(|(file, _)| file.to_owned());
         let above = lines[..number].iter().rev().take_while(|(other, _)| file(other) == file(place));
         let above: Vec<&str> = above.map(|(_, line)| line.trim()).collect();
-        // The comment may be longer than three lines, but ends within them.
+        // The comment may be longer than three lines, but it must end within them.
         let code_between = above.iter().position(|line| line.starts_with("//")).unwrap_or(above.len());
         let mut comment = above.iter().skip(code_between).take_while(|line| line.starts_with("//"));
         let said = code_between < 3 && comment.any(|line| line.contains("SAFETY:") || line.contains("# Safety"));
@@ -285,7 +285,7 @@ fn licences_are_there_and_named() {
     assert_eq!(workspace["workspace"]["package"]["license"].as_str(), Some("MIT OR Apache-2.0"));
 }
 
-/// The product stands for itself: it mentions nothing of how it came about.
+/// The product speaks for itself: nothing mentions how it came about.
 #[test]
 fn nothing_mentions_how_the_product_came_about() {
     let words = [["../sha", "red"], ["/work/", "shared"], ["issue ", "#"], ["sess", "ion"]].map(|parts| parts.concat());

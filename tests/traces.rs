@@ -1,4 +1,4 @@
-//! `haltbench trace` and `haltbench replay` as a user meets them.
+//! `haltbench trace` and `haltbench replay` as a user sees them.
 
 use haltbench_sdk_dylib as _;
 

@@ -1,4 +1,4 @@
-//! Answers that a model writes itself: those that a pass over everything written so far would write, token by token.
+//! Answers that a model generates: the same as passes over the whole text so far, token by token.
 
 use haltbench_analysis::Split;
 use haltbench_engine::data::EvaluationInstance;
@@ -12,7 +12,7 @@ use crate::setup::{Setup, read_out, subjects};
 
 const END: u32 = 3;
 
-/// Accepts answers of an even sum and, of those, only the ones to a question of the same length as the answer or shorter.
+/// Accepts answers with an even sum to questions no longer than the answer.
 struct Even {
     spec: TaskSpec,
 }
@@ -60,7 +60,7 @@ fn instance(setup: &Setup, number: u64, prompt: usize) -> EvaluationInstance {
     EvaluationInstance { id: number, size: 1, split, instance }
 }
 
-/// What the model writes after `tokens`, by a pass over all of them for every token.
+/// The model's continuation of `tokens`, with a full pass for every token.
 fn written(model: &Model, number: u64, tokens: &[u32], most: usize) -> Option<Vec<u32>> {
     let mut read = tokens.to_vec();
     while read.len() < tokens.len() + most {

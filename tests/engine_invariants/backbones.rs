@@ -1,5 +1,5 @@
-//! The invariants for every registered backbone, some of which begin at random, are given an input again at every step, or
-//! read the number of the step.
+//! The invariants for every registered backbone; some have random initial states, read the input again at every step,
+//! or read the step number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,10 +19,10 @@ use crate::processes::in_one_thread;
 use crate::setup::{LENGTHS, Setup, Subject, catalogue, close, numbers};
 use crate::training::{gradient, small};
 
-/// A backbone with parameters that are texts.
+/// A backbone with its text parameters.
 type Named = (&'static str, &'static [(&'static str, &'static str)]);
 
-/// Backbones other than the one that all other tests run on.
+/// Backbones other than the one that all other tests use.
 const OTHERS: [Named; 6] = [
     ("huginn", &[]),
     ("huginn", &[("injection", "add")]),
@@ -43,7 +43,7 @@ fn setups(backbone: Named, dtype: DType) -> Vec<Setup> {
     Setup::all(dtype).into_iter().map(|setup| Setup { backbone, ..setup }).collect()
 }
 
-/// Checks every other backbone under every subject; depths must differ somewhere on each.
+/// Checks every other backbone with every subject; depths must vary on each.
 fn for_others(dtype: DType, check: impl Fn(&Subject, &Setup) -> bool) {
     for backbone in OTHERS {
         let varied = (setups(backbone, dtype).iter())
@@ -106,7 +106,7 @@ fn gradients_through_other_backbones_are_finite_differences() {
     });
 }
 
-/// The random h(0) of a training step is that of the step: a loss is repeated by its step, and by no other.
+/// The random h(0) belongs to the training step: the same step repeats a loss, and no other step does.
 #[test]
 fn a_training_step_has_initial_states_of_its_own() {
     let subject = Subject::registered("fixed", &[]);
@@ -117,7 +117,7 @@ fn a_training_step_has_initial_states_of_its_own() {
     assert_ne!(loss(3), loss(4));
 }
 
-/// A backbone that counts the rows that it is asked for, and says what it is told to say of its steps.
+/// A backbone that counts the rows requested of it, with a configurable `is_stationary`.
 struct Counting {
     inner: Box<dyn Backbone>,
     is_stationary: bool,
@@ -157,8 +157,8 @@ impl Backbone for Counting {
     }
 }
 
-/// A candidate that only its gate asks for is not computed again where nothing that it sees has moved, unless the step reads
-/// its number: it would be another one.
+/// A candidate that only its gate needs is reused if nothing visible to it has changed, unless the step reads its
+/// number, which would give another candidate.
 #[test]
 fn candidates_are_computed_again_where_a_step_reads_its_number() {
     in_one_thread(|| {

@@ -1,4 +1,4 @@
-//! What a token may not notice: tokens after it, other sequences, and where in a batch it stands.
+//! A token's result does not depend on later tokens, on other sequences, or on its place in a batch.
 
 use haltbench_engine::recurrence::Execution;
 use haltbench_sdk::conformance::Sequence;
@@ -7,12 +7,12 @@ use haltbench_sdk::prelude::*;
 use crate::processes::in_one_thread;
 use crate::setup::{LENGTHS, Setup, Subject, Token, Tokens, device, for_all, same, tokens, vary};
 
-/// Demands that every token of `found` before position `cut` is what it is in `expected`.
+/// Asserts that every token of `found` before position `cut` equals the one in `expected`.
 fn all_same(what: &str, found: &Tokens, expected: &Tokens, cut: usize) {
     let logits = |token: &Token| (token.depth, token.answer.as_ref().map(|answer| answer.logits.clone()));
     for (name, token) in found.iter().filter(|((_, position), _)| *position < cut) {
         if device().is_cpu() {
-            // Expected depths and confidences too are the same bits.
+            // Expected depths and confidences are bitwise equal too.
             assert_eq!(Some(token), expected.get(name), "{what}: token {name:?}");
             continue;
         }
@@ -21,7 +21,7 @@ fn all_same(what: &str, found: &Tokens, expected: &Tokens, cut: usize) {
     }
 }
 
-/// Other tokens from position `cut` on, as many as make `length`.
+/// Replaces the tokens from position `cut` on, up to `length` tokens.
 fn with_another_suffix(setup: &Setup, sequence: &Sequence, cut: usize, length: usize) -> Sequence {
     let longer = setup.sequence(sequence.identity + 1000, length);
     let mut changed = longer;
@@ -59,7 +59,7 @@ fn invariant_6_no_suffix_changes_what_is_before_it() {
     in_one_thread(|| for_all(&setups, prefixes));
 }
 
-/// The check above can fail: a policy that chooses the better half of a sequence is not causal, and is caught.
+/// The check above can fail: it catches a policy that chooses the better half of a sequence, which is not causal.
 #[test]
 fn invariant_6_a_policy_that_is_not_causal_is_noticed() {
     let setup = Setup::PLAIN;
@@ -80,7 +80,7 @@ pub fn compositions(subject: &Subject, setup: &Setup) -> bool {
     batches.push(sequences.iter().rev().cloned().collect());
     for (first, second) in [(1, 3), (2, 5), (5, 7)] {
         let mut chosen: Vec<Sequence> = sequences.iter().cycle().skip(first).step_by(second).take(3).cloned().collect();
-        // Neighbours that are nowhere else; a batch names a sequence once.
+        // A batch must not repeat an id; the inserted neighbour is in no other batch.
         chosen.dedup_by_key(|sequence| sequence.identity);
         chosen.insert(1, setup.sequence(9, 7 + second));
         batches.push(chosen);

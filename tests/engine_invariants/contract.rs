@@ -1,4 +1,4 @@
-//! A policy that breaks its contract gets an error that names it; it never panics and never gives a result.
+//! A policy that breaks its contract gives an error that names it: no panic and no result.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ const ONLINE_LIKE: PolicyDeclaration = PolicyDeclaration {
     ..PolicyDeclaration::new("", PolicyKind::Online, |context| Ok(Policy::online(Faulty::new(context)?)))
 };
 
-/// Well-behaved except for its fault, which it commits at every step but the first.
+/// Well-behaved except for its fault, which it shows at every step but the first.
 struct Faulty(String);
 
 impl Faulty {
@@ -48,7 +48,7 @@ impl Faulty {
         self.0 == fault
     }
 
-    /// `value` for every row, in the wrong shape or not a number if that is the fault.
+    /// `value` for every row, or the wrong shape or a NaN if this is the fault.
     fn column(&self, view: &View, value: f64) -> Result<Tensor> {
         let rows = view.rows().len();
         let (value, shape) = match self.0.as_str() {
@@ -187,7 +187,7 @@ impl SelectPolicy for Faulty {
     }
 }
 
-/// Where a fault shows.
+/// Where a fault shows up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Shows {
     Everywhere,
@@ -221,7 +221,7 @@ fn check((declaration, fault, expected, shows): (&'static PolicyDeclaration, &st
                 Shows::InTraining => assert!(result.is_ok(), "{what}"),
             }
         }
-        // Training under run-on is refused for another reason if a token halts.
+        // Training under run-on has another reason for an error if a token halts.
         if halted != HaltedKeysValues::RunOn {
             named(training::loss(&model, &batch, &Noise::Seeded(1), Some(&privileged)), &subject, expected, &what);
         }
@@ -291,7 +291,7 @@ fn invariant_9_a_broken_contract_is_an_error_that_names_the_policy() {
     check((&UNDECIDED, "no distribution", undecided, InTraining));
 }
 
-/// The same policies without a fault give results: what is refused is the fault.
+/// The same policies without a fault give results, so the fault causes the error.
 #[test]
 fn without_a_fault_nothing_is_refused() {
     for declaration in [&EARLY, &ONLINE, &SOFT, &SELECT] {

@@ -1,4 +1,4 @@
-//! Cached decoding against evaluation without a cache of the whole sequences.
+//! Cached decoding against uncached evaluation of the whole sequences.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use crate::miniatures::{HAZARDS, POSITIVE, SCORES, SURE, TOP_SHARE};
 use crate::processes::in_one_thread;
 use crate::setup::{LENGTHS, Setup, Subject, Tokens, close, device, for_all, same, subjects, tokens, tolerance, vary};
 
-/// Lengths of the pieces that a sequence is fed in; the first is the prompt.
+/// Lengths of the pieces in which a sequence is fed; the first is the prompt.
 const PIECES: [[usize; 3]; 4] = [[1, 1, 1], [4, 1, 1], [2, 3, 1], [100, 1, 1]];
 
-/// Benches whose keys and values can be cached.
+/// Setups whose keys and values can be cached.
 fn setups(dtype: DType) -> Vec<Setup> {
     Setup::all(dtype).into_iter().filter(|setup| setup.halted != HaltedKeysValues::RunOn).collect()
 }
 
-/// Whether the policy's tokens can be decoded one after the other.
+/// Whether the policy's tokens can be decoded one by one.
 fn has_cached_form(subject: &Subject, setup: &Setup) -> bool {
     let skips = setup.halted == HaltedKeysValues::Skip;
     let chooses = subject.declaration.kind == PolicyKind::Select;
@@ -32,7 +32,7 @@ fn has_cached_form(subject: &Subject, setup: &Setup) -> bool {
 /// Logits of the last token of each piece and depths of all tokens, by sequence and position.
 type Fed = BTreeMap<(u64, usize), (u32, Option<Vec<f64>>)>;
 
-/// Feeds the tokens of `sequences` to a decoder in pieces; a sequence that has no more leaves.
+/// Feeds the tokens of `sequences` to a decoder in pieces; a sequence without further tokens leaves.
 fn feed(model: &Model, sequences: &[Sequence], pieces: &[usize; 3]) -> Fed {
     let mut present: Vec<(&Sequence, usize)> = sequences.iter().map(|sequence| (sequence, 0)).collect();
     let names: Vec<u64> = sequences.iter().map(|sequence| sequence.identity).collect();
@@ -74,7 +74,7 @@ fn equal(what: &str, found: &Fed, expected: &Tokens, tolerance: f64) {
     }
 }
 
-/// Whether the policy reads logits before a token has halted, through a coda that has no cached form for it.
+/// Whether the policy reads logits before a token has halted, through a coda without a cached form for this.
 fn reads_through_a_deep_coda(subject: &Subject, setup: &Setup) -> bool {
     let reads = subject.given.get("reads") == Some(&Value::Flag(true))
         || [SURE.name, "calm", "huginn-kl"].contains(&subject.declaration.name);
@@ -90,7 +90,7 @@ pub fn cached_equals_uncached(subject: &Subject, setup: &Setup) -> bool {
     let expected = tokens(&model, setup, &sequences, Execution::Dense);
     for pieces in &PIECES {
         let what = format!("{} {setup:?} in pieces of {pieces:?}", subject.label());
-        // Steps that start from carried states multiply the rounding of those before.
+        // Steps that start from carried states amplify earlier rounding.
         let carries = subject.given.get("carry") == Some(&Value::Flag(true));
         let nearness = if carries && setup.dtype == DType::F32 { 10.0 } else { 1.0 } * tolerance(setup.dtype);
         equal(&what, &feed(&model, &sequences, pieces), &expected, nearness);
@@ -117,7 +117,7 @@ fn invariant_6_cached_decoding_of_other_sizes_equals_the_parallel_pass() {
     }
 }
 
-/// A sequence gets the same bits whatever else is in its batch, and whenever the others leave it.
+/// A sequence gives the same bits whatever else is in its batch, and whenever the others leave it.
 #[test]
 fn invariant_7_a_decoded_sequence_does_not_depend_on_its_batch() {
     for setup in setups(DType::F32) {
@@ -143,7 +143,7 @@ fn prompts(setup: &Setup, lengths: &[usize]) -> Vec<Prompt> {
     sequences.map(|Sequence { identity, tokens, .. }| Prompt { identity, tokens }).collect()
 }
 
-/// Logits after the last token of one sequence and the depths of all, without a cache.
+/// Logits after the last token of one sequence and the depths of all its tokens, without a cache.
 fn uncached(
     model: &Model,
     setup: &Setup,
@@ -162,7 +162,7 @@ fn uncached(
     (found.logits.to_dtype(DType::F64).unwrap().get(0).unwrap().to_vec1().unwrap(), found)
 }
 
-/// Greedy decoding is what evaluation of ever longer sequences predicts next, up to the end token or the most tokens.
+/// Greedy decoding repeats the next-token predictions of evaluation, up to the end token or the limit.
 #[test]
 fn invariant_6_greedy_decoding_equals_evaluation_token_by_token() {
     let mut ended = 0;
@@ -191,7 +191,7 @@ fn invariant_6_greedy_decoding_equals_evaluation_token_by_token() {
     assert!(ended > 10, "the end token hardly ever came: {ended}");
 }
 
-/// Read-outs for decisions are charged as evaluation charges them, which asks about the same rows.
+/// Read-outs for decisions are charged as in evaluation, which requests the same rows.
 #[test]
 fn read_outs_of_single_tokens_are_charged() {
     let setup = Setup { dtype: DType::F32, ..Setup::PLAIN };
@@ -214,13 +214,13 @@ fn read_outs_of_single_tokens_are_charged() {
             }
         }
         let coda = reads.ledger.decision_flops - silent.ledger.decision_flops - expected;
-        // What is left are keys and values of the coda, for all tokens of the round each time.
+        // The remainder is the coda's keys and values, for all tokens of each round.
         assert!(coda >= 0.0 && (coda / cost.coda.per_row).fract().abs() < 1e-9, "{coda} {}", declaration.name);
         assert!(reads.memory.held_bytes >= silent.memory.held_bytes);
     }
 }
 
-/// Draws are keyed by sequence and position: another batch, the same tokens; and the draws are those of the logits.
+/// Draws are keyed by sequence and position, so another batch gives the same tokens, and draws follow the logits.
 #[test]
 fn sampled_decoding_is_keyed_by_sequence_and_position() {
     let setup = Setup { dtype: DType::F32, ..Setup::PLAIN };
@@ -234,7 +234,7 @@ fn sampled_decoding_is_keyed_by_sequence_and_position() {
         let alone = sampled(std::slice::from_ref(prompt), 1);
         let drawn = |decoded: &Decoded| (decoded.tokens.clone(), decoded.depths.clone());
         assert_eq!(alone.iter().map(drawn).collect::<Vec<_>>(), [drawn(expected)]);
-        // On a GPU the kernel of a product depends on how many rows there are.
+        // On a GPU, the kernel of a product depends on the number of rows.
         assert!(!device().is_cpu() || alone == std::slice::from_ref(expected));
         let (logits, _) = uncached(&model, &setup, prompt.identity, &prompt.tokens, None);
         let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
@@ -246,12 +246,12 @@ fn sampled_decoding_is_keyed_by_sequence_and_position() {
     assert_ne!(sampled(&prompts, 2), together);
 }
 
-/// Halts tokens where the sum of sequence and position says.
+/// The depth of a token, as a function of sequence and position.
 fn listed(identity: u64, position: usize) -> u32 {
     1 + ((3 * identity as usize + 2 * position) % 5) as u32
 }
 
-/// Operations and memory of given depths, against a count by hand and against evaluation of the whole sequences.
+/// Operations and memory for given depths, against a count by hand and against evaluation of the whole sequences.
 #[test]
 fn operations_and_memory_are_those_of_the_depths() {
     for (halted, entries) in [
@@ -276,8 +276,8 @@ fn operations_and_memory_are_those_of_the_depths() {
             assert_eq!(decoded.tokens[4], largest as u32, "{halted:?}");
             executed += depths.iter().map(|depth| u64::from(*depth)).sum::<u64>();
             held += depths.iter().map(|depth| entries(*depth as usize)).sum::<usize>();
-            // The whole sequence at once costs the same but for the read-outs of the new tokens that it does not make,
-            // and frozen states that nobody sees any more.
+            // Evaluating the whole sequence at once costs the same, except for read-outs of new tokens, which it skips,
+            // and frozen states that no row sees any more.
             let compacted = {
                 let complexity = vec![1.0; tokens.len()];
                 let (mut batch, _) = setup.pack(&[Sequence { identity: prompt.identity, tokens, complexity }]);
@@ -302,10 +302,10 @@ fn operations_and_memory_are_those_of_the_depths() {
         } else {
             assert!(more.abs() < 1e-6, "{halted:?}: {more}");
         }
-        // Keys and values of one token in one layer: prelude and coda have one entry each, the core two layers.
+        // Keys and values of one token in one layer: one entry each in prelude and coda, two layers in the core.
         let entry = 2 * setup.d_model * 4;
         let around = 2 * ledger.tokens as usize * entry;
-        // Frozen states of the last round are never projected: no token comes after them.
+        // Frozen states of the last round are never projected, because no token follows.
         let last = prompts.iter().map(|prompt| listed(prompt.identity, prompt.tokens.len() + 3));
         let spared = match halted {
             HaltedKeysValues::FreezeState => last.filter(|depth| *depth < 5).count(),

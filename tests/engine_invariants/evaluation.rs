@@ -13,7 +13,7 @@ fn differ(depths: &[u32]) -> bool {
     depths.iter().any(|depth| *depth != depths[0])
 }
 
-/// Whether the distribution of a policy sums to one: the weights of Universal-Transformer ACT need not.
+/// Whether a policy's distribution sums to one: weights of Universal-Transformer ACT need not.
 fn sums_to_one(subject: &Subject) -> bool {
     let given = |name: &str, value: Value| subject.given.get(name) == Some(&value);
     !given("output", Value::Text("basic".to_owned())) && !given("force_remainder", Value::Flag(false))
@@ -54,7 +54,7 @@ pub fn equals_the_reference_loop(subject: &Subject, setup: &Setup) -> bool {
     if let (Some(found), Some(expected)) = (&found.beliefs, &expected.expected_depths) {
         close(&what, &found.expected, expected, tolerance(setup.dtype));
         for (distribution, mean) in found.distributions.iter().zip(&found.expected) {
-            // Weights of policies that mix begin with the state before the first step.
+            // Weights of policies that mix include the state before the first step.
             let first = setup.max_depth + 1 - distribution.len();
             let terms = distribution.iter().enumerate();
             let again: f64 = terms.map(|(place, mass)| f64::from(*mass) * (place + first) as f64).sum();
@@ -75,7 +75,7 @@ fn invariant_5_evaluation_equals_the_reference_loop() {
     in_one_thread(|| for_all(&Setup::both_types(), equals_the_reference_loop));
 }
 
-/// With D = 1 there is nothing to decide, and every kind must still run.
+/// With D = 1 there is nothing to decide, but every kind must still run.
 #[test]
 fn invariant_5_a_single_step_equals_the_reference_loop() {
     for subject in subjects() {

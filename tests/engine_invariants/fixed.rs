@@ -1,4 +1,4 @@
-//! Policies that leave no choice: a fixed depth, a policy that never halts, one that halts at once.
+//! Policies without a choice: a fixed depth, a policy that never halts, one that halts at once.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub fn unrolled(model: &Model, batch: &Batch) -> Vec<Tensor> {
         .collect()
 }
 
-/// h(0), ..., h(D) with nobody halting.
+/// h(0), ..., h(D) if no row halts.
 pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
     let rows = RowSet::all(batch.rows());
     let layers = model.backbone.dimensions().core_layers;
@@ -33,7 +33,7 @@ pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
     states
 }
 
-/// A policy is as good as `depth` applications of the core to every token.
+/// The policy gives the same result as `depth` applications of the core to every token.
 fn applies(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
     let what = format!("{} as fixed({depth}), {setup:?}", subject.label());
     let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
@@ -47,9 +47,9 @@ fn applies(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
     }
 }
 
-/// And so it is in training, if it is trained.
+/// The same in training, if the policy is trained.
 fn trains(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
-    // No token halts before the last step under run-on, or training refuses.
+    // Under run-on, no token may halt before the last step: training would refuse it.
     let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
     let run_on = setup.halted == haltbench_sdk::key_values::HaltedKeysValues::RunOn;
     if run_on && depth < setup.max_depth {
@@ -84,7 +84,7 @@ fn constant(model: &Model, scores: &[f64]) {
     model.variables.set("decider.down.bias", &Tensor::new(scores, &Device::Cpu).unwrap()).unwrap();
 }
 
-/// A hazard of e^-50 never reaches the threshold 1, one of 1 - e^-50 always does.
+/// A hazard of e^-50 never reaches the threshold 1; a hazard of 1 - e^-50 always does.
 #[test]
 fn never_halting_is_the_full_depth_and_always_halting_is_one_step() {
     for setup in Setup::both_types() {

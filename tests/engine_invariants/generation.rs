@@ -1,4 +1,4 @@
-//! Strings that a model draws: what it expected on the way is what one pass over the finished string expects.
+//! Strings that a model generates: its expectations on the way equal a single pass over the finished string.
 
 use haltbench_engine::decoding::has_cached_form;
 use haltbench_engine::generation::{distributions, generate, rows};
@@ -45,7 +45,7 @@ impl Generation for Strings {
     }
 }
 
-/// What one pass expects after every prefix of a string that is at least as long as the prompt.
+/// Expectations of one pass after every prefix that is at least as long as the prompt.
 fn in_one_pass(model: &haltbench_engine::model::Model, number: u64, string: &PredictedString) -> Vec<Vec<f64>> {
     let prompt = Strings.prompt();
     let read = [&prompt[..], &string.tokens[..string.tokens.len() - 1]].concat();
@@ -102,7 +102,7 @@ fn tokens_are_drawn_as_often_as_they_are_expected() {
             let deviation = (expected * (1.0 - expected) / 2000.0).sqrt();
             assert!((found - expected).abs() < 4.5 * deviation, "{token}: {found} of {expected}");
         }
-        // Another seed draws others, the same one the same, and a string does not depend on its neighbours.
+        // Another seed draws other strings, the same seed the same, and a string does not depend on its neighbours.
         let again = generate(&model, &Strings, (1, 3), &|| None).unwrap();
         assert_eq!(again.iter().map(|string| &string.tokens).collect::<Vec<_>>(), {
             strings[..3].iter().map(|string| &string.tokens).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Guesses on the instances of an evaluation, against what is known about the task.
+//! Guesses on the instances of an evaluation, against known values for the task.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn task(name: &str, given: &[(&str, Value)]) -> Box<dyn Task> {
     (declaration.build)(&Parameters::resolve(name, declaration.parameters, &given).unwrap()).unwrap()
 }
 
-/// Means and numbers of instances by guess, measure and split.
+/// Means and numbers of instances, by guess, measure and split.
 fn scores(name: &str, task: &dyn Task, evaluation: &Evaluation) -> BTreeMap<(String, String, String), (f64, usize)> {
     let instances = evaluation_instances(task, name, evaluation, &|| None).unwrap();
     let measured = measure(task, name, &instances).unwrap();
@@ -30,7 +30,8 @@ fn scores(name: &str, task: &dyn Task, evaluation: &Evaluation) -> BTreeMap<(Str
     .collect()
 }
 
-/// The answer to a prefix expression of ten operators modulo 23 is 0 with probability .070258, and no other more often.
+/// The answer to a prefix expression of ten operators modulo 23 is 0 with probability .070258, and no other is more
+/// likely.
 #[test]
 fn always_zero_is_the_best_guess_of_mano() {
     let task = task("mano", &[]);
@@ -45,7 +46,7 @@ fn always_zero_is_the_best_guess_of_mano() {
     }
 }
 
-/// Ten questions about one cycle of six nodes: six of them, each answered with one of six.
+/// Ten questions about one cycle of six nodes: six of them, each with one of six answers.
 #[test]
 fn every_split_has_its_own_scores() {
     let task = task("depo", &[("maximum_nodes", Value::Integer(8))]);

@@ -11,13 +11,13 @@ use crate::miniatures::{ACT, GATED, HAZARDS, POSITIVE, SCORES};
 use crate::processes::in_one_thread;
 use crate::setup::{LENGTHS, Setup, Subject, for_all};
 
-/// Operations of a product of a `rows` x `inner` with an `inner` x `columns` matrix.
+/// Operations of the product of a `rows` x `inner` with an `inner` x `columns` matrix.
 fn product(rows: usize, inner: usize, columns: usize) -> f64 {
     (2 * rows * inner * columns) as f64
 }
 
-/// One layer over `rows` rows that see `pairs` keys: queries, keys, values and output; a dot product and a weighted
-/// sum of values for every key; gate, up and down.
+/// One layer over `rows` rows that see `pairs` keys: queries, keys, values and output; a dot product and a weighted sum
+/// of values per key; gate, up and down.
 fn layer(setup: &Setup, rows: usize, pairs: usize) -> f64 {
     let (d, f) = (setup.d_model, setup.d_ff);
     let projections = 4.0 * product(rows, d, d);
@@ -47,19 +47,19 @@ impl EarlyPolicy for Listed {
     }
 }
 
-/// Two sequences, of three tokens and of one, that halt after 1, 3, 2 and 2 of 3 steps.
+/// Two sequences with three tokens and one, which halt after 1, 3, 2 and 2 of 3 steps.
 #[test]
 fn operations_of_a_tiny_case_by_hand() {
     let setup = Setup { core_layers: 2, d_model: 4, d_ff: 6, vocabulary: 5, max_depth: 3, ..Setup::PLAIN };
     let (d, layers) = (setup.d_model, 2.0);
-    // The prelude computes 4 rows, which see 1 + 2 + 3 and 1 keys. Of four tokens those at the positions 0, 2 and 0 are
-    // under the loss: they alone go through the coda, which needs keys and values of all, and through the head.
+    // The prelude computes 4 rows, which see 1 + 2 + 3 and 1 keys. The tokens at positions 0, 2 and 0 are under the
+    // loss: only they go through the coda, which needs keys and values of all four, and through the head.
     let coda = layer(&setup, 3, 1 + 3 + 1) + 2.0 * product(1, d, d);
     let around = layer(&setup, 4, 7) + coda + product(3, d, setup.vocabulary);
     let full_step = layers * layer(&setup, 4, 7);
-    // Step 2 computes rows 1 and 2 of the first sequence and the second sequence, step 3 row 1 alone. The row that
-    // halted one step before is projected to keys and values again where its state is frozen, if a later row of its
-    // sequence still runs: that is row 0 before step 2, and none before step 3.
+    // Step 2 computes rows 1 and 2 of the first sequence and the second sequence, step 3 only row 1. With frozen
+    // states, a row that halted one step before is projected to keys and values again if a later row of its sequence
+    // still runs: row 0 before step 2, no row before step 3.
     let projection = layers * 2.0 * product(1, d, d);
     for (halted, second, third, executed) in [
         (HaltedKeysValues::FreezeState, (3, 2 + 3 + 1, 1.0), (1, 2, 0.0), 8),
@@ -83,21 +83,21 @@ fn operations_of_a_tiny_case_by_hand() {
             dense_flops: around + 3.0 * full_step,
         };
         assert_eq!(found.ledger, expected, "{halted:?}");
-        // The last row stands alone in its sequence: every step of its two sees one key, and it is read out.
+        // The last row is alone in its sequence: both of its steps see one key, and it is read out.
         let alone = layer(&setup, 1, 1) * (2.0 + 2.0 * layers) + product(1, d, setup.vocabulary);
         let computed_for_nothing = if halted == HaltedKeysValues::RunOn { layers * layer(&setup, 1, 1) } else { 0.0 };
         assert_eq!(found.costs.executed[3], alone + computed_for_nothing + 7.0 * d as f64, "{halted:?}");
         assert_eq!(found.costs.dense[3], alone + layers * layer(&setup, 1, 1), "{halted:?}");
         let dense = evaluate(&model, &batch, Execution::Dense, None).unwrap().ledger;
         assert_eq!((dense.token_steps_executed, dense.decisions), (12, 4), "{halted:?}");
-        // A token that has halted still sees itself when it is computed for nothing.
+        // A halted token still sees itself when it is computed for nothing.
         let hidden = 2.0 * layers * layer(&setup, 4, 1 + 1 + 2 + 1);
         let computed = if halted == HaltedKeysValues::Skip { full_step + hidden } else { 3.0 * full_step };
         assert_eq!(dense.flops, around + computed, "{halted:?}");
     }
 }
 
-/// How many steps of how many rows are computed, and how many decisions are made.
+/// Number of computed row steps, and number of decisions.
 fn counts(subject: &Subject, setup: &Setup, found: &Evaluated) -> (u64, u64) {
     let sum = |each: &dyn Fn(u64) -> u64| found.depths.iter().map(|depth| each(u64::from(*depth))).sum::<u64>();
     let rows = found.depths.len() as u64;
@@ -105,14 +105,14 @@ fn counts(subject: &Subject, setup: &Setup, found: &Evaluated) -> (u64, u64) {
     let deepest = sum(&|_| u64::from(found.depths.iter().copied().max().unwrap_or(0)));
     let (executed, decisions) = match subject.declaration.kind {
         PolicyKind::Early => (sum(&|depth| depth), rows),
-        // Before the first step too.
+        // Also before the first step.
         PolicyKind::Online if subject.declaration.name == GATED.name => {
             (sum(&|depth| depth), sum(&|depth| 1 + depth.min(most - 1)))
         }
         // After every step but the last.
         PolicyKind::Online => (sum(&|depth| depth), sum(&|depth| depth.min(most - 1))),
         PolicyKind::Soft => (sum(&|depth| depth), sum(&|depth| 1 + depth)),
-        // What is not chosen is not computed, but for the keys and values of the first step under latest-kv.
+        // Unchosen rows are not computed, except for the keys and values of the first step under latest-kv.
         PolicyKind::Select => {
             let first = found.decided.chosen.first().is_some_and(|first| first.contains(&false));
             let missing = found.decided.chosen.first().map_or(0, |first| first.iter().filter(|is| !**is).count());
@@ -151,12 +151,12 @@ fn counts_what_is_done(subject: &Subject, setup: &Setup) -> bool {
     found.depths.iter().any(|depth| *depth != found.depths[0])
 }
 
-/// What rows pay sums to what the ledger counts, and a sequence pays the same in any batch.
+/// The costs of rows sum to the ledger, and a sequence costs the same in any batch.
 fn assert_rows_pay_for_themselves(what: &str, found: &Evaluated, subject: &Subject, setup: &Setup) {
     let (ledger, costs) = (found.ledger, &found.costs);
     assert_eq!(costs.executed.iter().sum::<f64>(), ledger.flops + ledger.decision_flops, "{what}");
     assert_eq!(costs.dense.iter().sum::<f64>(), ledger.dense_flops, "{what}");
-    // A mixture that runs on computes rows until the last of the batch has stopped.
+    // With run-on, a mixture computes rows until the last of the batch has stopped.
     if setup.halted == HaltedKeysValues::RunOn {
         return;
     }
@@ -177,8 +177,8 @@ fn counts_are_those_of_the_depths_and_dense_is_never_cheaper() {
     in_one_thread(|| for_all(&Setup::all(DType::F64), counts_what_is_done));
 }
 
-/// A policy that reads logits pays for a coda and a head of the rows it asks about, with keys and values of all rows of their
-/// sequences, every time.
+/// A policy that reads logits pays each time for coda and head of the requested rows, and for keys and values of all
+/// rows of their sequences.
 #[test]
 fn every_read_out_is_charged() {
     let setup = Setup::PLAIN;
@@ -190,7 +190,7 @@ fn every_read_out_is_charged() {
             |subject: &Subject| evaluate(&subject.model(&setup), &batch, Execution::Compacted, None).unwrap();
         let (reads, silent) = (evaluated(&subject(true)), evaluated(&subject(false)));
         assert_eq!(reads.depths, silent.depths);
-        // Rows still running after each step: early and selecting policies ask before it, about all rows.
+        // Rows still running after each step. Early and selecting policies read before the step, for all rows.
         let all: Vec<usize> = (0..batch.rows()).collect();
         let deeper = |least: usize| -> Vec<usize> {
             all.iter().copied().filter(|row| reads.depths[*row] as usize >= least).collect()

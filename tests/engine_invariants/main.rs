@@ -1,5 +1,5 @@
 //! Invariants of the engine, for every policy in the catalogue and for miniatures of kinds and training schemes that
-//! no plugin may happen to have. Everything here runs through [`haltbench_engine`] as a cell does.
+//! plugins may lack. Everything here runs through [`haltbench_engine`], as a cell does.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 

@@ -69,7 +69,7 @@ impl EarlyPolicy for LinearLogits {
 
 // --------------------------------------------------------------------------------------------------------- online
 
-/// A hazard from a linear map of h(d) and of its last move, which it remembers.
+/// A hazard from a linear map of h(d) and of the state's last change, which it remembers.
 pub static HAZARDS: PolicyDeclaration = PolicyDeclaration {
     recipe: Recipe::EVERY_STEP,
     parameters: &[HaltingRule::PARAMETERS_MEDIAN[0], HaltingRule::PARAMETERS_MEDIAN[1], READS],
@@ -114,7 +114,7 @@ impl OnlinePolicy for Hazards {
     }
 }
 
-/// Halts a token once its state moves by less than a share of its norm.
+/// Halts a token once its state changes by less than a share of its norm.
 pub static STILL: PolicyDeclaration = PolicyDeclaration {
     recipe: Recipe::LAST_STEP,
     parameters: &[ParameterSpec::real("threshold", 0.3, (0.0, 10.0), "largest relative step that halts")],
@@ -167,8 +167,8 @@ impl OnlinePolicy for Sure {
     }
 }
 
-/// Implements the engine's trait itself: halts a token once its gate is nearly shut; until then the gate scales the residual
-/// of every step, the first included.
+/// Implements the engine's trait directly: halts a token once its gate is nearly shut; until then the gate scales the
+/// residual of every step, including the first.
 pub static GATED: PolicyDeclaration = PolicyDeclaration {
     parameters: &[ParameterSpec::real("least", 0.4, (0.0, 1.0), "gate below which a token halts")],
     ..PolicyDeclaration::new("gated", PolicyKind::Online, |context| {
@@ -275,14 +275,14 @@ impl SoftPolicy for Act {
 const COMBINE: ParameterSpec =
     ParameterSpec::choice("combine", "residual", &["residual", "added"], "how a result joins the state");
 
-/// The half of a sequence with the highest scores takes part in a step: a token depends on those after it.
+/// The half of a sequence with the highest scores takes a step, so a token depends on later ones.
 pub static TOP_SHARE: PolicyDeclaration = PolicyDeclaration {
     causal: Holds::Never,
     parameters: &[COMBINE, READS],
     ..PolicyDeclaration::new("top-share", PolicyKind::Select, |context| router(context, true))
 };
 
-/// Tokens with a positive score take part in a step.
+/// Tokens with a positive score take a step.
 pub static POSITIVE: PolicyDeclaration = PolicyDeclaration {
     parameters: &[COMBINE, READS],
     ..PolicyDeclaration::new("positive", PolicyKind::Select, |context| router(context, false))

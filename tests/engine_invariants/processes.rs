@@ -1,12 +1,12 @@
-//! Tests in processes of their own, with as many threads for tensors as asked for.
+//! Tests in separate processes, with the requested number of threads for tensors.
 
 use std::process::Command;
 use std::thread;
 
 use haltbench_sdk::candle_core::utils::get_num_threads;
 
-/// Runs `check`, the whole of the calling test, in a process whose tensor operations use one thread: the tensors are
-/// so small that several threads would mostly wake each other.
+/// Runs `check`, the whole body of the calling test, in a process with one thread for tensor operations: the tensors
+/// are so small that several threads would mostly wake each other.
 pub fn in_one_thread(check: impl FnOnce()) {
     match thread::current().name() {
         Some(test) if get_num_threads() > 1 && test.contains("::") => {
@@ -16,7 +16,7 @@ pub fn in_one_thread(check: impl FnOnce()) {
     }
 }
 
-/// Runs the test called `test` alone in a process with `threads` threads and returns what it printed.
+/// Runs only the test called `test` in a process with `threads` threads and returns its output.
 ///
 /// # Panics
 /// If the test fails there.

@@ -10,7 +10,7 @@ use crate::setup::{Setup, Subject};
 
 const MAX_DEPTH: usize = 7;
 
-/// Sequences of sizes that belong to three parts of an evaluation: prompts, then answers.
+/// Sequences of sizes in three parts of an evaluation: prompts, then answers.
 fn source() -> Vec<SourceToken> {
     let mut stream = Stream::new(5, "source", &[]);
     let mut tokens = Vec::new();
@@ -18,7 +18,7 @@ fn source() -> Vec<SourceToken> {
         let size = 1 + (identity % 6) as u32;
         for position in 0..4 + 2 * size {
             let is_answer = position >= 2 + size;
-            // Depths tell the groups apart, so that a token that changed its group would be seen.
+            // Depths identify the groups, so that a token that changed its group would show.
             let split = size % 3;
             let depth = 1 + (split + 2 * u32::from(is_answer) + stream.below(3) as u32) % MAX_DEPTH as u32;
             tokens.push(SourceToken { identity, position, input_token: 0, size, split, is_answer, depth });
@@ -27,7 +27,7 @@ fn source() -> Vec<SourceToken> {
     tokens
 }
 
-/// The tokens with the depths that the prepared policy gives them, evaluated in batches of seven sequences.
+/// The tokens with the depths of the prepared policy, evaluated in batches of seven sequences.
 fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken> {
     let subject = Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]);
     let setup = Setup { max_depth: MAX_DEPTH, seed, ..Setup::PLAIN };
@@ -68,7 +68,7 @@ fn histograms<K: Ord>(tokens: &[SourceToken], group: impl Fn(&SourceToken) -> K)
     histograms
 }
 
-/// What stays fixed besides the depths within a part.
+/// Besides the part, the group in which depths are shuffled.
 type Group = fn(&SourceToken) -> (bool, u64, u32);
 
 const GROUPS: [(&str, Group); 4] = [
@@ -94,7 +94,7 @@ fn random_matched_keeps_the_histogram_of_depths_in_every_group() {
     }
 }
 
-/// A token's depth can be that of any token of its group: of a later one, or of another sequence.
+/// A token's depth can come from any token of its group: a later one, or one of another sequence.
 #[test]
 fn random_matched_does_not_claim_to_be_causal() {
     let source = source();
@@ -109,7 +109,7 @@ fn random_matched_does_not_claim_to_be_causal() {
     assert!(!Subject::registered("random-matched", &[]).is_causal());
 }
 
-/// What `explain random-matched` says of `within = "sequence"`.
+/// As `explain random-matched` documents `within = "sequence"`.
 #[test]
 fn a_lone_answer_keeps_its_depth_within_its_sequence() {
     let source: Vec<SourceToken> = source().into_iter().filter(|token| token.position <= 2 + token.size).collect();
@@ -122,7 +122,7 @@ fn a_lone_answer_keeps_its_depth_within_its_sequence() {
     assert_ne!(answers(&shuffled("role", &source, 1)), answers(&source));
 }
 
-/// By default (part, role), and no finer: depths leave their sequence and their position.
+/// The default group is (part, role) and no finer: depths leave their sequence and their position.
 #[test]
 fn random_matched_mixes_across_what_it_need_not_keep() {
     let source = source();
@@ -145,7 +145,7 @@ fn random_matched_mixes_across_what_it_need_not_keep() {
     assert_eq!(found, role.iter().filter(|token| token.identity == 3).map(|token| token.depth).collect::<Vec<u32>>());
 }
 
-/// Numbers made elsewhere: groups, histograms, and exact moments of the depth that each token is given.
+/// Reference numbers: groups, histograms, and exact moments of each token's new depth.
 #[derive(serde::Deserialize)]
 struct Permutations {
     lengths: Vec<u32>,

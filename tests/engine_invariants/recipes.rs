@@ -15,7 +15,7 @@ use crate::setup::{Setup, Subject, close, numbers};
 
 /// Half the distance of a central difference.
 const STEP: f64 = 1e-5;
-/// Numbers of each variable whose gradient is held against a finite difference.
+/// Elements of each variable whose gradient is compared with a finite difference.
 const ELEMENTS: usize = 4;
 
 fn setup(core_layers: usize) -> Setup {
@@ -58,7 +58,7 @@ fn losses_at_every_step_have_the_weights_of_their_names() {
     }
 }
 
-/// The loss is at the depth that was drawn, and another step draws another depth.
+/// The loss is at the drawn depth, and other steps draw other depths.
 #[test]
 fn the_loss_is_at_the_depth_that_is_drawn_for_the_batch() {
     let recipe = Recipe { unroll: Unroll::Uniform, ..Recipe::LAST_STEP };
@@ -78,8 +78,8 @@ fn the_loss_is_at_the_depth_that_is_drawn_for_the_batch() {
     assert_eq!(drawn, [1, 2, 3, 4]);
 }
 
-/// Tokens that halt at different depths read out their own: each row's loss is that of its own depth where its sequence has
-/// one depth, because rows see no other sequence.
+/// Tokens that halt at different depths read out their own states: if a sequence has one depth, its rows' losses are
+/// the losses at this depth, because rows do not see other sequences.
 #[test]
 fn sequences_take_the_depths_that_are_drawn_for_them() {
     let recipe = Recipe { unroll: Unroll::Uniform, per: Per::Sequence, ..Recipe::LAST_STEP };
@@ -96,7 +96,7 @@ fn sequences_take_the_depths_that_are_drawn_for_them() {
     assert!(mixed);
 }
 
-/// The loss of the last `kept` of `depth` steps from the states before them, which do not move with the weights.
+/// The loss of the last `kept` of `depth` steps, from fixed earlier states that do not depend on the weights.
 fn loss_of_the_last(model: &Model, batch: &Batch, before: &Tensor, (depth, kept): (usize, usize)) -> f64 {
     let rows = RowSet::all(batch.rows());
     let layers = model.backbone.dimensions().core_layers;
@@ -129,7 +129,7 @@ fn truncated_gradients_are_finite_differences_of_the_last_steps_alone() {
                     assert!(gradient.iter().all(|slope| *slope == 0.0), "{name} is before the cut");
                     continue;
                 }
-                // Where nothing is cut, weights before the core move the states too.
+                // Without a cut, weights before the core also change the states.
                 if kept == depth && (name.starts_with("prelude") || name.contains("embed")) {
                     continue;
                 }
@@ -153,7 +153,7 @@ fn truncated_gradients_are_finite_differences_of_the_last_steps_alone() {
     });
 }
 
-/// A recipe without the policy reads out each step once, whatever the policy above the model would do.
+/// A recipe without the policy reads out each step once, whatever the model's policy would do.
 #[test]
 fn the_policy_takes_no_part() {
     for recipe in [

@@ -1,4 +1,4 @@
-//! Models and batches that the checks run on.
+//! Models and batches for the checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -19,17 +19,17 @@ use crate::miniatures::MINIATURES;
 
 /// Range of the complexities that oracles see.
 const COMPLEXITIES: (f32, f32) = (1.0, 9.0);
-/// What is added at random to a policy's initial weights: many start where every token is treated alike.
+/// Scale of the noise on a policy's initial weights, because many policies initially treat all tokens alike.
 const PERTURBATION: f64 = 0.5;
-/// Values at which a parameter may make a policy treat tokens differently.
+/// Values to try for a parameter that may make a policy treat tokens differently.
 const TRIED: [f64; 16] = [0.5, 0.05, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.7, 0.9, 0.97, 1.0, 2.0, 3.0, 10.0, 100.0];
 /// Lengths of the sequences of a usual batch; one is a single token.
 pub const LENGTHS: [usize; 4] = [6, 1, 9, 4];
 
-/// What a model is made of besides its policy.
+/// All settings of a model besides its policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup {
-    /// The backbone, with parameters that are texts.
+    /// The backbone, with its text parameters.
     pub backbone: (&'static str, &'static [(&'static str, &'static str)]),
     /// Layers of the prelude and of the coda.
     pub around: usize,
@@ -39,7 +39,7 @@ pub struct Setup {
     pub vocabulary: usize,
     pub max_depth: usize,
     pub halted: HaltedKeysValues,
-    /// Whether the backward pass computes the core's steps again.
+    /// Whether the backward pass recomputes the core's steps.
     pub recompute: bool,
     pub dtype: DType,
     pub seed: u64,
@@ -86,7 +86,7 @@ impl Setup {
         (0..).zip(lengths).map(|(identity, length)| self.sequence(identity, *length)).collect()
     }
 
-    /// One sequence; those of one identity are prefixes of each other.
+    /// One sequence; sequences with the same id are prefixes of each other.
     pub fn sequence(&self, identity: u64, length: usize) -> Sequence {
         let mut stream = Stream::new(self.seed, "tokens", &[identity]);
         let mut draw = || (stream.below(self.vocabulary as u64) as u32, 1.0 + stream.below(9) as f32);
@@ -95,7 +95,7 @@ impl Setup {
         Sequence { identity, tokens, complexity }
     }
 
-    /// The batch as the engine reads it; two of three tokens are under the loss.
+    /// The batch as the engine reads it; two out of three tokens are under the loss.
     pub fn pack(&self, sequences: &[Sequence]) -> (Batch, Privileged) {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.tokens.len()).collect();
         let identities: Vec<u64> = sequences.iter().map(|sequence| sequence.identity).collect();
@@ -117,15 +117,15 @@ impl Setup {
     }
 }
 
-/// Where the models compute: on the CPU, or what `HALTBENCH_TEST_DEVICE` says.
+/// Device of the models: the CPU, or the value of `HALTBENCH_TEST_DEVICE`.
 pub fn device() -> Device {
-    // Tensors of a GPU that was opened twice would not mix.
+    // If a GPU were opened twice, their tensors would not mix.
     static OPENED: OnceLock<Device> = OnceLock::new();
     let open = || device::open(&std::env::var("HALTBENCH_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned())).unwrap();
     OPENED.get_or_init(open).clone()
 }
 
-/// One sequence without targets, of which the positions in `mask` are read out.
+/// One sequence without targets; the positions in `mask` are read out.
 pub fn read_out(identity: u64, tokens: &[u32], mask: &[bool]) -> Batch {
     let layout = Arc::new(TokenLayout::new(&[tokens.len()], &[identity]).unwrap());
     Batch {
@@ -143,7 +143,7 @@ pub fn read_out(identity: u64, tokens: &[u32], mask: &[bool]) -> Batch {
 pub struct Subject {
     pub declaration: &'static PolicyDeclaration,
     pub given: BTreeMap<String, Value>,
-    /// Whether it gives the tokens of a usual batch different depths.
+    /// Whether the tokens of a usual batch get different depths.
     pub varies: bool,
 }
 
@@ -170,7 +170,7 @@ impl Subject {
         format!("{} ({})", self.declaration.name, given.join(", "))
     }
 
-    /// The policy over random weights; its own are initial values and noise.
+    /// The policy over random weights; its own weights are initial values plus noise.
     pub fn model(&self, setup: &Setup) -> Model {
         let source = source(setup.max_depth);
         let source = self.declaration.source.has_depths().then_some(&source);
@@ -192,7 +192,7 @@ impl Subject {
         self.built(setup, None)
     }
 
-    /// The policy over initial weights, with the depths of another.
+    /// The policy over initial weights, with the depths of another policy.
     pub fn built(&self, setup: &Setup, source: Option<&SourceDepths>) -> haltbench_engine::Result<Model> {
         let (name, texts) = setup.backbone;
         let backbone = catalogue().backbone(name).unwrap();
@@ -263,7 +263,7 @@ fn source(max_depth: usize) -> SourceDepths {
     SourceDepths { training: evaluation.clone(), evaluation }
 }
 
-/// Everything that is registered.
+/// All registered declarations.
 pub fn catalogue() -> &'static Catalogue {
     static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
     CATALOGUE.get_or_init(|| plugins::catalogue(&[]).unwrap().0)
@@ -272,7 +272,7 @@ pub fn catalogue() -> &'static Catalogue {
 /// Every registered policy and every miniature, with every choice of every parameter in turn.
 ///
 /// # Panics
-/// If a policy that is not a control gives all tokens the same depth whatever its parameters.
+/// If a policy that is not a control gives all tokens the same depth for all of its parameters.
 pub fn subjects() -> &'static [Subject] {
     static SUBJECTS: OnceLock<Vec<Subject>> = OnceLock::new();
     SUBJECTS.get_or_init(|| {
@@ -312,8 +312,8 @@ fn variants(declaration: &'static PolicyDeclaration) -> Vec<Subject> {
     subjects
 }
 
-/// Runs `check` for every subject on every setup. It returns whether depths differed: they must on most setups where
-/// the subject can vary, or the check proves little.
+/// Runs `check`, which returns whether depths differed, for every subject on every setup. If the subject can vary,
+/// depths must differ on most setups, or the check proves little.
 pub fn for_all(setups: &[Setup], check: impl Fn(&Subject, &Setup) -> bool) {
     for subject in subjects() {
         let varied = setups.iter().filter(|setup| check(subject, setup)).count();
@@ -321,7 +321,7 @@ pub fn for_all(setups: &[Setup], check: impl Fn(&Subject, &Setup) -> bool) {
     }
 }
 
-/// What an evaluation found for one token.
+/// The evaluation's result for one token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     pub depth: u32,
@@ -329,7 +329,7 @@ pub struct Token {
     pub answer: Option<Answer>,
 }
 
-/// What it found for a token under the loss.
+/// The evaluation's result for a token under the loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub logits: Vec<f64>,
@@ -337,7 +337,7 @@ pub struct Answer {
     pub confidence: f32,
 }
 
-/// Tokens by the name of their sequence and their position in it.
+/// Tokens by the id of their sequence and their position in it.
 pub type Tokens = BTreeMap<(u64, usize), Token>;
 
 /// Evaluates `sequences` as one batch.
@@ -373,12 +373,13 @@ pub fn vary(tokens: &Tokens) -> bool {
     tokens.values().map(|token| token.depth).collect::<BTreeSet<u32>>().len() > 1
 }
 
-/// The numbers of a tensor.
+/// All numbers of a tensor.
 pub fn numbers(tensor: &Tensor) -> Vec<f64> {
     tensor.detach().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// How far logits may be apart, relative to 1 + their size. What a GPU adds up in another order adds up over the steps.
+/// Tolerance of logits, relative to 1 + their size. A GPU sums in another order, and its errors accumulate over the
+/// steps.
 pub fn tolerance(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 1e-10,
@@ -387,8 +388,8 @@ pub fn tolerance(dtype: DType) -> f64 {
     }
 }
 
-/// Demands that a depth and logits, if they are known, are those expected: bit for bit on the CPU, and nearly on a GPU, where
-/// the kernel of a product depends on how many rows there are.
+/// Asserts that a depth and known logits equal the expected ones: bit for bit on the CPU, nearly on a GPU, where the
+/// kernel of a product depends on the number of rows.
 #[track_caller]
 pub fn same(what: &str, (depth, logits): (u32, Option<&[f64]>), (expected_depth, expected): (u32, Option<&[f64]>)) {
     assert_eq!((depth, logits.is_some()), (expected_depth, expected.is_some()), "{what}");
@@ -397,7 +398,7 @@ pub fn same(what: &str, (depth, logits): (u32, Option<&[f64]>), (expected_depth,
     close(what, logits.unwrap_or_default(), expected.unwrap_or_default(), tolerance(DType::F32));
 }
 
-/// Demands that every number of `found` is near that of `expected`.
+/// Asserts that every number of `found` is close to its counterpart in `expected`.
 #[track_caller]
 pub fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");

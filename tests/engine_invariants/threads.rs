@@ -1,4 +1,4 @@
-//! The number of threads changes no bit of weights, logits and depths, of whole sequences and token by token.
+//! The number of threads changes no bit of weights, logits and depths, for whole sequences and token by token.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -20,11 +20,11 @@ use crate::setup::{Setup, Subject};
 const CHILD: &str = "HALTBENCH_TEST_THREADS_CHILD";
 const NAME: &str = "threads::invariant_7_the_number_of_threads_changes_no_bit";
 
-/// New tokens of each sequence.
+/// Number of new tokens per sequence.
 const NEW: usize = 9;
 
-/// Trains for a few steps, evaluates, decodes, and hashes all that came out. The products are large enough that candle's
-/// splits them over its threads.
+/// Trains for a few steps, evaluates, decodes, and hashes all results. The products are large enough for candle to
+/// split them over its threads.
 fn run(subject: &Subject, seed: u64) -> u64 {
     let setup = Setup { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed, ..Setup::PLAIN };
     let model = subject.model(&setup);
@@ -52,8 +52,8 @@ fn run(subject: &Subject, seed: u64) -> u64 {
     hasher.finish()
 }
 
-/// Decodes two ways: greedily, and token by token up to the ends of the sequences, whose logits are then seen. So few rows
-/// are shared among threads in other ways than whole sequences: products by columns, attention by queries.
+/// Decodes in two ways: greedily, and token by token up to the ends of the sequences, which shows their logits. Threads
+/// share such few rows differently from whole sequences: products by columns, attention by queries.
 fn decoded(model: &Model, sequences: &[Sequence], hasher: &mut DefaultHasher) {
     let prompt = |Sequence { identity, tokens, .. }: &Sequence| Prompt { identity: *identity, tokens: tokens.clone() };
     let prompts: Vec<Prompt> = sequences.iter().map(prompt).collect();
@@ -63,7 +63,7 @@ fn decoded(model: &Model, sequences: &[Sequence], hasher: &mut DefaultHasher) {
     }
     let identities: Vec<u64> = prompts.iter().map(|prompt| prompt.identity).collect();
     let mut decoder = Decoder::new(model, &identities).unwrap();
-    // The shortest sequence has as many tokens.
+    // The length of the shortest sequence.
     for place in 0..8 {
         let new: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt.tokens[place..=place]).collect();
         let advanced = decoder.advance(&new).unwrap();
@@ -88,7 +88,7 @@ fn report(seed: u64) -> Vec<String> {
     policies.iter().map(line).collect()
 }
 
-/// What a child with this many threads reports: its number of threads and its hashes.
+/// The report of a child with this many threads: its number of threads and its hashes.
 fn child(threads: usize, seed: u64) -> (usize, Vec<String>) {
     let text = rerun(NAME, threads, &[(CHILD, seed.to_string())]);
     let after = |word: &str| -> Vec<String> {
@@ -110,6 +110,6 @@ fn invariant_7_the_number_of_threads_changes_no_bit() {
         assert_eq!(hashes.len(), 5);
         assert_eq!(*hashes, children[0].1.1, "{threads} threads");
     }
-    // The hashes depend on what is hashed.
+    // Other inputs give other hashes.
     assert_ne!(child(2, 2).1, children[0].1.1);
 }

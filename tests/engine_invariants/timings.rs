@@ -1,4 +1,4 @@
-//! What is timed is what is asked for: models whose rows halt at given depths.
+//! Timings measure the requested work: models whose rows halt at given depths.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -29,8 +29,8 @@ fn model(policy: &str, mean_depth: Option<f64>) -> BenchModel {
     BenchModel::new(workload(policy, mean_depth), catalogue(), &device()).unwrap()
 }
 
-/// A dump whose random numbers did not lead to the depths is refused, so that the writing is the test; the losses tell
-/// that different depths were reached.
+/// Writing a dump fails if its random numbers did not lead to the depths, so writing is the test; the losses show that
+/// the depths differ.
 #[test]
 fn a_dump_has_random_numbers_that_lead_to_its_depths() {
     for policy in ["anira-e", "anira-o"] {
@@ -53,7 +53,7 @@ fn a_report_tells_the_depths_that_were_taken() {
     assert_eq!((dense.drawn_mean_depth, dense.flops), (5.0, dense.dense_flops));
     let sparse = step::measure(&model("anira-e", Some(2.0)), 1).unwrap();
     assert!(sparse.drawn_mean_depth < 3.0 && sparse.flops < sparse.dense_flops);
-    // It takes its own depth, 1, of which nothing but the first step is computed.
+    // It uses its own depth, 1, so only the first step is computed.
     let fixed = step::measure(&model("fixed", None), 1).unwrap();
     assert_eq!(fixed.drawn_mean_depth, 1.0);
     assert!(fixed.flops < fixed.dense_flops / 2.0);
@@ -67,7 +67,7 @@ fn policies_that_cannot_be_made_to_halt_are_refused() {
     assert!(refusal("random-matched", None).contains("reads another policy's depths"));
 }
 
-/// The sizes asked for are parameters that every backbone declares.
+/// The requested sizes are parameters that every backbone declares.
 #[test]
 fn every_backbone_can_be_timed() {
     for name in catalogue().of_kind("backbone").map(|entry| entry.name()) {

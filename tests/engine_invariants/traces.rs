@@ -1,4 +1,4 @@
-//! Replaying a trace against evaluation and against plain loops: for every kind of policy.
+//! Replays of a trace against evaluation and against plain loops, for every kind of policy.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,7 +76,7 @@ fn replayed(subject: &Subject, setup: &Setup, path: &Path) -> Result<Vec<Replaye
     Ok(tokens)
 }
 
-/// What a selecting policy chooses on states that are given.
+/// The choices of a selecting policy on given states.
 fn chosen(model: &Model, batch: &Batch) -> Vec<u32> {
     let (states, logits) = dense(model, batch);
     let all = RowSet::all(batch.rows());
@@ -106,7 +106,7 @@ fn reads_too_early(subject: &Subject) -> bool {
     matches!(subject.declaration.kind, PolicyKind::Early | PolicyKind::Select) && reads(subject)
 }
 
-/// Under run-on a token that halts changes nothing for the others, so that evaluation sees the trajectory of the trace.
+/// Under run-on a halting token changes nothing for the others, so evaluation sees the trajectory of the trace.
 fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
     let what = format!("{} {setup:?}", subject.label());
     let model = subject.model(setup);
@@ -136,19 +136,19 @@ fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
         return depths.iter().any(|depth| *depth != depths[0]);
     }
     if ["carry", "offers"].iter().any(|name| subject.given.get(*name) == Some(&Value::Flag(true))) {
-        // Steps that read something else than the states before them are not those of the trace.
+        // These steps read more than the previous states, so the trace lacks them.
         return subject.varies;
     }
     if subject.declaration.name == GATED.name {
-        // Nor are gated ones.
+        // The same for gated steps.
         return subject.varies;
     }
     if reads(subject) && setup.around > 0 {
-        // A coda with attention reads logits out of what other tokens halted with.
+        // A coda with attention computes logits from the states with which other tokens halted.
         return subject.varies;
     }
     if subject.declaration.name == "fixed-answers" {
-        // The trace has no targets, so that no token is part of an answer.
+        // The trace has no targets, so no token is part of an answer.
         assert!(depths.iter().all(|depth| *depth == 1), "{what}");
         return subject.varies;
     }

@@ -1,4 +1,4 @@
-//! Training schemes without a random choice: the loss against a computation by hand, its gradient against finite
+//! Training schemes without randomness: the loss against a computation by hand, its gradient against finite
 //! differences.
 
 use haltbench_engine::batch::Batch;
@@ -14,7 +14,7 @@ use crate::miniatures::{ACT, GAMMA, HAZARDS, POSITIVE, SCORES, STILL, SURE, TOP_
 use crate::processes::in_one_thread;
 use crate::setup::{LENGTHS, Setup, Subject, close, numbers};
 
-/// Numbers of each variable whose gradient is held against a finite difference.
+/// Elements of each variable whose gradient is compared with a finite difference.
 const ELEMENTS: usize = 3;
 /// Half the distance of a central difference.
 const STEP: f64 = 1e-5;
@@ -53,7 +53,7 @@ fn affine(weight: &[f64], bias: f64, x: &[f64]) -> f64 {
     weight.iter().zip(x).map(|(weight, x)| weight * x).sum::<f64>() + bias
 }
 
-/// q of every row from its hazards: q(d) = r(d-1) alpha(d), and the last depth takes the rest.
+/// q of every row from its hazards: q(d) = r(d-1) alpha(d), and the last depth gets the rest.
 fn from_hazards(model: &Model, states: &[Vec<Vec<f64>>]) -> Vec<Vec<f64>> {
     let (weight, bias) = (variable(model, "decider.hazard.weight"), variable(model, "decider.hazard.bias")[0]);
     let rows = 0..states[0].len();
@@ -130,7 +130,7 @@ fn the_loss_at_full_depth_by_hand() {
     }
 }
 
-/// The gradient of the whole loss with respect to some numbers of every weight of backbone and policy.
+/// The gradient of the whole loss for some elements of every weight of backbone and policy.
 pub fn gradient(subject: &Subject, setup: &Setup) {
     let (model, batch) = (subject.model(setup), batch(setup));
     let loss = || training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
@@ -202,7 +202,7 @@ fn gradients_of_a_selecting_policy_are_finite_differences() {
     });
 }
 
-/// Every gradient of a training step, to the bit.
+/// Every gradient of a training step, as bits.
 fn bits(subject: &Subject, setup: &Setup) -> Vec<(String, Vec<u64>)> {
     let (model, batch) = (subject.model(setup), setup.pack(&setup.sequences(&LENGTHS)).0);
     let loss = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();

@@ -7,7 +7,7 @@ use haltbench_sdk::prelude::*;
 use crate::golden::Golden;
 use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, policy, valid};
 
-/// Weights after steps, without that of h(0).
+/// Weights after each step, without the weight of h(0).
 fn weights(token: &ReplayedToken) -> &[f64] {
     &token.weights.as_ref().unwrap()[1..]
 }
@@ -48,7 +48,7 @@ fn weights_depths_and_ponder_costs_are_those_of_the_equations() {
     }
 }
 
-/// Where a row halts at once, Sonnet's remainder is 0; the paper's is 1.
+/// If a row halts at once, Sonnet's remainder is 0; the paper's is 1.
 #[test]
 fn weights_and_depths_are_those_of_the_published_core() {
     for golden in Golden::all("act_graves_sonnet") {

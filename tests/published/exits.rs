@@ -7,14 +7,14 @@ use haltbench_sdk::prelude::*;
 use crate::golden::Golden;
 use crate::replays::{Trajectory, by_token, policy, text, valid};
 
-/// Read-outs by a linear head `[V, d]` of the states after the steps 1..=D of `[D + 1, B, S, d]`.
+/// Applies a linear head `[V, d]` to the states after steps 1..=D of `[D + 1, B, S, d]`.
 fn read_out(states: &Tensor, head: &Tensor) -> Tensor {
     let (steps, batch, length, width) = states.dims4().unwrap();
     let after = states.narrow(0, 1, steps - 1).unwrap().reshape((steps - 1, batch * length, width)).unwrap();
     after.broadcast_matmul(&head.t().unwrap()).unwrap()
 }
 
-/// Scores that are known are those expected.
+/// Asserts that all known scores are the expected ones.
 fn same_scores(golden: &Golden, what: &str, found: &[ReplayedToken], expected: &[Vec<f64>]) {
     for (found, expected) in found.iter().zip(expected) {
         let pairs = found.scores.iter().zip(expected).filter_map(|(found, expected)| Some((found.as_ref()?, expected)));

@@ -1,4 +1,4 @@
-//! A model whose states and losses are given, with gradients with respect to them: what objectives differentiate.
+//! A model with given states and losses, and the gradients of objectives with respect to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
 
-/// States and losses of the tokens that are no padding.
+/// States and losses of the tokens that are not padding.
 pub struct Given {
-    /// Numbers that a gate reads after the steps 1..=D, `[tokens]` each.
+    /// Logits that a gate reads after steps 1..=D, `[tokens]` each.
     pub gates: Vec<Var>,
     /// Losses after these steps, `[tokens]` each.
     pub losses: Vec<Tensor>,
-    /// Tokens of each sequence.
+    /// Number of tokens of each sequence.
     pub lengths: Vec<usize>,
 }
 
 /// An objective and its gradients.
 pub struct Differentiated {
     pub total: f64,
-    /// With respect to the numbers that gates read, for each step.
+    /// With respect to the logits that gates read, per step.
     pub gates: Vec<Vec<f64>>,
-    /// With respect to the weight of the gate, which is 1.
+    /// With respect to the gate's weight, which is 1.
     pub weight: f64,
-    /// With respect to its bias, which is 0.
+    /// With respect to the gate's bias, which is 0.
     pub bias: f64,
 }
 
-/// The entries of `[N, B, S]` at tokens that are no padding, for each step.
+/// The entries of `[N, B, S]` at tokens that are not padding, per step.
 pub fn unpadded(golden: &Golden, steps: &Tensor) -> Vec<Vec<f64>> {
     let lengths = golden.integers("input.lengths");
     let rows: Vec<Vec<Vec<f64>>> = steps.to_vec3().unwrap();
@@ -48,7 +48,7 @@ pub fn unpadded(golden: &Golden, steps: &Tensor) -> Vec<Vec<f64>> {
 }
 
 impl Given {
-    /// Logits of gates and losses of a golden file, both `[N, B, S]`; without losses they are 0.
+    /// Gate logits and losses of a golden file, both `[N, B, S]`; without losses they are 0.
     pub fn new(golden: &Golden, gates: &Tensor, losses: Option<&Tensor>) -> Self {
         let tensor = |values: Vec<f64>| Tensor::new(values, &Device::Cpu).unwrap();
         let gates: Vec<Var> =
@@ -72,7 +72,7 @@ impl Given {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let parameters = Parameters::resolve(declaration.name, declaration.parameters, &given).unwrap();
         let tensor = |values: &[f64]| Tensor::new(values, &Device::Cpu).unwrap();
-        // The second number of a state tells the step.
+        // The second number of a state is the step.
         let weight = Var::from_tensor(&tensor(&[1.0, 0.0]).unsqueeze(0).unwrap()).unwrap();
         let bias = Var::from_tensor(&tensor(&[0.0])).unwrap();
         let weights = BTreeMap::from([
@@ -133,7 +133,7 @@ impl Given {
     }
 }
 
-/// A backbone that gives what is given.
+/// A backbone that returns given states and logits.
 struct Steps {
     states: Vec<Tensor>,
     /// Logits whose cross-entropy for token 0 is the loss, `[tokens, 2]` after each step.
@@ -178,7 +178,7 @@ impl Backbone for Steps {
         _: Option<&mut KeyValueCache>,
     ) -> Result<Tensor> {
         let marks: Vec<f64> = states.get_on_dim(1, 1)?.to_vec1()?;
-        // The output of a mixture is of no step.
+        // The output of a mixture does not belong to a step.
         let step = marks[0].round().max(1.0) as usize;
         rows.select(&self.logits[step - 1])
     }

@@ -1,7 +1,7 @@
 //! A file of golden numbers: NAME.json, which describes it, and NAME.safetensors.
 //!
-//! A tensor's name begins with its role: `input.` was fed to the published code, `weight.` are its parameters by its own
-//! names, `expected.` is what it computed, `derived.` is arithmetic on that.
+//! A tensor's name begins with its role: `input.` was fed to the published code, `weight.` are its parameters under its
+//! own names, `expected.` are its results, `derived.` is computed from the results.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +41,7 @@ impl Golden {
         let file = SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let tensors = file.iter().map(|(name, view)| {
             let (shape, data) = (view.shape(), view.data());
-            // Weights and inputs are f32 numbers, of which the published code computed in f64.
+            // Weights and inputs are f32 numbers, with which the published code computed in f64.
             let numbers: Vec<f64> = match view.dtype() {
                 Dtype::BOOL => data.iter().map(|byte| f64::from(*byte)).collect(),
                 Dtype::I64 => data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes) as f64).collect(),
@@ -54,55 +54,55 @@ impl Golden {
         Self { name: name.to_owned(), json, tensors: tensors.collect() }
     }
 
-    /// Whether there is a tensor of this name.
+    /// Whether a tensor with this name exists.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 
-    /// The numbers of a tensor, row after row.
+    /// The numbers of a tensor, row by row.
     pub fn numbers(&self, name: &str) -> Vec<f64> {
         self.tensor(name).flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// The configuration that was run.
+    /// The configuration of the run.
     pub fn config(&self) -> &Value {
         &self.json["config"]
     }
 
-    /// Demands that numbers are those expected, to the tolerance of the file in f64.
+    /// Asserts that numbers are the expected ones, within the file's f64 tolerance.
     pub fn near(&self, what: &str, found: &[f64], expected: &[f64]) {
         let tensor = |values: &[f64]| Tensor::new(values, &Device::Cpu).unwrap();
         self.close(what, &tensor(found), &tensor(expected));
     }
 
-    /// A tensor in f64, by its name with its role.
+    /// A tensor in f64, by its full name.
     pub fn tensor(&self, name: &str) -> Tensor {
         self.tensors.get(name).unwrap_or_else(|| panic!("{}: no tensor {name}", self.name)).clone()
     }
 
-    /// A tensor of whole numbers, row after row.
+    /// An integer tensor, row by row.
     pub fn integers(&self, name: &str) -> Vec<u32> {
         let numbers: Vec<f64> = self.tensor(name).flatten_all().unwrap().to_vec1().unwrap();
         numbers.into_iter().map(|number| number as u32).collect()
     }
 
-    /// The parameters of the published code, by its own names.
+    /// The parameters of the published code, under its own names.
     pub fn weights(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().filter_map(|(name, tensor)| Some((name.strip_prefix("weight.")?, tensor)))
     }
 
-    /// A size in the configuration that was run.
+    /// A size in the configuration of the run.
     pub fn size(&self, name: &str) -> usize {
         self.number(name) as usize
     }
 
-    /// A number in the configuration that was run; parts of a path are divided by `/`.
+    /// A number in the configuration of the run; `/` separates the parts of a path.
     pub fn number(&self, name: &str) -> f64 {
         let found = name.split('/').fold(&self.json["config"], |value, part| &value[part]);
         found.as_f64().unwrap_or_else(|| panic!("{}: no number {name}", self.name))
     }
 
-    /// Demands that the numbers are those of the tensor `expected`, to the tolerance of the file in f64.
+    /// Asserts that the numbers equal those of the tensor `expected`, within the file's f64 tolerance.
     pub fn close(&self, what: &str, found: &Tensor, expected: &Tensor) {
         let tolerance = self.json["tolerance"]["float64"].as_f64().unwrap();
         let numbers = |tensor: &Tensor| -> Vec<f64> { tensor.flatten_all().unwrap().to_vec1().unwrap() };

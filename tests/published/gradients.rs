@@ -1,4 +1,4 @@
-//! Gradients of objectives with respect to the numbers that gates read.
+//! Gradients of objectives with respect to the logits that gates read.
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
@@ -43,7 +43,7 @@ fn of_both_stages_of_ouro() {
         for (stage, recipe) in [("stage1", Recipe::EVERY_STEP), ("stage2", Recipe::OBJECTIVE)] {
             let found = given.gradient(policy("ouro"), "gate", &parameters, recipe);
             let expected = unpadded(&golden, &golden.tensor(&format!("expected.{stage}.grad.gate_logits")));
-            // The second stage leaves the states alone: there the gradient reaches the gate's weights only.
+            // The second stage does not train the states, so the gradient reaches only the gate's weights.
             if stage == "stage1" {
                 same(&golden, stage, &found.gates, &expected);
             }

@@ -1,5 +1,5 @@
-//! The backbone `huginn` against the published code: states and logits after every iteration, from zeros and from a given
-//! h(0), and tokens of different depths decoded one by one.
+//! The backbone `huginn` against the published code: states and logits after every iteration, from zeros and from a
+//! given h(0), and tokens of different depths decoded one by one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -124,8 +124,8 @@ fn states_and_logits_after_every_iteration() {
     }
 }
 
-/// `latest-m4` takes the latest entry of a token up to the present iteration, which is latest-kv; under `skip` tokens that
-/// lack the iteration are not seen.
+/// `latest-m4` uses a token's latest entry up to the current iteration, which is latest-kv; under `skip`, tokens
+/// without this iteration are invisible.
 #[test]
 fn tokens_of_different_depths_decoded_one_by_one() {
     for golden in Golden::all("huginn_forward") {
@@ -150,7 +150,7 @@ fn training(step: u64) -> Phase {
     Phase::Training(haltbench_sdk::policy::Progress { step, total: 9 })
 }
 
-/// Without a scale of 0, h(0) has the published law and belongs to the token, not to its place in the batch.
+/// If its scale is not 0, h(0) has the published distribution and belongs to the token, not to its place in the batch.
 #[test]
 fn initial_states_are_those_of_the_token_and_the_training_step() {
     let (catalogue, _) = plugins::catalogue(&[]).unwrap();

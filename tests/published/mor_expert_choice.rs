@@ -1,4 +1,4 @@
-//! Mixture-of-Recursions' expert-choice router against the published one.
+//! Mixture-of-Recursions' expert-choice router against the published code.
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;

@@ -5,7 +5,7 @@ use haltbench_sdk::parameters::Value;
 use crate::golden::Golden;
 use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, policy, text, valid, with_losses};
 
-/// The policy reads states that are normed already, and runs as deep as it may.
+/// The policy reads normed states and runs to the largest depth.
 fn whole() -> [(&'static str, Value); 2] {
     [("norm", text("none")), ("quantile", Value::Real(1.0))]
 }

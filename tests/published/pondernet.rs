@@ -29,7 +29,7 @@ fn distributions_and_divergences_are_those_of_the_published_forward_pass() {
         }
         let steps: Vec<f64> = found.iter().map(|token| token.expected_depth.unwrap()).collect();
         golden.near("expected steps", &steps, &golden.numbers("derived.expected_steps"));
-        // A vocabulary of one token costs nothing: what is left is the divergence.
+        // A vocabulary of one token has no loss, so only the divergence remains.
         let (count, depth) = (found.len(), p[0].len());
         trajectory.logits = Some(Tensor::zeros((depth, count, 1), DType::F64, &Device::Cpu).unwrap());
         trajectory.targets = Some(vec![0; count]);
@@ -40,7 +40,7 @@ fn distributions_and_divergences_are_those_of_the_published_forward_pass() {
     }
 }
 
-/// Exits, expected loss and divergence, of logits and losses that are given.
+/// Exits, expected loss and divergence for given logits and losses.
 #[test]
 fn exits_and_objective_are_those_of_the_equations() {
     for golden in Golden::all("pondernet").iter().filter(|golden| golden.has("input.logits")) {

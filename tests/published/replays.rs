@@ -1,4 +1,4 @@
-//! A policy on a trajectory that a golden file gives: written as a trace, read by `replay`.
+//! A policy on the trajectory of a golden file: written as a trace, read by `replay`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,22 +9,22 @@ use haltbench_engine::{Error, plugins};
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-/// A policy of the libraries that are found beside the program.
+/// A policy from the libraries in the program's folder.
 pub fn policy(name: &str) -> &'static PolicyDeclaration {
     plugins::catalogue(&[]).unwrap().0.policy(name).unwrap()
 }
 
-/// What was recorded.
+/// The recorded trajectory.
 pub struct Trajectory {
-    /// Tokens of each sequence.
+    /// Number of tokens of each sequence.
     pub lengths: Vec<usize>,
     /// `[D + 1, tokens, width]`.
     pub states: Tensor,
     /// `[D, tokens, vocabulary]`.
     pub logits: Option<Tensor>,
-    /// One for each token.
+    /// One per token.
     pub targets: Option<Vec<i64>>,
-    /// The stage of training whose objective is asked for; the last where not given.
+    /// The training stage of the objective; the last if `None`.
     pub stage: Option<usize>,
     /// Weights of the policy.
     pub weights: BTreeMap<&'static str, Tensor>,
@@ -44,7 +44,7 @@ impl Trajectory {
         }
     }
 
-    /// What the policy decides about each token.
+    /// The policy's decisions for each token.
     pub fn replay(
         &self,
         declaration: &'static PolicyDeclaration,
@@ -93,7 +93,7 @@ impl Trajectory {
     }
 }
 
-/// `steps` `[D, ...]` with an entry of zeros before them, for h(0) where a golden has none.
+/// `steps` `[D, ...]`, preceded by an entry of zeros for an h(0) that the golden file lacks.
 pub fn after_nothing(steps: &Tensor) -> Tensor {
     Tensor::cat(&[&steps.narrow(0, 0, 1).unwrap().zeros_like().unwrap(), steps], 0).unwrap()
 }
@@ -104,18 +104,18 @@ pub fn by_token(tensor: &Tensor) -> Vec<Vec<f64>> {
     tensor.reshape((steps, ())).unwrap().t().unwrap().to_vec2().unwrap()
 }
 
-/// The tokens that are no padding: their places among `[B, S]`.
+/// The indices in `[B, S]` of tokens that are not padding.
 pub fn valid(mask: &Tensor) -> Vec<usize> {
     let mask: Vec<f64> = mask.flatten_all().unwrap().to_vec1().unwrap();
     (0..mask.len()).filter(|token| mask[*token] > 0.0).collect()
 }
 
-/// A text as a parameter.
+/// A text parameter.
 pub fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-/// A gate that reads its logit off a state of width 1.
+/// A gate that reads its logit from a state of width 1.
 pub fn gate_of_width_one(name: &str) -> [(&'static str, Tensor); 2] {
     let names = match name {
         "gate" => ["gate.weight", "gate.bias"],
@@ -126,10 +126,10 @@ pub fn gate_of_width_one(name: &str) -> [(&'static str, Tensor); 2] {
     [(names[0], number(1.0).unsqueeze(0).unwrap()), (names[1], number(0.0))]
 }
 
-/// A trajectory with given logits of gates, `[N, B, S]`, and given losses of each step, `[N, B, S]`, at `tokens`.
+/// A trajectory with given gate logits, `[N, B, S]`, and given losses of each step, `[N, B, S]`, at `tokens`.
 ///
-/// The vocabulary has two tokens with the logits 0 and x, and the first is right: its cross-entropy is ln(1 + e^x), which is
-/// the loss L for x = ln(e^L - 1).
+/// The vocabulary has two tokens with the logits 0 and x, and the first is correct: its cross-entropy is ln(1 + e^x),
+/// which is the loss L for x = ln(e^L - 1).
 pub fn with_losses(
     gates: &Tensor,
     weights: [(&'static str, Tensor); 2],

@@ -1,4 +1,4 @@
-//! Stacks of composed layers against published codes that no backbone here is made of: grouped queries with rotate-half
+//! Stacks of composed layers against published code that no backbone here covers: grouped queries with rotate-half
 //! positions in Hugging Face's Llama, and norms inside the branch in Ouro.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
 
-/// A stack with the weights of a file, whose layers are those of `part`.
+/// A stack with the weights of a file for the layers of `part`.
 fn stack(golden: &Golden, shape: StackShape, part: &str) -> RecurrentStack {
     let variables = Variables::new(0, DType::F64, &Device::Cpu);
     let stack = RecurrentStack::new(shape, &variables.builder()).unwrap();
@@ -28,7 +28,7 @@ fn stack(golden: &Golden, shape: StackShape, part: &str) -> RecurrentStack {
     stack
 }
 
-/// A Llama layer with grouped queries, of the sizes under `at`.
+/// A Llama layer with grouped queries and the sizes under `at`.
 fn layer(golden: &Golden, at: &str) -> BlockShape {
     let size = |name: &str| golden.size(&format!("{at}{name}"));
     let (epsilon, theta) = (golden.number(&format!("{at}rms_norm_eps")), golden.number(&format!("{at}rope_theta")));
@@ -64,7 +64,7 @@ fn llama_with_grouped_queries() {
     }
 }
 
-/// The final norm is applied after every loop, and the normed state goes on.
+/// The final norm is applied after every loop, and the normed state is passed on.
 #[test]
 fn ouro_with_norms_inside_the_branch() {
     for golden in Golden::all("ouro_forward") {

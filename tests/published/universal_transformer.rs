@@ -38,7 +38,7 @@ fn backbone(golden: &Golden, given: &[(&str, &str)]) -> Box<dyn Backbone> {
     (declaration.build)(&context).unwrap()
 }
 
-/// A step is the layer applied to the state with both signals added, before every step.
+/// A step applies the layer to the state plus both signals.
 #[test]
 fn a_step_adds_both_signals_to_the_state() {
     for golden in Golden::all("ut_act_t2t") {

@@ -16,14 +16,14 @@ fn given(golden: &Golden, output: &str, forces: bool, epsilon: &str) -> [(&'stat
     ]
 }
 
-/// The sum of a token's states after the steps 1, 2, ..., `[D, width]`, under its effective weights.
+/// The sum of a token's states after steps 1, 2, ..., `[D, width]`, with its effective weights.
 fn blended(token: &ReplayedToken, states: &Tensor) -> Tensor {
     let weights = Tensor::new(&token.weights.as_ref().unwrap()[1..], &Device::Cpu).unwrap();
     weights.unsqueeze(0).unwrap().matmul(states).unwrap().squeeze(0).unwrap()
 }
 
-/// What a published code recorded of a pass: `read` are the states that probabilities are read from before each step, `made`
-/// those after it, both `[D, B, S, width]`.
+/// Compares with a published code's recorded pass. Probabilities are computed from the states `read` before each step;
+/// `made` are the states after it. Both are `[D, B, S, width]`.
 fn check(
     golden: &Golden,
     prefix: &str,
@@ -67,7 +67,7 @@ fn outputs_and_counters_are_those_of_scenic() {
     }
 }
 
-/// Probabilities are read from states with the signals of position and step.
+/// Probabilities are computed from states with the signals of position and step.
 #[test]
 fn outputs_and_counters_are_those_of_tensor2tensor() {
     for golden in Golden::all("ut_act_t2t") {

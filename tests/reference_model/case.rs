@@ -1,4 +1,4 @@
-//! A small model with its inputs, and the outputs and gradients that it must have.
+//! A small model with its inputs and its expected outputs and gradients.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,14 +16,14 @@ use serde_json::{Value as Json, json};
 
 use crate::slow_unroll::{Outcome, SlowUnroll};
 
-/// Tokens in the vocabulary of every case.
+/// Vocabulary size of every case.
 pub const VOCABULARY: usize = 11;
 
-/// What a drawn case is made from.
+/// Settings of a drawn case.
 pub struct Drawn {
     pub name: &'static str,
     pub policy: &'static str,
-    /// Prelude, core, coda.
+    /// Number of layers of prelude, core and coda.
     pub layers: [usize; 3],
     pub halted_keys_values: &'static str,
     pub lengths: &'static [usize],
@@ -38,7 +38,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case that PyTorch has computed.
+    /// A case computed by PyTorch.
     pub fn load(name: &'static str) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/anira_reference");
         let tensors = safetensors::load(folder.join(format!("{name}.safetensors")), &Device::Cpu).unwrap();
@@ -46,7 +46,8 @@ impl Case {
         Self { tensors: tensors.into_iter().collect(), settings: serde_json::from_str(&settings).unwrap(), name }
     }
 
-    /// A case with random weights and inputs, without outputs. Its numbers are f32, so that a model in f32 has the same.
+    /// A case with random weights and inputs, without outputs. Its numbers are f32, so that a model in f32 has the same
+    /// ones.
     pub fn draw(drawn: &Drawn, catalogue: &Catalogue) -> Self {
         let [prelude, core, coda] = drawn.layers;
         let config = json!({
@@ -92,7 +93,7 @@ impl Case {
         self.tensors.insert(name.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap());
     }
 
-    /// Outputs and gradients of the slow unroll, by the names that a loaded case has them under.
+    /// Outputs and gradients of the slow unroll, under the names of a loaded case.
     pub fn unrolled(&self) -> Self {
         let weight = |(name, tensor): (&String, &Tensor)| {
             Some((name.strip_prefix("weights.")?.to_owned(), Var::from_tensor(tensor).unwrap()))

@@ -1,6 +1,6 @@
-//! The paper's unroll written out plainly in f64, in candle's own operations: every step computes every row, attention is
-//! a full masked product, nothing is remembered but what halted tokens offer. It shares no code with the engine, the
-//! backbone and the policies, and follows `baselines/pytorch/model.py`, which knows one of the options alone.
+//! The paper's unroll written plainly in f64 with candle's own operations: every step computes every row, attention is
+//! a full masked product, and only what halted tokens provide is remembered. It shares no code with engine, backbone
+//! and policies, and follows `baselines/pytorch/model.py`, which supports only one of the options.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use haltbench_sdk::candle_core::{D, DType, Device, Result, Tensor, Var};
 use haltbench_sdk::candle_nn::ops::{log_softmax, softmax};
 use serde_json::Value as Json;
 
-/// A model and what it is run on.
+/// A model and its inputs.
 pub struct SlowUnroll<'a> {
     pub config: &'a Json,
     pub gamma: f64,
     pub base: f64,
-    /// By the names of the checkpoint, in f64.
+    /// By checkpoint name, in f64.
     pub weights: BTreeMap<String, Var>,
     pub lengths: Vec<usize>,
 }
 
-/// What a training pass gives.
+/// The results of a training pass.
 pub struct Outcome {
     pub depths: Vec<u32>,
     pub log_distribution: Tensor,
@@ -58,7 +58,7 @@ impl SlowUnroll<'_> {
         x.broadcast_div(&scale)?.broadcast_mul(self.weight(name))
     }
 
-    /// Position and first row of the sequence of each row.
+    /// Position and first row of the sequence, for each row.
     fn places(&self) -> Vec<(usize, usize)> {
         let mut places = Vec::new();
         for length in &self.lengths {
@@ -68,8 +68,8 @@ impl SlowUnroll<'_> {
         places
     }
 
-    /// What is added to the score of a query and a key. A row sees itself and the rows before it in its sequence, of
-    /// which `hidden` ones are left out.
+    /// Added to the score of a query and a key. A row sees itself and earlier rows of its sequence, except `hidden`
+    /// ones.
     fn mask(&self, hidden: &[bool]) -> Result<Tensor> {
         let places = self.places();
         let sees = |row: usize, key: usize| key == row || (places[row].1..row).contains(&key) && !hidden[key];
@@ -84,7 +84,7 @@ impl SlowUnroll<'_> {
         x.reshape((self.rows(), heads, self.size("d_model") / heads))?.transpose(0, 1)?.contiguous()
     }
 
-    /// Component i turns together with component i + half.
+    /// Components i and i + half are rotated together.
     fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let (size, theta) = (x.dim(2)?, self.config["rope_theta"].as_f64().unwrap());
         let half = size / 2;
@@ -130,7 +130,7 @@ impl SlowUnroll<'_> {
         Ok(x)
     }
 
-    /// R(h) of every row, given those that have halted.
+    /// R(h) of every row, given the halted rows.
     fn core(&self, h: &Tensor, halted: &[bool], memory: &mut Memory) -> Result<Tensor> {
         let mode = self.text("halted_keys_values").to_owned();
         let nobody = vec![false; halted.len()];
@@ -140,9 +140,9 @@ impl SlowUnroll<'_> {
         for (index, remembered) in memory.iter_mut().enumerate() {
             let prefix = format!("core.layers.{index}");
             let offered = match mode.as_str() {
-                // The state at which the token halted, in every layer.
+                // In every layer, the state with which the token halted.
                 "freeze-state" => self.keys_values(&choose(&flags, h, &x)?, &prefix)?,
-                // What the layer projected when the token last ran.
+                // The layer's projection from the token's last step.
                 "latest-kv" => {
                     let (keys, values) = self.keys_values(&x, &prefix)?;
                     match remembered.take() {
@@ -152,7 +152,7 @@ impl SlowUnroll<'_> {
                         }
                     }
                 }
-                // Nothing to others.
+                // Other tokens do not see it.
                 "skip" => self.keys_values(&x, &prefix)?,
                 other => panic!("no training under {other}"),
             };
@@ -171,7 +171,7 @@ impl SlowUnroll<'_> {
         self.product(&hidden, "decider.down.weight")?.broadcast_add(self.weight("decider.down.bias"))
     }
 
-    /// h(d): the gate's value is hard, its gradient that of `soft`.
+    /// h(d): the gate's value is hard, its gradient is the gradient of `soft`.
     fn advance(&self, h: &Tensor, open: &[bool], soft: Option<&Tensor>, memory: &mut Memory) -> Result<Tensor> {
         let halted: Vec<bool> = open.iter().map(|open| !open).collect();
         let candidate = self.core(h, &halted, memory)?;
@@ -180,7 +180,7 @@ impl SlowUnroll<'_> {
         choose(&gate, &candidate, h)
     }
 
-    /// The training pass over `tokens`, of which `answers` rows predict their `targets`.
+    /// The training pass over `tokens`, where the rows `answers` predict their `targets`.
     pub fn run(&self, tokens: &[u32], targets: &[u32], answers: &[u32], noise: &[f64]) -> Result<Outcome> {
         let tokens = Tensor::from_slice(tokens, tokens.len(), &Device::Cpu)?;
         let h = self.stack("prelude", self.weight("embed_tokens.weight").index_select(&tokens, 0)?)?;

@@ -1,10 +1,10 @@
-//! What other code has made is never taken for what this code makes.
+//! Results of other code are never taken for results of this code.
 
 use std::fs;
 
 use crate::program::{POLICIES, Workspace, assert_same, built, json, suite};
 
-/// A copy of the library of the paper's policies in which one letter of its documentation is another, as after an edit.
+/// A copy of the library of the paper's policies with one letter of its documentation changed, as by an edit.
 fn edited(workspace: &Workspace) -> String {
     let name = "libhaltbench_policy_anira.so";
     let mut bytes = fs::read(built().join("deps").join(name)).unwrap();
@@ -41,12 +41,12 @@ fn an_edited_policy_never_keeps_an_old_result() {
     for (title, cell) in &old {
         assert_eq!(new[title] == *cell, title == "fixed 0", "{title}");
         assert!(cell.join("result.json").exists(), "{title}: nothing is deleted");
-        // The edit was of its documentation alone.
+        // The edit changed only its documentation.
         let metrics = |cell| json(&std::path::Path::join(cell, "result.json"))["metrics"].clone();
         assert_eq!(metrics(cell), metrics(&new[title]), "{title}");
     }
 
-    // The code as it was finds everything as it was.
+    // The original code finds its results unchanged.
     let back = workspace.run(&[]).well();
     assert!(!back.stderr.contains("made by other code"), "nothing is left to compute: {}", back.stderr);
     back.says(&["3 of 3 cells done, 0 failed; 0 models trained, 0 there already"]);

@@ -1,4 +1,5 @@
-//! Controls in a run: their depths are functions of what they may see, and close to those of the policy they imitate.
+//! Controls in a run: their depths are functions of their inputs, and close to the depths of the policy that they
+//! imitate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,7 +18,7 @@ const CONTROLS: &[&str] = &[
     "name = \"random-trained\"\nof = \"anira-e\"",
 ];
 
-/// What a control may see of a row.
+/// The inputs of a control for a row.
 type Cue = fn(&TokenColumns, usize) -> Vec<u32>;
 
 fn token(columns: &TokenColumns, row: usize) -> Vec<u32> {
@@ -40,7 +41,7 @@ fn mean(values: impl Iterator<Item = u32>) -> f64 {
 
 #[test]
 fn depths_of_controls_are_functions_of_their_cues() {
-    // A policy whose depths vary: it has hardly been trained and pays nothing for depth.
+    // A policy whose depths vary, because it is hardly trained and pays nothing for depth.
     let workspace = Workspace::new(&suite(CONTROLS));
     workspace.run(&["--set", "policy.anira-e.gamma=0", "--set", "evaluation.instances=120"]).well();
     let table = |cell: &Path| read_tokens(&cell.join("tokens.parquet")).unwrap();
@@ -62,7 +63,7 @@ fn depths_of_controls_are_functions_of_their_cues() {
         for (cue, rows) in &seen {
             let depths: BTreeSet<u32> = rows.iter().map(|row| columns.depth[*row]).collect();
             assert_eq!(depths.len(), 1, "{title}: {cue:?} has the depths {depths:?}");
-            // Rounding takes half a step at most; the rest is that means are of training instances.
+            // Rounding takes at most half a step; the rest is because means come from training instances.
             let own = mean(rows.iter().map(|row| source.depth[*row]));
             let imitated = mean(rows.iter().map(|row| columns.depth[*row]));
             let is_in_range = rows.iter().all(|row| columns.size[*row] <= 2);

@@ -1,4 +1,4 @@
-//! Files that were changed, cut or lost: they are noticed, named, and computed again.
+//! Changed, cut or lost files are noticed, named and computed again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::program::{POLICIES, Running, Workspace, assert_same, suite, until};
 
-/// A file of a cell, and what happens to it.
+/// A file of a cell, and the damage to it.
 type Damage<'a> = (&'a str, fn(&Path));
 
-/// What happens to a file, and whether the cell then starts over.
+/// Damage to a file, and whether the cell then starts over.
 type Mishap<'a> = (&'a dyn Fn(&Path), bool);
 
 /// Changes one bit in the middle of a file.
@@ -30,7 +30,7 @@ fn lose(path: &Path) {
     fs::remove_file(path).unwrap();
 }
 
-/// Raises the first digit after `"value":` that can be raised.
+/// Changes the first decimal after `"value": 0.`.
 fn raise_a_digit(path: &Path) {
     let mut text = fs::read(path).unwrap();
     let key = b"\"value\": 0.";
@@ -77,7 +77,7 @@ fn invariant_8_damage_to_a_finished_cell_is_named_and_the_cell_computed_again() 
     }
 }
 
-/// A model is looked at when something needs it: a cell that is not done, or somebody who wants it overwritten.
+/// A model is verified when it is needed: by a cell that is not done, or to overwrite it.
 #[test]
 fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_trained_again() {
     let workspace = Workspace::new(&suite(&POLICIES[..2]));
@@ -129,7 +129,7 @@ fn invariant_8_damage_to_a_model_is_named_once_it_is_needed_and_the_model_traine
     assert_same(&workspace.files(), &expected);
 }
 
-/// Who reads the depths of a cell that is done computes them again, on its model.
+/// A cell that reads the depths of a finished cell computes them again, on its model.
 #[test]
 fn invariant_8_damage_to_the_model_of_a_source_is_repaired_for_who_reads_its_depths() {
     let workspace = Workspace::new(&suite(&[POLICIES[1], "name = \"random-trained\"\nof = \"anira-e\""]));
@@ -150,12 +150,12 @@ fn invariant_8_damage_to_the_model_of_a_source_is_repaired_for_who_reads_its_dep
     }
 }
 
-/// Where the folder of a cell goes when it is set aside for the `number`-th time.
+/// The folder where a cell is set aside for the `number`-th time.
 fn aside(workspace: &Workspace, title: &str, number: usize) -> PathBuf {
     workspace.cell(title).with_extension(format!("damaged-{number}"))
 }
 
-/// What a run says of a cell that it computes.
+/// The message of a run about a cell that it computes.
 const STARTED: &str = "started  mano-stream · anira · ";
 
 #[test]
@@ -192,7 +192,7 @@ fn invariant_8_a_folder_of_another_cell_or_version_is_set_aside_whole() {
         copy(&other, &cell);
     };
     let old = || {
-        // A result of another version, hash and all.
+        // A result of another version, including its hash.
         let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 5", "\"schema\": 3", 1);
         fs::write(cell.join("result.json"), &text).unwrap();
         fs::remove_file(cell.join("status.json")).unwrap();
@@ -218,7 +218,7 @@ fn invariant_8_what_cannot_be_read_fails_its_cell_and_is_not_touched() {
     let workspace = Workspace::new(&suite(&POLICIES[..2]));
     workspace.run(&[]).well();
     let expected = workspace.files();
-    // A folder in the place of a file cannot be read, whoever asks.
+    // Nobody can read a folder in the place of a file.
     for (name, action, status) in
         [("tokens.parquet", "read", 2), ("result.json", "read", 2), ("status.json", "written", 1)]
     {
@@ -264,10 +264,10 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Training that lasts long enough to be stopped in the middle.
+/// Training that takes long enough to be stopped in the middle.
 const LONG: &[&str] = &["--set", "training.steps=200"];
 
-/// A suite whose only cell was stopped in training, and what it ends with if it is not.
+/// A suite whose only cell was stopped in training, and its results when it is not stopped.
 fn stopped() -> (Workspace, BTreeMap<String, Vec<u8>>) {
     let whole = Workspace::new(&suite(&POLICIES[1..2]));
     whole.run(LONG).well();
@@ -288,7 +288,7 @@ fn stopped_at_seed(seed: u64) -> Workspace {
     workspace
 }
 
-/// Makes the only cell and its model as if they had not finished.
+/// Makes the only cell and its model look unfinished.
 fn forget(workspace: &Workspace) {
     let (cell, model) = (workspace.cell("anira-e 0"), workspace.model("anira-e 0"));
     fs::write(model.join("log.txt"), "").unwrap();

@@ -1,4 +1,4 @@
-//! What policies declare of themselves is done in a run: stages of training, calibration, selection that saves.
+//! A run does what policies declare: stages of training, calibration, selection that saves.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 
 use crate::program::{Workspace, json, suite};
 
-/// Tensors of a model's weights, by name.
+/// The weight tensors of a model, by name.
 fn weights(workspace: &Workspace, title: &str) -> Vec<(String, Vec<u8>)> {
     let bytes = fs::read(workspace.model(title).join("weights.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -16,7 +16,7 @@ fn weights(workspace: &Workspace, title: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// Ouro's second stage trains the gate; the first alone is a model that differs in nothing else.
+/// Ouro's second stage trains the gate; a model with only the first stage is equal in everything else.
 #[test]
 fn a_second_stage_trains_what_it_says() {
     let workspace =
@@ -31,7 +31,7 @@ fn a_second_stage_trains_what_it_says() {
     assert!(plan.contains("steps = 25"), "twenty steps and a quarter of them: {plan}");
 }
 
-/// What calibration chose is recorded, and a policy that is told so decides the same.
+/// The calibrated choice is recorded, and a policy with this choice as its setting decides the same.
 #[test]
 fn a_policy_calibrates_itself_and_says_what_it_chose() {
     let calibrates = "name = \"calm\"\ncalibrate = true\ntolerated = 0.9";
@@ -74,7 +74,7 @@ fn what_is_not_chosen_is_not_charged() {
     assert!(around > 0.25 * number(&dense, "flops"), "{chosen} against {dense}");
 }
 
-/// Weights that do not sum to one are declared, and a policy that draws is declared to draw by the same parameter.
+/// Weights that do not sum to one are declared, and a policy that samples declares it with the same parameter.
 #[test]
 fn the_other_probes_run() {
     let workspace = Workspace::new(&suite(&[
@@ -88,7 +88,7 @@ fn the_other_probes_run() {
     workspace.run(&[]).well().says(&["6 of 6 cells done, 0 failed"]);
 }
 
-/// Backbones with random initial states, inputs and steps that read their number.
+/// Backbones with random initial states, repeated inputs, and steps that read their number.
 #[test]
 fn other_backbones_run() {
     for (backbone, layers) in

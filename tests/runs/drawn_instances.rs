@@ -1,5 +1,5 @@
-//! `haltbench bench data`: what it reports, and that the instances are the same whatever the number of threads. And the
-//! instances of an evaluation: how many there are, and what they are called.
+//! `haltbench bench data`: its report, and that the instances do not depend on the number of threads. Also the number
+//! and the ids of an evaluation's instances.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -60,7 +60,7 @@ fn task(name: &str, given: &[(&str, i64)]) -> Box<dyn Task> {
     (declaration.build)(&parameters).unwrap()
 }
 
-/// The expressions of two operators modulo 3, in either of their two shapes.
+/// The expressions of two operators modulo 3, in both of their shapes.
 fn expressions() -> BTreeSet<String> {
     let digits = ["0", "1", "2"];
     let signs = ["+", "-", "*"];

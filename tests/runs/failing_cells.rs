@@ -1,4 +1,4 @@
-//! A cell that fails takes no other with it and says why.
+//! A failing cell does not affect others and says why it failed.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::program::{POLICIES, Workspace, assert_same, built, command, suite};
 
 const FAULTS: &str = "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\"]";
 
-/// What the cause of each fault names.
+/// What the cause of each fault mentions.
 const CAUSES: &[(&str, &[&str])] = &[
     ("panic", &["panicked", "stress panics on purpose at step 1"]),
     ("error", &["stress broke the contract: fails on purpose at step 1"]),
@@ -88,7 +88,7 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
     assert_same(&files, &alone.files());
 }
 
-/// Building a model is a plugin's code too: what ends the process that tries it is a failure of its cells alone.
+/// Building a model runs plugin code too: if it ends the process that tries it, only its own cells fail.
 #[test]
 fn invariant_9_a_plugin_that_ends_the_process_while_it_is_built_fails_its_cells_alone() {
     let stress = "name = \"stress\"\nat_step = 0\nfault = [\"exit\", \"abort\", \"none\"]";
@@ -109,7 +109,7 @@ fn invariant_9_a_plugin_that_ends_the_process_while_it_is_built_fails_its_cells_
     assert_eq!(workspace.state(&format!("{} 0", label("none"))).0, "done");
 }
 
-/// What a plugin can still say is said before anything is trained.
+/// A plugin that can still report an error does so before anything is trained.
 #[test]
 fn a_plugin_that_refuses_to_be_built_stops_the_run_before_it_begins() {
     for (fault, said) in
@@ -124,7 +124,7 @@ fn a_plugin_that_refuses_to_be_built_stops_the_run_before_it_begins() {
     }
 }
 
-/// A run of nothing but failures has no leaderboard, but still says what failed.
+/// A run with only failures has no leaderboard, but still says what failed.
 #[test]
 fn invariant_9_a_run_of_failures_ends_with_their_causes() {
     let workspace = Workspace::new(&suite(&["name = \"stress\"\nfault = \"error\"\nat_step = 2"]));
@@ -170,7 +170,7 @@ fn invariant_9_a_worker_without_its_plugin_says_so_and_leaves_what_is_done() {
     let worker_on = |what: &str, folder: &Path, arguments: &[&str]| {
         let mut worker = command();
         worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg(what).arg(folder.file_name().unwrap());
-        // A worker whose standard input is closed stops.
+        // A worker stops when its standard input is closed.
         let worker = worker.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut worker = worker.spawn().unwrap();
         let leash = worker.stdin.take();

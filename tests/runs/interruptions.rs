@@ -1,4 +1,4 @@
-//! A run that is stopped or killed, whenever it may be, goes on to the result that it would have had.
+//! A run that is stopped or killed at any time continues to the same result.
 
 use std::time::Instant;
 use std::{fs, thread};
@@ -7,7 +7,7 @@ use haltbench_sdk::random::Stream;
 
 use crate::program::{POLICIES, Workspace, assert_same, json, send, suite, until};
 
-/// Training that lasts long enough to be met in the middle, and leaves a checkpoint soon.
+/// Training that takes long enough to be interrupted in the middle, and writes a checkpoint soon.
 const LONG: &[&str] = &["--set", "training.steps=300"];
 
 /// A finished run of the long cells, and an empty folder for the same suite.
@@ -36,7 +36,8 @@ fn invariant_8_a_run_killed_at_any_moment_ends_with_the_same_bytes() {
         }
         let mut run = workspace.start(&[]);
         let is_resumable = || workspace.is_resumable("fixed 0") || workspace.is_resumable("anira-e 0");
-        // On a busy machine a moment in a run rarely falls between a checkpoint and the end of training: some are sought.
+        // On a busy machine, random moments rarely fall between a checkpoint and the end of training, so some kills
+        // wait for one.
         match kills % 3 {
             0 => until("a checkpoint or the end of the run", || is_resumable() || run.ended().is_some()),
             _ => thread::sleep(length.mul_f64(0.7 * moments.uniform())),
@@ -46,7 +47,7 @@ fn invariant_8_a_run_killed_at_any_moment_ends_with_the_same_bytes() {
             0 => run.signal_group("KILL"),
             _ => run.signal("KILL"),
         }
-        // A run that was over before is compared; the next one begins anew.
+        // A run that finished first is compared; the next one starts from nothing.
         let status = run.wait();
         if status.success() {
             assert_same(&workspace.files(), &expected);

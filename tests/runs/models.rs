@@ -1,4 +1,4 @@
-//! Models stand apart from cells: each is trained once, whoever needs it.
+//! Models are separate from cells: each is trained once for all cells that need it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::program::{POLICIES, Workspace, assert_same, built, json, suite, until};
 
-/// The identifiers of all models that were ever begun.
+/// The ids of all models that were started.
 fn models(workspace: &Workspace) -> BTreeSet<PathBuf> {
     fs::read_dir(workspace.runs().join("models")).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
@@ -28,7 +28,7 @@ fn another_suite_with_other_labels_trains_nothing() {
     outcome.says(&["4 of 4 cells done, 0 failed; 0 models trained, 3 there already"]);
     assert!(!outcome.stderr.contains("started  model"), "{}", outcome.stderr);
     assert_eq!(models(&workspace), trained);
-    // A name is no part of a plan, so the cells are those of the other suite as well, to the last byte.
+    // A name is not part of a plan, so the cells also equal the other suite's cells, byte by byte.
     let pairs =
         [("fixed 0", "two 0"), ("anira-e 0", "E 0"), ("anira-o 0", "O 0"), ("random-matched:anira-e 0", "shuffled 0")];
     let after = workspace.files();
@@ -75,7 +75,7 @@ fn what_acts_in_evaluation_alone_trains_no_model_of_its_own() {
     assert_eq!(workspace.model(&frozen), workspace.model(&run_on));
     let option = |title: &str| json(&workspace.cell(title).join("result.json"))["halted_keys_values"].clone();
     assert_eq!([option(&frozen), option(&run_on)], ["freeze-state", "run-on"]);
-    // The board says which option training did not meet.
+    // The board names the option that training did not meet.
     let board = workspace.outcome("leaderboard", &["--format", "json"]).well().stdout;
     let board: serde_json::Value = serde_json::from_str(&board).unwrap();
     let warnings = board["boards"][0]["warnings"].as_array().unwrap().clone();
@@ -86,7 +86,7 @@ fn what_acts_in_evaluation_alone_trains_no_model_of_its_own() {
     assert_eq!(unmet, [expected]);
 }
 
-/// Training that lasts long enough for another run to find it at work.
+/// Training that takes long enough for another run to meet it.
 const LONG: &[&str] = &["--set", "training.steps=300"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! The numbers of a result are those of its tokens, and its evaluation is of nothing that was trained on.
+//! The numbers of a result follow from its tokens, and its evaluation contains nothing from training.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -52,7 +52,7 @@ fn measure(result: &Value, name: &str, split: &str, level: Option<f64>) -> (f64,
     (found[0]["value"].as_f64().unwrap(), found[0]["count"].as_u64().unwrap() as usize)
 }
 
-/// Splits, the hardest last.
+/// Splits, hardest last.
 const SPLITS: [&str; 4] = ["in_range", "embedded", "between", "beyond"];
 
 #[test]
@@ -70,7 +70,7 @@ fn the_numbers_of_a_result_are_those_of_its_tokens() {
                 "{title}: {name} {split} {level:?}: {found}, expected {expected}"
             );
         };
-        // Tokens stand where their own sizes do, sequences where the hardest of their tokens does.
+        // A token has the split of its own size, a sequence the hardest split of its tokens.
         let split_of = |row: &Row| SPLITS.iter().position(|split| row["split"] == Field::Str((*split).to_owned()));
         let mut hardest: BTreeMap<u64, usize> = BTreeMap::new();
         for row in &rows {
@@ -148,12 +148,12 @@ fn training_and_evaluation_share_no_instance() {
     assert!(trained.len() > 100 && evaluated.len() > 50, "{} and {}", trained.len(), evaluated.len());
     assert!(shared.is_empty(), "trained on what is evaluated: {shared:?}");
 
-    // The expressions are few enough for a split that does not hold anything out to share some.
+    // There are so few expressions that a split without held-out problems would share some.
     let (_, size) = sizes(task.as_ref(), &plan.evaluation)[0];
     let drawn = (0..60).map(|index| instance(task.as_ref(), name, (1, size, index), Part::Any).unwrap());
     assert!(drawn.filter(|drawn| trained.contains(drawn.canonical())).count() > 0, "the comparison has no power");
 
-    // What the file holds is the evaluation that was compared.
+    // The file holds the evaluation that was compared.
     let rows = rows(&cell.join("tokens.parquet"));
     let distinct: BTreeSet<u64> = rows.iter().map(|row| number(row, "instance") as u64).collect();
     assert_eq!(distinct, evaluated.iter().map(|entry| entry.id).collect());
@@ -165,7 +165,7 @@ fn training_and_evaluation_share_no_instance() {
     }
 }
 
-/// Ranks from 1 on, equal values sharing their mean.
+/// Ranks from 1 on; equal values share their mean.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let rank = |value: &f64| {
         let below = values.iter().filter(|other| *other < value).count() as f64;
@@ -186,7 +186,7 @@ fn spearman(left: &[f64], right: &[f64]) -> f64 {
     dot(&left, &right) / (dot(&left, &left) * dot(&right, &right)).sqrt()
 }
 
-/// Correlations along strings of the model with the depths that they are of.
+/// Correlations along generated strings, with the depths that they use.
 const GENERATED: [(&str, &str); 4] = [
     ("generated_spearman", "depth"),
     ("generated_spearman_at_token", "depth_at_token"),
@@ -194,7 +194,7 @@ const GENERATED: [(&str, &str); 4] = [
     ("generated_spearman_expected_at_token", "expected_depth_at_token"),
 ];
 
-/// A task that is a language: the strings that the model draws are written down with their depths and complexities.
+/// In a task that is a language, the model's strings are recorded with their depths and complexities.
 #[test]
 fn depths_along_strings_of_the_model_are_measured() {
     let mut suite = suite(&POLICIES[1..3]);

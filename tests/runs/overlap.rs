@@ -1,6 +1,7 @@
-//! What the built-in suites grade was not trained on.
+//! What the built-in suites grade was not part of training.
 //!
-//! What a token's answer depends on is read here from questions and tokens, apart from how the tasks name their problems.
+//! The inputs that determine a token's answer are read here from questions and tokens, independent of the tasks' own
+//! problem texts.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,7 +11,7 @@ use haltbench_engine::plan::{self, CellPlan, resolve};
 use haltbench_engine::plugins;
 use haltbench_sdk::task::{Instance, Split, Task};
 
-/// A configured task of a suite and a plan that has it.
+/// A configured task of a suite, and a plan that has it.
 struct Subject {
     plan: CellPlan,
     task: Box<dyn Task>,
@@ -39,12 +40,12 @@ fn hash(key: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// What the answer at each token under the loss depends on, by the token.
+/// For each token under the loss, a hash of the inputs that determine its answer.
 fn keys(task: &str, spec: &haltbench_sdk::task::TaskSpec, instance: &Instance) -> Vec<(usize, u64)> {
     let answers = (0..instance.tokens.len()).filter(|token| instance.loss_mask[*token]);
     let question = instance.question.as_str();
     match task {
-        // All that has been read.
+        // All tokens read so far.
         "mano-stream" | "lano" => {
             answers.map(|token| (token, hash(&instance.tokens[..=spec.supervision.reads_at(token).unwrap()]))).collect()
         }
@@ -59,7 +60,7 @@ fn keys(task: &str, spec: &haltbench_sdk::task::TaskSpec, instance: &Instance) -
             assert_eq!(keyed.len(), instance.answers().count());
             keyed
         }
-        // The graph and the query, with names told by their order.
+        // The graph and the query, with names replaced by their ranks.
         "brevo" => {
             let (edges, query) = question.split_once(" ? ").unwrap();
             let number = |name: &str| name.parse::<u32>().unwrap();
@@ -73,7 +74,7 @@ fn keys(task: &str, spec: &haltbench_sdk::task::TaskSpec, instance: &Instance) -
             let key = hash((edges, rank(number(query))));
             answers.map(|token| (token, key)).collect()
         }
-        // The input, and which of the paper's tasks.
+        // The input, and the paper's task.
         "clrs" => {
             let (algorithm, input) = question.split_once(':').unwrap();
             let merged = match algorithm {
@@ -95,12 +96,12 @@ impl Subject {
         keys(&self.plan.model.task.name, self.task.spec(), instance)
     }
 
-    /// Instances to draw, at most: some tasks take long.
+    /// Largest number of instances to draw: some tasks are slow.
     fn most(&self) -> u64 {
         if ["lano", "clrs"].contains(&self.plan.model.task.name.as_str()) { 20_000 } else { 128_000 }
     }
 
-    /// The keys of what a run trains on.
+    /// The keys in the training data of a run.
     fn trained(&self) -> BTreeSet<u64> {
         let (name, training) = (&self.plan.model.task.name, &self.plan.model.training);
         let mut batch = vec![Instance::default(); training.batch];
@@ -114,7 +115,7 @@ impl Subject {
         trained
     }
 
-    /// Graded tokens of the evaluation, and how many of them training has.
+    /// Number of graded tokens of the evaluation, and how many of them occur in training.
     fn evaluated(&self, trained: &BTreeSet<u64>) -> (usize, usize) {
         let name = &self.plan.model.task.name;
         let (mut graded, mut shared) = (0, 0);
@@ -127,7 +128,7 @@ impl Subject {
         (graded, shared)
     }
 
-    /// The same of instances of training sizes, split by their whole texts.
+    /// The same for instances of training sizes, if whole texts were split.
     fn split_by_whole_texts(&self) -> (usize, usize) {
         let knob = self.task.spec().size.as_ref();
         let sizes = knob.map_or(vec![0], |knob| knob.training.clone());
@@ -148,7 +149,8 @@ impl Subject {
     }
 }
 
-/// Nothing that a suite grades was trained on. `power` is how much of it would be, at least, if whole instances were split.
+/// Nothing that a suite grades was part of training. If whole instances were split, at least the share `power` would
+/// be.
 fn shares_nothing(suite: &str, power: f64) {
     for subject in subjects(suite) {
         let trained = subject.trained();
@@ -191,7 +193,7 @@ fn small_clrs_grades_nothing_that_it_trains_on() {
     shares_nothing("small-clrs", 0.0);
 }
 
-/// What is called beyond has more operators than anything trained on, and what has is called so.
+/// A token is `Beyond` exactly if it has more operators than anything in training.
 #[test]
 fn beyond_is_larger_than_anything_trained_on() {
     let subjects = subjects("quick");
@@ -218,7 +220,7 @@ fn beyond_is_larger_than_anything_trained_on() {
     assert!(counts.iter().all(|count| *count > 300), "{counts:?}");
 }
 
-/// The tokens of the operators of a postfix expression, and how many operators each completes.
+/// The operator tokens of a postfix expression, and the number of operators that each completes.
 fn sub_expressions(instance: &Instance) -> Vec<(usize, u32)> {
     let (mut stack, mut found) = (Vec::new(), Vec::new());
     for (token, word) in (1..).zip(instance.question.split(' ')) {

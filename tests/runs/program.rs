@@ -1,4 +1,4 @@
-//! The program, a scratch folder to run it in, and what it left there.
+//! The program, a scratch folder to run it in, and the files that it leaves there.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(dead_code, reason = "shared by two test programs")]
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The folder that cargo builds into; this test lies in its `deps`.
+/// Cargo's build folder; this test is in its `deps`.
 pub fn built() -> PathBuf {
     let test = std::env::current_exe().unwrap().canonicalize().unwrap();
     test.parent().and_then(Path::parent).unwrap().to_owned()
 }
 
-/// The program, deaf to the environment of whoever runs the tests.
+/// The program, independent of the environment of the test run.
 pub fn command() -> Command {
     let program = built().join("haltbench");
     assert!(program.exists(), "{} is missing: run `cargo build -p haltbench`", program.display());
@@ -32,25 +32,25 @@ pub fn command() -> Command {
     command
 }
 
-/// How a command ended.
+/// The outcome of a command.
 pub struct Outcome {
     /// Exit status.
     pub status: i32,
-    /// What it printed.
+    /// Standard output.
     pub stdout: String,
-    /// What it said.
+    /// Standard error.
     pub stderr: String,
 }
 
 impl Outcome {
-    /// The same outcome, which must be a success.
+    /// Asserts success and returns the outcome.
     #[track_caller]
     pub fn well(self) -> Self {
         assert_eq!(self.status, 0, "{}{}", self.stdout, self.stderr);
         self
     }
 
-    /// Makes sure that standard error holds every one of `texts`.
+    /// Asserts that standard error contains all of `texts`.
     #[track_caller]
     pub fn says(&self, texts: &[&str]) {
         for text in texts {
@@ -59,7 +59,7 @@ impl Outcome {
     }
 }
 
-/// The suite that most tests run, without policies: a cell of it takes a fraction of a second.
+/// The suite of most tests, without policies: one of its cells takes a fraction of a second.
 const TINY: &str = r#"
 name = "tiny"
 seeds = [0]
@@ -97,7 +97,7 @@ pub fn suite(policies: &[&str]) -> String {
     TINY.to_owned() + &tables.collect::<String>()
 }
 
-/// A policy of each way to get weights: none of its own, learned, borrowed.
+/// One policy for each source of weights: none of its own, learned, borrowed.
 pub const POLICIES: &[&str] = &[
     "name = \"fixed\"\ndepth = 2",
     "name = \"anira-e\"",
@@ -105,7 +105,7 @@ pub const POLICIES: &[&str] = &[
     "name = \"random-matched\"\nof = \"anira-e\"",
 ];
 
-/// A scratch folder with a suite file and the folder of its runs.
+/// A scratch folder with a suite file and a runs folder.
 pub struct Workspace {
     folder: TempDir,
 }
@@ -123,7 +123,7 @@ impl Workspace {
         self.folder.path().join("suite.toml")
     }
 
-    /// The folder of all runs.
+    /// The runs folder.
     pub fn runs(&self) -> PathBuf {
         self.folder.path().join("runs")
     }
@@ -148,7 +148,7 @@ impl Workspace {
         self.outcome("run", arguments)
     }
 
-    /// Starts a run as the leader of a process group of its own.
+    /// Starts a run as the leader of its own process group.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command("run");
         let said = fs::File::create(self.folder.path().join("stderr")).unwrap();
@@ -156,12 +156,12 @@ impl Workspace {
         Running { child: command.spawn().unwrap(), over: false }
     }
 
-    /// What the last run that was started said.
+    /// Output of the last run that was started.
     pub fn said(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
 
-    /// What `index.json` of every suite says of its cells: label and seed as in `fixed 0`, cell and model.
+    /// Cells in `index.json` of every suite: label and seed as in `fixed 0`, cell and model.
     fn index(&self) -> Vec<(String, PathBuf, PathBuf)> {
         let mut all = Vec::new();
         for folder in fs::read_dir(self.runs()).into_iter().flatten().map(|folder| folder.unwrap().path()) {
@@ -182,7 +182,7 @@ impl Workspace {
         all.filter(|(_, cell)| cell.join("plan.toml").exists()).collect()
     }
 
-    /// The folders of the models that these cells are of, by label and seed of the cell.
+    /// The folders of the cells' models, by label and seed of the cell.
     pub fn models(&self) -> BTreeMap<String, PathBuf> {
         let all = self.index().into_iter().map(|(title, _, model)| (title, model));
         all.filter(|(_, model)| model.join("plan.toml").exists()).collect()
@@ -195,14 +195,14 @@ impl Workspace {
         cells.get(title).unwrap_or_else(|| panic!("no cell `{title}` among {:?}", cells.keys())).clone()
     }
 
-    /// The folder of the model that the cell `title` is of.
+    /// The folder of the model of the cell `title`.
     #[track_caller]
     pub fn model(&self, title: &str) -> PathBuf {
         let models = self.models();
         models.get(title).unwrap_or_else(|| panic!("no model of `{title}` among {:?}", models.keys())).clone()
     }
 
-    /// Whether the training of the model that the cell `title` is of has left a state to resume from.
+    /// Whether training of the model of the cell `title` has left a checkpoint to resume from.
     pub fn is_resumable(&self, title: &str) -> bool {
         self.models().get(title).is_some_and(|model| model.join("training.safetensors").exists())
     }
@@ -213,14 +213,14 @@ impl Workspace {
         state(&self.cell(title))
     }
 
-    /// The recorded state of the model that a cell is of.
+    /// The recorded state of a cell's model.
     #[track_caller]
     pub fn model_state(&self, title: &str) -> (String, String) {
         state(&self.model(title))
     }
 
-    /// Every file of every cell and of its model that must repeat itself, by cell and name. The clock is in
-    /// `timings.json`, and how a folder came about is in `log.txt`.
+    /// All reproducible files of every cell and its model, by cell and name. `timings.json` depends on the clock, and
+    /// `log.txt` on the history of the folder.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut all = BTreeMap::new();
         for (part, folders) in [("", self.cells()), ("model/", self.models())] {
@@ -268,14 +268,14 @@ fn files_below(folder: &Path) -> BTreeMap<String, PathBuf> {
     all
 }
 
-/// A file's JSON.
+/// The JSON of a file.
 #[track_caller]
 pub fn json(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
 }
 
-/// Makes sure that two sets of files have the same names and the same bytes.
+/// Asserts that two sets of files have the same names and the same bytes.
 #[track_caller]
 pub fn assert_same(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>) {
     let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
@@ -284,21 +284,21 @@ pub fn assert_same(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String
     assert!(differing.is_empty(), "other bytes than expected: {differing:?}");
 }
 
-/// A run at work. It is killed, with its workers, when a test gives up on it.
+/// A run in progress. If a test fails, it is killed with its workers.
 pub struct Running {
     child: Child,
     over: bool,
 }
 
 impl Running {
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let ended = self.child.try_wait().unwrap();
         self.over |= ended.is_some();
         ended
     }
 
-    /// Sends a signal to the run alone.
+    /// Sends a signal to the run only.
     pub fn signal(&self, signal: &str) {
         send(signal, &self.child.id().to_string());
     }
@@ -324,9 +324,9 @@ impl Drop for Running {
     }
 }
 
-/// Sends a signal to a process, or to a group given by its negative number.
+/// Sends a signal to a process, or to a group given by its negative id.
 pub fn send(signal: &str, target: &str) {
-    // `kill` of the shell is everywhere; the program `kill` is not.
+    // Every shell has `kill` as a built-in, but not every machine has the program.
     let script = format!("kill -s {signal} -- {target}");
     let _ = Command::new("sh").arg("-c").arg(script).stderr(Stdio::null()).status().unwrap();
 }

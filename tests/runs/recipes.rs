@@ -1,4 +1,4 @@
-//! Recipes: how models are trained, as suites override it.
+//! Recipes: how models are trained, and how suites override it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::program::{Workspace, assert_same, json, suite, until};
 
 const SHORT: &[&str] = &["--set", "training.steps=6"];
 
-/// The weights of the model of a cell by name.
+/// The weights of a cell's model, by name.
 fn weights(workspace: &Workspace, title: &str) -> BTreeMap<String, Tensor> {
     safetensors::load(workspace.model(title).join("weights.safetensors"), &Device::Cpu).unwrap().into_iter().collect()
 }
@@ -22,7 +22,7 @@ fn is_same(left: &Tensor, right: &Tensor) -> bool {
     left.dims() == right.dims() && bits(left) == bits(right)
 }
 
-/// The names of the weights that differ.
+/// Names of the weights that differ.
 fn moved(left: &BTreeMap<String, Tensor>, right: &BTreeMap<String, Tensor>) -> Vec<String> {
     assert_eq!(left.len(), right.len());
     left.iter().filter(|(name, tensor)| !is_same(tensor, &right[*name])).map(|(name, _)| name.clone()).collect()
@@ -50,7 +50,7 @@ fn every_combination_that_is_one_trains_and_ends() {
         format!("name = \"{policy}\"\nlabel = \"{number}\"\nrecipe = {{ {recipe} }}")
     };
     let mut tables: Vec<String> = recipes.iter().enumerate().map(table).collect();
-    // The same by name, in stages, and from the weights of a sibling.
+    // The same by name, in stages, and starting from a sibling's weights.
     tables.push("name = \"random\"\nlabel = \"named\"\nrecipe = \"drawn\"".to_owned());
     tables.push(
         "name = \"anira-e\"\nlabel = \"staged\"\nstart = \"named\"\n\
@@ -157,7 +157,7 @@ fn invariant_8_a_run_stopped_in_the_second_stage_goes_on_to_the_same_bytes() {
     }
 }
 
-/// Lines of a policy's table, or of another part of the suite, and what is said of them.
+/// Lines of a policy's table, or of another part of the suite, with the expected message.
 const WRONG: &[(&str, &str)] = &[
     (
         "name = \"anira-e\"\nrecipe = { rule = \"mean\" }",
@@ -274,7 +274,7 @@ fn a_wrong_recipe_is_named_before_anything_is_trained() {
     outcome.says(&["task mano-stream: `recipe` is a key of policies"]);
 }
 
-/// More steps than in training are a question like any other, for a policy whose weights do not depend on their number.
+/// More steps than in training are allowed for a policy whose weights do not depend on their number.
 #[test]
 fn a_fixed_depth_beyond_that_of_training_is_evaluated_on_the_model_that_it_names() {
     let deep = "name = \"fixed\"\nlabel = \"deep\"\ndepth = 5\nmax_depth = 5\nof = \"fixed\"";
@@ -286,8 +286,8 @@ fn a_fixed_depth_beyond_that_of_training_is_evaluated_on_the_model_that_it_names
     assert_eq!(ledger("token_steps_executed"), 5.0 * ledger("tokens"));
 }
 
-/// The first of four steps of the warm-up takes a quarter of the regulariser, at the same weights and instances; behind the
-/// warm-up all of it counts.
+/// In the first of four warm-up steps a quarter of the regulariser counts, with the same weights and instances; after
+/// the warm-up all of it counts.
 #[test]
 fn the_regulariser_rises_linearly_over_its_warm_up() {
     let warm = "name = \"anira-e\"\nlabel = \"warm\"\nrecipe = { regulariser_warmup = 4 }";
@@ -306,7 +306,7 @@ fn the_regulariser_rises_linearly_over_its_warm_up() {
     assert_eq!(number("warm 0", "cross_entropy"), number("anira-e 0", "cross_entropy"));
 }
 
-/// A file of weights that do not fit.
+/// A weight file that does not fit.
 #[test]
 fn a_start_that_does_not_fit_is_refused_and_names_the_weight() {
     let own = "name = \"fixed\"\ndepth = 2";

@@ -1,4 +1,4 @@
-//! The same plan gives the same bytes, and what is done is not done again.
+//! The same plan gives the same bytes, and finished work is not repeated.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ fn invariant_7_a_run_repeats_itself_byte_for_byte() {
     assert_same(&second.files(), &files);
 }
 
-/// Wide enough for every matrix product to be split among threads.
+/// Wide enough for threads to split every matrix product.
 #[test]
 fn invariant_7_jobs_and_threads_change_no_byte() {
     let wide = ["training.steps=6", "training.batch=64", "backbone.d_model=64", "backbone.d_ff=256"];

@@ -1,4 +1,4 @@
-//! A list of a knob's values costs evaluations alone, and the board shows the setting that is chosen on the calibration part.
+//! A list of a knob's values only costs evaluations, and the board shows the setting chosen on the calibration part.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -51,7 +51,7 @@ fn five_thresholds_train_one_model_and_give_one_row_and_a_curve() {
         .into();
     let best = [1, 2, 3].map(|depth| calibrated(&workspace.cell(&format!("fixed(depth={depth}) 0"))).0);
     let best = best.into_iter().fold(0.0, f64::max);
-    // What each target asks for, by another path than the board's: the list is put in order and the first is taken.
+    // The expected choice for each target, computed differently from the board: sort the list and take the first.
     let expected = |target: &str, share: f64| -> (String, bool) {
         let mut order = settings.clone();
         let reaches = |(_, (accuracy, cost)): &(String, (f64, f64))| match target {
@@ -109,13 +109,13 @@ fn no_problem_is_in_two_parts() {
     let (calibration, evaluation) = (problems("calibration.parquet"), problems("tokens.parquet"));
     assert!(!calibration.is_empty() && !evaluation.is_empty());
     assert!(calibration.is_disjoint(&evaluation));
-    // An id is a hash without its last bit: one in eight hashes is held out, a quarter of those is for calibration.
+    // An id is a hash without its last bit: one in eight hashes is held out, a quarter of these is for calibration.
     let is_for_calibration = |problem: &u64| {
         assert!(problem.is_multiple_of(4), "not held out");
         (problem / 4).is_multiple_of(4)
     };
     assert!(calibration.iter().all(is_for_calibration) && !evaluation.iter().any(is_for_calibration));
-    // Without a calibration part all held-out problems are evaluated, those of both.
+    // Without a calibration part, the held-out problems of both parts are evaluated.
     let whole = Workspace::new(&suite(&SWEPT[..1]));
     whole.run(&[]).well();
     let table = read_tokens(&whole.cell("fixed(depth=1) 0").join("tokens.parquet")).unwrap();
@@ -182,7 +182,7 @@ fn sweeps_of_different_lengths_and_settings_without_a_result_are_said() {
     assert_eq!(shown[0]["place"]["reason"], "cells of some settings of its knobs are missing: none is chosen");
 }
 
-/// All settings of a policy are of one model, for which its name stands unless depths are read.
+/// All settings of a policy share one model, so its name refers to the model, unless depths are read.
 #[test]
 fn the_name_of_a_sweep_stands_for_its_model() {
     let exit = "name = \"calm\"\nof = \"anira-e\"\nthreshold = 0.5";
@@ -196,7 +196,7 @@ fn the_name_of_a_sweep_stands_for_its_model() {
     ]);
 }
 
-/// The inference rules of a policy are no settings of one row: depths do not move one way with them.
+/// Inference rules of a policy are separate rows, not settings: depths are not monotonic in them.
 #[test]
 fn rules_share_a_model_and_are_rows_of_their_own() {
     let workspace = Workspace::new(&suite(&["name = \"anira-o\"\nrule = [\"median\", \"mean\", \"mode\"]"]));

@@ -1,10 +1,10 @@
-//! Cells are timed once they are all done, one at a time, and again only where no time is recorded.
+//! Cells are timed one at a time after all are done, and again only if no time is recorded.
 
 use std::fs;
 
 use crate::program::{POLICIES, Workspace, json, suite};
 
-/// Seconds of a cell's policy and of a fixed depth, pair by pair.
+/// Seconds of a cell's policy and of a fixed depth, as pairs.
 fn pairs(workspace: &Workspace, title: &str) -> Vec<[f64; 2]> {
     let timings = json(&workspace.cell(title).join("timings.json"));
     let pairs = timings["speed"]["pairs"].as_array().unwrap_or_else(|| panic!("{title}: {timings}"));

@@ -1,10 +1,10 @@
-//! What is wrong is named with what was expected, before anything is made or lost.
+//! Errors name the wrong input and the expected one, before anything is made or lost.
 
 use std::fs;
 
 use crate::program::{POLICIES, Workspace, assert_same, suite};
 
-/// A name and what to type, or what to change in the suite.
+/// A name, the arguments, and the change to the suite.
 struct Case {
     change: (&'static str, &'static str),
     arguments: &'static [&'static str],
@@ -113,13 +113,13 @@ fn wrong_input_is_named_and_nothing_is_made_or_lost() {
         assert!(text.contains(from), "the suite has no `{from}`");
         fs::write(used.suite(), if from.is_empty() { text.clone() } else { text.replacen(from, to, 1) }).unwrap();
         let arguments = [&["--overwrite"], case.arguments].concat();
-        // The flag that the folder of runs is already given with may be given only once.
+        // The flag of the runs folder, which is already given, may be given only once.
         let mut command = if case.arguments.contains(&"--runs") { bare(&used) } else { used.command("run") };
         let output = command.args(&arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{}: {said}", case.message);
         assert!(said.starts_with("error: ") && said.contains(case.message), "lacks `{}`: {said}", case.message);
-        // What clap refuses comes with the usage, and a key that no table has with the table.
+        // Errors of clap print the usage, and unknown keys print their table.
         let brief = said.lines().count() == 1 || said.contains("try '--help'") || said.contains("\nin `training`\n");
         assert!(brief, "{said}");
         assert_same(&used.files(), &files);

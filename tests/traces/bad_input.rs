@@ -1,4 +1,4 @@
-//! What is wrong with a trace is told in one line that names the tensor, what was expected and what was found.
+//! Errors about a trace are one line with the tensor, the expectation and what was found.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::replayed::{haltbench, replay};
 
-/// A tensor as it stands in a file.
+/// A tensor as stored in a file.
 type Raw = (Dtype, Vec<usize>, Vec<u8>);
 
 fn floats(shape: &[usize], value: impl Fn(usize) -> f32) -> Raw {
@@ -64,7 +64,7 @@ fn a_sound_trace_is_replayed() {
         .map(|line| ["sequence", "position", "depth"].map(|key| line[key].as_u64().unwrap()).into())
         .collect();
     assert_eq!(told, [(0, 0, 1), (0, 1, 3), (0, 2, 3), (1, 4, 1), (1, 9, 3)]);
-    // The oracle reads the one complexity that there is: of 1 to 4, over 4 steps.
+    // The oracle reads the only complexity: 1 to 4, over 4 steps.
     let depths = crate::replayed::depths(&replay(&file, "oracle-complexity", &[]));
     assert_eq!(depths, [1, 1, 2, 3, 4]);
     assert_eq!(crate::replayed::depths(&replay(&file, "oracle-complexity", &["--max-depth", "1"])), [1; 5]);

@@ -16,7 +16,7 @@ fn trace(workspace: &Workspace, title: &str, file: &Path, more: &[&str]) -> Outc
     haltbench(&[&["trace", id, "--out", file, "--runs", runs.to_str().unwrap()], more].concat())
 }
 
-/// Depths of a cell and of the replay of its trace, and whether a token before it in its sequence halted earlier.
+/// Depths of a cell and of the replay of its trace, and whether an earlier token of the sequence halted before.
 fn compare(workspace: &Workspace, title: &str, policy: &str, given: &[&str]) -> Vec<(u32, u32, bool)> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace.safetensors");
@@ -57,7 +57,7 @@ fn decisions_that_no_other_token_changes_are_those_of_the_cell() {
         "name = \"oracle-complexity\"",
     ]));
     workspace.run(&["--set", "training.steps=60"]).well();
-    // Decided before the first step, so that no other token can change anything.
+    // Decided before the first step, so other tokens cannot change anything.
     for (title, given) in [
         ("fixed", &["depth=2"][..]),
         ("anira-e", &[]),
@@ -73,7 +73,7 @@ fn decisions_that_no_other_token_changes_are_those_of_the_cell() {
     parts(&workspace);
 }
 
-/// Under run-on the keys and values of a token that has halted are those of the trace.
+/// Under run-on, the keys and values of a halted token equal those of the trace.
 #[test]
 fn decisions_under_run_on_are_those_of_the_cell() {
     let workspace =
@@ -121,7 +121,7 @@ fn decisions(mut lines: Vec<Value>) -> Vec<Value> {
     lines
 }
 
-/// The flags choose what is written; the same cell gives the same bytes.
+/// The flags select what is written; the same cell gives the same bytes.
 fn parts(workspace: &Workspace) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -137,7 +137,7 @@ fn parts(workspace: &Workspace) {
     assert!(fs::read(path("both")).unwrap() == fs::read(path("again")).unwrap());
     let all = replay(&path("both"), "anira-o", &[]);
     assert!(all.iter().all(|line| line["objective"].is_f64()));
-    // A cost as an answer needs logits.
+    // The objective of an answer token needs logits.
     let without = replay(&path("states"), "anira-o", &[]);
     assert!(without.iter().all(|line| line["objective"].is_null()));
     assert_eq!(decisions(without), decisions(all.clone()));

@@ -1,4 +1,4 @@
-//! A trace that PyTorch wrote, replayed: the depths and scores are those that PyTorch computes.
+//! The replay of a trace that PyTorch wrote: its depths and scores equal PyTorch's.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::program::json;
 use crate::replayed::{depths, replay};
 
-/// A Python with PyTorch and safetensors: the one that `HALTBENCH_PYTHON` names, or `python3`.
+/// A Python with PyTorch and safetensors: `HALTBENCH_PYTHON`, or `python3`.
 fn python() -> Option<String> {
     let python = std::env::var("HALTBENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let has_both = Command::new(&python).args(["-c", "import torch, safetensors.torch"]).output();

@@ -1,4 +1,4 @@
-//! What `haltbench replay` prints.
+//! Output of `haltbench replay`.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub fn haltbench(arguments: &[&str]) -> Outcome {
     Outcome { status: output.status.code().unwrap(), stdout, stderr }
 }
 
-/// The lines of a replay, which must end well.
+/// The lines of a replay, which must succeed.
 #[track_caller]
 pub fn replay(file: &Path, policy: &str, more: &[&str]) -> Vec<Value> {
     let arguments = [&["replay", file.to_str().unwrap(), "--policy", policy], more].concat();

@@ -1,38 +1,37 @@
-//! Values of seeds by problems, and the interval of their mean.
+//! Tables of seeds by problems, and the interval of their mean.
 //!
-//! Every seed is evaluated on the same problems, so the two are crossed: what is hard about a problem is shared by
-//! all seeds and does not average out over them. [`Crossed`] holds one value y for each seed and problem of such a
-//! complete design, and its mean is the estimate.
+//! Every seed is evaluated on the same problems, so the two are crossed: all seeds share what is hard about a problem,
+//! and it does not average out over them. [`Crossed`] holds one value y per seed and problem of such a complete design;
+//! its mean is the estimate.
 //!
-//! * **Means of tokens** are ratios R of two sums. Their table is linearised: y = R + (sum - R count) / mean count,
-//!   whose mean is R exactly (Cochran, Sampling Techniques, 3rd edition, 1977, section 6.3).
+//! * **Means of tokens** are ratios R of two sums. Their table is linearised: y = R + (sum - R count) / mean count. Its
+//!   mean is R exactly (Cochran, Sampling Techniques, 3rd edition, 1977, section 6.3).
 //! * **Other statistics** have pseudo-values of the block jackknife: see [`crate::jackknife`].
-//! * **Differences**, and anything else that is linear close to the data, are combinations of tables, cell by cell:
-//!   paired by seed and problem.
+//! * **Differences**, and other quantities that are linear close to the data, combine tables cell by cell: paired by
+//!   seed and problem.
 //!
 //! # The interval
 //!
 //! mean ± √(t²(S-1) MSa / (S N) + t²(N-1) max(MSb - MSe, 0) / (S N)), with the mean squares of [`MeanSquares`] and
-//! Student's quantiles of S - 1 and N - 1 degrees of freedom: each part of the variance with the quantile of its own
-//! degrees of freedom, as Banerjee (Sankhyā 22 (1960) 357-358) adds the variances of several means, where the coverage
-//! is never below the level. The usual alternative, one quantile with Satterthwaite's degrees of freedom for the
-//! variance (MSa + MSb - MSe) / (S N), takes a mean square between two or three seeds that came out small by chance for
-//! a proof that training hardly matters. In simulations (`tests/coverage/means.rs`) it holds the truth in 89 to 91 % of
-//! cases with two seeds whose variance matters, even if neither its variance nor its degrees of freedom may fall below those of one
-//! part.
-//! The form used here holds it in at least 94.9 %, for units of equal size. The cost: with two seeds that differ no more
-//! than chance, the interval is 2.3 times as wide.
+//! Student's quantiles of S - 1 and N - 1 degrees of freedom. Each part of the variance has the quantile of its own
+//! degrees of freedom, as in Banerjee's sum of the variances of several means (Sankhyā 22 (1960) 357-358), where the
+//! coverage is never below the level. The usual alternative is one quantile with Satterthwaite's degrees of freedom for
+//! the variance (MSa + MSb - MSe) / (S N). If a mean square between two or three seeds comes out small by chance, it
+//! takes this as proof that training hardly matters. In simulations (`tests/coverage/means.rs`) it covers the truth in
+//! 89 to 91 % of cases with two seeds whose variance matters, even if neither its variance nor its degrees of freedom
+//! may fall below the values of one part. The form used here covers it in at least 94.9 %, for units of equal size. The
+//! cost: with two seeds that differ no more than chance, the interval is 2.3 times as wide.
 //!
-//! With one seed the interval is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says that the error of
-//! training is not in it. Problems of each size were drawn separately; pooling them makes intervals of means a little too
-//! wide.
+//! With one seed the interval is Student's t over problems, and [`IntervalMethod::ProblemsOnly`] says that it leaves
+//! out the error of training. Problems of each size were drawn separately; pooling them makes intervals of means a
+//! little too wide.
 //!
 //! # The unit
 //!
-//! Sequences of one problem are answered alike, in part because they are of one problem, and what is held out of training
-//! is a problem: all that is counted in its sequences goes into one value. In most tasks every sequence is a problem of its
-//! own. Where a few problems hold most of the tokens, the degrees of freedom are too many: with the problems of `quick`, of
-//! which four of 48 hold half of the answers, intervals hold the truth in 90 to 97 % of simulations.
+//! Sequences of one problem are answered alike, in part because they share the problem, and training holds out whole
+//! problems. All counts of a problem's sequences therefore form one value. In most tasks every sequence is a problem of
+//! its own. If a few problems hold most of the tokens, the degrees of freedom are too many: with the problems of
+//! `quick`, where four of 48 hold half of the answers, intervals cover the truth in 90 to 97 % of simulations.
 
 use crate::estimate::{Estimate, IntervalMethod};
 use crate::interval::{LEVEL, none_of, student_t};
@@ -40,31 +39,30 @@ use crate::mean_squares::MeanSquares;
 use crate::means::ClusterSum;
 use crate::reason::Reason;
 
-/// Deviations that are no more than this, relative to the mean and of shares and correlations in absolute terms, are
-/// rounding.
+/// Smaller deviations are rounding: relative to the mean, and absolute for shares and correlations.
 const ROUNDING: f64 = 1e-12;
 
 /// A complete table of seeds by units, where a unit is a problem or a block of problems. Its mean is the estimate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crossed {
-    /// Numbers of the units, ascending.
+    /// Ids of the units, ascending.
     units: Vec<u64>,
-    /// Per seed, one value for each unit.
+    /// Per seed, one value per unit.
     values: Vec<Vec<f64>>,
     mean: f64,
     count: usize,
-    /// How many problems the units are made of.
+    /// Number of problems in all units.
     problems: usize,
     bounds: (f64, f64),
-    /// Why there can be no interval although there is a value.
+    /// Why there is no interval although there is a value.
     flaw: Option<Reason>,
 }
 
 impl Crossed {
-    /// A table from one value for each seed and unit. `count` is the number of observations behind the values,
-    /// `problems` the number of problems behind the units.
+    /// A table from one value per seed and unit. `count` is the number of observations behind the values, `problems`
+    /// the number of problems behind the units.
     ///
-    /// [`Reason::Empty`] without seeds or units, [`Reason::Mismatched`] if a seed has not one value for each unit,
+    /// [`Reason::Empty`] without seeds or units, [`Reason::Mismatched`] if a seed does not have one value per unit,
     /// [`Reason::NotFinite`] if a value is infinite or NaN.
     pub fn of_values(units: Vec<u64>, values: Vec<Vec<f64>>, count: usize, problems: usize) -> Result<Self, Reason> {
         if units.is_empty() || values.is_empty() {
@@ -82,10 +80,10 @@ impl Crossed {
     }
 
     /// The ratio of sums over all seeds and problems, linearised; with counts of observations, their mean. Its `count`
-    /// is the sum of counts. Problem k of every seed has the number `problems[k]`; those that no seed has anything of
-    /// are left out.
+    /// is the sum of counts. Problem k of every seed has the id `problems[k]`; problems that are empty in all seeds are
+    /// left out.
     ///
-    /// [`Reason::Empty`] if nothing is counted, [`Reason::Mismatched`] if a seed has not one sum for each problem,
+    /// [`Reason::Empty`] if nothing is counted, [`Reason::Mismatched`] if a seed does not have one sum per problem,
     /// [`Reason::NotFinite`] if a sum is infinite or NaN.
     pub fn of_sums(problems: &[u64], sums: &[Vec<ClusterSum>]) -> Result<Self, Reason> {
         if sums.iter().any(|seed| seed.len() != problems.len()) {
@@ -109,8 +107,8 @@ impl Crossed {
         Ok(Crossed { mean: ratio, ..table })
     }
 
-    /// The same table, whose mean and whose value of any one problem lie between these bounds: 0 and 1 of a share, -1
-    /// and 1 of a correlation. No interval leaves them.
+    /// The same table with bounds for its mean and for the value of any problem: 0 and 1 for a share, -1 and 1 for a
+    /// correlation. Intervals stay within the bounds.
     pub fn within(self, low: f64, high: f64) -> Self {
         Crossed { bounds: (low, high), ..self }
     }
@@ -120,15 +118,14 @@ impl Crossed {
         Crossed { count, ..self }
     }
 
-    /// The same table, which has a value but can have no interval.
+    /// The same table, with a value but without an interval.
     pub(crate) fn flawed(self, reason: Reason) -> Self {
         Crossed { flaw: Some(reason), ..self }
     }
 
     /// `constant` plus a weighted sum of tables, cell by cell; `count` is the number of problems.
     ///
-    /// [`Reason::Empty`] without tables, [`Reason::MissingCells`] if they are not of the same units and the same number
-    /// of seeds.
+    /// [`Reason::Empty`] without tables, [`Reason::MissingCells`] if they differ in units or in the number of seeds.
     pub fn combination(constant: f64, terms: &[(f64, &Crossed)]) -> Result<Self, Reason> {
         let (_, first) = terms.first().ok_or(Reason::Empty)?;
         if terms.iter().any(|(_, table)| table.units != first.units || table.values.len() != first.values.len()) {
@@ -164,8 +161,8 @@ impl Crossed {
         }
     }
 
-    /// The same estimate over more units, ascending: those that it lacks have its mean, and deviations grow so that the
-    /// variance of the mean stays what it was.
+    /// The same estimate over more units, ascending. New units have the mean, and deviations are scaled up to preserve
+    /// the variance of the mean.
     pub fn over(&self, units: &[u64]) -> Self {
         let scale = units.len() as f64 / self.units.len() as f64;
         let value = |seed: &Vec<f64>, unit: &u64| match self.units.binary_search(unit) {
@@ -176,7 +173,7 @@ impl Crossed {
         Crossed { units: units.to_vec(), values, problems: units.len(), ..self.clone() }
     }
 
-    /// Numbers of the units, ascending.
+    /// Ids of the units, ascending.
     pub fn units(&self) -> &[u64] {
         &self.units
     }
@@ -211,11 +208,11 @@ impl Crossed {
     }
 
     /// The interval of a level, and what it accounts for; see [the module](self). [`Reason::TooFew`] below two units;
-    /// [`Reason::Unstable`] of a jackknife that failed.
+    /// [`Reason::Unstable`] for a jackknife that failed.
     ///
-    /// If all n values of a bounded table are equal, unseen problems may still differ. Let p be the largest share of such
-    /// problems that n draws can miss ([`none_of`]): the interval reaches p times the distance to each bound. An unbounded
-    /// table, such as the depth of a fixed depth, gets an interval of width 0.
+    /// If all n values of a bounded table are equal, unseen problems may still differ. Let p be the largest share of
+    /// differing problems that n draws can miss ([`none_of`]): the interval reaches p times the distance to each bound.
+    /// An unbounded table, such as the depth of a fixed depth, gets an interval of width 0.
     pub fn interval(&self, level: f64) -> Result<((f64, f64), IntervalMethod), Reason> {
         if let Some(reason) = self.flaw {
             return Err(reason);
@@ -234,7 +231,7 @@ impl Crossed {
             return Ok(((ends.0.min(mean), ends.1.max(mean)), IntervalMethod::NoVariation));
         }
         let part = |df: usize, variance: f64| {
-            // Without variance, the infinite quantile of no degrees of freedom counts nothing.
+            // Without variance, the infinite quantile of zero degrees of freedom has no effect.
             if variance > 0.0 { student_t(level, df).powi(2) * variance } else { 0.0 }
         };
         let width =
@@ -242,14 +239,14 @@ impl Crossed {
         Ok((((mean - width).max(low.min(mean)), (mean + width).min(high.max(mean))), method))
     }
 
-    /// Whether no value differs from the mean by more than rounding.
+    /// Whether all values equal the mean up to rounding.
     fn is_constant(&self) -> bool {
         let unit = if self.bounds.0.is_finite() { self.mean.abs().max(1.0) } else { self.mean.abs() };
         self.values.iter().flatten().all(|value| (value - self.mean).abs() <= ROUNDING * unit)
     }
 }
 
-/// The mean of one value for each seed with Student's t interval over seeds. [`Reason::Empty`] without values; of one
+/// The mean of one value per seed with Student's t interval over seeds. [`Reason::Empty`] without values; with one
 /// seed, the interval is missing ([`Reason::TooFew`]).
 pub fn over_seeds(values: &[f64], count: usize) -> Estimate {
     student(values, count, IntervalMethod::SeedsOnly)

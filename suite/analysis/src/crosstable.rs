@@ -1,12 +1,12 @@
-//! Cross-tabulation of two ordered variables, and the rank statistics that follow from its counts alone.
+//! Cross-tabulation of two ordered variables, and the rank statistics that depend on its counts alone.
 //!
-//! The levels and cells are found once; leaving out observations only changes how many a cell holds. A rank correlation
-//! of the others then costs one pass over the observations and one over the cells, without sorting anything.
+//! The levels and cells are found once; leaving out observations only changes the counts of cells. A rank correlation
+//! of the remaining observations then costs one pass over observations and one over cells, without sorting.
 
 use crate::ranks::{Levels, centred_ranks};
 use crate::reason::Reason;
 
-/// Which pairs of levels of two variables occur, and which observation is in which.
+/// The pairs of levels of two variables that occur, and the pair of every observation.
 #[derive(Debug, Clone)]
 pub struct CrossTable {
     cells: Vec<(usize, usize)>,
@@ -29,7 +29,7 @@ pub struct PairCounts {
 }
 
 impl CrossTable {
-    /// Table of two variables, one value per observation. [`Reason::Mismatched`] if their lengths differ,
+    /// Table of two variables with one value per observation. [`Reason::Mismatched`] if their lengths differ,
     /// [`Reason::NotFinite`] if a value is infinite or NaN.
     pub fn of(x: &[f64], y: &[f64]) -> Result<Self, Reason> {
         if x.len() != y.len() {
@@ -52,7 +52,7 @@ impl CrossTable {
         Ok(CrossTable { cells, cell_of, x_levels: x.count(), y_levels: y.count() })
     }
 
-    /// How many observations each cell holds when observation i occurs `weight(i)` times.
+    /// Number of observations in each cell if observation i occurs `weight(i)` times.
     pub fn tally(&self, weight: impl Fn(usize) -> u32) -> Vec<u64> {
         let mut tally = vec![0; self.cells.len()];
         for (row, &cell) in self.cell_of.iter().enumerate() {
@@ -89,9 +89,8 @@ impl CrossTable {
         ratio(counts.concordance, counts.pairs - counts.tied_x, counts.pairs - counts.tied_y)
     }
 
-    /// Somers' D of y given x, (C - D) / (n0 - n1): of the pairs that differ in x, the share by which y rather
-    /// follows than opposes. A constant y gives [`Reason::Constant`], not 0; other errors as for
-    /// [`CrossTable::spearman`].
+    /// Somers' D of y given x, (C - D) / (n0 - n1): concordant minus discordant pairs, as a share of the pairs that
+    /// differ in x. A constant y gives [`Reason::Constant`], not 0; other errors as for [`CrossTable::spearman`].
     pub fn somers_d(&self, tally: &[u64]) -> Result<f64, Reason> {
         let (x, y) = self.margins(tally);
         check(&x, &y)?;
@@ -100,8 +99,8 @@ impl CrossTable {
         ratio(counts.concordance, untied, untied)
     }
 
-    /// Numbers of pairs, in O(n log n): the cells are walked in the order of x, then y, as in Knight (1966), with a
-    /// Fenwick tree over y in place of the merge sort, so that cells may hold any number of observations.
+    /// Numbers of pairs, in O(n log n). Cells are visited in the order of x, then y, as in Knight (1966), with a
+    /// Fenwick tree over y instead of the merge sort, so that cells may hold any number of observations.
     pub fn pair_counts(&self, tally: &[u64]) -> PairCounts {
         let (x, y) = self.margins(tally);
         let tied = |margin: &[u64]| margin.iter().map(|&n| i128::from(n) * (i128::from(n) - 1) / 2).sum();
@@ -137,7 +136,7 @@ impl CrossTable {
     }
 }
 
-/// Whether both margins have at least two observations, on at least two levels.
+/// Checks that both margins have at least two observations on at least two levels.
 fn check(x: &[u64], y: &[u64]) -> Result<(), Reason> {
     let found = x.iter().sum::<u64>() as usize;
     let constant = |margin: &[u64]| margin.iter().filter(|&&n| n > 0).count() < 2;

@@ -20,8 +20,8 @@ pub enum IntervalMethod {
     SeedsOnly,
     /// Student's t over repeated measurements of one seed. It says nothing about another training run.
     RepetitionsOnly,
-    /// No value differed from another, which is no proof that none ever does: what a share of problems that differ, of
-    /// which none was seen, could still move (Clopper and Pearson 1934). It says nothing about another training run.
+    /// All values were equal, but unseen problems may differ: the interval allows for the largest share of differing
+    /// problems that the draws can miss (Clopper and Pearson 1934). It says nothing about another training run.
     NoVariation,
 }
 
@@ -39,12 +39,12 @@ impl fmt::Display for IntervalMethod {
 
 /// A number with an interval of level [`crate::LEVEL`].
 ///
-/// `value` is missing if and only if the number cannot be computed; `low`, `high` and `method` are present together
-/// or missing together. `reason` is present if the value is missing, or if the interval is missing although the value
-/// is there and could have one.
+/// `value` is missing if and only if the number cannot be computed; `low`, `high` and `method` are present together or
+/// missing together. `reason` is present if the value is missing, or if the value is present and lacks an interval that
+/// it could have.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The number, in the units of what is estimated; never infinite or NaN.
+    /// The number, in the units of the estimated quantity; never infinite or NaN.
     pub value: Option<f64>,
     /// Lower end of the interval.
     pub low: Option<f64>,
@@ -52,9 +52,9 @@ pub struct Estimate {
     pub high: Option<f64>,
     /// How the interval was made.
     pub method: Option<IntervalMethod>,
-    /// How many observations the value rests on: tokens or sequences, as the producer of the estimate states.
+    /// Number of observations behind the value: tokens or sequences, as the producer of the estimate states.
     pub count: usize,
-    /// Why the value is missing or, if the value is there, why the interval is.
+    /// Why the value is missing or, if it is present, why the interval is.
     pub reason: Option<Reason>,
 }
 
@@ -72,7 +72,7 @@ impl Estimate {
         Estimate { value: Some(value), low: None, high: None, method: None, count, reason: None }
     }
 
-    /// The same value with an interval. A missing value stays as it is; ends that are infinite or NaN are no interval
+    /// The same value with an interval. A missing value stays missing; infinite or NaN ends give no interval
     /// ([`Reason::NotFinite`]).
     pub fn with_interval(self, (low, high): (f64, f64), method: IntervalMethod) -> Self {
         match self.value {
@@ -83,13 +83,13 @@ impl Estimate {
         }
     }
 
-    /// The same value, with the reason why it has no interval. A missing value keeps its own reason.
+    /// The same value, with the reason why the interval is missing. A missing value keeps its own reason.
     pub fn without_interval(self, reason: Reason) -> Self {
         let reason = self.value.map_or(self.reason, |_| Some(reason));
         Estimate { low: None, high: None, method: None, reason, ..self }
     }
 
-    /// Whether the interval is there and does not contain `x`.
+    /// Whether the interval is present and does not contain `x`.
     pub fn excludes(&self, x: f64) -> bool {
         matches!((self.low, self.high), (Some(low), Some(high)) if x < low || x > high)
     }

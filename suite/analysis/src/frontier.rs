@@ -6,16 +6,16 @@ use crate::reason::Reason;
 /// The best mean accuracy that mixtures of fixed depths reach at a mean cost: the upper concave hull of their points,
 /// flat beyond the best one.
 ///
-/// Running one depth on a share of the inputs, drawn at random, and another on the rest reaches every point of the line
-/// between the two, so a policy has to beat the hull, not only the points. Costs and accuracies are in any units, as
-/// long as policies are measured in the same.
+/// Every point on the line between two depths can be reached by running one depth on a random share of the inputs and
+/// the other on the rest, so a policy has to beat the hull, not only the points. Costs and accuracies may have any
+/// units, as long as all policies use the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frontier {
     points: Vec<(f64, f64)>,
     places: Vec<usize>,
 }
 
-/// Where the frontier stands at a cost: on the line between two vertices, the second with this weight.
+/// Position of a cost on the frontier: between two vertices.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Edge {
     /// Vertex below.
@@ -24,7 +24,7 @@ struct Edge {
     above: usize,
     /// Weight of the vertex above, from 0 to 1.
     weight: f64,
-    /// Accuracy gained for a unit of cost.
+    /// Accuracy gained per unit of cost.
     slope: f64,
 }
 
@@ -40,7 +40,7 @@ impl Frontier {
         }
         let mut order: Vec<usize> = (0..points.len()).collect();
         order.sort_by(|&a, &b| points[a].0.total_cmp(&points[b].0).then(points[b].1.total_cmp(&points[a].1)));
-        // Andrew's monotone chain, of points that are better than all cheaper ones.
+        // Andrew's monotone chain over the points that are better than all cheaper ones.
         let mut places: Vec<usize> = Vec::new();
         let mut best = f64::NEG_INFINITY;
         for place in order {
@@ -67,13 +67,13 @@ impl Frontier {
         &self.points
     }
 
-    /// Which of the points that the frontier was made of are its vertices, in the order of cost.
+    /// Indices of the original points that are vertices, in the order of cost.
     pub fn places(&self) -> &[usize] {
         &self.places
     }
 
-    /// Accuracy of the frontier at a cost. [`Reason::OutsideFrontier`] below the cheapest,
-    /// [`Reason::NotFinite`] for a cost that is infinite or NaN.
+    /// Accuracy of the frontier at a cost. [`Reason::OutsideFrontier`] below the cheapest point, [`Reason::NotFinite`]
+    /// if the cost is infinite or NaN.
     pub fn accuracy_at(&self, cost: f64) -> Result<f64, Reason> {
         let edge = self.edge(cost)?;
         let (below, above) = (self.points[edge.below].1, self.points[edge.above].1);
@@ -95,7 +95,7 @@ impl Frontier {
     }
 }
 
-/// Cost and accuracy of one policy, or of one fixed depth, as tables over the same seeds and problems.
+/// Cost and accuracy of one policy or one fixed depth, as tables over the same seeds and problems.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CostAccuracy {
     /// The cost.
@@ -113,11 +113,11 @@ impl CostAccuracy {
 /// Accuracy above the fixed-depth frontier at the same cost; negative below it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Gain {
-    /// The policy costs no less than the cheapest fixed depth.
+    /// The policy costs at least as much as the cheapest fixed depth.
     Exact(Crossed),
-    /// It costs less: what a fixed depth would reach there is not known.
+    /// The policy costs less, where the accuracy of fixed depths is unknown.
     Bounds {
-        /// Accuracy above the cheapest fixed depth: at a lower cost the frontier is no higher.
+        /// Accuracy above the cheapest fixed depth: the frontier is no higher at lower cost.
         lower: Crossed,
         /// Accuracy above a frontier that also mixes in a guess at no cost; `None` without a guess.
         upper: Option<Crossed>,
@@ -134,13 +134,13 @@ impl Gain {
     }
 }
 
-/// What a policy gains over fixed depths at the same cost; `guess` is the accuracy of an answer that costs nothing.
+/// Gain of a policy over fixed depths at the same cost; `guess` is the accuracy of an answer that costs nothing.
 ///
 /// The interval comes from the delta method. Near the data the gain is linear in the mean costs and accuracies of the
 /// policy and of the two vertices on either side of its cost:
 /// accuracy - (1-w) accuracy₁ - w accuracy₂ - slope (cost - (1-w) cost₁ - w cost₂).
-/// The table is this combination of their tables, so that policy and frontier stay paired. The interval leaves out that
-/// the data also choose the vertices; `tests/coverage/gain.rs` shows what that costs.
+/// The table is this combination of their tables, so that policy and frontier stay paired. The interval ignores that
+/// the data also choose the vertices; `tests/coverage/gain.rs` shows the effect.
 ///
 /// [`Reason::NoFrontier`] without fixed depths, [`Reason::MissingCells`] if one of them was evaluated on other seeds or
 /// problems than the policy.
@@ -192,7 +192,7 @@ fn above_guess(
     with_guess.push((0.0, guess));
     let frontier = Frontier::new(&with_guess)?;
     let Edge { below, above, weight, slope } = frontier.edge(policy.cost.mean())?;
-    // A vertex that is not a fixed depth is the guess, which varies with nothing.
+    // The vertex without a fixed depth is the guess, which is constant.
     let mut constant = 0.0;
     let mut terms = vec![(1.0, &policy.accuracy), (-slope, &policy.cost)];
     for (place, share) in [(below, 1.0 - weight), (above, weight)] {

@@ -1,11 +1,11 @@
-//! Compact letter display: which items cannot be told apart.
+//! Compact letter display: which items cannot be distinguished.
 
-/// The letters of items of which `different[i][j]` says whether i and j can be told apart: two items share a letter if
-/// and only if they cannot. An item may have several letters, and not being told apart is not handed on: a may be like
-/// b and b like c where a is not like c.
+/// The letters of items, where `different[i][j]` says whether i and j can be distinguished: two items share a letter if
+/// and only if they cannot. An item may have several letters, and similarity is not transitive: a may be like b and b
+/// like c although a differs from c.
 ///
 /// A letter is a maximal set without a different pair (Piepho, Journal of Computational and Graphical Statistics 13
-/// (2004) 456-466, whose insert-and-absorb gives the same sets); sets are lettered in the order of their members.
+/// (2004) 456-466, whose insert-and-absorb gives the same sets). Sets are lettered in the order of their members.
 pub fn letters(different: &[Vec<bool>]) -> Vec<String> {
     let columns = columns(different);
     let of_item =
@@ -21,8 +21,8 @@ pub fn columns(different: &[Vec<bool>]) -> Vec<Vec<usize>> {
     columns
 }
 
-/// Bron and Kerbosch's enumeration of maximal cliques with a pivot (Communications of the ACM 16 (1973) 575-577):
-/// `set` can grow by any of `candidates`, and is not maximal where one of `seen` could join it.
+/// Bron and Kerbosch's enumeration of maximal cliques with a pivot (Communications of the ACM 16 (1973) 575-577): `set`
+/// can grow by any of `candidates`, and is not maximal if one of `seen` could join it.
 fn extend(
     different: &[Vec<bool>],
     set: &[usize],

@@ -1,10 +1,10 @@
 //! Statistics of depth allocation, as pure functions: no tensors, files, clock or random numbers.
 //!
-//! The input is what an evaluation recorded: one [`TokenTable`] per seed, whose rows are evaluated tokens with the
+//! The input is the record of an evaluation: one [`TokenTable`] per seed, whose rows are evaluated tokens with the
 //! depth at which each halted. The output is numbers with intervals:
 //!
 //! * [`measures`]: accuracy, mean depth, cost; alignment of depth with complexity; both per complexity level and size;
-//! * [`correlation`]: the rank correlations they are built from, usable on plain slices;
+//! * [`correlation`]: the rank correlations behind them, usable on plain slices;
 //! * [`crossed`] and [`jackknife`]: intervals over problems, and over seeds and problems;
 //! * [`frontier`]: accuracy above the fixed-depth frontier at the same cost;
 //! * [`ranking`]: simultaneous differences, rank intervals and letters.
@@ -12,8 +12,8 @@
 //! Three rules hold everywhere:
 //!
 //! 1. A number that cannot be computed is missing with a [`Reason`]: never 0, never NaN, never silently skipped.
-//! 2. Every result is a function of its arguments: nothing is drawn at random.
-//! 3. The unit is the sequence, because the tokens of one sequence are dependent, and above it the seed.
+//! 2. Every result is a function of its arguments: nothing is random.
+//! 3. The unit is the sequence, because the tokens of one sequence are dependent; above it is the seed.
 
 pub mod correlation;
 pub mod crossed;

@@ -1,6 +1,6 @@
 //! Analysis of variance of a complete table of seeds by problems.
 
-/// Mean squares of a two-way table y\[seed\]\[problem\] with one value in each cell, of S seeds and N problems.
+/// Mean squares of a two-way table y\[seed\]\[problem\] of S seeds and N problems with one value per cell.
 ///
 /// Under y = μ + seed + problem + rest, all independent with variances σa², σb² and σe², their expectations are
 /// σe² + N σa², σe² + S σb² and σe² (Searle, Casella and McCulloch, Variance Components, 1992, section 4.5).
@@ -10,11 +10,11 @@ pub struct MeanSquares {
     pub seeds: usize,
     /// Number of problems.
     pub problems: usize,
-    /// N Σ (mean of the seed - mean)² / (S - 1); 0 of one seed.
+    /// N Σ (mean of the seed - mean)² / (S - 1); 0 with one seed.
     pub between_seeds: f64,
     /// S Σ (mean of the problem - mean)² / (N - 1).
     pub between_problems: f64,
-    /// Σ (what the two leave)² / ((S - 1)(N - 1)); 0 of one seed.
+    /// Σ (residual)² / ((S - 1)(N - 1)); 0 with one seed.
     pub rest: f64,
 }
 
@@ -50,14 +50,14 @@ impl MeanSquares {
         })
     }
 
-    /// Variance of the mean of the table that the seeds bring, with the rest: the mean square between seeds by S N. Its
-    /// degrees of freedom are S - 1. 0 of one seed.
+    /// Variance that seeds add to the table's mean, including the residual one: the mean square between seeds divided
+    /// by S N. It has S - 1 degrees of freedom. 0 with one seed.
     pub fn variance_of_seeds(&self) -> f64 {
         self.between_seeds / self.cells()
     }
 
-    /// Variance that problems add to the table's mean: the mean square between problems minus the residual one, divided by
-    /// S N, and at least 0. It has N - 1 degrees of freedom.
+    /// Variance that problems add to the table's mean: the mean square between problems minus the residual one, divided
+    /// by S N, and at least 0. It has N - 1 degrees of freedom.
     pub fn variance_of_problems(&self) -> f64 {
         (self.between_problems - self.rest).max(0.0) / self.cells()
     }

@@ -1,35 +1,35 @@
-//! Partial rank correlation: what is left between two variables once controls are taken out.
+//! Partial rank correlation: the correlation of two variables given controls.
 
 use crate::ranks::{Levels, centred_ranks};
 use crate::reason::Reason;
 
-/// Share of a variable's variance below which what the controls leave over counts as nothing. Rank sums are exact or
-/// nearly so, hence what rounding leaves of a fully explained variable is some 1e-15.
+/// A variable counts as fully explained if the controls leave less than this share of its variance. Rank sums are
+/// nearly exact, so rounding leaves some 1e-15 of a fully explained variable.
 const NOTHING_LEFT: f64 = 1e-10;
 
 /// Two variables and their controls, prepared for repeated evaluation with different weights.
 ///
-/// Besides controls that count by their rank there may be classes, such as the token that was read: one column of zeros
-/// and ones for each class. Taking out such columns is the same as taking every class's mean out of everything else
-/// (Frisch and Waugh 1933), so they cost nothing however many there are.
+/// Besides ranked controls there may be classes, such as the token read: one column of zeros and ones per class.
+/// Eliminating these columns is the same as subtracting every class's mean from everything else (Frisch and Waugh
+/// 1933), so any number of them is free.
 ///
-/// Depth, complexity, size and position have few levels each, so that most combinations occur often: sums run over the
-/// distinct combinations.
+/// Depth, complexity, size and position have few levels, and most combinations occur often, so sums run over distinct
+/// combinations.
 #[derive(Debug, Clone)]
 pub struct PartialRanks {
-    /// Per variable, its level in every combination, and how many levels it has.
+    /// Per variable, its level in every combination, and its number of levels.
     variables: Vec<(Vec<usize>, usize)>,
     /// Combination of every observation.
     combination: Vec<usize>,
-    /// How many combinations occur.
+    /// Number of distinct combinations.
     combinations: usize,
-    /// Class of every combination, if there are classes, and how many there are.
+    /// Class of every combination, if there are classes, and their number.
     classes: Option<(Vec<usize>, usize)>,
 }
 
 impl PartialRanks {
-    /// Prepares x, y, the controls and, where there are some, the class of every observation. [`Reason::Mismatched`] if
-    /// the lengths differ, [`Reason::NotFinite`] if a value is infinite or NaN.
+    /// Prepares x, y, the controls and, if given, the class of every observation. [`Reason::Mismatched`] if the lengths
+    /// differ, [`Reason::NotFinite`] if a value is infinite or NaN.
     pub fn of(x: &[f64], y: &[f64], controls: &[&[f64]], classes: Option<&[f64]>) -> Result<Self, Reason> {
         if [y].iter().chain(controls).chain(&classes).any(|other| other.len() != x.len()) {
             return Err(Reason::Mismatched);
@@ -55,15 +55,15 @@ impl PartialRanks {
         Ok(PartialRanks { variables, combination, combinations, classes })
     }
 
-    /// Partial Spearman correlation when observation i occurs `weight(i)` times: Pearson's correlation of the
-    /// residuals of the average ranks of x and y after least squares on the average ranks of the controls, with
-    /// intercept.
+    /// Partial Spearman correlation if observation i occurs `weight(i)` times: Pearson's correlation of residuals. A
+    /// least-squares fit with intercept on the average ranks of the controls leaves the residuals of the average ranks
+    /// of x and y.
     ///
     /// The residuals' products are the Schur complement of the controls in the correlation matrix of the ranks. The
-    /// controls are eliminated in the order of what is left of them, largest first, and those of which nothing is
-    /// left (constant, or collinear with others) are dropped. Errors: [`Reason::Empty`]; [`Reason::Constant`] if x or
-    /// y is constant or fully explained; [`Reason::TooFew`] below k + c + 2 observations for k controls kept and c
-    /// classes, 1 without classes.
+    /// controls are eliminated in the order of their remaining variance, largest first, and exhausted ones (constant,
+    /// or collinear with others) are dropped. Errors: [`Reason::Empty`]; [`Reason::Constant`] if x or y is constant or
+    /// fully explained; [`Reason::TooFew`] below k + c + 2 observations for k kept controls and c classes, 1 without
+    /// classes.
     pub fn correlation(&self, weight: impl Fn(usize) -> u32) -> Result<f64, Reason> {
         let Gram { mut matrix, ranks, count, classes } = self.gram(weight);
         if count == 0 {
@@ -127,7 +127,8 @@ impl PartialRanks {
         Gram { matrix, ranks: squares, count: weights.iter().sum::<u64>() as usize, classes }
     }
 
-    /// Takes the mean of its class out of every rank, and returns how many classes occur; 1 without classes.
+    /// Subtracts the mean of its class from every rank, and returns the number of classes that occur; 1 without
+    /// classes.
     fn take_out_classes(&self, ranks: &mut [Vec<f64>], weights: &[u64]) -> usize {
         let Some((class, classes)) = &self.classes else { return 1 };
         let mut sizes = vec![0_u64; *classes];
@@ -144,18 +145,18 @@ impl PartialRanks {
     }
 }
 
-/// Sums of products of variables over `count` observations, with the means of classes taken out.
+/// Sums of products of variables over `count` observations, with class means subtracted.
 struct Gram {
     matrix: Vec<Vec<f64>>,
-    /// Sums of squares before classes were taken out.
+    /// Sums of squares before class means were subtracted.
     ranks: Vec<f64>,
     count: usize,
-    /// How many classes occur, 1 without classes.
+    /// Number of classes that occur, 1 without classes.
     classes: usize,
 }
 
-/// Takes every variable but the first two out of the others, as far as something is left of it, and returns how many
-/// were taken out.
+/// Eliminates every variable but the first two from the others, unless nothing of it is left, and returns the number of
+/// eliminated variables.
 fn eliminate_controls(matrix: &mut [Vec<f64>]) -> usize {
     let mut waiting: Vec<usize> = (2..matrix.len()).collect();
     let mut kept = 0;

@@ -1,18 +1,18 @@
-//! Simultaneous differences of all pairs of policies, and the ranks that they leave possible.
+//! Simultaneous differences of all pairs of policies, and the possible ranks that follow from them.
 //!
-//! A ranking by point estimates is mostly noise. What the data support is which pairs differ, and from that an interval
-//! of ranks for every policy. All differences are paired by seed and sequence, and their intervals hold all at once
-//! with probability [`LEVEL`] at least: each has the level [`LEVEL`]^(1/pairs) (Šidák 1967), which is Tamhane's T2
+//! A ranking by point estimates is mostly noise. The data show which pairs differ, and these give an interval of ranks
+//! for every policy. All differences are paired by seed and sequence, and their intervals hold simultaneously with
+//! probability at least [`LEVEL`]: each has the level [`LEVEL`]^(1/pairs) (Šidák 1967), which is Tamhane's T2
 //! (Communications in Statistics A 6 (1977) 1253-1263) with the intervals of [`crate::crossed`].
 //!
 //! Games and Howell's procedure, the studentised range with the degrees of freedom of each pair, would be narrower but
-//! counts on one estimate of variance for all pairs, and with few seeds each pair has its own. In simulations
-//! (`tests/coverage/ranks.rs`) it has all differences of four to six policies right in 38 to 70 % of cases with two
-//! seeds that matter, in 70 to 84 % with three, and in 86 to 91 % with five; these intervals never in less than 95 %.
+//! assumes one estimate of variance for all pairs, and with few seeds each pair has its own. In simulations
+//! (`tests/coverage/ranks.rs`) with four to six policies, it covers all differences in 38 to 70 % of cases with two
+//! seeds that matter, in 70 to 84 % with three, and in 86 to 91 % with five; these intervals do so in at least 95 %.
 //!
-//! Nor is there much to gain from how the differences hang together: of equal policies whose seeds are all that varies,
-//! the largest |t| of all pairs is exceeded in 5 % of cases at 73.8 with four policies and two seeds, and at 11.3 with
-//! 19 and five, where these intervals take 74.8 and 11.8. So many policies need more seeds, or fewer comparisons.
+//! Using the dependence between differences would gain little. Take equal policies where only seeds vary: in 5 % of
+//! cases the largest |t| of all pairs exceeds 73.8 with four policies and two seeds, and 11.3 with 19 and five, where
+//! these intervals use 74.8 and 11.8. So many policies need more seeds, or fewer comparisons.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,36 +22,36 @@ use crate::interval::{LEVEL, each_of};
 use crate::letters::letters;
 use crate::reason::Reason;
 
-/// Where one policy stands. Ranks count from 1, the best; all three are missing together, with a reason.
+/// The standing of one policy. Ranks count from 1, the best; all three are missing together, with a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// Best rank possible: one more than the number of policies that are better.
+    /// Best possible rank: one more than the number of better policies.
     pub rank_low: Option<usize>,
-    /// Worst rank possible: the number of policies that are not worse, itself included.
+    /// Worst possible rank: the number of policies that are not worse, including itself.
     pub rank_high: Option<usize>,
-    /// Two policies share a letter if and only if they cannot be told apart.
+    /// Two policies share a letter if and only if they cannot be distinguished.
     pub letters: Option<String>,
     /// Why the policy is unranked.
     pub reason: Option<Reason>,
 }
 
 impl Standing {
-    /// A policy that is shown without a rank.
+    /// A policy without a rank.
     pub fn unranked(reason: Reason) -> Self {
         Standing { rank_low: None, rank_high: None, letters: None, reason: Some(reason) }
     }
 }
 
-/// The difference of two ranked policies, by their places in what was ranked.
+/// The difference of two ranked policies, by their indices in the argument of [`rank`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The first policy, which has the higher score.
     pub first: usize,
     /// The second one.
     pub second: usize,
-    /// Score of the first minus that of the second. The interval is simultaneous over all pairs.
+    /// Score of the first minus score of the second. The interval is simultaneous over all pairs.
     pub difference: Estimate,
-    /// Whether the two can be told apart: whether the interval excludes 0.
+    /// Whether the two can be distinguished: whether the interval excludes 0.
     pub different: bool,
 }
 
@@ -64,13 +64,14 @@ pub struct Ranking {
     pub differences: Vec<Difference>,
 }
 
-/// Ranks policies by a score of which more is better. Letters go by the order of scores, equal ones in the order given.
+/// Ranks policies by a score, where more is better. Letters follow the order of scores, with ties in the given order.
 ///
-/// All true ranks lie within their intervals at once with probability [`LEVEL`] at least (Mogstad, Romano, Shaikh and
-/// Wilhelm, Review of Economic Studies 91 (2024) 476-518: rank sets from simultaneous intervals of differences).
+/// All true ranks lie within their intervals simultaneously with probability at least [`LEVEL`] (Mogstad, Romano,
+/// Shaikh and Wilhelm, Review of Economic Studies 91 (2024) 476-518: rank sets from simultaneous intervals of
+/// differences).
 ///
-/// Unranked, and not counted in the ranks of the others, are policies without a table, with a table that can have no
-/// interval, and with another design than the first policy that has one ([`Reason::MissingCells`]).
+/// Policies without a table, or with a table that cannot have an interval, are unranked and do not count in the ranks
+/// of others; so are policies whose design differs from the first remaining policy ([`Reason::MissingCells`]).
 pub fn rank(scores: &[Result<Crossed, Reason>]) -> Ranking {
     let usable = |score: &Result<Crossed, Reason>| -> Result<(), Reason> {
         score.as_ref().map_err(|r| *r)?.interval(LEVEL).map(|_| ())
@@ -121,7 +122,7 @@ pub fn rank(scores: &[Result<Crossed, Reason>]) -> Ranking {
     Ranking { standings, differences }
 }
 
-/// The difference of two tables with its interval of a level.
+/// The difference of two tables with an interval of this level.
 fn difference(a: &Crossed, b: &Crossed, level: f64) -> Estimate {
     let table = match a.minus(b) {
         Ok(table) => table,

@@ -1,10 +1,10 @@
-//! Ranks in the presence of ties.
+//! Ranks with ties.
 
 use crate::reason::Reason;
 
-/// Values replaced by the index of their level: equal values share one, and a larger value has a larger one.
+/// Values replaced by the index of their level: equal values have the same index, and a larger value has a larger one.
 ///
-/// Everything that depends on order alone can be computed from levels, of a part of the data as well as of all.
+/// Everything that depends on order alone can be computed from levels, for any subset of the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Levels {
     codes: Vec<usize>,
@@ -34,12 +34,12 @@ impl Levels {
         Ok(Levels { codes, count })
     }
 
-    /// Level of every value, from 0.
+    /// Level of every value, 0-based.
     pub fn codes(&self) -> &[usize] {
         &self.codes
     }
 
-    /// How many levels there are.
+    /// Number of levels.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -50,8 +50,8 @@ impl Levels {
     }
 }
 
-/// Twice the average rank of every level, centred: 2 rank - (n + 1), an exact integer, given how many of the n
-/// observations each level has. The average rank of a level is the mean of the ranks that its ties share.
+/// Twice the average rank of every level, centred: 2 rank - (n + 1), an exact integer. `tally` has the number of
+/// observations at each level, n in total. The average rank of a level is the mean of the ranks of its ties.
 pub fn centred_ranks(tally: &[u64]) -> Vec<i64> {
     let total: u64 = tally.iter().sum();
     let mut below = 0;
@@ -65,7 +65,7 @@ pub fn centred_ranks(tally: &[u64]) -> Vec<i64> {
         .collect()
 }
 
-/// Average ranks, from 1: tied values share the mean of the ranks that they occupy. [`Reason::NotFinite`] if a value
+/// Average ranks, 1-based: tied values share the mean of the ranks that they occupy. [`Reason::NotFinite`] if a value
 /// is infinite or NaN.
 pub fn average_ranks(values: &[f64]) -> Result<Vec<f64>, Reason> {
     let levels = Levels::of(values)?;

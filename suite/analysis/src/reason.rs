@@ -12,28 +12,28 @@ use serde::{Deserialize, Serialize};
 pub enum Reason {
     /// There is nothing to compute from.
     Empty,
-    /// One of the variables has no variation, or none that its controls leave over.
+    /// A variable does not vary, or its controls explain all of its variation.
     Constant,
     /// There are fewer observations, problems or strata than the statistic needs.
     TooFew {
-        /// How many the statistic needs.
+        /// Number that the statistic needs.
         needed: usize,
-        /// How many there are.
+        /// Number found.
         found: usize,
     },
-    /// The cost is below that of the cheapest point of the frontier.
+    /// The cost is below the cheapest point of the frontier.
     OutsideFrontier,
     /// There is no fixed-depth frontier to compare with.
     NoFrontier,
-    /// Some of the seeds or problems that are compared were not evaluated.
+    /// Some of the compared seeds or problems were not evaluated.
     MissingCells,
     /// The quantity does not exist here, such as a complexity that the task does not define.
     NotApplicable,
     /// Inputs that belong together differ in length.
     Mismatched,
-    /// An input, or the result, is infinite or not a number.
+    /// An input or the result is infinite or NaN.
     NotFinite,
-    /// Leaving out a block of problems leaves the statistic undefined, so that it has no interval.
+    /// Leaving out a block of problems makes the statistic undefined, so it has no interval.
     Unstable {
         /// How often it was undefined.
         undefined: usize,

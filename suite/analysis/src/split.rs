@@ -1,22 +1,20 @@
-//! Sizes that were trained on, and others.
+//! Trained sizes and other sizes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the size of a token's own problem lies with respect to the sizes trained on. A split is harder than those
-/// before it.
+/// How the size of a token's own problem relates to the trained sizes. Splits are ordered by difficulty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// A size that was trained on.
+    /// A trained size.
     InRange,
-    /// An answer of a size that was trained on, inside an instance of a larger size: the problem is known, its
-    /// surroundings are not.
+    /// An answer of a trained size inside an instance of a larger size: the problem is known, its surroundings are not.
     Embedded,
-    /// A size that was not trained on, between sizes that were.
+    /// An untrained size between trained ones.
     Between,
-    /// A size beyond all that were trained on.
+    /// A size beyond all trained ones.
     Beyond,
 }
 
@@ -34,7 +32,7 @@ impl Split {
         }
     }
 
-    /// The split of this name in files.
+    /// The split with this name in files.
     pub fn from_name(name: &str) -> Option<Self> {
         Split::ALL.into_iter().find(|split| split.name() == name)
     }

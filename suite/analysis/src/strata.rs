@@ -13,21 +13,21 @@ pub struct WithinStratum {
     pub value: f64,
     /// Number of strata where it is defined.
     pub defined: usize,
-    /// Number of strata where it is not: one observation, or a constant variable.
+    /// Number of strata where it is undefined: one observation, or a constant variable.
     pub undefined: usize,
     /// Number of observations in the strata where it is defined.
     pub count: usize,
 }
 
-/// Two variables, cut into strata by a third one.
+/// Two variables, split into strata by a third one.
 #[derive(Debug, Clone)]
 pub struct Strata {
     parts: Vec<(Vec<usize>, CrossTable)>,
 }
 
 impl Strata {
-    /// One stratum for every distinct value of `stratum`. [`Reason::Mismatched`] if the lengths differ,
-    /// [`Reason::NotFinite`] if a value is infinite or NaN.
+    /// One stratum per distinct value of `stratum`. [`Reason::Mismatched`] if the lengths differ, [`Reason::NotFinite`]
+    /// if a value is infinite or NaN.
     pub fn of(x: &[f64], y: &[f64], stratum: &[f64]) -> Result<Self, Reason> {
         if x.len() != y.len() || x.len() != stratum.len() {
             return Err(Reason::Mismatched);
@@ -49,16 +49,16 @@ impl Strata {
         Ok(Strata { parts })
     }
 
-    /// Number of strata where Spearman's correlation is defined, and where it is not, every observation counting once.
+    /// Numbers of strata where Spearman's correlation is defined and undefined, with every observation counted once.
     pub fn counts(&self) -> (usize, usize) {
         let defined = self.parts.iter().filter(|(_, table)| table.spearman(&table.tally(|_| 1)).is_ok()).count();
         (defined, self.parts.len() - defined)
     }
 
-    /// Average Spearman correlation when observation i occurs `weight(i)` times.
+    /// Average Spearman correlation if observation i occurs `weight(i)` times.
     ///
-    /// If it is defined in no stratum, the error is that of all strata, or [`Reason::Constant`] if they differ;
-    /// [`Reason::Empty`] without observations. A stratum without observations is no stratum.
+    /// If it is undefined in all strata, the error is the one that all strata share, or [`Reason::Constant`] if they
+    /// differ; [`Reason::Empty`] without observations. Strata without observations are ignored.
     pub fn spearman(&self, weight: impl Fn(usize) -> u32) -> Result<WithinStratum, Reason> {
         let (mut sum, mut count, mut defined) = (0.0, 0, 0);
         let mut failures = Vec::new();

@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 use crate::reason::Reason;
 use crate::split::Split;
 
-/// The columns of a [`TokenTable`], not yet checked. Entry i of every column belongs to token i.
+/// The unchecked columns of a [`TokenTable`]. Entry i of every column belongs to token i.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TokenColumns {
-    /// Which sequence the token is of. Unique within the table, over all sizes. In the tables of several seeds, one
-    /// number is one sequence.
+    /// Id of the token's sequence, unique within the table, over all sizes. In the tables of several seeds, equal ids
+    /// mean the same sequence.
     pub instance: Vec<u64>,
-    /// Which problem the sequence is of. What is held out of training is a problem, so sequences of one problem are one
-    /// unit of every interval.
+    /// Id of the sequence's problem. Training holds out whole problems, so the sequences of one problem are one unit of
+    /// every interval.
     pub problem: Vec<u64>,
-    /// Where the size of the token's own problem lies.
+    /// Split of the token's own problem.
     pub split: Vec<Split>,
     /// Size of the instance, in the units of the task's size knob.
     pub size: Vec<u32>,
-    /// Size of the token's own problem, which may be smaller than that of the instance that it stands in.
+    /// Size of the token's own problem, which may be smaller than the instance around it.
     pub own_size: Vec<u32>,
-    /// Position of the token in the sequence, from 0.
+    /// Position of the token in the sequence, 0-based.
     pub position: Vec<u32>,
-    /// Whether the token is part of the answer: under the loss, and graded.
+    /// Whether the token is part of the answer: covered by the loss, and graded.
     pub is_answer: Vec<bool>,
     /// The token read at the position that made the prediction.
     pub input_token: Vec<u32>,
-    /// Steps executed where the token was predicted, from 1.
+    /// Steps executed where the token was predicted, 1-based.
     pub depth: Vec<u32>,
     /// Steps executed at the token's own position, where it was read.
     pub depth_at_token: Vec<Option<u32>>,
@@ -37,11 +37,11 @@ pub struct TokenColumns {
     pub expected_depth: Vec<Option<f32>>,
     /// The same at the token's own position.
     pub expected_depth_at_token: Vec<Option<f32>>,
-    /// Whether the token was predicted rightly; present on answer tokens, `None` on prompt tokens.
+    /// Whether the token was predicted correctly; present for answer tokens, `None` for prompt tokens.
     pub correct: Vec<Option<bool>>,
-    /// Probability that the model gave to its prediction, if recorded.
+    /// Probability that the model gave its prediction, if recorded.
     pub confidence: Vec<Option<f32>>,
-    /// Executed operations that are charged to the token, decisions included.
+    /// Executed operations charged to the token, decisions included.
     pub flops: Vec<f64>,
     /// Operations of all D steps for the token, without decisions.
     pub dense_flops: Vec<f64>,
@@ -51,10 +51,10 @@ pub struct TokenColumns {
     pub features: BTreeMap<String, Vec<Option<f32>>>,
 }
 
-/// Why columns are not a table.
+/// Why columns do not form a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableError {
-    /// A column is not as long as the column `instance`.
+    /// A column differs in length from the column `instance`.
     Length {
         /// Name of the column, such as `depth` or `complexities.stack`.
         column: String,
@@ -65,12 +65,12 @@ pub enum TableError {
     },
     /// An answer token without correctness.
     Ungraded {
-        /// Row of the token, from 0.
+        /// Row of the token, 0-based.
         row: usize,
     },
-    /// An instance with rows of several sizes or problems: two sequences share one number.
+    /// An instance has rows of several sizes or problems: two sequences share an id.
     SharedInstance {
-        /// Number of the instance.
+        /// Id of the instance.
         instance: u64,
     },
 }
@@ -91,11 +91,11 @@ impl fmt::Display for TableError {
 
 impl std::error::Error for TableError {}
 
-/// Which tokens of a sequence.
+/// Selects tokens of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tokens {
-    /// Answer tokens, those under the loss.
+    /// Answer tokens, which the loss covers.
     #[default]
     Answer,
     /// Prompt tokens: all others.
@@ -104,22 +104,22 @@ pub enum Tokens {
     All,
 }
 
-/// Which sequences.
+/// Selects sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Population {
     /// All sequences.
     #[default]
     All,
-    /// Sequences whose answer tokens are all right. A selection by the outcome: two policies of different accuracy
-    /// are then compared on different sequences.
+    /// Sequences whose answer tokens are all correct. This selects by outcome: two policies of different accuracy are
+    /// then compared on different sequences.
     CorrectOnly,
 }
 
-/// Which rows of a table.
+/// Selects rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Filter {
-    /// Rows whose own problem is of this split, or all.
+    /// Rows whose own problem is in this split, or all rows.
     pub split: Option<Split>,
     /// Rows of these tokens.
     pub tokens: Tokens,
@@ -127,15 +127,15 @@ pub struct Filter {
     pub population: Population,
 }
 
-/// The evaluated tokens of one cell, of one seed: columns of equal length, answers graded, every instance of one size.
+/// The evaluated tokens of one cell with one seed: columns of equal length, graded answers, one size per instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenTable {
     columns: TokenColumns,
-    /// Numbers of the instances, ascending, with what is known about each.
+    /// Instances, ascending by id.
     instances: Vec<Instance>,
-    /// Place of every row's instance among them.
+    /// Index in `instances` of every row's instance.
     places: Vec<usize>,
-    /// Numbers of the problems, ascending.
+    /// Ids of the problems, ascending.
     problems: Vec<u64>,
 }
 
@@ -164,7 +164,7 @@ impl TokenTable {
         let mut known = vec![false; instances.len()];
         let mut places = Vec::with_capacity(columns.instance.len());
         for (row, number) in columns.instance.iter().enumerate() {
-            // Every number is one of its own.
+            // Every id occurs in the list.
             let place = numbers.partition_point(|other| other < number);
             places.push(place);
             let own = &mut instances[place];
@@ -202,40 +202,40 @@ impl TokenTable {
         self.columns.instance.is_empty()
     }
 
-    /// The rows that the filter lets through, ascending.
+    /// The rows that the filter selects, ascending.
     pub fn rows(&self, filter: Filter) -> Vec<usize> {
         (0..self.len()).filter(|&row| self.admits(row, filter)).collect()
     }
 
-    /// The splits that rows are of, the easiest first.
+    /// The splits of all rows, easiest first.
     pub fn splits(&self) -> Vec<Split> {
         Split::ALL.into_iter().filter(|split| self.columns.split.contains(split)).collect()
     }
 
-    /// The split of the instance that a row is of.
+    /// The split of a row's instance.
     pub(crate) fn split_of_instance(&self, row: usize) -> Split {
         self.instances[self.places[row]].split
     }
 
-    /// The place of a row's problem among all, ascending by number.
+    /// The index of a row's problem among all problems, ascending by id.
     pub(crate) fn place(&self, row: usize) -> usize {
         self.place_of(self.instances[self.places[row]])
     }
 
     fn place_of(&self, instance: Instance) -> usize {
-        // Every problem is one of its own.
+        // Every problem occurs in the list.
         self.problems.partition_point(|other| *other < instance.problem)
     }
 
-    /// The sequences of a split that have answer tokens: the place of the problem of each, and whether every answer is
-    /// right. A sequence is of the hardest split among its rows.
+    /// The sequences of a split that have answer tokens: the index of each one's problem, and whether every answer is
+    /// correct. The split of a sequence is the hardest among its rows.
     pub(crate) fn graded(&self, split: Option<Split>) -> impl Iterator<Item = (usize, bool)> {
         let wanted = move |own: &&Instance| own.answers > 0 && split.is_none_or(|split| own.split == split);
         self.instances.iter().filter(wanted).map(|own| (self.place_of(*own), own.wrong == 0))
     }
 
-    /// The numbers of all problems, one table per seed: those that the tables have in common. [`Reason::MissingCells`]
-    /// if they do not have the same instances, [`Reason::Empty`] without tables.
+    /// The ids of the problems that all tables share, with one table per seed. [`Reason::MissingCells`] if the tables
+    /// have different instances, [`Reason::Empty`] without tables.
     pub(crate) fn common_problems(tables: &[TokenTable]) -> Result<Vec<u64>, Reason> {
         let first = tables.first().ok_or(Reason::Empty)?;
         let numbers = |table: &TokenTable| -> Vec<(u64, u64)> {

@@ -1,5 +1,4 @@
-//! Statistics against reference values that were made apart from this crate, from their equations:
-//! `goldens/equations.json` says how.
+//! Statistics against reference values computed from their equations without this crate: see `goldens/equations.json`.
 #![allow(clippy::unwrap_used)]
 
 use haltbench_analysis::correlation::{partial_spearman, somers_d, spearman, tau_b, within_stratum_spearman};
@@ -35,7 +34,7 @@ fn mean_squares_and_variance_of_the_mean() {
         close(squares.between_seeds, case.mean_squares[1]);
         close(squares.between_problems, case.mean_squares[2]);
         close(squares.rest, case.mean_squares[3]);
-        // Sequences differ more than the rest in all of these tables, so that nothing is cut at 0.
+        // In all of these tables sequences vary more than the rest, so that nothing is clipped at 0.
         close(squares.variance_of_seeds() + squares.variance_of_problems(), case.variance);
         let units = (0..case.values[0].len() as u64).collect();
         close(Crossed::of_values(units, case.values, 0, 0).unwrap().mean(), case.mean_squares[0]);
@@ -112,7 +111,7 @@ struct Gains {
 #[test]
 fn gains_over_the_hull_and_their_bounds() {
     let case: Gains = golden("adapt_gain");
-    // Two sequences around each mean, so that a table has a mean and some variation.
+    // Two sequences around each mean, so that a table has a mean and some variance.
     let table = |mean: f64, spread: f64| {
         Crossed::of_values(vec![1, 2], vec![vec![mean - spread, mean + spread]], 2, 2).unwrap()
     };
@@ -169,7 +168,7 @@ fn alignment() {
     let above: Vec<usize> = (0..tokens.len()).filter(|&i| complexity[i] > lowest).collect();
     let pick = |values: &[f64]| -> Vec<f64> { above.iter().map(|&i| values[i]).collect() };
     is("spearman.without_lowest", spearman(&pick(&complexity), &pick(&depth)).unwrap());
-    // Predicted at the position before, or read at its own: the same tokens.
+    // The same tokens, either predicted at the previous position or read at their own.
     let later: Vec<(usize, usize)> = tokens.iter().copied().filter(|(_, t)| *t > 0).collect();
     let read = |values: &Vec<Vec<f64>>, shift: usize| -> Vec<f64> {
         later.iter().map(|&(b, t)| values[b][t - shift]).collect()

@@ -50,7 +50,7 @@ fn correlations() {
     }
 }
 
-/// Spearman and tau-b of a vector with ties on both sides, worked out by hand.
+/// Spearman and tau-b of a vector with ties on both sides, computed by hand.
 #[test]
 fn micro_vector() {
     let (x, y) = ([1.0, 2.0, 2.0, 3.0, 5.0, 4.0], [1.0, 3.0, 2.0, 2.0, 4.0, 4.0]);
@@ -70,7 +70,7 @@ fn ranks() {
     }
 }
 
-/// A weight is a number of repetitions.
+/// A weight is a repeat count.
 #[test]
 fn weighted_correlations() {
     #[derive(Deserialize)]
@@ -106,7 +106,7 @@ fn partial_correlations() {
     }
 }
 
-/// The crate takes the means of classes out; NumPy has a column of zeros and ones for each class.
+/// The crate subtracts class means; NumPy uses a column of zeros and ones per class.
 #[test]
 fn partial_correlations_in_classes() {
     #[derive(Deserialize)]
@@ -176,7 +176,7 @@ fn bounds_of_what_never_happened() {
     }
 }
 
-/// Mean squares against least-squares fits with dummies, intervals against SciPy's quantiles.
+/// Mean squares against least-squares fits with dummy variables, intervals against SciPy's quantiles.
 #[test]
 fn intervals_of_crossed_tables() {
     #[derive(Deserialize)]

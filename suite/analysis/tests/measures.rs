@@ -106,7 +106,7 @@ fn check(what: &str, ours: &Estimate, expected: &Expected) {
         "{what}: {ours:?}, expected {} [{low}, {high}]",
         expected.value
     );
-    // All embedded tokens are right: no variation.
+    // All embedded tokens are correct: no variation.
     let method = if low < 1.0 && high == 1.0 && ours.value == Some(1.0) {
         IntervalMethod::NoVariation
     } else {
@@ -134,7 +134,7 @@ fn quality_per_split() {
         for (name, ours) in all {
             match &expected[name] {
                 Some(expected) => check(&format!("{name}, {split}"), ours, expected),
-                // Instances whose hardest token is embedded do not exist, embedded tokens do.
+                // No instance has embedded as its hardest split, although embedded tokens exist.
                 None => assert_eq!((*split, ours.reason), (Split::Embedded, Some(Reason::Empty)), "{name}"),
             }
         }
@@ -168,7 +168,7 @@ fn alignment_of_depth_with_complexity() {
         let beyond = beyond_static(&tables, "stack", Depth::Steps, filter, &features);
         check("beyond_static", &beyond.estimate, &expected["beyond_static"]);
         assert_eq!((beyond.used, beyond.left_out), (features[..1].to_vec(), features[1..].to_vec()));
-        // Of the correct ones there are too few for so many places.
+        // There are too few correct sequences for so many places.
         assert_eq!(beyond.place, name != "correct_only", "{name}");
     }
     let all = alignments(&tables, Filter::default(), golden.max_depth);
@@ -223,7 +223,7 @@ fn constant_depth_in_one_seed_is_a_missing_alignment() {
     assert_eq!(alone.spearman.method, Some(IntervalMethod::ProblemsOnly));
 }
 
-/// What is a function of the place, or of the token that was read, is nothing beyond them, linear or not.
+/// A function of the place, or of the token that was read, leaves nothing beyond them, linear or not.
 #[test]
 fn depths_that_imitate_a_cue_leave_nothing_beyond_it() {
     let (_, tables) = golden();
@@ -276,7 +276,7 @@ fn differences_are_paired() {
             TokenTable::new(columns).unwrap()
         })
         .collect();
-    // Every token is two steps deeper: paired, the difference has no variation, although both means have.
+    // Every token is two steps deeper: the paired difference has no variance, although both means have.
     let ours = measures::difference(&deeper, &tables, Quantity::Depth, None);
     for end in [ours.value, ours.low, ours.high] {
         assert!((end.unwrap() - 2.0).abs() < 1e-12, "{ours:?}");

@@ -1,4 +1,4 @@
-//! What must hold for any input.
+//! Properties that hold for any input.
 #![allow(clippy::unwrap_used)]
 
 use haltbench_analysis::correlation::{partial_spearman, pearson, somers_d, spearman, tau_b};
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 type Pairs = Vec<(f64, f64)>;
 
-/// Two variables with ties, and an order to shuffle them into.
+/// Two variables with ties, and a shuffled order.
 fn shuffled() -> impl Strategy<Value = (Pairs, Pairs)> {
     prop::collection::vec((-4_i32..5, 0_i32..6), 0..40)
         .prop_map(|v| v.into_iter().map(|(a, b)| (f64::from(a), f64::from(b))).collect::<Pairs>())
@@ -21,7 +21,7 @@ fn split(pairs: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
     pairs.iter().copied().unzip()
 }
 
-/// Seeds that were all evaluated on the same sequences.
+/// Seeds evaluated on the same sequences.
 fn clusters() -> impl Strategy<Value = Vec<Vec<ClusterSum>>> {
     let cluster = || (-5.0..5.0, 1_u32..6).prop_map(|(sum, n)| ClusterSum { sum, count: f64::from(n) });
     (2_usize..12).prop_flat_map(move |sequences| {
@@ -46,7 +46,7 @@ proptest! {
     #[test]
     fn order_of_observations_does_not_matter((a, b) in shuffled()) {
         let ((x, y), (p, q)) = (split(&a), split(&b));
-        // Rank statistics are exact in integers: equal to the last bit.
+        // Rank statistics are exact in integers, so equal to the last bit.
         for statistic in [spearman as Correlation, tau_b, somers_d] {
             prop_assert_eq!(statistic(&x, &y), statistic(&p, &q));
         }
@@ -105,7 +105,7 @@ proptest! {
         prop_assert!(close(partial, plain) || x.len() < 3, "{partial:?} {plain:?}");
     }
 
-    /// The table of a ratio has it as its mean, and moves with it: this is what linearising means.
+    /// The table of a ratio has the ratio as its mean and changes with it: this is the meaning of linearising.
     #[test]
     fn the_mean_of_a_table_is_the_ratio(data in clusters()) {
         let total = |part: fn(&ClusterSum) -> f64| data.iter().flatten().map(part).sum::<f64>();
@@ -147,7 +147,7 @@ proptest! {
         }
     }
 
-    /// The jackknife of a mean is the table of that mean.
+    /// The jackknife of a mean is the table of this mean.
     #[test]
     fn the_jackknife_of_a_mean_has_its_interval(
         values in prop::collection::vec(prop::collection::vec(-3.0..3.0_f64, 9), 1..4)
@@ -171,14 +171,14 @@ proptest! {
         for (cost, accuracy) in points {
             prop_assert!(frontier.accuracy_at(cost).unwrap() >= accuracy - 1e-12);
         }
-        // Concave and rising.
+        // Concave and increasing.
         let slopes: Vec<f64> =
             frontier.points().windows(2).map(|pair| (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0)).collect();
         prop_assert!(slopes.iter().all(|&slope| slope > 0.0) && slopes.windows(2).all(|pair| pair[0] > pair[1]));
     }
 
-    /// Letters against their definition: a set of items is a column if and only if no two of it differ and none can
-    /// join.
+    /// Letters against their definition: a set of items is a column if and only if none of its items differ and no
+    /// other item can join.
     #[test]
     fn letters_are_the_maximal_sets_of_what_is_alike(
         bits in prop::collection::vec(any::<bool>(), 21),
@@ -198,7 +198,7 @@ proptest! {
         prop_assert_eq!(columns(&different), expected);
     }
 
-    /// Ranks do not depend on the order in which the policies are given.
+    /// Ranks do not depend on the order of the policies.
     #[test]
     fn ranks_do_not_depend_on_names(
         scores in prop::collection::vec(prop::collection::vec(0.0..1.0_f64, 30), 1..6)

@@ -54,7 +54,7 @@ fn intervals() {
     assert_eq!(of_sums(&[vec![ClusterSum::default(); 2]]), Err(Reason::Empty));
     assert_eq!(of_sums(&[vec![sum(1.0, 1.0)]]), Err(Reason::Mismatched));
     assert_eq!(of_sums(&[vec![sum(f64::NAN, 1.0), sum(1.0, 1.0)]]), Err(Reason::NotFinite));
-    // A sequence that nothing was counted in is no unit.
+    // A sequence without observations is not a unit.
     let table_of_one = Crossed::of_sums(&[7, 9], &[vec![sum(1.0, 2.0), ClusterSum::default()]]).unwrap();
     assert_eq!((table_of_one.units(), table_of_one.count()), (&[7][..], 2));
     assert_eq!(Crossed::of_values(vec![1], vec![vec![1.0], vec![]], 1, 1), Err(Reason::Mismatched));
@@ -65,8 +65,8 @@ fn intervals() {
     assert_eq!((lone.value, lone.low, lone.reason), (Some(0.5), None, Some(Reason::TooFew { needed: 2, found: 1 })));
 }
 
-/// What happened in none of four sequences happens in fewer than 60 % of all (Clopper and Pearson); a step more for
-/// every token is a step more.
+/// An event in none of four sequences has a probability below 60 % (Clopper and Pearson); one step more for every token
+/// is exactly one step more.
 #[test]
 fn no_variation_is_no_certainty_about_a_share() {
     let share = 1.0 - 0.025_f64.powf(0.25);
@@ -83,7 +83,8 @@ fn no_variation_is_no_certainty_about_a_share() {
     assert_eq!((steps.low, steps.high, steps.method), (Some(1.0), Some(1.0), Some(IntervalMethod::ProblemsOnly)));
 }
 
-/// An interval of a share stays among shares, and one of seeds between what seeds can be.
+/// The interval of a share stays between 0 and 1, and an interval over seeds stays within the bounds of the seeds'
+/// values.
 #[test]
 fn intervals_are_clipped() {
     let ours = table(&[1.0, 1.0, 0.0]).within(0.0, 1.0).estimate();
@@ -131,7 +132,7 @@ fn gain_moves_with_its_frontier() {
         accuracy: table(&hard.map(|accuracy| accuracy + gain)),
     };
     let fixed = [of(2.0, 0.0), of(4.0, 0.25)];
-    // Halfway between the fixed depths, which reach 0.125 there on every sequence.
+    // Halfway between the fixed depths, whose frontier is 0.125 there on every sequence.
     let Gain::Exact(gain) = adapt_gain(&of(3.0, 0.5), &fixed, None).unwrap() else { panic!("exact") };
     let ours = gain.estimate();
     for end in [ours.value, ours.low, ours.high] {
@@ -287,7 +288,7 @@ fn sequences_of_one_problem_are_one_unit() {
     assert_eq!(of_problems(|sequence| sequence / 2).method, Some(IntervalMethod::NoVariation));
 }
 
-/// A token belongs to its own split, a sequence to the hardest of its tokens'.
+/// A token belongs to its own split, a sequence to the hardest split of its tokens.
 #[test]
 fn sequences_are_as_hard_as_their_hardest_token() {
     let mut four = columns(4);

@@ -1,4 +1,4 @@
-//! Instances for training and evaluation, from seeded streams and disjoint by the hash of their problems.
+//! Instances for training and evaluation, drawn from seeded streams and split by the hash of their problems.
 
 use std::collections::BTreeSet;
 
@@ -15,33 +15,33 @@ const ATTEMPTS: u64 = 2000;
 /// A part of a task's problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Those that training may see.
+    /// Problems that training may see.
     Train,
-    /// Those that are held out from training.
+    /// Problems held out from training.
     HeldOut,
-    /// Held-out ones that knobs are chosen on.
+    /// Held-out problems for choosing knobs.
     Calibration,
-    /// The other held-out ones.
+    /// All other held-out problems.
     Evaluation,
-    /// All.
+    /// All problems.
     Any,
 }
 
-/// What names an instance for ever: the seed, the size, and the index among those.
+/// Permanent identity of an instance: the seed, the size and the index.
 pub type Identity = (u64, u32, u64);
 
-/// What the streams are for that instances are drawn from.
+/// Purpose of the streams that instances are drawn from.
 const PURPOSE: &str = "instance";
 
-/// The index of the stream of an attempt.
+/// Index of the stream for an attempt.
 fn attempt_of((_, size, index): Identity, attempt: u64) -> [u64; 3] {
     [u64::from(size), index, attempt]
 }
 
-/// Draws the instance of an identity, of the part wanted, into `instance`.
+/// Draws the instance with this identity, from this part, into `instance`.
 ///
 /// # Errors
-/// If the task cannot express the size or the part is empty.
+/// If the task cannot express the size, or the part is empty.
 pub fn draw(task: &dyn Task, name: &str, identity: Identity, part: Part, instance: &mut Instance) -> Result<()> {
     let (seed, size, _) = identity;
     for attempt in 0..ATTEMPTS {
@@ -72,7 +72,7 @@ pub fn draw(task: &dyn Task, name: &str, identity: Identity, part: Part, instanc
     Err(Error::Usage(format!("task {name}: size {size} has no instance in the {part} split; choose a larger size")))
 }
 
-/// The instance of an identity, of the part wanted.
+/// The instance with this identity, from this part.
 ///
 /// # Errors
 /// Like [`draw`].
@@ -82,13 +82,13 @@ pub fn instance(task: &dyn Task, name: &str, identity: Identity, part: Part) -> 
     Ok(instance)
 }
 
-/// Draws the training instances of a step into `batch`, one for each of its places, and returns their sizes.
+/// Draws the training instances of a step into `batch`, one per place, and returns their sizes.
 ///
 /// # Errors
 /// Like [`draw`].
 pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: &mut [Instance]) -> Result<Vec<u32>> {
     let drawn = (0..).zip(batch).map(|(place, instance)| {
-        // Training and evaluation instances come from streams with other keys and from disjoint halves of the hash.
+        // Training and evaluation instances have streams with different keys and disjoint ranges of the hash.
         let mut stream = Stream::new(seed, "training-size", &[step, place]);
         let size = task.training_size(&mut stream);
         draw(task, name, (stream.integer(), size, 0), Part::Train, instance).map(|()| size)
@@ -96,7 +96,7 @@ pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: 
     drawn.collect()
 }
 
-/// The first `count` training instances of a run with the seed of evaluations, with ids of their own.
+/// The first `count` training instances of a run with the evaluation seed, with their own ids.
 ///
 /// # Errors
 /// Like [`draw`].
@@ -107,10 +107,10 @@ pub fn training_instances(task: &dyn Task, name: &str, count: usize) -> Result<V
     Ok((0..).zip(sizes).zip(instances).map(entry).collect())
 }
 
-/// An instance that is evaluated.
+/// An evaluated instance.
 pub struct EvaluationInstance {
-    /// The instance's lasting name, whatever else is evaluated: its size, then the part that it was drawn for and the index
-    /// of its stream, in 32 bits each.
+    /// Id of the instance, the same in every evaluation: its size, then the part that it was drawn for and the index of
+    /// its stream, in 32 bits each.
     pub id: u64,
     /// Size.
     pub size: u32,
@@ -120,11 +120,10 @@ pub struct EvaluationInstance {
     pub instance: Instance,
 }
 
-/// The seed of evaluation instances: the same for every policy and every seed of a run, so that all comparisons are
-/// paired.
+/// Seed of evaluation instances: the same for every policy and every seed of a run, so that all comparisons are paired.
 pub(crate) const EVALUATION_SEED: u64 = 0x6861_6c74;
 
-/// The sizes of an evaluation: the plan's, or the task's own.
+/// The sizes of an evaluation: the plan's or, by default, the task's.
 pub fn sizes(task: &dyn Task, evaluation: &Evaluation) -> Vec<(Split, u32)> {
     let Some(knob) = &task.spec().size else { return vec![(Split::InRange, 0)] };
     let pick = |split: Split, given: &Option<Vec<u32>>, own: &[u32]| {
@@ -137,7 +136,7 @@ pub fn sizes(task: &dyn Task, evaluation: &Evaluation) -> Vec<(Split, u32)> {
         .collect()
 }
 
-/// Makes sure that every size has instances in the split that wants them, before anything is trained.
+/// Checks before training that every size has instances in the part that needs them.
 ///
 /// # Errors
 /// Like [`draw`].
@@ -167,19 +166,19 @@ fn evaluation_sizes(task: &dyn Task, evaluation: &Evaluation) -> String {
     if task.spec().size.is_some() { format!(" ({})", in_range.join(", ")) } else { String::new() }
 }
 
-/// The part of the held-out instances that is reported.
+/// The part of the held-out instances for reported results.
 fn graded_part(evaluation: &Evaluation) -> Part {
     if evaluation.calibration > 0 { Part::Evaluation } else { Part::HeldOut }
 }
 
-/// The sizes seen in training that have an instance in the calibration part.
+/// The trained sizes that have an instance in the calibration part.
 fn calibration_sizes(task: &dyn Task, name: &str, evaluation: &Evaluation) -> Vec<u32> {
     let in_range = sizes(task, evaluation).into_iter().filter(|(split, _)| *split == Split::InRange);
     let has_one = |size: &u32| instance(task, name, (EVALUATION_SEED, *size, 0), Part::Calibration).is_ok();
     in_range.map(|(_, size)| size).filter(has_one).collect()
 }
 
-/// All instances that knobs are chosen on, of sizes seen in training; none where the evaluation has no calibration.
+/// All instances for choosing knobs, of trained sizes; empty if the evaluation has no calibration.
 ///
 /// # Errors
 /// Like [`draw`], and [`Error::Interrupted`].
@@ -196,8 +195,8 @@ pub fn calibration_instances(
     distinct(task, name, (sizes.collect(), Part::Calibration, evaluation.calibration), interrupted)
 }
 
-/// All instances of an evaluation: distinct held-out ones, fewer where a size has not that many. `interrupted` tells the
-/// signal that asks to stop, if one does.
+/// All instances of an evaluation: distinct held-out ones, fewer if a size does not have enough. `interrupted` returns
+/// the signal that asks to stop, if any.
 ///
 /// # Errors
 /// Like [`draw`], and [`Error::Interrupted`].
@@ -211,7 +210,7 @@ pub fn evaluation_instances(
     distinct(task, name, wanted, interrupted)
 }
 
-/// Distinct instances of each size, of a part, as many as are wanted or as there are.
+/// Distinct instances of each size in a part, as many as wanted if there are enough.
 fn distinct(
     task: &dyn Task,
     name: &str,
@@ -241,7 +240,7 @@ fn distinct(
     Ok(all)
 }
 
-/// Instances of different parts are drawn from streams of the same index: this tells their ids apart.
+/// Distinguishes ids of different parts, whose instances are drawn from streams of the same index.
 fn part_of_id(part: Part) -> u64 {
     match part {
         Part::Calibration => 1 << 31,
@@ -253,10 +252,10 @@ fn part_of_id(part: Part) -> u64 {
 /// A search for distinct instances of a size.
 struct Search {
     wanted: usize,
-    /// The canonical texts found.
+    /// Canonical texts of the instances found.
     seen: BTreeSet<String>,
     draws: u64,
-    /// Draws since the last one that was new.
+    /// Number of draws since the last new one.
     repeats: u64,
 }
 
@@ -265,18 +264,18 @@ impl Search {
         Self { wanted, seen: BTreeSet::new(), draws: 0, repeats: 0 }
     }
 
-    /// The index of the next draw; `None` where the search is over.
+    /// Index of the next draw; `None` when the search is over.
     ///
-    /// If n instances are found and a further one is as likely as they are, 16 (n + 4) draws miss it with a probability
-    /// below e^-16: after so many repeats in a row there is taken to be none. Where some are much rarer than others, the
-    /// search ends after 64 draws for each that is wanted and 4096 more.
+    /// If n instances are found and another one is equally likely, 16 (n + 4) draws miss it with a probability below
+    /// e^-16: after this many repeats in a row, the search assumes that there is none. If some instances are much rarer
+    /// than others, the search ends after 64 draws per wanted instance and 4096 more.
     fn next(&self) -> Option<u64> {
         let (wanted, found) = (self.wanted as u64, self.seen.len() as u64);
         let is_over = found >= wanted || self.repeats >= 16 * (found + 4) || self.draws >= 64 * wanted + 4096;
         (!is_over).then_some(self.draws)
     }
 
-    /// Whether the instance of the index that was given last is new.
+    /// Records the instance of the last index; returns whether it is new.
     fn found(&mut self, canonical: &str) -> bool {
         let is_new = self.seen.insert(canonical.to_owned());
         self.draws += 1;
@@ -285,7 +284,7 @@ impl Search {
     }
 }
 
-/// A task's split as the statistics name it.
+/// Converts a task's split to the split of the statistics.
 pub fn split_of(split: task::Split) -> Split {
     match split {
         task::Split::InRange => Split::InRange,

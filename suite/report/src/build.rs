@@ -1,4 +1,4 @@
-//! From a run folder to boards.
+//! Leaderboards from a run folder.
 
 use std::thread;
 
@@ -23,22 +23,22 @@ use crate::warnings::{unequal_depths, unequal_sweeps, unmet_options, warnings};
 /// How to make leaderboards.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Options {
-    /// Measure to rank by.
+    /// The measure to rank by.
     pub sort: Criterion,
-    /// Target for choosing settings of knobs.
+    /// The target for choosing settings of knobs.
     pub target: Target,
-    /// Whether to show settings that were not chosen too.
+    /// Whether settings that were not chosen are shown too.
     pub curve: bool,
 }
 
 /// The leaderboards of a suite from the finished cells in its run folder.
 ///
-/// Every finished cell is verified against the hashes that it recorded. Cells that are not finished are no error: they
-/// are listed.
+/// Every finished cell is verified against the hashes that it recorded. Unfinished cells are no error; the boards list
+/// them.
 ///
 /// # Errors
-/// [`Damaged`](haltbench_engine::Error::Damaged) or [`File`](haltbench_engine::Error::File) naming the file of a
-/// finished cell that does not verify or cannot be read.
+/// [`Damaged`](haltbench_engine::Error::Damaged) or [`File`](haltbench_engine::Error::File), naming the file, if a
+/// finished cell cannot be read or does not verify.
 pub fn leaderboard(suite: &Suite, run: &RunFolder, options: Options) -> Result<Leaderboard> {
     let groups = groups(suite, run)?;
     let tasks = describe::distinguished(&groups.iter().map(|group| &group.plan.model.task).collect::<Vec<_>>());
@@ -59,7 +59,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let results = || rows.iter().flat_map(|row| &row.results);
     let complexity = results().map(|result| result.headline.clone()).next();
     let headline = complexity.as_deref().unwrap_or_default();
-    // The same for all cells: they are evaluated on the same instances.
+    // All cells are evaluated on the same instances, so their guesses are equal.
     let guesses = results().map(|result| result.guesses.clone()).next().unwrap_or_default();
     let static_features = results().map(|result| result.static_features.clone()).next().unwrap_or_default();
     let splits = place::splits(&rows);
@@ -78,7 +78,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     let unmet = unmet_options(&shown);
     let measured = in_parallel(&shown, |(row, _)| measures(row, &context));
     let (places, differences) = place::places(&shown, &gains, headline, options.sort);
-    // Which features are defined does not depend on the policy.
+    // The defined features do not depend on the policy.
     let known = rows.iter().find(|row| !row.tables.is_empty());
     let used = known.map(|row| beyond_static(&row.tables[..1], headline, Depth::Steps, IN_RANGE, &static_features));
     let fixed: Vec<&Evidence> = rows.iter().filter(|row| row.has_role(Role::FixedDepth)).collect();
@@ -140,8 +140,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     }
 }
 
-/// Results of `work` in the order of `rows`. Rows are dealt to threads in turn, because neighbouring rows cost about
-/// the same.
+/// Results of `work` in the order of `rows`. Threads take rows in turn, because neighbouring rows cost about the same.
 fn in_parallel<R: Sync, T: Send>(rows: &[R], work: impl Fn(&R) -> T + Sync) -> Vec<T> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(rows.len());
     if threads < 2 {

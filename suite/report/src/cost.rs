@@ -3,7 +3,7 @@
 use haltbench_analysis::measures::{Quantity, quantity_table};
 use haltbench_analysis::{CostAccuracy, Reason, Split, TokenTable};
 
-/// Cost and accuracy at sizes trained on, over the same sequences.
+/// Cost and accuracy at trained sizes, over the same sequences.
 pub(crate) fn cost_accuracy(tables: &[TokenTable]) -> Result<CostAccuracy, Reason> {
     let of = |quantity| quantity_table(tables, quantity, Some(Split::InRange));
     let (cost, accuracy) = (of(Quantity::Flops)?, of(Quantity::TokenAccuracy)?);

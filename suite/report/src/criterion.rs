@@ -1,4 +1,4 @@
-//! Criteria of `--sort`, and the tables that they rank by.
+//! Criteria of `--sort` and the tables that they rank by.
 
 use haltbench_analysis::measures::{Depth, Quantity, Statistic, correlation_table, quantity_table};
 use haltbench_analysis::{Crossed, Filter, Reason, Split};
@@ -9,32 +9,32 @@ use crate::board::Order;
 use crate::evidence::Evidence;
 use crate::gain::{Against, Gains};
 
-/// A criterion for ranking rows. Every criterion has a table of seeds by sequences; measures without one, such as
-/// speed, cannot be used.
+/// A criterion for ranking rows. A criterion needs a table of seeds by sequences, so measures without one, such as
+/// speed, are not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Criterion {
-    /// Share of answer tokens that are right, at sizes trained on.
+    /// Share of correct answer tokens at trained sizes.
     #[default]
     Accuracy,
-    /// Share of sequences that are right, at sizes trained on.
+    /// Share of correct sequences at trained sizes.
     ExactMatch,
-    /// Share of answer tokens that are right, of trained sizes inside larger instances.
+    /// Share of correct answer tokens of trained sizes inside larger instances.
     Embedded,
-    /// Share of answer tokens that are right, at unseen sizes between.
+    /// Share of correct answer tokens at untrained sizes between trained ones.
     Between,
-    /// Share of answer tokens that are right, at unseen sizes beyond.
+    /// Share of correct answer tokens at sizes beyond the trained ones.
     Beyond,
-    /// Mean steps of answer tokens, at sizes trained on; less is better.
+    /// Mean steps of answer tokens at trained sizes; less is better.
     AnswerDepth,
-    /// Mean steps of all tokens, at sizes trained on; less is better.
+    /// Mean steps of all tokens at trained sizes; less is better.
     Depth,
-    /// Executed operations for each token, decisions included, at sizes trained on; less is better.
+    /// Executed operations per token at trained sizes, decisions included; less is better.
     Flops,
-    /// Accuracy above fixed depths of the same cost, at sizes trained on; below the cheapest one, above its accuracy.
+    /// Accuracy above fixed depths of the same cost, at trained sizes; below the cheapest depth, above its accuracy.
     AdaptGain,
     /// Accuracy above fixed answer depths of the same cost, whose prompts take one step.
     AdaptGainAnswers,
-    /// Spearman's correlation of depth with complexity within a size, at sizes trained on.
+    /// Spearman's correlation of depth with complexity within a size, at trained sizes.
     Alignment,
 }
 
@@ -54,7 +54,7 @@ impl Criterion {
         Self::Alignment,
     ];
 
-    /// The criterion of this name.
+    /// The criterion with this name.
     ///
     /// # Errors
     /// [`Error::Usage`] with all names and the nearest one.
@@ -66,12 +66,12 @@ impl Criterion {
         })
     }
 
-    /// Its name.
+    /// Name of the criterion.
     pub fn name(self) -> &'static str {
         self.describe().0
     }
 
-    /// Name, measure, split, whether less is better, and words.
+    /// Name, measure, split, whether less is better, and description.
     fn describe(self) -> (&'static str, &'static str, Option<Split>, bool, &'static str) {
         let (in_range, between, beyond) = (Some(Split::InRange), Some(Split::Between), Some(Split::Beyond));
         match self {
@@ -115,7 +115,7 @@ impl Criterion {
         }
     }
 
-    /// The criterion as a leaderboard records it.
+    /// The criterion as the leaderboard records it.
     pub(crate) fn order(self) -> Order {
         let (name, metric, split, ascending, description) = self.describe();
         Order {
@@ -127,7 +127,7 @@ impl Criterion {
         }
     }
 
-    /// The table that a row is ranked by, where more is better, or why it has none.
+    /// The table that ranks a row, with more being better, or the reason why there is none.
     pub(crate) fn score(self, row: &Evidence, gains: &Gains, complexity: &str) -> Result<Crossed, Reason> {
         let (.., split, ascending, _) = self.describe();
         let of = |quantity| quantity_table(&row.tables, quantity, split);

@@ -1,4 +1,4 @@
-//! Names that tell the entries of a board apart, and parameters worth showing.
+//! Names that distinguish the entries of a board, and the parameters worth showing.
 
 use haltbench_engine::plan::Choice;
 use haltbench_sdk::parameters::ParameterSpec;
@@ -6,7 +6,7 @@ use haltbench_sdk::registry::{Declaration, registrations};
 
 use crate::board::Implementation;
 
-/// A task or backbone (`kind`) with the parameters that are not at their defaults.
+/// A task or backbone (`kind`) with the parameters that differ from their defaults.
 pub(crate) fn implementation(kind: &str, choice: &Choice) -> Implementation {
     let specs = declared(kind, &choice.name);
     let values = choice.parameters.values();
@@ -17,7 +17,7 @@ pub(crate) fn implementation(kind: &str, choice: &Choice) -> Implementation {
     Implementation {
         name: choice.name.clone(),
         changed: changed.map(|(name, _)| name.clone()).collect(),
-        // A parameter is a flag, a finite number or a text, all of which JSON has.
+        // Parameters are flags, finite numbers or texts, and JSON has all of these.
         parameters: values
             .iter()
             .map(|(name, value)| (name.clone(), serde_json::to_value(value).unwrap_or_default()))
@@ -25,7 +25,7 @@ pub(crate) fn implementation(kind: &str, choice: &Choice) -> Implementation {
     }
 }
 
-/// The parameters that the implementation declares, if it is registered in this process.
+/// The parameters that the implementation declares, if this process has registered it.
 fn declared(kind: &str, name: &str) -> Option<&'static [ParameterSpec]> {
     registrations().into_iter().map(|entry| entry.declaration).find_map(|declaration| match declaration {
         Declaration::Task(task) if kind == "task" && task.name == name => Some(task.parameters),
@@ -34,7 +34,7 @@ fn declared(kind: &str, name: &str) -> Option<&'static [ParameterSpec]> {
     })
 }
 
-/// The role that the policy of this name declares, if it is registered in this process.
+/// The role that the policy declares, if this process has registered it.
 pub(crate) fn role(name: &str) -> Option<&'static str> {
     registrations().into_iter().find_map(|entry| match entry.declaration {
         Declaration::Policy(policy) if policy.name == name => Some(policy.role.name()),
@@ -42,8 +42,8 @@ pub(crate) fn role(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A name for each of several choices: that of the implementation, with the parameters that its namesakes have other
-/// values of.
+/// Distinct names for several choices: the implementation's name, with the parameters whose values differ between
+/// choices of the same name.
 pub(crate) fn distinguished(choices: &[&Choice]) -> Vec<String> {
     let name = |choice: &&Choice| match differences(choice, choices) {
         words if words.is_empty() => choice.name.clone(),
@@ -52,8 +52,8 @@ pub(crate) fn distinguished(choices: &[&Choice]) -> Vec<String> {
     choices.iter().map(name).collect()
 }
 
-/// Labels made unique. Two policies of a suite may have one label when nothing but a parameter that was written out
-/// twice tells them apart.
+/// Makes labels unique. Two policies of a suite may share a label if they differ only in a parameter that both set
+/// explicitly.
 pub(crate) fn unique_labels(rows: &[(&str, &Choice)]) -> Vec<String> {
     let unique = |(label, choice): &(&str, &Choice)| {
         let namesakes: Vec<&Choice> =
@@ -67,7 +67,7 @@ pub(crate) fn unique_labels(rows: &[(&str, &Choice)]) -> Vec<String> {
     rows.iter().map(unique).collect()
 }
 
-/// `name=value` of the parameters of `choice` that others of its name have other values of.
+/// `name=value` for the parameters of `choice` that differ from other choices of the same name.
 fn differences(choice: &Choice, others: &[&Choice]) -> Vec<String> {
     let values = choice.parameters.values();
     let differs = |name: &String| {

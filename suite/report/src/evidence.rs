@@ -1,4 +1,4 @@
-//! Data in the run folder about the policies of a board.
+//! What the run folder holds about the policies of a board.
 
 use haltbench_analysis::measures::{Quantity, quantity_table};
 use haltbench_analysis::{CostAccuracy, Reason, Split, TokenTable};
@@ -16,7 +16,7 @@ use crate::target::Calibrated;
 pub(crate) struct Group<'a> {
     /// Plan of its first cell.
     pub plan: &'a CellPlan,
-    /// One entry for each policy, in the order of the suite.
+    /// One entry per policy, in the order of the suite.
     pub rows: Vec<Evidence<'a>>,
     /// Cells without a result, by policy and seed.
     pub missing: Vec<MissingCell>,
@@ -26,50 +26,50 @@ pub(crate) struct Group<'a> {
 pub(crate) struct Evidence<'a> {
     /// Plan of its first cell.
     pub plan: &'a CellPlan,
-    /// Its label, unique within the board.
+    /// Label, unique within the board.
     pub label: String,
-    /// Its label in the suite.
+    /// Label in the suite.
     pub named: &'a str,
-    /// Its first cell.
+    /// The first cell.
     pub first: &'a plan::Cell,
     /// Label of the policy whose model is evaluated.
     pub of: Option<&'a str>,
-    /// Role. Without any result of the policy, the role in its declaration, if it is registered in this process.
+    /// Role. If the policy has no result, the role that it declares, if registered in this process.
     pub role: Option<String>,
     /// Seeds that the suite plans.
     pub planned: Vec<u64>,
-    /// Seeds that are done.
+    /// Finished seeds.
     pub seeds: Vec<u64>,
-    /// Results of those.
+    /// Results of the finished seeds.
     pub results: Vec<CellResult>,
-    /// Timings of those, where they were written.
+    /// Timings of the finished seeds, if they were written.
     pub timings: Vec<Option<Timings>>,
-    /// Tokens of those.
+    /// Token tables of the finished seeds.
     pub tables: Vec<TokenTable>,
-    /// Cost and accuracy on the calibration part of those, where they have one: the means over seeds.
+    /// Cost and accuracy on the calibration part, as means over finished seeds, if they have one.
     pub calibrated: Option<Calibrated>,
-    /// Cost and accuracy of those at sizes trained on.
+    /// Cost and accuracy of the finished seeds at trained sizes.
     pub in_range: std::result::Result<CostAccuracy, Reason>,
 }
 
 impl Evidence<'_> {
-    /// Whether all planned seeds are done.
+    /// Whether all planned seeds are finished.
     pub fn is_complete(&self) -> bool {
         self.seeds == self.planned
     }
 
-    /// Whether it has this role.
+    /// Whether the policy has this role.
     pub fn has_role(&self, role: Role) -> bool {
         self.role.as_deref() == Some(role.name())
     }
 
-    /// The tables of these seeds, if it has them all.
+    /// The tables of these seeds, if all of them are finished.
     pub fn tables_of(&self, seeds: &[u64]) -> Option<Vec<TokenTable>> {
         let table = |seed: &u64| self.tables.get(self.seeds.binary_search(seed).ok()?).cloned();
         seeds.iter().map(table).collect()
     }
 
-    /// Whether it reads labels.
+    /// Whether the policy reads labels.
     pub fn is_oracle(&self) -> bool {
         self.results.iter().any(|result| result.uses_labels)
     }
@@ -80,7 +80,7 @@ type Cell<'a> = &'a plan::Cell;
 /// The cells of a suite by task and backbone, with what the run folder holds about them.
 ///
 /// # Errors
-/// [`Error::Damaged`] or [`Error::File`] naming the file of a finished cell that does not verify or cannot be read.
+/// [`Error::Damaged`] or [`Error::File`], naming the file, if a finished cell cannot be read or does not verify.
 pub(crate) fn groups<'a>(suite: &'a Suite, run: &RunFolder) -> Result<Vec<Group<'a>>> {
     let same_board =
         |a: Cell, b: Cell| a.plan.model.task == b.plan.model.task && a.plan.model.backbone == b.plan.model.backbone;
@@ -88,7 +88,7 @@ pub(crate) fn groups<'a>(suite: &'a Suite, run: &RunFolder) -> Result<Vec<Group<
     boards.into_iter().map(|cells| group(cells, run)).collect()
 }
 
-/// Cells gathered into classes, both in the order of the suite.
+/// Groups cells into classes, with classes and cells in the order of the suite.
 fn gathered<'a>(cells: Vec<Cell<'a>>, same: impl Fn(Cell, Cell) -> bool) -> Vec<Vec<Cell<'a>>> {
     let mut classes: Vec<Vec<Cell>> = Vec::new();
     for cell in cells {
@@ -173,7 +173,7 @@ fn evidence<'a>(
     Ok(row)
 }
 
-/// Cost and accuracy over these tables, one for each seed.
+/// Cost and accuracy over these tables, one per seed.
 fn calibrated(tables: &[TokenTable]) -> Option<Calibrated> {
     let mean = |quantity| quantity_table(tables, quantity, Some(Split::InRange)).ok().map(|table| table.mean());
     Some(Calibrated { cost: mean(Quantity::FlopsShare)?, accuracy: mean(Quantity::TokenAccuracy)? })

@@ -9,7 +9,7 @@ use crate::board::find;
 use crate::cost::cost_accuracy;
 use crate::evidence::Evidence;
 
-/// Which fixed depths a policy is compared with.
+/// The fixed depths that a policy is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Against {
     /// Fixed depths of all tokens.
@@ -29,7 +29,7 @@ impl Against {
     }
 }
 
-/// The number of steps of a fixed depth.
+/// The number of steps of a fixed depth policy.
 pub(crate) fn depth(row: &Evidence) -> Option<i64> {
     match row.plan.policy.parameters.values().get("depth") {
         Some(Value::Integer(depth)) => Some(*depth),
@@ -37,16 +37,16 @@ pub(crate) fn depth(row: &Evidence) -> Option<i64> {
     }
 }
 
-/// The rows of a board with what gains need of all of them.
+/// The rows of a board, and what all gains need.
 pub(crate) struct Gains<'a> {
     /// The rows.
     pub board: &'a [Evidence<'a>],
-    /// Accuracy of the best guess at sizes trained on.
+    /// Accuracy of the best guess at trained sizes.
     pub guess: Option<f64>,
 }
 
 impl<'a> Gains<'a> {
-    /// Of a board with these guesses.
+    /// Gains of a board with these guesses.
     pub fn of(board: &'a [Evidence<'a>], guesses: &[GuessResult]) -> Self {
         let accuracy = |guess: &GuessResult| {
             find(&guess.metrics, "token_accuracy", Some(Split::InRange.name())).and_then(|metric| metric.value)
@@ -57,7 +57,7 @@ impl<'a> Gains<'a> {
     /// Gain of a policy at its own seeds, so that every comparison is paired.
     ///
     /// [`Reason::NotApplicable`] for a fixed depth of the frontier itself, [`Reason::NoFrontier`] without fixed depths,
-    /// [`Reason::MissingCells`] if one of them lacks a seed of the policy or was evaluated on other sequences.
+    /// [`Reason::MissingCells`] if a fixed depth lacks a seed of the policy or was evaluated on other sequences.
     pub fn gain(&self, row: &Evidence, against: Against) -> Result<Gain, Reason> {
         if against.holds(row) {
             return Err(Reason::NotApplicable);
@@ -74,7 +74,7 @@ impl<'a> Gains<'a> {
         adapt_gain(&own, &fixed.map(|other| point(other, seeds)).collect::<Result<Vec<_>, _>>()?, self.guess)
     }
 
-    /// Accuracy of a control minus that of the policy whose depths it reads, at sizes trained on.
+    /// Accuracy of a control minus the accuracy of the policy whose depths it reads, at trained sizes.
     pub fn against_source(&self, row: &Evidence) -> Result<Crossed, String> {
         let reads = row.plan.source.is_some();
         let source = row.of.filter(|_| reads).ok_or("it reads no other policy's depths")?;
@@ -88,8 +88,8 @@ impl<'a> Gains<'a> {
         })
     }
 
-    /// Gain of a policy over fixed depths minus the gain of its best surface cue, and this cue. The interval is paired;
-    /// it ignores that the data chose the best cue.
+    /// Gain of a policy over fixed depths minus the gain of its best surface cue; also returns this cue. The interval
+    /// is paired and ignores that the data chose the best cue.
     pub fn beyond_cues(&self, row: &Evidence) -> Result<(Crossed, String), String> {
         let borrows = |other: &&Evidence| other.plan.source.is_some() && other.of == Some(row.named);
         let cues: Vec<&Evidence> =
@@ -116,7 +116,7 @@ impl<'a> Gains<'a> {
     }
 }
 
-/// Cost and accuracy at sizes trained on, of the seeds given.
+/// Cost and accuracy of these seeds at trained sizes.
 fn point(row: &Evidence, seeds: &[u64]) -> Result<CostAccuracy, Reason> {
     if seeds == row.seeds {
         return row.in_range.clone();

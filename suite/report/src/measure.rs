@@ -12,7 +12,7 @@ use crate::evidence::Evidence;
 use crate::gain::{Against, Gains};
 use crate::speed::speed;
 
-/// Answer tokens at sizes trained on.
+/// Answer tokens at trained sizes.
 pub(crate) const IN_RANGE: Filter =
     Filter { split: Some(Split::InRange), tokens: Tokens::Answer, population: Population::All };
 
@@ -20,7 +20,7 @@ pub(crate) const IN_RANGE: Filter =
 pub(crate) struct Context<'a> {
     /// The complexity that depth is compared with.
     pub complexity: &'a str,
-    /// Splits that some row of the board has tokens of.
+    /// Splits for which some row of the board has tokens.
     pub splits: &'a [Split],
     /// The task's static features.
     pub static_features: &'a [String],
@@ -30,7 +30,7 @@ pub(crate) struct Context<'a> {
 
 /// The measures of a row.
 pub(crate) struct Measured {
-    /// In the order of the documentation of [`Row::metrics`](crate::Row::metrics).
+    /// Ordered as documented in [`Row::metrics`](crate::Row::metrics).
     pub metrics: Vec<MetricRow>,
     /// The cue that `beyond_cues` compares with.
     pub best_cue: Option<String>,
@@ -66,7 +66,7 @@ fn quality(row: &Evidence, context: &Context) -> Vec<MetricRow> {
     let mut metrics = Vec::new();
     for &split in context.splits {
         metrics.push(of("token_accuracy", Quantity::TokenAccuracy, split));
-        // No sequence has embedded tokens alone: the larger problem that they stand in is its hardest.
+        // No sequence has the split `Embedded`: the larger problem around embedded tokens is harder.
         if split != Split::Embedded {
             metrics.push(of("exact_match", Quantity::ExactMatch, split));
         }
@@ -82,7 +82,7 @@ fn cost(row: &Evidence) -> [MetricRow; 2] {
     })
 }
 
-/// The gain, and its bounds where there is no exact number.
+/// The gain, or its bounds if there is no exact number.
 fn gain(row: &Evidence, name: &str, gain: Result<Gain, Reason>) -> Vec<MetricRow> {
     let of = |name: &str, estimate: &Estimate| metric(name, IN_RANGE.split, estimate);
     let count = row.in_range.as_ref().map_or(0, |point| point.cost.units().len());
@@ -199,18 +199,18 @@ fn sizes(row: &Evidence) -> Vec<MetricRow> {
     }
 }
 
-/// Sizes of answers' own problems that were trained on, ascending.
+/// Trained sizes of the answers' own problems, ascending.
 pub(crate) fn trained_sizes(tables: &[TokenTable]) -> Vec<u32> {
     by_size(tables).unwrap_or_default().iter().filter(|own| own.trained).map(|own| own.size).collect()
 }
 
-/// Measures with these names that cells report themselves: for one seed as recorded, for several seeds their mean.
+/// Measures with these names that cells report: with one seed as recorded, with several seeds their mean.
 fn said_by_cells(row: &Evidence, is_wanted: impl Fn(&str) -> bool) -> Vec<MetricRow> {
     let Some(first) = row.results.first() else { return Vec::new() };
     first.metrics.iter().filter(|metric| is_wanted(&metric.metric)).map(|metric| mean_over_seeds(row, metric)).collect()
 }
 
-/// Bounds of a measure that cells report themselves: a correlation, a share, or a nonnegative number.
+/// Bounds of a measure that cells report: a correlation, a share or a nonnegative number.
 fn bounds(metric: &str) -> (f64, f64) {
     const SHARES: [&str; 4] = ["valid", "unfinished", "accepted", "accuracy"];
     match metric {

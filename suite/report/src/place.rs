@@ -1,4 +1,4 @@
-//! Ranks of the rows of a board, and their order.
+//! Ranks of the rows of a board and their order.
 
 use haltbench_analysis::{Crossed, Difference, Reason, Split, Standing, rank};
 use haltbench_sdk::policy::Role;
@@ -8,9 +8,9 @@ use crate::criterion::Criterion;
 use crate::evidence::Evidence;
 use crate::gain::Gains;
 
-/// Places of all rows, and the differences of those that are ranked. Incomplete rows, oracles and controls other than fixed
-/// depths have no place, and do not count in the ranks of the others: every pair that is compared widens the simultaneous
-/// intervals of all, and controls have comparisons of their own.
+/// Places of all rows, and the differences of ranked rows. Incomplete rows, oracles and controls other than fixed
+/// depths have no place and do not count in the ranks of others: every compared pair widens all simultaneous intervals,
+/// and controls have comparisons of their own.
 pub(crate) fn places(
     rows: &[(&Evidence, Option<Setting>)],
     gains: &Gains,
@@ -75,11 +75,11 @@ fn in_words(seeds: &[u64]) -> String {
     format!("{} {}", if seeds.len() == 1 { "seed" } else { "seeds" }, list.join(", "))
 }
 
-/// Puts ranked rows first, by value and then by rank. Rows without a rank keep the order of the suite.
+/// Puts ranked rows first, by value and then by rank. Unranked rows keep the order of the suite.
 pub(crate) fn sort(rows: &mut [Row], order: &Order) {
     let value = |row: &Row| {
         let of = |metric: &str| row.metric(metric, order.split.as_deref()).and_then(|metric| metric.value);
-        // Where only bounds exist, the lower one is ranked.
+        // If only bounds exist, the lower one is ranked.
         let value = of(&order.metric).or_else(|| of(&format!("{}_lower", order.metric)));
         let sign = if order.ascending { 1.0 } else { -1.0 };
         value.map_or(f64::INFINITY, |value| sign * value)
@@ -94,7 +94,7 @@ pub(crate) fn sort(rows: &mut [Row], order: &Order) {
     });
 }
 
-/// The splits that some row has sequences of; that of the sizes trained on always.
+/// The splits for which some row has sequences, and always the trained sizes.
 pub(crate) fn splits(rows: &[Evidence]) -> Vec<Split> {
     let has = |split: Split| {
         let mut tables = rows.iter().flat_map(|row| &row.tables);

@@ -1,4 +1,4 @@
-//! Choice of the setting of every policy's knobs that a board shows.
+//! Chooses the knob setting of every policy that a board shows.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use crate::board::{Chosen as ChosenSetting, Setting};
 use crate::evidence::Evidence;
 use crate::target::{Calibrated, Chosen, Target, choose};
 
-/// Choice for a row.
+/// The choice for a row.
 pub(crate) enum Choice {
-    /// It is the only setting of its policy.
+    /// The only setting of its policy.
     Only,
-    /// It is one of several settings.
+    /// One of several settings.
     Setting(Setting),
 }
 
 impl Choice {
-    /// Whether the row is shown where only chosen settings are.
+    /// Whether the row is shown when only chosen settings are shown.
     pub fn is_shown(&self) -> bool {
         match self {
             Self::Only => true,
@@ -49,7 +49,7 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
         let known: Option<Vec<Calibrated>> =
             sweep.iter().map(|other| other.calibrated.filter(|_| other.is_complete())).collect();
         let Some(known) = known else {
-            // From an incomplete sweep, no setting is chosen; the first one is shown for all.
+            // An incomplete sweep has no chosen setting; its first one is shown.
             let chosen = if own == Some(0) { ChosenSetting::Closest } else { ChosenSetting::Other };
             return of(chosen, Some("cells of some settings of its knobs are missing: none is chosen".to_owned()));
         };

@@ -6,11 +6,12 @@ use haltbench_engine::store::{MetricRow, Timings};
 
 use crate::evidence::Evidence;
 
-/// Seconds of all D steps without decisions by seconds of the policy, as a geometric mean over repetitions and seeds.
+/// Seconds of all D steps without decisions divided by seconds of the policy, as a geometric mean over repetitions and
+/// seeds.
 ///
-/// Logarithms of ratios are averaged. Repetitions belong to their seed and nothing pairs those of two seeds, so the
-/// interval is that of the seeds' means; of one seed, that of its repetitions. If the interval contains 1, the ratio is
-/// null, because the sign of the change is unknown.
+/// Logarithms of ratios are averaged. Repetitions belong to their seed, and nothing pairs repetitions of different
+/// seeds, so the interval is over the seeds' means; with one seed, over its repetitions. If the interval contains 1,
+/// the ratio is null, because the sign of the change is unknown.
 pub(crate) fn speed(row: &Evidence) -> MetricRow {
     let named = |estimate: &Estimate| MetricRow::new("speed", Some(Split::InRange), Population::All, estimate);
     let missing =

@@ -24,7 +24,7 @@ impl Target {
     /// Reads `cost=0.5` or `accuracy=0.99`.
     ///
     /// # Errors
-    /// [`Error::Usage`] saying what was expected.
+    /// [`Error::Usage`] with the expected form.
     pub fn from_text(text: &str) -> Result<Self> {
         let refused = || {
             let expected = "cost=SHARE or accuracy=SHARE with a share above 0, such as cost=0.5 or accuracy=0.99";
@@ -42,7 +42,7 @@ impl Target {
         }
     }
 
-    /// The target as `--at` takes it.
+    /// The target in the form of `--at`.
     pub fn text(self) -> String {
         match self {
             Self::Cost(share) => format!("cost={share}"),
@@ -63,31 +63,31 @@ impl Target {
     }
 }
 
-/// A share in percent, without the noise of binary fractions.
+/// A share in percent, without binary rounding noise.
 fn percent(share: f64) -> f64 {
     (share * 1e8).round() / 1e6
 }
 
-/// Cost and accuracy of a setting on the calibration part, at sizes trained on.
+/// Cost and accuracy of a setting on the calibration part, at trained sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Calibrated {
     /// Executed operations as a share of all D steps without decisions.
     pub cost: f64,
-    /// Share of answer tokens that are right.
+    /// Share of correct answer tokens.
     pub accuracy: f64,
 }
 
 /// The setting that reaches a target, or the one that comes closest to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chosen {
-    /// It reaches the target.
+    /// The setting reaches the target.
     Reached(usize),
-    /// No setting does; this one comes closest.
+    /// No setting reaches the target; this one comes closest.
     Closest(usize),
 }
 
 /// Chooses one of several settings. `best_fixed` is the accuracy of the best fixed depth on the same instances; without
-/// it no accuracy is a share of anything, and the most accurate setting is the closest.
+/// it no accuracy has a reference, and the most accurate setting is the closest.
 pub(crate) fn choose(settings: &[Calibrated], target: Target, best_fixed: Option<f64>) -> Option<Chosen> {
     let better = |a: &Calibrated, b: &Calibrated| b.accuracy.total_cmp(&a.accuracy).then(a.cost.total_cmp(&b.cost));
     let cheaper = |a: &Calibrated, b: &Calibrated| a.cost.total_cmp(&b.cost).then(b.accuracy.total_cmp(&a.accuracy));

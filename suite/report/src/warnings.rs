@@ -7,16 +7,16 @@ use haltbench_sdk::policy::Role;
 use crate::board::{Row, Setting};
 use crate::evidence::Evidence;
 
-/// Width of an interval of accuracy above which it is said to be wide.
+/// Accuracy intervals above this width cause a warning.
 const WIDE: f64 = 0.05;
-/// How many of such policies are named.
+/// Number of such policies that are named.
 const NAMED: usize = 3;
 /// Share of tokens at D above which depth is censored so much that its alignment says little.
 const MUCH_SATURATION: f64 = 0.2;
 
 const IN_RANGE: Option<&str> = Some("in_range");
 
-/// Warnings about a board whose fixed depths are these, with at most `max_depth` steps for a token.
+/// Warnings about a board with these fixed depths and at most `max_depth` steps per token.
 pub(crate) fn warnings(seeds: &[u64], rows: &[Row], fixed_depths: &[i64], max_depth: usize) -> Vec<String> {
     let mut warnings = Vec::new();
     if seeds.len() == 1 {
@@ -45,7 +45,7 @@ pub(crate) fn unequal_sweeps(rows: &[Row]) -> Option<String> {
     })
 }
 
-/// Different numbers of steps on one board: each row's cost is compared with its own D.
+/// Different numbers of steps on one board: each row's cost is relative to its own D.
 pub(crate) fn unequal_depths(rows: &[Row]) -> Option<String> {
     let mut depths: Vec<usize> = rows.iter().map(|row| row.max_depth).collect();
     depths.sort_unstable();
@@ -59,7 +59,7 @@ pub(crate) fn unequal_depths(rows: &[Row]) -> Option<String> {
     })
 }
 
-/// Policies that are evaluated with an option of halted keys and values that their training does not cover.
+/// Policies evaluated with an option of halted keys and values that their training does not cover.
 pub(crate) fn unmet_options(rows: &[(&Evidence, Option<Setting>)]) -> Vec<String> {
     let mut unmet: BTreeMap<(Option<&str>, &str), Vec<&str>> = BTreeMap::new();
     for (row, _) in rows {
@@ -78,7 +78,7 @@ pub(crate) fn unmet_options(rows: &[(&Evidence, Option<Setting>)]) -> Vec<String
     unmet.into_iter().map(line).collect()
 }
 
-/// Policies and fixed depths whose accuracy is known too coarsely to compare it, the widest intervals first.
+/// Policies and fixed depths whose accuracy is too uncertain for a comparison, the widest intervals first.
 fn wide(seeds: &[u64], rows: &[Row]) -> Option<String> {
     let width = |row: &Row| {
         let metric = row.metric("token_accuracy", IN_RANGE)?;

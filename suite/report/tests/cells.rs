@@ -1,4 +1,4 @@
-//! Cells that are missing, damaged, or alike.
+//! Missing, damaged and equal cells.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ fn make(suite: &Suite, run: &RunFolder) -> Result<Leaderboard> {
     leaderboard(suite, run, Options::default())
 }
 
-/// A finished run of these policies; the folder goes with the guard.
+/// A finished run of these policies; dropping the guard deletes the folder.
 fn finished(suite: &Suite, policies: &[Fake]) -> (TempDir, RunFolder) {
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::new(folder.path(), &suite.name);
@@ -82,11 +82,11 @@ fn a_frontier_with_missing_cells_gives_no_gain_where_they_are_needed() {
     };
     assert_eq!(gain("follower").reason.as_deref(), Some("some cells of the fixed depths are missing"));
     assert_eq!(gain("follower").value, None);
-    // Both of its seeds have both fixed depths.
+    // Both fixed depths have both of its seeds.
     assert!(gain("opposer").value.is_some());
 }
 
-/// A fixed depth of which nothing is done belongs to the frontier all the same: it has the role of its namesakes.
+/// A fixed depth without finished cells still belongs to the frontier: it gets the role of policies with the same name.
 #[test]
 fn a_fixed_depth_without_any_cell_is_not_left_out_of_the_frontier() {
     let policies = [Fake::fixed_1(), Fake::fixed_3(), Fake::follower()];

@@ -1,4 +1,4 @@
-//! What each format writes.
+//! The output of each format.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,8 @@ use haltbench_engine::store::RunFolder;
 use haltbench_report::{Criterion, Format, Leaderboard, Options, leaderboard};
 use haltbench_sdk::policy::Role;
 
-/// Two finished fixed depths, two finished policies, an oracle, and one that failed in a seed; its label needs quotes.
+/// Two finished fixed depths, two finished policies, an oracle, and a policy that failed with one seed; its label needs
+/// quotes.
 fn example() -> Leaderboard {
     ranked_by(Criterion::Accuracy)
 }
@@ -39,7 +40,7 @@ fn ranked_by(sort: Criterion) -> Leaderboard {
     first
 }
 
-/// RFC 4180.
+/// Parses CSV according to RFC 4180.
 fn parse(text: &str) -> Vec<Vec<String>> {
     let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
     let mut letters = text.chars().peekable();
@@ -99,7 +100,7 @@ fn csv_is_read_back_as_it_was() {
                 (metric.method.clone(), metric.reason.clone())
             );
             assert_eq!(record["count"], metric.count.to_string());
-            // Null or a number, and a reason wherever it is null.
+            // A number or null, with a reason if it is null.
             assert!(metric.value.is_some() || metric.reason.is_some(), "{metric:?}");
         }
     }
@@ -110,7 +111,7 @@ fn csv_is_read_back_as_it_was() {
     assert!(labels.contains(&"opposer(a=1,\"b\")"));
 }
 
-/// Without the last digits, which this reader of JSON may get wrong.
+/// Removes the last digits, which this JSON reader may get wrong.
 fn rounded(mut leaderboard: Leaderboard) -> Leaderboard {
     let round = |number: &mut Option<f64>| *number = number.map(|number| (number * 1e9).round());
     for pair in leaderboard.boards.iter_mut().flat_map(|board| &mut board.differences) {
@@ -145,14 +146,14 @@ fn generated_strings_have_a_table_where_a_task_judges_them() {
     let options = Options::default();
     let leaderboard = leaderboard(&suite, &run, options).unwrap();
     let row = leaderboard.boards[0].rows.iter().find(|row| row.policy == "follower").unwrap();
-    // A quarter of the strings in seed 0, half of them in seed 1.
+    // A quarter of the strings with seed 0, half of them with seed 1.
     assert_eq!(row.metric("generated_valid", Some("in_range")).unwrap().value, Some(0.375));
     let missing = row.metric("teacher_forced_divergence", Some("in_range")).unwrap();
     assert_eq!((missing.value, missing.reason.as_deref()), (None, Some("a value is infinite or not a number")));
     let text = Format::Markdown.write(&leaderboard);
     assert!(text.contains("| policy | valid % | KL, own | KL | cross-entropy |"), "{text}");
     assert!(text.contains("| follower | 37.5 ["), "{text}");
-    // Means over seeds are those of one complexity and one kind of sizes each.
+    // Each mean over seeds belongs to one complexity and one kind of sizes.
     let of = |complexity: &str| {
         let rows = row.metrics.iter().filter(|metric| metric.metric == "generated_spearman");
         rows.filter(|metric| metric.complexity.as_deref() == Some(complexity)).map(|metric| metric.value).collect()
@@ -220,7 +221,7 @@ fn bounds_and_cues_are_explained() {
     assert!(text.contains(note), "{text}");
 }
 
-/// What rows are ordered by stands beside their ranks.
+/// The measure that orders rows is next to their ranks.
 #[test]
 fn what_ranks_is_in_the_first_table() {
     for (sort, column) in
@@ -237,7 +238,7 @@ fn what_ranks_is_in_the_first_table() {
 #[test]
 fn table() {
     let mut leaderboard = example();
-    // The identifier is a hash of settings that have nothing to do with tables.
+    // The id is a hash of settings that do not affect tables.
     leaderboard.boards[0].missing[0].cell = "0123456789abcdef".to_owned();
     let text = Format::Table.write(&leaderboard);
     assert_eq!(text, EXPECTED, "\n{text}");

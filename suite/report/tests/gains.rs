@@ -1,4 +1,4 @@
-//! Gains over fixed depths and beyond surface cues, against their values by hand.
+//! Gains over fixed depths and beyond surface cues, against values computed by hand.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,12 +9,12 @@ use fake::reading::{IN_RANGE, SEEDS, all, board, equals, metric, row};
 use haltbench_report::Criterion;
 use haltbench_sdk::policy::Role;
 
-/// A surface cue of another policy's depths, right at height 1.
+/// A surface cue of another policy's depths, correct at height 1.
 fn cue(label: &'static str, of: &'static str, depth: fn(u32) -> u32) -> Fake {
     Fake { role: Role::Cue, of: Some(of), ..Fake::new(label, depth, |height, _| height == 1) }
 }
 
-/// Three steps for answers and one for prompts, right up to height 3.
+/// Three steps for answers and one for prompts, correct up to height 3.
 fn fixed_answers_3() -> Fake {
     let policy = Fake::new("fixed-answers", |_| 3, |height, _| height <= 3);
     Fake { role: Role::FixedAnswerDepth, ..policy }
@@ -23,7 +23,7 @@ fn fixed_answers_3() -> Fake {
 #[test]
 fn gain_over_mixtures_of_fixed_depths() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
-    // Fixed depths: 0.4 at 110 and 1 at 310 operations for each token.
+    // Fixed depths: 0.4 at 110 and 1 at 310 operations per token.
     let frontier = |cost: f64| 0.4 + 0.6 * (cost - 110.0) / 200.0;
     equals(metric(row(&board, "follower"), "adapt_gain", IN_RANGE), 0.6 - frontier(11.0 + 2200.0 / 14.0));
     equals(metric(row(&board, "opposer"), "adapt_gain", IN_RANGE), 0.6 - frontier(10.0 + 101.0 * 26.0 / 14.0));
@@ -31,7 +31,7 @@ fn gain_over_mixtures_of_fixed_depths() {
     assert!(row(&board, "follower").metric("adapt_gain_lower", IN_RANGE).is_none());
     let fixed = metric(row(&board, "fixed(depth=1)"), "adapt_gain", IN_RANGE);
     assert_eq!((fixed.value, fixed.reason.as_deref()), (None, Some("the frontier is made of fixed depths")));
-    // Of prompts with one step only depth 1 is there, beyond which nothing is better.
+    // With one-step prompts only depth 1 exists, and nothing beyond it is better.
     equals(metric(row(&board, "follower"), "adapt_gain_answers", IN_RANGE), 0.2);
 }
 
@@ -62,7 +62,7 @@ fn below_the_cheapest_fixed_depth_a_gain_has_bounds() {
     let cost = 11.0 + 2200.0 / 14.0;
     equals(metric(follower, "adapt_gain_upper", IN_RANGE), 0.6 - (0.4 + 0.6 * cost / 310.0));
     assert!(metric(follower, "adapt_gain_lower", IN_RANGE).low.is_some());
-    // The lower bound is what it is ranked by.
+    // The lower bound ranks it.
     assert_eq!((follower.place.rank_low, follower.place.reason.clone()), (Some(1), None));
 }
 
@@ -75,7 +75,7 @@ fn a_gain_without_fixed_depths_is_null() {
 
 #[test]
 fn the_best_cue_is_what_a_policy_must_beat() {
-    // Both cues are right at height 1 alone: the one that costs less gains more.
+    // Both cues are correct at height 1 alone: the cheaper one gains more.
     let cheap = cue("cue(size)", "follower", |height| height.min(2));
     let dear = cue("cue(token)", "follower", |_| 3);
     let foreign = cue("cue(other)", "nobody", |_| 1);
@@ -97,7 +97,7 @@ fn controls_are_compared_with_the_policy_whose_depths_they_read() {
     let shuffled = Fake { role: Role::Control, ..cue("shuffled", "follower", |_| 2) };
     let board = board(&[all(), vec![shuffled]].concat(), SEEDS, Criterion::Accuracy);
     let control = row(&board, "shuffled");
-    // Right at height 1 alone, which two in five answers in range have; the follower at half of height 2 as well.
+    // Correct at height 1 alone, as two in five answers in range are; the follower also gets half of height 2 right.
     equals(metric(control, "against_source", IN_RANGE), 0.4 - 0.6);
     assert_eq!(control.place.reason.as_deref(), Some("a control; ranks are of policies and fixed depths"));
     let follower = metric(row(&board, "follower"), "against_source", IN_RANGE);

@@ -13,7 +13,8 @@ use haltbench_sdk::policy::Role;
 fn accuracies_depths_and_costs() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
     let follower = row(&board, "follower");
-    // Of 10 answer tokens in range one of each of four sequences is wrong; beyond, one of four that are not embedded.
+    // In range there are 10 answer tokens, one wrong in each of four sequences; beyond, one of four that are not
+    // embedded is wrong.
     equals(metric(follower, "token_accuracy", IN_RANGE), 0.6);
     equals(metric(follower, "exact_match", IN_RANGE), 0.0);
     equals(metric(follower, "token_accuracy", Some("embedded")), 1.0);
@@ -24,7 +25,7 @@ fn accuracies_depths_and_costs() {
     // Heights 1 2, 1 2, 1 2 3, 1 2 3, and four prompt tokens of one step.
     equals(metric(follower, "answer_depth", IN_RANGE), 18.0 / 10.0);
     equals(metric(follower, "depth", IN_RANGE), 22.0 / 14.0);
-    // One decision of 1 for each token, or for each of its steps.
+    // One decision of 1 operation per token, or per token-step.
     equals(metric(follower, "flops", IN_RANGE), 11.0 + 100.0 * 22.0 / 14.0);
     equals(metric(follower, "flops_share", IN_RANGE), (11.0 + 100.0 * 22.0 / 14.0) / 410.0);
     equals(metric(row(&board, "opposer"), "flops", IN_RANGE), 10.0 + 101.0 * 26.0 / 14.0);
@@ -39,7 +40,7 @@ fn accuracies_depths_and_costs() {
     assert_eq!(trained.method.as_deref(), Some("t over seeds"));
 }
 
-/// All of four sequences are wrong: as many as 60 % might not be (Clopper and Pearson).
+/// All four sequences are wrong: up to 60 % of all might be right (Clopper and Pearson).
 #[test]
 fn nothing_right_is_no_proof_that_nothing_ever_is() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
@@ -76,7 +77,7 @@ fn alignment_is_null_where_depth_or_its_rest_is_constant() {
         equals(metric(follower, name, IN_RANGE), 1.0);
         equals(metric(opposer, name, IN_RANGE), -1.0);
     }
-    // Where a token is read, the next one is predicted, one higher; the last token of a sequence predicts none.
+    // Where a token is read, the next one is predicted, one higher; the last token of a sequence predicts nothing.
     equals(metric(follower, "spearman_at_token", IN_RANGE), 1.0);
     assert_eq!(metric(follower, "spearman_at_token", IN_RANGE).count, 18);
     assert_eq!(
@@ -86,7 +87,7 @@ fn alignment_is_null_where_depth_or_its_rest_is_constant() {
     let undefined = metric(follower, "spearman_expected", IN_RANGE);
     assert_eq!((undefined.value, undefined.reason.as_deref()), (None, Some("the quantity is not defined here")));
     let constant = Some("one of the two is constant, or nothing is left of it");
-    // The position is the height, so that nothing is left to explain.
+    // The position equals the height, so nothing is left to explain.
     assert_eq!(metric(follower, "spearman_partial", IN_RANGE).reason.as_deref(), constant);
     let fixed = metric(row(&board, "fixed(depth=3)"), "spearman", IN_RANGE);
     assert_eq!((fixed.value, fixed.reason.as_deref()), (None, constant));
@@ -109,8 +110,8 @@ fn levels_have_accuracy_and_depth() {
     for height in [2.0, 3.0] {
         equals(level("answer_depth_increment", height), 1.0);
     }
-    // Of size 2 half of the answers are right, and the two that are embedded; of size 3 two of three, of size 5 three
-    // of four.
+    // At size 2, half of the answers and the two embedded ones are correct; at size 3 two of three, at size 5 three of
+    // four.
     for (size, accuracy, depth, count) in
         [(2.0, 4.0 / 6.0, 8.0 / 6.0, 18), (3.0, 4.0 / 6.0, 2.0, 18), (5.0, 0.75, 13.0 / 4.0, 24)]
     {
@@ -134,7 +135,7 @@ fn ranks(board: &Board) -> Vec<(&str, Standing)> {
 fn policies_that_cannot_be_told_apart_share_a_letter_and_oracles_have_no_rank() {
     let board = board(&all(), SEEDS, Criterion::Accuracy);
     let of = |low, high, letters: &str| Some((low, high, letters.to_owned()));
-    // However many seeds there are, they share four sequences.
+    // For any number of seeds, they share four sequences.
     let expected = [
         ("fixed(depth=3)", of(1, 1, "a")),
         ("follower", of(2, 4, "b")),
@@ -168,7 +169,7 @@ fn every_criterion_ranks_or_says_why_not() {
         assert_eq!(order(criterion), rising);
     }
     assert_eq!(order(Criterion::ExactMatch), ["fixed(depth=3)", "fixed(depth=1)", "follower", "opposer"]);
-    // Embedded answers are of height 1, which all have right.
+    // Embedded answers have height 1, which all policies get right.
     assert_eq!(order(Criterion::Embedded), ["fixed(depth=1)", "follower", "fixed(depth=3)", "opposer"]);
     assert_eq!(order(Criterion::Beyond)[3], "fixed(depth=1)");
     assert_eq!(order(Criterion::AdaptGain), ["follower", "opposer"]);
@@ -184,7 +185,7 @@ fn alignment_is_ranked_by_what_it_is_reported_as() {
     let board = board(&[noisy, Fake::opposer()], SEEDS, Criterion::Alignment);
     let order: Vec<&str> = board.rows.iter().map(|row| row.policy.as_str()).collect();
     assert_eq!(order, ["follower", "opposer"]);
-    // Within size 2 the depths are 1 and 4, within size 3 they are 1, 4 and 3: correlations 1 and 1/2.
+    // Within size 2 the depths are 1 and 4, within size 3 they are 1, 4 and 3: the correlations are 1 and 1/2.
     let reported = metric(&board.rows[0], "spearman_within_size", IN_RANGE);
     equals(reported, (4.0 * 1.0 + 6.0 * 0.5) / 10.0);
     let difference = board.differences[0].difference.unwrap();
@@ -216,7 +217,7 @@ fn censored_depth_of_contenders_is_warned_of() {
 #[test]
 fn wide_intervals_and_missing_depths_are_warned_of() {
     let of_all = board(&all(), SEEDS, Criterion::Accuracy);
-    // 0.6 and three times 0.08 around it; nothing wrong of four sequences is compatible with 60 % wrong.
+    // 0.6 and three times 0.08 around it; no error in four sequences is compatible with 60 % errors.
     let wide = of_all.warnings.iter().find(|warning| warning.starts_with("the interval of accuracy is wider")).unwrap();
     assert!(wide.contains("follower (29 points)") && wide.ends_with(": more seeds would narrow it"), "{wide}");
     let gaps = "fixed depths 2 and 4 are missing: adapt-gain may be flattered";

@@ -1,4 +1,4 @@
-//! The picture: well-formed whatever the boards hold, and the same for the same boards.
+//! The picture: well-formed for any boards, and the same for the same boards.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use haltbench_engine::store::RunFolder;
 use haltbench_report::{Format, Leaderboard, Options, leaderboard};
 use haltbench_sdk::parameters::Value;
 
-/// A board with everything that a picture tells apart; `opposer` failed in a seed.
+/// A board with everything that a picture distinguishes; `opposer` failed with one seed.
 fn example() -> Leaderboard {
     let policies = [Fake::fixed_1(), Fake::fixed_3(), Fake::follower(), Fake::opposer(), Fake::oracle()];
     let suite = suite(&policies, &[0, 1]);
@@ -22,7 +22,7 @@ fn example() -> Leaderboard {
     leaderboard(&suite, &run, Options::default()).unwrap()
 }
 
-/// The picture, after its form has been checked.
+/// The picture, after a check of its form.
 #[track_caller]
 fn draw(leaderboard: &Leaderboard) -> String {
     let text = Format::Svg.write(leaderboard);
@@ -89,7 +89,7 @@ fn every_policy_is_a_line_in_two_panels_and_a_point_in_the_third() {
         assert_eq!(count(&text, part), 1, "{part}\n{text}");
     }
     assert!(!text.contains("Left out") && !text.contains("nothing to show"), "{text}");
-    // In range, of 410 for each token: 110 for one step; with decisions 11 and 100 for each of 22 steps of 14 tokens.
+    // In range, of 410 per token: 110 for one step; with decisions, 11 plus 100 for each of 22 steps of 14 tokens.
     assert!(text.contains("<title>fixed(depth=1): 40.00 ["), "{text}");
     assert!(text.contains("] % right at 26.83 [26.83, 26.83] % of dense<"), "{text}");
     assert!(text.contains("<title>follower: 60.00 "), "{text}");
@@ -100,7 +100,7 @@ fn every_policy_is_a_line_in_two_panels_and_a_point_in_the_third() {
 fn one_leaderboard_is_one_picture() {
     let leaderboard = example();
     assert_eq!(draw(&leaderboard), draw(&leaderboard));
-    // Neither the looks nor the order of policies depend on their rank.
+    // Neither the marks nor the order of policies depend on their rank.
     let mut turned = leaderboard.clone();
     turned.boards[0].rows.reverse();
     assert_eq!(draw(&turned), draw(&leaderboard));

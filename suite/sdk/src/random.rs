@@ -1,7 +1,7 @@
 //! Seeded streams: every random draw of the suite comes from a ChaCha stream keyed by (seed, purpose, index).
 //!
-//! A key names what the draw is for, so a draw never depends on the order in which things happen to be computed,
-//! on the batch a token happens to be in, or on the number of threads.
+//! The key says what the draw is for, so a draw never depends on the order of computation, on the batch around a token,
+//! or on the number of threads.
 
 mod draws;
 
@@ -13,33 +13,33 @@ pub use draws::Draws;
 /// One stream of random numbers.
 pub struct Stream {
     generator: ChaCha8Rng,
-    /// Whether half of 64 bits is used.
+    /// Whether the lower half of the current 64 bits has been used.
     is_begun: bool,
 }
 
 impl Stream {
-    /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, for ever.
+    /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, in every version.
     ///
-    /// The key is the blake3 hash of the whole name: an index has up to four numbers, more than the stream number of ChaCha
-    /// holds.
+    /// The key is the blake3 hash of all three: an index has up to four numbers, more than ChaCha's stream number can
+    /// hold.
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
         Self { generator: ChaCha8Rng::from_seed(key(seed, purpose, index)), is_begun: false }
     }
 
-    /// A uniform 64-bit integer. [`Draws`] leaves no half of one behind.
+    /// A uniform 64-bit integer. [`Draws`] always consumes both halves.
     #[inline]
     pub fn integer(&mut self) -> u64 {
         self.generator.next_u64()
     }
 
-    /// Half of the next 64 bits: the lower one, or the upper one if they [are begun](Self::is_begun).
+    /// The next half of 64 bits: the lower one, or the upper one if the lower one [has been used](Self::is_begun).
     #[inline]
     fn half(&mut self) -> u32 {
         self.is_begun = !self.is_begun;
         self.generator.next_u32()
     }
 
-    /// Whether half of 64 bits is used.
+    /// Whether the lower half of the current 64 bits has been used.
     #[inline]
     fn is_begun(&self) -> bool {
         self.is_begun
@@ -49,14 +49,14 @@ impl Stream {
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         let bound = bound.max(1);
-        // Lemire's method: reject the draws that would make some results more likely. The remainder is smaller than the
-        // bound, so most draws never need it.
+        // Lemire's method: reject draws that would make some results more likely. The remainder is smaller than the
+        // bound, so most draws do not need it.
         let product = u128::from(self.integer()) * u128::from(bound);
         let product = if (product as u64) < bound { self.fair(product, bound) } else { product };
         (product >> 64) as u64
     }
 
-    /// `product`, of a number and `bound`, or that of the first number after it that is not rejected.
+    /// `product`, a draw times `bound`, or the product of the first later draw that is not rejected.
     #[cold]
     #[inline(never)]
     fn fair(&mut self, mut product: u128, bound: u64) -> u128 {
@@ -89,7 +89,7 @@ impl Stream {
         -(-self.uniform().ln()).ln()
     }
 
-    /// Puts `items` in a uniformly random order (Fisher-Yates).
+    /// Shuffles `items` uniformly (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);
@@ -97,7 +97,7 @@ impl Stream {
     }
 }
 
-/// The hash of a name: the seed, the length of the purpose, the purpose and the numbers of the index.
+/// The hash of a key: the seed, the length of the purpose, the purpose and the numbers of the index.
 fn key(seed: u64, purpose: &str, index: &[u64]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes()).update(&(purpose.len() as u64).to_le_bytes()).update(purpose.as_bytes());
@@ -111,8 +111,8 @@ fn key(seed: u64, purpose: &str, index: &[u64]) -> [u8; 32] {
 mod tests {
     use super::Stream;
 
-    /// From a ChaCha with eight rounds in Python, written from its specification, over keys of the Python package blake3.
-    /// Instances and weights are made of these numbers, so they must never change.
+    /// From ChaCha with eight rounds in Python, written from its specification, with keys hashed by the Python package
+    /// blake3. Instances and weights depend on these numbers, so they must never change.
     #[test]
     fn numbers_are_those_of_the_specification() {
         let first = |seed, purpose, index: &[u64]| Stream::new(seed, purpose, index).integer();

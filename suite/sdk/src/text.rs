@@ -1,15 +1,15 @@
-//! Texts of questions and answers, written word by word without an allocation for each word.
+//! Texts of questions and answers, written word by word without allocating for each word.
 
 use std::mem;
 
-/// Longest label, the space included: eight numbers of one digit with points. There are too few names for eight larger
-/// ones.
+/// Length of the longest label, with its space: eight one-digit numbers with points. Names with eight larger numbers do
+/// not occur, because there are too few names.
 const WIDTH: usize = 16;
 
-/// The bits of an ASCII character.
+/// Mask of an ASCII character.
 const ASCII: u8 = 0x7f;
 
-/// A short ASCII text that ends with a space, copied as a whole.
+/// A short ASCII text that ends with a space and is copied as a whole.
 #[derive(Debug, Clone, Copy)]
 pub struct Label {
     bytes: [u8; WIDTH],
@@ -28,7 +28,7 @@ impl Label {
         label
     }
 
-    /// Appends as much of `text` as there is room for, with `?` for every byte that is not ASCII.
+    /// Appends as much of `text` as fits, with `?` for every byte that is not ASCII.
     pub fn append(&mut self, text: &str) {
         for (place, byte) in self.bytes[self.length..].iter_mut().zip(text.bytes()) {
             *place = if byte.is_ascii() { byte } else { b'?' };
@@ -39,19 +39,19 @@ impl Label {
 
 /// A text under construction.
 pub struct Text {
-    /// What is written, ASCII or whole pieces of text, then room.
+    /// The written part, which is ASCII or whole pieces of text, then free space.
     bytes: Vec<u8>,
     length: usize,
 }
 
 impl Text {
-    /// An empty text in the memory of `old`, which it takes, with room for `tokens` tokens, each with a word of up to four
-    /// characters and another one after it.
+    /// An empty text that reuses the buffer of `old`, with space for `tokens` tokens, each a word of up to four
+    /// characters and a separator.
     pub fn over(old: &mut String, tokens: usize) -> Self {
         let size = 5 * tokens + 2 * WIDTH;
-        // What is still in it is room like any other.
+        // Its old content is free space like any other.
         let mut bytes = mem::take(old).into_bytes();
-        // Memory that need not be zero is found faster.
+        // Memory that need not be zeroed is allocated faster.
         bytes.resize(size, b' ');
         Self { bytes, length: 0 }
     }
@@ -73,7 +73,7 @@ impl Text {
         });
     }
 
-    /// Appends labels, each with `end`, which is ASCII, in the place of its space.
+    /// Appends labels, with the ASCII character `end` instead of each space.
     #[inline]
     pub fn labels_with<'a>(&mut self, end: u8, labels: impl Iterator<Item = &'a Label>) {
         self.repeat(labels, |room, label| {
@@ -83,7 +83,7 @@ impl Text {
         });
     }
 
-    /// Appends pairs of labels, with `middle`, which is ASCII, in the place of each first one's space.
+    /// Appends pairs of labels, with the ASCII character `middle` instead of the first label's space.
     #[inline]
     pub fn pairs<'a>(&mut self, middle: u8, pairs: impl Iterator<Item = [&'a Label; 2]>) {
         self.repeat(pairs, |room, [left, right]| {
@@ -94,7 +94,7 @@ impl Text {
         });
     }
 
-    /// Lets `write` append every item, of up to two labels, and say how many bytes that is. What is written so far is
+    /// Appends every item with `write`, which copies up to two labels and returns their bytes. The written length is
     /// counted in a register, because every copy waits for it.
     #[inline]
     fn repeat<T>(&mut self, items: impl Iterator<Item = T>, write: impl Fn(&mut [u8; 2 * WIDTH], T) -> usize) {
@@ -128,12 +128,12 @@ impl Text {
         }
     }
 
-    /// The text without a trailing space.
+    /// The text without its trailing space.
     pub fn finish(mut self) -> String {
         let length = if self.bytes[..self.length].ends_with(b" ") { self.length - 1 } else { self.length };
         self.bytes.truncate(length);
-        // SAFETY: the first `length` bytes are labels, what replaced the ends of labels, digits and spaces, all of which are
-        // ASCII, and pieces of text that were copied as a whole. Labels overwrite only what is behind those.
+        // SAFETY: the first `length` bytes are labels, replacements of their ends, digits and spaces, all of which are
+        // ASCII, and pieces of text that were copied as a whole. Labels only overwrite bytes after these.
         unsafe { String::from_utf8_unchecked(self.bytes) }
     }
 
@@ -148,7 +148,7 @@ impl Text {
     }
 }
 
-/// Puts a label at the start of `room`, if there is room for it.
+/// Copies a label to the start of `room`, if it fits.
 #[inline]
 fn put(room: &mut [u8], label: &Label) {
     if let Some(room) = room.first_chunk_mut() {
@@ -156,7 +156,8 @@ fn put(room: &mut [u8], label: &Label) {
     }
 }
 
-/// Makes room for more than `end` bytes. It does not see the length, which stays in a register.
+/// Grows `bytes` to more than `end` bytes. It takes the position as an argument, so that the length stays in a
+/// register.
 #[cold]
 fn grow(bytes: &mut Vec<u8>, end: usize) {
     bytes.resize(2 * end, 0);

@@ -1,4 +1,4 @@
-//! Stacks of composed layers keep the promises of a backbone, whatever they are composed of.
+//! Stacks of composed layers keep the promises of a backbone, for any composition.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -35,7 +35,7 @@ struct Composed {
     doubles: bool,
 }
 
-/// Every option of every part is in one of them.
+/// Compositions that together cover every option of every part.
 fn composition(number: usize, d_model: usize) -> BlockShape {
     let attention = AttentionShape::new(d_model, 4);
     let rms = NormShape::Rms { epsilon: 1e-5, weighted: true };
@@ -111,7 +111,7 @@ fn stacks_whose_core_reads_something_else_conform() {
     }
 }
 
-/// Two steps, in the second of which a row has halted, and the gradients of all weights.
+/// Two steps, where a row has halted in the second, and the gradients of all weights.
 fn passed(backbone: &dyn Backbone, variables: &Variables) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
     let layout = Arc::new(TokenLayout::new(&[5, 2], &[1, 2]).unwrap());
     let all = RowSet::all(7);

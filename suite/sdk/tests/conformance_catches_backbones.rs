@@ -1,4 +1,4 @@
-//! The conformance kit catches backbones that break their contract, and says which promise.
+//! The conformance kit catches backbones that break their contract, and names the promise.
 
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use haltbench_sdk::conformance::{MINIATURE, check_backbone};
 use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::prelude::*;
 
-/// What is wrong with a miniature.
+/// The flaw of a miniature.
 #[derive(Clone, Copy, PartialEq)]
 enum Flaw {
     None,
@@ -17,21 +17,21 @@ enum Flaw {
     LooksAhead,
     /// A step forgets the keys and values of the rows that do not run.
     Forgets,
-    /// The coda gives the first rows instead of those asked for.
+    /// The coda returns the first rows instead of the requested ones.
     Misreads,
     /// The coda stops the gradient.
     Detaches,
     /// A step costs nothing.
     Free,
-    /// The prelude sees the new tokens alone.
+    /// The prelude sees only the new tokens.
     ForgetsPrompt,
-    /// The coda does.
+    /// The coda sees only the new tokens.
     ReadsNewest,
     /// h(0) holds the last token of the sequence.
     Peeks,
     /// h(0) depends on the place in the batch.
     Rolls,
-    /// A step that is said to be stationary adds its number.
+    /// A step that claims to be stationary adds its number.
     Ages,
 }
 
@@ -111,7 +111,7 @@ impl Backbone for Flawed {
     }
 }
 
-/// For every row the last one of its sequence.
+/// For every row, the last row of its sequence.
 fn last_rows(layout: &TokenLayout, device: &Device) -> Result<Tensor> {
     let last = |row: usize| layout.rows_of(layout.sequence(row)).end as u32 - 1;
     Ok(Tensor::new((0..layout.rows()).map(last).collect::<Vec<u32>>(), device)?)
@@ -129,7 +129,7 @@ const FLAWED: BackboneDeclaration = BackboneDeclaration {
     ..BackboneDeclaration::new("flawed", |context| flawed(context, Flaw::None))
 };
 
-/// The parameters that the miniature reads.
+/// The parameters of the miniature.
 const MINIATURE_PARAMETERS: &[ParameterSpec] = &[
     ParameterSpec::integer("d_model", 16, (4, 64), "width of a token state"),
     ParameterSpec::integer("d_ff", 24, (1, 256), "width of the feed-forward layers"),

@@ -1,4 +1,4 @@
-//! The conformance kit catches policies that break their contract, and says which promise.
+//! The conformance kit catches policies that break their contract, and names the promise.
 
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ const DECENT: PolicyDeclaration = PolicyDeclaration {
     ..PolicyDeclaration::new("misbehaving", PolicyKind::Early, build_decent)
 };
 
-/// What `check` panics with.
+/// The message with which `check` panics.
 fn complaint(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let panic = catch_unwind(check).expect_err("the kit lets it pass");
     panic.downcast_ref::<String>().cloned().expect("the kit panics with a text")
@@ -25,7 +25,7 @@ fn caught(declaration: &'static PolicyDeclaration, promise: &str) {
     assert!(complaint.contains(declaration.name) && complaint.contains(promise), "{complaint}");
 }
 
-/// An early policy that is one function.
+/// An early policy given by one function.
 struct Depths<F>(F);
 
 impl<F: Fn(&View) -> Result<Vec<u32>> + Send + Sync> EarlyPolicy for Depths<F> {
@@ -46,7 +46,7 @@ fn build_decent(_: &PolicyContext) -> Result<Policy> {
     depths(|view| Ok(vec![2; view.rows().len()]))
 }
 
-/// First number of each row's state, as a whole number of steps.
+/// First number of each row's state, as an integer number of steps.
 fn firsts(view: &View) -> Result<Vec<f64>> {
     Ok(view.states().narrow(1, 0, 1)?.squeeze(1)?.to_dtype(DType::F64)?.to_vec1()?)
 }
@@ -178,11 +178,11 @@ fn missing_texts_and_illegal_defaults() {
     caught(&OUTSIDE, "every default is allowed: parameter `gamma`");
 }
 
-/// What is wrong with [`LinearLogits`].
+/// The flaw of [`LinearLogits`].
 #[derive(Clone, Copy, PartialEq)]
 enum Flaw {
     None,
-    /// Its regulariser takes q for a constant.
+    /// Its regulariser treats q as a constant.
     Gradient,
     /// Its regulariser is one number for the whole batch.
     Shape,

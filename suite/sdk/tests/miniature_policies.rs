@@ -1,5 +1,5 @@
-//! One miniature policy of each of the four kinds: proof that the contract suffices for them, and that the
-//! conformance kit accepts what keeps it.
+//! One miniature policy of each of the four kinds: they show that the contract suffices, and that the conformance kit
+//! accepts correct policies.
 
 use haltbench_sdk::candle_core::Result as TensorResult;
 use haltbench_sdk::candle_nn::ops::sigmoid;
@@ -186,7 +186,7 @@ impl SoftPolicy for Act {
     }
 }
 
-/// Weights of one token whose halting probabilities are given.
+/// Weights of one token with given halting probabilities.
 fn worked(halting: &[f64], max_depth: usize) -> Result<String> {
     let variables = haltbench_sdk::initialise::Variables::new(0, DType::F64, &Device::Cpu);
     let act = Act { halting: Linear::with_bias(1, 1, variables.builder())?, epsilon: 0.01, tau: 0.0 };

@@ -1,4 +1,4 @@
-//! Names: what may be one, their order, and the law they are drawn from.
+//! Names: which are valid, their order, and their distribution.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -33,7 +33,7 @@ fn names_are_read_as_they_are_written() {
 #[test]
 fn names_are_ordered_by_their_tokens() {
     let names = Names::new(20, 1, 3, 0);
-    // Tokens that go on come before those that end.
+    // Tokens that continue a name come before tokens that end one.
     let ordered = ["2.1.1", "2.3", "2.20", "10.1", "1", "2", "10"];
     let numbers: Vec<u32> = ordered.iter().map(|word| names.read(word).unwrap()).collect();
     assert!(numbers.is_sorted_by(|left, right| left < right), "{numbers:?}");
@@ -54,7 +54,7 @@ fn there_are_as_many_names_as_counted() {
     assert_eq!(Names::count(1000, 1, 8), u64::MAX);
 }
 
-/// 375 distinct names of one or two tokens over 50 numbers have 1.867 tokens on average: short ones run out.
+/// 375 distinct names of one or two tokens over 50 numbers have 1.867 tokens on average: there are too few short names.
 #[test]
 fn short_names_run_out() {
     let names = Names::new(50, 1, 2, 0);

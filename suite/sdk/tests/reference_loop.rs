@@ -1,4 +1,4 @@
-//! The reference loop against what can be done by hand.
+//! The reference loop against computations by hand.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -45,7 +45,7 @@ fn all_equal(left: &Tensor, right: &Tensor) -> bool {
     (0..left.dim(0).unwrap()).all(|row| equal(left, right, row))
 }
 
-/// An early policy whose depth for each row is in a list.
+/// An early policy with a list of depths, one per row.
 struct Listed(Vec<u32>);
 
 impl EarlyPolicy for Listed {
@@ -133,7 +133,7 @@ fn kinds_that_halt_the_same_tokens_agree() {
             .iter()
             .map(|policy| run(backbone.as_ref(), policy, &batch, &settings(option)).unwrap())
             .collect();
-        // Under run-on a selecting policy's tokens rest in their state, since they may be woken.
+        // Under run-on the tokens of a selecting policy keep their state, because they may be woken.
         let alike = if option == HaltedKeysValues::RunOn { &outcomes[..3] } else { &outcomes[..] };
         for outcome in alike {
             assert_eq!(outcome.depths, depths);
@@ -156,14 +156,14 @@ fn a_token_is_restored_and_seen_as_the_option_says() {
         let states = with(option).states;
         assert!(equal(&states, &first, 0), "{name}: the halted token keeps h(1)");
         assert!((5..batch.rows()).all(|row| equal(&states, &second, row)), "{name}: other sequences do not notice");
-        // The second step projects h(1) of the halted token whether it is frozen or runs on; the keys and values of
-        // its last executed step are those of h(0), and skipping hides it.
+        // The second step projects h(1) of the halted token whether it is frozen or runs on; the keys and values of its
+        // last executed step belong to h(0), and skipping hides it.
         let unchanged = (1..5).all(|row| equal(&states, &second, row));
         assert_eq!(unchanged, matches!(option, HaltedKeysValues::FreezeState | HaltedKeysValues::RunOn), "{name}");
     }
 }
 
-/// Weight one half on h(1) and on h(2), from which every step starts anew with h(1) carried.
+/// Weight one half on h(1) and on h(2); every step starts again from the carried h(1).
 struct Halves;
 
 impl SoftPolicy for Halves {
@@ -200,7 +200,7 @@ fn a_mixture_weighs_the_states_and_steps_from_what_is_carried() {
     assert_eq!(outcome.expected_depths.unwrap(), vec![1.5; batch.rows()]);
 }
 
-/// Chooses every row with a gate of 0.25.
+/// Chooses every row, with a gate of 0.25.
 struct Quarter(Combine);
 
 impl SelectPolicy for Quarter {

@@ -1,7 +1,7 @@
 //! The checker: closes the set of ancestors edge by edge, then walks the answer.
 //!
-//! If only one order is right, each next node is found from the query: step to the first predecessor that is not
-//! printed, until there is none. No search state is kept between nodes.
+//! If only one order is correct, each next node is found from the query: step to the first unprinted predecessor until
+//! there is none. No search state is kept between nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

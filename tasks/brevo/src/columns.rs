@@ -33,7 +33,7 @@ pub const COMPLEXITIES: [ComplexitySpec; 5] = [
     },
 ];
 
-/// The complexity of names of several tokens.
+/// The complexity of multi-token names.
 pub const SPELLING: ComplexitySpec = ComplexitySpec {
     name: "c_spelling",
     documentation: "Answer nodes that could be printed here and whose names start as the tokens printed of this one; \
@@ -116,15 +116,15 @@ pub const PAIRED: FeatureSpec = FeatureSpec {
                     other nodes of the answer.",
 };
 
-/// An answer and where it stands.
+/// An answer and its place in the sequence.
 pub struct Layout<'a> {
     /// The nodes of the answer.
     pub answer: &'a [u16],
-    /// Tokens of the sequence.
+    /// Number of tokens of the sequence.
     pub length: usize,
     /// Token of the answer's first name.
     pub start: usize,
-    /// Place in the answer of the node that the pair shares.
+    /// Index in the answer of the node that the pair shares.
     pub paired: Option<usize>,
 }
 
@@ -195,7 +195,7 @@ fn spell(graph: &Graph, names: &Names, steps: &[Step], start: usize, complexitie
     let mut token = start;
     for step in steps {
         let own = names.get(graph.node(step.node).name);
-        // How many names of the frontier share a number of tokens with this one, and where this one is.
+        // How many names of the frontier share how many tokens with this one, and the index of this one.
         let (mut sharing, mut place) = ([0_u16; LONGEST + 1], 0);
         for (other, key) in frontier[..count].iter().enumerate() {
             let tokens = shared(own.key, *key);

@@ -3,13 +3,13 @@
 use haltbench_sdk::nodes::Names;
 use haltbench_sdk::random::Draws;
 
-/// Most predecessors and most dependents of a node.
+/// Largest number of predecessors and of dependents of a node.
 pub const DEGREE: usize = 4;
 
 /// Up to four neighbours of a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Neighbours {
-    /// The neighbours, then the size of the graph, which stands for none.
+    /// The neighbours, padded with the size of the graph.
     nodes: [u16; DEGREE],
     length: u8,
 }
@@ -25,19 +25,18 @@ impl Neighbours {
         &self.nodes[..usize::from(self.length)]
     }
 
-    /// The neighbours, then the size of the graph for those that are lacking. A loop over all of these, into memory with
-    /// one entry more than there are nodes, takes less than one over as many as there are: their number cannot be
-    /// predicted.
+    /// The neighbours, padded with the size of the graph. A loop over all four, into a buffer with one entry more than
+    /// there are nodes, is faster than a loop over the actual number, which the CPU cannot predict.
     pub fn padded(&self) -> [usize; DEGREE] {
         self.nodes.map(usize::from)
     }
 
-    /// How many there are.
+    /// Number of neighbours.
     pub fn count(&self) -> usize {
         usize::from(self.length)
     }
 
-    /// Puts the neighbours in ascending order. Loops over as many as there are would be mispredicted for every node.
+    /// Sorts the neighbours in ascending order. A loop over their actual number would be mispredicted for every node.
     fn sort(&mut self) {
         for [low, high] in [[0, 1], [2, 3], [0, 2], [1, 3], [1, 2]] {
             let [left, right] = [self.nodes[low], self.nodes[high]];
@@ -45,26 +44,26 @@ impl Neighbours {
         }
     }
 
-    /// Adds a neighbour to fewer than four.
+    /// Adds a neighbour; there must be fewer than four.
     pub fn push(&mut self, node: u16) {
         self.nodes[usize::from(self.length)] = node;
         self.length += 1;
     }
 }
 
-/// Which node is asked about.
+/// The choice of the queried node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryRule {
     /// The node drawn last.
     Last,
-    /// Any of the last quarter.
+    /// A random node of the last quarter.
     LastQuarter,
 }
 
 /// One node of a graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
-    /// The number of its name.
+    /// Id of its name.
     pub name: u32,
     /// Nodes that it depends on.
     pub predecessors: Neighbours,
@@ -81,19 +80,19 @@ impl Node {
     }
 }
 
-/// A DAG with the order in which its edges are printed. A node's number is the place of its name among all names.
+/// A DAG with the order in which its edges are printed. A node's number is the rank of its name among all names.
 #[derive(Debug, Clone)]
 pub struct Graph {
     /// Nodes by ascending names, with ascending neighbours.
     pub nodes: Vec<Node>,
     /// Edges (predecessor, dependent) in the order of the prompt.
     pub edges: Vec<[u16; 2]>,
-    /// The node that is asked about.
+    /// The queried node.
     pub query: u16,
 }
 
 impl Graph {
-    /// Draws a graph of `size` nodes, of which those that nothing touches are not printed.
+    /// Draws a graph of `size` nodes; nodes without edges are not printed.
     pub fn draw(size: usize, names: &Names, rule: QueryRule, draws: &mut Draws) -> Self {
         let drawn = names.draw(size, draws);
         let mut edges = grow(size, draws);
@@ -117,7 +116,7 @@ impl Graph {
         Self::new(ascending.into_iter(), edges, query as u16)
     }
 
-    /// A graph of given names, ascending, and edges; no node may have more than four neighbours of a kind.
+    /// A graph of given edges and ascending names; no node may have more than four predecessors or dependents.
     pub fn new(names: impl ExactSizeIterator<Item = u32>, edges: Vec<[u16; 2]>, query: u16) -> Self {
         let mut nodes: Vec<Node> = Vec::with_capacity(names.len());
         let none = Neighbours::none(names.len());
@@ -134,14 +133,14 @@ impl Graph {
         Self { nodes, edges, query }
     }
 
-    /// The node of a number.
+    /// The node with this number.
     pub fn node(&self, number: u16) -> &Node {
         &self.nodes[usize::from(number)]
     }
 
     /// The edges, ascending.
     pub fn sorted(&self) -> Vec<[u16; 2]> {
-        // Each node writes four, of which the next one overwrites those that it does not have.
+        // Each node writes four edges; the next node overwrites the missing ones.
         let mut edges = vec![[0; 2]; self.edges.len() + DEGREE];
         let mut length = 0;
         for (from, node) in (0..).zip(&self.nodes) {
@@ -160,10 +159,10 @@ impl Graph {
     }
 }
 
-/// How many of `names`, which are distinct, are smaller than each of them. Sorting them would take longer.
+/// For each of the distinct `names`, how many are smaller. Sorting would take longer.
 fn ranks(names: &[u32]) -> Vec<u16> {
     let largest = names.iter().fold(0, |largest, name| *name.max(&largest));
-    // A bit for each name, and with every 64 of them how many come before.
+    // A bit set of names, with the number of names before each group of 64.
     let mut words = vec![(0_u64, 0_u16); largest as usize / 64 + 1];
     names.iter().for_each(|name| words[*name as usize / 64].0 |= 1 << (name % 64));
     let mut count = 0;
@@ -181,7 +180,8 @@ fn ranks(names: &[u32]) -> Vec<u16> {
 /// The edges of a graph of `size` nodes, ordered by their dependents; every edge leads from a lower to a higher number.
 fn grow(size: usize, draws: &mut Draws) -> Vec<[u16; 2]> {
     let leaves = 1 + draws.below((size - 1) / 4 + 1);
-    // Nodes that may get one more dependent, with how many they have; their order has no influence on the law.
+    // Nodes that may get another dependent, with their numbers of dependents; their order does not affect the
+    // distribution.
     let mut open: Vec<(u16, u16)> = Vec::with_capacity(size);
     open.extend((0..leaves as u16).map(|node| (node, 0)));
     let mut edges = Vec::with_capacity(DEGREE * size);
@@ -192,7 +192,7 @@ fn grow(size: usize, draws: &mut Draws) -> Vec<[u16; 2]> {
             open.swap(place, chosen);
             edges.push([open[place].0, node as u16]);
         }
-        // From the end, because what is swapped in comes from behind.
+        // From the end, because `swap_remove` moves an entry from behind.
         for place in (0..count).rev() {
             open[place].1 += 1;
             if usize::from(open[place].1) == DEGREE {

@@ -10,14 +10,13 @@ use haltbench_sdk::task::guess::{Guess, RandomValid};
 use crate::order::OrderRule;
 use crate::question;
 
-/// A random node of the whole graph that is not yet printed and whose predecessors are all printed; `end` after the
-/// answer's last node.
+/// A random unprinted node of the whole graph whose predecessors are all printed; `end` after the answer's last node.
 pub fn random_enabled(names: &Names, order: OrderRule, end: u32) -> impl Guess + '_ {
     RandomValid {
         name: "random-enabled",
         documentation: "Any node of the graph that is not printed and whose predecessors all are, whether the query \
                         depends on it or not, all equally likely; `<eos>` where the answer ends.",
-        // Questions of instances parse.
+        // Questions of instances always parse.
         choices: move |instance: &Instance| choices(instance, names, order, end).unwrap_or_default(),
     }
 }
@@ -30,7 +29,7 @@ fn choices(instance: &Instance, names: &Names, order: OrderRule, end: u32) -> Re
         predecessors.entry(to.key).or_default().insert(from.key);
     }
     if order == OrderRule::Canonical {
-        // It is known that the query is not printed.
+        // The guess knows that the query is not printed.
         predecessors.remove(&question.query.key);
     }
     let mut printed = BTreeSet::new();

@@ -1,8 +1,8 @@
 //! Ancestors of a node of a random DAG, in topological order: BREVO.
 //!
-//! Three paths know an answer, and they share no algorithm: the generator walks the arrays of the graph it grew, the
-//! solver walks the names of a question depth first, the checker closes the set of ancestors edge by edge and restarts
-//! from the query for every node that an answer prints.
+//! Three paths compute an answer, each with its own algorithm: the generator walks the arrays of the graph that it
+//! grew, the solver walks the names of a question depth first, the checker closes the set of ancestors edge by edge and
+//! restarts from the query for every node of the answer.
 
 mod check;
 mod columns;

@@ -2,7 +2,7 @@
 
 use crate::graph::Graph;
 
-/// One printed node and the state it was printed in.
+/// One printed node and the state in which it was printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// The node.
@@ -13,22 +13,22 @@ pub struct Step {
     pub newly: u32,
     /// Answer nodes that printing this one enables.
     pub unlocks: u32,
-    /// Places back to the last printed predecessor; 0 for nodes without predecessors.
+    /// Distance back to the last printed predecessor; 0 for nodes without predecessors.
     pub lag: u32,
 }
 
 /// Progress of a node.
 #[derive(Clone, Copy)]
 struct Progress {
-    /// Predecessors not yet printed, if the node belongs to the answer.
+    /// Number of unprinted predecessors, if the node belongs to the answer.
     missing: u16,
-    /// Place of the predecessor printed last, from 1 on; 0 if there is none.
+    /// Position of the predecessor printed last, 1-based; 0 if there is none.
     last: u16,
 }
 
-/// Follows `answer`, which lists the nodes of the answer in a topological order.
+/// Follows `answer`, which lists the answer's nodes in a topological order.
 pub fn steps(graph: &Graph, answer: &[u16]) -> Vec<Step> {
-    // Others, and the entry for no node, never count down to 0.
+    // Other nodes, and the padding entry, never count down to 0.
     let mut progress = vec![Progress { missing: u16::MAX, last: 0 }; graph.size() + 1];
     let mut newly = 0;
     for node in answer {

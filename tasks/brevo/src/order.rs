@@ -1,10 +1,10 @@
-//! Orders in which a graph's ancestors of the query are printed.
+//! Orders in which the query's ancestors are printed.
 
 use haltbench_sdk::random::Draws;
 
 use crate::graph::{Graph, Neighbours};
 
-/// Which answers are right.
+/// The correct answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderRule {
     /// One: depth-first post-order, predecessors ascending, without the query.
@@ -13,10 +13,10 @@ pub enum OrderRule {
     Any,
 }
 
-/// What a search from the query records about a node.
+/// The result of a search from the query for one node.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Found {
-    /// Whether the node is the query or an ancestor of it; if not, the rest says nothing.
+    /// Whether the node is the query or an ancestor of it; if not, the other fields are meaningless.
     pub is_member: bool,
     /// Depth in the depth-first tree; the query has 0.
     pub depth: u16,
@@ -26,16 +26,16 @@ pub struct Found {
     pub distance: u16,
 }
 
-/// What a depth-first search from the query finds.
+/// The result of a depth-first search from the query.
 pub struct Search {
-    /// The query's ancestors in post-order; the query is the last.
+    /// The query's ancestors in post-order, with the query last.
     pub post_order: Vec<u16>,
-    /// About every node of the graph, then an entry for no node.
+    /// One entry per node of the graph, then a padding entry.
     pub nodes: Vec<Found>,
 }
 
 impl Search {
-    /// Searches a graph; where only one order is right, predecessors are visited in ascending order, otherwise in the
+    /// Searches a graph. If only one order is correct, predecessors are visited in ascending order, otherwise in the
     /// order of the prompt.
     pub fn new(graph: &Graph, order: OrderRule) -> Self {
         let post_order = Vec::with_capacity(graph.size());
@@ -57,7 +57,7 @@ impl Search {
 
     fn descend(&mut self, graph: &Graph, predecessors: impl Fn(u16) -> Neighbours) {
         self.nodes[usize::from(graph.query)].is_member = true;
-        // The path from the query to the node at hand, each with its predecessors, how many of them are visited, and
+        // The path from the query to the current node: each node with its predecessors, the number of visited ones, and
         // the height so far.
         let mut path = Vec::with_capacity(graph.size());
         path.push((graph.query, predecessors(graph.query), 0, 0));
@@ -65,7 +65,7 @@ impl Search {
             if let Some(next) = before.nodes().get(*visited).copied() {
                 let found = &self.nodes[usize::from(next)];
                 if found.is_member {
-                    // Complete: a graph without cycles has no open node before another open one.
+                    // The node is complete: in a graph without cycles, no open node precedes another open one.
                     *visited += 1;
                     *height = found.height.saturating_add(1).max(*height);
                 } else {
@@ -81,10 +81,10 @@ impl Search {
         }
     }
 
-    /// The released order: from the query backwards, a uniformly random node all of whose dependents among the
-    /// ancestors are out, then reversed.
+    /// The released order: from the query backwards, repeatedly a uniformly random node whose dependents among the
+    /// ancestors are all taken, then reversed.
     pub fn random_backward(&self, graph: &Graph, draws: &mut Draws) -> Vec<u16> {
-        // One entry more, for no node, which never counts down to 0.
+        // One padding entry, which never counts down to 0.
         let mut waiting = vec![0_u16; graph.size() + 1];
         for node in &self.post_order {
             for predecessor in graph.node(*node).predecessors.padded() {
@@ -105,7 +105,7 @@ impl Search {
             for predecessor in graph.node(node).predecessors.padded() {
                 let left = &mut waiting[predecessor];
                 *left -= 1;
-                // Always written: the branch on whether it counts is unpredictable.
+                // Written unconditionally, because a branch on whether it counts would be mispredicted.
                 ready[count] = predecessor as u16;
                 count += usize::from(*left == 0);
             }

@@ -1,7 +1,7 @@
-//! Pairs of answers that print the same node at the same place of the same prompt after different nodes.
+//! Pairs of answers that print the same node at the same position of the same prompt, after different nodes.
 //!
-//! Whatever can be counted from the prompt, the position or the preceding node is equal in both, so a difference of
-//! depths at that node is due to the state.
+//! All counts from the prompt, the position or the preceding node are equal in both, so a difference of depths at this
+//! node is due to the state.
 
 use haltbench_sdk::random::Draws;
 
@@ -9,7 +9,7 @@ use crate::graph::Graph;
 use crate::measure::{Step, steps};
 use crate::order::Search;
 
-/// Which instance of a pair is drawn.
+/// The instance of a pair that is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Member {
     /// The one with the first prefix.
@@ -18,18 +18,18 @@ pub enum Member {
     Second,
 }
 
-/// Orders drawn for a graph; every two of them may make a pair.
+/// Number of orders drawn for a graph; any two of them may form a pair.
 const ORDERS: usize = 16;
 
-/// Two answers and the place, from 0 on, at which they print the same node in different states.
+/// Two answers and the 0-based position at which they print the same node in different states.
 pub struct Pair {
     /// Both answers.
     pub answers: [Vec<u16>; 2],
-    /// The place.
+    /// The position.
     pub place: usize,
 }
 
-/// Draws a pair of answers, uniformly among those that a few random orders make; none if they make none.
+/// Draws a pair of answers, uniformly among the pairs that a few random orders form; `None` if they form none.
 pub fn draw(graph: &Graph, search: &Search, draws: &mut Draws) -> Option<Pair> {
     let mut orders: Vec<Vec<Step>> = Vec::with_capacity(ORDERS);
     for _ in 0..ORDERS {
@@ -52,7 +52,7 @@ pub fn draw(graph: &Graph, search: &Search, draws: &mut Draws) -> Option<Pair> {
     Some(Pair { answers: [answer(first), answer(second)], place })
 }
 
-/// Whether both orders print one node at `place`, after nodes of equal degrees, in different states.
+/// Whether both orders print the same node at `place`, after nodes of equal degrees, in different states.
 fn differs(graph: &Graph, first: &[Step], second: &[Step], place: usize) -> bool {
     let degrees = |step: &Step| {
         let node = graph.node(step.node);

@@ -8,34 +8,34 @@ use haltbench_sdk::{Error, Result};
 
 use crate::graph::DEGREE;
 
-/// A node of a question: ordered like its name.
+/// A node of a question, ordered like its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node<'a> {
-    /// The number of its name.
+    /// Id of its name.
     pub key: u32,
     /// Its name.
     pub word: &'a str,
 }
 
 impl<'a> Node<'a> {
-    /// The node called `word`, if a node may be called so.
+    /// The node called `word`, if this is a name.
     pub fn read(word: &'a str, names: &Names) -> Option<Self> {
         names.read(word).map(|key| Self { key, word })
     }
 }
 
-/// A question that parses: an acyclic graph within the degrees allowed, and one of its nodes.
+/// A parsed question: an acyclic graph with allowed degrees, and one of its nodes.
 pub struct Question<'a> {
     /// Edges (predecessor, dependent) in order.
     pub edges: Vec<[Node<'a>; 2]>,
-    /// The node asked about.
+    /// The queried node.
     pub query: Node<'a>,
 }
 
-/// Reads a question. Words count from 1.
+/// Reads a question. Positions of words are 1-based.
 ///
 /// # Errors
-/// [`Error::Malformed`] at the first word that does not fit.
+/// [`Error::Malformed`] at the first invalid word.
 pub fn read<'a>(text: &'a str, names: &Names) -> Result<Question<'a>> {
     let mut words = text.split_whitespace();
     let mut graph = Edges::default();
@@ -83,7 +83,7 @@ struct Edges<'a> {
 }
 
 impl<'a> Edges<'a> {
-    /// Adds an edge, or says why it does not fit.
+    /// Adds an edge, or returns why it is invalid.
     fn add(&mut self, [from, to]: [Node<'a>; 2]) -> Result<(), String> {
         let edge = format!("`{}>{}`", from.word, to.word);
         if from == to {

@@ -1,4 +1,4 @@
-//! The parameters, checked together.
+//! The parameters, validated together.
 
 use haltbench_sdk::nodes::{self, NodeSettings};
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
@@ -50,19 +50,19 @@ pub const PARAMETERS: &[ParameterSpec] = &[
 pub struct Settings {
     /// Numbers of nodes and their names.
     pub nodes: NodeSettings,
-    /// Which node is asked about.
+    /// The choice of the queried node.
     pub query: QueryRule,
-    /// Which answers are right.
+    /// The correct answers.
     pub order: OrderRule,
-    /// Which instance of a pair is drawn, if any.
+    /// The instance of a pair that is drawn, if any.
     pub pair: Option<Member>,
 }
 
 impl Settings {
-    /// Reads the parameters; tokens of names start at `first_name`.
+    /// Reads the parameters; the tokens of names start at `first_name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the parameter that does not fit.
+    /// [`Error::Invalid`], naming the invalid parameter.
     pub fn new(parameters: &Parameters, first_name: u32) -> Result<Self> {
         let order = match parameters.text("order")? {
             "any" => OrderRule::Any,

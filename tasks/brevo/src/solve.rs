@@ -1,4 +1,4 @@
-//! The solver: depth-first search over the names of a question. Its stack is explicit, so memory alone bounds a chain.
+//! The solver: depth-first search over the names of a question. Its stack is explicit, so only memory limits a chain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::question;
 /// The answer: ancestors of the query in depth-first post-order, which is a topological order.
 ///
 /// # Errors
-/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word of the question that does not fit.
+/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first invalid word of the question.
 pub fn answer(question: &str, names: &Names, order: OrderRule) -> Result<String> {
     let question = question::read(question, names)?;
     let mut predecessors: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for [from, to] in &question.edges {
         predecessors.entry(to).or_default().insert(from);
     }
-    // A node is opened when it is met first and printed when it is met again, after all that was opened meanwhile.
+    // The first pop of a node opens it; the second, after everything opened in between, prints it.
     let mut pending = vec![(&question.query, false)];
     let mut opened = BTreeSet::new();
     let mut printed = Vec::new();

@@ -22,7 +22,7 @@ const QUERY: u32 = 1;
 const ANS: u32 = 2;
 const EOS: u32 = 3;
 
-/// Graphs drawn until one has a pair of answers.
+/// Number of graphs drawn until one has a pair of answers.
 const ATTEMPTS: usize = 1000;
 
 /// Declaration of the task.
@@ -73,7 +73,7 @@ A question is the edges and the query, as in `3>1 3>4 5>4 ? 4`, where 4 depends 
 struct Brevo {
     settings: Settings,
     spec: TaskSpec,
-    /// The numbers that stand for names in the text of a problem, from 0 on.
+    /// The numbers that replace names in the text of a problem, 0-based.
     ranks: Vec<Label>,
 }
 
@@ -108,7 +108,7 @@ impl Task for Brevo {
                 let search = Search::new(&graph, self.settings.order);
                 match self.settings.order {
                     OrderRule::Canonical => {
-                        // The query is the last of all.
+                        // The query is last.
                         let answer = &search.post_order[..search.post_order.len() - 1];
                         self.write(&graph, &search, (answer, None), instance);
                     }
@@ -155,7 +155,7 @@ impl Task for Brevo {
         for token in answer {
             let word = self.spec.vocabulary.get(*token as usize).map_or("?", String::as_str);
             text.push_str(word);
-            // Names go on after a point.
+            // Names continue after a point.
             if !word.ends_with('.') {
                 text.push(' ');
             }
@@ -175,7 +175,7 @@ impl Brevo {
         Graph::draw(size, &self.settings.nodes.names, self.settings.query, draws)
     }
 
-    /// Writes the instance that asks about `graph` and is answered by `order`, in which a pair shares the place `paired`.
+    /// Writes the instance for `graph` with the answer `order`, where a pair shares the position `paired`.
     fn write(&self, graph: &Graph, search: &Search, (order, paired): (&[u16], Option<usize>), instance: &mut Instance) {
         let Instance {
             tokens, targets, loss_mask, complexities, features, question, answer, canonical, problem, ..
@@ -194,18 +194,18 @@ impl Brevo {
         words.answer(order, answer);
         let canonical = canonical.get_or_insert_default();
         words.canonical(graph, &self.ranks, canonical);
-        // The space before the colon is none of it.
+        // The problem excludes the space before the colon.
         *problem = canonical.find(':').map(|colon| colon - 1);
     }
 }
 
-/// Writes what an instance says, each into the memory of what it replaces.
+/// Writes the texts and tokens of an instance, reusing its buffers.
 struct Words<'a> {
-    /// The node that is asked about.
+    /// The queried node.
     query: u16,
     /// The names of the nodes.
     named: Vec<&'a Name>,
-    /// Tokens of the longest name that there could be.
+    /// Number of tokens of the longest possible name.
     longest: usize,
 }
 
@@ -218,7 +218,7 @@ impl Words<'_> {
         &self.name(node).label
     }
 
-    /// The tokens; the place of the answer's first is what it returns.
+    /// Writes the tokens; returns the position of the answer's first token.
     fn sequence(&self, edges: &[[u16; 2]], answer: &[u16], tokens: &mut Vec<u32>) -> usize {
         let count = 2 * edges.len() + 1 + answer.len();
         let mut sequence = Sequence::over(tokens, count * self.longest + MARKERS.len());
@@ -243,11 +243,11 @@ impl Words<'_> {
         *question = text.finish();
     }
 
-    /// The canonical text: the problem, then the names. The problem is the graph with ranks instead of names and its
-    /// edges in order: only the order of names determines the right answer, so graphs with different names in the same
+    /// The canonical text: the problem, then the names. The problem is the graph with ranks instead of names and with
+    /// sorted edges: only the order of names determines the correct answer, so graphs with different names in the same
     /// order are the same problem.
     fn canonical(&self, graph: &Graph, ranks: &[Label], canonical: &mut String) {
-        // How many printed nodes have smaller names. A node that nothing touches is not part of the problem.
+        // Number of printed nodes with smaller names. Nodes without edges are not part of the problem.
         let mut count = 0;
         let ranked = |node: &Node| {
             let rank = count;

@@ -8,10 +8,11 @@ use haltbench_sdk::error::shorten;
 use crate::input::Input;
 use crate::published::{Layout, Row};
 
-/// Ends every answer.
+/// End of every answer.
 pub const END: &str = "\n\n";
 
-/// Writes a number as Python does: the shortest text that names it, always with a point or an exponent.
+/// Writes a number as Python does: the shortest text that reads back as the same number, always with a point or an
+/// exponent.
 pub fn write_number(text: &mut String, number: f64) {
     let start = text.len();
     // Writing to a string cannot fail.
@@ -24,7 +25,7 @@ pub fn write_number(text: &mut String, number: f64) {
     }
 }
 
-/// Writes the answer `entries` to the end of `text`; gives the bytes of each entry in the text.
+/// Appends the answer `entries` to `text`; returns the byte range of each entry.
 pub fn write(text: &mut String, row: &Row, input: &Input, entries: &[i32]) -> Vec<Range<usize>> {
     let mut places = Vec::with_capacity(entries.len());
     let side = match row.layout {
@@ -69,10 +70,10 @@ pub fn write(text: &mut String, row: &Row, input: &Input, entries: &[i32]) -> Ve
     places
 }
 
-/// Reads an answer to a question of `count` entries.
+/// Reads an answer to a question with `count` entries.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why the answer is malformed.
 pub fn read(text: &str, row: &Row, count: usize) -> Result<Vec<f64>, String> {
     let side = if row.layout == Layout::Matrix { count.isqrt() } else { count };
     let mut rest = text.trim();
@@ -112,7 +113,7 @@ pub fn finite(word: &str) -> Option<f64> {
     word.parse().ok().filter(|number: &f64| written && number.is_finite())
 }
 
-/// A whole number without a plus sign or leading zeros.
+/// A whole number without plus sign or leading zeros.
 pub fn whole(word: &str) -> Option<f64> {
     let digits = word.strip_prefix('-').unwrap_or(word);
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));

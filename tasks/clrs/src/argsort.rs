@@ -1,12 +1,12 @@
-//! The order that the benchmark sorts keys in: NumPy's `argsort` as its portable code computes it.
+//! The benchmark's sort order of keys: NumPy's `argsort` as its portable code computes it.
 //!
-//! It is not stable: equal keys keep their order among at most 16, and beyond that in a way that only the algorithm
-//! explains. Machines with vector instructions may order equal keys differently again; the checker is lenient there.
+//! It is not stable: among at most 16 keys equal keys keep their order, and beyond that their order depends on the
+//! algorithm. Machines with vector instructions may order equal keys differently, so the checker is lenient there.
 
-/// Ranges of at most this many keys are sorted by insertion.
+/// Ranges of at most this many keys use insertion sort.
 const INSERTION: usize = 16;
 
-/// Indices of `keys` in ascending order: quicksort around the median of three, insertion for short ranges.
+/// Indices of `keys` in ascending order: quicksort around the median of three, insertion sort for short ranges.
 pub fn argsort(keys: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     let mut pending = vec![(0, keys.len())];
@@ -27,7 +27,7 @@ pub fn argsort(keys: &[f64]) -> Vec<usize> {
     order
 }
 
-/// Splits around the median of the first, the middle and the last key; returns where it comes to lie.
+/// Partitions around the median of the first, middle and last key; returns the pivot's final position.
 fn partition(order: &mut [usize], keys: &[f64]) -> usize {
     let last = order.len() - 1;
     let middle = last / 2;

@@ -1,4 +1,4 @@
-//! What is known about every token of an instance: features and complexities.
+//! Features and complexities of every token of an instance.
 
 use std::ops::Range;
 
@@ -56,21 +56,21 @@ pub const FEATURES: [FeatureSpec; 8] = [
     },
 ];
 
-/// One instance before its columns are made.
+/// An instance without its columns.
 pub struct Measured<'a> {
     /// The algorithm.
     pub row: &'a Row,
-    /// The size asked for.
+    /// The requested size.
     pub size: u32,
-    /// What the algorithm was given.
+    /// The algorithm's input.
     pub input: &'a Input,
-    /// Its run.
+    /// The algorithm's trace.
     pub trace: &'a Trace,
-    /// Tokens of the question, `<bos>` not counted.
+    /// Number of tokens of the question, without `<bos>`.
     pub question: usize,
-    /// The tokens of each entry.
+    /// The token range of each entry.
     pub entries: &'a [Range<usize>],
-    /// Tokens of the instance.
+    /// Number of tokens of the instance.
     pub tokens: usize,
 }
 
@@ -108,7 +108,7 @@ impl Measured<'_> {
         columns
     }
 
-    /// Lengths of the chains of pointers, where entries are such.
+    /// Lengths of pointer chains, if entries are pointers.
     fn chains(&self) -> Vec<f32> {
         use Algorithm as A;
         let pointers = &self.trace.entries;
@@ -126,7 +126,7 @@ impl Measured<'_> {
     }
 }
 
-/// Pointers to follow from `node` until one points at its own node.
+/// Number of pointers from `node` to a node that points at itself.
 fn chain(pointers: &[i32], node: usize) -> f32 {
     let mut node = node;
     let mut length = 0;
@@ -137,11 +137,11 @@ fn chain(pointers: &[i32], node: usize) -> f32 {
     length as f32
 }
 
-/// Edges of the path from `from` to `to`, 0 where it does not leave its start or there is none.
+/// Number of edges of the path from `from` to `to`, 0 if it does not leave its start or does not exist.
 fn path(row: &[i32], from: usize, to: usize) -> f32 {
     let mut node = to;
     let mut length = 0;
-    // A way round that comes back to its start has at most as many edges as there are nodes.
+    // A cycle back to its start has at most as many edges as there are nodes.
     while length < row.len() && (node != from || (length == 0 && row[node] as usize != from)) {
         node = row[node] as usize;
         length += 1;

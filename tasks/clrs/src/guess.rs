@@ -1,4 +1,4 @@
-//! Guesses that know the format of an answer: they guess entries, and know the text between them.
+//! Guesses that know the format of an answer: they guess entries and know the text between them.
 
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -13,11 +13,11 @@ use crate::input::Input;
 use crate::published::{Algorithm, Layout, Row};
 use crate::{question, tokens};
 
-/// Guesses entries, each of them where the right one starts.
+/// Guesses entries, each at the start of the correct one.
 struct Entries<F> {
     name: &'static str,
     documentation: &'static str,
-    /// So many entries for an input.
+    /// The guessed entries for an input; its third argument is their number.
     guess: F,
 }
 
@@ -32,13 +32,13 @@ impl<F: Fn(&Row, &Input, usize, &mut Stream) -> Vec<String>> Guess for Entries<F
 
     fn tokens(&self, instance: &Instance, stream: &mut Stream) -> Vec<u32> {
         let places = places(&instance.answer);
-        // Questions of instances parse.
+        // Questions of instances always parse.
         let entries = question::read(&instance.question)
             .map(|(row, input)| (self.guess)(row, &input, places.len(), stream))
             .unwrap_or_default();
         let mut guessed = instance.answer.clone().into_bytes();
         for (place, entry) in places.into_iter().zip(entries) {
-            // An entry does not tell beforehand how long it is: if the guess is longer, it is wrong about the end too.
+            // An entry does not reveal its length in advance: a longer guess is also wrong about the end.
             let after = guessed[place.end];
             let mut characters = entry.bytes();
             guessed[place.start..=place.end].fill_with(|| characters.next().unwrap_or(after));
@@ -47,19 +47,19 @@ impl<F: Fn(&Row, &Input, usize, &mut Stream) -> Vec<String>> Guess for Entries<F
     }
 }
 
-/// Where the entries of an answer are, in bytes. Something follows each of them, if only the end of the line.
+/// The byte ranges of an answer's entries. Something follows each of them, at least the line end.
 fn places(answer: &str) -> Vec<Range<usize>> {
     let words = answer.split([' ', ',', '[', ']', '\n']).filter(|word| !word.is_empty());
     let start = |word: &str| word.as_ptr() as usize - answer.as_ptr() as usize;
     words.map(|word| start(word)..start(word) + word.len()).collect()
 }
 
-/// The most frequent key, the first of equally frequent ones.
+/// The most frequent key, with ties going to the first.
 fn most<T: Ord + Clone>(counts: &BTreeMap<T, u64>) -> Option<T> {
     counts.iter().rev().max_by_key(|(_, count)| **count).map(|(value, _)| value.clone())
 }
 
-/// The answer that training has most often for the algorithm and the size.
+/// The most frequent training answer for the algorithm and the size.
 pub fn most_frequent(training: &[Instance]) -> impl Guess + use<> {
     let mut answers: BTreeMap<(Algorithm, usize), BTreeMap<Vec<String>, u64>> = BTreeMap::new();
     let mut entries: BTreeMap<Algorithm, BTreeMap<String, u64>> = BTreeMap::new();
@@ -87,7 +87,7 @@ pub fn most_frequent(training: &[Instance]) -> impl Guess + use<> {
     }
 }
 
-/// An answer of the right form.
+/// A random answer in the correct format.
 pub fn random() -> impl Guess {
     Entries {
         name: "random-entries",
@@ -117,7 +117,7 @@ pub fn random() -> impl Guess {
     }
 }
 
-/// The possible values of an entry; for matrices they depend on its place.
+/// The possible values of an entry, which depend on its place in matrices.
 fn possible(row: &Row, input: &Input, from: usize, to: usize) -> RangeInclusive<i64> {
     use Algorithm as A;
     let nothing = |value: i64| value..=value;

@@ -1,4 +1,4 @@
-//! What an algorithm is given.
+//! Inputs of algorithms.
 
 /// The input of one instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,7 +9,7 @@ pub enum Input {
     Search {
         /// The keys.
         keys: Vec<f64>,
-        /// The key looked for.
+        /// The key to search for.
         target: f64,
     },
     /// Two lists: coordinates, probabilities, starts and finishes, deadlines and weights.
@@ -25,14 +25,14 @@ pub enum Input {
     Graph(Graph),
 }
 
-/// A graph as a matrix of weights, where 0 is no edge.
+/// A graph as a matrix of weights, where 0 means no edge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     /// Number of nodes.
     pub nodes: usize,
     /// `weights[from * nodes + to]`.
     pub weights: Vec<f64>,
-    /// The source; 0 where the algorithm has none.
+    /// The source; 0 if the algorithm has none.
     pub source: usize,
 }
 
@@ -47,7 +47,7 @@ impl Graph {
         self.weight(from, to) != 0.0
     }
 
-    /// The nodes that edges lead to, ascending.
+    /// The end nodes of the edges from a node, ascending.
     pub fn successors(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
         (0..self.nodes).filter(move |to| self.has(from, *to))
     }
@@ -59,7 +59,7 @@ impl Graph {
         Self { nodes, weights, source: self.source }
     }
 
-    /// A node on a cycle, if there is one: the nodes that no repeated removal of sources reaches.
+    /// A node on a cycle, if there is one: a node that remains after sources are removed repeatedly.
     pub fn on_cycle(&self) -> Option<usize> {
         let mut incoming: Vec<usize> =
             (0..self.nodes).map(|node| (0..self.nodes).filter(|from| self.has(*from, node)).count()).collect();
@@ -77,7 +77,7 @@ impl Graph {
         removed.iter().position(|gone| !gone)
     }
 
-    /// Two nodes with an edge in one direction that has no equal in the other.
+    /// Two nodes with an edge in one direction and a different edge, or none, in the other.
     pub fn asymmetry(&self) -> Option<(usize, usize)> {
         let cells = (0..self.nodes).flat_map(|from| (from + 1..self.nodes).map(move |to| (from, to)));
         cells.into_iter().find(|(from, to)| self.weight(*from, *to) != self.weight(*to, *from))

@@ -1,8 +1,8 @@
 //! CLRS-Text: thirty algorithms of "Introduction to Algorithms" as text, without traces.
 //!
 //! `solve` follows the benchmark step by step, because its conventions (ties, order of summation, orientation of
-//! pointers) decide what the answer is and its steps when each entry of the answer is settled. `check` reaches the
-//! answer, or the criterion that makes it right, by other algorithms.
+//! pointers) determine the answer, and its steps determine when each entry of the answer is settled. `check` finds the
+//! answer, or the criterion for it, with other algorithms.
 
 mod answer;
 mod argsort;

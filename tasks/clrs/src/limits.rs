@@ -1,15 +1,15 @@
-//! How long instances can be.
+//! Limits on the length of instances.
 
 use crate::published::{Algorithm, Form, Layout, Row};
 
-/// Most characters of a number with three decimals.
+/// Largest number of characters of a number with three decimals.
 const NUMBER: usize = 5;
 
-/// An upper bound of the tokens of an instance of `size`, which some instances reach or miss by little.
+/// An upper bound of the tokens of an instance of `size`; some instances come close to it.
 pub fn longest(row: &Row, size: usize) -> usize {
     let sign = usize::from(matches!(row.form, Form::Points) || row.algorithm == Algorithm::FindMaximumSubarrayKadane);
     let index = digits(size);
-    // A list has one separator less than entries, and two brackets.
+    // A list has one separator fewer than entries, and two brackets.
     let list = |count: usize, width: usize| count * (width + 1) + 1;
     let matrix = |width: usize| size * list(size, width) + 2 * size;
     let named = |text: &str, length: usize| text.len() + 2 + length;
@@ -43,7 +43,7 @@ pub fn longest(row: &Row, size: usize) -> usize {
         Layout::Matrix if row.form == Form::Probabilities => (size + 1) * (list(size + 1, entry) + 2),
         Layout::Matrix => matrix(entry),
     };
-    // The start, two line ends and colons of the question, its last line end, and the end of the answer.
+    // Includes the start, two line ends and colons of the question, its last line end, and the end of the answer.
     1 + row.name.len() + 2 + input + 1 + row.outputs.len() + 2 + answer + 2
 }
 

@@ -1,4 +1,4 @@
-//! The thirty algorithms as data: their texts, published sizes, and the merge to the paper's 23 tasks.
+//! The thirty algorithms as data: their texts, published sizes, and their merge into the paper's 23 tasks.
 
 /// An algorithm of the benchmark.
 #[allow(missing_docs, reason = "the names are the benchmark's, see TABLE")]
@@ -36,7 +36,7 @@ pub enum Algorithm {
     TopologicalSort,
 }
 
-/// How an input is written: the fields in their order.
+/// The format of an input: its fields in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `key`.
@@ -45,13 +45,13 @@ pub enum Form {
     Search,
     /// `p`, the dimensions of matrices.
     Dimensions,
-    /// `p`, filled up with a 0, and `q`.
+    /// `p`, padded with a 0, and `q`.
     Probabilities,
     /// `s`, `f`.
     Activities,
-    /// `d`, whole, and `w`.
+    /// `d` as whole numbers, and `w`.
     Tasks,
-    /// `string`, which of the two strings, and `key`, the letters.
+    /// `string`, which says to which of the two strings a letter belongs, and `key`, the letters.
     Strings,
     /// `x`, `y`.
     Points,
@@ -61,52 +61,52 @@ pub enum Form {
     SourcedGraph(Edges),
 }
 
-/// What the entries of a graph's matrix are.
+/// The entries of a graph's matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edges {
     /// Written without a point.
     pub whole: bool,
     /// Weights other than 0 and 1 are allowed.
     pub weighted: bool,
-    /// Every edge goes both ways.
+    /// Every edge has an equal one in the other direction.
     pub undirected: bool,
     /// There is no cycle.
     pub acyclic: bool,
 }
 
-/// How an answer is written.
+/// The format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// Lone numbers, so many of them.
+    /// This many separate numbers.
     Numbers(usize),
-    /// A list with an entry for every node.
+    /// A list with one entry per node.
     Vector,
-    /// A list with an entry for every pair of nodes.
+    /// A list with one entry per pair of nodes.
     Matrix,
     /// A list of the keys in an order.
     Keys,
-    /// A list with an entry for every node, then a node.
+    /// A list with one entry per node, then a node.
     VectorAndNode,
 }
 
 /// One algorithm.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    /// Which one.
+    /// The algorithm's id.
     pub algorithm: Algorithm,
-    /// The benchmark's name, with which questions start.
+    /// The benchmark's name, which starts questions.
     pub name: &'static str,
-    /// How the input is written.
+    /// Format of the input.
     pub form: Form,
-    /// Names of the outputs, as questions end.
+    /// Names of the outputs, which end questions.
     pub outputs: &'static str,
-    /// How the answer is written.
+    /// Format of the answer.
     pub layout: Layout,
     /// Published training sizes.
     pub training: &'static [u32],
-    /// Published evaluation sizes go from [`SMALLEST`] to this.
+    /// Largest published evaluation size; the smallest is [`SMALLEST`].
     pub evaluation: u32,
-    /// The task of the paper that it is a variant of.
+    /// The paper's task, which may merge several algorithms.
     pub merged: &'static str,
 }
 
@@ -139,9 +139,9 @@ const SOURCED_ACYCLIC: Form = Form::SourcedGraph(Edges { acyclic: true, ..REAL }
 
 /// The algorithms, in the order of [`Algorithm`].
 ///
-/// Where several share `merged`, they are given the same kind of input and, but for ties, the same answer; the paper
-/// counts them as one task, which goes by the first that has the most training sizes. The paper does not list its merge;
-/// sorts, matchers, hulls and single-source shortest paths are what gives 23.
+/// Algorithms that share `merged` have the same kind of input and, except for ties, the same answer. The paper counts
+/// them as one task; the first algorithm with the most training sizes represents it. The paper does not list its merge:
+/// merging sorts, matchers, hulls and single-source shortest paths gives its 23 tasks.
 pub static TABLE: [Row; 30] = {
     use Algorithm as A;
     use Layout as L;
@@ -214,7 +214,7 @@ impl Row {
         Self { merged, ..self }
     }
 
-    /// Whether the paper's task that this is a variant of goes by this algorithm.
+    /// Whether this algorithm represents its task of the paper.
     pub fn represents(&self) -> bool {
         let variants = || TABLE.iter().filter(|row| row.merged == self.merged);
         let most = variants().map(|row| row.training.len()).max();
@@ -228,7 +228,7 @@ impl Row {
 }
 
 impl Algorithm {
-    /// Its row.
+    /// The row of this algorithm.
     pub fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }

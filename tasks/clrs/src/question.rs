@@ -1,4 +1,4 @@
-//! Questions as text: written by the generator, read by the solver and the checker.
+//! Questions as text: the generator writes them, the solver and the checker read them.
 
 use haltbench_sdk::error::shorten;
 use haltbench_sdk::{Error, Result, names};
@@ -8,7 +8,7 @@ use crate::input::{Graph, Input};
 use crate::published::{Algorithm, Edges, Form, Row, TABLE};
 use crate::{answer, finite};
 
-/// What a field of an input holds.
+/// The content of an input's field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Number,
@@ -16,7 +16,7 @@ enum Shape {
     Matrix,
 }
 
-/// A field of an input: its name, what it holds, and whether its numbers are whole.
+/// A field of an input: its name, its content, and whether its numbers are whole.
 type Field = (&'static str, Shape, bool);
 
 fn fields(form: Form) -> &'static [Field] {
@@ -99,7 +99,7 @@ fn write_whole(text: &mut String, value: f64) {
     let _ = write!(text, "{}", value as i64);
 }
 
-/// A question while it is being read. Places are bytes; errors tell characters, which are the task's tokens.
+/// Reads a question. Positions are bytes; errors count characters, which are the task's tokens.
 struct Reader<'a> {
     text: &'a str,
     place: usize,
@@ -125,7 +125,7 @@ impl Reader<'_> {
             self.place += literal.len();
             return Ok(());
         }
-        // The first character that differs is the one to point at.
+        // The error is at the first character that differs.
         let common = rest.bytes().zip(literal.bytes()).take_while(|(found, wanted)| found == wanted).count();
         let place = self.place + common;
         self.error(place, format!("expected `{}`, found {}", literal.escape_debug(), self.found()))
@@ -135,7 +135,7 @@ impl Reader<'_> {
         self.text[self.place..].starts_with(literal)
     }
 
-    /// A number and its place.
+    /// A number and its position.
     fn number(&mut self, integral: bool) -> Result<(f64, usize)> {
         let start = self.place;
         let rest = &self.text[start..];
@@ -148,7 +148,7 @@ impl Reader<'_> {
         Ok((number, start))
     }
 
-    /// Numbers up to a closing bracket, which follows an opening one.
+    /// Reads numbers up to a closing bracket; the opening one has been read.
     fn list(&mut self, whole: bool, values: &mut Values) -> Result<()> {
         self.expect("[")?;
         loop {
@@ -194,7 +194,7 @@ impl Reader<'_> {
     }
 }
 
-/// The numbers of a field with their places in the question.
+/// The numbers of a field with their positions in the question.
 #[derive(Default)]
 struct Values {
     numbers: Vec<f64>,
@@ -206,7 +206,7 @@ struct Values {
 /// Reads a question.
 ///
 /// # Errors
-/// [`Error::Malformed`] with the character at which it stops being one.
+/// [`Error::Malformed`] with the first invalid character.
 pub fn read(text: &str) -> Result<(&'static Row, Input)> {
     let mut reader = Reader { text, place: 0 };
     let name = text.split([':', '\n']).next().unwrap_or_default();
@@ -238,7 +238,7 @@ pub fn read(text: &str) -> Result<(&'static Row, Input)> {
     }
 }
 
-/// Checks what numbers mean together.
+/// Validates the numbers together.
 fn understand(reader: &Reader, row: &Row, read: Vec<Values>) -> Result<Input> {
     let refuse = |values: &Values, bad: &dyn Fn(f64) -> bool, expected: &str| match values
         .numbers

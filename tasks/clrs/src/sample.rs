@@ -1,4 +1,4 @@
-//! Inputs drawn from the benchmark's laws, with three decimals, truncated.
+//! Inputs drawn from the benchmark's distributions, truncated to three decimals.
 
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::{Error, Result};
@@ -6,24 +6,24 @@ use haltbench_sdk::{Error, Result};
 use crate::input::{Graph, Input};
 use crate::published::Algorithm;
 
-/// Letters of strings.
+/// Number of letters in strings.
 const LETTERS: u64 = 4;
-/// Probability of an edge in most graphs; undirected ones keep an edge that is drawn in both directions.
+/// Probability of an edge in most graphs; undirected graphs keep an edge that is drawn in both directions.
 const DENSE: f64 = 0.5;
-/// The same in graphs that are to have bridges and the like.
+/// The same in graphs for which bridges and the like are searched.
 const SPARSE: f64 = 0.2;
 /// Radius of the disk of points.
 const RADIUS: f64 = 2.0;
-/// Draws of points before the benchmark gives up finding some of which no three are in a line.
+/// Draws of points before the benchmark gives up finding points without three in a line.
 const ATTEMPTS: usize = 1000;
-/// Parts of a graph that has several strongly connected components, and the probability that a pair is toggled.
+/// Parts of a graph with several strongly connected components, and the probability that a pair is toggled.
 const COMMUNITIES: usize = 4;
 const TOGGLED: f64 = 0.01;
 
 /// Draws an input of `size` for an algorithm.
 ///
 /// # Errors
-/// If no points in general position are found, which happens only at sizes far beyond the published ones.
+/// If no points in general position are found, which only happens at sizes far beyond the published ones.
 pub fn sample(algorithm: Algorithm, size: usize, stream: &mut Stream) -> Result<Input> {
     use Algorithm as A;
     Ok(match algorithm {
@@ -70,7 +70,7 @@ pub fn sample(algorithm: Algorithm, size: usize, stream: &mut Stream) -> Result<
     })
 }
 
-/// Three decimals, towards 0.
+/// Truncates to three decimals, towards 0.
 fn truncate(number: f64) -> f64 {
     (number * 1000.0).trunc() / 1000.0
 }
@@ -91,7 +91,7 @@ fn strings(first: usize, second: usize, stream: &mut Stream) -> Input {
     Input::Strings { first: letters(first, stream), second: letters(second, stream) }
 }
 
-/// A needle of a fifth of all letters, put somewhere in the haystack but at its end.
+/// A needle with a fifth of all letters, somewhere in the haystack but not at its end.
 fn needle(size: usize, stream: &mut Stream) -> Input {
     let length = (size / 5).max(1);
     let needle = letters(length, stream);
@@ -110,7 +110,7 @@ fn probabilities(size: usize, stream: &mut Stream) -> Input {
     Input::Pair(keys, drawn[size..].iter().map(share).collect())
 }
 
-/// Two segments, half of which meet. They are drawn with all decimals and truncated afterwards.
+/// Two segments, which meet in half of the draws. They are drawn with all decimals and truncated afterwards.
 fn segments(stream: &mut Stream) -> Input {
     let meet = stream.below(2) == 1;
     loop {
@@ -123,7 +123,7 @@ fn segments(stream: &mut Stream) -> Input {
     }
 }
 
-/// Points of a disk of which no three are in a line.
+/// Points in a disk without three in a line.
 fn points(size: usize, stream: &mut Stream) -> Result<Input> {
     for _ in 0..ATTEMPTS {
         let angles: Vec<f64> = (0..size).map(|_| between(0.0, std::f64::consts::TAU, stream)).collect();
@@ -158,13 +158,13 @@ fn directed(size: usize, probability: f64, stream: &mut Stream) -> Vec<f64> {
     (0..size * size).map(|_| f64::from(u8::from(chance(probability, stream)))).collect()
 }
 
-/// An edge between two nodes, or from one to itself, is there if both of its directions are drawn.
+/// There is an edge between two nodes, or a loop, if both of its directions are drawn.
 fn undirected(size: usize, probability: f64, stream: &mut Stream) -> Vec<f64> {
     let drawn = directed(size, probability, stream);
     (0..size * size).map(|cell| drawn[cell] * drawn[cell % size * size + cell / size]).collect()
 }
 
-/// Weights are the geometric means of those of both directions, moved away from 0.
+/// Weights are the geometric means of both directions' weights, moved away from 0.
 fn weighted_undirected(size: usize, probability: f64, stream: &mut Stream) -> Vec<f64> {
     let mut weights = undirected(size, probability, stream);
     for from in 0..size {
@@ -188,7 +188,7 @@ fn acyclic(size: usize, probability: f64, stream: &mut Stream) -> Vec<f64> {
     renamed(&drawn, size, stream)
 }
 
-/// Dense parts with few edges from one to a later one; some pairs within parts are toggled as well.
+/// Dense parts with few edges from one part to a later one; some pairs within parts are also toggled.
 fn communities(size: usize, stream: &mut Stream) -> Vec<f64> {
     let part = |node: usize| (node / (size / COMMUNITIES)).min(COMMUNITIES - 1);
     let mut weights = vec![0.0; size * size];

@@ -1,4 +1,4 @@
-//! Parameters: which algorithms, and at which sizes.
+//! Parameters: the algorithms and their sizes.
 
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
@@ -8,7 +8,7 @@ use haltbench_sdk::{Error, Result};
 use crate::limits::longest;
 use crate::published::{Algorithm, LARGEST, Row, SMALLEST, TABLE};
 
-/// Stands for all algorithms.
+/// Selects all algorithms.
 const MIXTURE: &str = "mixture";
 
 const CHOICES: [&str; TABLE.len() + 1] = {
@@ -56,7 +56,7 @@ pub const PARAMETERS: &[ParameterSpec] = &[
 pub struct Settings {
     /// The sizes.
     pub knob: SizeKnob,
-    /// The algorithms; for a mixture those of every size, from 0.
+    /// The algorithms; for a mixture, indexed by size.
     algorithms: Algorithms,
     longest: usize,
 }
@@ -67,12 +67,12 @@ enum Algorithms {
     Mixture(Vec<OfSize>),
 }
 
-/// The algorithms of a mixture that have a size.
+/// The algorithms of a mixture at one size.
 #[derive(Debug, Clone)]
 struct OfSize {
-    /// Those that are trained at it.
+    /// Algorithms that are trained at it.
     trained: Vec<&'static Row>,
-    /// Those that are trained or evaluated at it.
+    /// Algorithms that are trained or evaluated at it.
     all: Vec<&'static Row>,
 }
 
@@ -80,7 +80,7 @@ impl Settings {
     /// Reads the parameters.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where nothing is left to train on.
+    /// [`Error::Invalid`] if nothing is left to train on.
     pub fn new(parameters: &Parameters) -> Result<Self> {
         let name = parameters.text("algorithm")?;
         let merge = parameters.flag("merge")?;
@@ -128,7 +128,7 @@ impl Settings {
         Ok(Self { knob, algorithms, longest: limit })
     }
 
-    /// The algorithms that instances of a size are drawn from, each equally likely.
+    /// The algorithms of instances of a size, all equally likely.
     ///
     /// # Errors
     /// [`Error::Invalid`] if none is left at this size.
@@ -136,7 +136,7 @@ impl Settings {
         self.some(size, |sizes| &sizes.all)
     }
 
-    /// Those that training instances of a size are drawn from.
+    /// The algorithms of training instances of a size.
     ///
     /// # Errors
     /// [`Error::Invalid`] if none is left at this size.
@@ -144,7 +144,7 @@ impl Settings {
         self.some(size, |sizes| &sizes.trained)
     }
 
-    /// A size to train at: in a mixture, every algorithm with every size of its own is equally likely.
+    /// A size to train at: in a mixture, all pairs of an algorithm and one of its sizes are equally likely.
     pub fn training_size(&self, stream: &mut Stream) -> u32 {
         match &self.algorithms {
             Algorithms::One(_) => *stream.choose(&self.knob.training),
@@ -161,7 +161,7 @@ impl Settings {
         }
     }
 
-    /// The size of an instance of the algorithm `name`, as it stands to those that this algorithm is trained at.
+    /// The size of an instance of algorithm `name`, relative to this algorithm's training sizes.
     pub fn token_size(&self, size: u32, name: &str) -> TokenSize {
         let is_trained = |of_size: &OfSize| of_size.trained.iter().any(|row| row.name == name);
         let trained: Vec<u32> = match &self.algorithms {
@@ -171,7 +171,7 @@ impl Settings {
             }
         };
         match trained.first() {
-            // They are the same at every size.
+            // Its instances are the same at every size.
             Some(first) if name == Algorithm::SegmentsIntersect.row().name => {
                 TokenSize { size: *first, split: Split::InRange }
             }
@@ -205,7 +205,7 @@ impl Settings {
     }
 }
 
-/// Ascending sizes in words: `4 to 12, 15, 19`.
+/// Ascending sizes as text: `4 to 12, 15, 19`.
 fn ranges(sizes: &[u32]) -> String {
     let runs = sizes.chunk_by(|size, next| size + 1 == *next);
     let words = runs.map(|run| match run {

@@ -117,10 +117,11 @@ impl Task for Clrs {
     }
 }
 
-/// The text that all variants of a task have for one input; `given` is the question after the algorithm's name.
+/// The canonical text, which all variants of a task share for an input; `given` is the question after the algorithm's
+/// name.
 fn canonical(row: &Row, given: &str) -> String {
     let mut text = format!("{}{given}", row.merged);
-    // Truncation leaves the sign of a small negative number.
+    // Truncation keeps the sign of a small negative number.
     for end in [' ', ']'] {
         let signed = format!("-0.0{end}");
         if text.contains(&signed) {
@@ -130,7 +131,7 @@ fn canonical(row: &Row, given: &str) -> String {
     text
 }
 
-/// What is wrong with an input as a whole is wrong where the input begins.
+/// Errors about a whole input point at its start.
 fn after_name(error: Error, row: &Row) -> Error {
     match error {
         Error::Malformed { text, message, .. } => Error::Malformed { text, position: row.name.len() + 3, message },
@@ -151,7 +152,7 @@ fn write(row: &Row, size: u32, stream: &mut Stream, instance: &mut Instance) -> 
     let measured =
         Measured { row, size, input: &input, trace: &trace, question, entries: &entries, tokens: tokens.len() };
     let answer = text.split_off(question);
-    // Variants that the paper merges ask for the same: one must not be trained on what another is tested on.
+    // Merged variants have the same problems: training on one must not see the evaluation problems of another.
     let given = text.strip_prefix(row.name).unwrap_or(&text);
     *instance = Instance {
         targets: None,

@@ -1,12 +1,12 @@
-//! The vocabulary: one token a character.
+//! The vocabulary: one token per character.
 
-/// The words that are not the character they stand for.
+/// Characters whose words differ from them.
 const NAMED: [(&str, char); 2] = [("<space>", ' '), ("<newline>", '\n')];
 
-/// Starts every sequence.
+/// First token of every sequence.
 pub const BOS: u32 = 0;
 
-/// Characters of questions and answers; letters that no name uses are part of it, so that names can be added.
+/// Characters of questions and answers; unused letters are included, so that names can be added.
 const CHARACTERS: &str = "0123456789.-+[],:_APabcdefghijklmnopqrstuvwxyz";
 
 /// The words of all tokens.
@@ -15,7 +15,7 @@ pub fn vocabulary() -> Vec<String> {
     ["<bos>"].into_iter().chain(named).map(str::to_owned).chain(CHARACTERS.chars().map(String::from)).collect()
 }
 
-/// The token of every byte; 0 for bytes that have none.
+/// The token of every byte; 0 for bytes without a token.
 pub const fn table() -> [u8; 128] {
     let mut tokens = [0; 128];
     let mut index = 0;
@@ -32,7 +32,7 @@ pub const fn table() -> [u8; 128] {
     tokens
 }
 
-/// [`BOS`] and the tokens of a text that the task wrote.
+/// [`BOS`] and the tokens of a text written by the task.
 pub fn encode(text: &str) -> Vec<u32> {
     const TOKENS: [u8; 128] = table();
     let mut tokens = Vec::with_capacity(text.len() + 1);

@@ -1,15 +1,15 @@
-//! An output while it is being computed: its entries, and when each of them was settled.
+//! An output while it is computed: its entries, and when each of them was settled.
 
 /// The entries of an answer with the steps at which they changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
-    /// What is printed, one entry after the other.
+    /// The printed entries, in order.
     pub entries: Vec<i32>,
-    /// For each entry the step from which on it has its final value; 0 if it starts with it.
+    /// For each entry, the step at which it got its final value; 0 if it started with it.
     pub settled: Vec<u32>,
-    /// How often each entry took another value.
+    /// Number of times that each entry changed its value.
     pub changes: Vec<u32>,
-    /// Snapshots so far; the first one shows the start.
+    /// Number of snapshots so far; the first one shows the start.
     snapshots: u32,
 }
 
@@ -32,17 +32,17 @@ impl Trace {
         Self::new((0..count as i32).collect())
     }
 
-    /// Ends a step: what has changed since the last one shows.
+    /// Ends a step, which makes the changes since the last one visible.
     pub fn snapshot(&mut self) {
         self.snapshots += 1;
     }
 
-    /// Gives an entry a value.
+    /// Sets an entry.
     pub fn set(&mut self, entry: usize, value: usize) {
         self.put(entry, value as i32);
     }
 
-    /// Gives an entry a value that may be negative.
+    /// Sets an entry to a value that may be negative.
     pub fn put(&mut self, entry: usize, value: i32) {
         if self.entries[entry] != value {
             self.entries[entry] = value;
@@ -58,12 +58,12 @@ impl Trace {
         self.put(second, left);
     }
 
-    /// An entry that is an index.
+    /// The value of an entry that is an index.
     pub fn index(&self, entry: usize) -> usize {
         self.entries[entry] as usize
     }
 
-    /// Steps taken after the start.
+    /// Number of steps after the start.
     pub fn steps(&self) -> u32 {
         self.snapshots.saturating_sub(1)
     }

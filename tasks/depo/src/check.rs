@@ -1,4 +1,4 @@
-//! The checker: walks the cycle once against its direction, and compares how far start and answer are from its end.
+//! The checker: walks the cycle once backwards, and compares the distances of start and answer to its end.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ fn compare(question: &Question, answer: &str, names: &Names) -> Result<(), Strin
         let Some(end) = distances.get(&node) else {
             return Err(format!("answer {number}: expected a node of the cycle, found `{word}`"));
         };
-        // Every hop comes one node nearer to the end; after the end the distances start over.
+        // Every hop is one node closer to the end; after the end the distances start over.
         let start = distances.get(start).copied().unwrap_or(0);
         let walked = (start + length - end) % length;
         if walked != hops % length {
@@ -53,7 +53,7 @@ fn compare(question: &Question, answer: &str, names: &Names) -> Result<(), Strin
     }
 }
 
-/// Hops from every node to the one at which the backward walk starts.
+/// Hops from every node to the start of the backward walk.
 fn distances(question: &Question) -> BTreeMap<u32, u64> {
     let predecessors: BTreeMap<u32, u32> = question.successors.iter().map(|(from, to)| (*to, *from)).collect();
     let mut distances = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The per-token columns: their declarations and what fills them.
+//! The per-token columns: their declarations and values.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub const COMPLEXITIES: [ComplexitySpec; 4] = [
     },
 ];
 
-/// The complexity of names of several tokens.
+/// The complexity of multi-token names.
 pub const SPELLING: ComplexitySpec = ComplexitySpec {
     name: "spelling",
     documentation: "Nodes whose names start as the tokens printed of the answer, all at its first token.",
@@ -80,17 +80,17 @@ pub const FEATURES: [FeatureSpec; 10] = [
     },
 ];
 
-/// Where the answers stand.
+/// Positions of the edges and answers.
 pub struct Layout {
-    /// Tokens of the sequence.
+    /// Number of tokens of the sequence.
     pub length: usize,
-    /// Tokens of the edges.
+    /// Number of tokens of the edges.
     pub edges: usize,
     /// First token of every answer.
     pub answers: Vec<usize>,
 }
 
-/// Fills the complexities and the features of a sequence; features stand at the first tokens of answers.
+/// Fills the complexities and features of a sequence; features are at the first tokens of answers.
 pub fn fill(cycle: &Cycle, names: &Names, layout: &Layout, [complexities, features]: [&mut Columns; 2]) {
     let is_spelled = names.longest() > 1;
     let first = layout.answers.first().copied().unwrap_or(layout.length);
@@ -133,7 +133,7 @@ fn complexity(hops: u32, size: u32) -> [f32; 4] {
     [hops, forwards, forwards.min(size - forwards), rounds].map(|number| number as f32)
 }
 
-/// The names of a cycle, a bit for each.
+/// The names of a cycle, as a bit set.
 #[derive(Default)]
 struct Drawn(Vec<u64>);
 
@@ -144,7 +144,7 @@ impl Drawn {
         Self(bits)
     }
 
-    /// How many of them have a number of the range.
+    /// Number of names in a range of ids.
     fn count(&self, numbers: Range<u32>) -> u32 {
         let below = |bit: u32| (1_u64 << (bit % 64)) - 1;
         let (first, last) = (numbers.start as usize / 64, numbers.end as usize / 64);

@@ -8,27 +8,27 @@ use crate::hops::Hops;
 /// A question about a cycle.
 #[derive(Debug, Clone, Copy)]
 pub struct Query {
-    /// Place of the start on the cycle.
+    /// Index of the start on the cycle.
     pub start: u32,
     /// Number of hops.
     pub hops: u32,
 }
 
-/// A cycle, the order in which its edges are printed, and what is asked about it.
+/// A cycle, the order in which its edges are printed, and the questions about it.
 #[derive(Debug, Clone)]
 pub struct Cycle {
-    /// Numbers of the nodes' names, every node followed by its successor, the last by the first.
+    /// Ids of the nodes' names, with every node followed by its successor, the last by the first.
     pub nodes: Vec<u32>,
-    /// Places on the cycle of the nodes at which the printed edges start.
+    /// Indices on the cycle of the nodes at which the printed edges start.
     pub printed: Vec<u32>,
     /// The questions.
     pub queries: Vec<Query>,
 }
 
 impl Cycle {
-    /// Draws a cycle of `size` nodes, all equally likely, and up to `most` questions with different starts.
+    /// Draws a cycle of `size` nodes, all equally likely, and up to `most` questions with distinct starts.
     pub fn draw(size: usize, most: usize, names: &Names, hops: &Hops, draws: &mut Draws) -> Self {
-        // Names come in a random order, so any fixed cycle through them is a random one.
+        // Names come in random order, so any fixed cycle through them is random.
         let nodes = names.draw(size, draws);
         let mut printed: Vec<u32> = (0..size as u32).collect();
         draws.shuffle(&mut printed);
@@ -48,7 +48,7 @@ impl Cycle {
         self.nodes.len()
     }
 
-    /// Place on the cycle of the answer to a question.
+    /// Index on the cycle of the answer to a question.
     pub fn answer(&self, query: &Query) -> usize {
         (query.start as usize + query.hops as usize) % self.size()
     }

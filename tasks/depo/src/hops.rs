@@ -1,38 +1,38 @@
-//! Numbers of hops: how they are drawn, and which tokens tell them.
+//! Numbers of hops: their distributions and their tokens.
 
 use haltbench_sdk::nodes::Sequence;
 use haltbench_sdk::random::Draws;
 
-/// How a number of hops is told.
+/// How a number of hops is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// One token for every number.
+    /// One token per number.
     Token,
-    /// As many tokens as there are hops.
+    /// As many tokens as hops.
     Unary,
     /// Decimal digits.
     Digits,
 }
 
-/// How numbers of hops are drawn.
+/// The distribution of numbers of hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Law {
     /// From 1 to the largest, all equally likely.
     Uniform,
-    /// Powers of two up to the largest, and the largest, all equally likely.
+    /// Powers of two up to the largest, and the largest itself, all equally likely.
     Powers,
     /// Always the largest.
     Largest,
 }
 
-/// Numbers of hops of a task.
+/// The numbers of hops of a task.
 #[derive(Debug, Clone)]
 pub struct Hops {
-    /// How they are told.
+    /// Their encoding.
     pub encoding: Encoding,
-    /// The largest that is drawn.
+    /// The largest possible number.
     pub largest: u32,
-    /// Those that are drawn.
+    /// The possible numbers.
     choices: Vec<u32>,
 }
 
@@ -50,12 +50,12 @@ impl Hops {
         Self { encoding, largest, choices }
     }
 
-    /// A number of hops.
+    /// Draws a number of hops.
     pub fn draw(&self, draws: &mut Draws) -> u32 {
         self.choices[draws.below(self.choices.len())]
     }
 
-    /// The words that tell numbers of hops.
+    /// The words that encode numbers of hops.
     pub fn words(&self) -> Vec<String> {
         match self.encoding {
             Encoding::Token => (1..=self.largest).map(|number| format!("#{number}")).collect(),
@@ -64,7 +64,7 @@ impl Hops {
         }
     }
 
-    /// Most tokens of a number.
+    /// Largest number of tokens of a number.
     pub fn longest(&self) -> usize {
         match self.encoding {
             Encoding::Token => 1,
@@ -85,14 +85,14 @@ impl Hops {
         }
     }
 
-    /// The number of hops that `word` of a question writes, without sign or leading zero, if the task can tell it.
+    /// The number of hops in a question's `word`, without sign or leading zero, if the task can encode it.
     pub fn read(&self, word: &str) -> Option<u64> {
         let plain = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.starts_with('0');
         let most = if self.encoding == Encoding::Token { u64::from(self.largest) } else { u64::MAX };
         word.parse().ok().filter(|number| plain && (1..=most).contains(number))
     }
 
-    /// What a number of hops looks like, for messages.
+    /// The expected form of a number of hops, for messages.
     pub fn expected(&self) -> String {
         match self.encoding {
             Encoding::Token => format!("a number of hops from 1 to {}", self.largest),

@@ -1,7 +1,7 @@
 //! The k-th successor on a directed cycle: DEPO.
 //!
-//! Three paths know an answer, and they share no algorithm: the generator counts places on the cycle it drew, the solver
-//! doubles the successor function, the checker walks the cycle backwards once and compares distances.
+//! Three paths compute an answer, each with its own algorithm: the generator counts places on the cycle that it drew,
+//! the solver doubles the successor function, the checker walks the cycle backwards once and compares distances.
 
 mod check;
 mod columns;

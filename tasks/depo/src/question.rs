@@ -8,9 +8,9 @@ use haltbench_sdk::{Error, Result};
 
 use crate::hops::Hops;
 
-/// A question that parses: one cycle, and starts on it.
+/// A parsed question: one cycle, and starts on it.
 pub struct Question<'a> {
-    /// Numbers of nodes' names with the word of each, and the successor of each.
+    /// The successor of each node, by ids of their names.
     pub successors: BTreeMap<u32, u32>,
     /// The words of the nodes.
     pub words: BTreeMap<u32, &'a str>,
@@ -18,10 +18,10 @@ pub struct Question<'a> {
     pub queries: Vec<(u32, u64)>,
 }
 
-/// Reads a question. Words count from 1.
+/// Reads a question. Positions of words are 1-based.
 ///
 /// # Errors
-/// [`Error::Malformed`] at the first word that does not fit.
+/// [`Error::Malformed`] at the first invalid word.
 pub fn read<'a>(text: &'a str, names: &Names, hops: &Hops) -> Result<Question<'a>> {
     let mut words = (1..).zip(text.split_whitespace());
     let mut graph = Edges::default();
@@ -91,7 +91,7 @@ impl Edges<'_> {
         }
     }
 
-    /// Adds an edge, or says why it does not fit.
+    /// Adds an edge, or returns why it is invalid.
     fn add(&mut self, [from, to]: [u32; 2], edge: &str) -> Result<(), String> {
         if from == to {
             return Err(format!("the edge `{edge}` leads back to where it starts"));

@@ -1,4 +1,4 @@
-//! The parameters, checked together.
+//! The parameters, validated together.
 
 use haltbench_sdk::Result;
 use haltbench_sdk::nodes::{self, NodeSettings};
@@ -50,15 +50,15 @@ pub struct Settings {
     pub nodes: NodeSettings,
     /// Numbers of hops.
     pub hops: Hops,
-    /// Most questions in a sequence.
+    /// Largest number of questions in a sequence.
     pub queries: usize,
 }
 
 impl Settings {
-    /// Reads the parameters; before the tokens of hops and names there are `markers` others.
+    /// Reads the parameters; `markers` other tokens come before the tokens of hops and names.
     ///
     /// # Errors
-    /// [`Error::Invalid`](haltbench_sdk::Error::Invalid) naming the parameter that does not fit.
+    /// [`Error::Invalid`](haltbench_sdk::Error::Invalid), naming the invalid parameter.
     pub fn new(parameters: &Parameters, markers: u32) -> Result<Self> {
         let encoding = match parameters.text("hop_encoding")? {
             "unary" => Encoding::Unary,

@@ -1,4 +1,4 @@
-//! The solver: the successor function is doubled, so that hops are a matter of their binary digits.
+//! The solver: doubles the successor function, and composes the hops from their binary digits.
 
 use haltbench_sdk::nodes::Names;
 use haltbench_sdk::{Error, Result};
@@ -9,7 +9,7 @@ use crate::question;
 /// The answers to all questions.
 ///
 /// # Errors
-/// [`Error::Malformed`] at the first word of the question that does not fit.
+/// [`Error::Malformed`] at the first invalid word of the question.
 pub fn answer(question: &str, names: &Names, hops: &Hops) -> Result<String> {
     let question = question::read(question, names, hops)?;
     let nodes: Vec<u32> = question.successors.keys().copied().collect();

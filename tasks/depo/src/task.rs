@@ -104,7 +104,7 @@ impl Task for Depo {
 impl Depo {
     fn write(&self, cycle: &Cycle, instance: &mut Instance) {
         let names = &self.settings.nodes.names;
-        // In the order of the cycle, the first once more at the end, so that every edge is one name and the next.
+        // In cycle order, with the first repeated at the end, so that every edge is one name and the next.
         let named: Vec<&Name> = cycle.nodes.iter().chain(cycle.nodes.first()).map(|name| names.get(*name)).collect();
         let edges = || cycle.printed.iter().map(|start| *start as usize).map(|start| [named[start], named[start + 1]]);
         let layout = self.sequence(cycle, edges().flatten(), instance);
@@ -125,8 +125,8 @@ impl Depo {
         *problem = canonical.find('?');
     }
 
-    /// Writes the tokens and which of them are under the loss, and says where the answers stand; `edges` are the names that
-    /// the printed edges consist of.
+    /// Writes the tokens and the loss mask, and returns where the answers are; `edges` are the names of the printed
+    /// edges in order.
     fn sequence<'a>(
         &self,
         cycle: &Cycle,
@@ -158,8 +158,8 @@ impl Depo {
         layout
     }
 
-    /// Writes the problem, which is the cycle from its first name on, and then the questions: whatever is asked about a
-    /// cycle, and in whatever order its edges are printed, training knows it or does not.
+    /// Writes the problem, which is the cycle from its first name on, and then the questions. All questions about a
+    /// cycle, with any order of edges, are the same problem, so training knows all of them or none.
     fn canonical(&self, cycle: &Cycle, canonical: &mut String) {
         let names = &self.settings.nodes.names;
         let mut text = Text::over(canonical, cycle.size() * names.longest() + self.query_room(cycle));
@@ -170,7 +170,7 @@ impl Depo {
         *canonical = text.finish();
     }
 
-    /// Room for the text of the questions, in words.
+    /// Space for the text of the questions, in words.
     fn query_room(&self, cycle: &Cycle) -> usize {
         cycle.queries.len() * (self.settings.nodes.names.longest() + 3)
     }

@@ -1,8 +1,8 @@
-//! Memory of the parser: items that end at the newest token, and edges that wait at every earlier one.
+//! Buffers of the parser: items that end at the newest token, and edges that wait at every earlier one.
 
 use crate::normal_form::NormalForm;
 
-/// Items that end at one token: (start, symbol) with its probability. Memory is used again for the next token.
+/// Items that end at one token: (start, symbol) with a probability. The buffers are reused for the next token.
 #[derive(Debug, Clone, Default)]
 pub struct Items {
     symbols: usize,
@@ -30,7 +30,7 @@ impl Items {
         self.now += 1;
     }
 
-    /// Adds `amount` to an item; whether there was one.
+    /// Adds `amount` to an item; returns whether it existed.
     pub fn add(&mut self, cell: usize, rank: usize, amount: f64) -> bool {
         let known = self.stamps[cell] == self.now;
         if known {
@@ -56,7 +56,7 @@ impl Items {
         }
     }
 
-    /// The item number `index` of a rank: its start, symbol and probability.
+    /// Item number `index` of a rank: its start, symbol and probability.
     pub fn nth(&self, rank: usize, index: usize) -> Option<(usize, usize, f64)> {
         let cell = *self.by_rank[rank].get(index)? as usize;
         Some((cell / self.symbols, cell % self.symbols, self.values[cell]))
@@ -111,12 +111,12 @@ impl Edges {
         self.edges.clear();
     }
 
-    /// An edge of the token that [`seal`](Self::seal) will close.
+    /// Adds an edge to the token that [`seal`](Self::seal) will close.
     pub fn push(&mut self, right: usize, edge: Edge) {
         self.pending.push((right as u32, edge));
     }
 
-    /// Closes a token: sorts its edges by the symbol that they wait for, by counting.
+    /// Closes a token: counting-sorts its edges by the symbol that they wait for.
     pub fn seal(&mut self) {
         self.next.fill(0);
         for (right, _) in &self.pending {

@@ -9,13 +9,13 @@ use crate::grammar::{Grammar, Terminal};
 use crate::judge::{INVALID, VALID};
 use crate::{spans, words};
 
-/// Half of the last digit of an answer, and what rounding leaves of long sums.
+/// Half of an answer's last digit, plus the rounding of long sums.
 const TOLERANCE: f64 = 2e-6;
 
 /// Checks a judgement.
 ///
 /// # Errors
-/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word of the question that is no terminal.
+/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word of the question that is not a terminal.
 pub fn judgement(grammar: &Grammar, question: &str, answer: &str) -> Result<Verdict> {
     let string = words::read(grammar, question)?;
     let found: Vec<&str> = answer.split_whitespace().collect();
@@ -28,7 +28,7 @@ pub fn judgement(grammar: &Grammar, question: &str, answer: &str) -> Result<Verd
     Ok(if found.join(" ") == expected { Verdict::valid() } else { differs(&expected, &found) })
 }
 
-/// Whether the answer to a string of the language gives its probability.
+/// Whether the answer for a string of the language has its probability.
 fn probability(grammar: &Grammar, string: &[Terminal], found: &[&str]) -> Verdict {
     let exact = spans::ln_probability(grammar, string);
     let near = |number: f64| (number - exact).abs() <= TOLERANCE.max(1e-9 * exact.abs());
@@ -38,7 +38,7 @@ fn probability(grammar: &Grammar, string: &[Terminal], found: &[&str]) -> Verdic
     }
 }
 
-/// Whether a number is written with digits, a point and a sign alone.
+/// Whether a number has only digits, a point and a sign.
 fn plain(number: &str) -> bool {
     let digits = number.strip_prefix('-').unwrap_or(number);
     digits.starts_with(|first: char| first.is_ascii_digit())

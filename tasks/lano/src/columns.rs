@@ -43,7 +43,7 @@ const fn feature(name: &'static str, kind: FeatureKind, documentation: &'static 
     FeatureSpec { name, kind, documentation }
 }
 
-/// Features of every grammar.
+/// Features that do not depend on the depth.
 const FEATURES: [FeatureSpec; 13] = [
     feature("position", FeatureKind::Static, "Place of the token in the sequence; `<bos>` is 0."),
     feature("previous", FeatureKind::Static, "Place in the vocabulary of the terminal before the token."),
@@ -64,7 +64,7 @@ const FEATURES: [FeatureSpec; 13] = [
     feature("multiplications_before", FeatureKind::State, "The parser's multiplications at the token before."),
 ];
 
-/// Distance to the start of the constituent of each level that holds the token.
+/// Distance to the start of the token's constituent at each level.
 const LOOKBACKS: [FeatureSpec; DEEPEST - 1] = {
     const NAMES: [&str; DEEPEST - 1] = [
         "lookback_1",
@@ -94,11 +94,11 @@ pub fn features(depth: usize) -> Vec<FeatureSpec> {
     FEATURES.iter().chain(&LOOKBACKS[..depth - 1]).copied().collect()
 }
 
-/// The columns of an instance, and the probability that comes with them.
+/// The columns of an instance and its probability.
 pub struct Measured {
-    /// One column for each complexity.
+    /// One column per complexity.
     pub complexities: Columns,
-    /// One column for each feature.
+    /// One column per feature.
     pub features: Columns,
     /// Natural logarithm of the string's probability.
     pub ln_probability: f64,
@@ -127,25 +127,25 @@ pub fn measure(language: &Language, derivation: &Derivation) -> Measured {
     measured
 }
 
-/// The paper's four proxies for a token that costs `work` after one that cost `before`, if there is one.
+/// The paper's four proxies for a token that costs `work`, after a token that cost `before`, if there is one.
 fn proxies(work: Work, before: Option<Work>) -> [f32; 4] {
     let convergence = before.map_or(f32::NAN, |before| before.live as f32 - work.live as f32);
     [work.expansion as f32, convergence, work.additions as f32, work.multiplications as f32]
 }
 
-/// Where a string stands in its sequence.
+/// The place of a string in its sequence.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// Token that its first terminal is.
+    /// Token index of its first terminal.
     pub start: usize,
-    /// Tokens of the sequence.
+    /// Number of tokens of the sequence.
     pub tokens: usize,
-    /// Whether the token after it is its end.
+    /// Whether the end token follows it.
     pub is_ended: bool,
 }
 
-/// The columns of the tokens of a string, of the language or not, without those that only a derivation has. What depends
-/// on the distribution of the next token ends with the longest prefix of the language.
+/// The columns of any string's tokens, in the language or not, without the columns that need a derivation. Columns that
+/// depend on the distribution of the next token end with the longest valid prefix.
 pub fn of_any(language: &Language, string: &[Terminal], place: Place) -> Measured {
     let Place { start, tokens, is_ended } = place;
     let mut complexities = Columns::undefined(COMPLEXITIES.len(), 0..tokens);
@@ -162,7 +162,7 @@ pub fn of_any(language: &Language, string: &[Terminal], place: Place) -> Measure
             complexities.write(token, 5, &[entropy(&distribution) as f32]);
             let outcome = terminal.map(usize::from).or(is_ended.then_some(language.end()));
             if let Some(probability) = outcome.map(|outcome| distribution[outcome]).filter(|p| *p > 0.0) {
-                // Not a change of sign, which would make -0 of a certain token.
+                // A subtraction, because a change of sign would give -0 for a certain token.
                 features.write(token, 7, &[(0.0 - probability.ln()) as f32]);
             }
         }

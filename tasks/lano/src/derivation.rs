@@ -1,4 +1,4 @@
-//! A random derivation: its string, and where its constituents start and end.
+//! A random derivation: its string, and the starts and ends of its constituents.
 
 use haltbench_sdk::random::Stream;
 
@@ -9,10 +9,10 @@ use crate::grammar::{Grammar, Terminal};
 pub struct Derivation {
     /// The string.
     pub string: Vec<Terminal>,
-    /// For every token, the non-terminals whose span ends there.
+    /// For every token, the number of non-terminals whose span ends there.
     pub closes: Vec<usize>,
-    /// For every token and every level from the root's to that above the terminals, where the constituent of that
-    /// level starts that the token belongs to.
+    /// For every token and every level from the root to the one above the terminals, the start of the token's
+    /// constituent at that level.
     starts: Vec<usize>,
     depth: usize,
 }
@@ -35,7 +35,7 @@ impl Derivation {
             return;
         }
         open[grammar.level(symbol)] = self.string.len();
-        // Nesting is as deep as the grammar has levels.
+        // Nesting is only as deep as the grammar's levels.
         for child in stream.choose(grammar.alternatives(symbol)) {
             self.expand(*child, open, grammar, stream);
         }
@@ -44,17 +44,18 @@ impl Derivation {
         }
     }
 
-    /// Where the constituent of `level` starts that token `index` belongs to.
+    /// The start of the constituent of `level` that token `index` belongs to.
     pub fn start(&self, index: usize, level: usize) -> usize {
         self.starts[index * self.depth + level]
     }
 
-    /// The non-terminals whose span starts at token `index`.
+    /// Number of non-terminals whose span starts at token `index`.
     pub fn opens(&self, index: usize) -> usize {
         (0..self.depth).filter(|level| self.start(index, *level) == index).count()
     }
 
-    /// Tokens from the start of the innermost constituent that began before token `index`; `None` for the first one.
+    /// Distance from the start of the innermost constituent that began before token `index`; `None` for the first
+    /// token.
     pub fn lookback(&self, index: usize) -> Option<usize> {
         (0..self.depth).rev().map(|level| index - self.start(index, level)).find(|distance| *distance > 0)
     }

@@ -1,12 +1,12 @@
-//! An Earley recogniser: top-down, without probabilities, on the grammar as it is written.
+//! An Earley recogniser: top-down, without probabilities, on the grammar as written.
 //!
-//! The checker's path. It shares the grammar with the parser, and neither the normal form nor the chart.
+//! The checker uses it. It shares the grammar with the parser, but neither the normal form nor the chart.
 
 use std::collections::BTreeSet;
 
 use crate::grammar::{Grammar, Terminal};
 
-/// An alternative of a symbol that began at a token, read up to a dot.
+/// An alternative of a symbol that began at some token and is read up to a dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Item {
     symbol: usize,
@@ -15,14 +15,14 @@ struct Item {
     start: usize,
 }
 
-/// What a recogniser found.
+/// The result of a recogniser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// The string is of the language.
+    /// The string is in the language.
     Complete,
-    /// Strings start like this, but none ends here.
+    /// The string is a prefix, but not a string, of the language.
     Incomplete,
-    /// No string continues with the token at this place, counted from 0.
+    /// No string continues with the token at this index, 0-based.
     Stuck(usize),
 }
 
@@ -44,13 +44,13 @@ pub fn recognise(grammar: &Grammar, string: &[Terminal]) -> Finding {
     if sets[string.len()].iter().any(whole) { Finding::Complete } else { Finding::Incomplete }
 }
 
-/// The symbol behind the dot.
+/// The symbol after the dot.
 fn next_symbol(grammar: &Grammar, item: &Item) -> Option<usize> {
     grammar.alternatives(item.symbol)[item.alternative].get(item.dot).copied()
 }
 
-/// Completes and predicts until nothing new appears. Without empty alternatives, whatever an item completes began in
-/// an earlier set.
+/// Completes and predicts until nothing new appears. No alternative is empty, so every completed item began in an
+/// earlier set.
 fn close(grammar: &Grammar, place: usize, mut agenda: Vec<Item>, sets: &[BTreeSet<Item>]) -> BTreeSet<Item> {
     let mut set = BTreeSet::new();
     while let Some(item) = agenda.pop() {

@@ -1,4 +1,4 @@
-//! A language model against the exact one: strings that it generated, and what it expects along strings of the language.
+//! A language model against the exact one: on strings that it generated, and along strings of the language.
 
 use haltbench_sdk::task::generation::{PredictedString, StringMeasure};
 use haltbench_sdk::{Error, Result};
@@ -7,45 +7,45 @@ use crate::grammar::Terminal;
 use crate::language::Language;
 use crate::parser::Parser;
 
-/// How far a sum of probabilities may be from 1.
+/// Largest deviation of a sum of probabilities from 1.
 const TOLERANCE: f64 = 1e-3;
 
-/// Sums over the positions of a string at which the exact and a model's next-token distribution were compared.
+/// Sums over the positions of a string where the exact next-token distribution and a model's were compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Divergence {
-    /// Positions compared, the end included.
+    /// Number of compared positions, the end included.
     pub positions: usize,
     /// Kullback-Leibler divergence of the model from the exact distribution, in nats.
     pub divergence: f64,
     /// Entropy of the exact distribution, in nats.
     pub entropy: f64,
-    /// -ln of what the model gave to the tokens that followed, in nats.
+    /// -ln of the model's probability of the tokens that followed, in nats.
     pub cross_entropy: f64,
-    /// Positions at which the model's most probable token was the one that followed.
+    /// Positions where the model's most probable token followed.
     pub hits: usize,
-    /// Positions at which the exact distribution's most probable token was: no model can expect more hits.
+    /// Positions where the exact distribution's most probable token followed: no model can expect more hits.
     pub attainable_hits: usize,
 }
 
-/// A string, judged.
+/// A judged string.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Judged {
-    /// Whether it is of the language.
+    /// Whether it is in the language.
     pub is_valid: bool,
-    /// Whether it was not cut off.
+    /// Whether it ended before the length limit.
     pub is_finished: bool,
-    /// Its tokens, without the end.
+    /// Number of tokens, without the end.
     pub tokens: usize,
-    /// Comparison at every prefix that some string of the language has.
+    /// Comparison at every prefix that is valid in the language.
     pub comparison: Divergence,
 }
 
 impl Divergence {
-    /// Compares at one position; `found` is the token that follows.
+    /// Compares the distributions at one position; `found` is the token that follows.
     fn add(&mut self, exact: &[f64], model: &[f64], found: usize) {
         self.positions += 1;
         for (exact, model) in exact.iter().zip(model).filter(|(exact, _)| **exact > 0.0) {
-            // A model that excludes what is possible is infinitely far away.
+            // A model that excludes a possible token is infinitely far away.
             self.divergence += exact * (exact.ln() - model.ln());
             self.entropy -= exact * exact.ln();
         }
@@ -55,18 +55,18 @@ impl Divergence {
     }
 }
 
-/// The exact parser beside a model.
+/// Runs the exact parser alongside a model.
 pub struct Judge<'a> {
     language: &'a Language,
     parser: Parser<'a>,
-    /// The vocabulary's token for every outcome: the terminals, then the end.
+    /// The vocabulary's token of every outcome: the terminals, then the end.
     tokens: &'a [usize],
     exact: Vec<f64>,
     model: Vec<f64>,
 }
 
 impl<'a> Judge<'a> {
-    /// A judge of models whose vocabulary has `tokens` for the outcomes of `language`.
+    /// A judge of models; `tokens` are their vocabulary's tokens for the outcomes of `language`.
     pub fn new(language: &'a Language, tokens: &'a [usize]) -> Self {
         let outcomes = language.outcomes();
         Self { language, parser: language.parser(), tokens, exact: vec![0.0; outcomes], model: vec![0.0; outcomes] }
@@ -75,7 +75,7 @@ impl<'a> Judge<'a> {
     /// Follows a string to its end, or to the first token that is neither a terminal nor the end.
     ///
     /// # Errors
-    /// [`Error::Contract`] if the model does not give a distribution.
+    /// [`Error::Contract`] if the model does not return a distribution.
     pub fn follow(&mut self, string: &PredictedString) -> Result<Judged> {
         let mut judged = Judged::default();
         self.parser.restart();
@@ -96,7 +96,7 @@ impl<'a> Judge<'a> {
         Ok(judged)
     }
 
-    /// The model's distribution, which must be one. What it gives to other tokens is lost to it.
+    /// Reads and validates the model's distribution. Probability on other tokens is lost to the model.
     fn read(&mut self, distribution: &[f64]) -> Result<()> {
         let sum: f64 = distribution.iter().sum();
         let fair = distribution.iter().all(|probability| *probability >= 0.0) && (sum - 1.0).abs() < TOLERANCE;
@@ -111,7 +111,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Measures of strings that a model drew at temperature 1.
+/// Measures of strings that a model generated at temperature 1.
 pub fn of_generated(strings: &[Judged]) -> Vec<StringMeasure> {
     let measure = |name, is_share, of: fn(&Judged) -> (f64, f64)| {
         let sums = strings.iter().map(of).collect();
@@ -125,7 +125,7 @@ pub fn of_generated(strings: &[Judged]) -> Vec<StringMeasure> {
     ]
 }
 
-/// Measures of what a model expects along strings of the language.
+/// Measures of a model's expectations along strings of the language.
 pub fn of_teacher_forced(strings: &[Judged]) -> Vec<StringMeasure> {
     let measure = |name, is_share, of: fn(&Divergence) -> f64| {
         let sums = strings.iter().map(|string| (of(&string.comparison), string.comparison.positions as f64));

@@ -1,39 +1,39 @@
-//! Levelled grammars: every derivation tree has the same height, because the children of a symbol are all one level
-//! below it.
+//! Levelled grammars: every derivation tree has the same height, because all children of a symbol are one level below
+//! it.
 
 use std::collections::BTreeMap;
 
 use haltbench_sdk::{Error, Result};
 
-/// Lengths that an alternative may have.
+/// Allowed lengths of an alternative.
 pub const ALTERNATIVE_LENGTHS: std::ops::RangeInclusive<usize> = 2..=6;
 
-/// The deepest grammar: column names are fixed up to here.
+/// The depth of the deepest allowed grammar, up to which column names are fixed.
 pub const DEEPEST: usize = 12;
 
-/// No string of a grammar may be longer than this.
+/// Largest length of a grammar's strings.
 const LONGEST: usize = 20_000;
 
-/// The most symbols that a grammar may have.
+/// Largest number of symbols of a grammar.
 const SYMBOLS: usize = 250;
 
-/// A terminal's place in [`Grammar::terminals`].
+/// A terminal's index in [`Grammar::terminals`].
 pub type Terminal = u8;
 
-/// A rule as it is written down: a symbol and its alternatives.
+/// A rule as written: a symbol and its alternatives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Line of the text that it stands in.
+    /// Its line in the text.
     pub line: usize,
     /// The symbol on its left.
     pub left: String,
-    /// What the symbol may become, all equally likely.
+    /// The symbol's alternatives, all equally likely.
     pub alternatives: Vec<Vec<String>>,
 }
 
 /// A levelled probabilistic context-free grammar.
 ///
-/// Symbols are numbered: the root is 0, the other non-terminals follow level by level, then the terminals.
+/// Symbols have numbers: the root is 0, the other non-terminals follow level by level, then the terminals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grammar {
     terminals: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Grammar {
 }
 
 impl Grammar {
-    /// Builds a grammar from `rules`, the first of which is the root's; `source` is what errors call it.
+    /// Builds a grammar from `rules`, with the root's rule first; errors call it `source`.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the line: a symbol that is undefined, defined twice, unreachable, part of a cycle or at
@@ -54,7 +54,7 @@ impl Grammar {
         draft.check_names()?;
         draft.check_cycles()?;
         let level = draft.levels()?;
-        // Stable: symbols of a level stay in the order of the text.
+        // A stable sort, so that symbols of a level stay in text order.
         let mut order: Vec<&Rule> = rules.iter().collect();
         order.sort_by_key(|rule| level[rule.left.as_str()]);
         let names: Vec<String> = order.iter().map(|rule| rule.left.clone()).collect();
@@ -101,7 +101,7 @@ impl Grammar {
         self.levels.get(symbol).copied().unwrap_or(self.depth)
     }
 
-    /// What a non-terminal may become; terminals have no alternatives.
+    /// The alternatives of a non-terminal; terminals have none.
     pub fn alternatives(&self, symbol: usize) -> &[Vec<usize>] {
         self.alternatives.get(symbol).map_or(&[], Vec::as_slice)
     }
@@ -129,7 +129,7 @@ impl Grammar {
     }
 }
 
-/// A grammar that may still be wrong.
+/// A grammar that is not yet validated.
 struct Draft<'a> {
     source: &'a str,
     terminals: &'a [String],
@@ -145,7 +145,7 @@ impl Draft<'_> {
         self.rules.iter().find(|rule| rule.left == name)
     }
 
-    /// Every name is defined once, every alternative has a length that is allowed and occurs once.
+    /// Checks that every name is defined once, and that every alternative has an allowed length and occurs once.
     fn check_names(&self) -> Result<()> {
         if self.rules.is_empty() || self.terminals.is_empty() {
             let expected = "a line of terminals and at least one rule";
@@ -187,7 +187,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// No symbol contains itself.
+    /// Checks that no symbol contains itself.
     fn check_cycles(&self) -> Result<()> {
         let mut settled = Vec::new();
         for rule in self.rules {
@@ -196,7 +196,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Depth first; `path` holds the symbols above, `settled` those without a cycle below them.
+    /// Depth first; `path` holds the symbols above, `settled` the symbols without a cycle below them.
     fn visit<'r>(&'r self, rule: &'r Rule, path: &mut Vec<&'r str>, settled: &mut Vec<&'r str>) -> Result<()> {
         let name = rule.left.as_str();
         if settled.contains(&name) {
@@ -216,7 +216,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The level of every symbol: one, and reached from the root.
+    /// The level of every symbol, which must be unique and reached from the root.
     fn levels(&self) -> Result<BTreeMap<&str, usize>> {
         let mut levels = BTreeMap::from([(self.rules[0].left.as_str(), 0)]);
         let mut current = vec![&self.rules[0]];

@@ -1,4 +1,4 @@
-//! Guesses that know the grammar: to be read beside a model's token accuracy.
+//! Guesses that know the grammar, as references for a model's token accuracy.
 
 use haltbench_sdk::task::Instance;
 use haltbench_sdk::task::guess::{Guess, RandomValid};
@@ -6,7 +6,7 @@ use haltbench_sdk::task::guess::{Guess, RandomValid};
 use crate::grammar::Terminal;
 use crate::language::Language;
 
-/// Any of the tokens that are possible here, equally likely.
+/// A random possible token, all equally likely.
 pub fn random_possible<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Guess + 'a {
     RandomValid {
         name: "random-possible",
@@ -23,15 +23,14 @@ pub fn most_probable<'a>(language: &'a Language, tokens: &'a [usize]) -> impl Gu
         choices: |instance: &Instance| {
             let largest = |distribution: &[f64]| distribution.iter().copied().fold(0.0, f64::max);
             let mut choices = choices(language, tokens, instance, largest);
-            // Of tokens that are equally probable, the first.
+            // Ties go to the first token.
             choices.iter_mut().for_each(|tokens| tokens.truncate(1));
             choices
         },
     }
 }
 
-/// The tokens, before every target of an instance, that are possible with at least a probability that depends on the
-/// exact distribution.
+/// Possible tokens before every target of an instance whose probability is at least `least` of the exact distribution.
 fn choices(language: &Language, tokens: &[usize], instance: &Instance, least: impl Fn(&[f64]) -> f64) -> Vec<Vec<u32>> {
     let mut parser = language.parser();
     let mut distribution = vec![0.0; language.outcomes()];

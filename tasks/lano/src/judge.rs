@@ -1,4 +1,4 @@
-//! Judgements on strings, and how they are written: `valid LN_PROBABILITY` or `invalid POSITION`.
+//! Judgements on strings, and their text form: `valid LN_PROBABILITY` or `invalid POSITION`.
 
 use haltbench_sdk::Result;
 
@@ -6,29 +6,29 @@ use crate::grammar::Terminal;
 use crate::language::Language;
 use crate::words;
 
-/// What there is to say about a string.
+/// A judgement on a string.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Judgement {
-    /// It is of the language.
+    /// It is in the language.
     Valid {
         /// Natural logarithm of its probability.
         ln_probability: f64,
     },
-    /// It is not.
+    /// It is not in the language.
     Invalid {
-        /// The first token, counted from 1, with which no string of the language continues; one past the end if the
-        /// string is only a start of others.
+        /// The first token, 1-based, with which no string of the language continues; one past the end if the string is
+        /// a proper prefix.
         position: usize,
     },
 }
 
-/// The word that begins the judgement of a string of the language.
+/// First word of the judgement on a string of the language.
 pub const VALID: &str = "valid";
-/// The word that begins the judgement of any other string.
+/// First word of the judgement on any other string.
 pub const INVALID: &str = "invalid";
 
 impl Judgement {
-    /// The judgement in words.
+    /// The judgement as text.
     pub fn write(self) -> String {
         match self {
             // Adding 0 turns the -0 of a certain string into 0.
@@ -57,7 +57,7 @@ pub fn judge(language: &Language, string: &[Terminal]) -> Judgement {
 /// Judges a question.
 ///
 /// # Errors
-/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word that is no terminal.
+/// [`Error::Malformed`](haltbench_sdk::Error::Malformed) at the first word that is not a terminal.
 pub fn answer(language: &Language, question: &str) -> Result<Judgement> {
     words::read(&language.grammar, question).map(|string| judge(language, &string))
 }

@@ -1,4 +1,4 @@
-//! A grammar with everything that is asked of its language.
+//! A grammar with the queries on its language.
 
 use haltbench_sdk::Result;
 
@@ -7,7 +7,7 @@ use crate::normal_form::NormalForm;
 use crate::parser::{Parser, Work};
 use crate::spans;
 
-/// A grammar, ready to be asked.
+/// A grammar, ready for queries.
 #[derive(Debug, Clone)]
 pub struct Language {
     /// The grammar.
@@ -16,12 +16,12 @@ pub struct Language {
 }
 
 impl Language {
-    /// The language of `grammar`.
+    /// Prepares the language of `grammar`.
     pub fn new(grammar: Grammar) -> Self {
         Self { form: NormalForm::new(&grammar), grammar }
     }
 
-    /// The language of a grammar that comes with the crate: `cfg3b`, `cfg3f`, `cfg3j`, `cfg3k` or `toy`.
+    /// The language of a grammar that ships with the crate: `cfg3b`, `cfg3f`, `cfg3j`, `cfg3k` or `toy`.
     ///
     /// # Errors
     /// [`Error::Unknown`](haltbench_sdk::Error::Unknown) with the nearest name.
@@ -34,7 +34,7 @@ impl Language {
         Parser::new(&self.form)
     }
 
-    /// Number of entries of a next-token distribution: the terminals, then the end.
+    /// Length of a next-token distribution: the terminals, then the end.
     pub fn outcomes(&self) -> usize {
         self.grammar.terminals().len() + 1
     }
@@ -53,7 +53,7 @@ impl Language {
         parser
     }
 
-    /// Whether the string is of the language.
+    /// Whether the string is in the language.
     pub fn contains(&self, string: &[Terminal]) -> bool {
         self.read(string).is_string()
     }
@@ -63,7 +63,7 @@ impl Language {
         self.read(string).ln_string()
     }
 
-    /// The exact distribution of the token after `prefix`, the end last; `None` if no string starts with it.
+    /// The exact distribution of the token after `prefix`, with the end last; `None` if no string starts with it.
     pub fn next_token(&self, prefix: &[Terminal]) -> Option<Vec<f64>> {
         let mut distribution = vec![0.0; self.outcomes()];
         self.read(prefix).next_token(&mut distribution).then_some(distribution)
@@ -74,7 +74,7 @@ impl Language {
         spans::derivations(&self.grammar, string)
     }
 
-    /// What every token costs the parser, on any string.
+    /// The parser's cost of every token, for any string.
     pub fn work(&self, string: &[Terminal]) -> Vec<Work> {
         let mut parser = self.parser();
         string.iter().map(|terminal| parser.advance(*terminal)).collect()

@@ -68,7 +68,7 @@ continues like this, `invalid 4`; one past the end if the string breaks off. Que
 
 struct Lano {
     language: Language,
-    /// Terminals that name the problem of a string.
+    /// Number of terminals that determine the problem of a string.
     start: usize,
     /// The token of every outcome: the terminals, then the end.
     outcomes: Vec<usize>,
@@ -139,7 +139,7 @@ impl Generation for Lano {
 
     fn columns(&self, tokens: &[u32]) -> StringColumns {
         let start = self.prompt().len();
-        // A string ends at the first token that is no terminal.
+        // A string ends at the first token that is not a terminal.
         let after = tokens.get(start..).unwrap_or_default();
         let terminals = after.iter().map_while(|token| token.checked_sub(MARKERS.len() as u32));
         let string: Vec<Terminal> = terminals.map(|terminal| terminal as Terminal).collect();
@@ -188,7 +188,7 @@ impl Lano {
             answer: Judgement::Valid { ln_probability }.write(),
             canonical: None,
             problem: Some(words::write(grammar, &string[..start]).len()),
-            // The first target whose context has the whole start.
+            // The first target with the whole start in its context.
             graded_from: start + 1,
             question,
             tokens,

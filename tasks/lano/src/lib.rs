@@ -1,6 +1,6 @@
-//! LANO: strings of levelled probabilistic grammars, with everything exact about them.
+//! LANO: strings of levelled probabilistic grammars, with exact probabilities.
 //!
-//! Two paths judge a string, and they share the grammar alone: the solver's prefix parser in normal form with scaled
+//! Two paths judge a string, and they share only the grammar: the solver's prefix parser in normal form with scaled
 //! probabilities, and the checker's Earley recogniser with spans in log space. [`evaluation`] judges a language model
 //! against the exact distribution.
 

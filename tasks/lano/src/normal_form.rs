@@ -1,15 +1,15 @@
-//! Chomsky normal form and the left-corner expectations that prefix parsing needs.
+//! Chomsky normal form and the left-corner expectations for prefix parsing.
 //!
 //! An alternative of more than two symbols is split from the right, with a fresh symbol for every remainder; every
-//! terminal gets a preterminal. Symbols have ranks: children of a symbol are of a higher rank, so whoever goes through
-//! ranks from the highest down meets parts before wholes.
+//! terminal gets a preterminal. Children of a symbol have a higher rank, so a pass from the highest rank down sees
+//! parts before wholes.
 
 use crate::grammar::{Grammar, Terminal};
 
 /// A rule with two children.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Binary {
-    /// What it rewrites.
+    /// The symbol that it rewrites.
     pub parent: usize,
     /// First child.
     pub left: usize,
@@ -19,7 +19,7 @@ pub struct Binary {
     pub probability: f64,
 }
 
-/// Lists that hang on numbers, in one allocation.
+/// Lists indexed by number, in one allocation.
 #[derive(Debug, Clone)]
 pub struct Lists<T> {
     offsets: Vec<usize>,
@@ -37,7 +37,7 @@ impl<T> Lists<T> {
         Self { offsets, entries }
     }
 
-    /// The list of `number`.
+    /// The list at index `number`.
     pub fn of(&self, number: usize) -> &[T] {
         &self.entries[self.offsets[number]..self.offsets[number + 1]]
     }
@@ -57,7 +57,7 @@ pub struct Waiting {
 pub struct NormalForm {
     /// Number of symbols.
     pub symbols: usize,
-    /// Non-terminals of the grammar, which come first.
+    /// Number of the grammar's non-terminals, which come first.
     pub nonterminals: usize,
     /// Number of terminals.
     pub terminals: usize,
@@ -65,16 +65,16 @@ pub struct NormalForm {
     pub rules: Vec<Binary>,
     /// Rank of every symbol.
     pub ranks: Vec<usize>,
-    /// All symbols, by rank.
+    /// All symbols, by ascending rank.
     pub ascending: Vec<usize>,
-    /// What rules with a given left child wait for: places in [`waiting`](Self::waiting), probabilities.
+    /// For every left child, what its rules wait for: indices into [`waiting`](Self::waiting), and probabilities.
     pub by_left: Lists<(usize, f64)>,
-    /// What rules wait for after their left child, without repetition.
+    /// What rules wait for after their left child, without duplicates.
     pub waiting: Vec<Waiting>,
-    /// For every place in [`waiting`](Self::waiting): places in [`expected`](Self::expected) that have it as a left
-    /// corner, with the expected number of times.
+    /// For every index into [`waiting`](Self::waiting): indices into [`expected`](Self::expected) that have it as a
+    /// left corner, with the expected number of times.
     pub corners_of: Lists<(usize, f64)>,
-    /// What symbols wait for after a left corner, without repetition.
+    /// What symbols wait for after a left corner, without duplicates.
     pub expected: Vec<Waiting>,
     /// For every symbol, its left children with their probabilities.
     pub left_children: Lists<(usize, f64)>,
@@ -91,7 +91,7 @@ impl NormalForm {
         let remainders: usize = lengths.iter().map(|length| length - 2).sum();
         let terminals = grammar.terminals().len();
         let symbols = nonterminals + remainders + terminals;
-        // Between two levels there is room for the longest chain of remainders.
+        // Ranks between two levels leave space for the longest chain of remainders.
         let stride = lengths.iter().max().map_or(1, |longest| longest - 1);
         let mut ranks = vec![stride * grammar.depth(); symbols];
         let mut rules = Vec::new();
@@ -174,7 +174,7 @@ impl NormalForm {
     }
 }
 
-/// Left children of every symbol; a rule for each alternative may give the same one again.
+/// Left children of every symbol; rules of several alternatives may repeat the same one.
 fn left_children(symbols: usize, rules: &[Binary]) -> Lists<(usize, f64)> {
     let mut lists = vec![Vec::<(usize, f64)>::new(); symbols];
     for rule in rules {

@@ -1,7 +1,7 @@
 //! The notation of grammar files.
 //!
-//! One line names the terminals, every other line is a rule; the first rule is the root's, all alternatives of a
-//! symbol are equally likely, `#` starts a comment:
+//! One line lists the terminals, every other line is a rule. The first rule is the root's, all alternatives of a symbol
+//! are equally likely, and `#` starts a comment:
 //!
 //! ```text
 //! terminals 1 2
@@ -14,16 +14,16 @@ use haltbench_sdk::{Error, Result};
 
 use crate::grammar::{Grammar, Rule};
 
-/// The word that starts the line of terminals.
+/// First word of the line of terminals.
 const TERMINALS: &str = "terminals";
 
-/// Words that a name cannot be.
+/// Words that are not allowed as names.
 const RESERVED: [&str; 6] = [TERMINALS, "->", "|", "<bos>", "<eos>", "#"];
 
-/// Reads a grammar; `source` is what errors call it.
+/// Reads a grammar; errors call it `source`.
 ///
 /// # Errors
-/// [`Error::Invalid`] with the line at fault.
+/// [`Error::Invalid`] with the invalid line.
 pub fn read(source: &str, text: &str) -> Result<Grammar> {
     let mut terminals: Option<Vec<String>> = None;
     let mut rules = Vec::new();
@@ -52,7 +52,7 @@ pub fn read(source: &str, text: &str) -> Result<Grammar> {
     Grammar::new(source, terminals, &rules)
 }
 
-/// Writes a grammar down so that [`read`] gives it back.
+/// Writes a grammar as text that [`read`] parses back.
 pub fn write(grammar: &Grammar) -> String {
     let name = |symbol: &usize| match grammar.terminal(*symbol) {
         Some(terminal) => grammar.terminals()[usize::from(terminal)].as_str(),

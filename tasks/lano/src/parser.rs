@@ -1,7 +1,7 @@
 //! The incremental prefix parser.
 //!
-//! Nowak and Cotterell, "A Fast Algorithm for Computing Prefix Probabilities" (ACL 2023), token by token and without
-//! its zeros. With i, j, k between tokens and E(Y|X) the expected number of Y on the left edge of X:
+//! Nowak and Cotterell, "A Fast Algorithm for Computing Prefix Probabilities" (ACL 2023), token by token and skipping
+//! zeros. i, j, k are positions between tokens, and E(Y|X) is the expected number of Y on the left edge of X:
 //!
 //! ```text
 //! inside    b(i,k,X)   = sum over j, Z of g(i,j,X,Z) b(j,k,Z)           and b(k-1,k,T) = 1 for the token's preterminal T
@@ -10,27 +10,28 @@
 //! prefix    p(i,k,X)   = sum over j, Z of d(i,j,X,Z) p(j,k,Z)           and p(k-1,k,X) = E(T|X)
 //! ```
 //!
-//! p(i,k,X) is the probability that the yield of X starts with the tokens from i to k. Nothing is filtered by what
-//! precedes i, so strings that are no prefix of any sentence are parsed like others. Beside it runs the outside
-//! probability o(k,X) that the tokens before k are followed by an X, which gives the next token's exact distribution.
+//! p(i,k,X) is the probability that the yield of X starts with the tokens from i to k. Items are not filtered by the
+//! tokens before i, so strings that are not a prefix of any sentence are parsed like others. The outside probability
+//! o(k,X) that the tokens before k are followed by an X is computed alongside; it gives the exact distribution of the
+//! next token.
 //!
-//! Every token scales all probabilities by a power of two that keeps the probability of the prefix near 1: no string
-//! is long enough to underflow, and scaling rounds nothing.
+//! After every token all probabilities are scaled by a power of two that keeps the probability of the prefix near 1:
+//! strings of any length do not underflow, and scaling does not round.
 
 use crate::chart::{Edge, Edges, Items};
 use crate::grammar::Terminal;
 use crate::normal_form::NormalForm;
 
-/// What one token cost the parser.
+/// The parser's cost of one token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Inside and prefix items that became non-zero.
+    /// Number of inside and prefix items that became non-zero.
     pub expansion: usize,
-    /// Prefix items of the grammar's own non-terminals that are non-zero: (level, symbol, start) hypotheses.
+    /// Number of non-zero prefix items of the grammar's own non-terminals: (level, symbol, start) hypotheses.
     pub live: usize,
-    /// Additions of two numbers that are not zero.
+    /// Number of additions of two non-zero numbers.
     pub additions: u64,
-    /// Multiplications of two numbers that are not zero.
+    /// Number of multiplications of two non-zero numbers.
     pub multiplications: u64,
 }
 
@@ -45,7 +46,7 @@ pub struct Parser<'a> {
     expected: Edges,
     /// o(k, X) at `k * symbols + X`.
     outside: Vec<f64>,
-    /// Probabilities are kept times two to this power.
+    /// Stored probabilities are multiplied by two to this power.
     exponent: i64,
     work: Work,
     starts: Vec<u32>,
@@ -74,7 +75,7 @@ impl<'a> Parser<'a> {
         parser
     }
 
-    /// Back to before the first token. Memory stays, so the next string of this length allocates nothing.
+    /// Resets to before the first token. Buffers are kept, so the next string of this length allocates nothing.
     pub fn restart(&mut self) {
         self.length = 0;
         self.exponent = 0;
@@ -91,12 +92,12 @@ impl<'a> Parser<'a> {
         self.predict();
     }
 
-    /// Tokens read.
+    /// Number of tokens read.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// What the last token cost.
+    /// The cost of the last token.
     pub fn work(&self) -> Work {
         self.work
     }
@@ -105,7 +106,7 @@ impl<'a> Parser<'a> {
     pub fn advance(&mut self, terminal: Terminal) -> Work {
         let preterminal = self.form.preterminal(terminal);
         let mass = self.outside[self.length * self.form.symbols + preterminal];
-        // Off the language there is no mass to keep near 1: any factor near a token's probability will do.
+        // Outside the language there is no mass to keep near 1: any factor close to a token's probability works.
         let exponent = if mass > 0.0 { -mass.log2().round() } else { 1.0 };
         self.exponent += exponent as i64;
         self.length += 1;
@@ -161,12 +162,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Waiting and expected edges at the newest token, and what they say about the next symbol.
+    /// Waiting and expected edges at the newest token, and the probabilities of the next symbol.
     fn wait(&mut self) {
         let form = self.form;
         self.starts.clear();
         self.starts.extend(self.inside.cells());
-        // Sums are over items that share a start.
+        // Sums are over items with the same start.
         self.starts.sort_unstable();
         let here = self.outside.len();
         self.outside.resize(here + form.symbols, 0.0);
@@ -233,8 +234,8 @@ impl<'a> Parser<'a> {
         scaled.ln() - self.exponent as f64 * std::f64::consts::LN_2
     }
 
-    /// Writes the exact distribution of the next token, the terminals first and the end last. Without a string that
-    /// starts with what was read there is none, and the answer is false.
+    /// Writes the exact distribution of the next token, the terminals first and the end last. If no string starts with
+    /// the tokens read, there is none, and it returns false.
     pub fn next_token(&self, distribution: &mut [f64]) -> bool {
         let mass = self.ending() + self.continuing().iter().sum::<f64>();
         let numbers = self.continuing().iter().copied().chain([self.ending()]);
@@ -244,28 +245,28 @@ impl<'a> Parser<'a> {
         mass > 0.0
     }
 
-    /// Natural logarithm of the probability that a string starts with what was read; minus infinity if none does.
+    /// Natural logarithm of the probability that a string starts with the tokens read; minus infinity if none does.
     pub fn ln_prefix(&self) -> f64 {
         if self.length == 0 { 0.0 } else { self.logarithm(self.prefix.get(self.prefix.cell(0, 0))) }
     }
 
-    /// Natural logarithm of the probability of the string that was read; minus infinity if it is not of the language.
+    /// Natural logarithm of the probability of the string read; minus infinity if it is not in the language.
     pub fn ln_string(&self) -> f64 {
         self.logarithm(self.ending())
     }
 
-    /// Whether some string starts with what was read.
+    /// Whether some string starts with the tokens read.
     pub fn is_prefix(&self) -> bool {
         self.ln_prefix() > f64::NEG_INFINITY
     }
 
-    /// Whether what was read is a string of the language.
+    /// Whether the tokens read are a string of the language.
     pub fn is_string(&self) -> bool {
         self.ending() > 0.0
     }
 }
 
-/// Sums at a few of many places.
+/// Sparse sums.
 #[derive(Debug, Clone)]
 struct Sums {
     values: Vec<f64>,
@@ -278,7 +279,7 @@ impl Sums {
         Self { values: vec![0.0; places], touched: vec![false; places], order: Vec::with_capacity(places) }
     }
 
-    /// Adds to a place; whether it was not empty.
+    /// Adds to a place; returns whether it was in use.
     fn add(&mut self, place: usize, amount: f64) -> bool {
         let known = self.touched[place];
         if known {
@@ -291,7 +292,7 @@ impl Sums {
         known
     }
 
-    /// Takes everything out, in the order of first use.
+    /// Removes and returns all sums, in the order of first use.
     fn drain(&mut self) -> impl Iterator<Item = (usize, f64)> + '_ {
         let Self { values, touched, order } = self;
         order.drain(..).map(move |place| {

@@ -1,4 +1,4 @@
-//! The grammars that come with the crate.
+//! The grammars that ship with the crate.
 
 use haltbench_sdk::{Error, Result};
 
@@ -25,7 +25,7 @@ pub const NAMES: [&str; TEXTS.len()] = {
     names
 };
 
-/// The grammar called `name`.
+/// The grammar with this name.
 ///
 /// # Errors
 /// [`Error::Unknown`] with the nearest name.

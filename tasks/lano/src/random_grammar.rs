@@ -1,5 +1,5 @@
-//! Random levelled grammars, drawn as those of "Physics of Language Models" were: numbers of alternatives, lengths and
-//! symbols are uniform.
+//! Random levelled grammars, drawn as in "Physics of Language Models": numbers of alternatives, lengths and symbols are
+//! uniform.
 
 use std::ops::RangeInclusive;
 
@@ -8,32 +8,32 @@ use haltbench_sdk::{Error, Result};
 
 use crate::grammar::{Grammar, Rule};
 
-/// Draws of one level before giving up on making all of its children reachable and all alternatives distinct.
+/// Attempts to draw one level with all of its children reachable and all alternatives distinct.
 const ATTEMPTS: usize = 1000;
 
-/// What a random grammar looks like.
+/// The shape of a random grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
     /// Level of the terminals.
     pub depth: usize,
-    /// Non-terminals of every level but the root's.
+    /// Number of non-terminals per level below the root.
     pub symbols: usize,
     /// Number of terminals.
     pub terminals: usize,
-    /// Alternatives of a non-terminal.
+    /// Number of alternatives of a non-terminal.
     pub alternatives: RangeInclusive<usize>,
-    /// Symbols of an alternative.
+    /// Number of symbols of an alternative.
     pub children: RangeInclusive<usize>,
     /// Whether no symbol occurs twice in one alternative.
     pub distinct_children: bool,
-    /// Whether no two alternatives of a level are equal; those of one symbol never are.
+    /// Whether all alternatives of a level differ; alternatives of one symbol always differ.
     pub distinct_alternatives: bool,
 }
 
-/// Draws a grammar. Levels are drawn again until every symbol of the next one is reachable.
+/// Draws a grammar. Levels are redrawn until every symbol of the next one is reachable.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the shape leaves too little room for that.
+/// [`Error::Invalid`] if the shape is too small for this.
 pub fn draw(shape: &Shape, stream: &mut Stream) -> Result<Grammar> {
     let mut rules = Vec::new();
     for level in 0..shape.depth {
@@ -75,12 +75,12 @@ fn name(shape: &Shape, level: usize, symbol: usize) -> String {
     }
 }
 
-/// What a shape has too little of.
+/// Why a level cannot be drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lack {
-    /// Alternatives that differ, so that no draw had all that it needs.
+    /// Too few distinct alternatives: no attempt found all that it needs.
     Words,
-    /// Room in the alternatives, so that some symbol below was always left out.
+    /// Alternatives too small: every attempt left out some symbol of the next level.
     Reach,
 }
 
@@ -105,7 +105,7 @@ fn draw_level(shape: &Shape, symbols: usize, below: usize, stream: &mut Stream) 
     found.ok_or(lack)
 }
 
-/// One alternative; `used` holds those that may not be drawn again.
+/// One alternative; `used` holds alternatives that may not be drawn again.
 fn draw_word(shape: &Shape, below: usize, used: &mut Vec<Vec<usize>>, stream: &mut Stream) -> Option<Vec<usize>> {
     (0..ATTEMPTS).find_map(|_| {
         let length = within(&shape.children, stream);

@@ -1,4 +1,4 @@
-//! Parameters: which grammar.
+//! Parameters: the choice of grammar.
 
 use std::fs;
 use std::path::Path;
@@ -11,15 +11,15 @@ use crate::grammar::Grammar;
 use crate::random_grammar::{Shape, draw};
 use crate::{notation, published};
 
-/// The grammar is drawn from the shape that other parameters give.
+/// Draws the grammar from the shape given by other parameters.
 const SAMPLED: &str = "sampled";
-/// The grammar is in a file.
+/// Reads the grammar from a file.
 const FILE: &str = "file";
 
-/// The parameters that are not about the shape of a sampled grammar.
+/// The parameters that do not describe the shape of a sampled grammar.
 const GENERAL: [&str; 2] = ["grammar", "grammar_file"];
 
-/// What `grammar` may be.
+/// Allowed values of `grammar`.
 const CHOICES: [&str; published::NAMES.len() + 2] = {
     let mut choices = [SAMPLED; published::NAMES.len() + 2];
     let mut place = 0;
@@ -57,10 +57,10 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     ParameterSpec::flag("distinct_alternatives", true, "With `sampled`: no alternative occurs twice in one level."),
 ];
 
-/// The grammar that the parameters of the task `owner` ask for.
+/// The grammar for the parameters of the task `owner`.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming the parameter, or the file and the line.
+/// [`Error::Invalid`], naming the parameter, or the file and the line.
 pub fn grammar(owner: &str, parameters: &Parameters) -> Result<Grammar> {
     let operand = |name: &str| format!("parameter `{name}` of {owner}");
     let (choice, path) = (parameters.text("grammar")?, parameters.text("grammar_file")?);

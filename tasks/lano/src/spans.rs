@@ -1,23 +1,23 @@
-//! Spans of a levelled grammar from the terminals up, on the grammar as it is written: the number of derivations of a
-//! string, and its probability in log space. No normal form, no scaling.
+//! Spans of a levelled grammar from the terminals up, on the grammar as written: the number of derivations of a string,
+//! and its probability in log space. No normal form, no scaling.
 
 use std::collections::BTreeMap;
 
 use crate::grammar::{Grammar, Terminal};
 
-/// Numbers that derivations are added up in.
+/// A number type for summing over derivations.
 trait Weight: Copy {
     /// One derivation without choices.
     const ONE: Self;
-    /// One alternative of `count` chosen.
+    /// The choice of one of `count` alternatives.
     fn choose(count: usize) -> Self;
-    /// Both parts of a whole.
+    /// The product of two parts of a whole.
     fn both(self, other: Self) -> Self;
-    /// Two ways to the same whole.
+    /// The sum of two ways to build the same whole.
     fn either(self, other: Self) -> Self;
 }
 
-/// Counting stops at the largest number.
+/// Counts saturate at the maximum.
 impl Weight for u128 {
     const ONE: Self = 1;
 
@@ -55,10 +55,10 @@ impl Weight for Logarithm {
     }
 }
 
-/// For every start, the ends that a symbol reaches.
+/// For every start, the ends that a symbol reaches, with weights.
 type Spans<W> = Vec<BTreeMap<usize, W>>;
 
-/// Number of derivation trees of `string`; counts stop at `u128::MAX`.
+/// Number of derivation trees of `string`; saturates at `u128::MAX`.
 pub fn derivations(grammar: &Grammar, string: &[Terminal]) -> u128 {
     whole(grammar, string).unwrap_or_default()
 }
@@ -91,7 +91,7 @@ fn whole<W: Weight>(grammar: &Grammar, string: &[Terminal]) -> Option<W> {
     spans[0].first().and_then(|ends| ends.get(&string.len())).copied()
 }
 
-/// Where the symbols of `word` can end one after the other from `start` on.
+/// Possible ends of the symbols of `word`, one after the other from `start` on.
 fn concatenate<W: Weight>(word: &[usize], start: usize, choice: W, spans: &[Spans<W>]) -> BTreeMap<usize, W> {
     let mut ends = BTreeMap::from([(start, choice)]);
     for child in word {

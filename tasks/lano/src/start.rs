@@ -1,19 +1,19 @@
-//! How much of a string names its problem. Strings share their first tokens, so what is held out are starts, and they have
-//! to be long enough for many different ones.
+//! Number of terminals that determine a string's problem. Strings share their first tokens, so training holds out whole
+//! starts, which must be long enough for many different ones.
 
 use crate::grammar::Terminal;
 use crate::language::Language;
 
-/// No start may begin more strings than this share of all. So at least 200 starts are split between training and
-/// evaluation, and the share of strings that is held out has a standard deviation of at most √(1/200 · 7/64), which is 2.3 %.
+/// Largest share of strings with the same start. At least 200 starts are therefore split between training and
+/// evaluation, and the held-out share of strings has a standard deviation of at most √(1/200 · 7/64), which is 2.3 %.
 const GREATEST_SHARE: f64 = 1.0 / 200.0;
 
-/// The fewest terminals of which no choice begins more strings than [`GREATEST_SHARE`], at most those of the shortest
-/// string.
+/// The shortest length for which no start begins more strings than [`GREATEST_SHARE`], at most the length of the
+/// shortest string.
 pub fn length(language: &Language) -> usize {
     let (shortest, _) = language.grammar.extreme_lengths();
     let mut length = 0;
-    // The starts of this length that are too frequent, with their shares: fewer than 200 at any length.
+    // Too frequent starts of this length, with their shares: fewer than 200 at any length.
     let mut frequent = vec![(language.parser(), 1.0)];
     let mut next = vec![0.0; language.outcomes()];
     while length < shortest && !frequent.is_empty() {

@@ -8,7 +8,7 @@ use crate::grammar::{Grammar, Terminal};
 /// The terminals of a question.
 ///
 /// # Errors
-/// [`Error::Malformed`] at the first word that is no terminal.
+/// [`Error::Malformed`] at the first word that is not a terminal.
 pub fn read(grammar: &Grammar, question: &str) -> Result<Vec<Terminal>> {
     let words = question.split_whitespace().enumerate();
     words
@@ -22,7 +22,7 @@ pub fn read(grammar: &Grammar, question: &str) -> Result<Vec<Terminal>> {
         .collect()
 }
 
-/// The terminals in words.
+/// The terminals as text, for messages.
 fn alternatives(grammar: &Grammar) -> String {
     let words: Vec<String> = grammar.terminals().iter().map(|word| format!("`{word}`")).collect();
     format!("a terminal out of {}", words.join(" "))

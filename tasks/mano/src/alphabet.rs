@@ -1,4 +1,4 @@
-//! The symbols of an expression and the words that stand for them.
+//! The symbols of an expression and their words.
 
 use haltbench_sdk::error::shorten;
 use haltbench_sdk::text::{Label, Text};
@@ -16,7 +16,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// All operators, in the order of the vocabulary.
+    /// All operators, in vocabulary order.
     pub const ALL: [Self; 3] = [Self::Add, Self::Subtract, Self::Multiply];
 
     /// The word of this operator.
@@ -28,15 +28,15 @@ impl Operator {
         }
     }
 
-    /// Its place in [`ALL`](Self::ALL).
+    /// Its index in [`ALL`](Self::ALL).
     pub fn index(self) -> u32 {
         self as u32
     }
 
-    /// `left` operator `right` modulo `modulus`; both are residues already.
+    /// `left` operator `right` modulo `modulus`; both are residues.
     pub fn apply(self, left: u32, right: u32, modulus: u32) -> u32 {
-        // Residues are below 1000, so none of these overflows. Chosen by masks rather than branched on: which of a few random
-        // operators comes next cannot be predicted.
+        // Residues are below 1000, so nothing overflows. Masks select the result, because a branch on random operators
+        // would be mispredicted.
         let [sum, difference, product] = [left + right, left + modulus - right, left * right];
         let mask = |operator: Self| u32::from(self == operator).wrapping_neg();
         let value = sum & mask(Self::Add) | difference & mask(Self::Subtract) | product & mask(Self::Multiply);
@@ -54,7 +54,7 @@ pub enum Symbol {
 }
 
 impl Symbol {
-    /// Its place among the operators, in use or not, and then the residues, all of which are below 1000.
+    /// Its id: operators first, in use or not, then residues, which are below 1000.
     pub fn number(self) -> u16 {
         match self {
             Self::Operator(operator) => operator.index() as u16,
@@ -63,32 +63,32 @@ impl Symbol {
     }
 }
 
-/// Which symbols a task uses. Tokens are the markers, then the symbols by their numbers.
+/// The symbols that a task uses. Tokens are the markers, then the symbols by number.
 #[derive(Debug, Clone)]
 pub struct Alphabet {
     /// Values are residues modulo this number.
     pub modulus: u32,
-    /// The operators in use: at least one, in the order of the vocabulary.
+    /// The operators in use: at least one, in vocabulary order.
     pub operators: Vec<Operator>,
 }
 
 impl Alphabet {
-    /// The vocabulary: the markers, every operator (in use or not, so that vocabularies agree), every residue.
+    /// The vocabulary: the markers, every operator (in use or not, so that vocabularies agree) and every residue.
     pub fn vocabulary(&self, markers: &[&'static str]) -> Vec<String> {
         let operators = Operator::ALL.into_iter().map(Operator::word);
         let words = markers.iter().copied().chain(operators).map(str::to_owned);
         words.chain((0..self.modulus).map(|value| value.to_string())).collect()
     }
 
-    /// The residue that `word` writes, if it writes one the way the vocabulary does (no sign, no leading zero).
+    /// The residue that `word` stands for, if it is written as in the vocabulary (no sign, no leading zero).
     pub fn residue(&self, word: &str) -> Option<u32> {
         number(word).and_then(|value| u32::try_from(value).ok()).filter(|value| *value < self.modulus)
     }
 
-    /// Reads one word of a question; `position` counts from 1.
+    /// Reads one word of a question; `position` is 1-based.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if the word is none of the task's.
+    /// [`Error::Malformed`] if the task has no such word.
     pub fn read(&self, word: &str, position: usize) -> Result<Symbol> {
         if let Some(operator) = Operator::ALL.into_iter().find(|operator| operator.word() == word) {
             if self.operators.contains(&operator) {
@@ -113,14 +113,14 @@ impl Alphabet {
     }
 }
 
-/// A decimal number without sign or leading zero; saturates where it is too large for 64 bits.
+/// A decimal number without sign or leading zero; saturates if it exceeds 64 bits.
 fn number(word: &str) -> Option<u64> {
     let plain = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.is_empty();
     let padded = word.len() > 1 && word.starts_with('0');
     (plain && !padded).then(|| word.parse().unwrap_or(u64::MAX))
 }
 
-/// Writes the words of `tokens` in the place of `words`, separated by spaces; `labels` are those of the vocabulary.
+/// Replaces `words` by the words of `tokens`, separated by spaces; `labels` are the vocabulary's.
 pub fn render(tokens: &[u32], labels: &[Label], words: &mut String) {
     let mut text = Text::over(words, tokens.len());
     text.labels(tokens.iter().map(|token| &labels[*token as usize]));

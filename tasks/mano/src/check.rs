@@ -1,6 +1,6 @@
-//! The checker: decides well-formedness by counting, then evaluates from right to left with signed arithmetic.
+//! The checker: checks the form by counting, then evaluates from right to left with signed arithmetic.
 //!
-//! It shares the words with the solver and the generator, and neither the order of evaluation nor the arithmetic.
+//! It shares the words with the solver and the generator, but neither the order of evaluation nor the arithmetic.
 
 use haltbench_sdk::error::shorten;
 use haltbench_sdk::task::Verdict;
@@ -18,7 +18,7 @@ pub fn prefix(question: &str, answer: &str, alphabet: &Alphabet) -> Result<Verdi
     for symbol in symbols.into_iter().rev() {
         let value = match symbol {
             Symbol::Operand(value) => i64::from(value),
-            // Read backwards, a prefix expression offers the left operand last.
+            // Read backwards, a prefix expression has its left operand last.
             Symbol::Operator(operator) => match (values.pop(), values.pop()) {
                 (Some(left), Some(right)) => evaluate(operator, left, right, alphabet.modulus),
                 _ => return Err(Error::contract("mano", "the checker ran out of operands")),
@@ -38,7 +38,7 @@ pub fn postfix(question: &str, answer: &str, alphabet: &Alphabet) -> Result<Verd
     let operators = symbols.iter().filter(|symbol| matches!(symbol, Symbol::Operator(_))).count();
     let mut values = vec![0; operators];
     let mut next = operators;
-    // Read backwards, a postfix expression is a prefix one whose right operand comes first.
+    // Read backwards, a postfix expression is a prefix expression whose right operand comes first.
     let mut open: Vec<(Operator, usize, Option<i64>)> = Vec::new();
     for symbol in symbols.into_iter().rev() {
         let mut value = match symbol {
@@ -61,17 +61,17 @@ pub fn postfix(question: &str, answer: &str, alphabet: &Alphabet) -> Result<Verd
     Ok(compare(&values, answer, alphabet))
 }
 
-/// How an expression is written.
+/// The notation of an expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Prefix,
     Postfix,
 }
 
-/// Reads a well-formed expression. An operator takes two operands and gives one, so one counter decides.
+/// Reads a well-formed expression. An operator turns two operands into one, so one counter suffices.
 fn read(question: &str, alphabet: &Alphabet, form: Form) -> Result<Vec<Symbol>> {
     let mut symbols = Vec::new();
-    // Prefix: operands still wanted. Postfix: operands at hand.
+    // Prefix: number of missing operands. Postfix: number of available ones.
     let mut count = usize::from(form == Form::Prefix);
     for word in question.split_whitespace() {
         let position = symbols.len() + 1;
@@ -115,7 +115,7 @@ fn evaluate(operator: Operator, left: i64, right: i64, modulus: u32) -> i64 {
     value.rem_euclid(i64::from(modulus))
 }
 
-/// Whether `answer` lists exactly the values `expected`.
+/// Whether `answer` lists exactly the `expected` values.
 fn compare(expected: &[i64], answer: &str, alphabet: &Alphabet) -> Verdict {
     let mut words = answer.split_whitespace();
     for (index, expected_value) in expected.iter().enumerate() {

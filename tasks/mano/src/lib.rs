@@ -1,7 +1,7 @@
 //! Modular arithmetic expressions: MANO in its prefix form and its postfix stream.
 //!
-//! Three paths compute values, and they share no evaluation order: the generator measures the tree it grew, the
-//! solver reads a question from left to right, the checker reads it from right to left with arithmetic of its own.
+//! Three paths compute values, each in its own order of evaluation: the generator measures the tree that it grew, the
+//! solver reads a question from left to right, the checker reads it from right to left with its own arithmetic.
 
 mod alphabet;
 mod check;

@@ -117,9 +117,10 @@ const FEATURES: [FeatureSpec; 9] = [
 struct Mano {
     settings: Settings,
     spec: TaskSpec,
-    /// Those of the vocabulary.
+    /// Labels of the vocabulary.
     labels: Vec<Label>,
-    /// Token of an expression without operators, those of larger ones follow; `None` where lengths are not written.
+    /// Token of the length of an expression without operators, followed by the larger lengths; `None` if lengths are
+    /// not written.
     lengths: Option<u32>,
 }
 
@@ -128,7 +129,7 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
     let mut vocabulary = settings.alphabet.vocabulary(&MARKERS);
     let lengths = parameters.flag(LENGTH_TOKEN)?.then_some(vocabulary.len() as u32 - 1);
     if lengths.is_some() {
-        // At the end, so that every other word is the same token with and without them.
+        // Lengths come last, so that every other word has the same token with and without them.
         vocabulary.extend((1..=settings.knob.maximum).map(|size| format!("<len={size}>")));
     }
     let spec = TaskSpec {
@@ -191,7 +192,7 @@ impl Mano {
     }
 }
 
-/// Writes the rows of [`FEATURES`] of the tokens of an instance whose expression starts at `start`.
+/// Writes the [`FEATURES`] of an instance whose expression starts at token `start`.
 fn write_features(tree: &Tree, start: usize, rows: &mut [[f32; FEATURES.len()]]) {
     let (expression, size) = (tree.nodes.len() as f32, f32::from(tree.root().operators));
     let counted = |token: usize| {
@@ -202,16 +203,16 @@ fn write_features(tree: &Tree, start: usize, rows: &mut [[f32; FEATURES.len()]])
     for token in (0..start).chain(expressed.end..rows.len()) {
         rows[token] = counted(token);
     }
-    // Looked up by the symbol's number: whether it is an operator cannot be predicted.
+    // Looked up by the symbol's number, because a branch on whether it is an operator would be mispredicted.
     let operators = [0.0, 1.0, 2.0, f32::NAN];
     for ((row, token), node) in rows[expressed].iter_mut().zip(start as u16..).zip(&tree.nodes) {
         let operator = operators[usize::from(node.symbol).min(Operator::ALL.len())];
-        // A parser has all operators above a node on its stack.
+        // A parser's stack holds all operators above a node.
         let Place { depth, lacks, completed } = node.place;
         let [token, depth, lacks, completed] = [token, depth, lacks, completed].map(f32::from);
         *row = [expression, size, token, operator, depth, lacks, completed, f32::NAN, f32::NAN];
     }
-    // It has the most of them at the operand under the longest chain.
+    // The peak is at the operand under the longest chain.
     if let Some([.., peak_depth, zero_products]) = rows.last_mut() {
         [*peak_depth, *zero_products] = [tree.root().height, tree.root().zero_products].map(f32::from);
     }

@@ -1,4 +1,4 @@
-//! Parameters that both tasks share, checked together.
+//! Parameters that both tasks share, validated together.
 
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::task::SizeKnob;
@@ -6,13 +6,13 @@ use haltbench_sdk::{Error, Result};
 
 use crate::alphabet::{Alphabet, Operator};
 
-/// How far beyond the training range the suite asks.
+/// Distances of evaluation sizes beyond the training range.
 const STEPS_BEYOND: [u32; 5] = [1, 2, 4, 8, 16];
 
-/// The most operators that any configuration may ask for.
+/// The largest number of operators that a configuration may have.
 const LIMIT: i64 = 1024;
 
-/// A configured family: what its expressions are made of and how large they are.
+/// A configured family: the symbols and the sizes of its expressions.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Modulus and operators.
@@ -21,7 +21,7 @@ pub struct Settings {
     pub knob: SizeKnob,
 }
 
-/// The parameters of both tasks, with the sizes that are a task's own defaults.
+/// The parameters of both tasks, with the task's own default sizes.
 pub const fn parameters(minimum: i64, maximum: i64, largest: i64) -> [ParameterSpec; 6] {
     [
         ParameterSpec::integer("modulus", 23, (2, 1000), "Values are residues modulo this number, prime or not."),
@@ -51,7 +51,7 @@ impl Settings {
     /// Reads the parameters of the task `owner`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the parameter that does not fit.
+    /// [`Error::Invalid`], naming the invalid parameter.
     pub fn new(owner: &str, parameters: &Parameters) -> Result<Self> {
         let whole = |name: &str| parameters.integer(name).map(|value| value as u32);
         let operand = |name: &str| format!("parameter `{name}` of {owner}");
@@ -76,7 +76,7 @@ impl Settings {
     }
 }
 
-/// The operators named by `text`, in the order of the vocabulary: equal sets give equal tasks.
+/// The operators named by `text`, in vocabulary order, so that equal sets give equal tasks.
 fn operators(operand: String, text: &str) -> Result<Vec<Operator>> {
     let chosen: Vec<Operator> = Operator::ALL.into_iter().filter(|operator| text.contains(operator.word())).collect();
     if chosen.is_empty() || chosen.len() != text.chars().count() {
@@ -93,7 +93,7 @@ fn skipped(operand: String, text: &str, minimum: u32, maximum: u32) -> Result<Ve
     }
     let mut sizes = Vec::new();
     for word in text.split(',').map(str::trim) {
-        // The ends of the range are not between training sizes.
+        // Sizes at the ends of the range are not between training sizes.
         let size = word.parse().ok().filter(|size| (minimum + 1..maximum).contains(size));
         match size {
             Some(size) if !sizes.contains(&size) => sizes.push(size),

@@ -1,4 +1,4 @@
-//! The solver: reads a question from left to right. Its stacks are explicit, so nesting is bounded by memory alone.
+//! The solver: reads a question from left to right. Its stack is explicit, so only memory limits nesting.
 
 use haltbench_sdk::{Error, Result};
 
@@ -31,7 +31,7 @@ pub fn prefix(question: &str, alphabet: &Alphabet) -> Result<u32> {
     })
 }
 
-/// Hands `value` to the operators that wait for it; the value of the whole expression if none waits any longer.
+/// Passes `value` to the waiting operators; returns the value of the whole expression if no operator waits any more.
 fn close(mut value: u32, open: &mut Vec<(Operator, Option<u32>)>, modulus: u32) -> Option<u32> {
     while let Some((operator, left)) = open.pop() {
         let Some(left) = left else {

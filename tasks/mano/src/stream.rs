@@ -1,4 +1,4 @@
-//! The task `mano-stream`: a postfix expression whose every operator is supervised.
+//! The task `mano-stream`: a postfix expression with an answer at every operator.
 
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
@@ -106,9 +106,9 @@ const FEATURES: [FeatureSpec; 8] = [
 struct ManoStream {
     settings: Settings,
     spec: TaskSpec,
-    /// Those of the vocabulary.
+    /// Labels of the vocabulary.
     labels: Vec<Label>,
-    /// Says in a canonical text what an expression is computed modulo.
+    /// The modulus in canonical texts.
     modulus: String,
 }
 
@@ -141,13 +141,13 @@ impl Task for ManoStream {
 
     fn token_size(&self, size: u32, instance: &Instance, token: usize) -> TokenSize {
         let operators = instance.complexities.get(OPS, token);
-        // Those of a token that completes nothing are undefined.
+        // Undefined if the token completes nothing.
         let own = if operators.is_nan() { 0 } else { operators as u32 };
         let training = &self.settings.knob.training;
         let split = if training.contains(&size) {
             Split::InRange
         } else if training.last().is_some_and(|largest| own <= *largest) {
-            // Training has sub-expressions of every size up to its largest, those of sizes left out included.
+            // Training has sub-expressions of every size up to its largest, including skipped sizes.
             Split::Embedded
         } else {
             Split::Beyond
@@ -198,7 +198,7 @@ impl ManoStream {
         canonical.clear();
         canonical.push_str(&self.modulus);
         canonical.push_str(question);
-        // An answer stands at every operator, so whatever is held out has to show by the first one.
+        // Every operator has an answer, so the first operator must already determine the problem.
         let first = question.bytes().position(|byte| !byte.is_ascii_digit() && byte != b' ');
         *problem = first.map(|place| self.modulus.len() + place + 1);
     }
@@ -213,7 +213,7 @@ fn write_features(tree: &Tree, order: &[usize], columns: &mut Columns) {
     let mut values = 0;
     for (place, index) in order.iter().enumerate() {
         let (token, node) = (place + 1, tree.nodes[*index]);
-        // In postfix order the preceding token is the root of what it completed.
+        // In postfix order the preceding token is the root of the operand that it completed.
         let completed = if place == 0 { 0 } else { tree.nodes[order[place - 1]].measure.operators };
         columns.write(token, 4, &[values, completed].map(f32::from));
         match node.operator() {
@@ -222,7 +222,7 @@ fn write_features(tree: &Tree, order: &[usize], columns: &mut Columns) {
                 values -= 1;
                 columns.write(token, 3, &[identity.index() as f32]);
                 let [left, right] = tree.operands(*index).map(|operand| tree.nodes[operand].measure);
-                // The right operand, of 2n + 1 tokens for n operators, lies between the left one and the operator.
+                // The right operand, of 2n + 1 tokens for n operators, is between the left one and the operator.
                 let distance = 2 * right.operators + 2;
                 let zero_factor = node.measure.zero_products - left.zero_products - right.zero_products;
                 columns.write(token, 6, &[distance, zero_factor].map(f32::from));

@@ -1,46 +1,46 @@
-//! Random expression trees and what every sub-expression costs.
+//! Random expression trees and the cost of every sub-expression.
 
 use haltbench_sdk::random::Stream;
 
 use crate::alphabet::{Alphabet, Operator, Symbol};
 
-/// What evaluating a sub-expression takes.
+/// The cost of evaluating a sub-expression.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measure {
     /// Its value.
     pub value: u16,
-    /// Its operators.
+    /// Number of operators.
     pub operators: u16,
-    /// Operators on the longest path to an operand.
+    /// Number of operators on the longest path to an operand.
     pub height: u16,
-    /// Fewest operators whose values settle it, when a product is settled by a factor that is 0.
+    /// Fewest operators that determine the value, if a factor of 0 determines its product.
     pub lazy: u16,
-    /// Its products with a factor that is 0.
+    /// Number of products with a factor of 0.
     pub zero_products: u16,
 }
 
-/// Where a node stands in its expression.
+/// The place of a node in its expression.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
-    /// Operators above the node.
+    /// Number of operators above the node.
     pub depth: u16,
-    /// Operands that the operator right above still lacks before this node; 0 for the root.
+    /// Operands that the parent operator lacks before this node; 0 for the root.
     pub lacks: u16,
-    /// Operators of the left operand that ends just before this node; 0 if none does.
+    /// Operators of the left operand that ends right before this node; 0 if there is none.
     pub completed: u16,
 }
 
 /// One node.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Node {
-    /// The [number](Symbol::number) of its symbol.
+    /// The [number](Symbol::number) of the node's symbol.
     pub symbol: u16,
-    /// In node `k`, whatever it is: where operator number `k` of the expression is. A loop over these needs no branch on
-    /// what a node is, which cannot be predicted.
+    /// In node `k`, whatever its kind: index of the expression's operator number `k`. Loops over these need no branch
+    /// on the kind of a node, which would be mispredicted.
     operator_at: u16,
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
-    /// What the sub-expression under this node costs.
+    /// Cost of the sub-expression under this node.
     pub measure: Measure,
 }
 
@@ -55,17 +55,17 @@ impl Node {
 /// An expression: its nodes in prefix order.
 #[derive(Debug, Clone)]
 pub struct Tree {
-    /// The nodes; every operand follows its operator.
+    /// The nodes; every operand comes after its operator.
     pub nodes: Vec<Node>,
 }
 
 impl Tree {
-    /// Draws a tree of exactly `size` operators: the operator is uniform, so is the size of the left operand.
+    /// Draws a tree of exactly `size` operators, with uniform operators and uniform sizes of left operands.
     pub fn grow(size: usize, alphabet: &Alphabet, stream: &mut Stream) -> Self {
         // A tree of n operators has 2n + 1 nodes.
         let mut nodes = vec![Node::default(); 2 * size + 1];
         let mut count = 0;
-        // The node at hand, which a left operand never has to be read for.
+        // The current node, kept in variables so that a left operand need not be read back.
         let (mut place, mut size) = (Place::default(), size as u16);
         for index in 0..nodes.len() {
             nodes[index].place = place;
@@ -74,7 +74,7 @@ impl Tree {
                 let value = stream.below(u64::from(alphabet.modulus)) as u16;
                 nodes[index].symbol = Symbol::Operand(u32::from(value)).number();
                 nodes[index].measure.value = value;
-                // A right operand, if there is one: it waits there.
+                // The next node is a waiting right operand, if there is one.
                 let next = nodes.get(index + 1).copied().unwrap_or_default();
                 (place, size) = (next.place, next.measure.operators);
                 continue;
@@ -94,7 +94,7 @@ impl Tree {
         tree
     }
 
-    /// The whole expression's measure.
+    /// The cost of the whole expression.
     pub fn root(&self) -> Measure {
         self.nodes.first().map(|node| node.measure).unwrap_or_default()
     }
@@ -102,7 +102,7 @@ impl Tree {
     /// The operands of the operator at `index`, left and right.
     #[inline]
     pub fn operands(&self, index: usize) -> [usize; 2] {
-        // The left one is the next node; one of n operators has 2n + 1 nodes.
+        // The left operand is the next node; with n operators it has 2n + 1 nodes.
         let left = index + 1;
         [left, left + 1 + 2 * usize::from(self.nodes[left].measure.operators)]
     }
@@ -122,7 +122,7 @@ impl Tree {
         order
     }
 
-    /// Operands come after their operators, so one pass from the end finds both operands measured.
+    /// Operands come after their operators, so a pass from the end measures both operands first.
     fn measure(&mut self, modulus: u32) {
         for number in (0..usize::from(self.root().operators)).rev() {
             let index = usize::from(self.nodes[number].operator_at);
@@ -135,7 +135,7 @@ impl Tree {
     }
 }
 
-/// The measure of `left` operator `right`, which are `operators` operators.
+/// The measure of `left` operator `right`, which has `operators` operators in total.
 fn combine((operator, operators): (Operator, u16), [left, right]: [Measure; 2], modulus: u32) -> Measure {
     let is_product = operator == Operator::Multiply;
     let zeros = (is_product & (left.value == 0), is_product & (right.value == 0));

@@ -13,20 +13,20 @@ use crate::reason::Reason;
 use crate::strata::Strata;
 use crate::table::{Filter, Population, TokenTable};
 
-/// Alignment of depth with one complexity, in one selection of tokens. `count` of an estimate is the number of
-/// tokens over all seeds, unless it says otherwise.
+/// Alignment of depth with one complexity in one selection of tokens. `count` of an estimate is the number of tokens
+/// over all seeds unless documented otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alignment {
     /// Name of the complexity.
     pub complexity: String,
     /// The selection of tokens.
     pub filter: Filter,
-    /// Tokens of the selection that were left out because the task defines no such complexity for them.
+    /// Selected tokens that were left out because the task does not define this complexity for them.
     pub excluded: usize,
-    /// Share of the sequences of the split that are answered rightly, whatever the population: how many of them a
-    /// population of correct ones keeps. Its `count` is the number of sequences.
+    /// Share of the split's sequences that are answered correctly, for any population: the share that a population of
+    /// correct sequences keeps. Its `count` is the number of sequences.
     pub exact_match: Estimate,
-    /// Share of the tokens used that ran to the largest depth allowed. Above about 0.2 the depth is censored, and the
+    /// Share of the used tokens that ran to the largest depth allowed. Above about 0.2 the depth is censored, and the
     /// correlations say little; they are reported all the same.
     pub saturation: Estimate,
     /// See [`Statistic::Spearman`].
@@ -35,9 +35,9 @@ pub struct Alignment {
     pub above_lowest: Estimate,
     /// See [`Statistic::WithinSize`].
     pub within_size: Estimate,
-    /// Number of sizes where the correlation within is defined, summed over seeds.
+    /// Number of sizes where the correlation within the size is defined, summed over seeds.
     pub sizes: usize,
-    /// Number of sizes where it is not and which `within_size` leaves out, summed over seeds.
+    /// Number of sizes where it is undefined and which `within_size` leaves out, summed over seeds.
     pub undefined_sizes: usize,
     /// See [`Statistic::Partial`].
     pub partial: Estimate,
@@ -47,11 +47,11 @@ pub struct Alignment {
     pub tau_b: Estimate,
 }
 
-/// Alignment of the steps of tokens with the named complexity over the tokens that the filter selects, one table per
-/// seed. `max_depth` is the largest depth allowed. For another depth than the steps where a token is predicted, see
+/// Alignment of tokens' steps with the named complexity over the selected tokens, with one table per seed. `max_depth`
+/// is the largest depth allowed. For other depths than the steps where a token is predicted, see
 /// [`correlation_table`](super::correlation_table()).
 ///
-/// A complexity that one of the tables lacks gives estimates that are missing with [`Reason::NotApplicable`].
+/// If a table lacks the complexity, the estimates are missing with [`Reason::NotApplicable`].
 pub fn alignment(tables: &[TokenTable], complexity: &str, filter: Filter, max_depth: u32) -> Alignment {
     let exact_match = estimate(tables, Quantity::ExactMatch, filter.split);
     let observations = Observations::of(tables, complexity, Depth::Steps, filter);
@@ -79,8 +79,8 @@ pub fn alignment(tables: &[TokenTable], complexity: &str, filter: Filter, max_de
     }
 }
 
-/// Alignments with every complexity that the tables define, among all sequences and among those answered rightly.
-/// The population of `filter` is ignored.
+/// Alignments with every complexity of the tables, among all sequences and among correctly answered ones. The
+/// population of `filter` is ignored.
 pub fn alignments(tables: &[TokenTable], filter: Filter, max_depth: u32) -> Vec<Alignment> {
     let names: BTreeSet<&String> = tables.iter().flat_map(|table| table.columns().complexities.keys()).collect();
     let populations = [Population::All, Population::CorrectOnly];
@@ -91,7 +91,7 @@ pub fn alignments(tables: &[TokenTable], filter: Filter, max_depth: u32) -> Vec<
         .collect()
 }
 
-/// How many sizes have a correlation of their own, and how many have not.
+/// Number of sizes with a correlation of their own, and number of sizes without.
 fn sizes(seed: &Observed) -> Result<(usize, usize), Reason> {
     Ok(Strata::of(&seed.complexity, &seed.depth, &seed.own_size)?.counts())
 }

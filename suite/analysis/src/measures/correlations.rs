@@ -1,4 +1,4 @@
-//! Rank correlations of depth with complexity as tables, with which intervals and comparisons are made.
+//! Rank correlations of depth with complexity as tables, for intervals and comparisons.
 
 use crate::crossed::Crossed;
 use crate::crosstable::CrossTable;
@@ -14,12 +14,12 @@ use crate::table::{Filter, TokenTable};
 pub enum Statistic {
     /// Spearman's correlation over all sizes. It rewards a policy that reads nothing but the size.
     Spearman,
-    /// The same without the tokens of the lowest complexity: whether depth follows complexity beyond telling the
-    /// trivial tokens from the others.
+    /// The same without the tokens of the lowest complexity: whether depth follows complexity beyond separating trivial
+    /// tokens from the others.
     SpearmanAboveLowest,
-    /// Average over sizes of the token's own problem of Spearman's correlation within each, weighted by tokens.
+    /// Spearman's correlation within each size of the token's own problem, averaged over sizes with tokens as weights.
     WithinSize,
-    /// Partial Spearman correlation on the size of the token's own problem and its position.
+    /// Partial Spearman correlation given the size of the token's own problem and its position.
     Partial,
     /// Somers' D of depth given complexity.
     SomersD,
@@ -30,9 +30,9 @@ pub enum Statistic {
 /// The table of a correlation, computed per seed and averaged over seeds; `count` is the number of tokens over all
 /// seeds.
 ///
-/// If one seed has none, the average has none: a seed that collapsed to a constant depth must not vanish from it.
-/// Errors: [`Reason::NotApplicable`] if the tables lack the complexity or the depth, [`Reason::MissingCells`] if they
-/// are not of the same instances, and those of the correlation.
+/// If it is undefined for one seed, so is the average: a seed that collapsed to a constant depth must not vanish from
+/// it. Errors: [`Reason::NotApplicable`] if the tables lack the complexity or the depth, [`Reason::MissingCells`] if
+/// they have different instances, and the errors of the correlation.
 pub fn correlation_table(
     tables: &[TokenTable],
     complexity: &str,
@@ -62,7 +62,7 @@ pub(crate) fn table(observations: &Observations, statistic: Statistic) -> Result
     Ok(jackknife(seeds.len(), observations.blocks, count, of_seed)?.within(-1.0, 1.0))
 }
 
-/// The observations of one seed, prepared for being computed without one block after another.
+/// The observations of one seed, prepared for leaving out one block at a time.
 enum Prepared {
     Pairs(CrossTable),
     Sizes(Strata),

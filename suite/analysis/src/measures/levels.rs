@@ -1,4 +1,4 @@
-//! Accuracy and mean depth per level of complexity and per size, and how depth grows from level to level.
+//! Accuracy and mean depth per level of complexity and per size, and the increase of depth between levels.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,21 +17,21 @@ pub struct Level {
     pub level: f64,
     /// Number of answer tokens.
     pub count: usize,
-    /// Share of them that are right.
+    /// Share of these tokens that are correct.
     pub accuracy: Estimate,
     /// Their mean number of steps.
     pub depth: Estimate,
 }
 
-/// Increase of depth from a level to the next.
+/// Increase of depth from one level to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Increment {
     /// The lower level.
     pub from: f64,
     /// The upper level.
     pub to: f64,
-    /// Mean number of steps of answer tokens of the upper level minus that of the lower one. `count` is the number of
-    /// problems that have tokens of either.
+    /// Mean steps of answer tokens at the upper level minus mean steps at the lower one. `count` is the number of
+    /// problems that have tokens at either.
     pub depth: Estimate,
 }
 
@@ -44,14 +44,14 @@ pub struct Size {
     pub trained: bool,
     /// Number of answer tokens.
     pub count: usize,
-    /// Share of them that are right.
+    /// Share of these tokens that are correct.
     pub accuracy: Estimate,
     /// Their mean number of steps.
     pub depth: Estimate,
 }
 
 /// Accuracy and mean depth of answer tokens per distinct value of the named complexity, ascending. The units of a
-/// level's intervals are the problems that have tokens of it; with fewer than two there is no interval.
+/// level's intervals are the problems that have tokens at this level; with fewer than two there is no interval.
 ///
 /// [`Reason::NotApplicable`] if a table lacks the complexity, [`Reason::Empty`] if no answer token of the split has it,
 /// [`Reason::NotFinite`] if a value is infinite or NaN, [`Reason::MissingCells`] if the seeds were not evaluated on the
@@ -66,8 +66,8 @@ pub fn by_level(tables: &[TokenTable], complexity: &str, split: Option<Split>) -
     Ok(of_levels(tables, complexity, split)?.into_iter().map(level).collect())
 }
 
-/// Increments of depth between adjacent levels of the named complexity, ascending: paired by seed and sequence. Each
-/// interval holds by itself: nothing is corrected for there being several, and one in twenty misses.
+/// Increments of depth between adjacent levels of the named complexity, ascending, paired by seed and sequence. Each
+/// interval holds on its own: without a correction for several intervals, one in twenty misses.
 ///
 /// Errors as for [`by_level`]; a single level has no increments.
 pub fn increments(tables: &[TokenTable], complexity: &str, split: Option<Split>) -> Result<Vec<Increment>, Reason> {
@@ -112,7 +112,7 @@ pub fn by_size(tables: &[TokenTable]) -> Result<Vec<Size>, Reason> {
     Ok(groups(tables, keys)?.into_iter().map(size).collect())
 }
 
-/// The tokens with one value of a key.
+/// The tokens that share a value of a key.
 struct Group {
     key: f64,
     accuracy: Crossed,
@@ -127,8 +127,7 @@ fn of_levels(tables: &[TokenTable], complexity: &str, split: Option<Split>) -> R
     })
 }
 
-/// One group for each distinct key of the rows, ascending. `keys` gives the rows of a table that count, with their
-/// keys.
+/// One group per distinct key of the rows, ascending. `keys` gives the counted rows of a table with their keys.
 fn groups(
     tables: &[TokenTable],
     keys: impl Fn(&TokenTable) -> Result<Vec<(usize, f64)>, Reason>,

@@ -1,4 +1,4 @@
-//! Alignment beyond local information: with static features and the tokens read last taken out.
+//! Alignment beyond local information: static features and the last tokens read are controls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,38 +12,39 @@ use crate::partial::PartialRanks;
 use crate::reason::Reason;
 use crate::table::{Filter, TokenTable};
 
-/// Partial Spearman correlation of depth with complexity on what a policy can see without running the algorithm.
+/// Partial Spearman correlation of depth with complexity given what a policy can see without running the algorithm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BeyondStatic {
     /// The correlation; `count` is the number of tokens over all seeds.
     pub estimate: Estimate,
-    /// Static features that were taken out.
+    /// Static features that are controls.
     pub used: Vec<String>,
-    /// Static features that were not, because they are not defined for all tokens that are used.
+    /// Static features that are not, because some used tokens do not define them.
     pub left_out: Vec<String>,
-    /// How many of the tokens that were read last were taken out, the token in front of the policy included.
+    /// Number of most recent tokens that are controls, including the token in front of the policy.
     pub context: usize,
-    /// Whether the place was taken out: the sizes of instance and problem, and the position.
+    /// Whether the place is a control: the sizes of instance and problem, and the position.
     pub place: bool,
 }
 
-/// Most tokens of context that are taken out.
+/// Largest number of context tokens used as controls.
 const CONTEXT: usize = 3;
-/// Tokens that a context or a place must occur in on average: with fewer, it would name tokens rather than what is around
-/// them.
+/// Average number of tokens that each context or place must have; with fewer, it would identify tokens rather than
+/// their surroundings.
 const TOKENS_PER_CLASS: usize = 10;
-/// Most places that are taken out. Every one is a column of its own.
+/// Largest number of places used as controls. Every one is a column of its own.
 const PLACES: usize = 64;
 
-/// Partial Spearman correlation of depth with the named complexity: of what the ranks of both leave after least squares
-/// on the ranks of the named static features and on one column of zeros and ones for each sequence of tokens that may have
-/// been read last where the prediction is made: of three tokens, or of fewer if each would not occur in ten tokens on
-/// average. So have the places, each a size of the instance, a size of the token's own problem and a position, unless
-/// each would not occur in ten tokens on average, or there are more than 64. Columns that the others explain are dropped.
-/// Depths that are a function of the place alone, or of the tokens read alone, leave nothing: [`Reason::Constant`].
+/// Partial Spearman correlation of depth with the named complexity: the correlation of the residuals of their ranks
+/// after least squares. The regressors are the ranks of the named static features, and columns of zeros and ones for
+/// contexts and places. A context is the sequence of the last three tokens read where the prediction is made, or of
+/// fewer if contexts would not occur in ten tokens on average. A place is a size of the instance, a size of the token's
+/// own problem and a position; places have no columns if they would not occur in ten tokens on average, or if there are
+/// more than 64. Columns that the others explain are dropped. Depths that are a function of the place alone, or of the
+/// tokens read alone, leave nothing: [`Reason::Constant`].
 ///
-/// Errors in the estimate: those of [`correlation_table`](super::correlation_table()); [`Reason::Constant`] if nothing
-/// of depth or complexity is left; [`Reason::TooFew`] if there are not enough tokens for so many columns.
+/// Errors in the estimate: the errors of [`correlation_table`](super::correlation_table()); [`Reason::Constant`] if
+/// nothing of depth or complexity is left; [`Reason::TooFew`] if there are not enough tokens for so many columns.
 pub fn beyond_static(
     tables: &[TokenTable],
     complexity: &str,
@@ -73,11 +74,11 @@ pub fn beyond_static(
     BeyondStatic { estimate, used, left_out, context, place: !places.is_empty() }
 }
 
-/// What is taken out besides static features.
+/// The controls besides static features.
 struct Cues<'a> {
-    /// Tokens that were read last.
+    /// Number of tokens that were read last.
     context: usize,
-    /// Places that have a column of their own.
+    /// Places with a column of their own.
     places: &'a BTreeSet<Place>,
 }
 
@@ -89,7 +90,7 @@ fn place(table: &TokenTable, row: usize) -> Place {
     (columns.size[row], columns.own_size[row], columns.position[row])
 }
 
-/// The places of all tokens, or none if they are too many.
+/// The places of all tokens, or an empty set if there are too many.
 fn places(tables: &[TokenTable], observations: &Observations) -> BTreeSet<Place> {
     let mut all = BTreeSet::new();
     for (table, seed) in tables.iter().zip(&observations.seeds) {
@@ -102,7 +103,7 @@ fn places(tables: &[TokenTable], observations: &Observations) -> BTreeSet<Place>
     if all.len() > PLACES { BTreeSet::new() } else { all }
 }
 
-/// The longest context of which each occurs in enough tokens of every seed; one token if none does.
+/// The longest context whose values occur in enough tokens on average, in every seed; one token if there is none.
 fn context(tables: &[TokenTable], observations: &Observations) -> usize {
     let is_common = |length: usize| {
         tables.iter().zip(&observations.seeds).all(|(table, seed)| {
@@ -113,7 +114,7 @@ fn context(tables: &[TokenTable], observations: &Observations) -> usize {
     (2..=CONTEXT).rev().find(|length| is_common(*length)).unwrap_or(1)
 }
 
-/// The last tokens, at most so many, that had been read where a row was predicted. Rows of a sequence follow one another.
+/// The last tokens, at most `length`, that had been read where a row was predicted. Rows of a sequence are consecutive.
 fn read(table: &TokenTable, row: usize, length: usize) -> Vec<u32> {
     let columns = table.columns();
     let own = columns.instance[row];
@@ -147,7 +148,7 @@ fn table(tables: &[TokenTable], observations: &Observations, used: &[String], cu
     Ok(jackknife(prepared.len(), observations.blocks, observations.count(), of_seed)?.within(-1.0, 1.0))
 }
 
-/// A feature of the observed tokens of a seed, if it is defined for all of them.
+/// A feature of a seed's observed tokens, if all of them define it.
 fn feature(tables: &[TokenTable], observations: &Observations, seed: usize, name: &str) -> Option<Vec<f64>> {
     let values = tables[seed].columns().features.get(name)?;
     observations.seeds[seed].row.iter().map(|&row| values[row].map(f64::from)).collect()

@@ -4,7 +4,7 @@
 //! * [`alignment()`], [`correlation_table()`] and [`beyond_static()`]: does the depth follow the complexity?
 //! * [`by_level`], [`increments`] and [`by_size`]: accuracy and depth per level of complexity and per size.
 //!
-//! With one table the intervals are over problems, with several over seeds and problems; the estimates say which.
+//! With one table the intervals are over problems, with several over seeds and problems; the estimates record which.
 
 pub mod alignment;
 pub mod correlations;

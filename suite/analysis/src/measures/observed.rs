@@ -6,10 +6,10 @@ use crate::jackknife::Blocks;
 use crate::reason::Reason;
 use crate::table::{Filter, TokenColumns, TokenTable};
 
-/// Which depth of a token is compared with its complexity.
+/// The depth of a token that is compared with its complexity.
 ///
-/// In a task where the next token is predicted, the prediction of a token is made where the token before it is read, so
-/// that a policy can spend its steps on a token at two places.
+/// If a task predicts the next token, a token is predicted where the token before it is read, so a policy can spend its
+/// steps on a token at two places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
@@ -28,7 +28,7 @@ impl Depth {
     /// All four.
     pub const ALL: [Depth; 4] = [Depth::Steps, Depth::StepsAtToken, Depth::Expected, Depth::ExpectedAtToken];
 
-    /// Name of the column of a table.
+    /// Name of the table's column.
     pub fn column(self) -> &'static str {
         match self {
             Depth::Steps => "depth",
@@ -57,7 +57,7 @@ pub(crate) struct Observed {
     pub depth: Vec<f64>,
     pub own_size: Vec<f64>,
     pub position: Vec<f64>,
-    /// Block of problems that the token is left out with.
+    /// Block of problems that the token belongs to.
     pub block: Vec<usize>,
 }
 
@@ -65,13 +65,13 @@ pub(crate) struct Observed {
 pub(crate) struct Observations {
     pub seeds: Vec<Observed>,
     pub blocks: Blocks,
-    /// Tokens that the filter lets through, but which have no such complexity or no such depth.
+    /// Tokens that the filter selects but that lack this complexity or this depth.
     pub excluded: usize,
 }
 
 impl Observations {
-    /// [`Reason::NotApplicable`] if a table has no complexity of that name, or no token has such a depth;
-    /// [`Reason::MissingCells`] if the tables are not of the same instances; [`Reason::Empty`] without tables.
+    /// [`Reason::NotApplicable`] if a table lacks this complexity, or no token has this depth; [`Reason::MissingCells`]
+    /// if the tables have different instances; [`Reason::Empty`] without tables.
     pub fn of(tables: &[TokenTable], complexity: &str, depth: Depth, filter: Filter) -> Result<Self, Reason> {
         let problems = TokenTable::common_problems(tables)?;
         let mut occurs = vec![false; problems.len()];
@@ -93,7 +93,7 @@ impl Observations {
                 own.depth.push(depth);
                 own.own_size.push(f64::from(columns.own_size[row]));
                 own.position.push(f64::from(columns.position[row]));
-                // The place among all problems, until it is known which of them occur.
+                // The index among all problems, until the occurring problems are known.
                 own.block.push(table.place(row));
             }
             seeds.push(own);
@@ -120,7 +120,7 @@ impl Observations {
         self.seeds.iter().map(|seed| seed.row.len()).sum()
     }
 
-    /// The observations without those of the lowest complexity of all.
+    /// The observations above the lowest complexity of all.
     pub fn above_lowest(&self) -> Vec<Observed> {
         let lowest = self.seeds.iter().flat_map(|seed| &seed.complexity).copied().fold(f64::INFINITY, f64::min);
         self.seeds.iter().map(|seed| seed.only(|i| seed.complexity[i] > lowest)).collect()

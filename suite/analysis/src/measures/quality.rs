@@ -13,14 +13,14 @@ use crate::table::TokenTable;
 
 /// A mean over tokens or sequences.
 ///
-/// Those of answer tokens are over the tokens whose own problem is of a split; those of sequences, and of all their
-/// tokens, over the sequences whose hardest token is.
+/// Means of answer tokens are over the tokens whose own problem is in a split; means of sequences, and of all their
+/// tokens, over the sequences whose hardest token is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
-    /// Share of answer tokens that are right.
+    /// Share of correct answer tokens.
     TokenAccuracy,
-    /// Share of sequences whose answer tokens are all right.
+    /// Share of sequences whose answer tokens are all correct.
     ExactMatch,
     /// Mean number of steps of answer tokens.
     AnswerDepth,
@@ -32,19 +32,19 @@ pub enum Quantity {
         /// The largest depth allowed, in steps.
         max_depth: u32,
     },
-    /// Executed operations for each token of the sequences, decisions included.
+    /// Executed operations per token of the sequences, decisions included.
     Flops,
-    /// Executed operations of the sequences, decisions included, as a share of those of all D steps without decisions.
+    /// Executed operations of the sequences, decisions included, as a share of all D steps without decisions.
     FlopsShare,
 }
 
 impl Quantity {
-    /// What a row adds to its sequence.
+    /// Adds a row to its sequence.
     fn add(self, table: &TokenTable, row: usize, sum: &mut ClusterSum) {
         let columns = table.columns();
         let share = |holds: bool| f64::from(u8::from(holds));
         match self {
-            // Of sequences, not of rows.
+            // Counted per sequence, not per row.
             Quantity::ExactMatch => {}
             Quantity::TokenAccuracy => sum.add(share(columns.correct[row] == Some(true))),
             Quantity::AnswerDepth | Quantity::Depth => sum.add(f64::from(columns.depth[row])),
@@ -64,7 +64,7 @@ impl Quantity {
         (is_of_sequences || table.columns().is_answer[row]) && split.is_none_or(|split| split == own)
     }
 
-    /// Bounds of the mean and of every sequence.
+    /// Bounds of the mean and of every sequence's value.
     fn bounded(self, table: Crossed) -> Crossed {
         match self {
             Quantity::TokenAccuracy | Quantity::ExactMatch | Quantity::Saturation { .. } => table.within(0.0, 1.0),
@@ -73,10 +73,10 @@ impl Quantity {
     }
 }
 
-/// The table of a quantity, one [`TokenTable`] for each seed; `count` is the number of tokens, for
-/// [`Quantity::ExactMatch`] of sequences, over all seeds.
+/// The table of a quantity, with one [`TokenTable`] per seed; `count` is the number of tokens over all seeds, or of
+/// sequences for [`Quantity::ExactMatch`].
 ///
-/// [`Reason::Empty`] if the split has none, [`Reason::MissingCells`] if the seeds were not evaluated on the same
+/// [`Reason::Empty`] if the split has no tokens, [`Reason::MissingCells`] if the seeds were not evaluated on the same
 /// instances.
 pub fn quantity_table(tables: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Result<Crossed, Reason> {
     let problems = TokenTable::common_problems(tables)?;
@@ -107,9 +107,9 @@ pub fn estimate(tables: &[TokenTable], quantity: Quantity, split: Option<Split>)
 }
 
 /// Difference of the quantity between two policies, a minus b, with a paired interval; `count` is the number of
-/// problems. Table s of both must be of the same seed.
+/// problems. Table s of both must come from the same seed.
 ///
-/// [`Reason::MissingCells`] if the numbers of tables differ, or if they hold different sequences.
+/// [`Reason::MissingCells`] if the numbers of tables or their sequences differ.
 pub fn difference(a: &[TokenTable], b: &[TokenTable], quantity: Quantity, split: Option<Split>) -> Estimate {
     let table = quantity_table(a, quantity, split).and_then(|table| table.minus(&quantity_table(b, quantity, split)?));
     table.map_or_else(|reason| Estimate::missing(reason, 0), |table| table.estimate())
@@ -134,7 +134,8 @@ pub struct Quality {
     pub flops_share: Estimate,
 }
 
-/// The quality of every split, missing ones with [`Reason::Empty`]. `max_depth` is the largest depth allowed.
+/// The quality of every split; empty splits are missing with [`Reason::Empty`]. `max_depth` is the largest depth
+/// allowed.
 pub fn quality(tables: &[TokenTable], max_depth: u32) -> BTreeMap<Split, Quality> {
     let of_split = |split: Split| {
         let of = |quantity| estimate(tables, quantity, Some(split));

@@ -1,4 +1,4 @@
-//! Rank correlations, by the block jackknife: shares of 300 trials in which Spearman's interval holds the truth.
+//! Rank correlations with the block jackknife: share of 300 trials in which Spearman's interval covers the truth.
 //!
 //! | | |
 //! |---|---|
@@ -14,8 +14,8 @@ use haltbench_analysis::jackknife::{Blocks, jackknife};
 
 use crate::simulate::{Chance, share};
 
-/// Complexity and depth of four tokens of each of so many sequences, whose depth follows complexity with a slope of the
-/// seed and a part that is shared by the tokens of a sequence.
+/// Complexity and depth of four tokens per sequence. Depth follows complexity with a slope that belongs to the seed,
+/// plus a part shared by the tokens of a sequence.
 fn tokens(chance: &mut Chance, complexity: &[Vec<f64>], slope: f64) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
     let (mut x, mut y, mut sequence) = (Vec::new(), Vec::new(), Vec::new());
     for (place, values) in complexity.iter().enumerate() {
@@ -37,7 +37,7 @@ fn slope(chance: &mut Chance, spread: f64) -> f64 {
     0.5 + spread * chance.normal()
 }
 
-/// Mean over trainings of the correlation over endless sequences.
+/// Mean correlation over trainings, with infinitely many sequences.
 fn truth(spread: f64) -> f64 {
     let mut chance = Chance::new(1);
     let mut mean = |trainings: usize| {

@@ -1,14 +1,14 @@
-//! Adapt-gain: shares of 500 trials in which its interval holds the truth, the least of four costs along the frontier.
+//! Adapt-gain: share of 500 trials in which its interval covers the truth, the lowest of four costs along the frontier.
 //!
-//! | variance of seeds by that of sequences | 0 | 1 | 100 | 140 |
+//! | variance of seeds / variance of sequences | 0 | 1 | 100 | 140 |
 //! |---|---|---|---|---|
 //! | 2 seeds | 0.988 | 0.982 | 0.946 | 0.942 |
 //! | 3 seeds | 0.974 | 0.978 | 0.950 | 0.950 |
 //! | 5 seeds | 0.966 | 0.964 | 0.958 | 0.954 |
 //! | 10 seeds | 0.938 | 0.952 | 0.950 | 0.946 |
 //!
-//! The standard deviation of a mean over the sequences of a seed is 1.1 to 3.6 points of accuracy, and that of its cost
-//! as many hundredths of a step, so that a cost close to a vertex would often be taken for one on the other side of it.
+//! The standard deviation of a mean over a seed's sequences is 1.1 to 3.6 points of accuracy, and as many hundredths of
+//! a step in cost, so a cost close to a vertex would often appear on the other side of it.
 
 use haltbench_analysis::{CostAccuracy, Gain, adapt_gain};
 
@@ -16,7 +16,7 @@ use crate::simulate::{Chance, SEQUENCES, crossed, share, table};
 
 fn covered(seeds: usize, ratio: f64, scale: f64, cost: f64) -> f64 {
     let mut chance = Chance::new(3);
-    // Fixed depths: the second lies below the hull.
+    // Fixed depths: the second is below the hull.
     let truth = [(1.0, 0.3), (2.0, 0.45), (3.0, 0.8), (4.0, 0.85), (5.0, 0.82)];
     let frontier = match cost {
         cost if cost < 3.0 => 0.3 + 0.25 * (cost - 1.0),
@@ -37,7 +37,7 @@ fn covered(seeds: usize, ratio: f64, scale: f64, cost: f64) -> f64 {
             cost: scaled(cost, varies * scale),
             accuracy: scaled(accuracy, scale),
         };
-        // What a fixed depth costs varies with nothing but the length of sequences.
+        // The cost of a fixed depth varies only with the length of sequences.
         let fixed: Vec<CostAccuracy> = truth.iter().map(|&(cost, accuracy)| of(cost, accuracy, 0.01)).collect();
         match adapt_gain(&of(cost, accuracy, 1.0), &fixed, None).unwrap() {
             Gain::Exact(gain) => !gain.estimate().excludes(0.04),

@@ -1,13 +1,13 @@
-//! Means of crossed tables. Shares of 2000 trials in which the interval holds the truth, with 60 sequences:
+//! Means of crossed tables. Share of 2000 trials in which the interval covers the truth, with 60 sequences:
 //!
-//! | variance of seeds by that of sequences | 0 | 1 | 10 | 100 | 140 |
+//! | variance of seeds / variance of sequences | 0 | 1 | 10 | 100 | 140 |
 //! |---|---|---|---|---|---|
 //! | 2 seeds | 0.984 | 0.976 | 0.963 | 0.954 | 0.955 |
 //! | 3 seeds | 0.973 | 0.979 | 0.966 | 0.953 | 0.953 |
 //! | 5 seeds | 0.963 | 0.967 | 0.962 | 0.959 | 0.959 |
 //! | 10 seeds | 0.958 | 0.958 | 0.959 | 0.951 | 0.949 |
 //!
-//! The percentile bootstrap over seeds and, crossed with them, sequences (300 trials of 300 resamples):
+//! The percentile bootstrap over seeds, crossed with sequences (300 trials of 300 resamples):
 //!
 //! | | 0 | 1 | 10 | 100 | 140 |
 //! |---|---|---|---|---|---|
@@ -29,7 +29,8 @@ use haltbench_analysis::{ClusterSum, Crossed};
 use crate::simulate::{Chance, SEQUENCES, crossed, share, table};
 
 const SEEDS: [usize; 4] = [2, 3, 5, 10];
-/// Variance that seeds give to the mean of one seed, by what sequences give it. It is 83 to 140 for learned policies.
+/// Variance of one seed's mean from seeds, relative to the variance from sequences. It is 83 to 140 for learned
+/// policies.
 const RATIOS: [f64; 5] = [0.0, 1.0, 10.0, 100.0, 140.0];
 
 #[test]
@@ -43,7 +44,7 @@ fn means_over_seeds_and_sequences() {
     }
 }
 
-/// The test can fail: where seeds matter, the bootstrap covers far too seldom.
+/// The test can fail: if seeds matter, the bootstrap covers the truth far too rarely.
 #[test]
 fn the_bootstrap_holds_the_truth_too_seldom() {
     for (seeds, most) in [(2, 0.72), (3, 0.82), (5, 0.88)] {
@@ -64,8 +65,8 @@ fn resampled_mean(chance: &mut Chance, values: &[Vec<f64>]) -> f64 {
     (0..values.len()).map(|_| mean(&values[chance.below(values.len())])).sum::<f64>() / values.len() as f64
 }
 
-/// A sequence of 1 to 6 tokens that share an effect: a mean over tokens is a ratio. 0.941 with one seed, 0.979 with
-/// three.
+/// A sequence of 1 to 6 tokens that share an effect: a mean over tokens is a ratio. Coverage is 0.941 with one seed,
+/// 0.979 with three.
 #[test]
 fn means_of_tokens() {
     for seeds in [1, 3] {
@@ -91,15 +92,16 @@ fn means_of_tokens() {
     }
 }
 
-/// Answer tokens of each of the 48 problems of the suite `quick` at sizes trained on: four of them hold half of all.
+/// Answer tokens per problem for the 48 problems of the suite `quick` at trained sizes: four of them have half of all
+/// tokens.
 const UNEVEN: [usize; 48] = [
     3, 4, 4, 4, 3, 4, 4, 4, 3, 4, 4, 7, 7, 8, 8, 10, 9, 11, 10, 11, 12, 10, 9, 10, 11, 11, 13, 14, 12, 15, 14, 17, 18,
     23, 36, 37, 38, 46, 45, 46, 48, 50, 60, 62, 174, 173, 192, 220,
 ];
 
-/// Problems of very uneven numbers of tokens, each with an effect that all its sequences share: Student's t with the
-/// degrees of freedom of 48 units trusts the few large ones too much. 0.902 with one seed, 0.969 with two, 0.935 with
-/// three, 0.914 with five.
+/// Problems with very uneven numbers of tokens, each with an effect shared by all its sequences: Student's t with the
+/// degrees of freedom of 48 units trusts the few large ones too much. Coverage is 0.902 with one seed, 0.969 with two,
+/// 0.935 with three, 0.914 with five.
 #[test]
 fn means_of_uneven_problems() {
     for (seeds, least) in [(1, 0.88), (2, 0.95), (3, 0.90), (5, 0.88)] {
@@ -124,8 +126,8 @@ fn means_of_uneven_problems() {
     }
 }
 
-/// Shares close to 1, where nothing may go wrong in any sequence that was seen. 1, 1, 0.997 and 0.952; without the
-/// bound on what never happened, 0.11 of intervals hold a share of 0.998.
+/// Shares close to 1, where all observed sequences may be correct. Coverage is 1, 1, 0.997 and 0.952; without the bound
+/// on unseen events, 0.11 of intervals cover a share of 0.998.
 #[test]
 fn shares_close_to_one() {
     for wrong in [0.002, 0.01, 0.05, 0.3] {

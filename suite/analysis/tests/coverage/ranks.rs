@@ -1,6 +1,6 @@
-//! Ranks of several policies: shares of 400 trials in which all true ranks lie within their intervals at once.
+//! Ranks of several policies: share of 400 trials in which all true ranks lie within their intervals simultaneously.
 //!
-//! | variance of seeds by that of sequences | 0 | 1 | 10 | 100 |
+//! | variance of seeds / variance of sequences | 0 | 1 | 10 | 100 |
 //! |---|---|---|---|---|
 //! | 4 equal policies, 1 seed | 0.968 | | | |
 //! | 2 seeds | 0.993 | 0.990 | 0.975 | 0.958 |
@@ -35,8 +35,8 @@ use haltbench_analysis::{Crossed, rank};
 
 use crate::simulate::{Chance, SEQUENCES, crossed, share, table};
 
-/// Share of trials in which all true ranks lie within their intervals. `truth` is in standard deviations of the mean of
-/// a seed; policies differ in how much their seeds vary.
+/// Share of trials in which all true ranks lie within their intervals. `truth` is in standard deviations of one seed's
+/// mean; policies have different variances between seeds.
 fn joint(truth: &[f64], seeds: usize, ratio: f64, trials: usize) -> f64 {
     let mut chance = Chance::new(77);
     let unit = ((1.0 + ratio) * 2.0 / SEQUENCES as f64).sqrt();
@@ -63,7 +63,7 @@ fn all_ranks_at_once() {
     let truths: [&[f64]; 3] = [&[0.0; 4], &[0.0, 0.0, 0.0, 2.0, 2.0], &[0.0, 0.0, 1.0, 1.0, 3.0, 3.0]];
     for truth in truths {
         for seeds in [1, 2, 3, 5, 10] {
-            // One seed says nothing about seeds.
+            // One seed gives no information about seeds.
             let ratios = if seeds == 1 { &[0.0][..] } else { &[0.0, 1.0, 10.0, 100.0] };
             for &ratio in ratios {
                 let covered = joint(truth, seeds, ratio, 400);

@@ -4,7 +4,7 @@ use haltbench_analysis::Crossed;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// Sequences of every table.
+/// Number of sequences in every table.
 pub const SEQUENCES: usize = 60;
 
 /// Normal and uniform deviates of a fixed stream.
@@ -35,8 +35,8 @@ impl Chance {
     }
 }
 
-/// y = centre + seed + sequence + rest, where sequence and rest have variance one and the variance of seeds is `ratio`
-/// times what sequences and rest give to the mean of one seed, 2 / [`SEQUENCES`].
+/// y = centre + seed + sequence + rest. Sequence and rest have variance one, and the variance of seeds is `ratio` times
+/// the variance of one seed's mean from sequences and rest, 2 / [`SEQUENCES`].
 pub fn table(chance: &mut Chance, seeds: usize, ratio: f64, centre: f64) -> Vec<Vec<f64>> {
     let of_sequences = chance.normals(SEQUENCES);
     let deviation = (ratio * 2.0 / SEQUENCES as f64).sqrt();
@@ -48,7 +48,7 @@ pub fn table(chance: &mut Chance, seeds: usize, ratio: f64, centre: f64) -> Vec<
         .collect()
 }
 
-/// As a table of the crate.
+/// Converts to a table of the crate.
 pub fn crossed(values: Vec<Vec<f64>>) -> Crossed {
     let (units, cells) = (values[0].len(), values.len() * values[0].len());
     Crossed::of_values((0..units as u64).collect(), values, cells, units).unwrap()

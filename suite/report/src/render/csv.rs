@@ -1,10 +1,11 @@
-//! Tidy rows: one number a line, as RFC 4180 quotes them, with line feeds.
+//! Tidy rows: one number per line, quoted as in RFC 4180, with line feeds.
 //!
 //! A missing number is an empty field with a reason. Besides the measures of [`Row::metrics`] every policy has `rank`
-//! (its interval in `low` and `high`), `letters` (in `text`) and `seeds_done` (of `count` planned), and for every pair
-//! of ranked policies the better one has `difference`, to the policy in `text`. `text` also names the cue of
-//! `beyond_cues`. A setting of knobs has `calibration_accuracy` and `calibration_cost` (share of all D steps), with
-//! `reached`, `closest` or `other` in `text` and the number of settings in `count`. Guesses are policies called `guess:NAME` with their measures alone.
+//! (interval in `low` and `high`), `letters` (in `text`) and `seeds_done` (of `count` planned). For every pair of
+//! ranked policies the better one has `difference`, to the policy in `text`. `text` also names the cue of
+//! `beyond_cues`. A knob setting has `calibration_accuracy` and `calibration_cost` (share of all D steps), with
+//! `reached`, `closest` or `other` in `text` and the number of settings in `count`. Guesses are policies called
+//! `guess:NAME` and have only their measures.
 
 use haltbench_engine::store::MetricRow;
 
@@ -68,7 +69,7 @@ fn blank(metric: &str) -> MetricRow {
     }
 }
 
-/// What is known about a row besides its measures, with its text.
+/// Rank, letters and finished seeds of a row, each with its text.
 fn standing(row: &Row) -> [(MetricRow, String); 3] {
     let real = |number: Option<usize>| number.map(|number| number as f64);
     let of = |metric: &str| MetricRow { count: row.seeds_planned.len(), ..blank(metric) };
@@ -79,7 +80,7 @@ fn standing(row: &Row) -> [(MetricRow, String); 3] {
     [(rank, String::new()), (placed("letters"), place.letters.clone().unwrap_or_default()), (done, String::new())]
 }
 
-/// Cost and accuracy of a setting on the calibration part, and what became of it as text.
+/// Cost and accuracy of a setting on the calibration part, with the outcome of the choice as text.
 fn setting(row: &Row) -> Vec<(MetricRow, &'static str)> {
     let Some(setting) = &row.setting else { return Vec::new() };
     let words = match setting.chosen {
@@ -98,7 +99,7 @@ fn setting(row: &Row) -> Vec<(MetricRow, &'static str)> {
     ]
 }
 
-/// The difference of two policies in what the board is ranked by.
+/// The difference of two policies in the measure that ranks the board.
 fn difference(leaderboard: &Leaderboard, pair: &PairDifference) -> MetricRow {
     let PairDifference { difference, low, high, .. } = *pair;
     let method = Some("simultaneous over all pairs".to_owned());
@@ -108,7 +109,7 @@ fn difference(leaderboard: &Leaderboard, pair: &PairDifference) -> MetricRow {
 
 fn record(board: &Board, policy: &str, metric: &MetricRow, words: &str) -> String {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    // The shortest text that is read back as the same number.
+    // The shortest text that reads back as the same number.
     let real = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     line(&[
         board.name.clone(),

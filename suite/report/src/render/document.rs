@@ -1,4 +1,4 @@
-//! The content of the formats for people: lines, grids and notes. The formats only draw them differently.
+//! The content of the text formats: lines, grids and notes. The formats differ only in how they draw them.
 
 use std::collections::BTreeSet;
 
@@ -13,19 +13,19 @@ use crate::render::number::Notes;
 pub(super) struct Document {
     /// Title.
     pub title: String,
-    /// What was run, and what the numbers are.
+    /// What was run, and what the numbers mean.
     pub header: Vec<String>,
     /// Warnings, shown first.
     pub warnings: Vec<String>,
     /// The tables.
     pub grids: Vec<Grid>,
-    /// Marks and what they stand for.
+    /// Marks and their explanations.
     pub notes: Vec<String>,
     /// Missing cells.
     pub missing: Vec<String>,
 }
 
-/// What to show of a board. Grids of levels are at most `width` columns wide.
+/// The content of a board. Grids of levels are at most `width` columns wide.
 pub(super) fn document(leaderboard: &Leaderboard, board: &Board, width: usize) -> Document {
     let mut notes = Notes::default();
     let mut grids = grids(board, &leaderboard.order, &mut notes);

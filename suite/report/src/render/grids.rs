@@ -1,4 +1,4 @@
-//! The tables of a board with a line for each policy.
+//! The tables of a board with one line per policy.
 
 use haltbench_engine::store::{GuessResult, MetricRow};
 use haltbench_sdk::policy::Role;
@@ -6,19 +6,19 @@ use haltbench_sdk::policy::Role;
 use crate::board::{Board, Chosen, Order, Place, Row, find};
 use crate::render::number::{Notes, Unit, measure, value};
 
-/// One table. The first `texts` columns are texts, the others numbers.
+/// One table. The first `texts` columns hold texts, the others numbers.
 pub(super) struct Grid {
     /// Title.
     pub title: String,
     /// Titles of the columns.
     pub columns: Vec<String>,
-    /// How many columns, from the left, hold texts.
+    /// Number of text columns, from the left.
     pub texts: usize,
     /// Cells by row.
     pub rows: Vec<Vec<String>>,
 }
 
-/// A column with a measure.
+/// A column of a measure.
 type Measure = (&'static str, &'static str, Option<&'static str>, Unit);
 
 pub(super) const IN_RANGE: Option<&str> = Some("in_range");
@@ -69,13 +69,13 @@ const STRINGS: [Measure; 4] = [
     ("cross-entropy", "teacher_forced_cross_entropy", IN_RANGE, Unit::Nats),
 ];
 
-/// The column of what rows are ranked by, unless it is one of accuracy.
+/// The column of the measure that ranks the rows, unless it is an accuracy column.
 fn ranking(order: &Order) -> Option<Measure> {
     let others = UNSEEN.iter().chain(&DEPTH).chain(&COST).chain(&GAIN).chain(&ALIGNMENT);
     others.copied().find(|measure| (measure.1, measure.2) == (order.metric.as_str(), order.split.as_deref()))
 }
 
-/// The tables with a line for each policy.
+/// The tables with one line per policy.
 pub(super) fn grids(board: &Board, order: &Order, notes: &mut Notes) -> Vec<Grid> {
     let row_has = |row: &Row, measure: &Measure| row.metric(measure.1, measure.2).is_some();
     let is_there = |measure: &&Measure| board.rows.iter().any(|row| row_has(row, measure));
@@ -169,7 +169,7 @@ fn grid<const N: usize>(
     }
 }
 
-/// Settings of knobs with their cost and accuracy on the calibration part.
+/// Knob settings with their cost and accuracy on the calibration part.
 fn knobs(board: &Board) -> Option<Grid> {
     let line = |row: &Row| {
         let setting = row.setting.as_ref()?;
@@ -200,8 +200,8 @@ fn knobs(board: &Board) -> Option<Grid> {
 
 const ALONG_STRINGS: &str = "generated_spearman_expected_at_token";
 
-/// Alignment along strings that the model draws itself, of policies with a distribution over depths, as in the paper's
-/// table 1.
+/// Alignment along strings that the model generates, for policies with a distribution over depths, as in table 1 of the
+/// paper.
 fn along_strings(board: &Board, notes: &mut Notes) -> Option<Grid> {
     let of = |row: &Row, complexity: &str| {
         let is_it =
@@ -237,7 +237,7 @@ const AGAINST: [Measure; 3] = [
     ("of dense %", "flops_share", IN_RANGE, Unit::Percent),
 ];
 
-/// Controls that read another policy's depths, compared with this policy.
+/// Controls that read another policy's depths, compared with that policy.
 fn controls(board: &Board, notes: &mut Notes) -> Grid {
     let row = |row: &Row| {
         let numbers = AGAINST.map(|(_, metric, split, unit)| cell(row, metric, split, unit, notes));
@@ -266,7 +266,7 @@ fn guesses(board: &Board, measures: &[Measure], notes: &mut Notes) -> Grid {
     }
 }
 
-/// A number of a row, marked if it is of one seed. A gain that has bounds alone is shown as at least the lower one.
+/// A number of a row, marked if it comes from one seed. A gain with bounds alone is shown as at least the lower bound.
 fn cell(row: &Row, metric: &str, split: Option<&str>, unit: Unit, notes: &mut Notes) -> String {
     let own = row.metric(metric, split);
     let bound = |end: &str| row.metric(&format!("{metric}_{end}"), split).filter(|bound| bound.value.is_some());
@@ -286,10 +286,10 @@ fn cell(row: &Row, metric: &str, split: Option<&str>, unit: Unit, notes: &mut No
     format!("≥ {}{mark}{note}", measure(Some(lower), unit, notes))
 }
 
-/// Mark of numbers of one seed.
+/// Mark of numbers from one seed.
 pub(super) const ONE_SEED: &str = "°";
 
-/// Whether the numbers of a row are of one seed.
+/// Whether the numbers of a row come from one seed.
 pub(super) fn is_of_one_seed(row: &Row) -> bool {
     row.seeds_done.len() == 1
 }
@@ -310,7 +310,7 @@ fn standing(row: &Row, notes: &mut Notes) -> [String; 4] {
     [rank, letters, name(row), seeds]
 }
 
-/// The policy, marked if its numbers are not of all seeds.
+/// The policy's name, marked if its numbers lack seeds.
 pub(super) fn name(row: &Row) -> String {
     let incomplete = !row.is_complete() && !row.seeds_done.is_empty();
     format!("{}{}", row.policy, if incomplete { "*" } else { "" })

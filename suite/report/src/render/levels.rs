@@ -1,4 +1,4 @@
-//! Accuracy and depth by level of complexity and by size: a line for each level, a column for each policy.
+//! Accuracy and depth by level of complexity and by size: one line per level, one column per policy.
 
 use haltbench_engine::store::MetricRow;
 use haltbench_sdk::policy::Role;
@@ -15,7 +15,7 @@ const DEPTH_OF_SIZE: &str = "answer_depth_by_size";
 
 /// Narrowest and widest column of a policy; longer labels are wrapped.
 const COLUMN: (usize, usize) = (12, 26);
-/// The same with an interval in every cell.
+/// The same if every cell has an interval.
 const INTERVAL: (usize, usize) = (21, 26);
 
 /// What a table by level shows.
@@ -23,26 +23,26 @@ struct Table<'a> {
     title: String,
     /// Title of the first column.
     first: &'a str,
-    /// The measure that has the levels and the numbers of tokens.
+    /// The measure that defines the levels and counts the tokens.
     levels: &'static str,
     column: (usize, usize),
     label: &'a dyn Fn(f64) -> String,
     cell: &'a dyn Fn(&Row, f64, &mut Notes) -> String,
-    /// Whether a row has a column. The others are in `csv` and `json`.
+    /// Whether a row has a column. `csv` and `json` have the other rows.
     shows: fn(&Row) -> bool,
 }
 
-/// Controls that read another policy's depths say little beyond their means.
+/// Whether a row is not a control that reads another policy's depths; such controls say little beyond their means.
 fn stands_alone(row: &Row) -> bool {
     !row.repeats_depths()
 }
 
-/// Depth follows nothing in the other rows, by construction or by what they read.
+/// Whether the policy chooses depths. In other rows depth follows nothing, by construction or by their inputs.
 fn chooses(row: &Row) -> bool {
     row.has_role(Role::Policy) || row.oracle == Some(true)
 }
 
-/// Grids that are at most `width` columns wide, with as many policies in each as fit.
+/// Grids at most `width` columns wide, each with as many policies as fit.
 pub(super) fn grids(board: &Board, complexity: &str, width: usize, notes: &mut Notes) -> Vec<Grid> {
     let number = |level: f64| level.to_string();
     let trained = |size: f64| {
@@ -118,7 +118,7 @@ fn grid(table: &Table, levels: &[f64], rows: &[&Row], notes: &mut Notes) -> Grid
         line.extend(rows.iter().map(|row| (table.cell)(row, *level, notes)));
         line
     };
-    // Increments count the problems that have tokens of either level.
+    // Increments count the problems that have tokens at either level.
     let counted = if table.levels == INCREMENT { "problems" } else { "tokens" };
     Grid {
         title: table.title.clone(),
@@ -156,12 +156,12 @@ fn increment(row: &Row, level: f64, notes: &mut Notes) -> String {
     }
 }
 
-/// The measure of this name at a level.
+/// The measure with this name at a level.
 pub(super) fn at<'a>(row: &'a Row, name: &str, level: f64) -> Option<&'a MetricRow> {
     row.metrics.iter().find(|metric| metric.metric == name && metric.level == Some(level))
 }
 
-/// All levels that occur of a measure, ascending.
+/// All levels that a measure has, ascending.
 pub(super) fn levels(board: &Board, name: &str) -> Vec<f64> {
     let metrics = board.rows.iter().flat_map(|row| &row.metrics);
     let mut levels: Vec<f64> =

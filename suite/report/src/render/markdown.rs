@@ -4,7 +4,7 @@ use crate::board::Leaderboard;
 use crate::render::document::{Document, document};
 use crate::render::grids::Grid;
 
-/// Markdown is not drawn in columns; this keeps tables of levels readable in an editor.
+/// Markdown has no fixed width; this keeps tables of levels readable in an editor.
 const WIDTH: usize = 120;
 
 pub(super) fn write(leaderboard: &Leaderboard) -> String {
@@ -45,7 +45,7 @@ fn table(grid: &Grid) -> String {
     lines.join("\n")
 }
 
-/// The text with everything escaped that Markdown or a table cell would read as markup.
+/// Escapes everything that Markdown or a table cell would read as markup.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

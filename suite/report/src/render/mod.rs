@@ -1,7 +1,7 @@
 //! Writing a leaderboard.
 //!
-//! `table` and `markdown` round, mark and explain; they draw one document in two ways. `csv` and `json` lose
-//! nothing. `svg` is a picture of levels and costs.
+//! `table` and `markdown` round, mark and explain; they draw the same document. `csv` and `json` lose nothing. `svg` is
+//! a picture of levels and costs.
 
 mod csv;
 mod document;
@@ -25,7 +25,7 @@ pub enum Format {
     Table,
     /// GitHub's Markdown.
     Markdown,
-    /// Tidy rows: one number a line.
+    /// Tidy rows: one number per line.
     Csv,
     /// The structure of [`Leaderboard`].
     Json,
@@ -37,7 +37,7 @@ impl Format {
     /// All formats.
     pub const ALL: [Self; 5] = [Self::Table, Self::Markdown, Self::Csv, Self::Json, Self::Svg];
 
-    /// Its name, as `--format` takes it.
+    /// Its name, as in `--format`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -48,7 +48,7 @@ impl Format {
         }
     }
 
-    /// The format of this name.
+    /// The format with this name.
     ///
     /// # Errors
     /// [`Error::Usage`] with all names and the nearest one.
@@ -66,7 +66,7 @@ impl Format {
             Self::Table => table::write(leaderboard),
             Self::Markdown => markdown::write(leaderboard),
             Self::Csv => csv::write(leaderboard),
-            // Texts, finite numbers and maps with texts as keys: nothing that JSON could refuse.
+            // The leaderboard has texts, finite numbers and maps with text keys, all of which JSON can represent.
             Self::Json => format!("{}\n", serde_json::to_string_pretty(leaderboard).unwrap_or_default()),
             Self::Svg => svg::write(leaderboard),
         }

@@ -1,4 +1,4 @@
-//! Numbers as people read them, and the footnotes that explain missing ones.
+//! Numbers for people, and the footnotes that explain missing ones.
 
 use haltbench_engine::store::MetricRow;
 
@@ -19,17 +19,17 @@ pub(super) enum Unit {
     Nats,
     /// A number of operations, without its interval.
     Operations,
-    /// How many times as fast.
+    /// A speed-up factor.
     Times,
 }
 
-/// What is nearer to zero is zero.
+/// Values closer to zero count as zero.
 const ROUNDING: f64 = 1e-12;
 
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
-            // What rounds to 100.0 is written with one digit less, so that an interval fits its column.
+            // A value that rounds to 100.0 gets one digit less, so that an interval fits its column.
             Self::Percent => match fixed(100.0 * value, 1) {
                 text if text == "100.0" => "100".to_owned(),
                 text => text,
@@ -45,7 +45,8 @@ impl Unit {
 }
 
 impl Unit {
-    /// An end of an interval. One that rounds to zero keeps its sign: whether an interval holds zero must be seen.
+    /// An end of an interval. An end that rounds to zero keeps its sign, because readers must see whether the interval
+    /// contains zero.
     fn end(self, value: f64) -> String {
         let text = self.show(value);
         let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
@@ -59,7 +60,7 @@ impl Unit {
     }
 }
 
-/// With a plus before what is above zero.
+/// Puts a plus before positive numbers.
 fn signed(text: String) -> String {
     let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
     if text.starts_with('-') || is_zero { text } else { format!("+{text}") }
@@ -116,7 +117,7 @@ fn superscript(number: usize) -> String {
     number.to_string().chars().filter_map(raised).collect()
 }
 
-/// A measure with its interval; a missing one is a dash with a mark, and so is a missing interval.
+/// A measure with its interval. A missing measure or interval is a dash with a mark.
 pub(super) fn measure(metric: Option<&MetricRow>, unit: Unit, notes: &mut Notes) -> String {
     let Some(metric) = metric else { return format!("–{}", notes.mark("it was not measured")) };
     let mark = metric.reason.as_deref();

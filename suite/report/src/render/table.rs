@@ -9,7 +9,7 @@ use crate::render::grids::Grid;
 
 const WIDTH: usize = 120;
 
-/// Longest label that is not broken.
+/// Longest label that stays on one line.
 const LABEL: usize = 20;
 
 pub(super) fn write(leaderboard: &Leaderboard) -> String {
@@ -52,7 +52,7 @@ fn table(grid: &Grid) -> Table {
     for (place, column) in table.column_iter_mut().enumerate() {
         if place >= grid.texts {
             column.set_cell_alignment(CellAlignment::Right);
-            // Labels are wrapped before numbers are.
+            // Labels are wrapped before numbers.
             if grid.texts > 0 {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
@@ -61,12 +61,12 @@ fn table(grid: &Grid) -> Table {
     table
 }
 
-/// A policy's label at the head of a column of numbers, broken where its parts meet.
+/// A policy's label as the title of a column of numbers, broken between its parts.
 fn broken(label: &str) -> String {
     if label.chars().count() > LABEL { label.replacen(':', ":\n", 1).replacen('(', "\n(", 1) } else { label.to_owned() }
 }
 
-/// A text broken between words, its further lines indented.
+/// A text broken between words, with further lines indented.
 fn wrapped(text: &str, indent: &str) -> Vec<String> {
     let start: String = text.chars().take_while(|letter| *letter == ' ').collect();
     let mut lines = vec![start];

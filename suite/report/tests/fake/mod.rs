@@ -1,9 +1,9 @@
-//! Run folders whose numbers can be worked out by hand.
+//! Run folders whose numbers can be computed by hand.
 //!
-//! Four sequences at sizes trained on (two of size 2, two of size 3) and two of size 5 beyond. A sequence of size n is
-//! a prompt token at position 0 and answer tokens at positions 1 to n; the height of an answer token is its position.
-//! The first answer of a sequence of size 5 is a problem of size 2 inside a larger one. D = 4; a token costs 10 and a
-//! token-step 100.
+//! There are four sequences at trained sizes (two of size 2, two of size 3) and two of size 5, which is beyond. A
+//! sequence of size n has a prompt token at position 0 and answer tokens at positions 1 to n; the height of an answer
+//! token is its position. The first answer of a sequence of size 5 is a problem of size 2 inside a larger one. D = 4; a
+//! token costs 10 and a token-step 100.
 
 pub mod reading;
 
@@ -21,7 +21,7 @@ use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
 use haltbench_sdk::policy::{Recipe, Role};
 use haltbench_sdk::task::{ComplexitySpec, FeatureKind, FeatureSpec, Supervision, TaskSpec};
 
-/// (number, size, split) of every sequence.
+/// (id, size, split) of every sequence.
 const SEQUENCES: [(u64, u32, Split); 6] = [
     (0, 2, Split::InRange),
     (1, 2, Split::InRange),
@@ -45,7 +45,7 @@ pub fn choice(name: &str, parameters: &[(&'static str, Value)]) -> Choice {
     Choice { name: name.to_owned(), parameters: Parameters::resolve(name, &specs, &given).unwrap() }
 }
 
-/// A policy as the fake run evaluates it.
+/// A policy in the fake run.
 #[derive(Clone)]
 pub struct Fake {
     pub label: &'static str,
@@ -54,17 +54,18 @@ pub struct Fake {
     pub causal: bool,
     pub oracle: bool,
     pub role: Role,
-    /// Label of the policy that it borrows from.
+    /// Label of the policy whose model it uses.
     pub of: Option<&'static str>,
-    /// Steps of an answer token of this height; prompt tokens take one, those of `fixed` as many as the others.
+    /// Steps of an answer token of this height; prompt tokens take one step, except for `fixed`, where they take as
+    /// many as the others.
     pub depth: fn(height: u32) -> u32,
-    /// Whether an answer token of this height in a sequence of this size is right.
+    /// Whether an answer token of this height in a sequence of this size is correct.
     pub correct: fn(height: u32, size: u32) -> bool,
-    /// Operations of a decision, made once for each token (`early`) or for each token-step.
+    /// Operations of a decision, made once per token (`early`) or once per token-step.
     pub decision: f64,
     /// Seconds of the policy's pass and of the fixed depth D, in turn.
     pub timed: &'static [[f64; 2]],
-    /// Share of valid strings in seed 0, of a task that is a language; twice as many in seed 1.
+    /// Share of valid strings with seed 0, for a task that is a language; twice this share with seed 1.
     pub valid: Option<f64>,
 }
 
@@ -82,30 +83,30 @@ impl Fake {
             depth,
             correct,
             decision: 0.0,
-            // The logarithms of the ratios differ, and have the mean of 1.5.
+            // The logarithms of the ratios differ and average to the logarithm of 1.5.
             timed: &[[2.0, 3.0], [2.02, 3.0], [2.0, 3.03]],
             valid: None,
         }
     }
 
-    /// One step for every token, right at height 1.
+    /// One step for every token, correct at height 1.
     pub fn fixed_1() -> Self {
         let policy = choice("fixed", &[("depth", Value::Integer(1))]);
         Self { policy, role: Role::FixedDepth, ..Self::new("fixed(depth=1)", |_| 1, |height, _| height == 1) }
     }
 
-    /// Three steps for every token, right up to height 3.
+    /// Three steps for every token, correct up to height 3.
     pub fn fixed_3() -> Self {
         let policy = choice("fixed", &[("depth", Value::Integer(3))]);
         Self { policy, role: Role::FixedDepth, ..Self::new("fixed(depth=3)", |_| 3, |height, _| height <= 3) }
     }
 
-    /// As many steps as the height, and wrong at the last token of every sequence.
+    /// As many steps as the height, and wrong only at the last token of every sequence.
     pub fn follower() -> Self {
         Self { decision: 1.0, ..Self::new("follower", |height| height.min(4), |height, size| height < size) }
     }
 
-    /// Right and wrong like [`Fake::follower`], with depth the wrong way round.
+    /// As accurate as [`Fake::follower`], with reversed depths.
     pub fn opposer() -> Self {
         let depth = |height: u32| 4_u32.saturating_sub(height).max(1);
         let policy = Self::new("opposer", depth, |height, size| height < size);
@@ -133,7 +134,7 @@ impl Fake {
                 is_answer: position > 0,
                 input_token: 0,
                 depth: of(position),
-                // Where the token is read, the next one is predicted.
+                // Where a token is read, the next one is predicted.
                 depth_at_token: (position < size).then(|| of(position + 1)),
                 expected_depth: None,
                 expected_depth_at_token: None,
@@ -158,7 +159,7 @@ pub fn suite(policies: &[Fake], seeds: &[u64]) -> Suite {
     Suite { name: "fake".to_owned(), models: Vec::new(), cells: cells(policies, seeds, &task) }
 }
 
-/// The cells of one task with these policies and seeds, in the order in which suites are resolved.
+/// The cells of one task with these policies and seeds, in the order of resolved suites.
 pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
     let plan = |policy: &Fake, seed: u64| CellPlan {
         schema: 1,
@@ -203,7 +204,7 @@ pub fn cells(policies: &[Fake], seeds: &[u64], task: &Choice) -> Vec<Cell> {
         .collect()
 }
 
-/// Finishes every cell whose policy is given.
+/// Finishes every cell of the given policies.
 pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
     for cell in &suite.cells {
         let found = policies.iter().find(|policy| policy.label == cell.label && policy.policy == cell.plan.policy);
@@ -213,7 +214,7 @@ pub fn finish(run: &RunFolder, suite: &Suite, policies: &[Fake]) {
     }
 }
 
-/// A guess that has two of five answer tokens right, and one of two at unseen sizes.
+/// A guess with two of five answer tokens correct, and one of two at unseen sizes.
 fn guess() -> GuessResult {
     let row = |metric: &str, split, value, count| {
         MetricRow::new(metric, Some(split), Population::All, &Estimate::point(value, count))
@@ -229,8 +230,8 @@ fn guess() -> GuessResult {
     }
 }
 
-/// What is said about four strings of which a share is valid, and of expectations that exclude what is possible; of
-/// correlations with two complexities, and of accepted answers at two kinds of sizes.
+/// Measures of four strings, with a share of valid ones; of expectations that exclude possible tokens; of correlations
+/// with two complexities; and of accepted answers at two kinds of sizes.
 fn strings(valid: f64) -> Vec<MetricRow> {
     let row = |metric: &str, split: Split, value: f64| {
         MetricRow::new(metric, Some(split), Population::All, &Estimate::point(value, 4))
@@ -310,7 +311,7 @@ fn finish_cell(folder: &CellFolder, cell: &Cell, policy: &Fake) {
     folder.set_status(&Status::of(State::Done)).unwrap();
 }
 
-/// Makes a finished cell one that failed.
+/// Turns a finished cell into a failed one.
 #[allow(dead_code, reason = "used by some of the test programs")]
 pub fn fail(run: &RunFolder, id: &str, cause: &str) {
     let cell = run.cell(id);

@@ -1,4 +1,4 @@
-//! Boards of made-up runs, and reading them.
+//! Reads the boards of fake runs.
 
 #![allow(dead_code, reason = "shared by several test programs")]
 

@@ -1,11 +1,11 @@
-//! Bounded draws from 32 bits each: a stream gives 64 at a time, and a division is needed only once in a while.
+//! Bounded draws from 32 bits each: a stream gives 64 at a time, and a division is rarely needed.
 
 use super::Stream;
 
 /// Small uniform integers from a stream.
 pub struct Draws<'a> {
     stream: &'a mut Stream,
-    /// The upper half of 64 bits that were begun before the last uniform number, until it is used.
+    /// The unused upper half of 64 bits that were begun before the last uniform number.
     rest: Option<u32>,
 }
 
@@ -21,7 +21,7 @@ impl<'a> Draws<'a> {
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound.max(1) as u32;
         let mut product = u64::from(self.bits()) * u64::from(bound);
-        // Lemire's method. The remainder is smaller than the bound, so most draws never need it.
+        // Lemire's method. The remainder is smaller than the bound, so most draws do not need it.
         if (product as u32) < bound {
             let threshold = bound.wrapping_neg() % bound;
             while (product as u32) < threshold {
@@ -40,7 +40,7 @@ impl<'a> Draws<'a> {
         self.stream.uniform()
     }
 
-    /// Puts `items` in a uniformly random order.
+    /// Shuffles `items` uniformly.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
@@ -57,7 +57,7 @@ impl<'a> Draws<'a> {
 }
 
 impl Drop for Draws<'_> {
-    /// Leaves the stream where 64 bits begin.
+    /// Leaves the stream at a multiple of 64 bits.
     fn drop(&mut self) {
         if self.stream.is_begun() {
             self.stream.half();
@@ -69,7 +69,7 @@ impl Drop for Draws<'_> {
 mod tests {
     use super::{Draws, Stream};
 
-    /// Every 64 bits of a stream are used in halves, the lower one first; uniform numbers take 64 bits at once.
+    /// Every 64 bits of a stream are used in halves, the lower one first; a uniform number takes 64 bits at once.
     #[test]
     fn halves_are_used_in_order() {
         let mut whole = Stream::new(1, "halves", &[]);
@@ -77,7 +77,7 @@ mod tests {
         let mut halved = Stream::new(1, "halves", &[]);
         let mut draws = Draws::new(&mut halved);
         assert_eq!(draws.bits(), first as u32);
-        // That of the second 64 bits, although half of the first ones is left.
+        // Taken from the second 64 bits, although half of the first is unused.
         assert_eq!(draws.uniform(), ((second >> 12) as f64 + 0.5) * 2f64.powi(-52));
         assert_eq!([draws.bits(), draws.bits()], [(first >> 32) as u32, third as u32]);
         drop(draws);

@@ -9,8 +9,8 @@ use super::{canonical, draw, released, spelled};
 
 const COUNT: u64 = 2000;
 
-/// Known: a random node of the whole graph that could be printed is valid at so many places, and in so many sequences at
-/// all of them.
+/// Known rates for a random node of the whole graph that could be printed: valid at single positions, and valid at all
+/// positions of a sequence.
 #[test]
 fn enabled_nodes_are_valid_as_often_as_known() {
     for (size, known, known_whole) in [(10, 0.785, 0.226), (30, 0.648, 0.0065)] {
@@ -46,7 +46,7 @@ fn a_chain_leaves_nothing_to_guess() {
     for task in [canonical(), spelled("canonical"), spelled("any")] {
         let guesses = task.guesses(&[]);
         let guess = guesses.iter().find(|guess| guess.name() == "random-enabled").unwrap();
-        // With three nodes and two edges in a row, one node can be printed at every place.
+        // With three nodes in a chain, only one node can be printed at every position.
         let chain = (0..200).map(|seed| draw(&*task, 3, seed)).find(|instance| {
             let edges: Vec<&str> = instance.question.split(" ? ").next().unwrap().split(' ').collect();
             let ends: Vec<(&str, &str)> = edges.iter().map(|edge| edge.split_once('>').unwrap()).collect();

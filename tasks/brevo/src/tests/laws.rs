@@ -1,5 +1,5 @@
-//! The generator's samples against exact laws, and against moments of an independent implementation of the released
-//! generator.
+//! The generator's samples against exact distributions, and against moments of an independent implementation of the
+//! released generator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use haltbench_sdk::task::{Instance, Task};
 
 use super::{canonical, column, configured, draw, released, spelled, text, values};
 
-/// Probabilities of the sizes from 3 on.
+/// Probabilities of the sizes, from 3 on.
 fn size_law(largest: usize) -> Vec<f64> {
     let weight = |size: usize| 1.0 / (size as f64 + (largest as f64).sqrt());
     let total: f64 = (3..=largest).map(weight).sum();
@@ -85,14 +85,14 @@ fn released_sizes_follow_their_law() {
         *found.entry(task.training_size(&mut Stream::new(seed, "size", &[])) as usize).or_insert(0.0) += 1.0;
     }
     let law = size_law(30);
-    // 27 degrees of freedom: a larger value has a probability of 1e-5.
+    // With 27 degrees of freedom, a larger value has a probability of 1e-5.
     let expected = (3..).zip(&law).map(|(size, p)| (size, p * count as f64));
     let square = |(size, expected): (usize, f64)| (found[&size] - expected).powi(2) / expected;
     let chi_square: f64 = expected.map(square).sum();
     assert!(found.len() == law.len() && chi_square < 71.0, "{chi_square}");
 }
 
-/// Mean and its standard error.
+/// A mean and its standard error.
 #[derive(Default)]
 struct Mean {
     count: f64,
@@ -121,7 +121,7 @@ impl Mean {
     }
 }
 
-/// Dependents and predecessors of every node as counted in the text.
+/// Dependents and predecessors of every node, counted in the text.
 fn degrees(instance: &Instance) -> BTreeMap<&str, [usize; 2]> {
     let (edges, _) = instance.question.split_once(" ? ").unwrap();
     let mut degrees: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
@@ -136,8 +136,8 @@ fn degrees(instance: &Instance) -> BTreeMap<&str, [usize; 2]> {
 const QUANTITIES: [&str; 8] =
     ["tokens", "edges", "answer", "c_first", "height of the query", "leaves", "printed leaves", "hubs"];
 
-/// Quantities of whole sequences, then of nodes, against known values; errors of the latter are below 0.02.
-/// `size` is that of all instances, or they are drawn as for training.
+/// Quantities of whole sequences, then of nodes, against known values; errors of the latter are below 0.02. `size` is
+/// the size of all instances; without it, sizes are drawn as in training.
 fn compare(task: &dyn Task, size: Option<u32>, of_sequences: [(f64, f64); 8], of_nodes: [f64; 4]) {
     let mut sequences: [Mean; 8] = Default::default();
     let mut nodes: [Mean; 4] = Default::default();
@@ -252,7 +252,7 @@ fn graphs_have_the_known_moments() {
     );
 }
 
-/// How far the nearest leaf is from the query, with as many names as nodes: known from 1,500 graphs or more.
+/// Distance of the nearest leaf from the query, with as many names as nodes: known from 1,500 graphs or more.
 #[test]
 fn leaf_distances_have_the_known_histogram() {
     let (task, count) = (released(110), 4000);
@@ -269,7 +269,7 @@ fn leaf_distances_have_the_known_histogram() {
     }
 }
 
-/// Standard error of a known share of sequences, of which there were 1,500 or more.
+/// Standard error of a known share of sequences, measured on 1,500 or more.
 pub fn share_error(share: f64) -> f64 {
     (share * (1.0 - share) / 1500.0).sqrt()
 }
@@ -303,7 +303,7 @@ fn guesses_succeed_as_often_as_known() {
     }
 }
 
-/// Nodes of the whole graph that could be printed, at every place of the answer.
+/// Nodes of the whole graph that could be printed, at every position of the answer.
 fn open(instance: &Instance, degrees: &BTreeMap<&str, [usize; 2]>) -> Vec<usize> {
     let (edges, _) = instance.question.split_once(" ? ").unwrap();
     let edges: Vec<(&str, &str)> = edges.split(' ').map(|edge| edge.split_once('>').unwrap()).collect();
@@ -326,8 +326,8 @@ fn open(instance: &Instance, degrees: &BTreeMap<&str, [usize; 2]>) -> Vec<usize>
 
 #[test]
 fn small_graphs_follow_the_exact_law() {
-    // Three nodes, one leaf: the second depends on it; the third on the first, the second, or both, of which a single
-    // predecessor is drawn with 1/2 and is either with 1/4.
+    // Three nodes, one leaf. The second depends on it; the third on the first, the second, or both. It has a single
+    // predecessor with probability 1/2, so each of the two with 1/4.
     let count = 40_000;
     let mut shapes: BTreeMap<(usize, usize), f64> = BTreeMap::new();
     for seed in 0..count {

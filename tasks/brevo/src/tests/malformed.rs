@@ -1,4 +1,4 @@
-//! Questions that do not parse, and questions that are merely large.
+//! Questions that do not parse, and questions that are just large.
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
@@ -6,7 +6,7 @@ use haltbench_sdk::task::Task;
 
 use super::{break_of, canonical, configured, spelled, text};
 
-/// The solver and the checker break off at the same word.
+/// Position and message of the solver's error; the checker must stop at the same position.
 fn breaks(task: &dyn Task, question: &str) -> (usize, String) {
     let solver = break_of(task.answer(question));
     assert_eq!(solver, break_of(task.check(question, "1")), "{question}");
@@ -77,7 +77,7 @@ fn solver_and_checker_refuse_the_same_questions() {
 fn a_long_chain_does_not_exhaust_the_stack() {
     let settings = [("vocabulary", Value::Integer(4096))];
     let task = configured(&settings).unwrap();
-    // From the end, so that no edge leads on to one that is there already.
+    // From the end, so that no edge leads to an edge that is already there.
     let edges: Vec<String> = (1..1024).rev().map(|node| format!("{node}>{}", node + 1)).collect();
     let answer = (1..1024).map(|node| node.to_string()).collect::<Vec<_>>().join(" ");
     let question = format!("{} ? 1024", edges.join(" "));

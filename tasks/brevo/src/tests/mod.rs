@@ -1,4 +1,4 @@
-//! Tests of the task, apart from the code they test.
+//! Tests of the task, separate from the tested code.
 
 mod conformance;
 mod examples;
@@ -19,7 +19,7 @@ use haltbench_sdk::task::{Columns, Task};
 
 use crate::task::DECLARATION;
 
-/// The task with some parameters set.
+/// The task with these parameters set.
 fn configured(given: &[(&str, Value)]) -> Result<Box<dyn Task>> {
     specimen::configured(&DECLARATION, given)
 }
@@ -33,7 +33,7 @@ fn canonical() -> Box<dyn Task> {
     configured(&[]).unwrap()
 }
 
-/// The released task with names of one token: as many names as nodes.
+/// The released task with one-token names: as many names as nodes.
 fn released(largest: i64) -> Box<dyn Task> {
     let size = Value::Integer(largest);
     configured(&[("order", text("any")), ("maximum_nodes", size), ("spare_vocabulary", Value::Flag(false))]).unwrap()
@@ -45,7 +45,7 @@ fn spelled(order: &str) -> Box<dyn Task> {
     configured(&[("order", text(order)), ("maximum_nodes", Value::Integer(50)), shortest, longest]).unwrap()
 }
 
-/// The columns in order, each with an entry for every token.
+/// The columns in order, each with one entry per token.
 fn every(columns: &Columns) -> impl Iterator<Item = Vec<f32>> {
     (0..columns.count()).map(|column| columns.column(column).collect())
 }

@@ -1,4 +1,4 @@
-//! Paired instances: one prompt, one node at one place, two prefixes.
+//! Paired instances: one prompt, one node at one position, two prefixes.
 
 use std::collections::BTreeSet;
 

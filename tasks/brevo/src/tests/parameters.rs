@@ -1,4 +1,4 @@
-//! Parameters, grids, and what is refused.
+//! Parameters, grids and refusals.
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
@@ -70,7 +70,7 @@ fn the_largest_sizes_of_all_can_be_drawn() {
     let task = configured(&[("maximum_nodes", Value::Integer(1024))]).unwrap();
     let instance = draw(&*task, 1024, 0);
     assert!(task.check(&instance.question, &instance.answer).unwrap().valid);
-    // All names of one to eight tokens over two letters, few of which are short.
+    // All names of one to eight tokens over two letters, where only few are short.
     let names = [("longest_name", Value::Integer(8)), ("vocabulary", Value::Integer(2))];
     let sizes = [("maximum_nodes", Value::Integer(255))];
     let instance = draw(&*configured(&[&names[..], &sizes].concat()).unwrap(), 255, 0);

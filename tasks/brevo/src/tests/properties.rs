@@ -59,7 +59,7 @@ fn damaged_answers_are_wrong() {
                 damaged.push([before, &[foreign], after].concat());
                 damaged.push([before, &[foreign], &after[1..]].concat());
             }
-            // Printed before one of its predecessors.
+            // A node before one of its predecessors.
             let edges = edges.split(' ').map(|edge| edge.split_once('>').unwrap());
             let place_of = |node: &str| nodes.iter().position(|name| *name == node);
             for (from, to) in edges.filter_map(|(from, to)| place_of(from).zip(place_of(to))) {
@@ -88,7 +88,7 @@ fn only_the_canonical_order_is_right_where_one_is() {
             answer.swap(place - 1, place);
             let answer = answer.join(" ");
             assert!(!task.check(&instance.question, &answer).unwrap().valid);
-            // Some of them are topological nonetheless.
+            // Some of them are topological orders all the same.
             others += usize::from(any.check(&instance.question, &format!("{answer} {query}")).unwrap().valid);
         }
     }
@@ -104,7 +104,7 @@ fn states_obey_their_conservation_laws() {
             let length = instance.answer.split(' ').count();
             let (frontier, unlocks) = (named("frontier"), named("newly_enabled"));
             let leaves = named("in_degree").iter().filter(|degree| **degree == 0.0).count();
-            // The last entry of a complexity stands at the end marker.
+            // The last entry of a complexity is at the end marker.
             assert_eq!(named("c_new")[..length].iter().sum::<f64>(), length as f64);
             assert_eq!(unlocks.iter().sum::<f64>() as usize + leaves, length);
             for place in 1..length {
@@ -124,7 +124,7 @@ fn a_key_names_one_instance() {
     let question = |seed| draw(&*canonical(), 8, seed).question;
     assert_eq!(question(5), question(5));
     assert_ne!(question(5), question(6));
-    // Recorded: instances must stay what they are in later versions.
+    // Recorded, because later versions must generate the same instances.
     let first = |task: &dyn Task, size| {
         let instance = draw(task, size, 0);
         format!("{} = {}", instance.question, instance.answer)
@@ -141,7 +141,7 @@ fn place(number: &str) -> (bool, u32) {
     (number.ends_with('!'), number.trim_end_matches('!').parse().unwrap())
 }
 
-/// What a question says whatever its nodes are called: its edges and its query, by the places of their names in order.
+/// The question up to renaming of its nodes: its edges and its query, as ranks of their names.
 fn ranked(question: &str) -> (BTreeSet<[usize; 2]>, usize) {
     // Numbers that end a name come after those that do not.
     let key = |word: &str| format!("{word}!").split('.').map(place).collect::<Vec<(bool, u32)>>();
@@ -153,7 +153,7 @@ fn ranked(question: &str) -> (BTreeSet<[usize; 2]>, usize) {
     (edges.iter().map(|edge| [rank(&edge[0]), rank(&edge[1])]).collect(), rank(&key(query)))
 }
 
-/// One text of the problem for every class of questions that differ in names of the same order, and the other way round.
+/// Questions have the same problem exactly if they differ only by names of the same order.
 #[test]
 fn problems_are_graphs_up_to_names_of_the_same_order() {
     for task in [canonical(), released(8), configured(&[("longest_name", Value::Integer(3))]).unwrap()] {
@@ -185,7 +185,7 @@ fn canonical_texts_tell_questions_apart_but_not_orders_of_edges() {
     }
 }
 
-/// With few nodes there are few problems, and both sides of the split have to have some.
+/// With few nodes there are few problems, and both training and evaluation need some.
 #[test]
 fn the_smallest_sizes_have_problems_to_train_on_and_to_hold_out() {
     for (task, size, all) in [(canonical(), 3, 18), (canonical(), 4, 420), (released(8), 3, 18), (released(8), 4, 420)]
@@ -207,7 +207,7 @@ fn about_one_in_eight_instances_is_held_out() {
     assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
 }
 
-/// Where several orders are right, the tokens that a model writes are read as the checker reads them.
+/// If several orders are correct, a model's tokens are read as the checker reads them.
 #[test]
 fn written_answers_are_read_as_text() {
     for (task, is_read) in
@@ -219,7 +219,7 @@ fn written_answers_are_read_as_text() {
             let answer = &instance.tokens[first..instance.tokens.len() - 1];
             assert_eq!(task.written(answer), is_read.then(|| instance.answer.clone()));
         }
-        // Markers, unfinished names and nothing at all are texts that the checker refuses, without an error.
+        // The checker refuses markers, unfinished names and an empty text without an error.
         let question = draw(&*task, 13, 1).question;
         for answer in [&[][..], &[0, 1, 2], &[4], &[9999]] {
             let text = task.written(answer);

@@ -1,4 +1,4 @@
-//! Every column once more, from the texts alone and straight from its definition.
+//! Every column again, from the texts alone and straight from its definition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use haltbench_sdk::task::{Instance, Task};
 
 use super::{canonical, configured, draw, every, released, spelled, text};
 
-/// The graph as a reader sees it.
+/// The graph as read from the text.
 struct Reader {
     edges: Vec<(String, String)>,
     query: String,
@@ -49,7 +49,7 @@ impl Reader {
         waiting.filter(|node| self.predecessors(node).iter().all(is_printed)).collect()
     }
 
-    /// Best numbers of edges on chains between all nodes, by as many passes over the edges as there are edges.
+    /// Best numbers of edges on chains to all nodes, by as many passes over the edges as there are edges.
     fn relax(
         &self,
         start: impl Fn(&str) -> Option<i64>,
@@ -127,7 +127,7 @@ fn expected(instance: &Instance, reader: &Reader, size: usize) -> BTreeMap<(&'st
         put("frontier", token, frontier.len());
         put("c_front", token, frontier.len());
         put("c_new", token, frontier.difference(&earlier).count());
-        // What the node enables is what its successor in the answer finds and it did not.
+        // The node enables what is in the frontier of its successor and not in its own.
         put("newly_enabled", token, reader.frontier(place + 1).difference(&frontier).count());
         for name in ["dfs_depth", "c_dfs"] {
             put(name, token, depths[node.as_str()] as usize);

@@ -1,4 +1,4 @@
-//! A worked example with names of several tokens, in which depth of the search and distance to the query differ.
+//! A worked example with multi-token names, in which search depth and distance to the query differ.
 
 use haltbench_sdk::nodes::Names;
 use haltbench_sdk::task::Columns;
@@ -9,7 +9,7 @@ use crate::graph::Graph;
 use crate::order::{OrderRule, Search};
 use crate::question;
 
-/// The search from 2.2 visits 3.3.2, 2.4.1 and 1.3 in this order, so it meets 1.3 at depth 3; by 1.2.2.4 it is two
+/// The search from 2.2 visits 3.3.2, 2.4.1 and 1.3 in this order, so it finds 1.3 at depth 3; through 1.2.2.4 it is two
 /// edges away.
 const QUESTION: &str = "2.4.1>3.3.2 3.3.2>2.2 1.3>2.4.1 1.2.2.4>2.2 1.3>1.2.2.4 1.3.2>1.2.2.4 ? 2.2";
 const ANSWER: &str = "1.3 2.4.1 3.3.2 1.3.2 1.2.2.4 2.2";
@@ -52,7 +52,7 @@ fn six_spelled_nodes_have_the_columns_found_by_hand() {
         let column = &all.iter().find(|(found, _)| *found == name).unwrap().1;
         assert_eq!(at_names(column), expected, "{name}");
     }
-    // After `1.` both 1.3 and 1.3.2 could go on; once 1.3 is printed, nothing else shares a start.
+    // After `1.`, both 1.3 and 1.3.2 are possible; once 1.3 is printed, no other name shares a prefix.
     let spelling: Vec<String> = complexities.column(COMPLEXITIES.len()).map(|value| printed(&value)).collect();
     assert_eq!(spelling.join(" "), "- 2 - 1 1 - 1 1 - 1 1 - 1 1 1 - 1 -");
 }

@@ -1,9 +1,9 @@
-//! Checks of articulation points and bridges: what removing them separates.
+//! Checks of articulation points and bridges: whether removing them separates nodes.
 
 use super::compare;
 use crate::input::Graph;
 
-/// The nodes that are joined to `start` when `removed` edges are gone.
+/// The nodes that are connected to `start` without the `removed` edges.
 fn joined(graph: &Graph, start: usize, removed: impl Fn(usize, usize) -> bool) -> Vec<bool> {
     let mut seen = vec![false; graph.nodes];
     seen[start] = true;
@@ -19,7 +19,7 @@ fn joined(graph: &Graph, start: usize, removed: impl Fn(usize, usize) -> bool) -
     seen
 }
 
-/// Articulation points: some neighbours are not joined without the node.
+/// Articulation points: without the node, some of its neighbours are not connected.
 pub fn cut_nodes(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let is_cut = |node: usize| {
         let neighbours: Vec<usize> = graph.successors(node).filter(|next| *next != node).collect();
@@ -31,7 +31,7 @@ pub fn cut_nodes(graph: &Graph, given: &[i64]) -> Result<(), String> {
     compare(&(0..graph.nodes).map(|node| i64::from(is_cut(node))).collect::<Vec<_>>(), given)
 }
 
-/// Bridges: the ends are not joined without the edge. -1 stands for no edge, but for 0 on the diagonal.
+/// Bridges: without the edge, its ends are not connected. -1 means no edge, except that the diagonal is 0.
 pub fn cut_edges(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let kind = |from: usize, to: usize| {
         if from == to {

@@ -2,8 +2,8 @@
 
 use super::{close, compare};
 
-/// Pointers of the longest common subsequence: lengths of prefixes are counted from thresholds (Hunt and Szymanski),
-/// the k-th of which is the shortest prefix of the second string with a common subsequence of k letters.
+/// Pointers of the longest common subsequence. Lengths of prefixes come from thresholds (Hunt and Szymanski): the k-th
+/// is the shortest prefix of the second string with a common subsequence of k letters.
 pub fn subsequence(first: &[u8], second: &[u8], given: &[i64]) -> Result<(), String> {
     let (rows, columns) = (first.len(), second.len());
     let side = rows + columns;
@@ -30,12 +30,12 @@ pub fn subsequence(first: &[u8], second: &[u8], given: &[i64]) -> Result<(), Str
     compare(&expected, given)
 }
 
-/// Splits of products: each costs no more than any other split of its parts, and of several such the one that is the
-/// first to reach that cost when parts grow known in rounds.
+/// Splits of products: each costs no more than any other split of its parts. Ties go to the split that reaches this
+/// cost first when the products are computed in rounds.
 pub fn splits(dimensions: &[f64], given: &[i64]) -> Result<(), String> {
     let count = dimensions.len();
     let product = |from: usize, middle: usize, to: usize| dimensions[from - 1] * dimensions[middle] * dimensions[to];
-    // Bottom up by length, in exact order of dependence.
+    // Bottom up by length, in the order of dependence.
     let mut best = vec![vec![0.0; count]; count];
     for length in 1..count {
         for from in 1..count.saturating_sub(length) {
@@ -44,8 +44,8 @@ pub fn splits(dimensions: &[f64], given: &[i64]) -> Result<(), String> {
             best[from][to] = costs.fold(f64::INFINITY, f64::min);
         }
     }
-    // A product is known from the round on in which parts of it are; rounds end when no cost changes, and each makes the
-    // costs of products of one more matrix final.
+    // A product is known one round after its parts; rounds end when no cost changes, and each finalises the costs of
+    // products with one more matrix.
     let mut costs: Vec<Vec<Option<(f64, usize)>>> = vec![vec![None; count]; count];
     (1..count).for_each(|matrix| costs[matrix][matrix] = Some((0.0, 0)));
     for _ in 0..=count {
@@ -54,7 +54,7 @@ pub fn splits(dimensions: &[f64], given: &[i64]) -> Result<(), String> {
             for to in from + 1..count {
                 let offers =
                     (from..to).filter_map(|k| Some((line[k]?.0 + costs[k + 1][to]?.0 + product(from, k, to), k)));
-                // The first of equal offers, and what was known before rather than an equal one.
+                // Ties go to the first offer, and to the known one before new ones.
                 next[from][to] = line[to].into_iter().chain(offers).reduce(|a, b| if b.0 < a.0 { b } else { a });
             }
         }
@@ -79,7 +79,7 @@ pub fn splits(dimensions: &[f64], given: &[i64]) -> Result<(), String> {
     compare(&expected, given)
 }
 
-/// Roots of search trees, top down: the first root with the least cost, where sums are rounded in the benchmark's order.
+/// Roots of search trees, top down: the first root with the least cost, with sums rounded in the benchmark's order.
 pub fn roots(keys: &[f64], gaps: &[f64], given: &[i64]) -> Result<(), String> {
     let mut table = Trees { keys, gaps, known: vec![vec![None; gaps.len()]; gaps.len()] };
     table.cost(0, gaps.len() - 1);
@@ -93,7 +93,7 @@ pub fn roots(keys: &[f64], gaps: &[f64], given: &[i64]) -> Result<(), String> {
     compare(&expected, given)
 }
 
-/// Optimal trees over the keys between two gaps, found as they are asked for.
+/// Optimal trees over the keys between two gaps, computed on demand.
 struct Trees<'a> {
     keys: &'a [f64],
     gaps: &'a [f64],

@@ -3,24 +3,24 @@
 use super::compare;
 use crate::published::Algorithm;
 
-/// Where the sine of the angle between two vectors is less than this, which side one is on depends on rounding.
+/// If the sine of the angle between two vectors is smaller than this, rounding decides the side.
 const ROUNDING: f64 = 1e-12;
-/// Products below this have lost digits, whatever the angle.
+/// Smaller products have lost digits at any angle.
 const TINY: f64 = 1e-290;
 
-/// The area that two vectors span, positive if the second is to the left of the first.
+/// The area spanned by two vectors, positive if the second is to the left of the first.
 fn cross((ax, ay): (f64, f64), (bx, by): (f64, f64)) -> f64 {
     ax * by - ay * bx
 }
 
-/// Whether the sign of the area that two vectors span is beyond doubt.
+/// Whether the sign of the area spanned by two vectors is certain.
 fn certain(a: (f64, f64), b: (f64, f64)) -> bool {
     let length = |(x, y): (f64, f64)| x.abs() + y.abs();
     cross(a, b).abs() > ROUNDING * length(a) * length(b) + TINY
 }
 
-/// Whether two segments meet. In general position: whether the lines' intersection lies on both, found by solving for
-/// it. Otherwise a segment that ends on the other's line, as rounded, decides.
+/// Whether two segments meet. In general position: whether the intersection of their lines is on both, found by solving
+/// for it. Otherwise a segment whose end is on the other's line, as rounded, decides.
 pub fn segments(x: &[f64], y: &[f64], given: i64) -> Result<(), String> {
     let to = |from: usize, to: usize| (x[to] - x[from], y[to] - y[from]);
     let ends = [(to(2, 0), to(2, 3)), (to(2, 1), to(2, 3)), (to(0, 2), to(0, 1)), (to(0, 3), to(0, 1))];
@@ -30,7 +30,7 @@ pub fn segments(x: &[f64], y: &[f64], given: i64) -> Result<(), String> {
         let inside = |share: f64| (0.0..=1.0).contains(&share);
         inside(cross(to(0, 2), to(2, 3)) / determinant) && inside(cross(to(0, 2), to(0, 1)) / determinant)
     } else {
-        // Signs are compared rather than multiplied, because products of small numbers are 0.
+        // Compares signs instead of multiplying, because products of small numbers underflow to 0.
         let apart = |left: f64, right: f64| left.min(right) < 0.0 && left.max(right) > 0.0;
         let within = |point: usize, from: usize, to: usize| {
             [x, y].into_iter().all(|c| {
@@ -46,7 +46,7 @@ pub fn segments(x: &[f64], y: &[f64], given: i64) -> Result<(), String> {
 }
 
 /// The corners of the convex hull. In general position: the points around which all others leave a gap of more than a
-/// half turn. Otherwise what remains of the benchmark's scan or march.
+/// half turn. Otherwise the result of the benchmark's scan or march.
 pub fn hull(algorithm: Algorithm, x: &[f64], y: &[f64], given: &[i64]) -> Result<(), String> {
     let points: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
     let expected = if general(&points) {
@@ -63,13 +63,13 @@ fn way(from: (f64, f64), to: (f64, f64)) -> (f64, f64) {
     (to.0 - from.0, to.1 - from.1)
 }
 
-/// Positive for a turn to the left.
+/// Positive for a left turn.
 fn turn(from: (f64, f64), middle: (f64, f64), to: (f64, f64)) -> f64 {
     cross(way(from, middle), way(from, to))
 }
 
-/// Whether no three points are nearly in a line, from wherever one looks: a difference of two points that are far away
-/// has lost digits that a third nearby needs.
+/// Whether no three points are nearly collinear, seen from any of them: a difference of two distant points has lost
+/// digits that a third nearby needs.
 fn general(points: &[(f64, f64)]) -> bool {
     let seen_from = |a: (f64, f64), b, c| certain(way(a, b), way(a, c));
     let not_in_line = |a, b, c| seen_from(a, b, c) && seen_from(b, c, a) && seen_from(c, a, b);
@@ -94,7 +94,7 @@ fn lowest(points: &[(f64, f64)]) -> usize {
     (0..points.len()).min_by(less).unwrap_or_default()
 }
 
-/// Graham's scan; `None` if it takes the lowest point from the stack.
+/// Graham's scan; `None` if it pops the lowest point from the stack.
 fn scan(points: &[(f64, f64)]) -> Option<Vec<bool>> {
     let first = lowest(points);
     let angle = |point: usize| match point == first {
@@ -115,7 +115,7 @@ fn scan(points: &[(f64, f64)]) -> Option<Vec<bool>> {
     Some((0..points.len()).map(|point| stack.contains(&point)).collect())
 }
 
-/// Jarvis' march: the next corner is the last point that no point to the right of the way replaces.
+/// Jarvis' march: the next corner is the last point that no point to the right of the direction replaces.
 fn march(points: &[(f64, f64)]) -> Vec<bool> {
     let mut corners = vec![lowest(points)];
     loop {

@@ -13,8 +13,8 @@ fn mask(given: &[i64]) -> Result<Vec<bool>, String> {
     Ok(given.iter().map(|entry| *entry == 1).collect())
 }
 
-/// As soon as an activity finishes that starts after the selected ones, one with this finish is selected. One that takes
-/// no time is compatible with any that is selected before it, so that all such are.
+/// Whenever an activity that starts after the selected ones finishes, one activity with this finish is selected. An
+/// activity without duration is compatible with any selected before it, so all of these are selected.
 pub fn activities(starts: &[f64], finishes: &[f64], given: &[i64]) -> Result<(), String> {
     let selected = mask(given)?;
     let mut free_from = f64::NEG_INFINITY;
@@ -42,12 +42,13 @@ pub fn activities(starts: &[f64], finishes: &[f64], given: &[i64]) -> Result<(),
     Ok(())
 }
 
-/// A task is selected exactly if fewer tasks of larger weight are than its deadline allows; the first one always is.
+/// A task is selected exactly if fewer tasks of larger weight are selected than its deadline allows; the first task
+/// always is.
 pub fn tasks(deadlines: &[f64], weights: &[f64], given: &[i64]) -> Result<(), String> {
     let selected = mask(given)?;
     let mut taken = 0.0;
     for group in groups(weights).into_iter().rev() {
-        // Among equals, selected ones are possible in an order of their deadlines, and others after them.
+        // Among equal weights, selected tasks can be ordered by deadline, with the others after them.
         let mut chosen: Vec<usize> = group.iter().copied().filter(|task| selected[*task]).collect();
         chosen.sort_by(|left, right| deadlines[*left].total_cmp(&deadlines[*right]));
         for task in chosen {

@@ -1,8 +1,7 @@
-//! The checker: decides whether an answer is right by other algorithms than those that find it.
+//! The checker: decides whether an answer is correct, with other algorithms than the solver's.
 //!
-//! Where the benchmark's answer is one of several that solve the problem, the rule that singles it out is stated
-//! without its algorithm and checked as such. Where the benchmark leaves the choice among equal keys to a sort that is
-//! not stable, every choice is right.
+//! If several answers solve the problem, the benchmark's rule for choosing one is stated without its algorithm and
+//! checked directly. If the benchmark leaves the choice among equal keys to an unstable sort, every choice is correct.
 
 mod connectivity;
 mod dynamic;
@@ -16,10 +15,10 @@ mod traversal;
 use crate::input::Input;
 use crate::published::{Algorithm, Layout, Row};
 
-/// Whether `answer` is right.
+/// Checks that `answer` is correct.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why it is not.
 pub fn check(row: &Row, input: &Input, answer: &str) -> Result<(), String> {
     use Algorithm as A;
     let given = crate::answer::read(answer, row, entries(row, input))?;
@@ -58,7 +57,7 @@ pub fn check(row: &Row, input: &Input, answer: &str) -> Result<(), String> {
     }
 }
 
-/// How many keys, letters, points, nodes and the like an input has.
+/// Number of keys, letters, points or nodes of an input.
 pub fn size(input: &Input) -> usize {
     match input {
         Input::Keys(keys) | Input::Search { keys, .. } => keys.len(),
@@ -68,7 +67,7 @@ pub fn size(input: &Input) -> usize {
     }
 }
 
-/// How many entries an answer has.
+/// Number of entries of an answer.
 pub fn entries(row: &Row, input: &Input) -> usize {
     let nodes = size(input);
     match row.layout {
@@ -79,7 +78,7 @@ pub fn entries(row: &Row, input: &Input) -> usize {
     }
 }
 
-/// Compares entries with what they have to be.
+/// Compares entries with the expected ones.
 fn compare(expected: &[i64], given: &[i64]) -> Result<(), String> {
     match expected.iter().zip(given).position(|(expected, given)| expected != given) {
         None => Ok(()),
@@ -87,7 +86,7 @@ fn compare(expected: &[i64], given: &[i64]) -> Result<(), String> {
     }
 }
 
-/// Two numbers that are equal but for rounding.
+/// Whether two numbers are equal up to rounding.
 fn close(left: f64, right: f64) -> bool {
     left == right || (left - right).abs() <= 1e-9 * (1.0 + left.abs().max(right.abs()))
 }

@@ -1,13 +1,13 @@
 //! Checks of shortest paths.
 //!
-//! Sums along a path are rounded from its start on, and rounding keeps order, so that the least rounded sum obeys the
-//! equations of shortest paths exactly: distances are found by one method and predecessors by the rule alone.
+//! Sums along a path are rounded from its start on, and rounding is monotonic, so the least rounded sum satisfies the
+//! equations of shortest paths exactly: one method finds distances, and predecessors follow from the rule alone.
 
 use super::traversal::finished;
 use super::{close, compare};
 use crate::input::Graph;
 
-/// Distances from the source with at most so many edges as there are rows before, until they no longer change.
+/// Row k has the distances from the source over at most k edges; rows end when they no longer change.
 fn rounds(graph: &Graph, source: usize) -> Vec<Vec<f64>> {
     let mut start = vec![f64::INFINITY; graph.nodes];
     start[source] = 0.0;
@@ -31,7 +31,7 @@ fn distances(graph: &Graph, source: usize) -> Vec<f64> {
     rounds(graph, source).pop().unwrap_or_default()
 }
 
-/// The predecessors of a node on its shortest paths from the source; none for the source and nodes out of reach.
+/// The predecessors of a node on its shortest paths from the source; empty for the source and unreachable nodes.
 fn tight<'a>(graph: &'a Graph, distances: &'a [f64], node: usize) -> impl Iterator<Item = usize> + 'a {
     let reached = node != graph.source && distances[node].is_finite();
     (0..graph.nodes).filter(move |from| {
@@ -52,7 +52,7 @@ pub fn by_rounds(graph: &Graph, given: &[i64]) -> Result<(), String> {
     compare(&(0..graph.nodes).map(|node| parent(node) as i64).collect::<Vec<_>>(), given)
 }
 
-/// Dijkstra: the nearest predecessor, any of several that are equally near.
+/// Dijkstra: the nearest predecessor, with any choice among ties.
 pub fn by_distance(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let distances = distances(graph, graph.source);
     for (node, entry) in given.iter().enumerate() {
@@ -67,7 +67,7 @@ pub fn by_distance(graph: &Graph, given: &[i64]) -> Result<(), String> {
     Ok(())
 }
 
-/// Acyclic graphs: the predecessor that is the first in the order in which nodes are relaxed.
+/// Acyclic graphs: the predecessor that is relaxed first.
 pub fn by_order(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let distances = distances(graph, graph.source);
     let order = finished(graph, std::iter::once(graph.source));
@@ -76,7 +76,7 @@ pub fn by_order(graph: &Graph, given: &[i64]) -> Result<(), String> {
     compare(&(0..graph.nodes).map(|node| parent(node) as i64).collect::<Vec<_>>(), given)
 }
 
-/// All pairs: predecessors must be on shortest paths as single-source distances tell, and of several the one that
+/// All pairs: predecessors must be on shortest paths according to single-source distances. Ties go to the one that
 /// Floyd's recursion over the highest intermediate node finds first.
 pub fn all_pairs(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let nodes = graph.nodes;
@@ -101,7 +101,7 @@ pub fn all_pairs(graph: &Graph, given: &[i64]) -> Result<(), String> {
     compare(&recursion(graph), given)
 }
 
-/// Floyd's table by columns: the best path to each node whose inner nodes are among the first so many.
+/// Floyd's table by columns: the best path to each node over the intermediate nodes allowed so far.
 fn recursion(graph: &Graph) -> Vec<i64> {
     let nodes = graph.nodes;
     let start = |from: usize, to: usize| {

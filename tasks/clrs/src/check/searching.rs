@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{close, compare};
 
-/// The keys in ascending order: an ascending list with every key as often as it is given.
+/// The keys in ascending order: an ascending list with every key as often as in the input.
 pub fn sorted(keys: &[f64], given: &[f64]) -> Result<(), String> {
     if let Some(place) = given.windows(2).position(|pair| pair[0] > pair[1]) {
         return Err(format!("entry {}: {} follows {}", place + 2, given[place + 1], given[place]));
@@ -30,14 +30,14 @@ pub fn minimum(keys: &[f64], given: i64) -> Result<(), String> {
     }
 }
 
-/// As many keys as are below the target, but at most the last place.
+/// The number of keys below the target, but at most the last index.
 pub fn position(keys: &[f64], target: f64, given: i64) -> Result<(), String> {
     let below = keys.iter().filter(|key| **key < target).count();
     compare(&[below.min(keys.len() - 1) as i64], &[given])
 }
 
-/// The key with half of the keys below it. Among equal keys it is the one that partitions leave at that place: keys
-/// above the pivot queue up, and go to the end of the queue whenever a smaller key passes.
+/// The key with half of the keys below it. Among equal keys it is the one that the benchmark's partitions leave at this
+/// rank: keys above the pivot form a queue, which rotates by one whenever a smaller key passes.
 pub fn median(keys: &[f64], given: i64) -> Result<(), String> {
     let place = index(keys.len(), given)?;
     let mut rank = keys.len() / 2;
@@ -75,8 +75,8 @@ pub fn median(keys: &[f64], given: i64) -> Result<(), String> {
     Err("no key has the rank".to_owned())
 }
 
-/// A subarray whose sum is the largest. Of several the first that is complete, and it starts after the last prefix
-/// that a subarray is better without; that is decided by sums as they are rounded.
+/// A subarray with the largest sum. Ties go to the one that ends first, and it starts after the last prefix that only
+/// lowers the sum, as decided by rounded sums.
 pub fn maximum_subarray(keys: &[f64], start: i64, end: i64) -> Result<(), String> {
     let (first, last) = (index(keys.len(), start)?, index(keys.len(), end)?);
     if last < first {
@@ -93,7 +93,7 @@ pub fn maximum_subarray(keys: &[f64], start: i64, end: i64) -> Result<(), String
     if !close(sum, best) {
         return Err(format!("the sum is {sum}, and {best} is possible"));
     }
-    // Stretches that begin where what precedes is of no use.
+    // Stretches that begin where the sum before them does not help.
     let mut winner = (f64::NEG_INFINITY, 0, 0);
     let mut begin = 0;
     while begin < keys.len() {

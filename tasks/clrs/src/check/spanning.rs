@@ -1,8 +1,9 @@
-//! Checks of minimum spanning trees. Of edges with equal weights any that make a minimum spanning tree will do.
+//! Checks of minimum spanning trees. Among edges with equal weights, any choice that gives a minimum spanning tree is
+//! correct.
 
 use crate::input::Graph;
 
-/// Whether edges of less than some weight join two nodes.
+/// Whether edges below this weight connect two nodes.
 fn joined_below(graph: &Graph, (from, to): (usize, usize), weight: f64) -> bool {
     let mut seen = vec![false; graph.nodes];
     let mut stack = vec![from];
@@ -15,8 +16,8 @@ fn joined_below(graph: &Graph, (from, to): (usize, usize), weight: f64) -> bool 
     seen[to]
 }
 
-/// Whether `tree` is a spanning forest of the nodes that `graph` joins, made of the lightest edges: no edge of it joins
-/// what lighter edges join already, and without cycles there are as many edges as there can be.
+/// Whether `tree` is a minimum spanning forest of `graph`: no edge of it connects nodes that lighter edges already
+/// connect, and it has no cycles and as many edges as possible.
 fn minimum(graph: &Graph, tree: &[(usize, usize)]) -> Result<(), String> {
     let mut names: Vec<usize> = (0..graph.nodes).collect();
     for (from, to) in tree {
@@ -56,7 +57,7 @@ pub fn edges(graph: &Graph, given: &[i64]) -> Result<(), String> {
     minimum(graph, &tree)
 }
 
-/// Predecessors in a minimum spanning tree of what the source is joined to.
+/// Predecessors in a minimum spanning tree of the source's component.
 pub fn tree(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let mut parents = Vec::with_capacity(graph.nodes);
     for entry in given {

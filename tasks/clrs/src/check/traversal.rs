@@ -3,8 +3,8 @@
 use super::compare;
 use crate::input::Graph;
 
-/// Nodes with their predecessors in the order in which a depth-first search enters them: every edge is put on one
-/// stack, and the latest edge to a new node is the one that is followed.
+/// Nodes with their predecessors in the order in which a depth-first search enters them: every edge goes on one stack,
+/// and the latest edge to a new node is followed.
 fn entered(graph: &Graph) -> Vec<(usize, usize)> {
     let mut order = Vec::with_capacity(graph.nodes);
     let mut seen = vec![false; graph.nodes];
@@ -26,7 +26,7 @@ pub fn depth_first(graph: &Graph, given: &[i64]) -> Result<(), String> {
     compare(&expected, given)
 }
 
-/// Predecessors of a breadth-first search: the lowest neighbour that is one edge nearer to the source.
+/// Predecessors of a breadth-first search: the lowest neighbour that is one edge closer to the source.
 pub fn breadth_first(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let mut distances = vec![usize::MAX; graph.nodes];
     distances[graph.source] = 0;
@@ -48,15 +48,15 @@ pub fn breadth_first(graph: &Graph, given: &[i64]) -> Result<(), String> {
     compare(&(0..graph.nodes).map(|node| parent(node) as i64).collect::<Vec<_>>(), given)
 }
 
-/// The order in which a depth-first search of an acyclic graph from `roots` finishes nodes. What a search from a node
-/// finishes is what those from its successors do, without repetitions, and then the node itself.
+/// The order in which a depth-first search of an acyclic graph from `roots` finishes nodes. A search from a node
+/// finishes what the searches from its successors finish, without repetition, and then the node itself.
 pub fn finished(graph: &Graph, roots: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut known: Vec<Option<Vec<usize>>> = vec![None; graph.nodes];
     let append = |list: &mut Vec<usize>, more: &[usize]| {
         let new: Vec<usize> = more.iter().copied().filter(|node| !list.contains(node)).collect();
         list.extend(new);
     };
-    // Each round completes at least the nodes all of whose successors are complete.
+    // Each round completes at least the nodes whose successors are all complete.
     while known.contains(&None) {
         let mut progress = false;
         for node in 0..graph.nodes {
@@ -81,8 +81,8 @@ pub fn finished(graph: &Graph, roots: impl Iterator<Item = usize>) -> Vec<usize>
     order
 }
 
-/// A topological order as a linked list and its head: every edge leads onwards, and of all such orders it is the
-/// reverse of the one in which a depth-first search finishes.
+/// A topological order as a linked list and its head: every edge leads forward, and the order is the reverse of the one
+/// in which a depth-first search finishes.
 pub fn topological(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let (links, head) = given.split_at(graph.nodes);
     let mut places = vec![usize::MAX; graph.nodes];
@@ -106,7 +106,7 @@ pub fn topological(graph: &Graph, given: &[i64]) -> Result<(), String> {
     compare(&expected, given)
 }
 
-/// Strongly connected components: nodes that reach each other, named after the one that a depth-first search enters
+/// Strongly connected components: nodes that reach each other, named after the node that a depth-first search enters
 /// first.
 pub fn components(graph: &Graph, given: &[i64]) -> Result<(), String> {
     let nodes = graph.nodes;

@@ -1,10 +1,10 @@
-//! Nodes and edges that hold an undirected graph together, by depth-first search.
+//! Articulation points and bridges of an undirected graph, by depth-first search.
 
 use crate::input::Graph;
 use crate::solve::traversal::{Event, search};
 use crate::trace::Trace;
 
-/// Discovery times and the earliest node that a subtree has an edge to.
+/// Discovery times, and the earliest discovery time that a subtree has an edge to.
 struct Lowpoints {
     parents: Vec<usize>,
     discovered: Vec<u32>,
@@ -17,7 +17,7 @@ impl Lowpoints {
         Self { parents: (0..nodes).collect(), discovered: vec![0; nodes], lowest: vec![0; nodes], time: 0 }
     }
 
-    /// Follows the search; whether the event is a step of its own.
+    /// Follows the search; returns whether the event is a step.
     fn follow(&mut self, event: Event) -> bool {
         match event {
             Event::Start(_) => {}
@@ -48,7 +48,7 @@ impl Lowpoints {
     }
 }
 
-/// Which nodes are articulation points. A step for each event but edges back to the parent.
+/// The nodes that are articulation points. One step per event, except edges back to the parent.
 pub fn articulation_points(graph: &Graph) -> Trace {
     let mut trace = Trace::new(vec![0; graph.nodes]);
     let mut points = Lowpoints::new(graph.nodes);
@@ -69,8 +69,8 @@ pub fn articulation_points(graph: &Graph) -> Trace {
     trace
 }
 
-/// Which edges are bridges, as a matrix: 1 for a bridge, 0 for another edge and on the diagonal, -1 for no edge.
-/// A step for each event but edges back to the parent.
+/// The edges that are bridges, as a matrix: 1 for a bridge, 0 for another edge and on the diagonal, -1 for no edge. One
+/// step per event, except edges back to the parent.
 pub fn bridges(graph: &Graph) -> Trace {
     let nodes = graph.nodes;
     let kind = |cell: usize| if cell / nodes == cell % nodes || graph.weights[cell] != 0.0 { 0 } else { -1 };

@@ -2,10 +2,10 @@
 
 use crate::trace::Trace;
 
-/// Where to split products of matrices: a step for each round, in which every product is improved from what the round
-/// before knew of its parts. The last round changes no cost.
+/// Splits of matrix products: one step per round, in which every product is improved from what the previous round knew
+/// of its parts. The last round changes no cost.
 ///
-/// A product of `n` matrices has its least cost after `n - 1` rounds, so that there are never more rounds than dimensions.
+/// A product of `n` matrices has its least cost after `n - 1` rounds, so there are never more rounds than dimensions.
 pub fn matrix_chain_order(dimensions: &[f64]) -> Trace {
     let count = dimensions.len();
     let cell = |from: usize, to: usize| from * count + to;
@@ -47,15 +47,15 @@ pub fn matrix_chain_order(dimensions: &[f64]) -> Trace {
 
 /// In the table of [`lcs_length`]: the letters match.
 const MATCH: i32 = 0;
-/// The longest common subsequence is that without the last letter of the first string.
+/// The longest common subsequence does not need the last letter of the first string.
 const UP: i32 = 1;
-/// It is that without the last letter of the second string.
+/// It does not need the last letter of the second string.
 const LEFT: i32 = 2;
 /// Not a pair of letters of the two strings.
 const BLANK: i32 = -1;
 
-/// Backward pointers of the longest common subsequence, in a matrix over the letters of both strings: a step for each
-/// round, in which every cell is computed from its neighbours of the round before. Borders are computed at the start.
+/// Backward pointers of the longest common subsequence, in a matrix over the letters of both strings: one step per
+/// round, in which every cell is computed from its neighbours of the previous round. Borders are computed at the start.
 pub fn lcs_length(first: &[u8], second: &[u8]) -> Trace {
     let (rows, columns) = (first.len(), second.len());
     let side = rows + columns;
@@ -104,7 +104,7 @@ pub fn lcs_length(first: &[u8], second: &[u8]) -> Trace {
     }
 }
 
-/// Roots of optimal binary search trees: a step for each number of keys. `keys` ends with a 0 that stands for no key.
+/// Roots of optimal binary search trees: one step per number of keys. `keys` ends with a 0 that is not a key.
 pub fn optimal_bst(keys: &[f64], gaps: &[f64]) -> Trace {
     let side = gaps.len();
     let cell = |from: usize, to: usize| from * side + to;

@@ -5,7 +5,7 @@ use haltbench_sdk::{Error, Result};
 use crate::argsort::argsort;
 use crate::trace::Trace;
 
-/// Whether the segments from point 0 to 1 and from 2 to 3 meet: a step for each point whose side is determined.
+/// Whether the segments from point 0 to 1 and from 2 to 3 meet: one step per point whose side is determined.
 pub fn segments_intersect(x: &[f64], y: &[f64]) -> Trace {
     let mut trace = Trace::started(vec![0]);
     let mut sides = [0.0; 4];
@@ -17,7 +17,7 @@ pub fn segments_intersect(x: &[f64], y: &[f64]) -> Trace {
         if point == 3 {
             let apart = |a: f64, b: f64| (a > 0.0 && b < 0.0) || (a < 0.0 && b > 0.0);
             let meet = touches || (apart(sides[0], sides[1]) && apart(sides[2], sides[3]));
-            // An answer of 0 is settled here as well, although the entry does not change.
+            // This also settles an answer of 0, although the entry does not change.
             trace.set(0, usize::from(meet));
             trace.settled[0] = 4;
         }
@@ -26,7 +26,7 @@ pub fn segments_intersect(x: &[f64], y: &[f64]) -> Trace {
     trace
 }
 
-/// The lowest point, the leftmost of several.
+/// The lowest point, with ties going to the leftmost.
 fn lowest(x: &[f64], y: &[f64]) -> usize {
     let mut best = 0;
     for point in 1..x.len() {
@@ -37,16 +37,16 @@ fn lowest(x: &[f64], y: &[f64]) -> usize {
     best
 }
 
-/// Whether a turn at `middle` is not to the left.
+/// Whether the path does not turn left at `middle`.
 fn not_left(x: &[f64], y: &[f64], (from, middle, to): (usize, usize, usize)) -> bool {
     (x[middle] - x[from]) * (y[to] - y[from]) - (y[middle] - y[from]) * (x[to] - x[from]) <= 0.0
 }
 
-/// Which points are corners of the convex hull, by Graham's scan: a step for each point that is put on the stack or
-/// taken from it, after three that find the lowest point and the angles.
+/// The points that are corners of the convex hull, by Graham's scan: one step per point that is pushed onto the stack
+/// or popped from it, after three that find the lowest point and the angles.
 ///
 /// # Errors
-/// [`Error::Malformed`] where three points lie so in a line that the scan does not end.
+/// [`Error::Malformed`] if collinear points keep the scan from ending.
 pub fn graham_scan(x: &[f64], y: &[f64]) -> Result<Trace> {
     let mut trace = Trace::started(vec![0; x.len()]);
     let best = lowest(x, y);
@@ -78,8 +78,7 @@ pub fn graham_scan(x: &[f64], y: &[f64]) -> Result<Trace> {
     Ok(trace)
 }
 
-/// Which points are corners of the convex hull, by Jarvis' march: a step for each point that is compared and for each
-/// corner.
+/// The points that are corners of the convex hull, by Jarvis' march: one step per compared point and per corner.
 pub fn jarvis_march(x: &[f64], y: &[f64]) -> Trace {
     let mut trace = Trace::started(vec![0; x.len()]);
     let mut corner = lowest(x, y);

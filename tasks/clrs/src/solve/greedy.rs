@@ -1,9 +1,9 @@
-//! Greedy selections. The entries of an answer say which elements are selected.
+//! Greedy selections. The entries of an answer mark the selected elements.
 
 use crate::argsort::argsort;
 use crate::trace::Trace;
 
-/// Compatible activities by ascending finish: a step for each activity.
+/// Compatible activities by ascending finish: one step per activity.
 pub fn activity_selector(starts: &[f64], finishes: &[f64]) -> Trace {
     let mut trace = Trace::started(vec![0; starts.len()]);
     let mut free_from = f64::NEG_INFINITY;
@@ -17,8 +17,8 @@ pub fn activity_selector(starts: &[f64], finishes: &[f64]) -> Trace {
     trace
 }
 
-/// Tasks by descending weight, each taken while fewer are selected than its deadline allows: a step for each task.
-/// The first one is always taken.
+/// Tasks by descending weight, each selected if fewer are selected than its deadline allows: one step per task. The
+/// first one is always selected.
 pub fn task_scheduling(deadlines: &[f64], weights: &[f64]) -> Trace {
     let mut trace = Trace::started(vec![0; deadlines.len()]);
     let negated: Vec<f64> = weights.iter().map(|weight| -weight).collect();

@@ -22,7 +22,7 @@ use crate::trace::Trace;
 /// Runs an algorithm on an input of its form.
 ///
 /// # Errors
-/// [`Error::Malformed`] where the algorithm itself has no answer; [`Error::Contract`] for an input of another form.
+/// [`Error::Malformed`] if the algorithm itself has no answer; [`Error::Contract`] for an input in another form.
 pub fn solve(algorithm: Algorithm, input: &Input) -> Result<Trace> {
     use Algorithm as A;
     let trace = match (algorithm, input) {

@@ -5,7 +5,7 @@ use crate::solve::spanning::grow;
 use crate::solve::traversal::{Event, search};
 use crate::trace::Trace;
 
-/// Bellman-Ford: a step for each round, in which every edge is relaxed with the distances of the round before.
+/// Bellman-Ford: one step per round, in which every edge is relaxed with the distances of the previous round.
 pub fn bellman_ford(graph: &Graph) -> Trace {
     let mut trace = Trace::pointers(graph.nodes);
     let mut distances = vec![f64::INFINITY; graph.nodes];
@@ -32,13 +32,13 @@ pub fn bellman_ford(graph: &Graph) -> Trace {
     }
 }
 
-/// Dijkstra: a step for each node that is taken from the queue.
+/// Dijkstra: one step per node that is taken from the queue.
 pub fn dijkstra(graph: &Graph) -> Trace {
     grow(graph, |distance, weight| distance + weight)
 }
 
-/// Relaxes the edges of an acyclic graph in the topological order of what the source reaches: a step for each event of
-/// the search that finds the order, then for each node.
+/// Relaxes the edges of an acyclic graph in the topological order of the nodes that the source reaches: one step per
+/// event of the search that finds the order, then one per node.
 pub fn acyclic(graph: &Graph) -> Trace {
     let mut trace = Trace::pointers(graph.nodes);
     let mut finished = Vec::new();
@@ -52,7 +52,7 @@ pub fn acyclic(graph: &Graph) -> Trace {
     });
     let mut distances = vec![f64::INFINITY; graph.nodes];
     distances[graph.source] = 0.0;
-    // No edge leaves the node that finishes first.
+    // The node that finishes first has no outgoing edge.
     for from in finished.into_iter().skip(1).rev() {
         trace.snapshot();
         for to in graph.successors(from) {
@@ -67,10 +67,10 @@ pub fn acyclic(graph: &Graph) -> Trace {
     trace
 }
 
-/// Floyd-Warshall: for each pair of nodes the predecessor of the second on a path from the first, which is the first
-/// where there is none. A step for each intermediate node.
+/// Floyd-Warshall: for each pair of nodes the predecessor of the second on a path from the first; without a path, the
+/// first node. One step per intermediate node.
 ///
-/// A node's distance to itself starts from its loop, so that a shorter way round replaces it.
+/// A node's distance to itself starts with its loop, so that a shorter cycle replaces it.
 pub fn floyd_warshall(graph: &Graph) -> Trace {
     let nodes = graph.nodes;
     let mut trace = Trace::new((0..nodes * nodes).map(|cell| (cell / nodes) as i32).collect());

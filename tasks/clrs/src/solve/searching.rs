@@ -2,7 +2,7 @@
 
 use crate::trace::Trace;
 
-/// The first of the smallest keys: a step for each comparison.
+/// The first of the smallest keys: one step per comparison.
 pub fn minimum(keys: &[f64]) -> Trace {
     let mut trace = Trace::started(vec![0]);
     for place in 1..keys.len() {
@@ -14,7 +14,7 @@ pub fn minimum(keys: &[f64]) -> Trace {
     trace
 }
 
-/// The first key that is not below the target, or the last one: a step for each halving. The entry is the upper end.
+/// The first key that is not below the target, or the last key: one step per halving. The entry is the upper end.
 pub fn binary_search(keys: &[f64], target: f64) -> Trace {
     let mut low = 0;
     let mut trace = Trace::started(vec![keys.len() as i32 - 1]);
@@ -30,8 +30,8 @@ pub fn binary_search(keys: &[f64], target: f64) -> Trace {
     trace
 }
 
-/// The key of rank n / 2, by partitions around the last key: a step for each comparison and for each pivot that is
-/// placed. The entry is the pivot.
+/// The key of rank n / 2, by partitions around the last key: one step per comparison and per pivot that is placed. The
+/// entry is the pivot.
 pub fn quickselect(keys: &[f64]) -> Trace {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     let (mut first, mut last) = (0, keys.len() - 1);
@@ -57,7 +57,7 @@ pub fn quickselect(keys: &[f64]) -> Trace {
     }
 }
 
-/// Start and end of the first subarray with the largest sum (Kadane): a step for each key.
+/// Start and end of the first subarray with the largest sum (Kadane): one step per key.
 pub fn maximum_subarray(keys: &[f64]) -> Trace {
     let mut trace = Trace::started(vec![0, 0]);
     let (mut start, mut sum, mut best) = (0, keys[0], keys[0]);

@@ -1,8 +1,8 @@
-//! Sorts. The entries of an answer are the keys' indices in their order.
+//! Sorts. The entries of an answer are the indices of the keys in order.
 
 use crate::trace::Trace;
 
-/// Insertion sort: a step for each key that is inserted.
+/// Insertion sort: one step per inserted key.
 pub fn insertion_sort(keys: &[f64]) -> Trace {
     let mut trace = start(keys);
     for next in 1..keys.len() {
@@ -18,7 +18,7 @@ pub fn insertion_sort(keys: &[f64]) -> Trace {
     trace
 }
 
-/// Bubble sort, from the end: a step for each comparison.
+/// Bubble sort, from the end: one step per comparison.
 pub fn bubble_sort(keys: &[f64]) -> Trace {
     let mut trace = start(keys);
     for sorted in 0..keys.len().saturating_sub(1) {
@@ -32,7 +32,7 @@ pub fn bubble_sort(keys: &[f64]) -> Trace {
     trace
 }
 
-/// Heapsort: a step for each node that is sifted and for each largest key that is taken.
+/// Heapsort: one step per sifted node and per largest key that is removed.
 pub fn heapsort(keys: &[f64]) -> Trace {
     let mut trace = start(keys);
     for root in (0..keys.len()).rev() {
@@ -46,7 +46,7 @@ pub fn heapsort(keys: &[f64]) -> Trace {
     trace
 }
 
-/// Lets the key at `root` sink into the heap of the first `size` keys.
+/// Sifts the key at `root` down in the heap of the first `size` keys.
 fn sift(keys: &[f64], trace: &mut Trace, mut root: usize, size: usize) {
     loop {
         let mut largest = root;
@@ -64,7 +64,7 @@ fn sift(keys: &[f64], trace: &mut Trace, mut root: usize, size: usize) {
     }
 }
 
-/// Quicksort around the last key: a step for each comparison and for each pivot that is placed.
+/// Quicksort around the last key: one step per comparison and per pivot that is placed.
 pub fn quicksort(keys: &[f64]) -> Trace {
     let mut trace = start(keys);
     let mut pending = vec![(0, keys.len())];

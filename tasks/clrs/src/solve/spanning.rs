@@ -4,10 +4,10 @@ use crate::argsort::argsort;
 use crate::input::Graph;
 use crate::trace::Trace;
 
-/// What the benchmark adds to the keys of nodes that do not wait, which is enough for the weights that it draws.
+/// The benchmark's offset to the keys of nodes that do not wait, which is enough for the weights that it draws.
 const LAST: f64 = 1e9;
 
-/// Which edges Kruskal's algorithm takes, as a matrix: steps for each edge and for each link followed to a root.
+/// The edges that Kruskal's algorithm selects, as a matrix: one step per edge and per link followed to a root.
 pub fn kruskal(graph: &Graph) -> Trace {
     let nodes = graph.nodes;
     let mut trace = Trace::started(vec![0; nodes * nodes]);
@@ -40,13 +40,13 @@ pub fn kruskal(graph: &Graph) -> Trace {
     trace
 }
 
-/// Predecessors of Prim's algorithm: a step for each node that is added.
+/// Predecessors of Prim's algorithm: one step per added node.
 pub fn prim(graph: &Graph) -> Trace {
     grow(graph, |_, weight| weight)
 }
 
-/// Grows a tree from the source: of the nodes next to it, the one with the smallest key is added, where `key` is that
-/// of a node that an edge of some weight reaches from a node with a known key.
+/// Grows a tree from the source by adding the adjacent node with the smallest key. `key` computes a node's key from the
+/// key of a tree node and the weight of the edge between them.
 pub fn grow(graph: &Graph, key: impl Fn(f64, f64) -> f64) -> Trace {
     let mut trace = Trace::pointers(graph.nodes);
     trace.snapshot();
@@ -54,7 +54,7 @@ pub fn grow(graph: &Graph, key: impl Fn(f64, f64) -> f64) -> Trace {
     let mut added = vec![false; graph.nodes];
     let mut waiting = vec![false; graph.nodes];
     waiting[graph.source] = true;
-    // As the benchmark orders nodes: those that do not wait come last. No key is above the sum of all weights.
+    // The benchmark's order of nodes, in which nodes that do not wait come last. No key exceeds the sum of all weights.
     let mut ranked = vec![0.0; graph.nodes];
     let total: f64 = graph.weights.iter().sum();
     let last = if total < LAST { LAST } else { 2.0 * total };

@@ -1,9 +1,9 @@
-//! String matchers. The entry of an answer is where the needle first occurs, or the length of the haystack.
+//! String matchers. The entry of an answer is the position of the needle's first occurrence, or the length of the
+//! haystack.
 
 use crate::trace::Trace;
 
-/// Every place from left to right: a step for each place and for each letter that matches there. The entry is the
-/// place.
+/// Every position from left to right: one step per position and per matching letter. The entry is the position.
 pub fn naive(haystack: &[u8], needle: &[u8]) -> Trace {
     let mut trace = Trace::new(vec![0]);
     for place in 0..=haystack.len().saturating_sub(needle.len()) {
@@ -20,11 +20,11 @@ pub fn naive(haystack: &[u8], needle: &[u8]) -> Trace {
     trace
 }
 
-/// Knuth-Morris-Pratt: a step for each letter and for each retreat. The entry is the place of a needle that would end
-/// at the present letter.
+/// Knuth-Morris-Pratt: one step per letter and per retreat. The entry is the position of a needle that would end at the
+/// current letter.
 pub fn knuth_morris_pratt(haystack: &[u8], needle: &[u8]) -> Trace {
     let mut trace = Trace::started(vec![0]);
-    // Where to retreat to after so many letters matched.
+    // The state to retreat to, by number of matched letters.
     let mut retreats = vec![0; needle.len() + 1];
     let mut matching = 0;
     for (place, letter) in needle.iter().enumerate().skip(1) {

@@ -3,7 +3,7 @@
 use crate::input::Graph;
 use crate::trace::Trace;
 
-/// What happens during a depth-first search.
+/// An event of a depth-first search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A search starts from a node.
@@ -17,16 +17,16 @@ pub enum Event {
     },
     /// An edge leads to a new node.
     Discover {
-        /// Where it comes from.
+        /// Start of the edge.
         parent: usize,
         /// The new node.
         node: usize,
     },
-    /// An edge leads to a node that is known already; told again whenever the search comes back to `from`.
+    /// An edge leads to a known node; reported again whenever the search returns to `from`.
     Known {
-        /// Where it comes from.
+        /// Start of the edge.
         from: usize,
-        /// Where it leads.
+        /// End of the edge.
         to: usize,
     },
     /// All edges of a node have been followed.
@@ -62,7 +62,7 @@ pub fn search(graph: &Graph, roots: impl IntoIterator<Item = usize>, mut visit: 
     }
 }
 
-/// Predecessors of a depth-first search; roots point at themselves. A step for each event but known nodes.
+/// Predecessors of a depth-first search; roots point at themselves. One step per event, except known nodes.
 pub fn depth_first_search(graph: &Graph) -> Trace {
     let mut trace = Trace::pointers(graph.nodes);
     search(graph, 0..graph.nodes, |event| {
@@ -76,8 +76,8 @@ pub fn depth_first_search(graph: &Graph) -> Trace {
     trace
 }
 
-/// Predecessors of a breadth-first search, the lowest index among the nodes of the layer before; the source and nodes
-/// out of reach point at themselves. A step for each layer.
+/// Predecessors of a breadth-first search, the lowest index among the nodes of the previous layer; the source and
+/// unreachable nodes point at themselves. One step per layer.
 pub fn breadth_first_search(graph: &Graph) -> Trace {
     let mut trace = Trace::pointers(graph.nodes);
     let mut reached = vec![false; graph.nodes];
@@ -99,8 +99,8 @@ pub fn breadth_first_search(graph: &Graph) -> Trace {
     }
 }
 
-/// A topological order as a linked list: the next node for each node, the last one points at itself; then the head.
-/// It is the reverse of the order in which a depth-first search finishes. A step for each event but known nodes.
+/// A topological order as a linked list: the next node of each node, where the last one points at itself; then the
+/// head. It is the reverse of the order in which a depth-first search finishes. One step per event, except known nodes.
 pub fn topological_sort(graph: &Graph) -> Trace {
     let mut trace = Trace::new((0..graph.nodes as i32).chain([0]).collect());
     let mut head = None;
@@ -121,7 +121,7 @@ pub fn topological_sort(graph: &Graph) -> Trace {
 }
 
 /// Strongly connected components by two searches (Kosaraju): for each node the node of its component that the first
-/// search finishes last. A step for each event but known nodes; the second search enters nodes as they are discovered.
+/// search finishes last. One step per event, except known nodes; the second search enters nodes when it discovers them.
 pub fn strong_components(graph: &Graph) -> Trace {
     let mut trace = Trace::pointers(graph.nodes);
     let mut finished = Vec::with_capacity(graph.nodes);

@@ -1,4 +1,4 @@
-//! Questions with numbers at the ends of what a number can be.
+//! Questions with extreme numbers.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::solve::solve;
 
 const EXTREMES: [f64; 12] = [1e308, -1e308, 1e200, 1e153, 1e9, 1.0, 0.5, 0.0, -0.0, 1e-17, 1e-308, 5e-324];
 
-/// Far more than a question of a few numbers takes, so that only a loop without an end exceeds it.
+/// Far more time than a question of a few numbers needs, so that only an infinite loop exceeds it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Questions for each algorithm.
+/// Number of questions per algorithm.
 const QUESTIONS: usize = 1000;
 
 fn numbers(count: usize, least: f64, most: f64, stream: &mut Stream) -> Vec<f64> {
@@ -27,7 +27,7 @@ fn numbers(count: usize, least: f64, most: f64, stream: &mut Stream) -> Vec<f64>
     (0..count).map(|_| *stream.choose(&allowed)).collect()
 }
 
-/// An input of extreme numbers in an algorithm's form.
+/// An input of extreme numbers in the form of an algorithm.
 fn extreme(row: &Row, stream: &mut Stream) -> Input {
     let size = if row.name == "segments_intersect" { 4 } else { 1 + stream.below(6) as usize };
     let any = |stream: &mut Stream| numbers(size, f64::MIN, f64::MAX, stream);
@@ -71,7 +71,7 @@ fn extreme(row: &Row, stream: &mut Stream) -> Input {
     }
 }
 
-/// Asks an algorithm questions; how many have an answer.
+/// Asks an algorithm questions; returns how many have an answer.
 fn ask(row: &Row, asked: &mpsc::Sender<String>) -> usize {
     let task = clrs();
     let mut stream = Stream::new(row.algorithm as u64, "extremes", &[]);
@@ -89,7 +89,7 @@ fn ask(row: &Row, asked: &mpsc::Sender<String>) -> usize {
             Err(Error::Malformed { .. }) => {}
             Err(other) => panic!("{question}{other}"),
         }
-        // The checker has to end on what the solver has no answer to as well.
+        // The checker must also end if the solver has no answer.
         let _ = task.check(&question, "0");
     }
     answered
@@ -99,7 +99,7 @@ fn ask(row: &Row, asked: &mpsc::Sender<String>) -> usize {
 fn every_question_of_extreme_numbers_ends() {
     for row in &TABLE {
         let (sender, asked) = mpsc::channel();
-        // A thread of its own, so that a loop without an end fails instead of lasting.
+        // A separate thread, so that an infinite loop fails instead of hanging.
         let asking = std::thread::spawn(move || ask(row, &sender));
         let mut last = String::new();
         loop {
@@ -114,7 +114,7 @@ fn every_question_of_extreme_numbers_ends() {
     }
 }
 
-/// Questions do not reach the loops over costs with such numbers; the loops end all the same.
+/// Reading a question refuses such numbers before the loops over costs; the loops end all the same.
 #[test]
 fn rounds_over_numbers_that_equal_nothing_end() {
     let (sender, ended) = mpsc::channel();
@@ -168,7 +168,7 @@ fn what_cannot_be_computed_with_is_refused_where_it_stands() {
     for (question, position, message) in cases {
         assert_eq!(break_of(question), (position, message.to_owned()), "{question}");
     }
-    // Far apart is not too large.
+    // Points that are far apart are not too large.
     let task = clrs();
     assert_eq!(
         task.answer("matrix_chain_order:\np: [1e100 1e-100 1.0 1e100]\ns:\n").unwrap().lines().next(),

@@ -1,4 +1,4 @@
-//! Questions and answers that the benchmark's own package wrote, see `fixtures/make_fixtures.py`.
+//! Questions and answers written by the benchmark's own package, see `fixtures/make_fixtures.py`.
 
 use serde_json::Value;
 

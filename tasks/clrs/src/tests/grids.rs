@@ -1,4 +1,4 @@
-//! Which algorithms and sizes a configuration has.
+//! The algorithms and sizes of a configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +75,7 @@ fn an_algorithm_alone_has_its_published_sizes() {
     assert_eq!(knob("bfs").beyond, (32..=41).collect::<Vec<u32>>());
 }
 
-/// In a mixture every algorithm has all sizes that it has alone, and they are labelled as they are there.
+/// In a mixture every algorithm has the same sizes as alone, with the same splits.
 #[test]
 fn a_mixture_labels_sizes_as_its_algorithms_do() {
     for merge in [true, false] {
@@ -89,7 +89,7 @@ fn a_mixture_labels_sizes_as_its_algorithms_do() {
             {
                 for size in sizes {
                     let instance = &drawn[size as usize - 4][row.name];
-                    // Their instances are the same at every size.
+                    // Its instances are the same at every size.
                     let expected = match row.name {
                         "segments_intersect" => TokenSize { size: 4, split: Split::InRange },
                         _ => TokenSize { size, split },
@@ -103,7 +103,7 @@ fn a_mixture_labels_sizes_as_its_algorithms_do() {
     }
 }
 
-/// In a mixture with a limit, an algorithm may be evaluated that is not trained at all.
+/// In a mixture with a limit, an algorithm may be evaluated without being trained.
 #[test]
 fn what_is_not_trained_at_all_is_beyond() {
     let all = clrs();

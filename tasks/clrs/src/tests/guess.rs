@@ -47,7 +47,7 @@ fn the_most_frequent_answer_is_that_of_the_algorithm_and_the_size() {
     for (place, name) in names.iter().enumerate() {
         for (part, size) in [(0, 4), (1, 5)] {
             let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-            // All segments are of one size.
+            // All instances of segments have one size.
             let parts = if *name == "segments_intersect" { 0..2 } else { part..part + 1 };
             for part in parts {
                 let seen = &training[(2 * place + part) * 40..][..40];
@@ -58,14 +58,14 @@ fn the_most_frequent_answer_is_that_of_the_algorithm_and_the_size() {
             assert_eq!(Some(&counts[guess.as_str()]), counts.values().max(), "{name}: {guess}");
         }
     }
-    // Nothing is known of other sizes but single entries, and of other algorithms nothing at all.
+    // For other sizes only single entries are known, and for other algorithms nothing.
     let task = alone("articulation_points");
     let unseen = guess(&*task, &training, "most-frequent-answer", &draw(&*task, 6, 0), 0);
     assert_eq!(unseen, "[0 0 0 0 0 0]\n\n");
     assert_eq!(guess(&*task, &[], "most-frequent-answer", &draw(&*task, 4, 0), 0), "[0 0 0 0]\n\n");
 }
 
-/// Random answers parse, and are right as often as they have to be.
+/// Random answers parse, and are correct at the expected rate.
 #[test]
 fn random_entries_have_the_form_of_answers() {
     for row in &TABLE {
@@ -74,7 +74,7 @@ fn random_entries_have_the_form_of_answers() {
         for seed in 0..count {
             let instance = draw(&*task, 5, seed);
             let guess = guess(&*task, &[], "random-entries", &instance, seed);
-            // Names of five nodes are as long as each other, but keys are not.
+            // Names of five nodes have equal lengths, but keys do not.
             let verdict = task.check(&instance.question, &guess).unwrap();
             let form = ["expected a number", "expected `", "expected the end"];
             let malformed = form.iter().any(|words| verdict.reason.contains(words));
@@ -98,10 +98,10 @@ fn a_guess_does_not_depend_on_what_follows() {
     for seed in 0..50 {
         let at = |answer: &str| guess(&*task, &[], "random-entries", &answered(&instance, answer), seed);
         let (short, long) = (at("[1 2 3 4 5 6 7 8 9 1 1 1]\n\n"), at("[1 2 3 10 5 6 7 8 9 1 1 1]\n\n"));
-        // They differ in the fourth entry, where the guess is the same until the first of them ends.
+        // The answers differ in the fourth entry, and the guess is the same until the shorter one ends.
         assert!(short[..9] == long[..9], "{short}{long}");
     }
-    // A longer entry than the right one is wrong about where that ends, a shorter one is not.
+    // A longer entry than the correct one is wrong about its end; a shorter one is not.
     let guesses: Vec<String> = (0..300)
         .map(|seed| guess(&*task, &[], "random-entries", &answered(&instance, "[1 2 3 4 5 6 7 8 9 1 1 11]\n\n"), seed))
         .collect();

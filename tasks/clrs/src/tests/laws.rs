@@ -1,4 +1,4 @@
-//! The generator's samples against those of the benchmark's samplers, see `fixtures/make_fixtures.py`.
+//! The generator's samples against samples of the benchmark's samplers, see `fixtures/make_fixtures.py`.
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
@@ -9,7 +9,7 @@ use crate::published::TABLE;
 
 const INSTANCES: u64 = 2000;
 
-/// The numbers of a text.
+/// The numbers in a text.
 fn numbers(text: &str) -> Vec<f64> {
     text.split([' ', ',', '[', ']', ':', '\n']).filter_map(|word| word.parse().ok()).collect()
 }
@@ -54,7 +54,7 @@ fn samples_follow_the_benchmarks_laws() {
             let number = |name: &str| law[name].as_f64().unwrap();
             let deviation = number("deviation") * (1.0 / number("count") + 1.0 / INSTANCES as f64).sqrt();
             compared += 1;
-            // Three hundred comparisons: 4.5 deviations are passed by chance once in 500 changes of the seeds.
+            // With three hundred comparisons, 4.5 deviations are exceeded by chance for one in 500 choices of seeds.
             if (found - number("mean")).abs() > 4.5 * deviation + 1e-6 {
                 wrong.push(format!("{} {name}: {found}, not {} +- {deviation}", row.name, law["mean"]));
             }

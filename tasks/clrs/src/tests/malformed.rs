@@ -5,7 +5,7 @@ use haltbench_sdk::random::Stream;
 
 use super::clrs;
 
-/// Where the solver and the checker break off, and why.
+/// Position and message of the error.
 pub fn break_of(question: &str) -> (usize, String) {
     let task = clrs();
     let checked = task.check(question, "0").map(drop);
@@ -104,7 +104,7 @@ fn degenerate_inputs_have_the_benchmarks_answers() {
         ("segments_intersect:\nx: [0.0 2.0 1.0 1.0], y: [0.0 0.0 0.0 1.0]\nintersect:\n", "1\n\n"),
         ("segments_intersect:\nx: [0.0 1.0 0.5 2.0], y: [0.0 0.0 0.0 0.0]\nintersect:\n", "1\n\n"),
         ("segments_intersect:\nx: [0.0 1.0 2.0 3.0], y: [0.0 0.0 0.0 0.0]\nintersect:\n", "0\n\n"),
-        // A point in the middle of a side is no corner of the scan, and one of the march.
+        // A point in the middle of a side is not a corner for the scan, but it is for the march.
         ("graham_scan:\nx: [0.0 2.0 2.0 0.0 2.0], y: [0.0 0.0 2.0 2.0 1.0]\nin_hull:\n", "[1 1 1 1 0]\n\n"),
         ("jarvis_march:\nx: [0.0 2.0 2.0 0.0 2.0], y: [0.0 0.0 2.0 2.0 1.0]\nin_hull:\n", "[1 1 1 1 1]\n\n"),
         ("minimum:\nkey: [0.2 0.1 0.1]\nmin:\n", "1\n\n"),

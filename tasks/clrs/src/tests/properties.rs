@@ -85,16 +85,16 @@ fn another_value_of_an_entry_is_wrong() {
             }
         }
     }
-    // Ties among distances and weights, where the benchmark's sort is free to choose, are all that may be accepted.
+    // Only ties among distances and weights, where the benchmark's sort is free to choose, may be accepted.
     assert!(tried > 90_000 && accepted <= 2, "{accepted} of {tried}");
 }
 
-/// The input with every number but 0 changed by a part in a million or less, edges alike in both directions: a tie that
-/// it has is broken in some way, and nothing else is decided anew.
+/// The input with every non-zero number changed by at most a part in a million, with edges changed equally in both
+/// directions: this breaks ties and decides nothing else anew.
 fn nudged(row: &Row, input: &Input, stream: &mut Stream) -> Input {
     let mut nudge = |number: &f64| number * (1.0 + 1e-6 * stream.uniform());
     match input {
-        // What starts as another ends is compatible with it, so that starts are moved further than ends.
+        // An activity may start when another ends, so starts are moved further than ends.
         Input::Pair(starts, ends) if row.form == Form::Activities => {
             Input::Pair(starts.iter().map(|start| start + 1e-5).collect(), ends.iter().map(nudge).collect())
         }
@@ -115,13 +115,13 @@ fn nudged(row: &Row, input: &Input, stream: &mut Stream) -> Input {
     }
 }
 
-/// Whether the answer is the solver's for an order of equal keys.
+/// Whether the answer is the solver's for some order of equal keys.
 fn ties_allow(row: &Row, input: &Input, entries: &[i32]) -> bool {
     let mut stream = Stream::new(0, "ties", &[]);
     (0..500).any(|_| solve(row.algorithm, &nudged(row, input, &mut stream)).is_ok_and(|trace| trace.entries == entries))
 }
 
-/// The input with one decimal, where many keys are equal.
+/// The input rounded to one decimal, so that many keys are equal.
 fn coarse(input: Input) -> Input {
     let round = |numbers: Vec<f64>| numbers.into_iter().map(|number| (number * 10.0).round() / 10.0).collect();
     match input {
@@ -131,8 +131,8 @@ fn coarse(input: Input) -> Input {
     }
 }
 
-/// Two entries that differ are exchanged. Where that is right as well, ties say so: the solver gives that answer if the
-/// equal keys are told apart.
+/// Exchanges two entries that differ. If the result is also correct, the reason is a tie: the solver gives this answer
+/// once the equal keys differ.
 #[test]
 fn exchanged_entries_are_wrong_unless_ties_allow_them() {
     let lenient = ["activity_selector", "dijkstra", "mst_kruskal", "mst_prim", "task_scheduling"];
@@ -244,7 +244,7 @@ fn variants_of_a_merged_task_share_their_split() {
     assert!((held_out - count as f64 * share).abs() < 4.0 * deviation, "{held_out}");
 }
 
-/// Numbers that differ in the sign of a zero alone are the same input.
+/// Numbers that differ only in the sign of a zero are the same input.
 #[test]
 fn a_signed_zero_makes_no_other_problem() {
     let (kadane, hull) = (alone("find_maximum_subarray_kadane"), alone("graham_scan"));
@@ -268,7 +268,7 @@ fn a_signed_zero_makes_no_other_problem() {
 
 #[test]
 fn a_key_names_one_instance() {
-    // Recorded: instances must stay what they are in later versions.
+    // Recorded, because later versions must generate the same instances.
     let instance = draw(&*alone("bfs"), 4, 0);
     let recorded = "bfs:\ns: 2, A: [[0 0 0 1], [0 1 0 0], [0 0 0 0], [1 0 0 0]]\npi:\n[0 1 2 3]\n\n";
     assert_eq!(format!("{}{}", instance.question, instance.answer), recorded);

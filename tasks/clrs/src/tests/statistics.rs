@@ -1,4 +1,4 @@
-//! Means over many instances, recorded: a changed generator shows here.
+//! Recorded means over many instances, which show changes of the generator.
 
 use std::fmt::Write;
 
@@ -10,11 +10,12 @@ use haltbench_sdk::task::Task;
 use super::configured;
 use crate::published::TABLE;
 
-/// Instances of each algorithm: 10,020 altogether.
+/// Instances per algorithm: 10,020 in total.
 const INSTANCES: u64 = 334;
 const SIZE: u32 = 10;
 
-/// Means of tokens, of answer characters and of every column where it is defined, and the most frequent answer's share.
+/// Means of tokens, of answer characters and of every column where it is defined, and the share of the most frequent
+/// answer.
 fn line(task: &dyn Task) -> String {
     let names: Vec<&str> = {
         let spec = task.spec();

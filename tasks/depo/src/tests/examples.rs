@@ -5,10 +5,10 @@ use haltbench_sdk::task::Columns;
 
 use super::{configured, depo, draw, released};
 
-/// D1 of eight nodes, names of one or two tokens over 50 numbers.
+/// D1: eight nodes, with names of one or two tokens out of 50.
 const D1: &str = "39.49>37 17>39.49 31.42>45 2.25>31.42 45>17 37>14.7 32>2.25 14.7>32";
 
-/// D2 of five nodes, names of five to seven tokens over three numbers.
+/// D2: five nodes, with names of five to seven tokens out of three.
 const D2: [(&str, &str); 5] =
     [("a", "3.3.1.2.3"), ("b", "3.3.1.3.1.2"), ("c", "2.3.1.3.1.1.3"), ("d", "2.2.3.1.1.3.1"), ("e", "3.1.1.3.2.3")];
 
@@ -39,7 +39,7 @@ fn answers_known_questions() {
     let answer = spelled("c c a a e");
     assert_eq!(task.answer(&question).unwrap(), answer);
     assert!(task.check(&question, &answer).unwrap().valid);
-    // Four nodes: 16 hops are none, 9 are one, 6 are two.
+    // On four nodes, 16 hops equal 0 hops, 9 equal 1, 6 equal 2.
     let task = configured(&[("maximum_hops", Value::Integer(16))]).unwrap();
     let question = "4>9 9>2 2>7 7>4 ? 4 16 ? 4 9 ? 4 1 ? 4 6 ? 4 2";
     assert_eq!(task.answer(question).unwrap(), "4 9 9 2 2");
@@ -106,7 +106,7 @@ fn sequences_are_laid_out_as_documented() {
     assert_eq!(words("digits"), "<bos> <ans> #0 #1");
 }
 
-/// Names that share the tokens before each token of `a`: all five, three, two, two, one.
+/// Number of names that share the tokens before each token of `a`: five, three, two, two, one.
 #[test]
 fn the_released_example_shares_its_prefixes_as_known() {
     use crate::columns::{Layout, fill};
@@ -129,6 +129,7 @@ fn the_released_example_shares_its_prefixes_as_known() {
     assert_eq!(column(1), [3.0, 3.0, 3.0, 3.0, 1.0]);
     assert_eq!(column(2), [2.0, 2.0, 2.0, 2.0, 1.0]);
     assert_eq!(column(3), [2.0, 2.0, 2.0, 2.0, 1.0]);
-    // The edges of c, e, d, a, b stand at 5, 4, 3, 1, 2: of seven steps, c>e>d>a go back, then b>c>e>d: 1, 1, 2, 1, 3, 1, 1.
+    // The edges of c, e, d, a, b are at 5, 4, 3, 1, 2: of seven steps, c>e>d>a go back, then b>c>e>d: 1, 1, 2, 1, 3, 1,
+    // 1.
     assert_eq!(features.row(1), [5.0, 0.0, 1.0, 8.0, 5.0, -1.0, 1.0, 3.0, 10.0 / 7.0, 5.0]);
 }

@@ -5,7 +5,7 @@ use haltbench_sdk::task::Task;
 
 use super::{depo, draw, released};
 
-/// Share of the tokens at `place` of an answer that a random node has right.
+/// Share of correct tokens at `place` of an answer for a random node.
 fn share(task: &dyn Task, size: u32, place: usize, length: usize) -> f64 {
     let guesses = task.guesses(&[]);
     let guess = guesses.iter().find(|guess| guess.name() == "random-node").unwrap();
@@ -27,7 +27,7 @@ fn a_random_node_is_right_once_in_n() {
     assert!((share - 0.2).abs() < 0.02, "{share}");
 }
 
-/// Names of five numbers out of 1 to 3: the last token is nearly always known from those before.
+/// Names of five numbers out of 1 to 3, where the preceding tokens nearly always determine the last one.
 #[test]
 fn the_end_of_a_name_is_known_from_its_start() {
     let task = released(3, [5, 5], 20, 4);

@@ -1,4 +1,4 @@
-//! The generator's samples against exact laws and against known moments.
+//! The generator's samples against exact distributions and known moments.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn all_cycles_hops_and_starts_are_equally_likely() {
     let mut counts: BTreeMap<String, f64> = BTreeMap::new();
     for seed in 0..count {
         let instance = draw(&*task, 4, seed);
-        // Names replaced by their places among the four, edges sorted.
+        // Names replaced by their ranks among the four, edges sorted.
         let (edges, query) = instance.question.split_once(" ? ").unwrap();
         let edges: Vec<(u32, u32)> = edges
             .split(' ')
@@ -43,11 +43,11 @@ fn all_cycles_hops_and_starts_are_equally_likely() {
         let (start, hops) = query.split_once(' ').unwrap();
         *counts.entry(format!("{cycle:?} {} {hops}", place(start.parse().unwrap()))).or_default() += 1.0;
     }
-    // Six cycles, four starts, three numbers of hops.
+    // Six cycles, four starts and three numbers of hops.
     assert_eq!(counts.len(), 72);
     let expected = count as f64 / 72.0;
     let chi_square: f64 = counts.values().map(|found| (found - expected).powi(2) / expected).sum();
-    // 71 degrees of freedom: a larger value has a probability of 1e-5.
+    // With 71 degrees of freedom, a larger value has a probability of 1e-5.
     assert!(chi_square < 132.0, "{chi_square}");
 }
 

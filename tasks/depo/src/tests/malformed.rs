@@ -5,7 +5,7 @@ use haltbench_sdk::task::Task;
 
 use super::{break_of, configured, depo, text};
 
-/// The solver and the checker break off at the same word.
+/// Position and message of the solver's error; the checker must stop at the same position.
 fn breaks(task: &dyn Task, question: &str) -> (usize, String) {
     let solver = break_of(task.answer(question));
     assert_eq!(solver, break_of(task.check(question, "1")), "{question}");

@@ -1,4 +1,4 @@
-//! Tests of the task, apart from the code they test.
+//! Tests of the task, separate from the tested code.
 
 mod conformance;
 mod examples;
@@ -16,7 +16,7 @@ use haltbench_sdk::task::Task;
 
 use crate::task::DECLARATION;
 
-/// The task with some parameters set.
+/// The task with these parameters set.
 fn configured(given: &[(&str, Value)]) -> Result<Box<dyn Task>> {
     specimen::configured(&DECLARATION, given)
 }

@@ -62,7 +62,7 @@ fn damaged_answers_are_wrong() {
                 swapped.swap(place, second);
                 damaged.push(swapped);
             }
-            // Equal answers side by side hide which of them was dropped, but not that one was.
+            // If equal answers are adjacent, the text does not show which one was dropped, but it shows that one was.
             for answer in damaged.iter().map(|answer| answer.join(" ")) {
                 let verdict = task.check(&instance.question, &answer).unwrap();
                 assert!(!verdict.valid && !verdict.reason.is_empty(), "{} = {answer}", instance.question);
@@ -76,12 +76,12 @@ fn a_key_names_one_instance() {
     let question = |seed| draw(&*depo(), 8, seed).question;
     assert_eq!(question(5), question(5));
     assert_ne!(question(5), question(6));
-    // Recorded: instances must stay what they are in later versions.
+    // Recorded, because later versions must generate the same instances.
     let instance = draw(&*depo(), 3, 0);
     assert_eq!(format!("{} = {}", instance.question, instance.answer), "58>8 8>35 35>58 ? 35 5 ? 58 7 ? 8 5 = 8 8 58");
 }
 
-/// What is asked and the order of the edges are of no account, and every other cycle is another problem.
+/// Questions and the order of edges do not change the problem; every other cycle is another problem.
 #[test]
 fn problems_are_cycles() {
     for task in

@@ -1,4 +1,4 @@
-//! Every column once more, from the texts alone: the walk is walked, hop by hop.
+//! Every column again, computed from the texts alone by walking hop by hop.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Evaluation of models: one that is exact, one that is uniform, one that is off by a known amount.
+//! Evaluation of models: an exact one, a uniform one, and one with a known error.
 
 use haltbench_sdk::Result;
 use haltbench_sdk::random::Stream;
@@ -30,7 +30,7 @@ fn blurred(language: &Language, prefix: &[Terminal], distribution: &mut [f64]) {
     distribution.iter_mut().for_each(|probability| *probability = (2.0 * *probability + share) / 3.0);
 }
 
-/// What a model expects over the vocabulary after `prefix`.
+/// A model's distribution over the vocabulary after `prefix`.
 fn ask(tokens: &[usize], prefix: &[Terminal], model: Model) -> Vec<f64> {
     let mut outcomes = vec![0.0; tokens.len()];
     model(prefix, &mut outcomes);
@@ -51,7 +51,7 @@ fn along(tokens: &[usize], string: &[Terminal], model: Model) -> PredictedString
     }
 }
 
-/// A string that a model draws, cut off after `limit` tokens.
+/// A string that a model generates, cut off after `limit` tokens.
 fn drawn(tokens: &[usize], limit: usize, stream: &mut Stream, model: Model) -> PredictedString {
     let (mut prefix, mut found) = (Vec::new(), PredictedString::default());
     while prefix.len() <= limit {
@@ -95,7 +95,7 @@ fn the_exact_model_is_perfect() {
     assert!(mean(&|string| string.comparison.divergence).abs() < 1e-12);
     let length = mean(&|string| string.tokens as f64);
     assert!((length - 5.75).abs() < 0.13, "{length}");
-    // The entropy of a string is the mean of its summed next-token entropies and of its summed surprisals.
+    // Both summed next-token entropies and summed surprisals average to the entropy of a string.
     for sum in [mean(&|string| string.comparison.entropy), mean(&|string| string.comparison.cross_entropy)] {
         assert!((sum - 2.426015).abs() < 0.05, "{sum}");
     }
@@ -119,7 +119,7 @@ fn divergence_of_strings_is_the_sum_over_positions() {
 fn hits_are_counted_against_what_is_attainable() {
     let toy = language("toy");
     let found = compare(&toy, &TOY, &string("1211"), &|prefix, into| exact(&toy, prefix, into));
-    // After 1 another 1 is as probable as 2, and the first of equals counts as the most probable.
+    // After 1, another 1 is as probable as 2, and the first counts as the most probable.
     assert_eq!((found.hits, found.attainable_hits, found.positions), (4, 4, 5));
     let found = compare(&toy, &TOY, &string("1211"), &|_, into| into.copy_from_slice(&[0.1, 0.8, 0.1]));
     assert_eq!((found.hits, found.attainable_hits), (1, 4));
@@ -153,10 +153,10 @@ fn what_cannot_be_judged_is_refused() {
     assert_eq!(error, "string 1 to compare on: expected a string of the language, found another");
     let broken = along(&TOY, &string("1211"), &|_, into| into.copy_from_slice(&[0.5, f64::NAN, 0.5]));
     assert!(judge(&toy, &TOY, &broken).unwrap_err().to_string().contains("no distribution"));
-    // An outcome that is possible and excluded makes a model infinitely wrong, not silently right.
+    // A model that excludes a possible outcome is infinitely wrong, not silently right.
     let certain = compare(&toy, &TOY, &string("1211"), &|_, into| into.copy_from_slice(&[1.0, 0.0, 0.0]));
     assert_eq!(certain.divergence, f64::INFINITY);
-    // A string that starts anew breaks off there.
+    // A string that restarts breaks off there.
     let mut restarted = along(&TOY, &string("1211"), &uniform);
     restarted.tokens[2] = 0;
     let judged = judge(&toy, &TOY, &restarted).unwrap();
@@ -182,7 +182,7 @@ fn measures_are_named_and_counted_by_string() {
     assert!((forced[1].sums[0].0 - 5.0 * 3f64.ln()).abs() < 1e-12);
 }
 
-/// Share of targets that a guess has right, over the toy grammar's instances.
+/// Share of targets that a guess gets right, over the toy grammar's instances.
 fn share(name: &str, count: u64) -> f64 {
     let task = lano("toy");
     let training: Vec<_> = (count..2 * count).map(|seed| instance(&*task, seed)).collect();
@@ -201,7 +201,7 @@ fn share(name: &str, count: u64) -> f64 {
 #[test]
 fn guesses_of_the_toy_grammar_score_what_its_strings_say() {
     let toy = language("toy");
-    // Over all positions of all strings, weighed by how probable the strings are.
+    // Over all positions of all strings, weighted by the strings' probabilities.
     let (mut possible, mut optimal, mut positions) = (0.0, 0.0, 0.0);
     for (string, (probability, _)) in &enumerate(&toy.grammar) {
         for length in 0..=string.len() {
@@ -215,7 +215,7 @@ fn guesses_of_the_toy_grammar_score_what_its_strings_say() {
     assert!((share("most-probable", 2000) - optimal / positions).abs() < 0.015);
 }
 
-/// What can be told of any string is what instances say of theirs, and a string that leaves the language still costs the
+/// Columns that any string has equal the columns of instances, and a string that leaves the language still costs the
 /// parser something.
 #[test]
 fn columns_of_any_string_are_those_of_instances() {
@@ -251,7 +251,7 @@ fn columns_of_any_string_are_those_of_instances() {
             }
         }
     }
-    // `1 1 1 1 1 1` is not of cfg3b; nothing follows a string that has ended.
+    // `1 1 1 1 1 1` is not in cfg3b; nothing follows a string that has ended.
     let task = lano("cfg3b");
     let language = language("cfg3b");
     let tokens = [0, 2, 2, 2, 2, 2, 2, 1, 2];

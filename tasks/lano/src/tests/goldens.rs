@@ -1,4 +1,4 @@
-//! Published strings with probabilities that another implementation computed.
+//! Published strings with probabilities from another implementation.
 
 use super::{language, string};
 
@@ -35,8 +35,8 @@ fn first_token_entropies() {
     }
 }
 
-/// Strings with probabilities that exact fractions gave in another language: see `fixtures/make_strings.py`. The one of
-/// cfg3b is as probable as a published string of its length.
+/// Strings with probabilities computed as exact fractions in another language: see `fixtures/make_strings.py`. The
+/// string of cfg3b is as probable as a published string of its length.
 #[test]
 fn strings_have_the_probabilities_that_exact_fractions_give() {
     let lines: Vec<&str> = include_str!("../../fixtures/strings.txt").lines().collect();
@@ -50,7 +50,7 @@ fn strings_have_the_probabilities_that_exact_fractions_give() {
             assert_eq!(string.len(), 187);
             assert!((known + 83.87081).abs() < 5e-6);
         }
-        // Another terminal mostly leaves the language; in an ambiguous grammar it need not.
+        // Changing a terminal mostly leaves the language; in an ambiguous grammar it need not.
         let places: Vec<usize> = (0..string.len()).step_by(20).collect();
         let leaves = |place: &&usize| {
             let mut flipped = string.clone();

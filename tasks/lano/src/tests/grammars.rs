@@ -1,4 +1,4 @@
-//! Grammar files, right and wrong, and grammars that are drawn.
+//! Grammar files, valid and invalid, and random grammars.
 
 use std::fs;
 
@@ -109,7 +109,7 @@ fn drawn_grammars_have_their_shape() {
             distinct_children: distinct,
             distinct_alternatives: true,
         };
-        // Of three symbols there are only 12 words without repetition; 3 symbols with 4 alternatives exhaust them.
+        // Three symbols make only 12 words without repetition; 3 symbols with 4 alternatives use them all.
         let grammar = match draw(&shape, &mut Stream::new(seed, "shape", &[])) {
             Ok(grammar) => grammar,
             Err(error) => {

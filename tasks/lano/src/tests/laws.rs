@@ -1,4 +1,4 @@
-//! The generator against exact laws.
+//! The generator against exact distributions.
 
 use super::{derivation, language};
 use crate::grammar::Grammar;
@@ -13,7 +13,7 @@ struct Law {
 
 fn law(grammar: &Grammar) -> Law {
     let symbols = grammar.nonterminals() + grammar.terminals().len();
-    // Mean, second moment and entropy for terminals are 1, 1 and 0; children have higher numbers than parents.
+    // Terminals have mean 1, second moment 1 and entropy 0; children have higher numbers than parents.
     let mut moments = vec![(1.0, 1.0, 0.0); symbols];
     for symbol in (0..grammar.nonterminals()).rev() {
         let alternatives = grammar.alternatives(symbol);
@@ -69,7 +69,7 @@ fn published_grammars_have_the_known_moments() {
     }
 }
 
-/// Known: twelve strings of 5.75 tokens and 3.5 internal nodes in the mean, with an entropy of 2.426015 nats.
+/// Known: twelve strings, with 5.75 tokens and 3.5 internal nodes on average, and an entropy of 2.426015 nats.
 #[test]
 fn the_toy_grammar_has_the_known_moments() {
     let toy = language("toy");
@@ -119,7 +119,7 @@ fn samples_follow_the_exact_laws() {
         let mean = tokens as f64 / count as f64;
         let error = (law.variance / count as f64).sqrt();
         assert!((mean - law.mean).abs() < 4.0 * error, "{name}: {mean}");
-        // Counts of nodes spread by a few tenths of their mean, so 10,000 derivations leave a few thousandths.
+        // Numbers of nodes vary by a few tenths of their mean, so the error of 10,000 derivations is a few thousandths.
         for closes in 1..=depth {
             let found = closed[closes..].iter().sum::<usize>() as f64 / count as f64;
             let exact = law.nodes[depth - closes];
@@ -142,7 +142,7 @@ fn constituents_are_those_of_the_derivation() {
             assert_eq!(opened, derivation.closes.iter().sum::<usize>());
             assert_eq!(derivation.lookback(0), None);
             for index in 1..length {
-                // As many levels close before a token as open at it, and below them lies the evidence.
+                // As many levels close before a token as open at it, and the evidence is below them.
                 assert_eq!(derivation.closes[index - 1], derivation.opens(index));
                 let inner = depth - 1 - derivation.opens(index);
                 let back = index - derivation.start(index, inner);

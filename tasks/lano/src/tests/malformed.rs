@@ -1,4 +1,4 @@
-//! Questions that do not parse, and answers that are wrong.
+//! Questions that do not parse, and wrong answers.
 
 use haltbench_sdk::random::Stream;
 
@@ -72,7 +72,7 @@ fn solver_and_checker_judge_noise_alike() {
     assert!(valid > 20, "{valid}");
 }
 
-/// Long strings with one token changed break off where the checker says.
+/// For long strings with one changed token, the solver breaks off where the checker does.
 #[test]
 fn solver_and_checker_judge_damage_alike() {
     for name in ["cfg3b", "cfg3k"] {
@@ -149,7 +149,7 @@ fn parameters_that_do_not_fit_together_are_refused() {
         let error = configured(given).map(drop).unwrap_err();
         assert!(error.to_string().starts_with(message), "{error}");
     }
-    // A default is what is meant if nothing is said, and a drawn grammar may have any of the rest.
+    // Setting a parameter to its default is the same as not setting it, and a drawn grammar accepts all the others.
     assert!(configured(&[("depth", Integer(4))]).is_ok());
     assert!(configured(&[("grammar", text("sampled")), ("depth", Integer(3))]).is_ok());
 }

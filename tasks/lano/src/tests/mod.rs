@@ -1,4 +1,4 @@
-//! Tests of the task, apart from the code they test.
+//! Tests of the task, separate from the tested code.
 
 mod conformance;
 mod evaluation;
@@ -28,7 +28,7 @@ use crate::language::Language;
 use crate::lano::DECLARATION;
 use crate::random_grammar::{Shape, draw};
 
-/// The task with some parameters set.
+/// The task with these parameters set.
 fn configured(given: &[(&str, Value)]) -> Result<Box<dyn Task>> {
     specimen::configured(&DECLARATION, given)
 }
@@ -49,12 +49,12 @@ fn derivation(language: &Language, seed: u64) -> Derivation {
     Derivation::draw(&language.grammar, &mut Stream::new(seed, "test", &[]))
 }
 
-/// Reads `1211`: one terminal for each character, counted from 1.
+/// Reads `1211`: one terminal per character, 1-based.
 fn string(text: &str) -> Vec<Terminal> {
     text.bytes().map(|byte| byte - b'1').collect()
 }
 
-/// A random grammar with many derivations for each string: two terminals, short alternatives.
+/// A random grammar with many derivations per string: two terminals, short alternatives.
 fn ambiguous(depth: usize, seed: u64) -> Language {
     let shape = Shape {
         depth,
@@ -68,7 +68,7 @@ fn ambiguous(depth: usize, seed: u64) -> Language {
     Language::new(draw(&shape, &mut Stream::new(seed, "test/grammar", &[])).unwrap())
 }
 
-/// Every string of a small language with its probability and its number of derivations, by writing them all out.
+/// Enumerates all strings of a small language, with their probabilities and numbers of derivations.
 fn enumerate(grammar: &Grammar) -> BTreeMap<Vec<Terminal>, (f64, u128)> {
     yields(grammar, 0)
 }
@@ -98,7 +98,7 @@ fn yields(grammar: &Grammar, symbol: usize) -> BTreeMap<Vec<Terminal>, (f64, u12
     all
 }
 
-/// A random string over the terminals.
+/// A random string of terminals.
 fn noise(language: &Language, length: usize, seed: u64) -> Vec<Terminal> {
     let mut stream = Stream::new(seed, "test/noise", &[length as u64]);
     (0..length).map(|_| stream.below(language.end() as u64) as Terminal).collect()

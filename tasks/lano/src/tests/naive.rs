@@ -1,5 +1,5 @@
-//! Prefix parsing as the formulas have it: dense loops over all items, every operation counted where both of its
-//! numbers are other than zero.
+//! Prefix parsing straight from the formulas: dense loops over all items, which count every operation on two non-zero
+//! numbers.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ fn left_corner(form: &NormalForm) -> Vec<Vec<f64>> {
     sum
 }
 
-/// Charts with a row for each start, a column for each end.
+/// Charts with one row per start and one column per end.
 struct Naive<'a> {
     form: &'a NormalForm,
     corner: Vec<Vec<f64>>,

@@ -1,4 +1,4 @@
-//! The parser on long strings, on wrong ones, and used again.
+//! The parser on long strings, on invalid strings, and reused.
 
 use super::{derivation, language, noise};
 use crate::language::Language;
@@ -30,7 +30,7 @@ fn surprisals_sum_to_the_strings_probability() {
             assert!((distribution.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             sum += distribution[usize::from(*terminal)].ln();
             parser.advance(*terminal);
-            // The outside recursion and the prefix recursion are two ways to the same number.
+            // The outside recursion and the prefix recursion give the same number.
             assert!((parser.ln_prefix() - sum).abs() < 1e-8, "{name}");
         }
         parser.next_token(&mut distribution);
@@ -42,7 +42,7 @@ fn surprisals_sum_to_the_strings_probability() {
 #[test]
 fn nothing_underflows_at_two_thousand_tokens() {
     let language = language("cfg3j");
-    // Strings of 544 tokens on average; the longest of many draws, and then what no string contains.
+    // Strings of 544 tokens on average: the longest of many draws, and then tokens that no string contains.
     let draws = (0..3000).map(|seed| derivation(&language, seed).string);
     let longest = draws.max_by_key(Vec::len).unwrap();
     assert!(longest.len() > 900);
@@ -63,7 +63,7 @@ fn nothing_underflows_at_two_thousand_tokens() {
     assert!(noisy.work().live > 0);
 }
 
-/// A right-branching chain of levels would be short; a wide one is long enough to be valid at 2,000 tokens.
+/// A chain of levels with two children would be too short; with six children a valid string exceeds 2,000 tokens.
 #[test]
 fn a_valid_string_of_over_two_thousand_tokens_has_its_exact_probability() {
     let mut text = String::from("terminals 1 2\nS -> A0 A0 A0 A0 A0 A0\n");

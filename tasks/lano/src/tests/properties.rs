@@ -113,7 +113,7 @@ fn about_one_in_eight_instances_is_held_out() {
         let task = lano(name);
         let held_out = (0..count).filter(|seed| instance(&*task, *seed).is_held_out()).count() as f64;
         let share = 1.0 / HELD_OUT_SHARE as f64;
-        // That of the starts that happen to be held out, and that of the strings drawn.
+        // The variance from the starts that happen to be held out, plus the variance from the drawn strings.
         let variance = share * (1.0 - share) * (1.0 / 200.0 + 1.0 / count as f64);
         assert!((held_out / count as f64 - share).abs() < 4.0 * variance.sqrt(), "{name}: {held_out}");
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{derivation, instance, language, lano};
 
-/// Seconds that this thread has run, as the kernel counts them: other programs do not matter.
+/// CPU seconds of this thread, as counted by the kernel, so that other programs do not matter.
 fn seconds() -> f64 {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e-9

@@ -1,4 +1,4 @@
-//! Starts of strings, against languages that are written out.
+//! Starts of strings, against enumerated languages.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::grammar::Terminal;
 use crate::language::Language;
 use crate::start;
 
-/// The share of all strings that begin with the likeliest `length` terminals.
+/// The share of strings with the most frequent start of `length` terminals.
 fn greatest_share(strings: &BTreeMap<Vec<Terminal>, (f64, u128)>, length: usize) -> f64 {
     let mut shares: BTreeMap<&[Terminal], f64> = BTreeMap::new();
     for (string, (probability, _)) in strings {
@@ -28,7 +28,7 @@ fn starts_are_as_long_as_their_shares_ask_for() {
         assert_eq!(start::length(language), expected);
         found.push(expected < shortest);
     }
-    // Both rules decide somewhere.
+    // Each of both rules applies in some case.
     assert!(found.contains(&true) && found.contains(&false), "{found:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Statistics of many instances, recorded: a generator or a column that changes shows here.
+//! Recorded statistics of many instances, which show changes of the generator or of a column.
 
 use haltbench_sdk::assert_recorded;
 use haltbench_sdk::random::Stream;

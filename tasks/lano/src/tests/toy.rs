@@ -1,4 +1,4 @@
-//! Grammars whose strings can all be written out.
+//! Grammars whose strings can all be enumerated.
 
 use super::{ambiguous, enumerate, language, noise, string};
 use crate::earley::{Finding, recognise};
@@ -47,7 +47,7 @@ fn all_strings(terminals: Terminal, longest: usize) -> Vec<Vec<Terminal>> {
     strings
 }
 
-/// Membership, probabilities, next-token distributions and counts on every one of `strings`, against enumeration.
+/// Compares membership, probabilities, next-token distributions and counts of all `strings` with enumeration.
 fn agrees_with_enumeration(language: &Language, strings: &[Vec<Terminal>]) -> usize {
     let known = enumerate(&language.grammar);
     let total: f64 = known.values().map(|(probability, _)| probability).sum();

@@ -1,4 +1,4 @@
-//! The generator's samples against the exact laws of the recursive definition, computed by dynamic programming.
+//! The generator's samples against exact distributions, computed from the recursive definition by dynamic programming.
 
 use super::{column, draw, mano};
 
@@ -22,7 +22,7 @@ fn heights() -> Vec<Vec<f64>> {
     law
 }
 
-/// `law[l][v][k]`: probability that an expression of l operators has the value v and needs k operators lazily.
+/// `law[l][v][k]`: probability that an expression of l operators has the value v and lazily needs k operators.
 fn values() -> Vec<Vec<Vec<f64>>> {
     let mut law = vec![vec![vec![1.0 / MODULUS as f64]; MODULUS]];
     for size in 1..=LARGEST {
@@ -58,13 +58,13 @@ fn pair(first: &[f64], second: &[f64], mut visit: impl FnMut(usize, usize, f64))
     }
 }
 
-/// Mean and variance of a law on 0, 1, 2, ...
+/// Mean and variance of a distribution over 0, 1, 2, ...
 fn moments(law: &[f64]) -> (f64, f64) {
     let mean: f64 = law.iter().enumerate().map(|(k, p)| k as f64 * p).sum();
     (mean, law.iter().enumerate().map(|(k, p)| (k as f64 - mean).powi(2) * p).sum())
 }
 
-/// The law of the lazy count alone.
+/// The distribution of the lazy count alone.
 fn lazy(law: &[Vec<f64>]) -> Vec<f64> {
     (0..law[0].len()).map(|k| law.iter().map(|of_value| of_value[k]).sum()).collect()
 }

@@ -1,4 +1,4 @@
-//! Questions that do not parse, and questions that are merely large.
+//! Questions that do not parse, and questions that are just large.
 
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
@@ -7,7 +7,7 @@ use haltbench_sdk::task::Task;
 use super::{break_of, configured, mano, stream};
 use crate::prefix;
 
-/// The solver and the checker break off at the same token.
+/// Position and message of the solver's error; the checker must stop at the same position.
 fn breaks(task: &dyn Task, question: &str) -> (usize, String) {
     let solver = break_of(task.answer(question));
     assert_eq!(solver.0, break_of(task.check(question, "0")).0, "{question}");
@@ -86,7 +86,7 @@ fn solver_and_checker_refuse_the_same_questions() {
     let mut parsed = 0;
     for _ in 0..20_000 {
         let length = draws.below(8);
-        // Errors of the words themselves are rare, so that structure is what most questions break on.
+        // Invalid words are rare, so that most questions fail because of their structure.
         let count = if draws.below(10) == 0 { 8 } else { 6 };
         let question = (0..length).map(|_| words[draws.below(count) as usize]).collect::<Vec<_>>().join(" ");
         for task in [mano(), stream()] {

@@ -1,4 +1,4 @@
-//! Tests of the two tasks, apart from the code they test.
+//! Tests of the two tasks, separate from the tested code.
 
 mod conformance;
 mod examples;

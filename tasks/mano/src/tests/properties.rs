@@ -59,7 +59,7 @@ fn a_key_names_one_instance() {
         assert_eq!(text(5), text(5));
         assert_ne!(text(5), text(6));
     }
-    // Recorded: instances must stay what they are in later versions.
+    // Recorded, because later versions must generate the same instances.
     assert_eq!(draw(&*mano(), 4, 0).question, "+ * + 6 20 0 * 12 17");
     assert_eq!(draw(&*stream(), 4, 0).question, "6 20 + 0 * 12 17 * +");
 }
@@ -70,7 +70,7 @@ fn the_order_of_the_operators_is_of_no_account() {
     assert_eq!(draw(&*task("*+"), 9, 2).question, draw(&*task("+*"), 9, 2).question);
 }
 
-/// What stands up to the first operator, read from the tokens, names the problem and nothing else does.
+/// The tokens up to the first operator determine the problem, and the problem determines them.
 #[test]
 fn a_problem_of_the_stream_is_what_its_first_answer_is_told_from() {
     for modulus in [3, 23] {
@@ -91,7 +91,7 @@ fn a_problem_of_the_stream_is_what_its_first_answer_is_told_from() {
     assert_eq!((drawn.canonical(), drawn.problem()), ("mod 23: 6 20 + 0 * 12 17 * +", "mod 23: 6 20 +"));
 }
 
-/// With modulus 3, of `a b` and an operator there are only 27: the split has to leave some on both sides.
+/// With modulus 3, only 27 problems have the form `a b` operator: both training and evaluation need some.
 #[test]
 fn every_size_of_a_small_modulus_has_problems_to_hold_out() {
     let given = [("modulus", Value::Integer(3)), ("minimum_operators", Value::Integer(2))];

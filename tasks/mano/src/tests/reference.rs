@@ -1,4 +1,4 @@
-//! A plain recursive reading of an expression: what the columns should be, written down as their definitions.
+//! A plain recursive parser of expressions: the expected columns, straight from their definitions.
 
 use haltbench_sdk::parameters::Value;
 
@@ -6,7 +6,7 @@ use super::{column, configured, draw, stream};
 use crate::alphabet::Operator;
 use crate::prefix;
 
-/// An expression as a textbook has it.
+/// An expression as in a textbook.
 pub enum Expression {
     Operand(i64),
     Operation(char, Box<Expression>, Box<Expression>),
@@ -15,7 +15,7 @@ pub enum Expression {
 use Expression::{Operand, Operation};
 
 impl Expression {
-    /// Reads prefix words; reversed postfix words are read with `mirrored`.
+    /// Reads prefix words; set `mirrored` for reversed postfix words.
     pub fn read(words: &mut dyn Iterator<Item = &str>, mirrored: bool) -> Self {
         let word = words.next().unwrap();
         match word.parse() {
@@ -52,7 +52,7 @@ impl Expression {
         }
     }
 
-    /// The cheapest of all ways to settle the value.
+    /// The fewest operators that determine the value.
     pub fn lazy(&self) -> usize {
         match self {
             Operand(_) => 0,
@@ -114,7 +114,7 @@ impl Expression {
     }
 }
 
-/// Equal, and undefined in the same places.
+/// Checks that both are equal, and undefined in the same places.
 fn agree(found: &[f32], expected: impl Iterator<Item = f32>, what: &str) {
     let bits = |value: f32| if value.is_nan() { None } else { Some(value.to_bits()) };
     let expected: Vec<_> = expected.map(bits).collect();
@@ -157,7 +157,8 @@ fn prefix_columns(length_token: bool) {
             {
                 agree(&column(&*task, &instance, name), rows.iter().map(|row| row[place]), name);
             }
-            // An operator is on the stack while its operands are read, so the deepest token has all of them above it.
+            // An operator is on the stack while its operands are read, so the deepest token has all operators of its
+            // chain above it.
             let peak = rows.iter().map(|row| row[1]).fold(0.0, f32::max);
             let at_value = [
                 ("ops", expression.operators() as f32),

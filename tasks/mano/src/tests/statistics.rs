@@ -1,4 +1,4 @@
-//! Recorded statistics of 10,000 instances: a generator that changed shows here.
+//! Recorded statistics of 10,000 instances, which show changes of the generator.
 
 use haltbench_sdk::assert_recorded;
 use haltbench_sdk::conformance::specimen::statistics;

@@ -1,4 +1,4 @@
-//! A plugin that is built rightly and registers a policy under a name that is taken, `fixed`.
+//! A correctly built plugin that registers a policy under a name in use, `fixed`.
 
 use haltbench_sdk::prelude::*;
 use haltbench_sdk_dylib as _;

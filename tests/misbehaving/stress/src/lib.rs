@@ -1,5 +1,5 @@
-//! `stress`: an online policy that fails, at a step of choice, in the way it is asked to. Without a fault it is a
-//! well-behaved policy whose hazards depend on the states. It shows that a failing cell takes no other with it.
+//! `stress`: an online policy that fails on request, at a chosen step and in a chosen way. Without a fault it is well
+//! behaved, with hazards that depend on the states. It shows that a failing cell does not affect others.
 
 use std::ffi::c_int;
 use std::process;
@@ -37,7 +37,7 @@ One addition per element of the state.",
     ..PolicyDeclaration::new("stress", PolicyKind::Online, build)
 };
 
-/// What the policy can do wrong.
+/// The faults of the policy.
 pub const FAULTS: &[&str] = &["none", "panic", "error", "abort", "segfault", "hang", "exit", "nan", "wrong-shape"];
 
 /// Signal number of a segmentation fault on Linux.
@@ -76,7 +76,7 @@ impl OnlinePolicy for Stress {
     }
 }
 
-/// Commits those faults that return nothing.
+/// Performs the faults that return nothing.
 fn fail(fault: &str, when: &str) -> Result<()> {
     match fault {
         "panic" => panic!("stress panics on purpose {when}"),
@@ -93,8 +93,8 @@ unsafe extern "C" {
     fn raise(signal: c_int) -> c_int;
 }
 
-/// Ends the process by SIGSEGV. The first signal meets Rust's handler for stack overflows, which restores the default
-/// action and returns.
+/// Ends the process with SIGSEGV. The first signal reaches Rust's handler for stack overflows, which restores the
+/// default action and returns.
 fn segfault() -> ! {
     loop {
         // SAFETY: `raise` of the C library has this signature and takes any signal number.
@@ -102,7 +102,7 @@ fn segfault() -> ! {
     }
 }
 
-/// Never returns, without using the processor.
+/// Never returns, without using the CPU.
 fn hang() -> ! {
     loop {
         thread::sleep(Duration::from_secs(60));

@@ -1,9 +1,9 @@
-//! A plugin that was built wrongly: it does not link the shared library (`use haltbench_sdk_dylib as _;` is missing),
-//! so it carries a copy of candle and of the registry of its own. Its fingerprint is right all the same.
+//! A wrongly built plugin: it does not link the shared library (`use haltbench_sdk_dylib as _;` is missing), so it has
+//! its own copy of candle and of the registry. Its fingerprint is still correct.
 
 use haltbench_sdk::prelude::*;
 
-/// Declaration of the policy, which no host may ever see.
+/// Declaration of the policy, which no host may see.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     summary: "Registered with a registry of its own.",
     role: Role::Control,

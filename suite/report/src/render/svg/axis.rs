@@ -1,8 +1,8 @@
-//! Axes: round ticks, and where a value lies.
+//! Axes: round ticks and the pixel of a value.
 
-/// At most so many levels are ticks of their own.
+/// Up to this many levels, every level is a tick.
 const MOST_LEVELS: usize = 12;
-/// Room that the label of a tick needs, in pixels for each letter and besides.
+/// Width of a tick's label in pixels: per letter, and in addition.
 const LABEL: (f64, f64) = (7.0, 8.0);
 
 /// A straight axis.
@@ -27,7 +27,7 @@ impl Axis {
         Self { ticks: labelled(&values), low, high, from, to }
     }
 
-    /// An axis of levels on the pixels `from` to `to`. Its ticks are the levels themselves if their labels fit.
+    /// An axis of levels on the pixels `from` to `to`. The levels are the ticks if their labels fit.
     pub fn of_levels(levels: &[f64], (from, to): (f64, f64)) -> Self {
         let (mut low, mut high) = extremes(levels);
         if high <= low {
@@ -57,7 +57,7 @@ impl Axis {
         self.to
     }
 
-    /// Whether neighbouring labels do not touch.
+    /// Whether neighbouring labels fit without touching.
     fn has_room(&self) -> bool {
         self.ticks.windows(2).all(|pair| {
             let letters: usize = pair.iter().map(|(_, label)| label.chars().count()).sum();
@@ -72,8 +72,8 @@ pub(super) fn level_label(level: f64) -> String {
     if f64::from(single) == level { single.to_string() } else { level.to_string() }
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten, from the last one that is not above `low` to the first one that is not
-/// below `high`, with at most `wanted` steps from `low` to `high`. Only `low` if there is no range.
+/// Multiples of 1, 2 or 5 times a power of ten, from the last one at or below `low` to the first one at or above
+/// `high`, with at most `wanted` steps from `low` to `high`. Without a range, only `low`.
 pub(super) fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     let least = (high - low) / wanted.max(1) as f64;
     if !least.is_finite() || least <= 0.0 {
@@ -88,12 +88,12 @@ pub(super) fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     (0..=steps).map(|place| scaled((first + place as f64) * unit, power)).collect()
 }
 
-/// `number` times a power of ten, as exact as its decimals are.
+/// `number` times a power of ten, without rounding noise in the decimals.
 fn scaled(number: f64, power: i32) -> f64 {
     if power < 0 { number / 10_f64.powi(-power) } else { number * 10_f64.powi(power) }
 }
 
-/// Ticks with as many decimals as tell them apart.
+/// Ticks labelled with enough decimals to distinguish them.
 fn labelled(ticks: &[f64]) -> Vec<(f64, String)> {
     let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
     let decimals = (0..9).find(|&decimals| step * 10_f64.powi(decimals) >= 1.0 - 1e-9).unwrap_or(0) as usize;

@@ -1,15 +1,15 @@
-//! How a policy is told from the others: a colour and a shape, so that neither is needed to see the other.
+//! The marks of policies: a colour and a shape, either of which is visible without the other.
 
 use super::xml::{Drawing, number};
 
-/// The colours of Okabe and Ito that are dark enough on white; black and greys are for fixed depths.
+/// The Okabe-Ito colours that are dark enough on white; black and greys are for fixed depths.
 const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-/// Grey of the cheapest fixed depth, of 255; the dearest one is black.
+/// Grey of the cheapest fixed depth, out of 255; the most expensive one is black.
 const LIGHTEST: f64 = 150.0;
-/// Colours and shapes repeat together after so many.
+/// Number of policies after which colours and shapes repeat together.
 const ROUND: usize = 18;
 
-/// The shapes: corners as fractions of a turn from the top and shares of the radius. The first one is a circle.
+/// The shapes: corners as fractions of a turn from the top and fractions of the radius. The first one is a circle.
 const SHAPES: [&[(f64, f64)]; 9] = [
     &[],
     &[(0.125, 1.2), (0.375, 1.2), (0.625, 1.2), (0.875, 1.2)],
@@ -35,7 +35,7 @@ const SHAPES: [&[(f64, f64)]; 9] = [
 const PLUS: [(f64, f64); 12] = arms(0.0);
 const CROSS: [(f64, f64); 12] = arms(0.125);
 
-/// Four arms, turned.
+/// Four arms, rotated.
 const fn arms(turned: f64) -> [(f64, f64); 12] {
     let mut corners = [(0.0, 0.0); 12];
     let mut arm = 0;
@@ -54,26 +54,26 @@ const fn arms(turned: f64) -> [(f64, f64); 12] {
 pub(super) struct Mark {
     /// Colour of lines and bars.
     pub colour: String,
-    /// Whether it is a fixed depth: dashed and hollow.
+    /// Whether the policy is a fixed depth: dashed and hollow.
     pub fixed: bool,
     shape: usize,
 }
 
 impl Mark {
-    /// Fixed depth number `place` of `all`, from the cheapest.
+    /// Fixed depth number `place` of `all`, counted from the cheapest.
     pub fn fixed(place: usize, all: usize) -> Self {
         let share = if all > 1 { place as f64 / (all - 1) as f64 } else { 1.0 };
         let grey = (LIGHTEST * (1.0 - share)).round() as u8;
         Self { colour: format!("#{grey:02x}{grey:02x}{grey:02x}"), fixed: true, shape: place % SHAPES.len() }
     }
 
-    /// Policy number `place` of the others.
+    /// Policy number `place` among the others.
     pub fn other(place: usize) -> Self {
         let colour = COLOURS[place % COLOURS.len()].to_owned();
         Self { colour, fixed: false, shape: (place + place / ROUND) % SHAPES.len() }
     }
 
-    /// A line of this policy through points.
+    /// A line of this policy through the points.
     pub fn line(&self, drawing: &mut Drawing, points: &[(f64, f64)]) {
         let dashes = if self.fixed { " stroke-dasharray=\"5 4\"" } else { "" };
         drawing.path(
@@ -89,7 +89,7 @@ impl Mark {
         drawing.path(&ends, &self.colour, 1.3, " stroke-opacity=\"0.75\"");
     }
 
-    /// The shape around a point, with an escaped text that is shown when pointed at.
+    /// The shape around a point, with an escaped text as its tooltip.
     pub fn shape(&self, drawing: &mut Drawing, (x, y): (f64, f64), radius: f64, text: &str) {
         let title = if text.is_empty() { String::new() } else { format!("<title>{text}</title>") };
         let (fill, edge) =

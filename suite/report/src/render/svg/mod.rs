@@ -1,4 +1,4 @@
-//! A picture: for each board accuracy and depth by level of complexity, and accuracy against cost.
+//! A picture: per board, accuracy and depth by level of complexity, and accuracy against cost.
 
 mod axis;
 mod marks;
@@ -19,7 +19,7 @@ use crate::render::number::{Unit, value};
 const WIDTH: f64 = 1080.0;
 const MARGIN: f64 = 20.0;
 const INNER: f64 = WIDTH - 2.0 * MARGIN;
-/// Room between boards.
+/// Space between boards.
 const BETWEEN: f64 = 28.0;
 const LEGEND_LINE: f64 = 21.0;
 const SAMPLE: f64 = 32.0;
@@ -57,7 +57,7 @@ fn draw(drawing: &mut Drawing, leaderboard: &Leaderboard, board: &Board, top: f6
     let subtitle = LABEL.shortened(&subtitle(leaderboard, board), INNER);
     drawing.text((MARGIN, top + 36.0), Anchor::Start, Font { colour: xml::SOFT, ..LABEL }, &subtitle);
     let legend_top = top + 50.0;
-    // The panels say whether there is a frontier, the legend how high it is.
+    // The panels determine whether there is a frontier, and the legend its own height.
     let (places, legend_height) = legend_places(&points);
     let width = INNER / 3.0;
     let panel = |place: usize, title, below| Panel {
@@ -98,7 +98,7 @@ fn subtitle(leaderboard: &Leaderboard, board: &Board) -> String {
 
 const FRONTIER_LABEL: &str = "frontier: mixtures of fixed depths";
 
-/// Where the entries of the legend are, the frontier's last, from its top left corner; and its height.
+/// Positions of the legend's entries relative to its top left corner, the frontier's last, and the legend's height.
 fn legend_places(points: &Points) -> (Vec<(f64, f64)>, f64) {
     let (mut x, mut y) = (0.0, 0.0);
     let mut places = Vec::new();
@@ -130,7 +130,7 @@ fn legend(drawing: &mut Drawing, points: &Points, places: &[(f64, f64)], top: f6
     }
 }
 
-/// What must be known to read the picture.
+/// Notes that the picture needs.
 fn notes(board: &Board, points: &Points) -> Vec<String> {
     let mut notes = vec![format!(
         "Sizes trained on; policies stand side by side at a level. Bars are intervals: {}.",

@@ -11,19 +11,19 @@ pub(super) const HEIGHT: f64 = ABOVE + PLOT + BELOW;
 const ABOVE: f64 = 30.0;
 const PLOT: f64 = 240.0;
 const BELOW: f64 = 44.0;
-/// Room of the labels left of a plot, and of nothing right of it.
+/// Space for labels left of a plot, and for overhang right of it.
 const SIDES: (f64, f64) = (46.0, 18.0);
-/// Room within a plot, so that marks at its edges are whole.
+/// Padding inside a plot, so that marks at its edges are not cut off.
 const INSET: f64 = 8.0;
-/// The same beside the first and last level.
+/// Padding beside the first and last level.
 const LEVEL_INSET: f64 = 24.0;
-/// Widest distance of two policies at a level.
+/// Largest distance between two policies at a level.
 const APART: f64 = 6.0;
 const GRID: &str = "#e6e6e6";
 /// Colour of the frontier.
 pub(super) const FRONTIER: &str = "#666666";
 
-/// Where a panel is drawn, and what its axes are called.
+/// The place of a panel, and the titles of its axes.
 pub(super) struct Panel<'a> {
     pub left: f64,
     pub top: f64,
@@ -32,21 +32,21 @@ pub(super) struct Panel<'a> {
     pub below: &'a str,
 }
 
-/// What a panel by level shows of a policy.
+/// The points of a policy in a panel by level.
 type Of = fn(&Series) -> &[(f64, Reading)];
 
 impl Panel<'_> {
-    /// Pixels of the plot from left to right.
+    /// Left and right pixel of the plot.
     fn across(&self, inset: f64) -> (f64, f64) {
         (self.left + SIDES.0 + inset, self.left + self.width - SIDES.1 - inset)
     }
 
-    /// Pixels of the plot from bottom to top.
+    /// Bottom and top pixel of the plot.
     fn upwards(&self, inset: f64) -> (f64, f64) {
         (self.top + ABOVE + PLOT - inset, self.top + ABOVE + inset)
     }
 
-    /// A line with marks for each policy that has points. Policies stand side by side at each level.
+    /// A line with marks for each policy that has points. Policies are side by side at each level.
     pub fn by_level(&self, drawing: &mut Drawing, points: &Points, of: Of, limits: (f64, f64), always: &[f64]) {
         let shown: Vec<&Series> = points.series.iter().filter(|series| !of(series).is_empty()).collect();
         let mut extent: Vec<f64> =
@@ -60,7 +60,7 @@ impl Panel<'_> {
         self.frame(drawing, &across, &upwards);
         let gap = points.levels.windows(2).map(|pair| across.at(pair[1]) - across.at(pair[0]));
         let gap = gap.fold(f64::INFINITY, f64::min);
-        // Neighbouring levels stay apart, and the outermost marks stay within the plot.
+        // Neighbouring levels do not overlap, and the outermost marks stay within the plot.
         let others = (shown.len() - 1) as f64;
         let apart = APART.min(0.5 * gap / (others + 1.0)).min(2.0 * (LEVEL_INSET - INSET) / others.max(1.0));
         let radius = if gap < 16.0 { 2.6 } else { 4.0 };
@@ -88,7 +88,7 @@ impl Panel<'_> {
         }
     }
 
-    /// A point for each policy, and the frontier of the fixed depths. Returns whether there is one.
+    /// A point for each policy, and the frontier of the fixed depths. Returns whether there is a frontier.
     pub fn by_cost(&self, drawing: &mut Drawing, points: &Points) -> bool {
         let shown: Vec<(&Series, Reading, Reading)> =
             points.series.iter().filter_map(|series| series.cost.map(|(cost, right)| (series, cost, right))).collect();
@@ -110,7 +110,7 @@ impl Panel<'_> {
         if let Some(frontier) = &frontier {
             let mut line: Vec<(f64, f64)> =
                 frontier.points().iter().map(|(cost, right)| (across.at(*cost), upwards.at(*right))).collect();
-            // Beyond the dearest depth that is worth its cost the frontier stays as it is.
+            // The frontier is flat beyond its most expensive depth.
             line.extend(line.last().map(|last| (across.end(), last.1)));
             drawing.path(&line, FRONTIER, 1.6, " stroke-linejoin=\"round\"");
         }
@@ -146,7 +146,7 @@ impl Panel<'_> {
         drawing.path(&[(left, top), (left, bottom), (right, bottom)], SOFT, 1.0, "");
     }
 
-    /// A plot that nothing can be drawn in.
+    /// A plot without data.
     fn empty(&self, drawing: &mut Drawing) {
         let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
         self.titles(drawing);

@@ -1,4 +1,4 @@
-//! The points of every policy that are drawn, and why others are left out.
+//! The drawn points of every policy, and why others are left out.
 
 use haltbench_engine::store::MetricRow;
 use haltbench_sdk::policy::Role;
@@ -29,15 +29,15 @@ impl Reading {
 
 /// The points of a policy.
 pub(super) struct Series {
-    /// As the legend calls it.
+    /// Label in the legend.
     pub label: String,
-    /// How it looks.
+    /// Colour and shape.
     pub mark: Mark,
-    /// Tokens right in percent by level, ascending.
+    /// Percent of correct tokens by level, ascending.
     pub accuracy: Vec<(f64, Reading)>,
     /// Mean steps by level, ascending.
     pub depth: Vec<(f64, Reading)>,
-    /// Operations in percent of dense, and tokens right in percent.
+    /// Operations in percent of dense, and percent of correct tokens.
     pub cost: Option<(Reading, Reading)>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Series {
 pub(super) struct Points {
     /// Levels that occur, ascending.
     pub levels: Vec<f64>,
-    /// The policies: fixed depths from the cheapest, then the others by label, whatever they rank.
+    /// The policies: fixed depths from the cheapest, then the others by label, independent of rank.
     pub series: Vec<Series>,
     /// What is left out, and why.
     pub notes: Vec<String>,
@@ -82,12 +82,12 @@ pub(super) fn points(board: &Board, complexity: &str) -> Points {
     Points { levels, series, notes }
 }
 
-/// Controls of a policy and fixed depths of answers alone would hide what they are controls of.
+/// Controls of a policy and fixed depths of answers would hide the policies that they are compared with.
 fn is_drawn(row: &&Row) -> bool {
     !row.repeats_depths() && !row.has_role(Role::FixedAnswerDepth)
 }
 
-/// The label, which says what is an oracle.
+/// The label, which marks oracles.
 fn label(row: &Row) -> String {
     let oracle = row.oracle == Some(true) && !row.policy.contains("oracle");
     format!("{}{}", name(row), if oracle { " (oracle)" } else { "" })
@@ -96,7 +96,7 @@ fn label(row: &Row) -> String {
 /// What a number describes: a measure and possibly a level.
 type What = (String, Option<f64>);
 
-/// What cannot be drawn of a row, and why.
+/// The numbers of a row that cannot be drawn, and why.
 #[derive(Default)]
 struct Gaps {
     missing: Vec<(String, What)>,
@@ -104,7 +104,7 @@ struct Gaps {
 }
 
 impl Gaps {
-    /// The number in other units; what it lacks is noted under `what`.
+    /// The number in other units; if it or its interval is missing, the reason is noted under `what`.
     fn reading(&mut self, metric: Option<&MetricRow>, scale: f64, what: What) -> Option<Reading> {
         let finite = |number: Option<f64>| number.map(|number| scale * number).filter(|number| number.is_finite());
         let reason = metric.and_then(|metric| metric.reason.as_deref());
@@ -128,7 +128,7 @@ fn by_level(
     (levels, complexity): (&[f64], &str),
     gaps: &mut Gaps,
 ) -> Vec<(f64, Reading)> {
-    // Without any level there is one line that says why.
+    // Without any level there is one row, which has the reason.
     if !row.metrics.iter().any(|own| own.metric == metric && own.level.is_some()) {
         gaps.reading(row.metric(metric, IN_RANGE), scale, (format!("{what} by {complexity}"), None));
         return Vec::new();
@@ -144,7 +144,7 @@ fn by_level(
 fn cost(row: &Row, gaps: &mut Gaps) -> Option<(Reading, Reading)> {
     let what = || ("accuracy against cost".to_owned(), None);
     let [share, accuracy] = ["flops_share", "token_accuracy"].map(|metric| row.metric(metric, IN_RANGE));
-    // The first one that is missing says why.
+    // The first missing number has the reason.
     let is_missing = |metric: &Option<&MetricRow>| metric.is_none_or(|metric| metric.value.is_none());
     if let Some(missing) = [share, accuracy].into_iter().find(is_missing) {
         gaps.reading(missing, 1.0, what());
@@ -153,7 +153,7 @@ fn cost(row: &Row, gaps: &mut Gaps) -> Option<(Reading, Reading)> {
     Some((gaps.reading(share, PERCENT, what())?, gaps.reading(accuracy, PERCENT, what())?))
 }
 
-/// Explanations, each once, with what they are of.
+/// Explanations, each once, with the things they apply to.
 struct Explained {
     verb: &'static str,
     groups: Vec<Explanation>,
@@ -187,7 +187,7 @@ impl Explained {
         }
     }
 
-    /// The explanations on a board with so many policies.
+    /// The explanations on a board with `all` policies.
     fn lines(&self, all: usize) -> impl Iterator<Item = String> {
         self.groups.iter().map(move |group| {
             let policies = if all > 1 && group.policies.len() == all {
@@ -200,7 +200,7 @@ impl Explained {
     }
 }
 
-/// Things, those of several levels together.
+/// Things as text, with the levels of one measure joined.
 fn things(what: &[What]) -> String {
     let mut things: Vec<String> = Vec::new();
     for same in what.chunk_by(|a, b| a.0 == b.0) {

@@ -1,6 +1,6 @@
 //! Elements of a picture. Every text goes through [`escaped`], every number through [`number`].
 
-/// Where a text is held.
+/// Which point of a text is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -8,7 +8,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// How a text is set.
+/// Font of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Font {
     pub size: f64,
@@ -16,9 +16,9 @@ pub(super) struct Font {
     pub colour: &'static str,
 }
 
-/// Text that is read first.
+/// Colour of main text.
 pub(super) const INK: &str = "#1a1a1a";
-/// Text besides.
+/// Colour of secondary text.
 pub(super) const SOFT: &str = "#555555";
 
 pub(super) const TITLE: Font = Font { size: 17.0, bold: true, colour: INK };
@@ -27,7 +27,7 @@ pub(super) const LABEL: Font = Font { size: 12.0, bold: false, colour: INK };
 pub(super) const SMALL: Font = Font { size: 11.0, bold: false, colour: SOFT };
 
 impl Font {
-    /// Width of a text, rather too large: the reader's font is not known.
+    /// Width of a text, estimated generously: the reader's font is unknown.
     pub fn width(self, text: &str) -> f64 {
         let letter = |letter: char| match letter {
             'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '(' | ')' | '[' | ']' | ' ' => 0.4,
@@ -41,7 +41,7 @@ impl Font {
         text.chars().map(letter).sum::<f64>() * self.size * bold
     }
 
-    /// The text, or as much of its beginning as is not wider than `width`, and an ellipsis.
+    /// The text, or as much of its beginning as fits `width`, with an ellipsis.
     pub fn shortened(self, text: &str, width: f64) -> String {
         if self.width(text) <= width {
             return text.to_owned();
@@ -57,7 +57,7 @@ impl Font {
         format!("{short}…")
     }
 
-    /// Lines that are not wider than `width`, broken between words; a longer word is shortened.
+    /// Lines that fit `width`, broken between words; a longer word is shortened.
     pub fn wrapped(self, text: &str, width: f64) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {
@@ -73,12 +73,12 @@ impl Font {
     }
 }
 
-/// What has been drawn.
+/// The elements drawn so far.
 #[derive(Debug, Default)]
 pub(super) struct Drawing(pub String);
 
 impl Drawing {
-    /// A text on one line.
+    /// One line of text.
     pub fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, font: Font, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
@@ -95,7 +95,7 @@ impl Drawing {
         );
     }
 
-    /// Straight lines through points.
+    /// Straight lines through the points.
     pub fn path(&mut self, points: &[(f64, f64)], colour: &str, width: f64, more: &str) {
         let place = |(x, y): &(f64, f64)| format!("{},{}", number(*x), number(*y));
         let places: Vec<String> = points.iter().map(place).collect();
@@ -114,7 +114,7 @@ pub(super) fn number(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// The text with everything replaced that XML would read as markup or does not allow.
+/// Escapes markup, and replaces characters that XML does not allow.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
