@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Target {
     /// The most accurate setting whose cost is at most this share of all D steps.
     Cost(f64),
-    /// The cheapest setting whose accuracy is at least this share of that of the best fixed depth.
+    /// The cheapest setting whose accuracy is at least this share of the accuracy of the best fixed depth.
     Accuracy(f64),
 }
 
