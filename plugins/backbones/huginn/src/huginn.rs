@@ -20,12 +20,9 @@ tied to the head; both norms `ln` are the same. The state is the core's output, 
 With `injection` add the core reads `h(d-1) + e`. With none it reads h(d-1) alone, and h(0) is e: nothing else would bring
 the tokens in. Keys and values of a frozen state are projected from the state itself, without the injection.
 
-## Weights at the start
-
-Normal with variance 2/(5 d_model), and 1/(2 L) of that for matrices whose result is added to a state and for the half of
+Weights start normal with variance 2/(5 d_model), and 1/(2 L) of that for matrices whose result is added to a state and for the half of
 the SwiGLU that the gate multiplies; L counts 32 applications of the core. The published code cuts these laws at three
 standard deviations. The published model has two, four and two layers, d_model 5280 and 55 heads.
-
 Weights carry the names of Hugging Face's Llama; norms after a sum end in `_2`; the adapter is `core.adapter.weight`.",
     reference: "Geiping et al. 2025, arXiv 2502.05171, sections 3.2 and 3.3; code: seal-rg/recurrent-pretraining",
     parameters: &[
@@ -48,17 +45,14 @@ haltbench_sdk::register_backbone!(DECLARATION);
 struct Huginn {
     stack: RecurrentStack,
     injection: Injection,
-    /// Standard deviation of h(0).
-    deviation: f64,
+    initial_deviation: f64,
 }
 
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let parameters = context.parameters;
     let (d_model, layers) = (parameters.integer("d_model")?, Depths::from_parameters(parameters)?);
     let inputs = (0.4 / d_model as f64).sqrt();
-    // The published weights at the start are made for 32 applications of the core.
-    let applied = layers.prelude + 32 * layers.core + layers.coda;
-    let outputs = inputs / (2.0 * applied as f64).sqrt();
+    let outputs = inputs / (2.0 * (layers.prelude + 32 * layers.core + layers.coda) as f64).sqrt();
     let layer = BlockShape {
         attention: AttentionShape {
             rotation: Rotation::Interleaved { theta: parameters.real("rope_theta")? },
@@ -76,11 +70,10 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         tied: true,
         ..StackShape::new(context.vocabulary, layers, layer)
     };
-    let adapter = context.variables.pp("core").pp("adapter");
     Ok(Box::new(Huginn {
         stack: RecurrentStack::new(shape, &context.variables)?,
-        injection: Injection::named(parameters.text("injection")?, d_model, Some(inputs), adapter)?,
-        deviation: parameters.real("init_scale")? * 0.4f64.sqrt(),
+        injection: Injection::named(parameters.text("injection")?, d_model, Some(inputs), &context.variables)?,
+        initial_deviation: parameters.real("init_scale")? * 0.4f64.sqrt(),
     }))
 }
 
@@ -94,15 +87,11 @@ impl Recurrence for Huginn {
         if self.injection.is_none() {
             return Ok(input.into());
         }
-        Ok(Start { states: random_states(context, &input, self.deviation)?, input: Some(input) })
+        Ok(Start { states: random_states(context, &input, self.initial_deviation)?, input: Some(input) })
     }
 
-    fn enter(&self, states: &Tensor, context: &StepContext) -> Result<Tensor> {
-        self.injection.join(states, context.input)
-    }
-
-    fn enter_flops(&self) -> f64 {
-        self.injection.flops(self.dimensions().d_model)
+    fn injection(&self) -> &Injection {
+        &self.injection
     }
 
     fn leave(&self, states: &Tensor) -> Result<Tensor> {

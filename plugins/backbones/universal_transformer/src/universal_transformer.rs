@@ -19,7 +19,6 @@ many cosines. There are no rotary positions and no biases in attention.
 `norm` post is `x = n(x + f(x))`, pre is `x = x + f(n(x))` with a norm before the head. A learned signal is √d_model
 times a row of a table and cannot go beyond it. Layers of a prelude, where there are any, see the embedding with
 P added. Keys and values of a frozen state are projected from the state itself, without the signals of later steps.
-
 Weights carry the names of Hugging Face's Llama; norms after a sum end in `_2`; learned tables are
 `core.position_signal.weight` and `core.step_signal.weight`.",
     reference: "Dehghani et al. 2018, arXiv 1807.03819, section 2.1; code: tensorflow/tensor2tensor, universal_transformer",
@@ -54,12 +53,10 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let d_model = parameters.integer("d_model")?;
     let is_post = parameters.text("norm")? == "post";
     let activation = if parameters.text("activation")? == "relu" { Activation::Relu } else { Activation::Gelu };
+    let feed_forward = FeedForwardShape::new(d_model, parameters.integer("d_ff")?, activation);
     let layer = BlockShape {
         attention: AttentionShape::new(d_model, parameters.integer("heads")?),
-        feed_forward: FeedForwardShape {
-            bias: true,
-            ..FeedForwardShape::new(d_model, parameters.integer("d_ff")?, activation)
-        },
+        feed_forward: FeedForwardShape { bias: true, ..feed_forward },
         norm: NormShape::Layer { epsilon: parameters.real("layer_norm_epsilon")? },
         placement: if is_post { Placement::Post } else { Placement::Pre },
     };

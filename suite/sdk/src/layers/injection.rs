@@ -20,14 +20,15 @@ impl Injection {
     /// The names that [`named`](Self::named) knows, for a parameter.
     pub const NAMES: &'static [&'static str] = &["concat", "add", "none"];
 
-    /// The injection called `name`; an adapter's weights are requested from `variables`, with the standard deviation
-    /// `deviation` at the start.
+    /// The injection called `name`; an adapter requests `core.adapter.weight` from a backbone's `variables`, with the
+    /// standard deviation `deviation` at the start.
     ///
     /// # Errors
     /// If a stored weight has another shape.
-    pub fn named(name: &str, d_model: usize, deviation: Option<f64>, variables: VarBuilder) -> Result<Self> {
+    pub fn named(name: &str, d_model: usize, deviation: Option<f64>, variables: &VarBuilder) -> Result<Self> {
+        let adapter = || Linear::spread(2 * d_model, d_model, deviation, variables.pp("core").pp("adapter"));
         Ok(match name {
-            "concat" => Self::Concat(Linear::spread(2 * d_model, d_model, deviation, variables)?),
+            "concat" => Self::Concat(adapter()?),
             "add" => Self::Add,
             _ => Self::None,
         })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::injection::Injection;
 use super::stack::RecurrentStack;
 use crate::backbone::{Backbone, BackboneCost, BeginContext, Dimensions, Start, StepContext};
 use crate::cache::KeyValueCache;
@@ -30,18 +31,23 @@ pub trait Recurrence: Send + Sync {
         Ok(stack.prelude(&stack.embed(tokens)?, context)?.into())
     }
 
-    /// Input of the core's first layer, `[len, d_model]`, from the states of the rows that run; by default the states.
-    /// Not called without rows.
+    /// How the input of every step joins the states; by default not at all.
+    fn injection(&self) -> &Injection {
+        &Injection::None
+    }
+
+    /// Input of the core's first layer, `[len, d_model]`, from the states of the rows that run; by default the
+    /// [injection](Self::injection) of the input. Not called without rows.
     ///
     /// # Errors
     /// If a tensor operation fails or the context lacks something.
-    fn enter(&self, states: &Tensor, _: &StepContext) -> Result<Tensor> {
-        Ok(states.clone())
+    fn enter(&self, states: &Tensor, context: &StepContext) -> Result<Tensor> {
+        self.injection().join(states, context.input)
     }
 
     /// Floating-point operations of [`enter`](Self::enter) for each row.
     fn enter_flops(&self) -> f64 {
-        0.0
+        self.injection().flops(self.stack().dimensions().d_model)
     }
 
     /// Input of the coda, `[rows, d_model]`, from the final states of all rows; by default the states.
