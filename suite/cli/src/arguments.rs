@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::bench::BenchArguments;
 use crate::commands::completions::CompletionsArguments;
+use crate::commands::compute::ComputeArguments;
 use crate::commands::data::DataArguments;
 use crate::commands::doctor::DoctorArguments;
 use crate::commands::explain::ExplainArguments;
@@ -62,6 +63,7 @@ pub enum Command {
     Replay(ReplayArguments),
     Bench(BenchArguments),
     Worker(WorkerArguments),
+    Compute(ComputeArguments),
     Rehearse(RehearseArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

@@ -53,6 +53,11 @@ impl Failure {
         Self::usage(format!("standard output: cannot be written: {error}"))
     }
 
+    /// The message.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
     /// Prints the message on standard error and returns the exit status.
     pub fn report(&self) -> i32 {
         if let Some(message) = &self.message {

@@ -55,6 +55,14 @@ impl Display {
             Event::Unreadable(item, error) => {
                 self.end(*item, &format!("failed  {}: {error}; its files were left unchanged", item.title()));
             }
+            Event::Elsewhere(item) => self.say(&format!("another run works on  {}", item.title())),
+            Event::Lost(item, error) => {
+                self.say(&format!("failed  {}: it was done, and then something else changed its files: {error}", item.title()));
+            }
+            Event::Slow(item, limit, flag) => {
+                let seconds = limit.as_secs_f64();
+                self.say(&format!("slow  {}: it is ended after {seconds} s ({flag})", item.title()));
+            }
             Event::Started(item) => self.start(*item),
             Event::Progress(id, line) => self.progress(id, line),
             Event::Ended(item, status) => {
@@ -76,6 +84,7 @@ impl Display {
                 match status.state {
                     State::Done => self.end(*item, &format!("{done}{seconds}  {}", item.title())),
                     State::Failed => self.end(*item, &format!("failed{seconds}  {}{cause}", item.title())),
+                    State::Stopped => self.end(*item, &format!("stopped{seconds}  {}{cause}", item.title())),
                     State::Pending | State::Running => self.say(&format!("stopped  {} (can be resumed)", item.title())),
                 }
             }

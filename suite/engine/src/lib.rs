@@ -26,6 +26,7 @@ pub mod optimiser;
 mod panics;
 pub mod plan;
 pub mod plugins;
+pub mod process;
 pub mod recurrence;
 pub mod rehearsal;
 pub mod scheduler;

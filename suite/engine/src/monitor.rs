@@ -23,6 +23,12 @@ pub trait Monitor {
     /// `done` of `total` steps or batches of a stage; `line` is the last training step.
     fn progress(&self, stage: Stage, done: u64, total: u64, line: Option<&TrainingLine>);
 
+    /// Something that the log of the work should say.
+    fn notice(&self, _: &str) {}
+
+    /// The work waits for another run.
+    fn waiting(&self) {}
+
     /// The signal that asked the process to stop, if any.
     fn interrupted(&self) -> Option<i32>;
 }

@@ -2,9 +2,12 @@
 //! a plugin refuses is reported at once. It runs in a process of its own, because plugin code may end the process.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use haltbench_sdk::candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
@@ -15,8 +18,15 @@ use crate::model::{Model, POLICY_PREFIX};
 use crate::panics;
 use crate::plan::{CellPlan, Choice, Start, Suite, check_sizes};
 use crate::plugins::Catalogue;
-use crate::scheduler::ended;
+use crate::process::{self, Log, ParentDeath, Process};
 use crate::worker::check_start;
+
+/// The longest that the trial of one plan may take. A plan that takes longer is not refused: its worker has limits of
+/// its own.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Interval at which a rehearsal looks for a signal.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A line that a rehearsing process prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,25 +157,31 @@ fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
 }
 
 /// Rehearses the plans of `suite` in processes started by `command`. Each process reads plans as JSON and prints
-/// [`RehearsalLine`]s. If one dies, the next process continues after the plan that ended it.
+/// [`RehearsalLine`]s. If one dies, or takes longer than [`LIMIT`] for a plan, the next process continues after this
+/// plan. `signal` returns the signal that asks to stop, if any.
 ///
 /// # Errors
-/// If no process can be started.
-pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command) -> Result<Rehearsal> {
+/// If no process can be started, or [`Error::Interrupted`].
+pub fn rehearse(
+    suite: &Suite,
+    command: &dyn Fn() -> Command,
+    signal: &dyn Fn() -> Option<i32>,
+    slow: &mut dyn FnMut(&str),
+) -> Result<Rehearsal> {
     let trials = distinct(suite);
     let mut deadly: Vec<(String, String)> = Vec::new();
     let mut from = 0;
     while from < trials.len() {
-        let (last, exit) = attempt(&trials[from..], &mut command())?;
+        let (last, how) = attempt(&trials[from..], &mut command(), signal, slow)?;
         match last {
             Some(RehearsalLine::Finished) => break,
             Some(RehearsalLine::Refused(refusal)) => return Ok(Rehearsal::Refused(refusal)),
             Some(RehearsalLine::Begun(number)) => {
                 let trial = trials.get(from + number).unwrap_or(&trials[from]);
-                deadly.push((trial.title.clone(), ended(exit)));
+                deadly.push((trial.title.clone(), how));
                 from += number + 1;
             }
-            None => return Err(Error::Cell(format!("the plans cannot be tried: {}", ended(exit)))),
+            None => return Err(Error::Cell(format!("the plans cannot be tried: the process {how}"))),
         }
     }
     Ok(Rehearsal::Admitted(deadly))
@@ -190,22 +206,51 @@ fn distinct(suite: &Suite) -> Vec<Trial> {
 }
 
 /// The last line that one process printed, and how it ended.
-fn attempt(trials: &[Trial], command: &mut Command) -> Result<(Option<RehearsalLine>, ExitStatus)> {
+fn attempt(
+    trials: &[Trial],
+    command: &mut Command,
+    signal: &dyn Fn() -> Option<i32>,
+    slow: &mut dyn FnMut(&str),
+) -> Result<(Option<RehearsalLine>, String)> {
     let program = PathBuf::from(command.get_program());
-    let trials = serde_json::to_vec(trials).map_err(|error| Error::Usage(format!("plan: {error}")))?;
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(Error::file(&program, "cannot be started"))?;
-    if let Some(mut input) = child.stdin.take() {
-        // If the process is already gone, its exit status says so.
-        let _ = input.write_all(&trials);
+    let text = serde_json::to_vec(trials).map_err(|error| Error::Usage(format!("plan: {error}")))?;
+    let (sender, events) = sync_channel(64);
+    // Output that is no rehearsal line comes from a plugin: it is ignored.
+    let hear = move |event: process::Event| match event {
+        process::Event::Line(line) => serde_json::from_slice(&line).is_ok_and(|line| sender.send(Ok(line)).is_ok()),
+        process::Event::Ended(ending) => sender.send(Err(ending)).is_ok(),
+    };
+    let mut process =
+        Process::start(command, ParentDeath::Kill, Log::none(), hear).map_err(Error::file(&program, "cannot be started"))?;
+    if let Some(mut input) = process.take_input() {
+        // A process that does not read must not stop this one. If it is already gone, its exit status says so.
+        thread::spawn(move || input.write_all(&text));
     }
-    let lines =
-        child.stdout.take().into_iter().flat_map(|lines| BufReader::new(lines).split(b'\n').map_while(Result::ok));
-    // Output that is no rehearsal line comes from a plugin: ignore it.
-    let last = lines.filter_map(|line| serde_json::from_slice(&line).ok()).last();
-    let exit = child.wait().map_err(Error::file(&program, "cannot be waited for"))?;
-    Ok((last, exit))
+    let mut last = None;
+    let (mut since, mut is_slow) = (Instant::now(), false);
+    loop {
+        if let Some(number) = signal() {
+            return Err(Error::Interrupted(number));
+        }
+        match events.recv_timeout(PAUSE) {
+            Ok(Ok(line)) => {
+                last = Some(line);
+                (since, is_slow) = (Instant::now(), false);
+            }
+            Ok(Err(ending)) => return Ok((last, process::ended(ending.exit))),
+            Err(RecvTimeoutError::Disconnected) => return Ok((last, "ended".to_owned())),
+            Err(RecvTimeoutError::Timeout) if since.elapsed() > LIMIT => {
+                return Ok((last, format!("took longer than {} s and was ended", LIMIT.as_secs())));
+            }
+            Err(RecvTimeoutError::Timeout) if since.elapsed() > LIMIT / 4 && !is_slow => {
+                is_slow = true;
+                if let Some(RehearsalLine::Begun(number)) = &last
+                    && let Some(trial) = trials.get(*number)
+                {
+                    slow(&trial.title);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }

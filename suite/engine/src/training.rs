@@ -178,7 +178,7 @@ impl Trainer<'_> {
             }
             Ok(None) => {}
             // If the checkpoint is damaged, training starts again.
-            Err(error @ Error::Damaged { .. }) => folder.log(&format!("started over: {error}"))?,
+            Err(error @ Error::Damaged { .. }) => monitor.notice(&format!("started over: {error}")),
             Err(error) => return Err(error),
         }
         let mut optimiser: Option<AdamW> = None;

@@ -182,6 +182,7 @@ fn calibrated(tables: &[TokenTable]) -> Option<Calibrated> {
 fn missing_cell(id: &str, label: &str, seed: u64, status: &Status) -> MissingCell {
     let (state, cause) = match status.state {
         State::Failed => ("failed", "no cause is recorded"),
+        State::Stopped => ("stopped", "stopped at a limit and can be resumed"),
         State::Running => ("running", "at work, or stopped and can be resumed"),
         State::Pending | State::Done => ("pending", "not begun, or stopped and can be resumed"),
     };

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod completions;
+pub mod compute;
 pub mod data;
 pub mod doctor;
 pub mod explain;

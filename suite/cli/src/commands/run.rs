@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use haltbench_engine::plan::{self, Cell, Suite};
 use haltbench_engine::rehearsal::{self, Refusal, Rehearsal};
-use haltbench_engine::scheduler::{self, Event, Options};
+use haltbench_engine::scheduler::{self, Event, Limits, Options, Summary};
 use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, device};
 
@@ -29,27 +30,50 @@ use crate::signals;
 pub struct RunArguments {
     /// Path of a suite file, or the name of a built-in suite (see `haltbench list suites`)
     suite: String,
-    /// Where to compute: cpu or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Override a value of the suite file, such as training.steps=100 or policy.anira-e.gamma=0.05
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    execution: Execution,
     /// Run only the cells whose description (task · backbone · policy · seed N) contains this text
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    runs: PathBuf,
-    /// Number of workers at a time, which share the cores
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
     /// Keep finished models and cells, and continue unfinished ones (the default)
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
     /// Compute everything again, even finished models and cells
     #[arg(long)]
     overwrite: bool,
+}
+
+/// How a suite is run.
+#[derive(Debug, clap::Args)]
+pub struct Execution {
+    /// Where to compute: cpu or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Override a value of the suite file, such as training.steps=100 or policy.anira-e.gamma=0.05
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Folder of all runs. Several runs may share it, on one machine or on several: each computes what no other does
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+    /// Number of workers at a time, which share the cores
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Longest time without progress, such as a training step or a batch; a cell that takes longer fails
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    step_timeout: Duration,
+    /// Longest time for a model or a cell; one that takes longer is stopped, and the next run continues it
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    cell_timeout: Option<Duration>,
+}
+
+/// How long a worker may take to stop. A run then ends within three seconds of Ctrl-C.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Parses a positive number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a positive number of seconds, found {text}");
+    let number: f64 = text.parse().map_err(|_| expected())?;
+    if number > 0.0 { Duration::try_from_secs_f64(number).map_err(|_| expected()) } else { Err(expected()) }
 }
 
 /// Most cells that are listed if a pattern matches none.
@@ -60,55 +84,108 @@ const SHOWN: usize = 100;
 /// # Errors
 /// If the suite is wrong or the run folder cannot be used; failed cells are an exit status.
 pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
-    let file = plan::read(&arguments.suite, &arguments.overrides)?;
-    let catalogue = catalogue::load(plugin_files)?;
-    device::open(&arguments.device)?;
-    let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
-    let folder = RunFolder::new(&arguments.runs, &suite.name);
-    let wanted = |cell: &Cell| arguments.only.as_ref().is_none_or(|only| cell.title().contains(only));
-    let total = suite.cells.iter().filter(|cell| wanted(cell)).count();
-    if total == 0 {
+    let RunArguments { suite, execution, only, overwrite, .. } = arguments;
+    let plan = Plan::of(suite, execution, plugin_files)?;
+    let wanted = |cell: &Cell| only.as_ref().is_none_or(|only| cell.title().contains(only));
+    if !plan.suite.cells.iter().any(&wanted) {
         let mut titles: Vec<String> =
-            suite.cells.iter().take(SHOWN).map(|cell| format!("  {}", cell.title())).collect();
-        if suite.cells.len() > SHOWN {
-            titles.push(format!("  and {} more", suite.cells.len() - SHOWN));
+            plan.suite.cells.iter().take(SHOWN).map(|cell| format!("  {}", cell.title())).collect();
+        if plan.suite.cells.len() > SHOWN {
+            titles.push(format!("  and {} more", plan.suite.cells.len() - SHOWN));
         }
-        let only = arguments.only.as_deref().unwrap_or_default();
+        let only = only.as_deref().unwrap_or_default();
         return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
     }
-    leaderboard::mention_other_versions(&folder, &suite)?;
-    let options = options(arguments, plugin_files, total)?;
-    rehearse(&suite, plugin_files)?;
-    let stop = signals::watch()?;
-    let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
-    let mut display = Display::new(total);
-    let summary =
-        scheduler::run(&suite, &folder, &wanted, &options, &signal, &mut |event: Event| display.show(&event))?;
-    display.finish();
-    eprintln!(
-        "{} of {total} cells done, {} failed; {} {} trained, {} there already; results in {}",
-        summary.done,
-        summary.failed,
-        summary.trained,
-        if summary.trained == 1 { "model" } else { "models" },
-        summary.reused,
-        folder.path().display()
-    );
-    if let Some(signal) = summary.interrupted {
-        eprintln!("stopped by signal {signal}; run the same command to continue");
-        return Ok(Error::Interrupted(signal).exit_status());
+    let (status, summary) = plan.execute(&wanted, *overwrite)?;
+    if summary.interrupted.is_none() && summary.done > 0 {
+        leaderboard::show(&plan.suite, &plan.folder)?;
     }
-    if summary.done > 0 {
-        leaderboard::show(&suite, &folder)?;
+    Ok(status)
+}
+
+/// A suite, and how it is run.
+pub struct Plan<'a> {
+    /// The suite.
+    pub suite: Suite,
+    /// Where its results go.
+    pub folder: RunFolder,
+    execution: &'a Execution,
+    plugins: &'a [PathBuf],
+}
+
+impl<'a> Plan<'a> {
+    /// Reads and plans a suite.
+    ///
+    /// # Errors
+    /// If the suite, a flag or a plugin is wrong.
+    pub fn of(suite: &str, execution: &'a Execution, plugins: &'a [PathBuf]) -> Result<Self, Failure> {
+        let file = plan::read(suite, &execution.overrides)?;
+        let catalogue = catalogue::load(plugins)?;
+        device::open(&execution.device)?;
+        let suite = plan::resolve(&file, &catalogue, &execution.device)?;
+        let folder = RunFolder::new(&execution.runs, &suite.name);
+        Ok(Self { suite, folder, execution, plugins })
     }
-    Ok(i32::from(summary.done < total))
+
+    /// Trains and evaluates the wanted cells. Returns the exit status and what happened.
+    ///
+    /// # Errors
+    /// If a plan is refused or the run folder cannot be used.
+    pub fn execute(&self, wanted: &dyn Fn(&Cell) -> bool, overwrite: bool) -> Result<(i32, Summary), Failure> {
+        let total = self.suite.cells.iter().filter(|cell| wanted(cell)).count();
+        leaderboard::mention_other_versions(&self.folder, &self.suite)?;
+        let stop = signals::watch(signals::PATIENCE, signals::exit_now)?;
+        let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
+        rehearse(&self.suite, self.plugins, &signal)?;
+        let options = self.options(total, overwrite)?;
+        let mut display = Display::new(total);
+        let show = &mut |event: Event| display.show(&event);
+        let summary = scheduler::run(&self.suite, &self.folder, wanted, &options, &signal, show)?;
+        display.finish();
+        let stopped = match summary.stopped {
+            0 => String::new(),
+            stopped => format!(", {stopped} stopped at a limit"),
+        };
+        let models = if summary.trained == 1 { "model" } else { "models" };
+        let Summary { done, failed, trained, reused, .. } = summary;
+        notice::line(&format!(
+            "{done} of {total} cells done, {failed} failed{stopped}; {trained} {models} trained, {reused} there already; \
+             results in {}",
+            self.folder.path().display()
+        ));
+        if let Some(signal) = summary.interrupted {
+            notice::line(&format!("stopped by signal {signal}; run the same command to continue"));
+            return Ok((Error::Interrupted(signal).exit_status(), summary));
+        }
+        Ok((i32::from(done < total), summary))
+    }
+
+    fn options(&self, total: usize, overwrite: bool) -> Result<Options, Failure> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        // Cells share an accelerator badly, so one runs at a time; on the CPU, cells share the cores.
+        let most = if self.execution.device == "cpu" { cores } else { 1 };
+        let jobs = self.execution.jobs.map_or(most, usize::from).min(total.max(1));
+        Ok(Options {
+            worker: vec![program()?.into(), OsString::from("compute")],
+            plugins: absolute(self.plugins),
+            device: self.execution.device.clone(),
+            jobs,
+            threads: (cores / jobs).max(1),
+            overwrite,
+            limits: Limits {
+                step: self.execution.step_timeout,
+                cell: self.execution.cell_timeout,
+                grace: GRACE,
+            },
+        })
+    }
 }
 
 /// Tries every plan in another process. A plan that ends this process gets a notice, and its cell will fail.
 ///
 /// # Errors
 /// If a plan is refused.
-pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> {
+pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf], signal: &dyn Fn() -> Option<i32>) -> Result<(), Failure> {
     let (program, plugins) = (program()?, absolute(plugin_files));
     let command = || {
         let mut command = process::Command::new(&program);
@@ -118,7 +195,11 @@ pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> 
         }
         command
     };
-    match rehearsal::rehearse(suite, &command)? {
+    let slow = &mut |title: &str| {
+        let limit = rehearsal::LIMIT.as_secs();
+        notice::say("note", &format!("{title}: it takes long to build; the trial ends after {limit} s"));
+    };
+    match rehearsal::rehearse(suite, &command, signal, slow)? {
         Rehearsal::Refused(Refusal { message, status }) => Err(Failure::with_status(message, status)),
         Rehearsal::Admitted(deadly) => {
             for (title, how) in deadly {
@@ -135,19 +216,4 @@ fn program() -> Result<PathBuf, Failure> {
 
 fn absolute(plugin_files: &[PathBuf]) -> Vec<PathBuf> {
     plugin_files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())).collect()
-}
-
-fn options(arguments: &RunArguments, plugin_files: &[PathBuf], total: usize) -> Result<Options, Failure> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    // Cells share an accelerator badly, so one runs at a time; on the CPU, cells share the cores.
-    let most = if arguments.device == "cpu" { cores } else { 1 };
-    let jobs = arguments.jobs.map_or(most, usize::from).min(total.max(1));
-    Ok(Options {
-        worker: vec![program()?.into(), OsString::from("worker")],
-        plugins: absolute(plugin_files),
-        device: arguments.device.clone(),
-        jobs,
-        threads: (cores / jobs).max(1),
-        overwrite: arguments.overwrite,
-    })
 }

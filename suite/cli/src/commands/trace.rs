@@ -66,7 +66,7 @@ impl Monitor for Signalled {
 /// If there is no such cell, it is not done, or the file cannot be written.
 pub fn run(arguments: &TraceArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
     let run = find(arguments)?;
-    let stop = signals::watch()?;
+    let stop = signals::watch(signals::PATIENCE, signals::exit_now)?;
     let (catalogue, _) = plugins::catalogue(plugin_files)?;
     let all = !arguments.states && !arguments.logits;
     let contents = Contents { states: all || arguments.states, logits: all || arguments.logits };

@@ -1,100 +1,77 @@
-//! `haltbench worker`: one model or one cell, in this process. `haltbench run` starts one for each.
+//! `haltbench worker`: a share of a suite, on one of several machines.
 
-use std::io::{self, Read, Write};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::str::FromStr;
 
-use haltbench_engine::monitor::{Monitor, Stage};
-use haltbench_engine::plugins::{self, Catalogue};
-use haltbench_engine::scheduler::ProgressLine;
-use haltbench_engine::store::{RunFolder, TrainingLine};
-use haltbench_engine::worker::{run_cell, time_cell, train_model};
+use haltbench_engine::plan::Cell;
 
+use super::run::{Execution, Plan};
 use crate::failure::Failure;
-use crate::signals;
 
-/// Train one planned model or evaluate one planned cell in this process
+/// Train and evaluate a share of a suite's cells, together with other workers of the same runs folder
 ///
-/// `haltbench run` starts a worker for each. The worker prints a JSON line for each training step. It writes a
-/// checkpoint and stops when it receives SIGINT or SIGTERM, or when its standard input is closed.
+/// Any number of workers, on one machine or on several that share the runs folder, compute a suite together: each claims
+/// a model or a cell before it computes it, and takes over what a dead worker has left. The results are those of one
+/// `haltbench run`, byte for byte. A worker ends when all cells of its share are done or have failed.
 #[derive(Debug, clap::Args)]
 pub struct WorkerArguments {
-    /// Folder of the suite's runs, such as runs/quick
-    #[arg(long, value_name = "DIR")]
-    run: PathBuf,
-    /// Identifier of the cell to evaluate: the name of its folder
-    #[arg(long, value_name = "ID", required_unless_present = "model", conflicts_with = "model")]
-    cell: Option<String>,
-    /// Identifier of the model to train: the name of its folder
-    #[arg(long, value_name = "ID")]
-    model: Option<String>,
-    /// Where to compute: cpu or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Time the finished cell instead of evaluating it
-    #[arg(long, requires = "cell")]
-    time: bool,
+    /// Path of a suite file, or the name of a built-in suite
+    #[arg(long, value_name = "SUITE")]
+    suite: String,
+    /// Compute only the I-th of N shares, from 1; the cells of one model are in one share. By default all cells
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    #[command(flatten)]
+    execution: Execution,
 }
 
-/// Shortest interval between two lines, so that printing does not slow down the work.
-const PACE: Duration = Duration::from_millis(100);
-
-/// Signal number reported for a closed standard input: SIGTERM.
-const CLOSED: i32 = 15;
-
-struct Reporter {
-    stop: Arc<AtomicI32>,
-    said: Mutex<Option<(Instant, Stage)>>,
+/// One of several shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shard {
+    /// From 0.
+    index: usize,
+    count: usize,
 }
 
-impl Monitor for Reporter {
-    fn progress(&self, stage: Stage, done: u64, total: u64, line: Option<&TrainingLine>) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = said.is_none_or(|(when, last)| when.elapsed() > PACE || last != stage) || done == total;
-        if due {
-            *said = Some((Instant::now(), stage));
-            let line = ProgressLine { stage, done, total, line: line.cloned() };
-            if let Ok(text) = serde_json::to_string(&line) {
-                // If the parent no longer reads, it has closed standard input as well.
-                let _ = writeln!(io::stdout(), "{text}");
-            }
-        }
-    }
+impl FromStr for Shard {
+    type Err = String;
 
-    fn interrupted(&self) -> Option<i32> {
-        match self.stop.load(Ordering::Relaxed) {
-            0 => None,
-            signal => Some(signal),
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        match parsed {
+            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index: index - 1, count }),
+            _ => Err(format!("expected I/N with I from 1 to N, such as 2/8, found {text}")),
         }
     }
 }
 
-/// What a worker does with a model or a cell.
-type Work = fn(&RunFolder, &str, &Catalogue, &str, &(dyn Monitor + Sync)) -> haltbench_engine::Result<()>;
-
-/// Does the worker's task.
+/// Computes the share.
 ///
 /// # Errors
-/// Why it failed.
+/// If the suite is wrong or the run folder cannot be used; failed cells are an exit status.
 pub fn run(arguments: &WorkerArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
-    let stop = signals::watch()?;
-    let closed = stop.clone();
-    thread::spawn(move || {
-        let mut input = io::stdin();
-        let mut buffer = [0; 64];
-        while input.read(&mut buffer).is_ok_and(|count| count > 0) {}
-        let _ = closed.compare_exchange(0, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
-    });
-    let (catalogue, _) = plugins::catalogue(plugins)?;
-    let reporter = Reporter { stop, said: Mutex::new(None) };
-    let (work, id): (Work, _) = match (&arguments.model, &arguments.cell) {
-        (Some(model), _) => (train_model, model),
-        (None, Some(cell)) => (if arguments.time { time_cell } else { run_cell }, cell),
-        (None, None) => return Err(Failure::usage("expected --cell or --model".to_owned())),
+    let plan = Plan::of(&arguments.suite, &arguments.execution, plugins)?;
+    let models: BTreeMap<&str, usize> =
+        plan.suite.models.iter().enumerate().map(|(place, model)| (model.id.as_str(), place)).collect();
+    let wanted = |cell: &Cell| {
+        let place = models.get(cell.model.as_str()).copied().unwrap_or_default();
+        arguments.shard.is_none_or(|shard| place % shard.count == shard.index)
     };
-    work(&RunFolder::at(&arguments.run), id, &catalogue, &arguments.device, &reporter)?;
-    Ok(0)
+    Ok(plan.execute(&wanted, false)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_one_of_several() {
+        assert_eq!("2/8".parse(), Ok(Shard { index: 1, count: 8 }));
+        assert_eq!("1/1".parse(), Ok(Shard { index: 0, count: 1 }));
+        for text in ["0/2", "3/2", "2", "a/b", "1/0", "-1/2", ""] {
+            let error = text.parse::<Shard>().unwrap_err();
+            assert_eq!(error, format!("expected I/N with I from 1 to N, such as 2/8, found {text}"));
+        }
+    }
 }

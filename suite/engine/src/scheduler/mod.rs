@@ -1,23 +1,41 @@
 //! Trains the models of a suite and evaluates its cells, each in a process of its own, several at a time on the
-//! available cores.
+//! available cores. Several runs may share one folder: each claims a model or cell before it computes it.
 
+mod admission;
+mod ending;
+mod limits;
 mod queue;
+mod timing;
 mod workers;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::limits::Limits;
 use self::queue::Queue;
 use crate::error::{Error, Result};
 use crate::monitor::Stage;
 use crate::plan::{Cell, Model, Suite};
-use crate::store::{RunFolder, Status, TrainingLine};
-
-pub(crate) use self::workers::ended;
+use crate::store::{RunFolder, Speed, Status, TrainingLine};
 
 /// A line that a worker prints for its scheduler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerLine {
+    /// It gets on.
+    Progress(ProgressLine),
+    /// It waits for another run.
+    Waiting,
+    /// It failed for this reason.
+    Failed(String),
+    /// The speed of a cell, which it has measured.
+    Timed(Speed),
+}
+
+/// Progress of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProgressLine {
     /// What the worker is doing.
@@ -70,12 +88,18 @@ pub enum Event<'a> {
     Damaged(Item<'a>, &'a Error, &'a Path),
     /// Its recorded files cannot be read, for this reason. They are left unchanged.
     Unreadable(Item<'a>, &'a Error),
+    /// Another run works on it; this run takes others first.
+    Elsewhere(Item<'a>),
     /// A worker has started on it.
     Started(Item<'a>),
     /// A worker reports.
     Progress(&'a str, &'a ProgressLine),
+    /// A worker has not reported for a while. It is ended at this limit, which this flag sets.
+    Slow(Item<'a>, Duration, &'static str),
     /// It has ended: done, failed with a cause, or stopped and ready to be resumed.
     Ended(Item<'a>, &'a Status),
+    /// Its files changed or disappeared after it was done, for this reason.
+    Lost(Item<'a>, &'a Error),
     /// Number of cells timed so far, and number of cells to time.
     Timed(usize, usize),
     /// A finished cell could not be timed, for this reason.
@@ -98,6 +122,8 @@ pub struct Options {
     pub threads: usize,
     /// Whether finished models and cells are computed again.
     pub overwrite: bool,
+    /// How long a worker may take.
+    pub limits: Limits,
 }
 
 /// How a run ended.
@@ -107,9 +133,11 @@ pub struct Summary {
     pub done: usize,
     /// Cells that failed.
     pub failed: usize,
+    /// Cells that were stopped at a limit, neither done nor failed.
+    pub stopped: usize,
     /// Models trained by this run.
     pub trained: usize,
-    /// Models that were already trained.
+    /// Models that were already trained, or trained by another run meanwhile.
     pub reused: usize,
     /// The signal that stopped the run.
     pub interrupted: Option<i32>,
@@ -130,11 +158,15 @@ pub fn run(
 ) -> Result<Summary> {
     folder.prepare()?;
     folder.write_index(suite)?;
-    let mut queue = Queue::new(suite, folder, options);
+    let mut queue = Queue::new(suite, folder, options, signal);
     for cell in suite.cells.iter().filter(|cell| wanted(cell)) {
+        if signal().is_some() {
+            break;
+        }
         queue.admit_cell(cell, report)?;
     }
-    queue.work(signal, report)?;
-    queue.time(signal, report)?;
+    queue.work(report)?;
+    queue.time(report)?;
+    queue.verify(report);
     Ok(queue.summary)
 }

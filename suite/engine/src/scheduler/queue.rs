@@ -1,13 +1,17 @@
 //! Queue of the models and cells of a suite that are still to be computed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::File;
+use std::time::{Duration, Instant};
 
+use super::admission::{Admission, Turn, examine, prepare, set_status, status};
 use super::workers::{Errand, Message, Workers};
-use super::{Event, Item, Options, Summary};
-use crate::error::{Error, Result};
+use super::{Event, Item, Options, Summary, WorkerLine};
+use crate::error::Result;
 use crate::plan::{Cell, Model, Start, Suite};
-use crate::store::{Folder, Record, RunFolder, State, Status};
+use crate::store::{Claim, Claims, RunFolder, State, Status};
+
+/// Interval at which an item that another run works on is tried again.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Something that a model or a cell waits for.
 struct Need<'a> {
@@ -16,64 +20,87 @@ struct Need<'a> {
     item: Item<'a>,
 }
 
-/// State of a folder.
-enum Admission {
-    /// It is done and verified.
-    Done,
-    /// It must be computed.
-    Due,
-    /// It cannot be read, for this reason.
-    Unreadable(String),
-}
-
 pub(super) struct Queue<'a> {
     models: BTreeMap<&'a str, &'a Model>,
     cells: BTreeMap<&'a str, &'a Cell>,
-    folder: &'a RunFolder,
+    pub(super) folder: &'a RunFolder,
     options: &'a Options,
-    workers: Workers<'a>,
+    signal: &'a dyn Fn() -> Option<i32>,
+    pub(super) workers: Workers<'a>,
+    pub(super) claims: Claims,
+    /// Claims of the items that workers compute.
+    pub(super) claimed: BTreeMap<String, Claim>,
     waiting: VecDeque<Item<'a>>,
+    /// Items that another run works on, and when they were last tried.
+    elsewhere: BTreeMap<&'a str, Instant>,
     /// Items that wait or are in progress.
-    pending: BTreeSet<&'a str>,
+    pub(super) pending: BTreeSet<&'a str>,
+    /// Status of every queued item when the run began.
+    before: BTreeMap<&'a str, Status>,
     /// Models whose folders have been examined.
     admitted: BTreeSet<&'a str>,
     /// Items whose folders could not be examined, with the reason.
     unreadable: BTreeMap<&'a str, String>,
-    /// Items that a worker of this run computed itself, instead of waiting for another run.
-    worked: BTreeSet<String>,
+    /// Items that a worker of this run computed.
+    pub(super) worked: BTreeSet<String>,
     /// Items that were stopped and can be resumed, and items that waited for them.
-    stopped: BTreeSet<&'a str>,
+    pub(super) stopped: BTreeSet<&'a str>,
     /// Cells that are done.
-    done: Vec<&'a Cell>,
+    pub(super) done: Vec<&'a Cell>,
+    /// Hash of the result of each cell that is done.
+    pub(super) results: BTreeMap<&'a str, Option<String>>,
     pub summary: Summary,
 }
 
 impl<'a> Queue<'a> {
-    pub fn new(suite: &'a Suite, folder: &'a RunFolder, options: &'a Options) -> Self {
+    pub fn new(
+        suite: &'a Suite,
+        folder: &'a RunFolder,
+        options: &'a Options,
+        signal: &'a dyn Fn() -> Option<i32>,
+    ) -> Self {
         Self {
             models: suite.models.iter().map(|model| (model.id.as_str(), model)).collect(),
             cells: suite.cells.iter().map(|cell| (cell.id.as_str(), cell)).collect(),
             folder,
             options,
+            signal,
             workers: Workers::new(folder, options),
+            claims: Claims::new(),
+            claimed: BTreeMap::new(),
             waiting: VecDeque::new(),
+            elsewhere: BTreeMap::new(),
             pending: BTreeSet::new(),
+            before: BTreeMap::new(),
             admitted: BTreeSet::new(),
             unreadable: BTreeMap::new(),
             worked: BTreeSet::new(),
             stopped: BTreeSet::new(),
             done: Vec::new(),
+            results: BTreeMap::new(),
             summary: Summary::default(),
         }
+    }
+
+    /// The model or cell of this id.
+    pub(super) fn item(&self, id: &str) -> Option<Item<'a>> {
+        let model = self.models.get(id).copied().map(Item::Model);
+        model.or_else(|| self.cells.get(id).copied().map(Item::Cell))
+    }
+
+    /// Whether a signal has asked to stop.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.summary.interrupted.is_some() || (self.signal)().is_some()
     }
 
     /// Queues a cell with its model unless it is done and verifies.
     pub fn admit_cell(&mut self, cell: &'a Cell, report: &mut dyn FnMut(Event)) -> Result<()> {
         let item = Item::Cell(cell);
-        match self.admit(&self.folder.cell(&cell.id), &cell.plan, item, report)? {
+        match self.admit(item, report)? {
             Admission::Done => {
                 self.summary.done += 1;
                 self.done.push(cell);
+                self.results.insert(&cell.id, status(self.folder, item).result);
                 report(Event::Kept(item));
             }
             Admission::Due => {
@@ -94,7 +121,7 @@ impl<'a> Queue<'a> {
             return Ok(());
         }
         let item = Item::Model(model);
-        match self.admit(&self.folder.model(&model.id), &model.plan, item, report)? {
+        match self.admit(item, report)? {
             Admission::Done => {
                 self.summary.reused += 1;
                 report(Event::Kept(item));
@@ -131,107 +158,114 @@ impl<'a> Queue<'a> {
     fn queue(&mut self, item: Item<'a>) {
         self.waiting.push_back(item);
         self.pending.insert(item.id());
+        self.before.insert(item.id(), status(self.folder, item));
     }
 
-    /// Examines and prepares a folder. If it cannot be read or written, only this item fails.
-    fn admit<R: Record>(
-        &self,
-        folder: &Folder<R>,
-        plan: &R::Plan,
-        item: Item<'a>,
-        report: &mut dyn FnMut(Event),
-    ) -> Result<Admission> {
-        match self.ready(folder, plan, item, report) {
-            // A file that cannot be read may still be intact.
-            Err(error @ Error::File { .. }) => {
-                report(Event::Unreadable(item, &error));
-                Ok(Admission::Unreadable(error.to_string()))
-            }
-            other => other,
+    /// Examines a folder. If it cannot be read, only this item fails.
+    fn admit(&self, item: Item<'a>, report: &mut dyn FnMut(Event)) -> Result<Admission> {
+        match item {
+            Item::Model(model) => examine(&self.folder.model(&model.id), (item, self.options.overwrite), report),
+            Item::Cell(cell) => examine(&self.folder.cell(&cell.id), (item, self.options.overwrite), report),
         }
     }
 
-    /// Changes a folder only under its lock, and deletes results only if they are to be overwritten.
-    fn ready<R: Record>(
-        &self,
-        folder: &Folder<R>,
-        plan: &R::Plan,
-        item: Item<'a>,
-        report: &mut dyn FnMut(Event),
-    ) -> Result<Admission> {
-        // Another run may be working on it, or may have just finished; our worker waits until it ends.
-        let Some(mut lock) = folder.claim()? else { return Ok(Admission::Due) };
-        if self.options.overwrite {
-            folder.clear()?;
-            lock = reclaim(folder, lock)?;
-        }
-        match folder.result() {
-            Ok(Some(_)) => {
-                folder.settle()?;
-                return Ok(Admission::Done);
-            }
-            Ok(None) => folder.create(plan)?,
-            // A result that fails verification, or belongs to another cell or version, is computed again.
-            Err(error @ Error::Damaged { .. }) => {
-                let aside = folder.set_aside()?;
-                lock = reclaim(folder, lock)?;
-                folder.create(plan)?;
-                folder.log(&format!("computed again: {error}; what was there is kept in {}", aside.display()))?;
-                report(Event::Damaged(item, &error, &aside));
-            }
-            Err(error) => return Err(error),
-        }
-        folder.set_status(&Status::of(State::Pending))?;
-        drop(lock);
-        Ok(Admission::Due)
-    }
-
-    pub fn work(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {
+    pub fn work(&mut self, report: &mut dyn FnMut(Event)) -> Result<()> {
         loop {
-            if let (None, Some(number)) = (self.summary.interrupted, signal()) {
+            if let (None, Some(number)) = (self.summary.interrupted, (self.signal)()) {
                 self.summary.interrupted = Some(number);
                 self.waiting.clear();
                 self.workers.stop();
             }
             while self.workers.len() < self.options.jobs.max(1) {
                 let Some(item) = self.next(report)? else { break };
-                self.workers.start(item, Errand::Compute)?;
                 report(Event::Started(item));
             }
-            if self.workers.len() == 0 {
+            self.workers.limit(report);
+            if self.workers.len() == 0 && self.waiting.is_empty() {
                 return Ok(());
             }
             match self.workers.hear() {
-                Some(Message::Line(id, line)) => {
+                Some(Message::Line(id, WorkerLine::Progress(line))) => {
                     report(Event::Progress(&id, &line));
                     self.worked.insert(id);
                 }
-                Some(Message::Closed(id)) => self.end(&id, report)?,
+                Some(Message::Line(..)) => {}
+                Some(Message::Ended(id, ending)) => self.end(&id, &ending, report)?,
                 None => report(Event::Idle),
             }
         }
     }
 
-    /// The first waiting item whose needs are all done. Items with a need that can never be done fail.
+    /// Starts a worker on the first waiting item whose needs are all done and that no other run works on. Items with a
+    /// need that can never be done fail.
     fn next(&mut self, report: &mut dyn FnMut(Event)) -> Result<Option<Item<'a>>> {
         let mut place = 0;
         while let Some(item) = self.waiting.get(place).copied() {
             let needs = self.needs(item);
-            if needs.iter().any(|need| self.pending.contains(need.item.id())) {
+            let is_due = self.elsewhere.get(item.id()).is_none_or(|tried| tried.elapsed() > AGAIN);
+            if !is_due || needs.iter().any(|need| self.pending.contains(need.item.id())) {
                 place += 1;
                 continue;
             }
-            self.waiting.remove(place);
             if needs.iter().any(|need| self.stopped.contains(need.item.id())) {
+                self.waiting.remove(place);
                 self.record(item, &Status::of(State::Pending), report)?;
                 continue;
             }
-            match needs.iter().find_map(|need| self.obstacle(need)) {
-                None => return Ok(Some(item)),
-                Some(cause) => self.record(item, &Status::failed(cause), report)?,
+            if let Some(cause) = needs.iter().find_map(|need| self.obstacle(need)) {
+                self.waiting.remove(place);
+                let status = Status::failed(cause);
+                set_status(self.folder, item, &status)?;
+                self.record(item, &status, report)?;
+                continue;
+            }
+            match self.turn(item, report)? {
+                Turn::Elsewhere => {
+                    if self.elsewhere.insert(item.id(), Instant::now()).is_none() {
+                        report(Event::Elsewhere(item));
+                    }
+                    place += 1;
+                }
+                Turn::Finished(status) => {
+                    self.waiting.remove(place);
+                    self.record(item, &status, report)?;
+                }
+                Turn::Unreadable(error) => {
+                    self.waiting.remove(place);
+                    report(Event::Unreadable(item, &error));
+                    self.pending.remove(item.id());
+                    match item {
+                        Item::Model(model) => {
+                            self.unreadable.insert(&model.id, error.to_string());
+                        }
+                        Item::Cell(_) => self.summary.failed += 1,
+                    }
+                }
+                Turn::Ready(claim, work) => {
+                    self.waiting.remove(place);
+                    let log = match item {
+                        Item::Model(model) => self.folder.model(&model.id).file("log.txt"),
+                        Item::Cell(cell) => self.folder.cell(&cell.id).file("log.txt"),
+                    };
+                    self.workers.start(item, &Errand::Compute(work), &log)?;
+                    self.claimed.insert(item.id().to_owned(), claim);
+                    return Ok(Some(item));
+                }
             }
         }
         Ok(None)
+    }
+
+    /// Claims the folder of an item.
+    fn turn(&self, item: Item<'a>, report: &mut dyn FnMut(Event)) -> Result<Turn> {
+        let unknown = Status::of(State::Pending);
+        let before = (self.before.get(item.id()).unwrap_or(&unknown), self.options.overwrite);
+        match item {
+            Item::Model(model) => {
+                prepare((&self.folder.model(&model.id), &model.plan, item), &self.claims, before, report)
+            }
+            Item::Cell(cell) => prepare((&self.folder.cell(&cell.id), &cell.plan, item), &self.claims, before, report),
+        }
     }
 
     fn needs(&self, item: Item<'a>) -> Vec<Need<'a>> {
@@ -258,108 +292,20 @@ impl<'a> Queue<'a> {
     /// Why a need can never be met, if it cannot.
     fn obstacle(&self, need: &Need) -> Option<String> {
         let id = need.item.id();
-        let (title, status) = match need.item {
-            Item::Model(model) => (&model.title, self.folder.model(id).status()),
-            Item::Cell(cell) => (&cell.label, self.folder.cell(id).status()),
+        let title = match need.item {
+            Item::Model(model) => &model.title,
+            Item::Cell(cell) => &cell.label,
         };
         let what = format!("its {} {title} ({id})", need.what);
         if let Some(cause) = self.unreadable.get(id) {
             return Some(format!("{what} cannot be read: {cause}"));
         }
-        match (status.state, status.cause) {
+        let Status { state, cause, .. } = status(self.folder, need.item);
+        match (state, cause) {
             (State::Done, _) => None,
             (State::Failed, Some(cause)) if !need.item.is_cell() => Some(format!("{what} failed: {cause}")),
             (State::Failed, _) => Some(format!("{what} failed")),
             _ => Some(format!("{what} has not been run")),
         }
     }
-
-    /// Times the finished cells without timings, one at a time, while nothing else of the run is working, so that cells
-    /// do not disturb each other. A cell that cannot be timed stays done.
-    pub fn time(&mut self, signal: &dyn Fn() -> Option<i32>, report: &mut dyn FnMut(Event)) -> Result<()> {
-        if self.summary.interrupted.is_some() {
-            return Ok(());
-        }
-        let untimed = |cell: &&Cell| self.folder.cell(&cell.id).timings().is_none_or(|timings| timings.speed.is_none());
-        let due: Vec<&Cell> = self.done.iter().copied().filter(untimed).collect();
-        for (place, cell) in due.iter().enumerate() {
-            self.workers.start(Item::Cell(cell), Errand::Time)?;
-            let ended = loop {
-                if let (None, Some(number)) = (self.summary.interrupted, signal()) {
-                    self.summary.interrupted = Some(number);
-                    self.workers.stop();
-                }
-                match self.workers.hear() {
-                    Some(Message::Line(..)) => {}
-                    Some(Message::Closed(id)) => break self.workers.end(&id)?,
-                    None => report(Event::Idle),
-                }
-            };
-            if self.summary.interrupted.is_some() {
-                return Ok(());
-            }
-            if let Some((_, cause)) = ended.filter(|(exit, _)| !exit.success()) {
-                report(Event::Untimed(cell, cause));
-            }
-            report(Event::Timed(place + 1, due.len()));
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, id: &str, report: &mut dyn FnMut(Event)) -> Result<()> {
-        let Some((exit, cause)) = self.workers.end(id)? else { return Ok(()) };
-        let item = match (self.models.get(id).copied(), self.cells.get(id).copied()) {
-            (Some(model), _) => Item::Model(model),
-            (None, Some(cell)) => Item::Cell(cell),
-            (None, None) => return Ok(()),
-        };
-        let status = self.status(item);
-        let status = match (status.state, exit.code()) {
-            (State::Done | State::Failed, _) => status,
-            (_, Some(130 | 143)) => Status::of(State::Pending),
-            (State::Pending, _) if self.summary.interrupted.is_some() => Status::of(State::Pending),
-            _ => Status::failed(cause),
-        };
-        self.record(item, &status, report)
-    }
-
-    fn status(&self, item: Item) -> Status {
-        match item {
-            Item::Model(model) => self.folder.model(&model.id).status(),
-            Item::Cell(cell) => self.folder.cell(&cell.id).status(),
-        }
-    }
-
-    fn record(&mut self, item: Item<'a>, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
-        self.pending.remove(item.id());
-        // The worker has recorded its status, unless it was killed.
-        if self.status(item) != *status {
-            match item {
-                Item::Model(model) => self.folder.model(&model.id).set_status(status)?,
-                Item::Cell(cell) => self.folder.cell(&cell.id).set_status(status)?,
-            }
-        }
-        match (item, status.state) {
-            (Item::Model(model), State::Done) if self.worked.contains(&model.id) => self.summary.trained += 1,
-            (Item::Model(_), State::Done) => self.summary.reused += 1,
-            (Item::Cell(cell), State::Done) => {
-                self.summary.done += 1;
-                self.done.push(cell);
-            }
-            (Item::Cell(_), State::Failed) => self.summary.failed += 1,
-            (_, State::Pending | State::Running) => {
-                self.stopped.insert(item.id());
-            }
-            (Item::Model(_), State::Failed) => {}
-        }
-        report(Event::Ended(item, status));
-        Ok(())
-    }
-}
-
-/// Takes the lock of a folder that was moved away together with the lock held on it.
-fn reclaim<R: Record>(folder: &Folder<R>, held: File) -> Result<File> {
-    let lock = folder.claim()?;
-    drop(held);
-    lock.ok_or_else(|| Error::Cell(format!("{}: another process is working on it", folder.path().display())))
 }

@@ -1,56 +1,78 @@
-//! The worker processes of a run: starting, messages, exit.
+//! The worker processes of a run: starting, messages, limits, exit.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::{Item, Options, ProgressLine};
+use super::limits::{Clock, Due};
+use super::{Event, Item, Options, WorkerLine};
 use crate::error::{Error, Result};
+use crate::process::{self, Ending, Log, ParentDeath, Process, ended};
 use crate::store::RunFolder;
 
+/// Messages that may wait. A worker that prints faster than they are heard has to wait.
+const WAITING: usize = 256;
+
+/// Interval at which the limits are looked at.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A worker's task.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Errand {
-    /// Training a model, or evaluating a cell.
-    Compute,
+    /// Training a model, or evaluating a cell, in this folder.
+    Compute(PathBuf),
     /// Timing a cell that is done.
     Time,
 }
 
 /// Messages from workers.
 pub(super) enum Message {
-    /// A worker reports progress.
-    Line(String, ProgressLine),
-    /// A worker has closed its output, so it is about to exit.
-    Closed(String),
+    /// A worker says something.
+    Line(String, WorkerLine),
+    /// A worker has ended.
+    Ended(String, Ending),
 }
 
-struct Worker {
-    child: Child,
-    log: PathBuf,
-    /// Length of the log when the worker began.
-    logged: u64,
-    /// Closing it asks the worker to stop.
-    leash: Option<std::process::ChildStdin>,
+/// A limit at which a worker was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It hung for this long.
+    Hung(Duration),
+    /// It had used up the time of a cell.
+    OutOfTime(Duration),
+}
+
+struct Worker<'a> {
+    process: Process,
+    item: Item<'a>,
+    clock: Clock,
+    /// Why it failed, if it said so.
+    failed: Option<String>,
+    stop: Option<Stop>,
+}
+
+/// How a worker ended.
+pub(super) struct End {
+    /// Exit status; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Why it has no result, if it has none.
+    pub cause: String,
+    /// The limit at which it was ended.
+    pub stop: Option<Stop>,
 }
 
 /// The workers of a run, by the id of their item.
 pub(super) struct Workers<'a> {
     folder: &'a RunFolder,
     options: &'a Options,
-    working: BTreeMap<String, Worker>,
-    messages: (Sender<Message>, Receiver<Message>),
+    working: BTreeMap<String, Worker<'a>>,
+    messages: (SyncSender<Message>, Receiver<Message>),
 }
 
 impl<'a> Workers<'a> {
     pub fn new(folder: &'a RunFolder, options: &'a Options) -> Self {
-        Self { folder, options, working: BTreeMap::new(), messages: channel() }
+        Self { folder, options, working: BTreeMap::new(), messages: sync_channel(WAITING) }
     }
 
     /// Number of running workers.
@@ -60,101 +82,95 @@ impl<'a> Workers<'a> {
 
     /// Asks all workers to stop.
     pub fn stop(&mut self) {
-        self.working.values_mut().for_each(|worker| worker.leash = None);
+        for worker in self.working.values_mut() {
+            worker.process.ask_to_stop();
+            worker.clock.ask();
+        }
     }
 
     /// The next message; `None` if there is none for a moment.
-    pub fn hear(&self) -> Option<Message> {
-        self.messages.1.recv_timeout(Duration::from_millis(100)).ok()
+    pub fn hear(&mut self) -> Option<Message> {
+        let message = match self.messages.1.recv_timeout(PAUSE) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        };
+        if let Message::Line(id, line) = &message
+            && let Some(worker) = self.working.get_mut(id)
+        {
+            worker.clock.progress();
+            if let WorkerLine::Failed(cause) = line {
+                worker.failed = Some(cause.clone());
+            }
+        }
+        Some(message)
     }
 
-    /// Starts a worker.
-    pub fn start(&mut self, item: Item, errand: Errand) -> Result<()> {
+    /// Ends the workers that have reached a limit, and warns before.
+    pub fn limit(&mut self, report: &mut dyn FnMut(Event)) {
+        for worker in self.working.values_mut() {
+            match worker.clock.due(&self.options.limits) {
+                Due::Nothing => {}
+                Due::Warning(limit, flag) => report(Event::Slow(worker.item, limit, flag)),
+                Due::Kill => worker.process.kill(),
+                Due::Hangs(limit) => {
+                    worker.stop.get_or_insert(Stop::Hung(limit));
+                    worker.process.kill();
+                }
+                Due::OutOfTime(limit) => {
+                    worker.stop.get_or_insert(Stop::OutOfTime(limit));
+                    worker.process.ask_to_stop();
+                    worker.clock.ask();
+                }
+            }
+        }
+    }
+
+    /// Starts a worker, whose output goes to `log`.
+    pub fn start(&mut self, item: Item<'a>, errand: &Errand, log: &Path) -> Result<()> {
         let id = item.id();
-        let log = match item {
-            Item::Model(_) => self.folder.model(id).file("log.txt"),
-            Item::Cell(_) => self.folder.cell(id).file("log.txt"),
-        };
-        let file =
-            OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file(&log, "cannot be opened"))?;
-        let logged = file.metadata().map_or(0, |log| log.len());
         let (program, arguments) =
             self.options.worker.split_first().ok_or_else(|| Error::Usage("no worker".to_owned()))?;
         let mut command = Command::new(program);
         command.args(arguments).arg("--run").arg(self.folder.path());
         command.arg(if item.is_cell() { "--cell" } else { "--model" }).arg(id);
         command.arg("--device").arg(&self.options.device);
-        if errand == Errand::Time {
-            command.arg("--time");
-        }
+        match errand {
+            Errand::Compute(work) => command.arg("--work").arg(work),
+            Errand::Time => command.arg("--time"),
+        };
         for plugin in &self.options.plugins {
             command.arg("--plugin").arg(plugin);
         }
         command.env("RAYON_NUM_THREADS", self.options.threads.max(1).to_string());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
-        let mut child = command
-            .spawn()
-            .map_err(|error| Error::Usage(format!("{}: cannot be started: {error}", program.display())))?;
-        let lines = child.stdout.take();
         let (sender, name) = (self.messages.0.clone(), id.to_owned());
-        thread::spawn(move || {
-            for line in lines.into_iter().flat_map(|lines| BufReader::new(lines).lines().map_while(|line| line.ok())) {
-                if let Ok(line) = serde_json::from_str(&line) {
-                    let _ = sender.send(Message::Line(name.clone(), line));
-                }
-            }
-            let _ = sender.send(Message::Closed(name));
-        });
-        let leash = child.stdin.take();
-        self.working.insert(id.to_owned(), Worker { child, log, logged, leash });
+        let hear = move |event: process::Event| match event {
+            process::Event::Line(line) => serde_json::from_slice(&line)
+                .is_ok_and(|line| sender.send(Message::Line(name.clone(), line)).is_ok()),
+            process::Event::Ended(ending) => sender.send(Message::Ended(name.clone(), ending)).is_ok(),
+        };
+        let process = Process::start(&mut command, ParentDeath::Terminate, Log::at(log)?, hear)
+            .map_err(|error| Error::Usage(format!("{}: cannot be started: {error}", program.display())))?;
+        let worker = Worker { process, item, clock: Clock::start(), failed: None, stop: None };
+        self.working.insert(id.to_owned(), worker);
         Ok(())
     }
 
-    /// Waits for a worker that has closed its output. Returns its exit status, and the cause to report if it has
-    /// failed.
-    pub fn end(&mut self, id: &str) -> Result<Option<(ExitStatus, String)>> {
-        let Some(mut worker) = self.working.remove(id) else { return Ok(None) };
-        // `wait` closes a child's standard input, but not one that was taken: drop it first.
-        worker.leash = None;
-        let exit = worker.child.wait().map_err(Error::file(self.folder.path(), "worker cannot be waited for"))?;
-        Ok(Some((exit, cause_of(exit, last_error(&worker)))))
-    }
-}
-
-/// The last error that a worker wrote to its log.
-fn last_error(worker: &Worker) -> Option<String> {
-    let log = fs::read(&worker.log).ok()?;
-    let said = String::from_utf8_lossy(log.get(worker.logged as usize..)?).into_owned();
-    said.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
-}
-
-/// Why a worker ended without a result.
-fn cause_of(exit: ExitStatus, error: Option<String>) -> String {
-    match (exit.signal(), error) {
-        (Some(_), _) => format!("the worker {}", ended(exit)),
-        (None, Some(error)) => format!("the worker {}: {error}", ended(exit)),
-        (None, None) => format!("the worker {} before it had a result", ended(exit)),
-    }
-}
-
-/// How a process ended, as the end of a sentence.
-pub(crate) fn ended(exit: ExitStatus) -> String {
-    match (exit.signal(), exit.code()) {
-        (Some(signal), _) => format!("was killed by signal {signal} ({})", signal_name(signal)),
-        (None, Some(code)) => format!("exited with status {code}"),
-        (None, None) => "ended".to_owned(),
-    }
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        4 => "SIGILL, an illegal instruction",
-        6 => "SIGABRT, it aborted",
-        7 => "SIGBUS, a bad memory access",
-        8 => "SIGFPE, an arithmetic fault",
-        9 => "SIGKILL, by somebody or for want of memory",
-        11 => "SIGSEGV, a bad memory access or a stack overflow",
-        15 => "SIGTERM",
-        _ => "see `kill -l`",
+    /// Forgets a worker that has ended; `None` if there is none of this id.
+    pub fn end(&mut self, id: &str, ending: &Ending) -> Option<End> {
+        let worker = self.working.remove(id)?;
+        let how = ended(ending.exit);
+        let cause = match (worker.stop, worker.failed, &ending.error) {
+            (Some(Stop::Hung(limit)), ..) => {
+                format!("the worker made no progress for {} s and was ended (--step-timeout)", limit.as_secs_f64())
+            }
+            (Some(Stop::OutOfTime(limit)), ..) => {
+                format!("the worker took longer than {} s and was stopped (--cell-timeout)", limit.as_secs_f64())
+            }
+            (None, Some(cause), _) => cause,
+            (None, None, Some(error)) if ending.exit.code().is_some() => format!("the worker {how}: {error}"),
+            (None, None, _) if ending.exit.code().is_none() => format!("the worker {how}"),
+            (None, None, _) => format!("the worker {how} before it had a result"),
+        };
+        Some(End { code: ending.exit.code(), cause, stop: worker.stop })
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
+use super::claim::CLAIM;
 use super::record::Record;
 use super::result::{CellResult, ModelResult, Timings};
 use super::status::{State, Status};
@@ -25,13 +26,80 @@ pub type ModelFolder = Folder<ModelResult>;
 #[derive(Debug, Clone)]
 pub struct Folder<R> {
     path: PathBuf,
+    id: String,
     record: PhantomData<R>,
 }
 
+/// Prefix of the folders in which workers compute.
+const WORK: &str = "work-";
+
 impl<R: Record> Folder<R> {
-    /// The folder at `path`.
+    /// The folder at `path`, whose name is the identifier of the model or cell.
     pub fn at(path: PathBuf) -> Self {
-        Self { path, record: PhantomData }
+        let id = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+        Self { path, id, record: PhantomData }
+    }
+
+    /// The folder at `path` in which the model or cell `id` is computed.
+    pub fn of_work(path: PathBuf, id: &str) -> Self {
+        Self { path, id: id.to_owned(), record: PhantomData }
+    }
+
+    /// The folder inside this one in which a worker of `owner` computes. A worker never writes anywhere else. What an
+    /// earlier owner left, such as a checkpoint, is taken over; its worker, if it still runs, loses its files.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn work(&self, owner: &str) -> Result<Self> {
+        let path = self.path.join(format!("{WORK}{owner}"));
+        let left = self.entries()?.into_iter().filter(|name| name.starts_with(WORK));
+        for left in left.map(|name| self.path.join(name)).filter(|left| *left != path) {
+            match path.exists() {
+                false => fs::rename(&left, &path).map_err(Error::file(&left, "cannot be moved"))?,
+                true => remove(&left)?,
+            }
+        }
+        fs::create_dir_all(&path).map_err(Error::file(&path, "cannot be created"))?;
+        Ok(Self::of_work(path, &self.id))
+    }
+
+    /// Names of the files and folders in it, in order.
+    fn entries(&self) -> Result<Vec<String>> {
+        let entries = fs::read_dir(&self.path).map_err(Error::file(&self.path, "cannot be listed"))?;
+        let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Admits the result that a worker left in `work`: copies the files that it names, each checked against its hash,
+    /// and the result last. The caller owns the folder.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] naming what fails verification; [`Error::File`].
+    pub fn admit(&self, work: &Self, plan: &R::Plan) -> Result<()> {
+        let damaged = |name: &str, message: String| Error::Damaged { path: work.file(name), message };
+        let bytes = work.recorded("result.json")?;
+        let result = work.parsed(&bytes)?;
+        for (name, expected) in result.files() {
+            if name.contains('/') || OWN.contains(&name.as_str()) {
+                return Err(damaged("result.json", format!("it names the file {name}")));
+            }
+            let content = work.recorded(name)?;
+            if hash(&content) != *expected {
+                return Err(damaged(name, format!("its hash is {}, recorded is {expected}", hash(&content))));
+            }
+            if name == "plan.toml" && content != plan_text::<R>(plan)?.as_bytes() {
+                return Err(damaged(name, "it is another plan than was given".to_owned()));
+            }
+            write_atomic(&self.file(name), &content)?;
+        }
+        // The time of training before an interruption is in the same file.
+        if let Some(timings) = work.timings() {
+            self.write_json("timings.json", &timings)?;
+        }
+        write_atomic(&self.file("result.json"), &bytes)?;
+        self.set_status(&Status::done(hash(&bytes)))?;
+        remove(&work.path)
     }
 
     /// Its path.
@@ -59,21 +127,16 @@ impl<R: Record> Folder<R> {
     /// [`Error::File`].
     pub fn create(&self, plan: &R::Plan) -> Result<()> {
         fs::create_dir_all(&self.path).map_err(Error::file(&self.path, "cannot be created"))?;
-        let text = toml::to_string(plan).map_err(|error| Error::Usage(format!("plan: {error}")))?;
-        write_atomic(&self.file("plan.toml"), text.as_bytes())
+        write_atomic(&self.file("plan.toml"), plan_text::<R>(plan)?.as_bytes())
     }
 
-    /// Removes all results.
+    /// Removes all results. The caller owns the folder, and keeps it.
     ///
     /// # Errors
     /// [`Error::File`].
     pub fn clear(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::file(&self.path, "cannot be removed")(error))
-            }
-            _ => Ok(()),
-        }
+        let own = |name: &String| !OWN.contains(&name.as_str());
+        self.entries()?.iter().filter(|name| own(name)).try_for_each(|name| remove(&self.path.join(name)))
     }
 
     /// Takes the folder's lock, held as long as the file is open; `None` if another process holds it.
@@ -116,6 +179,7 @@ impl<R: Record> Folder<R> {
     /// # Errors
     /// [`Error::File`].
     pub fn set_status(&self, status: &Status) -> Result<()> {
+        fs::create_dir_all(&self.path).map_err(Error::file(&self.path, "cannot be created"))?;
         let text = serde_json::to_string(status).map_err(|error| Error::Usage(format!("status: {error}")))?;
         write_atomic(&self.file("status.json"), format!("{text}\n").as_bytes())
     }
@@ -177,68 +241,90 @@ impl<R: Record> Folder<R> {
             Err(error) if error.kind() == ErrorKind::NotFound && status.state != State::Done => return Ok(None),
             _ => self.recorded("result.json")?,
         };
-        let damaged = |name: &str, message: String| Error::Damaged { path: self.file(name), message };
         let verify = |name: &str, bytes: &[u8], expected: &str| {
             let found = hash(bytes);
             if found == expected {
                 return Ok(());
             }
-            Err(damaged(name, format!("its hash is {found}, recorded is {expected}")))
+            let message = format!("its hash is {found}, recorded is {expected}");
+            Err(Error::Damaged { path: self.file(name), message })
         };
         if let Some(expected) = &status.result {
             verify("result.json", &bytes, expected)?;
         }
-        let unreadable = |error: serde_json::Error| damaged("result.json", error.to_string());
-        let named: Named = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        if named.schema != R::SCHEMA {
-            let message = format!("its schema is {}, this program reads {}", named.schema, R::SCHEMA);
-            return Err(damaged("result.json", message));
-        }
-        let own = if R::OF == "model" { &named.model } else { &named.cell };
-        if own.as_deref() != Some(self.id()) {
-            let message = match own {
-                Some(own) => format!("it is the result of {} {own}", R::OF),
-                None => format!("it does not name its {}", R::OF),
-            };
-            return Err(damaged("result.json", message));
-        }
-        let result: R = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        let result = self.parsed(&bytes)?;
         for (name, expected) in result.files() {
             verify(name, &self.recorded(name)?, expected)?;
         }
         Ok(Some(result))
     }
 
-    /// Completes a folder with a verified result: records the status done and removes files that only training needs,
-    /// in case the process that wrote the result was killed before it could.
+    /// The result in the bytes of `result.json`, if it is this folder's and of this schema.
+    fn parsed(&self, bytes: &[u8]) -> Result<R> {
+        let damaged = |message: String| Error::Damaged { path: self.file("result.json"), message };
+        let unreadable = |error: serde_json::Error| damaged(error.to_string());
+        let named: Named = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if named.schema != R::SCHEMA {
+            return Err(damaged(format!("its schema is {}, this program reads {}", named.schema, R::SCHEMA)));
+        }
+        let own = if R::OF == "model" { &named.model } else { &named.cell };
+        if own.as_deref() != Some(self.id()) {
+            return Err(damaged(match own {
+                Some(own) => format!("it is the result of {} {own}", R::OF),
+                None => format!("it does not name its {}", R::OF),
+            }));
+        }
+        serde_json::from_slice(bytes).map_err(unreadable)
+    }
+
+    /// Completes a folder with a verified result, in case the process that wrote the result was killed before it could:
+    /// removes what workers left, and records the status done. The caller owns the folder.
     ///
     /// # Errors
     /// [`Error::File`].
     pub fn settle(&self) -> Result<()> {
-        let training = self.file("training.safetensors");
-        match fs::remove_file(&training) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::file(&training, "cannot be removed")(error))
-            }
-            _ if self.status().state == State::Done => Ok(()),
-            _ => self.set_done(),
+        for name in self.entries()?.iter().filter(|name| name.starts_with(WORK)) {
+            remove(&self.path.join(name))?;
         }
+        if self.status().state == State::Done { Ok(()) } else { self.set_done() }
     }
 
-    /// Moves the folder to the first free name `ID.damaged-N`, so that no results are deleted.
+    /// Moves everything in the folder to the first free folder `ID.damaged-N`, so that no results are deleted. The
+    /// caller owns the folder, and keeps it.
     ///
     /// # Errors
     /// [`Error::File`].
     pub fn set_aside(&self) -> Result<PathBuf> {
-        let place = |number: u32| self.path.with_file_name(format!("{}.damaged-{number}", self.id()));
+        let place = |number: u32| self.path.with_file_name(format!("{}.damaged-{number}", self.id));
         let free = (1..).map(place).find(|place| !place.exists()).unwrap_or_else(|| place(0));
-        fs::rename(&self.path, &free).map_err(Error::file(&self.path, "cannot be moved aside"))?;
+        fs::create_dir(&free).map_err(Error::file(&free, "cannot be created"))?;
+        for name in self.entries()?.iter().filter(|name| !OWN.contains(&name.as_str())) {
+            let path = self.path.join(name);
+            fs::rename(&path, free.join(name)).map_err(Error::file(&path, "cannot be moved aside"))?;
+        }
         Ok(free)
     }
 
     /// The identifier of the model or cell: the name of its folder.
     pub fn id(&self) -> &str {
-        self.path.file_name().and_then(OsStr::to_str).unwrap_or_default()
+        &self.id
+    }
+}
+
+/// Files that belong to the owner of a folder.
+const OWN: [&str; 2] = ["lock", CLAIM];
+
+fn plan_text<R: Record>(plan: &R::Plan) -> Result<String> {
+    toml::to_string(plan).map_err(|error| Error::Usage(format!("plan: {error}")))
+}
+
+/// Removes a file or a folder.
+fn remove(path: &Path) -> Result<()> {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    let outcome = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match outcome {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file(path, "cannot be removed")(error)),
+        _ => Ok(()),
     }
 }
 
@@ -265,19 +351,48 @@ fn hash(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// A process that opened the lock file before the folder was moved away must not mistake it for the lock of the new
+    /// A process that opened the lock file before the folder was removed must not mistake it for the lock of the new
     /// folder.
     #[test]
-    fn the_lock_of_a_folder_that_was_set_aside_is_no_lock_of_the_cell() {
+    fn the_lock_of_a_folder_that_was_removed_is_no_lock_of_the_cell() {
         let run = tempfile::tempdir().unwrap();
         let cell = CellFolder::at(run.path().join("0123456789abcdef"));
         let held = cell.claim().unwrap().unwrap();
         assert!(is_at(&held, &cell.file("lock")));
         assert!(cell.lock().unwrap().is_none(), "it is held");
-        let aside = cell.set_aside().unwrap();
+        fs::rename(cell.path(), run.path().join("elsewhere")).unwrap();
         assert!(!is_at(&held, &cell.file("lock")), "nothing is there");
         let claimed = cell.claim().unwrap().unwrap();
         assert!(!is_at(&held, &cell.file("lock")) && is_at(&claimed, &cell.file("lock")));
-        assert!(is_at(&held, &aside.join("lock")));
+    }
+
+    #[test]
+    fn a_folder_that_is_set_aside_or_cleared_keeps_its_lock() {
+        let run = tempfile::tempdir().unwrap();
+        let cell = CellFolder::at(run.path().join("0123456789abcdef"));
+        let _held = cell.claim().unwrap().unwrap();
+        fs::write(cell.file("tokens.parquet"), "tokens").unwrap();
+        let aside = cell.set_aside().unwrap();
+        assert_eq!(fs::read(aside.join("tokens.parquet")).unwrap(), b"tokens");
+        assert_eq!(cell.entries().unwrap(), ["lock"]);
+        fs::write(cell.file("tokens.parquet"), "tokens").unwrap();
+        cell.work("one").unwrap();
+        cell.clear().unwrap();
+        assert_eq!(cell.entries().unwrap(), ["lock"]);
+        assert!(cell.lock().unwrap().is_none(), "it is held");
+    }
+
+    /// The checkpoint goes to the next owner; the worker of the last one can no longer write.
+    #[test]
+    fn the_work_of_an_earlier_owner_is_taken_over() {
+        let run = tempfile::tempdir().unwrap();
+        let cell = CellFolder::at(run.path().join("0123456789abcdef"));
+        fs::create_dir_all(cell.path()).unwrap();
+        let first = cell.work("one").unwrap();
+        fs::write(first.file("training.safetensors"), "weights").unwrap();
+        let second = cell.work("two").unwrap();
+        assert_eq!(fs::read(second.file("training.safetensors")).unwrap(), b"weights");
+        assert_eq!(second.id(), cell.id());
+        assert!(write_atomic(&first.file("result.json"), b"{}").is_err());
     }
 }

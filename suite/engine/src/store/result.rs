@@ -206,6 +206,13 @@ pub struct Speed {
     pub threads: usize,
 }
 
+impl Speed {
+    /// Whether every time is a positive number: a worker runs plugins, which may have said anything.
+    pub fn is_sound(&self) -> bool {
+        self.pairs.iter().flatten().all(|seconds| seconds.is_finite() && *seconds > 0.0)
+    }
+}
+
 /// The published schemas by file name.
 pub fn schema() -> BTreeMap<&'static str, Schema> {
     BTreeMap::from([

@@ -14,6 +14,8 @@ pub enum State {
     Done,
     /// Failed for a reason that would occur again.
     Failed,
+    /// Stopped at a limit on its time, neither done nor failed; the next run continues.
+    Stopped,
 }
 
 /// `status.json`.
@@ -21,7 +23,7 @@ pub enum State {
 pub struct Status {
     /// State.
     pub state: State,
-    /// Why it failed, in one sentence.
+    /// Why it failed or was stopped, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// blake3 of `result.json`, once it is done.
@@ -38,6 +40,11 @@ impl Status {
     /// Done, with a result of this hash.
     pub fn done(result: String) -> Self {
         Self { result: Some(result), ..Self::of(State::Done) }
+    }
+
+    /// Stopped because of `cause`.
+    pub fn stopped(cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..Self::of(State::Stopped) }
     }
 
     /// Failed because of `cause`.

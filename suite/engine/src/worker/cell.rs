@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::monitor::Monitor;
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
-use crate::store::{CellFolder, RunFolder, Timings};
+use crate::store::{CellFolder, RunFolder, Speed};
 use crate::trace::{self, Contents, Recorded};
 
 /// A cell with everything its plan names.
@@ -28,15 +28,14 @@ pub(super) struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// Draws the instances and loads the model.
+    /// Draws the instances of the plan in `folder` and loads the model.
     pub fn open(
         run: &'a RunFolder,
-        id: &str,
+        folder: CellFolder,
         catalogue: &'a Catalogue,
         device: &str,
         monitor: &'a dyn Monitor,
     ) -> Result<Self> {
-        let folder = run.cell(id);
         let plan = folder.plan()?;
         let setting = Setting::new((run, catalogue), &plan.model.task, device::open(device)?, monitor)?;
         let interrupted = || monitor.interrupted();
@@ -49,11 +48,9 @@ impl<'a> Cell<'a> {
     }
 
     /// Times the policy.
-    pub fn time(&mut self, monitor: &dyn Monitor) -> Result<()> {
+    pub fn time(&mut self, monitor: &dyn Monitor) -> Result<Speed> {
         self.calibrate_policy(monitor)?;
-        let speed = self.evaluator(&self.instances)?.time(&self.model, monitor)?;
-        let timings = self.folder.timings().unwrap_or_default();
-        self.folder.write_json("timings.json", &Timings { speed: Some(speed), ..timings })
+        self.evaluator(&self.instances)?.time(&self.model, monitor)
     }
 
     /// Writes a trace of at most `most` instances to `path`.

@@ -11,10 +11,8 @@ use crate::store::{Folder, Record};
 /// Interval at which a worker checks whether another process still holds the lock.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits until no other process holds the folder's lock. The other process either finishes the work for both, or dies
-/// and releases the lock.
+/// Waits until no other run works on the folder. The other run either finishes its work, or dies and releases the lock.
 pub(super) fn wait_for_lock<R: Record>(folder: &Folder<R>, monitor: &dyn Monitor) -> Result<File> {
-    let mut is_said = false;
     loop {
         if let Some(lock) = folder.lock()? {
             return Ok(lock);
@@ -22,10 +20,7 @@ pub(super) fn wait_for_lock<R: Record>(folder: &Folder<R>, monitor: &dyn Monitor
         if let Some(signal) = monitor.interrupted() {
             return Err(Error::Interrupted(signal));
         }
-        if !is_said {
-            folder.log("waiting for another process that is working on it")?;
-            is_said = true;
-        }
+        monitor.waiting();
         thread::sleep(PAUSE);
     }
 }

@@ -15,71 +15,56 @@ use haltbench_sdk::threads;
 pub(crate) use self::train::check_start;
 
 use self::cell::Cell;
-use self::lock::wait_for_lock;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::monitor::Monitor;
 use crate::panics;
 use crate::plugins::Catalogue;
-use crate::store::{Folder, Record, RunFolder, State, Status};
+use crate::store::{CellFolder, Folder, ModelFolder, Record, RunFolder, Speed};
 use crate::trace::{Contents, Recorded};
 
-/// Trains a model on a thread with a large stack; a panic is a failure of the model. Its status is recorded.
+/// Trains a model in the folder `work` on a thread with a large stack; a panic is a failure of the model.
 ///
 /// # Errors
 /// Why it failed, or [`Error::Interrupted`].
 pub fn train_model(
     run: &RunFolder,
-    id: &str,
+    (id, work): (&str, &Path),
     catalogue: &Catalogue,
     device: &str,
     monitor: &(dyn Monitor + Sync),
 ) -> Result<()> {
-    let folder = run.model(id);
-    settled(&folder, monitor, || train::train(run, &folder, catalogue, device::open(device)?, monitor))
+    let folder = ModelFolder::of_work(work.to_owned(), id);
+    unless_done(&folder, || train::train(run, &folder, catalogue, device::open(device)?, monitor))
 }
 
-/// Evaluates a cell on a thread with a large stack; a panic is a failure of the cell. The cell's status is recorded.
+/// Evaluates a cell in the folder `work` on a thread with a large stack; a panic is a failure of the cell.
 ///
 /// # Errors
 /// Why the cell failed, or [`Error::Interrupted`].
 pub fn run_cell(
     run: &RunFolder,
-    id: &str,
+    (id, work): (&str, &Path),
     catalogue: &Catalogue,
     device: &str,
     monitor: &(dyn Monitor + Sync),
 ) -> Result<()> {
-    settled(&run.cell(id), monitor, || Cell::open(run, id, catalogue, device, monitor)?.finish(monitor))
+    let folder = CellFolder::of_work(work.to_owned(), id);
+    unless_done(&folder, || Cell::open(run, folder.clone(), catalogue, device, monitor)?.finish(monitor))
 }
 
-/// Runs `work`, which finishes a folder, under its lock, and records the status.
-fn settled<R: Record>(
-    folder: &Folder<R>,
-    monitor: &(dyn Monitor + Sync),
-    work: impl FnOnce() -> Result<()> + Send,
-) -> Result<()> {
+/// Runs `work`, which finishes a folder, unless the folder has a result: its run may have been killed before it admitted
+/// the result.
+fn unless_done<R: Record>(folder: &Folder<R>, work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     memory::keep_freed();
-    let _lock = wait_for_lock(folder, monitor)?;
-    // Another run may have finished it in the meantime.
-    if folder.result()?.is_some() {
-        return folder.settle();
+    match folder.result() {
+        Ok(Some(_)) => Ok(()),
+        _ => contained(work),
     }
-    folder.set_status(&Status::of(State::Running))?;
-    let outcome = contained(work);
-    match &outcome {
-        Ok(()) => folder.set_done()?,
-        Err(Error::Interrupted(_)) => folder.set_status(&Status::of(State::Pending))?,
-        Err(error) => {
-            folder.log(&format!("failed: {error}"))?;
-            folder.set_status(&Status::failed(error.to_string()))?;
-        }
-    }
-    outcome
 }
 
-/// Times a finished cell on a thread with a large stack, and records it in `timings.json`.
+/// Times a finished cell on a thread with a large stack.
 ///
 /// # Errors
 /// If the cell is not done or cannot be timed, or [`Error::Interrupted`].
@@ -89,14 +74,13 @@ pub fn time_cell(
     catalogue: &Catalogue,
     device: &str,
     monitor: &(dyn Monitor + Sync),
-) -> Result<()> {
+) -> Result<Speed> {
     memory::keep_freed();
     let folder = run.cell(id);
-    let _lock = wait_for_lock(&folder, monitor)?;
     if folder.result()?.is_none() {
         return Err(Error::Cell(format!("{}: this cell is not done", folder.path().display())));
     }
-    contained(|| Cell::open(run, id, catalogue, device, monitor)?.time(monitor))
+    contained(|| Cell::open(run, folder.clone(), catalogue, device, monitor)?.time(monitor))
 }
 
 /// Writes a trace of a finished cell's evaluation, passes of its model without halting, to `path`; at most `most`
@@ -115,7 +99,7 @@ pub fn trace_cell(
     if folder.result()?.is_none() {
         return Err(Error::Cell(format!("{}: this cell is not done", folder.path().display())));
     }
-    contained(|| Cell::open(run, id, catalogue, device, monitor)?.trace(path, contents, most, monitor))
+    contained(|| Cell::open(run, folder.clone(), catalogue, device, monitor)?.trace(path, contents, most, monitor))
 }
 
 /// Does work on a thread with a large stack; a panic is an error.

@@ -1,0 +1,143 @@
+//! `haltbench compute`: one model or one cell, in this process. `haltbench run` starts one for each.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use haltbench_engine::monitor::{Monitor, Stage};
+use haltbench_engine::plugins;
+use haltbench_engine::process;
+use haltbench_engine::scheduler::{ProgressLine, WorkerLine};
+use haltbench_engine::store::{RunFolder, TrainingLine};
+use haltbench_engine::worker::{run_cell, time_cell, train_model};
+
+use crate::failure::Failure;
+use crate::notice;
+use crate::signals;
+
+/// Train one planned model or evaluate one planned cell in this process
+///
+/// `haltbench run` starts such a worker for each. It computes in a folder of its own and prints its progress as JSON
+/// lines. It writes a checkpoint and stops when it receives SIGINT or SIGTERM, or when its standard input is closed.
+#[derive(Debug, clap::Args)]
+#[command(hide = true)]
+pub struct ComputeArguments {
+    /// Folder of the suite's runs, such as runs/quick
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Identifier of the cell to evaluate: the name of its folder
+    #[arg(long, value_name = "ID", required_unless_present = "model", conflicts_with = "model")]
+    cell: Option<String>,
+    /// Identifier of the model to train: the name of its folder
+    #[arg(long, value_name = "ID")]
+    model: Option<String>,
+    /// Folder to compute in, with the plan; it must be inside the folder of the model or cell
+    #[arg(long, value_name = "DIR", required_unless_present = "time", conflicts_with = "time")]
+    work: Option<PathBuf>,
+    /// Where to compute: cpu or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Time the finished cell instead of evaluating it
+    #[arg(long, requires = "cell")]
+    time: bool,
+}
+
+/// Shortest interval between two lines, so that printing does not slow down the work.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Signal number reported for a closed standard input: SIGTERM.
+const CLOSED: i32 = 15;
+
+/// How long this process may take to stop once it is asked to. Its run, if it is alive, is less patient.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Reporter {
+    stop: Arc<AtomicI32>,
+    said: Mutex<Option<(Instant, Option<Stage>)>>,
+}
+
+impl Reporter {
+    /// Says a line, unless the last one about the same stage was a moment ago.
+    fn say(&self, stage: Option<Stage>, is_last: bool, line: impl FnOnce() -> WorkerLine) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_last || said.is_none_or(|(when, last)| when.elapsed() > PACE || last != stage) {
+            *said = Some((Instant::now(), stage));
+            print(&line());
+        }
+    }
+}
+
+/// Prints a line on standard output.
+fn print(line: &WorkerLine) {
+    if let Ok(text) = serde_json::to_string(line) {
+        // Start a new line, in case a plugin has left one unfinished. If the run no longer reads, it has closed standard
+        // input as well.
+        let mut output = io::stdout();
+        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+    }
+}
+
+impl Monitor for Reporter {
+    fn progress(&self, stage: Stage, done: u64, total: u64, line: Option<&TrainingLine>) {
+        self.say(Some(stage), done == total, || {
+            WorkerLine::Progress(ProgressLine { stage, done, total, line: line.cloned() })
+        });
+    }
+
+    fn waiting(&self) {
+        self.say(None, false, || WorkerLine::Waiting);
+    }
+
+    fn notice(&self, message: &str) {
+        notice::say("note", message);
+    }
+
+    fn interrupted(&self) -> Option<i32> {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+}
+
+/// Does the worker's task.
+///
+/// # Errors
+/// Why it failed.
+pub fn run(arguments: &ComputeArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let stop = signals::watch(PATIENCE, |_| process::end_own_group())?;
+    let closed = stop.clone();
+    thread::spawn(move || {
+        let mut input = io::stdin();
+        let mut buffer = [0; 64];
+        while input.read(&mut buffer).is_ok_and(|count| count > 0) {}
+        let _ = closed.compare_exchange(0, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
+        thread::sleep(PATIENCE);
+        process::end_own_group();
+    });
+    let reporter = Reporter { stop, said: Mutex::new(None) };
+    match compute(arguments, plugins, &reporter) {
+        Ok(()) => Ok(0),
+        Err(failure) => {
+            if let (Some(message), None) = (failure.message(), reporter.interrupted()) {
+                print(&WorkerLine::Failed(message.to_owned()));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn compute(arguments: &ComputeArguments, plugins: &[PathBuf], reporter: &Reporter) -> Result<(), Failure> {
+    let (catalogue, _) = plugins::catalogue(plugins)?;
+    let (run, device) = (RunFolder::at(&arguments.run), arguments.device.as_str());
+    match (&arguments.model, &arguments.cell, &arguments.work) {
+        (Some(model), _, Some(work)) => train_model(&run, (model, work), &catalogue, device, reporter)?,
+        (None, Some(cell), Some(work)) => run_cell(&run, (cell, work), &catalogue, device, reporter)?,
+        (None, Some(cell), None) => print(&WorkerLine::Timed(time_cell(&run, cell, &catalogue, device, reporter)?)),
+        _ => return Err(Failure::usage("expected --model or --cell, and --work or --time".to_owned())),
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! A log of bounded size.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// The most bytes that one process may add to a log.
+pub const LARGEST: u64 = 4 << 20;
+
+/// Appends the output of one process to a file, at most [`LARGEST`] bytes of it.
+pub struct Log {
+    file: Option<File>,
+    written: u64,
+    left_out: u64,
+}
+
+impl Log {
+    /// Appends to the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be opened.
+    pub fn at(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = file.map_err(Error::file(path, "cannot be opened"))?;
+        Ok(Self { file: Some(file), written: 0, left_out: 0 })
+    }
+
+    /// Keeps nothing.
+    pub fn none() -> Self {
+        Self { file: None, written: 0, left_out: 0 }
+    }
+
+    /// Appends a line. If the file cannot be written, the line is lost: no result depends on a log.
+    pub(super) fn line(&mut self, line: &[u8]) {
+        let Some(file) = &mut self.file else { return };
+        let length = line.len() as u64 + 1;
+        if self.left_out > 0 || self.written + length > LARGEST {
+            self.left_out += length;
+            return;
+        }
+        self.written += length;
+        let _ = file.write_all(&[line, b"\n"].concat());
+    }
+
+    /// Says how much was left out.
+    pub(super) fn close(&mut self) {
+        if let (Some(file), true) = (&mut self.file, self.left_out > 0) {
+            let _ = writeln!(file, "({} more bytes of output are left out)", self.left_out);
+        }
+        self.file = None;
+    }
+}
