@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::program::{POLICIES, Running, Workspace, assert_same, suite, until};
+use crate::program::{POLICIES, Running, Workspace, assert_same, suite, until, work_of};
 
 /// A file of a cell, and the damage to it.
 type Damage<'a> = (&'a str, fn(&Path));
@@ -278,9 +278,12 @@ fn stopped_at_seed(seed: u64) -> Workspace {
     let workspace = Workspace::new(&suite(&POLICIES[1..2]).replacen("seeds = [0]", &format!("seeds = [{seed}]"), 1));
     let mut run: Running = workspace.start(LONG);
     let title = format!("anira-e {seed}");
-    let metrics = || workspace.models().get(&title).map(|model| fs::read(model.join("metrics.jsonl")));
+    let metrics = || {
+        let work = workspace.models().get(&title).into_iter().flat_map(|model| work_of(model)).next()?;
+        fs::read(work.join("metrics.jsonl")).ok()
+    };
     until("a third line of metrics", || {
-        metrics().is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count() >= 3))
+        metrics().is_some_and(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count() >= 3)
     });
     run.signal("INT");
     until("the end of the run", || run.ended().is_some());
@@ -288,30 +291,32 @@ fn stopped_at_seed(seed: u64) -> Workspace {
     workspace
 }
 
-/// Makes the only cell and its model look unfinished.
-fn forget(workspace: &Workspace) {
-    let (cell, model) = (workspace.cell("anira-e 0"), workspace.model("anira-e 0"));
-    fs::write(model.join("log.txt"), "").unwrap();
-    for folder in [cell, model] {
-        for name in ["status.json", "result.json"] {
-            let _ = fs::remove_file(folder.join(name));
-        }
+/// Makes the only cell and its model look unfinished. Returns an empty folder in which the model is trained on.
+fn forget(workspace: &Workspace) -> PathBuf {
+    let model = workspace.model("anira-e 0");
+    work_of(&model).into_iter().for_each(|work| fs::remove_dir_all(work).unwrap());
+    for name in ["log.txt", "status.json", "result.json"] {
+        let _ = fs::remove_file(model.join(name));
     }
+    let _ = fs::remove_dir_all(workspace.runs().join("tiny"));
+    let work = model.join("work-of-another-run");
+    fs::create_dir(&work).unwrap();
+    work
 }
 
 #[test]
 fn invariant_8_a_damaged_checkpoint_costs_its_steps_and_nothing_else() {
     let (workspace, expected) = stopped();
-    let model = workspace.model("anira-e 0");
-    let saved = fs::read(model.join("training.safetensors")).unwrap();
-    let metrics = fs::read(model.join("metrics.jsonl")).unwrap();
+    let (model, work) = (workspace.model("anira-e 0"), workspace.work("anira-e 0"));
+    let saved = fs::read(work.join("training.safetensors")).unwrap();
+    let metrics = fs::read(work.join("metrics.jsonl")).unwrap();
     for (damage, reason) in
         [(cut as fn(&Path), "training.safetensors: damaged"), (flip, "training.safetensors: damaged")]
     {
-        let file = model.join("training.safetensors");
+        let work = forget(&workspace);
+        let file = work.join("training.safetensors");
         fs::write(&file, &saved).unwrap();
-        fs::write(model.join("metrics.jsonl"), &metrics).unwrap();
-        forget(&workspace);
+        fs::write(work.join("metrics.jsonl"), &metrics).unwrap();
         damage(&file);
         workspace.run(LONG).well();
         let log = fs::read_to_string(model.join("log.txt")).unwrap();
@@ -326,7 +331,7 @@ fn invariant_8_a_checkpoint_of_another_model_is_not_resumed() {
     let model = workspace.model("anira-e 0");
     let other = stopped_at_seed(1);
     let name = "training.safetensors";
-    fs::copy(other.model("anira-e 1").join(name), model.join(name)).unwrap();
+    fs::copy(other.work("anira-e 1").join(name), workspace.work("anira-e 0").join(name)).unwrap();
     workspace.run(LONG).well();
     let log = fs::read_to_string(model.join("log.txt")).unwrap();
     assert!(log.contains("started over: ") && log.contains("training.safetensors: damaged: it is of model "), "{log}");
@@ -336,18 +341,18 @@ fn invariant_8_a_checkpoint_of_another_model_is_not_resumed() {
 #[test]
 fn invariant_8_torn_or_lost_metrics_end_as_if_nothing_had_happened() {
     let (workspace, expected) = stopped();
-    let model = workspace.model("anira-e 0");
+    let (model, work) = (workspace.model("anira-e 0"), workspace.work("anira-e 0"));
     let names = ["metrics.jsonl", "training.safetensors"];
-    let saved = names.map(|name| fs::read(model.join(name)).unwrap());
+    let saved = names.map(|name| fs::read(work.join(name)).unwrap());
     let torn = |path: &Path| fs::write(path, &saved[0][..saved[0].len() - 9]).unwrap();
     let ahead = |path: &Path| fs::write(path, [&saved[0][..], b"{\"step\": 1"].concat()).unwrap();
     let cases: [Mishap; 3] = [(&torn, true), (&|path: &Path| lose(path), true), (&ahead, false)];
     for (damage, over) in cases {
+        let work = forget(&workspace);
         for (name, bytes) in names.iter().zip(&saved) {
-            fs::write(model.join(name), bytes).unwrap();
+            fs::write(work.join(name), bytes).unwrap();
         }
-        forget(&workspace);
-        damage(&model.join("metrics.jsonl"));
+        damage(&work.join("metrics.jsonl"));
         workspace.run(LONG).well();
         let log = fs::read_to_string(model.join("log.txt")).unwrap();
         assert_eq!(log.contains("started over: ") && log.contains("metrics.jsonl"), over, "{log}");

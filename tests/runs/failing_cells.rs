@@ -144,6 +144,10 @@ fn invariant_9_a_cell_that_cannot_be_locked_fails_alone_with_the_reason() {
     let cell = workspace.cell("fixed 0");
     fs::remove_file(cell.join("lock")).unwrap();
     fs::create_dir(cell.join("lock")).unwrap();
+    workspace.run(&["--only", "fixed"]).well().says(&["done already"]);
+    for name in ["status.json", "result.json"] {
+        fs::remove_file(cell.join(name)).unwrap();
+    }
     let outcome = workspace.run(&[]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
     let cause = format!("fixed · seed 0: {}: cannot be opened: ", cell.join("lock").display());
@@ -152,6 +156,8 @@ fn invariant_9_a_cell_that_cannot_be_locked_fails_alone_with_the_reason() {
     // A model that cannot be locked fails the cells that need it.
     let (cell, model) = (workspace.cell("anira-e 0"), workspace.model("anira-e 0"));
     fs::remove_dir_all(cell).unwrap();
+    fs::remove_file(model.join("result.json")).unwrap();
+    fs::remove_file(model.join("status.json")).unwrap();
     fs::remove_file(model.join("lock")).unwrap();
     fs::create_dir(model.join("lock")).unwrap();
     let outcome = workspace.run(&["--only", "anira-e"]);
@@ -162,36 +168,35 @@ fn invariant_9_a_cell_that_cannot_be_locked_fails_alone_with_the_reason() {
 }
 
 #[test]
-fn invariant_9_a_worker_without_its_plugin_says_so_and_leaves_what_is_done() {
+fn invariant_9_a_worker_without_its_plugin_says_so_and_writes_nothing() {
     let workspace = Workspace::new(&suite(&["name = \"stress\""]));
     workspace.run(&["--plugin", &plugin()]).well();
-    let cell = workspace.cell("stress 0");
-    let model = workspace.model("stress 0");
-    let worker_on = |what: &str, folder: &Path, arguments: &[&str]| {
+    let expected = workspace.files();
+    let (cell, model) = (workspace.cell("stress 0"), workspace.model("stress 0"));
+    let worker = |what: &str, folder: &Path, arguments: &[&str]| {
+        let work = folder.join("work-alone");
+        fs::create_dir(&work).unwrap();
+        fs::copy(folder.join("plan.toml"), work.join("plan.toml")).unwrap();
         let mut worker = command();
-        worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg(what).arg(folder.file_name().unwrap());
+        worker.arg("compute").arg("--run").arg(cell.parent().unwrap()).arg(what).arg(folder.file_name().unwrap());
+        worker.arg("--work").arg(&work);
         // A worker stops when its standard input is closed.
         let worker = worker.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut worker = worker.spawn().unwrap();
         let leash = worker.stdin.take();
         let output = worker.wait_with_output().unwrap();
         drop(leash);
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        assert!(!work.join("result.json").exists());
+        fs::remove_dir_all(work).unwrap();
+        let [said, failed] = [output.stderr, output.stdout].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), said, failed)
     };
-    let worker = |arguments: &[&str]| worker_on("--cell", &cell, arguments);
-    assert_eq!(worker(&[]), (Some(0), String::new()), "a finished cell needs no plugin");
-    assert_eq!(worker_on("--model", &model, &[]), (Some(0), String::new()), "a finished model needs no plugin");
-    assert_eq!(workspace.state("stress 0").0, "done");
-    for name in ["status.json", "result.json"] {
-        fs::remove_file(cell.join(name)).unwrap();
+    for (what, folder) in [("--cell", &cell), ("--model", &model)] {
+        let (status, said, failed) = worker(what, folder, &[]);
+        assert_eq!((status, said.as_str()), (Some(2), "error: unknown policy `stress`\n"));
+        assert!(failed.ends_with("\n{\"failed\":\"unknown policy `stress`\"}\n"), "{failed}");
+        let (status, said, _) = worker(what, folder, &["--plugin", "/nowhere.so"]);
+        assert!(status == Some(2) && said.starts_with("error: /nowhere.so: no such file"), "{status:?}: {said}");
     }
-    assert_eq!(worker(&[]), (Some(2), "error: unknown policy `stress`\n".to_owned()));
-    assert_eq!(workspace.state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
-    for name in ["status.json", "result.json"] {
-        fs::remove_file(model.join(name)).unwrap();
-    }
-    assert_eq!(worker_on("--model", &model, &[]), (Some(2), "error: unknown policy `stress`\n".to_owned()));
-    assert_eq!(workspace.model_state("stress 0"), ("failed".to_owned(), "unknown policy `stress`".to_owned()));
-    let (status, said) = worker(&["--plugin", "/nowhere.so"]);
-    assert!(status == Some(2) && said.starts_with("error: /nowhere.so: no such file"), "{status:?}: {said}");
+    assert_same(&workspace.files(), &expected);
 }

@@ -112,16 +112,14 @@ fn two_suites_that_run_at_once_train_each_model_once() {
         lines.filter(|line| line.starts_with(text)).count()
     };
     assert_eq!(count("trained in "), 2, "{said}{second}");
-    assert!(count("started  model ") > 2 && count("trained by another run in ") > 0, "{said}{second}");
+    assert!(count("another run works on  model ") > 0 && count("trained by another run  ") > 0, "{said}{second}");
+    assert_eq!(count("started  model "), 2, "{said}{second}");
     let trained = |title: &str| json(&workspace.model(title).join("timings.json"))["training_steps"].clone();
-    let mut waited = 0;
     for title in ["fixed 0", "anira-e 0"] {
         assert_eq!(trained(title), 300);
         let log = fs::read_to_string(workspace.model(title).join("log.txt")).unwrap();
         assert!(!log.contains("computed again") && !log.contains("started over"), "{log}");
-        waited += log.matches("waiting for another process").count();
     }
-    assert!(waited > 0, "{said}{second}");
     assert_same(&workspace.files(), &alone.files());
 }
 

@@ -176,16 +176,20 @@ impl Workspace {
         all
     }
 
+    fn indexed(&self, title: &str) -> Option<(String, PathBuf, PathBuf)> {
+        self.index().into_iter().find(|(own, ..)| own == title)
+    }
+
     /// The folders of the cells by label and seed, as in `fixed 0`.
     pub fn cells(&self) -> BTreeMap<String, PathBuf> {
         let all = self.index().into_iter().map(|(title, cell, _)| (title, cell));
-        all.filter(|(_, cell)| cell.join("plan.toml").exists()).collect()
+        all.filter(|(_, cell)| cell.exists()).collect()
     }
 
     /// The folders of the cells' models, by label and seed of the cell.
     pub fn models(&self) -> BTreeMap<String, PathBuf> {
         let all = self.index().into_iter().map(|(title, _, model)| (title, model));
-        all.filter(|(_, model)| model.join("plan.toml").exists()).collect()
+        all.filter(|(_, model)| model.exists()).collect()
     }
 
     /// The folder of the cell `title`.
@@ -204,19 +208,29 @@ impl Workspace {
 
     /// Whether training of the model of the cell `title` has left a checkpoint to resume from.
     pub fn is_resumable(&self, title: &str) -> bool {
-        self.models().get(title).is_some_and(|model| model.join("training.safetensors").exists())
+        let models = self.models();
+        let work = models.get(title).into_iter().flat_map(|model| work_of(model));
+        work.into_iter().any(|work| work.join("training.safetensors").exists())
+    }
+
+    /// The folder in which the model of the cell `title` is trained.
+    #[track_caller]
+    pub fn work(&self, title: &str) -> PathBuf {
+        let work = work_of(&self.model(title));
+        assert_eq!(work.len(), 1, "{work:?}");
+        work[0].clone()
     }
 
     /// The recorded state of a cell and its cause, if it has one.
     #[track_caller]
     pub fn state(&self, title: &str) -> (String, String) {
-        state(&self.cell(title))
+        state(self.indexed(title).map(|(_, cell, _)| cell))
     }
 
     /// The recorded state of a cell's model.
     #[track_caller]
     pub fn model_state(&self, title: &str) -> (String, String) {
-        state(&self.model(title))
+        state(self.indexed(title).map(|(_, _, model)| model))
     }
 
     /// All reproducible files of every cell and its model, by cell and name. `timings.json` depends on the clock, and
@@ -247,10 +261,20 @@ impl Workspace {
     }
 }
 
-/// The recorded state of a cell or a model and its cause, if it has one.
+/// The folders inside the folder of a model or cell in which workers compute.
+pub fn work_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("work-")).collect()
+}
+
+/// The recorded state of a cell or a model and its cause, if it has one; pending if it was never begun.
 #[track_caller]
-fn state(folder: &Path) -> (String, String) {
-    let status = json(&folder.join("status.json"));
+fn state(folder: Option<PathBuf>) -> (String, String) {
+    let file = folder.expect("it is in the index").join("status.json");
+    if !file.exists() {
+        return ("pending".to_owned(), String::new());
+    }
+    let status = json(&file);
     let text = |key: &str| status[key].as_str().unwrap_or_default().to_owned();
     (text("state"), text("cause"))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use haltbench_sdk::candle_core::{Device, Tensor, safetensors};
 
-use crate::program::{Workspace, assert_same, json, suite, until};
+use crate::program::{Workspace, assert_same, json, suite, until, work_of};
 
 const SHORT: &[&str] = &["--set", "training.steps=6"];
 
@@ -135,8 +135,9 @@ fn invariant_8_a_run_stopped_in_the_second_stage_goes_on_to_the_same_bytes() {
     let expected = whole.files();
     let step = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["step"].as_u64();
     let reached = |workspace: &Workspace| {
-        let metrics = workspace.models().get("anira-e 0").map(|model| fs::read_to_string(model.join("metrics.jsonl")));
-        metrics.and_then(Result::ok).and_then(|text| text.lines().filter_map(step).next_back()).unwrap_or(0)
+        let work = workspace.models().get("anira-e 0").into_iter().flat_map(|model| work_of(model)).next();
+        let metrics = work.and_then(|work| fs::read_to_string(work.join("metrics.jsonl")).ok());
+        metrics.and_then(|text| text.lines().filter_map(step).next_back()).unwrap_or(0)
     };
     for signal in ["INT", "KILL"] {
         let workspace = Workspace::new(&suite(&[staged]));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::audit::AuditArguments;
 use crate::commands::bench::BenchArguments;
 use crate::commands::completions::CompletionsArguments;
 use crate::commands::compute::ComputeArguments;
@@ -16,6 +17,7 @@ use crate::commands::rehearse::RehearseArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::trace::TraceArguments;
+use crate::commands::trial::TrialArguments;
 use crate::commands::worker::WorkerArguments;
 
 /// A benchmark suite for token-level adaptive computation in recurrent Transformers
@@ -64,6 +66,8 @@ pub enum Command {
     Bench(BenchArguments),
     Worker(WorkerArguments),
     Compute(ComputeArguments),
+    Trial(TrialArguments),
+    Audit(AuditArguments),
     Rehearse(RehearseArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

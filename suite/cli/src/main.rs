@@ -19,7 +19,10 @@ use clap::{CommandFactory, Parser};
 use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
-use commands::{bench, completions, compute, data, doctor, explain, leaderboard, list, rehearse, replay, run, trace, worker};
+use commands::{
+    audit, bench, completions, compute, data, doctor, explain, leaderboard, list, rehearse, replay, run, trace, trial,
+    worker,
+};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -54,6 +57,8 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Replay(arguments) => replay::run(arguments, plugins),
         Command::Bench(arguments) => bench::run(arguments, plugins),
         Command::Worker(arguments) => worker::run(arguments, plugins),
+        Command::Audit(arguments) => audit::run(arguments),
+        Command::Trial(arguments) => trial::run(arguments),
         Command::Compute(arguments) => compute::run(arguments, plugins),
         Command::Rehearse(arguments) => rehearse::run(arguments, plugins),
         Command::Doctor(arguments) => doctor::run(arguments, plugins),

@@ -57,7 +57,10 @@ impl Display {
             }
             Event::Elsewhere(item) => self.say(&format!("another run works on  {}", item.title())),
             Event::Lost(item, error) => {
-                self.say(&format!("failed  {}: it was done, and then something else changed its files: {error}", item.title()));
+                self.say(&format!(
+                    "failed  {}: it was done, and then something else changed its files: {error}",
+                    item.title()
+                ));
             }
             Event::Slow(item, limit, flag) => {
                 let seconds = limit.as_secs_f64();

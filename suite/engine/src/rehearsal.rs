@@ -220,8 +220,8 @@ fn attempt(
         process::Event::Line(line) => serde_json::from_slice(&line).is_ok_and(|line| sender.send(Ok(line)).is_ok()),
         process::Event::Ended(ending) => sender.send(Err(ending)).is_ok(),
     };
-    let mut process =
-        Process::start(command, ParentDeath::Kill, Log::none(), hear).map_err(Error::file(&program, "cannot be started"))?;
+    let mut process = Process::start(command, ParentDeath::Kill, Log::none(), hear)
+        .map_err(Error::file(&program, "cannot be started"))?;
     if let Some(mut input) = process.take_input() {
         // A process that does not read must not stop this one. If it is already gone, its exit status says so.
         thread::spawn(move || input.write_all(&text));

@@ -1,5 +1,6 @@
 //! The commands: each is a module with its flags, their help, and what it does.
 
+pub mod audit;
 pub mod bench;
 pub mod completions;
 pub mod compute;
@@ -13,4 +14,5 @@ pub mod replay;
 pub mod run;
 mod task;
 pub mod trace;
+pub mod trial;
 pub mod worker;

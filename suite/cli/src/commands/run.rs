@@ -1,5 +1,6 @@
 //! `haltbench run`: every cell of a suite, and then its leaderboard.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process;
@@ -8,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use haltbench_engine::plan::{self, Cell, Suite};
+use haltbench_engine::plugins::Entry;
 use haltbench_engine::rehearsal::{self, Refusal, Rehearsal};
 use haltbench_engine::scheduler::{self, Event, Limits, Options, Summary};
 use haltbench_engine::store::RunFolder;
@@ -111,6 +113,8 @@ pub struct Plan<'a> {
     pub folder: RunFolder,
     execution: &'a Execution,
     plugins: &'a [PathBuf],
+    /// Libraries with the suite's tasks and backbones.
+    libraries: Vec<PathBuf>,
 }
 
 impl<'a> Plan<'a> {
@@ -124,7 +128,13 @@ impl<'a> Plan<'a> {
         device::open(&execution.device)?;
         let suite = plan::resolve(&file, &catalogue, &execution.device)?;
         let folder = RunFolder::new(&execution.runs, &suite.name);
-        Ok(Self { suite, folder, execution, plugins })
+        let used = |entry: &&Entry| match entry.kind() {
+            "task" => suite.cells.iter().any(|cell| cell.plan.model.task.name == entry.name()),
+            "backbone" => suite.cells.iter().any(|cell| cell.plan.model.backbone.name == entry.name()),
+            _ => false,
+        };
+        let libraries: BTreeSet<PathBuf> = catalogue.entries().filter(used).map(|entry| entry.file.clone()).collect();
+        Ok(Self { suite, folder, execution, plugins, libraries: libraries.into_iter().collect() })
     }
 
     /// Trains and evaluates the wanted cells. Returns the exit status and what happened.
@@ -160,6 +170,15 @@ impl<'a> Plan<'a> {
         Ok((i32::from(done < total), summary))
     }
 
+    fn auditor(&self) -> Result<Vec<OsString>, Failure> {
+        let mut auditor: Vec<OsString> = vec![program()?.into(), "audit".into()];
+        auditor.extend(["--device".into(), self.execution.device.clone().into()]);
+        for library in &self.libraries {
+            auditor.extend(["--library".into(), library.into()]);
+        }
+        Ok(auditor)
+    }
+
     fn options(&self, total: usize, overwrite: bool) -> Result<Options, Failure> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Cells share an accelerator badly, so one runs at a time; on the CPU, cells share the cores.
@@ -167,16 +186,13 @@ impl<'a> Plan<'a> {
         let jobs = self.execution.jobs.map_or(most, usize::from).min(total.max(1));
         Ok(Options {
             worker: vec![program()?.into(), OsString::from("compute")],
+            auditor: self.auditor()?,
             plugins: absolute(self.plugins),
             device: self.execution.device.clone(),
             jobs,
             threads: (cores / jobs).max(1),
             overwrite,
-            limits: Limits {
-                step: self.execution.step_timeout,
-                cell: self.execution.cell_timeout,
-                grace: GRACE,
-            },
+            limits: Limits { step: self.execution.step_timeout, cell: self.execution.cell_timeout, grace: GRACE },
         })
     }
 }

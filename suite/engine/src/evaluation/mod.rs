@@ -50,11 +50,12 @@ pub struct Findings {
 
 impl Evaluator<'_> {
     /// The batches: instances ordered by size, so that sequences in a batch have similar lengths.
-    fn chunks(&self) -> impl Iterator<Item = &[EvaluationInstance]> {
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[EvaluationInstance]> {
         self.instances.chunks(self.batch)
     }
 
-    fn pack<'a>(
+    /// A batch with what an oracle may read.
+    pub(crate) fn pack<'a>(
         &self,
         chunk: impl IntoIterator<Item = &'a EvaluationInstance>,
         model: &Model,

@@ -10,7 +10,7 @@ use super::choice::{Choice, identifier};
 use super::model::ModelPlan;
 use super::settings::Evaluation;
 use crate::error::{Error, Result};
-use crate::model::ModelParts;
+use crate::model::{ModelParts, WITHOUT_POLICY};
 use crate::plugins::Catalogue;
 
 /// The version of [`CellPlan`]'s schema.
@@ -48,6 +48,25 @@ impl CellPlan {
         toml::to_string(self).map_err(|error| Error::Usage(format!("plan: {error}")))
     }
 
+    /// Parts of the evaluated model with its backbone alone, over `vocabulary` tokens: every token takes D steps.
+    ///
+    /// # Errors
+    /// If a name is unknown.
+    pub fn parts_without_policy(&self, catalogue: &Catalogue, vocabulary: usize) -> Result<ModelParts<'_>> {
+        Ok(ModelParts {
+            backbone: (catalogue.backbone(&self.model.backbone.name)?, &self.model.backbone.parameters),
+            policy: (&WITHOUT_POLICY, &self.policy.parameters),
+            // Nothing is trained here.
+            recipe: Recipe::LAST_STEP,
+            source: None,
+            vocabulary,
+            max_depth: self.max_depth,
+            halted_keys_values: HaltedKeysValues::from_name(&self.halted_keys_values)?,
+            recompute: false,
+            seed: self.model.seed,
+        })
+    }
+
     /// Parts that the evaluated model is built from, over `vocabulary` tokens.
     ///
     /// # Errors
@@ -58,18 +77,8 @@ impl CellPlan {
         vocabulary: usize,
         source: Option<&'a SourceDepths>,
     ) -> Result<ModelParts<'a>> {
-        Ok(ModelParts {
-            backbone: (catalogue.backbone(&self.model.backbone.name)?, &self.model.backbone.parameters),
-            policy: (catalogue.policy(&self.policy.name)?, &self.policy.parameters),
-            // Nothing is trained here.
-            recipe: Recipe::LAST_STEP,
-            source,
-            vocabulary,
-            max_depth: self.max_depth,
-            halted_keys_values: HaltedKeysValues::from_name(&self.halted_keys_values)?,
-            recompute: false,
-            seed: self.model.seed,
-        })
+        let policy = (catalogue.policy(&self.policy.name)?, &self.policy.parameters);
+        Ok(ModelParts { policy, source, ..self.parts_without_policy(catalogue, vocabulary)? })
     }
 
     /// Identifier: the first 16 hexadecimal digits of the hash of the canonical plan.

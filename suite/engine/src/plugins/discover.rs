@@ -10,6 +10,7 @@ use super::catalogue::Catalogue;
 use super::error::PluginError;
 use super::file::FileIdentity;
 use super::load::{LoadedPlugin, load};
+use super::trial;
 
 /// The environment variable with further plugin folders, separated by colons.
 pub const FOLDERS_VARIABLE: &str = "HALTBENCH_PLUGINS";
@@ -67,6 +68,7 @@ pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(C
             Err(_) => {}
         }
     }
+    trial::attempt(explicit.iter().chain(found.values().flatten()).map(PathBuf::as_path));
     let mut plugins = explicit.iter().map(|file| load(file)).collect::<Result<Vec<_>, _>>()?;
     for (name, candidates) in found {
         let named = plugins[..explicit.len()].iter().find(|plugin| plugin.file().file_name() == Some(&name));

@@ -115,6 +115,14 @@ pub enum PluginError {
         /// The dynamic linker's message.
         message: String,
     },
+    /// The library ended the child process that opened it for a trial.
+    #[error("{}: not opened: a process that opened it {how}", file.display())]
+    Deadly {
+        /// The file.
+        file: PathBuf,
+        /// How the process ended.
+        how: String,
+    },
     /// The plugin carries its own copy of the SDK, and of candle with it.
     #[error(
         "{}: carries a copy of the SDK of its own: {evidence}\n\

@@ -13,7 +13,7 @@ use super::elf::{hash_code, read_fingerprint};
 use super::error::PluginError;
 use super::file::FileIdentity;
 use super::mismatch::Mismatch;
-use super::sharing;
+use super::{exits, sharing, trial};
 
 /// Keeps a library mapped even if it is closed; the value is the same on every Linux.
 const RTLD_NODELETE: std::ffi::c_int = 0x1000;
@@ -85,6 +85,9 @@ pub fn load(file: &Path) -> Result<LoadedPlugin, PluginError> {
     if let Some((_, plugin)) = opened.plugins.iter().find(|(known, _)| known.is_same_library(&identity)) {
         return Ok(plugin.clone());
     }
+    if let Some(how) = trial::verdict(&identity.path) {
+        return Err(PluginError::Deadly { file: file.to_owned(), how });
+    }
     let before: BTreeSet<usize> = registrations().into_iter().map(address).collect();
     open(&identity.path)?;
     let mut items = registrations();
@@ -121,6 +124,7 @@ fn open(file: &Path) -> Result<(), PluginError> {
     // SAFETY: opening runs the library's constructors. Its fingerprint equals ours, so the same compiler built it
     // against the same SDK, and its constructors are those of `inventory::submit!`, which push a static onto a list
     // atomically. A library that is damaged or lies about its fingerprint is beyond what a process can check.
+    let _guard = exits::guard(file);
     let library =
         unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }.map_err(|error| match error {
             libloading::Error::DlOpen { source } => translated(file, source.to_string()),

@@ -4,7 +4,8 @@
 //! `libhaltbench_{task,policy,backbone}_*.so` in the [`search_folders`]. Each passes these gates, in this order:
 //!
 //! 1. its fingerprint, read from an ELF section while it is still closed, equals the program's ([`elf`]);
-//! 2. it is opened with `RTLD_NODELETE` and never closed, and its registrations are recorded ([`load`](mod@load));
+//! 2. a child process that opens it survives ([`trial`]), and then it is opened with `RTLD_NODELETE` and never closed,
+//!    and its registrations are recorded ([`load`](mod@load));
 //! 3. each item it added proves that it shares the program's copy of the SDK and of candle ([`sharing`]): a second
 //!    copy numbers its tensors anew, and gradients are then silently wrong;
 //! 4. no name is provided twice ([`Catalogue`]).
@@ -16,11 +17,13 @@ mod catalogue;
 mod discover;
 pub mod elf;
 mod error;
+mod exits;
 mod file;
 pub mod load;
 mod mismatch;
 pub mod sharing;
 mod stale;
+pub mod trial;
 
 pub use catalogue::{Catalogue, Entry};
 pub use discover::{FOLDERS_VARIABLE, SearchFolder, Skipped, catalogue, catalogue_in, is_plugin_name, search_folders};

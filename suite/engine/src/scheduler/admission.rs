@@ -28,7 +28,8 @@ pub(super) enum Turn {
     Unreadable(Error),
 }
 
-/// Examines a folder without changing it. If it cannot be read, only its item fails.
+/// Examines a folder, and completes one that a killed run has left with a result. If it cannot be read, only its item
+/// fails.
 pub(super) fn examine<R: Record>(
     folder: &Folder<R>,
     (item, overwrite): (Item, bool),
@@ -37,7 +38,17 @@ pub(super) fn examine<R: Record>(
     if overwrite {
         return Ok(Admission::Due);
     }
-    match folder.result() {
+    let settled = || -> Result<Option<R>> {
+        let result = folder.result()?;
+        if result.is_some() && folder.status().state != State::Done {
+            // If the folder is locked, another run settles it.
+            if let Some(_lock) = folder.claim()? {
+                folder.settle()?;
+            }
+        }
+        Ok(result)
+    };
+    match settled() {
         Ok(Some(_)) => Ok(Admission::Done),
         // A result that fails verification, or belongs to another cell or version, is computed again.
         Ok(None) | Err(Error::Damaged { .. }) => Ok(Admission::Due),
@@ -90,6 +101,7 @@ fn ready<R: Record>(
         }
         Err(error) => return Err(error),
     }
+    folder.remove_leftovers()?;
     folder.create(plan)?;
     let work = folder.work(claims.owner())?;
     work.create(plan)?;

@@ -1,64 +1,86 @@
 //! The end of a model or cell: its result is admitted, or its failure recorded.
 
 use super::admission::{self, set_status};
+use super::audits::{AuditAnswer, AuditQuestion};
 use super::queue::Queue;
-use super::workers::{End, Stop};
+use super::workers::Stop;
 use super::{Event, Item};
 use crate::error::{Error, Result};
 use crate::process::Ending;
 use crate::store::{Claim, State, Status};
 
-impl<'a> Queue<'a> {
-    /// Ends the work of a worker.
-    pub(super) fn end(&mut self, id: &str, ending: &Ending, report: &mut dyn FnMut(Event)) -> Result<()> {
-        let Some(end) = self.workers.end(id, ending) else { return Ok(()) };
-        let (Some(item), Some(claim)) = (self.item(id), self.claimed.remove(id)) else { return Ok(()) };
-        let status = self.outcome(item, &end, &claim)?;
-        drop(claim);
-        self.record(item, &status, report)
-    }
+/// Start of the cause of a cell whose result is not admitted.
+const REFUSED: &str = "its result is refused";
 
-    /// What becomes of the work. Only a worker that ended well is believed to have a result, and only if the result
-    /// verifies.
-    fn outcome(&self, item: Item, end: &End, claim: &Claim) -> Result<Status> {
+impl<'a> Queue<'a> {
+    /// Ends the work of a worker. Only a worker that ended well is believed to have a result, which is audited if it is
+    /// that of a cell.
+    pub(super) fn end(&mut self, id: &str, ending: &Ending, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let (Some(end), Some(item)) = (self.workers.end(id, ending), self.item(id)) else { return Ok(()) };
         let status = match (end.stop, end.code) {
-            (Some(Stop::OutOfTime(_)), _) => Status::stopped(end.cause.clone()),
-            (Some(Stop::Hung(_)), _) => Status::failed(end.cause.clone()),
-            (None, Some(0)) => match self.admit_result(item, claim) {
-                Ok(true) => return Ok(admission::status(self.folder, item)),
-                Ok(false) => Status::of(State::Pending),
-                Err(Error::Damaged { path, .. }) if !path.exists() => Status::failed(end.cause.clone()),
-                Err(error @ (Error::Damaged { .. } | Error::File { .. } | Error::Cell(_))) => {
-                    Status::failed(format!("its result is refused: {error}"))
+            (Some(Stop::OutOfTime(_)), _) => Status::stopped(end.cause),
+            (Some(Stop::Hung(_)), _) => Status::failed(end.cause),
+            (None, Some(0)) => match item {
+                Item::Cell(cell) => {
+                    let folder = self.folder.cell(id);
+                    let work = folder.work(self.claims.owner())?;
+                    if work.file("result.json").exists() {
+                        let work = work.path().to_owned();
+                        return self.audits.ask(AuditQuestion { cell: cell.id.clone(), work });
+                    }
+                    Status::failed(end.cause)
                 }
-                Err(error) => return Err(error),
+                Item::Model(_) => return self.admit_result(item, &end.cause, report),
             },
             (None, Some(130 | 143)) => Status::of(State::Pending),
             _ if self.is_interrupted() => Status::of(State::Pending),
-            _ => Status::failed(end.cause.clone()),
+            _ => Status::failed(end.cause),
         };
-        if claim.holds() {
-            set_status(self.folder, item, &status)?;
-        }
-        Ok(status)
+        self.settle(item, &status, report)
     }
 
-    /// Admits the result of a worker; false if another run has taken the folder over.
-    fn admit_result(&self, item: Item, claim: &Claim) -> Result<bool> {
-        if !claim.holds() {
-            return Ok(false);
+    /// Goes on after the audit of a cell.
+    pub(super) fn audited(&mut self, answer: &AuditAnswer, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let Some(item) = self.item(&answer.cell) else { return Ok(()) };
+        match &answer.fault {
+            None => self.admit_result(item, "", report),
+            Some(fault) => self.settle(item, &Status::failed(format!("{REFUSED}: {fault}")), report),
         }
-        match item {
+    }
+
+    /// Records what became of an item that this run has claimed, unless another run has taken it over.
+    fn settle(&mut self, item: Item<'a>, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let claim = self.claimed.remove(item.id());
+        if claim.is_some_and(|claim| claim.holds()) {
+            set_status(self.folder, item, status)?;
+        }
+        self.record(item, status, report)
+    }
+
+    /// Admits the result of a worker. `cause` is why it has none, if it has none.
+    fn admit_result(&mut self, item: Item<'a>, cause: &str, report: &mut dyn FnMut(Event)) -> Result<()> {
+        let owner = self.claims.owner();
+        let is_ours = self.claimed.get(item.id()).is_some_and(Claim::holds);
+        let outcome = match item {
+            _ if !is_ours => return self.settle(item, &Status::of(State::Pending), report),
             Item::Model(model) => {
                 let folder = self.folder.model(&model.id);
-                folder.admit(&folder.work(self.claims.owner())?, &model.plan)?;
+                folder.work(owner).and_then(|work| folder.admit(&work, &model.plan))
             }
             Item::Cell(cell) => {
                 let folder = self.folder.cell(&cell.id);
-                folder.admit(&folder.work(self.claims.owner())?, &cell.plan)?;
+                folder.work(owner).and_then(|work| folder.admit(&work, &cell.plan))
             }
-        }
-        Ok(true)
+        };
+        let status = match outcome {
+            Ok(()) => admission::status(self.folder, item),
+            Err(Error::Damaged { path, .. }) if path.ends_with("result.json") && !path.exists() => {
+                Status::failed(cause)
+            }
+            Err(error @ (Error::Damaged { .. } | Error::File { .. })) => Status::failed(format!("{REFUSED}: {error}")),
+            Err(error) => return Err(error),
+        };
+        self.settle(item, &status, report)
     }
 
     /// Counts an item that has ended.
@@ -101,10 +123,9 @@ impl<'a> Queue<'a> {
                     path: folder.file("result.json"),
                     message: "it is another result than was admitted".to_owned(),
                 },
-                Ok(None) => Error::Damaged {
-                    path: folder.file("result.json"),
-                    message: "the file is missing".to_owned(),
-                },
+                Ok(None) => {
+                    Error::Damaged { path: folder.file("result.json"), message: "the file is missing".to_owned() }
+                }
                 Err(error) => error,
             };
             self.summary.done -= 1;

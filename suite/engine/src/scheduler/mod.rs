@@ -2,6 +2,7 @@
 //! available cores. Several runs may share one folder: each claims a model or cell before it computes it.
 
 mod admission;
+mod audits;
 mod ending;
 mod limits;
 mod queue;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::audits::{AuditAnswer, AuditQuestion};
 pub use self::limits::Limits;
 use self::queue::Queue;
 use crate::error::{Error, Result};
@@ -112,6 +114,9 @@ pub enum Event<'a> {
 pub struct Options {
     /// Program and first arguments of a worker, before the arguments that name its work.
     pub worker: Vec<OsString>,
+    /// Program and arguments of an auditor, before the argument that names the run: it opens the libraries of tasks and
+    /// backbones alone.
+    pub auditor: Vec<OsString>,
     /// Plugins that workers load by name.
     pub plugins: Vec<PathBuf>,
     /// `cpu` or `cuda:N`.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::admission::{Admission, Turn, examine, prepare, set_status, status};
+use super::audits::Audits;
 use super::workers::{Errand, Message, Workers};
 use super::{Event, Item, Options, Summary, WorkerLine};
 use crate::error::Result;
@@ -27,6 +28,7 @@ pub(super) struct Queue<'a> {
     options: &'a Options,
     signal: &'a dyn Fn() -> Option<i32>,
     pub(super) workers: Workers<'a>,
+    pub(super) audits: Audits<'a>,
     pub(super) claims: Claims,
     /// Claims of the items that workers compute.
     pub(super) claimed: BTreeMap<String, Claim>,
@@ -66,6 +68,7 @@ impl<'a> Queue<'a> {
             options,
             signal,
             workers: Workers::new(folder, options),
+            audits: Audits::new(folder, &options.auditor, options.limits.step),
             claims: Claims::new(),
             claimed: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -175,13 +178,18 @@ impl<'a> Queue<'a> {
                 self.summary.interrupted = Some(number);
                 self.waiting.clear();
                 self.workers.stop();
+                self.audits.stop();
+                self.claimed.retain(|id, _| self.workers.has(id));
             }
             while self.workers.len() < self.options.jobs.max(1) {
                 let Some(item) = self.next(report)? else { break };
                 report(Event::Started(item));
             }
             self.workers.limit(report);
-            if self.workers.len() == 0 && self.waiting.is_empty() {
+            while let Some(answer) = self.audits.hear()? {
+                self.audited(&answer, report)?;
+            }
+            if self.workers.len() == 0 && self.waiting.is_empty() && !self.audits.is_waiting() {
                 return Ok(());
             }
             match self.workers.hear() {

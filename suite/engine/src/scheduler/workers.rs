@@ -80,6 +80,11 @@ impl<'a> Workers<'a> {
         self.working.len()
     }
 
+    /// Whether a worker is at this item.
+    pub fn has(&self, id: &str) -> bool {
+        self.working.contains_key(id)
+    }
+
     /// Asks all workers to stop.
     pub fn stop(&mut self) {
         for worker in self.working.values_mut() {
@@ -144,8 +149,9 @@ impl<'a> Workers<'a> {
         command.env("RAYON_NUM_THREADS", self.options.threads.max(1).to_string());
         let (sender, name) = (self.messages.0.clone(), id.to_owned());
         let hear = move |event: process::Event| match event {
-            process::Event::Line(line) => serde_json::from_slice(&line)
-                .is_ok_and(|line| sender.send(Message::Line(name.clone(), line)).is_ok()),
+            process::Event::Line(line) => {
+                serde_json::from_slice(&line).is_ok_and(|line| sender.send(Message::Line(name.clone(), line)).is_ok())
+            }
             process::Event::Ended(ending) => sender.send(Message::Ended(name.clone(), ending)).is_ok(),
         };
         let process = Process::start(&mut command, ParentDeath::Terminate, Log::at(log)?, hear)

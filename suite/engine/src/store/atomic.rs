@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+/// Ending of the name of a file that is being written.
+pub(super) const BEGUN: &str = ".new";
+
 /// Writes `bytes` to `path`: to a sibling file first, synchronised to disk, then renamed over it. Processes that write
 /// the same file do so one after the other.
 ///
@@ -48,7 +51,7 @@ fn open_alone(path: &Path) -> io::Result<File> {
 
 fn sibling(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".new");
+    name.push(BEGUN);
     path.with_file_name(name)
 }
 

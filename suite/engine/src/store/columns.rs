@@ -45,6 +45,11 @@ impl Column {
         Self { name: name.into(), values }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn schema(&self) -> Result<Arc<Type>> {
         let of = |physical: Physical, repetition: Repetition| {
             let builder = Type::primitive_type_builder(&self.name, physical).with_repetition(repetition);

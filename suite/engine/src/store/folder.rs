@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic::write_atomic;
+use super::atomic::{BEGUN, write_atomic};
 use super::claim::CLAIM;
 use super::record::Record;
 use super::result::{CellResult, ModelResult, Timings};
@@ -66,7 +66,8 @@ impl<R: Record> Folder<R> {
     /// Names of the files and folders in it, in order.
     fn entries(&self) -> Result<Vec<String>> {
         let entries = fs::read_dir(&self.path).map_err(Error::file(&self.path, "cannot be listed"))?;
-        let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> =
+            entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         Ok(names)
     }
@@ -287,6 +288,15 @@ impl<R: Record> Folder<R> {
             remove(&self.path.join(name))?;
         }
         if self.status().state == State::Done { Ok(()) } else { self.set_done() }
+    }
+
+    /// Removes files that a killed process has begun to write. The caller owns the folder.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn remove_leftovers(&self) -> Result<()> {
+        let begun = |name: &&String| name.ends_with(BEGUN);
+        self.entries()?.iter().filter(begun).try_for_each(|name| remove(&self.path.join(name)))
     }
 
     /// Moves everything in the folder to the first free folder `ID.damaged-N`, so that no results are deleted. The

@@ -23,4 +23,4 @@ pub use result::{
 };
 pub use run::{OtherCode, RunFolder};
 pub use status::{State, Status};
-pub use tokens::{CALIBRATION, TokenRecord, read_tokens, write_tokens};
+pub use tokens::{CALIBRATION, TokenRecord, read_records, read_tokens, write_tokens};

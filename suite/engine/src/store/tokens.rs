@@ -114,6 +114,97 @@ fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
     columns
 }
 
+/// Reads the tokens of an evaluation as they were recorded. Missing complexities and features are NaN.
+///
+/// # Errors
+/// [`Error::Damaged`] naming the column.
+pub fn read_records(path: &Path, spec: &TaskSpec) -> Result<Vec<TokenRecord>> {
+    let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
+    let file = File::open(path).map_err(Error::file(path, "cannot be read"))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+    let names: Vec<String> = columns(spec, &[]).iter().map(|column| column.name().to_owned()).collect();
+    let schema = reader.metadata().file_metadata().schema_descr();
+    let found: Vec<&str> = schema.root_schema().get_fields().iter().map(|field| field.name()).collect();
+    if found != names {
+        return Err(damaged(format!("expected the columns {}, found {}", names.join(", "), found.join(", "))));
+    }
+    let complexities = names.len() - spec.complexities.len() - spec.features.len();
+    let mut records = Vec::new();
+    for row in reader.get_row_iter(None).map_err(|error| damaged(error.to_string()))? {
+        let row = row.map_err(|error| damaged(error.to_string()))?;
+        let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
+        let record = record_of(&fields, (complexities, spec.complexities.len()));
+        records.push(record.ok_or_else(|| damaged(format!("row {}: a column has another type", records.len())))?);
+    }
+    Ok(records)
+}
+
+/// The record in the fields of a row, in which `count` complexities begin at `first`; `None` if one has another type.
+fn record_of(fields: &[&Field], (first, count): (usize, usize)) -> Option<TokenRecord> {
+    let long = |place: usize| match fields[place] {
+        Field::Long(value) => Some(*value as u64),
+        _ => None,
+    };
+    let integer = |place: usize| match fields[place] {
+        Field::Int(value) => Some(Some(*value as u32)),
+        Field::Null => Some(None),
+        _ => None,
+    };
+    let real = |place: usize| match fields[place] {
+        Field::Float(value) => Some(Some(*value)),
+        Field::Null => Some(None),
+        _ => None,
+    };
+    let double = |place: usize| match fields[place] {
+        Field::Double(value) => Some(*value),
+        _ => None,
+    };
+    let reals = |range: std::ops::Range<usize>| {
+        range.map(|place| Some(real(place)?.unwrap_or(f32::NAN))).collect::<Option<Vec<f32>>>()
+    };
+    let split = match fields[4] {
+        Field::Str(name) => Split::from_name(name)?,
+        _ => return None,
+    };
+    let is_answer = match fields[6] {
+        Field::Bool(value) => *value,
+        _ => return None,
+    };
+    let distribution = match fields[16] {
+        Field::Null => None,
+        Field::ListInternal(list) => {
+            let element = |field: &Field| match field {
+                Field::Float(value) => Some(*value),
+                _ => None,
+            };
+            Some(list.elements().iter().map(element).collect::<Option<Vec<f32>>>()?)
+        }
+        _ => return None,
+    };
+    Some(TokenRecord {
+        instance: long(0)?,
+        problem: long(1)?,
+        size: integer(2)??,
+        own_size: integer(3)??,
+        split,
+        position: integer(5)??,
+        is_answer,
+        input_token: integer(7)??,
+        target: integer(8)??,
+        predicted: integer(9)?,
+        confidence: real(11)?,
+        depth: integer(12)??,
+        depth_at_token: integer(13)?,
+        expected_depth: real(14)?,
+        expected_depth_at_token: real(15)?,
+        distribution,
+        flops: double(17)?,
+        dense_flops: double(18)?,
+        complexities: reals(first..first + count)?,
+        features: reals(first + count..fields.len())?,
+    })
+}
+
 /// Reads the tokens of an evaluation into a table for the measures.
 ///
 /// # Errors

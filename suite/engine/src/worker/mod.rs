@@ -1,5 +1,6 @@
 //! One model or one cell from plan to result, in a process of its own.
 
+mod audit;
 mod cell;
 mod finish;
 mod lock;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use haltbench_sdk::threads;
 
+pub use self::audit::Auditor;
 pub(crate) use self::train::check_start;
 
 use self::cell::Cell;

@@ -109,7 +109,7 @@ impl<'a> Setting<'a> {
 }
 
 /// Loads the recorded weights of a finished model into `variables`. Waits if another run is training the model.
-fn load(variables: &Variables, folder: &ModelFolder, monitor: &dyn Monitor) -> Result<()> {
+pub(super) fn load(variables: &Variables, folder: &ModelFolder, monitor: &dyn Monitor) -> Result<()> {
     let id = folder.id();
     let lock = if folder.path().is_dir() { Some(wait_for_lock(folder, monitor)?) } else { None };
     if lock.is_none() || folder.result()?.is_none() {

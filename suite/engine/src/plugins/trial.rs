@@ -1,0 +1,132 @@
+//! Libraries are opened first in a child process, because opening one runs its constructors.
+//!
+//! A library that is damaged, or means harm, can end the process that opens it, or hang. So before a program opens any
+//! library, a child opens all of them, one after the other, and reads everything that they declare. What ends or stops
+//! the child is never opened here. Workers and rehearsals open libraries without a trial: they are children themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use haltbench_sdk::fingerprint;
+use serde::{Deserialize, Serialize};
+
+use super::file::FileIdentity;
+use super::load::load;
+use crate::process::{Event, Log, ParentDeath, Process, ended};
+
+/// The longest that opening a library may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Program and first arguments of a child that tries libraries.
+static PROGRAM: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// How each tried library ended the child, by the path without symbolic links; `None` if it did not.
+static VERDICTS: Mutex<BTreeMap<PathBuf, Option<String>>> = Mutex::new(BTreeMap::new());
+
+/// A line that a child prints.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TrialLine {
+    /// The library of this index is about to be opened.
+    Begun(usize),
+    /// All libraries were opened or refused.
+    Finished,
+}
+
+/// From now on, libraries are opened in a child first, which `program` starts: its arguments are followed by the
+/// libraries, and it calls [`perform`].
+pub fn in_children_of(program: Vec<OsString>) {
+    // If it is called twice, the first program stays.
+    let _ = PROGRAM.set(program);
+}
+
+/// Opens libraries in this process, and reads what they declare.
+pub fn perform(files: &[PathBuf]) {
+    let say = |line: &TrialLine| {
+        if let Ok(text) = serde_json::to_string(line) {
+            // Start a new line, in case a constructor has left one unfinished.
+            let mut output = io::stdout();
+            let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+        }
+    };
+    for (number, file) in files.iter().enumerate() {
+        say(&TrialLine::Begun(number));
+        // The parent finds out for itself why a library is refused.
+        let Ok(plugin) = load(file) else { continue };
+        let declared = plugin.items().iter().map(|item| {
+            let fields = fingerprint::fields(item.fingerprint);
+            format!("{:?} {:?} {fields:?}", item.declaration, item.provider)
+        });
+        std::hint::black_box(declared.collect::<Vec<_>>());
+    }
+    say(&TrialLine::Finished);
+}
+
+/// Tries those of `files` that have not been tried yet, if this program tries libraries.
+pub(super) fn attempt<'a>(files: impl Iterator<Item = &'a Path>) {
+    let Some(program) = PROGRAM.get() else { return };
+    let mut known = BTreeSet::new();
+    let mut due: Vec<PathBuf> = Vec::new();
+    {
+        let verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
+        for file in files {
+            // A file that cannot be found or read is refused when it is loaded.
+            let Ok(identity) = FileIdentity::of(file) else { continue };
+            if !verdicts.contains_key(&identity.path) && known.insert(identity.path.clone()) {
+                due.push(identity.path);
+            }
+        }
+    }
+    let mut from = 0;
+    while from < due.len() {
+        let (last, how) = one_child(program, &due[from..]);
+        let mut verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (fine, culprit) = match last {
+            Some(TrialLine::Finished) => (due.len(), None),
+            Some(TrialLine::Begun(number)) => ((from + number).min(due.len() - 1), Some(how)),
+            // No child can be started: nothing is known about the libraries.
+            None => (due.len(), None),
+        };
+        due[from..fine].iter().for_each(|file| {
+            verdicts.insert(file.clone(), None);
+        });
+        if let Some(how) = culprit {
+            verdicts.insert(due[fine].clone(), Some(how));
+        }
+        from = fine + 1;
+    }
+}
+
+/// How the library at `path`, which has no symbolic links, ended the child that tried it.
+pub(super) fn verdict(path: &Path) -> Option<String> {
+    VERDICTS.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned().flatten()
+}
+
+/// The last line of a child that tries `files`, and how it ended.
+fn one_child(program: &[OsString], files: &[PathBuf]) -> (Option<TrialLine>, String) {
+    let Some((name, arguments)) = program.split_first() else { return (None, String::new()) };
+    let mut command = Command::new(name);
+    command.args(arguments).args(files);
+    let (sender, events) = channel();
+    let hear = move |event: Event| sender.send(event).is_ok();
+    let Ok(_process) = Process::start(&mut command, ParentDeath::Kill, Log::none(), hear) else {
+        return (None, String::new());
+    };
+    let mut last = None;
+    loop {
+        match events.recv_timeout(LIMIT) {
+            Ok(Event::Line(line)) => last = serde_json::from_slice(&line).ok().or(last),
+            Ok(Event::Ended(ending)) => return (last, ended(ending.exit)),
+            Err(RecvTimeoutError::Disconnected) => return (last, "ended".to_owned()),
+            Err(RecvTimeoutError::Timeout) => {
+                return (last, format!("took longer than {} s and was ended", LIMIT.as_secs()));
+            }
+        }
+    }
+}
