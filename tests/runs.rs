@@ -4,6 +4,8 @@ use haltbench_sdk_dylib as _;
 
 #[path = "runs/code.rs"]
 mod code;
+#[path = "runs/containment.rs"]
+mod containment;
 #[path = "runs/controls.rs"]
 mod controls;
 #[path = "runs/damaged_files.rs"]

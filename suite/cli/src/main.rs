@@ -13,9 +13,8 @@ mod progress;
 mod signals;
 mod table;
 
-use std::process::ExitCode;
-
 use clap::{CommandFactory, Parser};
+use haltbench_engine::process;
 use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
@@ -25,13 +24,14 @@ use commands::{
 };
 use failure::Failure;
 
-fn main() -> ExitCode {
+fn main() {
     let_candles_threads_sleep();
     guard::quiet_panics();
     let arguments = Arguments::parse();
     let outcome = guard::caught(|| dispatch(&arguments)).unwrap_or_else(|message| Err(Failure::internal(&message)));
     let status = outcome.unwrap_or_else(|failure| failure.report());
-    ExitCode::from(u8::try_from(status).unwrap_or(1))
+    // Plugins stay open to the end: the destructors of their libraries could hang or crash.
+    process::exit_without_destructors(status)
 }
 
 /// candle has its own threads for element-wise operations. After each operation they spin while waiting for the next,

@@ -21,10 +21,6 @@ use crate::plugins::Catalogue;
 use crate::process::{self, Log, ParentDeath, Process};
 use crate::worker::check_start;
 
-/// The longest that the trial of one plan may take. A plan that takes longer is not refused: its worker has limits of
-/// its own.
-pub const LIMIT: Duration = Duration::from_secs(30);
-
 /// Interval at which a rehearsal looks for a signal.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -156,23 +152,28 @@ fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
     Ok(task.spec().vocabulary.len())
 }
 
+/// What stops a rehearsal, and who hears of a slow one.
+pub struct Watch<'a> {
+    /// The longest that the trial of one plan may take. A plan that takes longer is not refused: its worker has limits
+    /// of its own.
+    pub limit: Duration,
+    /// The signal that asks to stop, if any.
+    pub signal: &'a dyn Fn() -> Option<i32>,
+    /// Called with the title of a plan that has used up a quarter of the limit.
+    pub slow: &'a mut dyn FnMut(&str),
+}
+
 /// Rehearses the plans of `suite` in processes started by `command`. Each process reads plans as JSON and prints
-/// [`RehearsalLine`]s. If one dies, or takes longer than [`LIMIT`] for a plan, the next process continues after this
-/// plan. `signal` returns the signal that asks to stop, if any.
+/// [`RehearsalLine`]s. If one dies, or takes too long for a plan, the next process continues after this plan.
 ///
 /// # Errors
 /// If no process can be started, or [`Error::Interrupted`].
-pub fn rehearse(
-    suite: &Suite,
-    command: &dyn Fn() -> Command,
-    signal: &dyn Fn() -> Option<i32>,
-    slow: &mut dyn FnMut(&str),
-) -> Result<Rehearsal> {
+pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command, watch: &mut Watch) -> Result<Rehearsal> {
     let trials = distinct(suite);
     let mut deadly: Vec<(String, String)> = Vec::new();
     let mut from = 0;
     while from < trials.len() {
-        let (last, how) = attempt(&trials[from..], &mut command(), signal, slow)?;
+        let (last, how) = attempt(&trials[from..], &mut command(), watch)?;
         match last {
             Some(RehearsalLine::Finished) => break,
             Some(RehearsalLine::Refused(refusal)) => return Ok(Rehearsal::Refused(refusal)),
@@ -206,12 +207,7 @@ fn distinct(suite: &Suite) -> Vec<Trial> {
 }
 
 /// The last line that one process printed, and how it ended.
-fn attempt(
-    trials: &[Trial],
-    command: &mut Command,
-    signal: &dyn Fn() -> Option<i32>,
-    slow: &mut dyn FnMut(&str),
-) -> Result<(Option<RehearsalLine>, String)> {
+fn attempt(trials: &[Trial], command: &mut Command, watch: &mut Watch) -> Result<(Option<RehearsalLine>, String)> {
     let program = PathBuf::from(command.get_program());
     let text = serde_json::to_vec(trials).map_err(|error| Error::Usage(format!("plan: {error}")))?;
     let (sender, events) = sync_channel(64);
@@ -229,7 +225,7 @@ fn attempt(
     let mut last = None;
     let (mut since, mut is_slow) = (Instant::now(), false);
     loop {
-        if let Some(number) = signal() {
+        if let Some(number) = (watch.signal)() {
             return Err(Error::Interrupted(number));
         }
         match events.recv_timeout(PAUSE) {
@@ -239,15 +235,15 @@ fn attempt(
             }
             Ok(Err(ending)) => return Ok((last, process::ended(ending.exit))),
             Err(RecvTimeoutError::Disconnected) => return Ok((last, "ended".to_owned())),
-            Err(RecvTimeoutError::Timeout) if since.elapsed() > LIMIT => {
-                return Ok((last, format!("took longer than {} s and was ended", LIMIT.as_secs())));
+            Err(RecvTimeoutError::Timeout) if since.elapsed() > watch.limit => {
+                return Ok((last, format!("took longer than {} s and was ended", watch.limit.as_secs_f64())));
             }
-            Err(RecvTimeoutError::Timeout) if since.elapsed() > LIMIT / 4 && !is_slow => {
+            Err(RecvTimeoutError::Timeout) if since.elapsed() > watch.limit / 4 && !is_slow => {
                 is_slow = true;
                 if let Some(RehearsalLine::Begun(number)) = &last
                     && let Some(trial) = trials.get(*number)
                 {
-                    slow(&trial.title);
+                    (watch.slow)(&trial.title);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use haltbench_engine::plan::{self, Cell, Suite};
 use haltbench_engine::plugins::Entry;
-use haltbench_engine::rehearsal::{self, Refusal, Rehearsal};
+use haltbench_engine::rehearsal::{self, Refusal, Rehearsal, Watch};
 use haltbench_engine::scheduler::{self, Event, Limits, Options, Summary};
 use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, device};
@@ -67,6 +67,9 @@ pub struct Execution {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     cell_timeout: Option<Duration>,
 }
+
+/// Longest time for the trial of one plan, before anything is trained.
+pub const TRIAL: Duration = Duration::from_secs(30);
 
 /// How long a worker may take to stop. A run then ends within three seconds of Ctrl-C.
 const GRACE: Duration = Duration::from_secs(2);
@@ -146,7 +149,7 @@ impl<'a> Plan<'a> {
         leaderboard::mention_other_versions(&self.folder, &self.suite)?;
         let stop = signals::watch(signals::PATIENCE, signals::exit_now)?;
         let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
-        rehearse(&self.suite, self.plugins, &signal)?;
+        rehearse(&self.suite, self.plugins, TRIAL.min(self.execution.step_timeout), &signal)?;
         let options = self.options(total, overwrite)?;
         let mut display = Display::new(total);
         let show = &mut |event: Event| display.show(&event);
@@ -201,7 +204,12 @@ impl<'a> Plan<'a> {
 ///
 /// # Errors
 /// If a plan is refused.
-pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf], signal: &dyn Fn() -> Option<i32>) -> Result<(), Failure> {
+pub fn rehearse(
+    suite: &Suite,
+    plugin_files: &[PathBuf],
+    limit: Duration,
+    signal: &dyn Fn() -> Option<i32>,
+) -> Result<(), Failure> {
     let (program, plugins) = (program()?, absolute(plugin_files));
     let command = || {
         let mut command = process::Command::new(&program);
@@ -212,10 +220,10 @@ pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf], signal: &dyn Fn() -> Op
         command
     };
     let slow = &mut |title: &str| {
-        let limit = rehearsal::LIMIT.as_secs();
+        let limit = limit.as_secs_f64();
         notice::say("note", &format!("{title}: it takes long to build; the trial ends after {limit} s"));
     };
-    match rehearsal::rehearse(suite, &command, signal, slow)? {
+    match rehearsal::rehearse(suite, &command, &mut Watch { limit, signal, slow })? {
         Rehearsal::Refused(Refusal { message, status }) => Err(Failure::with_status(message, status)),
         Rehearsal::Admitted(deadly) => {
             for (title, how) in deadly {

@@ -89,6 +89,7 @@ pub fn load(file: &Path) -> Result<LoadedPlugin, PluginError> {
         return Err(PluginError::Deadly { file: file.to_owned(), how });
     }
     let before: BTreeSet<usize> = registrations().into_iter().map(address).collect();
+    let guard = exits::guard(file);
     open(&identity.path)?;
     let mut items = registrations();
     items.retain(|item| !before.contains(&address(item)));
@@ -99,8 +100,10 @@ pub fn load(file: &Path) -> Result<LoadedPlugin, PluginError> {
         return Err(not_shared("nothing that it registers reaches this program".to_owned()));
     }
     for item in &items {
+        read_all(item);
         sharing::prove(item).map_err(not_shared)?;
     }
+    drop(guard);
     let code = hash_code(&identity.path)?;
     let plugin = LoadedPlugin { file: identity.path.clone(), fingerprint, code, items };
     opened.plugins.push((identity, plugin.clone()));
@@ -115,6 +118,11 @@ pub(super) fn linked_in() -> Vec<&'static Registration> {
     items
 }
 
+/// Reads everything that an item declares, so that a damaged library shows here and nowhere else.
+fn read_all(item: &Registration) {
+    std::hint::black_box(format!("{:?} {:?} {:?}", item.declaration, item.provider, item.fingerprint));
+}
+
 fn address(item: &'static Registration) -> usize {
     std::ptr::from_ref(item).addr()
 }
@@ -124,7 +132,6 @@ fn open(file: &Path) -> Result<(), PluginError> {
     // SAFETY: opening runs the library's constructors. Its fingerprint equals ours, so the same compiler built it
     // against the same SDK, and its constructors are those of `inventory::submit!`, which push a static onto a list
     // atomically. A library that is damaged or lies about its fingerprint is beyond what a process can check.
-    let _guard = exits::guard(file);
     let library =
         unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }.map_err(|error| match error {
             libloading::Error::DlOpen { source } => translated(file, source.to_string()),

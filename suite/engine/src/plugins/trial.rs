@@ -9,11 +9,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use haltbench_sdk::fingerprint;
 use serde::{Deserialize, Serialize};
 
 use super::file::FileIdentity;
@@ -28,6 +28,9 @@ static PROGRAM: OnceLock<Vec<OsString>> = OnceLock::new();
 
 /// How each tried library ended the child, by the path without symbolic links; `None` if it did not.
 static VERDICTS: Mutex<BTreeMap<PathBuf, Option<String>>> = Mutex::new(BTreeMap::new());
+
+/// Whether this process is a child that tries libraries.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
 /// A line that a child prints.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,8 +49,9 @@ pub fn in_children_of(program: Vec<OsString>) {
     let _ = PROGRAM.set(program);
 }
 
-/// Opens libraries in this process, and reads what they declare.
+/// Opens libraries in this process, which reads what they declare.
 pub fn perform(files: &[PathBuf]) {
+    IS_CHILD.store(true, Ordering::SeqCst);
     let say = |line: &TrialLine| {
         if let Ok(text) = serde_json::to_string(line) {
             // Start a new line, in case a constructor has left one unfinished.
@@ -58,14 +62,14 @@ pub fn perform(files: &[PathBuf]) {
     for (number, file) in files.iter().enumerate() {
         say(&TrialLine::Begun(number));
         // The parent finds out for itself why a library is refused.
-        let Ok(plugin) = load(file) else { continue };
-        let declared = plugin.items().iter().map(|item| {
-            let fields = fingerprint::fields(item.fingerprint);
-            format!("{:?} {:?} {fields:?}", item.declaration, item.provider)
-        });
-        std::hint::black_box(declared.collect::<Vec<_>>());
+        let _ = load(file);
     }
     say(&TrialLine::Finished);
+}
+
+/// Whether this process is a child that tries libraries.
+pub(super) fn is_child() -> bool {
+    IS_CHILD.load(Ordering::SeqCst)
 }
 
 /// Tries those of `files` that have not been tried yet, if this program tries libraries.
@@ -86,18 +90,25 @@ pub(super) fn attempt<'a>(files: impl Iterator<Item = &'a Path>) {
     let mut from = 0;
     while from < due.len() {
         let (last, how) = one_child(program, &due[from..]);
-        let mut verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let (fine, culprit) = match last {
-            Some(TrialLine::Finished) => (due.len(), None),
-            Some(TrialLine::Begun(number)) => ((from + number).min(due.len() - 1), Some(how)),
+        let (fine, culprit) = match (last, how) {
             // No child can be started: nothing is known about the libraries.
-            None => (due.len(), None),
+            (None, _) | (Some(TrialLine::Finished), None) => (due.len(), None),
+            (Some(TrialLine::Finished), Some(how)) if due.len() - from == 1 => (from, Some(how)),
+            // One of them spoils the end of the process: each is tried alone.
+            (Some(TrialLine::Finished), Some(_)) => {
+                due[from..].iter().for_each(|file| attempt(std::iter::once(file.as_path())));
+                return;
+            }
+            (Some(TrialLine::Begun(number)), how) => {
+                ((from + number).min(due.len() - 1), Some(how.unwrap_or_else(|| "exited with status 0".to_owned())))
+            }
         };
+        let mut verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
         due[from..fine].iter().for_each(|file| {
             verdicts.insert(file.clone(), None);
         });
-        if let Some(how) = culprit {
-            verdicts.insert(due[fine].clone(), Some(how));
+        if culprit.is_some() {
+            verdicts.insert(due[fine].clone(), culprit);
         }
         from = fine + 1;
     }
@@ -108,24 +119,25 @@ pub(super) fn verdict(path: &Path) -> Option<String> {
     VERDICTS.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned().flatten()
 }
 
-/// The last line of a child that tries `files`, and how it ended.
-fn one_child(program: &[OsString], files: &[PathBuf]) -> (Option<TrialLine>, String) {
-    let Some((name, arguments)) = program.split_first() else { return (None, String::new()) };
+/// The last line of a child that tries `files`, and how it ended unless it ended well.
+fn one_child(program: &[OsString], files: &[PathBuf]) -> (Option<TrialLine>, Option<String>) {
+    let Some((name, arguments)) = program.split_first() else { return (None, None) };
     let mut command = Command::new(name);
     command.args(arguments).args(files);
     let (sender, events) = channel();
     let hear = move |event: Event| sender.send(event).is_ok();
     let Ok(_process) = Process::start(&mut command, ParentDeath::Kill, Log::none(), hear) else {
-        return (None, String::new());
+        return (None, None);
     };
     let mut last = None;
     loop {
         match events.recv_timeout(LIMIT) {
             Ok(Event::Line(line)) => last = serde_json::from_slice(&line).ok().or(last),
-            Ok(Event::Ended(ending)) => return (last, ended(ending.exit)),
-            Err(RecvTimeoutError::Disconnected) => return (last, "ended".to_owned()),
+            Ok(Event::Ended(ending)) if ending.exit.success() => return (last, None),
+            Ok(Event::Ended(ending)) => return (last, Some(ended(ending.exit))),
+            Err(RecvTimeoutError::Disconnected) => return (last, None),
             Err(RecvTimeoutError::Timeout) => {
-                return (last, format!("took longer than {} s and was ended", LIMIT.as_secs()));
+                return (last, Some(format!("took longer than {} s and was ended", LIMIT.as_secs())));
             }
         }
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use self::exit::ended;
 use self::group::Group;
-pub use self::group::{ParentDeath, end_own_group};
+pub use self::group::{ParentDeath, end_own_group, exit_without_destructors};
 use self::lines::read_lines;
 pub use self::log::Log;
 

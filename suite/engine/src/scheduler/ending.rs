@@ -107,30 +107,37 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// Verifies every cell that is done once more: a plugin can write to folders that are not its own.
-    pub fn verify(&mut self, report: &mut dyn FnMut(Event)) {
+    /// Verifies every cell that is done once more: a plugin can write to folders that are not its own. What is left of a
+    /// cell that does not verify is set aside.
+    ///
+    /// # Errors
+    /// If a folder cannot be written.
+    pub fn verify(&mut self, report: &mut dyn FnMut(Event)) -> Result<()> {
         if self.is_interrupted() {
-            return;
+            return Ok(());
         }
         for cell in std::mem::take(&mut self.done) {
             let folder = self.folder.cell(&cell.id);
+            let damaged =
+                |message: &str| Error::Damaged { path: folder.file("result.json"), message: message.to_owned() };
             let lost = match folder.result() {
                 Ok(Some(_)) if folder.status().result == self.results.get(cell.id.as_str()).cloned().flatten() => {
                     self.done.push(cell);
                     continue;
                 }
-                Ok(Some(_)) => Error::Damaged {
-                    path: folder.file("result.json"),
-                    message: "it is another result than was admitted".to_owned(),
-                },
-                Ok(None) => {
-                    Error::Damaged { path: folder.file("result.json"), message: "the file is missing".to_owned() }
-                }
+                Ok(Some(_)) => damaged("it is another result than was admitted"),
+                Ok(None) => damaged("the file is missing"),
                 Err(error) => error,
             };
             self.summary.done -= 1;
             self.summary.failed += 1;
             report(Event::Lost(Item::Cell(cell), &lost));
+            if let Some(_claim) = self.claims.take(&folder)? {
+                folder.set_aside()?;
+                let cause = format!("it was done, and then something else changed its files: {lost}");
+                folder.set_status(&Status::failed(cause))?;
+            }
         }
+        Ok(())
     }
 }

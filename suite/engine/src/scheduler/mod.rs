@@ -172,6 +172,6 @@ pub fn run(
     }
     queue.work(report)?;
     queue.time(report)?;
-    queue.verify(report);
+    queue.verify(report)?;
     Ok(queue.summary)
 }

@@ -2,7 +2,10 @@
 //! behaved, with hazards that depend on the states. It shows that a failing cell does not affect others.
 
 use std::ffi::c_int;
-use std::process;
+use std::fs;
+use std::io::{Write, stderr, stdout};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
 use std::thread;
 use std::time::Duration;
 
@@ -38,7 +41,25 @@ One addition per element of the state.",
 };
 
 /// The faults of the policy.
-pub const FAULTS: &[&str] = &["none", "panic", "error", "abort", "segfault", "hang", "exit", "nan", "wrong-shape"];
+pub const FAULTS: &[&str] = &[
+    "none",
+    "panic",
+    "error",
+    "abort",
+    "segfault",
+    "hang",
+    "hang-when-dropped",
+    "hang-without-output",
+    "exit",
+    "nan",
+    "wrong-shape",
+    "leave-a-child",
+    "raw-bytes",
+    "endless-line",
+    "delete-others",
+    "forge-measures",
+    "forge-rows",
+];
 
 /// Signal number of a segmentation fault on Linux.
 const SIGSEGV: c_int = 11;
@@ -48,6 +69,14 @@ haltbench_sdk::register_policy!(DECLARATION);
 struct Stress {
     fault: String,
     at_step: usize,
+}
+
+impl Drop for Stress {
+    fn drop(&mut self) {
+        if self.fault == "hang-when-dropped" && argument("--work").is_some() {
+            hang();
+        }
+    }
 }
 
 fn build(context: &PolicyContext) -> Result<Policy> {
@@ -85,12 +114,85 @@ fn fail(fault: &str, when: &str) -> Result<()> {
         "segfault" => segfault(),
         "hang" => hang(),
         "exit" => process::exit(0),
+        "hang-without-output" => {
+            // SAFETY: `close` takes any number; nothing here writes to these streams again.
+            unsafe { (close(1), close(2)) };
+            hang()
+        }
+        "leave-a-child" => broken(Command::new("sleep").arg("120").spawn().map(|_| ())),
+        "raw-bytes" => {
+            broken(stdout().write_all(b"\xff\xfe\n{\"progress\": 3}\n\"").and_then(|()| stderr().write_all(b"\xff\n")))
+        }
+        "endless-line" => {
+            let megabyte = vec![b'x'; 1 << 20];
+            broken((0..3).try_for_each(|_| stdout().write_all(&megabyte).and_then(|()| stderr().write_all(&megabyte))))
+        }
+        "delete-others" => broken(delete_others()),
+        "forge-measures" => forge(true),
+        "forge-rows" => forge(false),
         _ => Ok(()),
     }
 }
 
+fn broken(outcome: std::io::Result<()>) -> Result<()> {
+    outcome.map_err(|error| Error::contract("stress", error.to_string()))
+}
+
+/// The value of an argument of this process.
+fn argument(name: &str) -> Option<PathBuf> {
+    std::env::args().skip_while(|argument| argument != name).nth(1).map(PathBuf::from)
+}
+
+/// The folders of other cells that are done.
+fn others() -> Vec<PathBuf> {
+    let (Some(run), Some(work)) = (argument("--run"), argument("--work")) else { return Vec::new() };
+    let folders = fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.filter(|folder| folder.join("result.json").exists() && !work.starts_with(folder)).collect()
+}
+
+/// Deletes the results of other cells.
+fn delete_others() -> std::io::Result<()> {
+    others().iter().try_for_each(|folder| fs::remove_file(folder.join("result.json")))
+}
+
+/// Takes the result of another cell for its own, with or without better measures, and ends as if all were well.
+fn forge(measures: bool) -> Result<()> {
+    let (Some(work), Some(own), Some(other)) = (argument("--work"), argument("--cell"), others().pop()) else {
+        return Ok(());
+    };
+    broken(take_over(&work, &own.display().to_string(), &other, measures))?;
+    process::exit(0)
+}
+
+fn take_over(work: &Path, own: &str, other: &Path, measures: bool) -> std::io::Result<()> {
+    for name in ["tokens.parquet", "calibration.parquet", "vocabulary.json"] {
+        if other.join(name).exists() {
+            fs::copy(other.join(name), work.join(name))?;
+        }
+    }
+    let text = fs::read_to_string(other.join("result.json"))?;
+    let mut result: serde_json::Value = serde_json::from_str(&text)?;
+    let plan = fs::read(work.join("plan.toml"))?;
+    result["cell"] = own.into();
+    result["policy"] = "stress".into();
+    let index: serde_json::Value = serde_json::from_str(&fs::read_to_string(other.with_file_name("index.json"))?)?;
+    let listed = index["cells"].as_array().and_then(|cells| cells.iter().find(|cell| cell["cell"] == own));
+    result["model"] = listed.map(|cell| cell["model"].clone()).unwrap_or_default();
+    result["kind"] = "online".into();
+    result["files"]["plan.toml"] = blake3::hash(&plan).to_hex().to_string().into();
+    if measures {
+        for metric in result["metrics"].as_array_mut().into_iter().flatten() {
+            if metric["metric"] == "token_accuracy" {
+                metric["value"] = 1.0.into();
+            }
+        }
+    }
+    fs::write(work.join("result.json"), serde_json::to_string_pretty(&result)?)
+}
+
 unsafe extern "C" {
     fn raise(signal: c_int) -> c_int;
+    fn close(stream: c_int) -> c_int;
 }
 
 /// Ends the process with SIGSEGV. The first signal reaches Rust's handler for stack overflows, which restores the
