@@ -69,7 +69,7 @@ fn invariant_9_a_plugin_that_hangs_while_it_is_built_is_told_before_anything_is_
 fn a_cell_that_takes_too_long_is_stopped_and_resumed() {
     let policies = ["name = \"anira-e\"", "name = \"fixed\""];
     let whole = Workspace::new(&suite(&policies));
-    let long = ["--set", "training.steps=2500", "--jobs", "1"];
+    let long = ["--set", "training.steps=1500", "--jobs", "1"];
     whole.run(&long).well();
     let workspace = Workspace::new(&suite(&policies));
     let (mut stops, mut last) = (0, 1);
@@ -149,6 +149,38 @@ fn invariant_9_a_plugin_that_deletes_other_cells_is_no_success() {
     );
     run(&workspace, &["--only", "fixed"]).well();
     healthy(&workspace);
+}
+
+/// Where the system allows it: the run says where it does not.
+#[test]
+fn an_isolated_plugin_reaches_no_other_file_and_no_network() {
+    let workspace = beside("delete-others");
+    let outcome = run(&workspace, &["--isolate"]);
+    if outcome.stderr.contains("not everything is isolated here") {
+        eprintln!("skipped: this system cannot isolate: {}", outcome.stderr);
+        return;
+    }
+    assert_eq!(outcome.status, 1, "{}", outcome.stderr);
+    outcome.says(&["Permission denied", "2 of 3 cells done, 1 failed"]);
+    healthy(&workspace);
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let secrets = tempfile::tempdir().unwrap();
+    let secret = secrets.path().join("secret");
+    fs::write(&secret, "secret").unwrap();
+    let escape = |isolate: &[&str]| {
+        let workspace = beside("escape");
+        let mut command = workspace.command("run");
+        command.args(["--plugin", &library("haltbench_stress")]).args(isolate);
+        command.env("HALTBENCH_STRESS_FILE", &secret);
+        command.env("HALTBENCH_STRESS_ADDRESS", listener.local_addr().unwrap().to_string());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, said) = escape(&[]);
+    assert!(status == Some(1) && said.contains("escaped: read a file"), "{said}");
+    let (status, said) = escape(&["--isolate"]);
+    assert!(status == Some(0) && said.contains("3 of 3 cells done"), "{said}");
 }
 
 #[test]

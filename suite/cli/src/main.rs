@@ -6,6 +6,7 @@ mod catalogue;
 mod commands;
 mod failure;
 mod guard;
+mod isolate;
 mod jsonl;
 mod notice;
 mod output;

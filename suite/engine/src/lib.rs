@@ -18,6 +18,7 @@ pub mod evaluation;
 pub mod forecast;
 pub mod generation;
 pub mod guesses;
+pub mod isolation;
 pub mod ledger;
 pub mod memory;
 pub mod model;

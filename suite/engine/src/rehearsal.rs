@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RehearsalLine {
+    /// The process is isolated, except for what this says.
+    Open(Vec<String>),
     /// The plan of this index is about to be tried.
     Begun(usize),
     /// A plan was refused.
@@ -159,6 +161,10 @@ pub struct Watch<'a> {
     pub limit: Duration,
     /// The signal that asks to stop, if any.
     pub signal: &'a dyn Fn() -> Option<i32>,
+    /// Called with each thing that isolated processes can do, because the system does not prevent it.
+    pub open: &'a mut dyn FnMut(&str),
+    /// Whether `open` has been called with all of them.
+    pub is_told: bool,
     /// Called with the title of a plan that has used up a quarter of the limit.
     pub slow: &'a mut dyn FnMut(&str),
 }
@@ -182,7 +188,9 @@ pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command, watch: &mut Watch)
                 deadly.push((trial.title.clone(), how));
                 from += number + 1;
             }
-            None => return Err(Error::Cell(format!("the plans cannot be tried: the process {how}"))),
+            Some(RehearsalLine::Open(_)) | None => {
+                return Err(Error::Cell(format!("the plans cannot be tried: the process {how}")));
+            }
         }
     }
     Ok(Rehearsal::Admitted(deadly))
@@ -229,6 +237,12 @@ fn attempt(trials: &[Trial], command: &mut Command, watch: &mut Watch) -> Result
             return Err(Error::Interrupted(number));
         }
         match events.recv_timeout(PAUSE) {
+            Ok(Ok(RehearsalLine::Open(missing))) => {
+                // Every process of a rehearsal says the same.
+                if !std::mem::replace(&mut watch.is_told, true) {
+                    missing.iter().for_each(|what| (watch.open)(what));
+                }
+            }
             Ok(Ok(line)) => {
                 last = Some(line);
                 (since, is_slow) = (Instant::now(), false);

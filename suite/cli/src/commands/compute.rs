@@ -1,7 +1,8 @@
 //! `haltbench compute`: one model or one cell, in this process. `haltbench run` starts one for each.
 
+use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -15,6 +16,7 @@ use haltbench_engine::store::{RunFolder, TrainingLine};
 use haltbench_engine::worker::{run_cell, time_cell, train_model};
 
 use crate::failure::Failure;
+use crate::isolate;
 use crate::notice;
 use crate::signals;
 
@@ -43,6 +45,9 @@ pub struct ComputeArguments {
     /// Time the finished cell instead of evaluating it
     #[arg(long, requires = "cell")]
     time: bool,
+    /// Isolate this process as far as the system allows
+    #[arg(long)]
+    isolate: bool,
 }
 
 /// Shortest interval between two lines, so that printing does not slow down the work.
@@ -108,6 +113,9 @@ impl Monitor for Reporter {
 /// # Errors
 /// Why it failed.
 pub fn run(arguments: &ComputeArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    if arguments.isolate {
+        isolate(arguments, plugins);
+    }
     let stop = signals::watch(PATIENCE, |_| process::end_own_group())?;
     let closed = stop.clone();
     thread::spawn(move || {
@@ -128,6 +136,16 @@ pub fn run(arguments: &ComputeArguments, plugins: &[PathBuf]) -> Result<i32, Fai
             Err(failure)
         }
     }
+}
+
+/// Isolates this process, before it has another thread. What the system does not offer has been said by a rehearsal.
+fn isolate(arguments: &ComputeArguments, plugins: &[PathBuf]) {
+    let folder = arguments.work.clone().or_else(|| arguments.cell.as_ref().map(|cell| arguments.run.join(cell)));
+    let plan = folder.and_then(|folder| fs::read_to_string(folder.join("plan.toml")).ok());
+    let plan = plan.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default();
+    let runs = arguments.run.parent().filter(|runs| !runs.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let work: Vec<&Path> = arguments.work.iter().map(PathBuf::as_path).collect();
+    isolate::enter(plugins, &plan, &[runs], &work, &arguments.device);
 }
 
 fn compute(arguments: &ComputeArguments, plugins: &[PathBuf], reporter: &Reporter) -> Result<(), Failure> {

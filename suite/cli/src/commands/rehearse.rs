@@ -7,26 +7,41 @@ use haltbench_engine::plugins;
 use haltbench_engine::rehearsal::{self, RehearsalLine, Trial};
 
 use crate::failure::Failure;
+use crate::isolate;
 
 /// Try plans, given as JSON on standard input, in this process
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
-pub struct RehearseArguments {}
+pub struct RehearseArguments {
+    /// Isolate this process as far as the system allows
+    #[arg(long)]
+    isolate: bool,
+    /// Where the plans will be computed: cpu or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
 
 /// Prints progress as JSON lines.
 ///
 /// # Errors
 /// If standard input holds no plans or a plugin is refused.
-pub fn run(RehearseArguments {}: &RehearseArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
-    let trials: Vec<Trial> = serde_json::from_reader(io::stdin())
-        .map_err(|error| Failure::usage(format!("standard input: expected plans as JSON: {error}")))?;
+pub fn run(arguments: &RehearseArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
+    let unreadable = |error| Failure::usage(format!("standard input: expected plans as JSON: {error}"));
+    let plans: serde_json::Value = serde_json::from_reader(io::stdin()).map_err(unreadable)?;
+    if arguments.isolate {
+        let missing = isolate::enter(plugin_files, &plans, &[], &[], &arguments.device);
+        say(&RehearsalLine::Open(missing));
+    }
+    let trials: Vec<Trial> = serde_json::from_value(plans).map_err(unreadable)?;
     let (catalogue, _) = plugins::catalogue(plugin_files)?;
-    rehearsal::perform(&trials, &catalogue, &mut |line: &RehearsalLine| {
-        if let Ok(text) = serde_json::to_string(line) {
-            // Start a new line, in case a plugin has left one unfinished.
-            let mut output = io::stdout();
-            let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
-        }
-    });
+    rehearsal::perform(&trials, &catalogue, &mut say);
     Ok(0)
+}
+
+fn say(line: &RehearsalLine) {
+    if let Ok(text) = serde_json::to_string(line) {
+        // Start a new line, in case a plugin has left one unfinished.
+        let mut output = io::stdout();
+        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+    }
 }

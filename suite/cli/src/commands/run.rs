@@ -66,6 +66,10 @@ pub struct Execution {
     /// Longest time for a model or a cell; one that takes longer is stopped, and the next run continues it
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     cell_timeout: Option<Duration>,
+    /// Isolate the processes that run plugins as far as Linux allows: they see only the files that they need, change
+    /// only those of their cell, have no network, and no more memory than the machine
+    #[arg(long)]
+    isolate: bool,
 }
 
 /// Longest time for the trial of one plan, before anything is trained.
@@ -149,7 +153,9 @@ impl<'a> Plan<'a> {
         leaderboard::mention_other_versions(&self.folder, &self.suite)?;
         let stop = signals::watch(signals::PATIENCE, signals::exit_now)?;
         let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
-        rehearse(&self.suite, self.plugins, TRIAL.min(self.execution.step_timeout), &signal)?;
+        let limit = TRIAL.min(self.execution.step_timeout);
+        let isolated_on = self.execution.isolate.then_some(self.execution.device.as_str());
+        rehearse(&self.suite, self.plugins, (limit, isolated_on), &signal)?;
         let options = self.options(total, overwrite)?;
         let mut display = Display::new(total);
         let show = &mut |event: Event| display.show(&event);
@@ -195,6 +201,7 @@ impl<'a> Plan<'a> {
             jobs,
             threads: (cores / jobs).max(1),
             overwrite,
+            isolate: self.execution.isolate,
             limits: Limits { step: self.execution.step_timeout, cell: self.execution.cell_timeout, grace: GRACE },
         })
     }
@@ -207,13 +214,16 @@ impl<'a> Plan<'a> {
 pub fn rehearse(
     suite: &Suite,
     plugin_files: &[PathBuf],
-    limit: Duration,
+    (limit, isolated_on): (Duration, Option<&str>),
     signal: &dyn Fn() -> Option<i32>,
 ) -> Result<(), Failure> {
     let (program, plugins) = (program()?, absolute(plugin_files));
     let command = || {
         let mut command = process::Command::new(&program);
         command.arg("rehearse");
+        if let Some(device) = isolated_on {
+            command.args(["--isolate", "--device", device]);
+        }
         for plugin in &plugins {
             command.arg("--plugin").arg(plugin);
         }
@@ -223,7 +233,8 @@ pub fn rehearse(
         let limit = limit.as_secs_f64();
         notice::say("note", &format!("{title}: it takes long to build; the trial ends after {limit} s"));
     };
-    match rehearsal::rehearse(suite, &command, &mut Watch { limit, signal, slow })? {
+    let open = &mut |what: &str| notice::say("warning", &format!("--isolate: not everything is isolated here: {what}"));
+    match rehearsal::rehearse(suite, &command, &mut Watch { limit, signal, slow, open, is_told: false })? {
         Rehearsal::Refused(Refusal { message, status }) => Err(Failure::with_status(message, status)),
         Rehearsal::Admitted(deadly) => {
             for (title, how) in deadly {

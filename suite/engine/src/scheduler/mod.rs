@@ -127,6 +127,8 @@ pub struct Options {
     pub threads: usize,
     /// Whether finished models and cells are computed again.
     pub overwrite: bool,
+    /// Whether workers are isolated as far as the system allows.
+    pub isolate: bool,
     /// How long a worker may take.
     pub limits: Limits,
 }

@@ -143,6 +143,9 @@ impl<'a> Workers<'a> {
             Errand::Compute(work) => command.arg("--work").arg(work),
             Errand::Time => command.arg("--time"),
         };
+        if self.options.isolate {
+            command.arg("--isolate");
+        }
         for plugin in &self.options.plugins {
             command.arg("--plugin").arg(plugin);
         }

@@ -159,6 +159,12 @@ impl<R: Record> Folder<R> {
         }
     }
 
+    /// Whether another process holds the folder's lock. Needs no permission to write.
+    pub fn is_locked(&self) -> bool {
+        File::open(self.file("lock"))
+            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    }
+
     /// The stored plan.
     ///
     /// # Errors

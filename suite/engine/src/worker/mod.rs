@@ -3,10 +3,10 @@
 mod audit;
 mod cell;
 mod finish;
-mod lock;
 mod record;
 mod setting;
 mod train;
+mod waiting;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

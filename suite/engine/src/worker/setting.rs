@@ -7,7 +7,7 @@ use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::policy::SourceDepths;
 use haltbench_sdk::task::Task;
 
-use super::lock::wait_for_lock;
+use super::waiting::wait_for_result;
 use crate::data::{self, EvaluationInstance};
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluator;
@@ -111,8 +111,7 @@ impl<'a> Setting<'a> {
 /// Loads the recorded weights of a finished model into `variables`. Waits if another run is training the model.
 pub(super) fn load(variables: &Variables, folder: &ModelFolder, monitor: &dyn Monitor) -> Result<()> {
     let id = folder.id();
-    let lock = if folder.path().is_dir() { Some(wait_for_lock(folder, monitor)?) } else { None };
-    if lock.is_none() || folder.result()?.is_none() {
+    if wait_for_result(folder, monitor)?.is_none() {
         return Err(Error::Cell(format!(
             "its model {id} is missing or not trained; `haltbench run` with --overwrite trains it"
         )));

@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::fs;
 use std::io::{Write, stderr, stdout};
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::thread;
@@ -57,6 +58,7 @@ pub const FAULTS: &[&str] = &[
     "raw-bytes",
     "endless-line",
     "delete-others",
+    "escape",
     "forge-measures",
     "forge-rows",
 ];
@@ -128,6 +130,7 @@ fn fail(fault: &str, when: &str) -> Result<()> {
             broken((0..3).try_for_each(|_| stdout().write_all(&megabyte).and_then(|()| stderr().write_all(&megabyte))))
         }
         "delete-others" => broken(delete_others()),
+        "escape" => escape(),
         "forge-measures" => forge(true),
         "forge-rows" => forge(false),
         _ => Ok(()),
@@ -153,6 +156,24 @@ fn others() -> Vec<PathBuf> {
 /// Deletes the results of other cells.
 fn delete_others() -> std::io::Result<()> {
     others().iter().try_for_each(|folder| fs::remove_file(folder.join("result.json")))
+}
+
+/// Fails if it can read or change the file that `HALTBENCH_STRESS_FILE` names, connect to the address that
+/// `HALTBENCH_STRESS_ADDRESS` names, or send it a datagram.
+fn escape() -> Result<()> {
+    let text = |name: &str| std::env::var(name).unwrap_or_default();
+    let (file, address) = (text("HALTBENCH_STRESS_FILE"), text("HALTBENCH_STRESS_ADDRESS"));
+    let sent = UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(b"x", &address));
+    let ways = [
+        ("read a file", fs::read(&file).is_ok()),
+        ("changed a file", fs::OpenOptions::new().append(true).open(&file).is_ok()),
+        ("connected", TcpStream::connect(&address).is_ok()),
+        ("sent a datagram", sent.is_ok()),
+    ];
+    match ways.iter().find(|(_, escaped)| *escaped) {
+        Some((way, _)) => Err(Error::contract("stress", format!("escaped: {way}"))),
+        None => Ok(()),
+    }
 }
 
 /// Takes the result of another cell for its own, with or without better measures, and ends as if all were well.

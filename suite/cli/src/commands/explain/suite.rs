@@ -28,7 +28,7 @@ pub fn page(arguments: &ExplainArguments, plugins: &[PathBuf], catalogue: &Catal
     };
     let file = plan::read(name, &arguments.overrides)?;
     let suite = plan::resolve(&file, catalogue, "cpu")?;
-    run::rehearse(&suite, plugins, run::TRIAL, &|| None)?;
+    run::rehearse(&suite, plugins, (run::TRIAL, None), &|| None)?;
     let folder = RunFolder::new(&arguments.runs, &suite.name);
     let kind = if built_in.is_some() { "Built-in suite" } else { "Suite" };
     Ok(Page::new(&suite.name, kind, &file.description)
