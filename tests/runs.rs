@@ -16,6 +16,8 @@ mod declared;
 mod drawn_instances;
 #[path = "runs/failing_cells.rs"]
 mod failing_cells;
+#[path = "runs/faults.rs"]
+mod faults;
 #[path = "runs/interruptions.rs"]
 mod interruptions;
 #[path = "runs/models.rs"]

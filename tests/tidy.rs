@@ -302,3 +302,24 @@ fn nothing_mentions_how_the_product_came_about() {
         }
     }
 }
+
+/// What the pages promise is guarded by the tests that they name.
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let tests: BTreeSet<String> = source_lines()
+        .into_iter()
+        .filter_map(|(_, line)| Some(line.trim().strip_prefix("fn ")?.split_once("()")?.0.to_owned()))
+        .collect();
+    let mut named = 0;
+    for page in ["README.md", "docs/reliability.md"] {
+        for name in text(page).split('`').skip(1).step_by(2) {
+            let is_test =
+                name.matches('_').count() > 3 && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+            if is_test {
+                assert!(tests.contains(name), "{page}: there is no test `{name}`");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 30, "{named}");
+}

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::program::{POLICIES, Workspace, assert_same, built, command, suite};
 
-const FAULTS: &str = "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\"]";
+const FAULTS: &str = "name = \"stress\"\nfault = [\"none\", \"panic\", \"error\", \"abort\", \"segfault\", \"exit\", \"nan\", \"wrong-shape\", \"exhaust-memory\"]";
 
 /// What the cause of each fault mentions.
 const CAUSES: &[(&str, &[&str])] = &[
@@ -19,6 +19,7 @@ const CAUSES: &[(&str, &[&str])] = &[
     ("exit", &["the worker exited with status 0 before it had a result"]),
     ("nan", &["training step 1: stress broke the contract", "NaN"]),
     ("wrong-shape", &["training step 1: stress broke the contract", "shape"]),
+    ("exhaust-memory", &["signal 6 (SIGABRT"]),
 ];
 
 fn plugin() -> String {
@@ -43,7 +44,7 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
     let plugin = plugin();
     let outcome = workspace.run(&["--plugin", &plugin]);
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
-    outcome.says(&["2 of 10 cells done, 8 failed"]);
+    outcome.says(&["2 of 11 cells done, 9 failed"]);
     assert!(!outcome.stderr.contains("note:"), "{}", outcome.stderr);
 
     for title in ["fixed 0", &format!("{} 0", label("none"))] {
@@ -77,7 +78,7 @@ fn invariant_9_a_failing_cell_takes_no_other_with_it() {
         let absent = of(missing, &policy);
         assert_eq!([&absent["state"], &absent["cause"]], [&Value::from("failed"), &Value::from(cause)]);
     }
-    assert_eq!(missing.as_array().unwrap().len(), 8);
+    assert_eq!(missing.as_array().unwrap().len(), 9);
     for policy in ["fixed".to_owned(), label("none")] {
         assert!(of(rows, &policy)["place"]["rank_low"].is_u64(), "{policy}");
     }

@@ -57,6 +57,7 @@ pub const FAULTS: &[&str] = &[
     "leave-a-child",
     "raw-bytes",
     "endless-line",
+    "exhaust-memory",
     "delete-others",
     "escape",
     "forge-measures",
@@ -130,6 +131,10 @@ fn fail(fault: &str, when: &str) -> Result<()> {
             broken((0..3).try_for_each(|_| stdout().write_all(&megabyte).and_then(|()| stderr().write_all(&megabyte))))
         }
         "delete-others" => broken(delete_others()),
+        "exhaust-memory" => {
+            std::hint::black_box(vec![1_u8; 1 << 52]);
+            Ok(())
+        }
         "escape" => escape(),
         "forge-measures" => forge(true),
         "forge-rows" => forge(false),
