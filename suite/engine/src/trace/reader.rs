@@ -202,20 +202,22 @@ impl Trace {
             let found = positions[token];
             self.damaged(format!("tensor `positions`, token {token}: expected {expected}, found {found}"))
         };
+        let narrow = |(token, position): (usize, &i64)| {
+            u32::try_from(*position).map_err(|_| wrong(token, &format!("a position from 0 to {MOST}")))
+        };
+        let narrowed = positions.iter().enumerate().map(narrow).collect::<Result<Vec<u32>>>()?;
         let mut start = 0;
         for length in &self.lengths {
             for token in start + 1..start + length {
-                let before = positions[token - 1];
-                if positions[token] <= before {
-                    return Err(wrong(token, &format!("more than {before}, the position before it in its sequence")));
+                let before = narrowed[token - 1];
+                if narrowed[token] <= before {
+                    let expected = format!("a position above {before}, that of the token before it in its sequence");
+                    return Err(wrong(token, &expected));
                 }
             }
             start += length;
         }
-        let narrow = |(token, position): (usize, &i64)| {
-            u32::try_from(*position).map_err(|_| wrong(token, &format!("a position from 0 to {MOST}")))
-        };
-        positions.iter().enumerate().map(narrow).collect()
+        Ok(narrowed)
     }
 
     /// Checks that states and logits have the same steps and all tokens.

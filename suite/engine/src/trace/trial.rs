@@ -33,7 +33,9 @@ pub fn has_distribution(
     // An online policy is asked after every step but the last, so one more step, which nobody reads.
     let asked_depth = if declaration.kind == PolicyKind::Online { max_depth.max(2) } else { max_depth };
     for entries in [Some(&mut steps.states), steps.logits.as_mut()].into_iter().flatten() {
-        if asked_depth > max_depth && let Some(last) = entries.last().cloned() {
+        if asked_depth > max_depth
+            && let Some(last) = entries.last().cloned()
+        {
             entries.push(last);
         }
     }
