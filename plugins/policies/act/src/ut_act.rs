@@ -11,7 +11,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 
 Before step d, p = sigmoid(w·h(d-1) + b), and H is the sum of all earlier p. While H + p <= 1 - `epsilon`, h(d) gets weight p.
 The step that would exceed this is the last, and its state gets the remainder 1 - H; so does h(D), unless `force_remainder` is
-false. With `epsilon` 0, a step at which H + p is exactly 1 is the last too; its weight is p, and the remainder is 0. `accumulated` adds weight · h(d) to the output; `basic`, as in the authors' code, interpolates, (1 - weight) · output +
+false. With `epsilon` 0, a step at which H + p is exactly 1 is the last too; its weight is p, and the remainder is 0.
+`accumulated` adds weight · h(d) to the output; `basic`, as in the authors' code, interpolates, (1 - weight) · output +
 weight · h(d), so that effective weights do not sum to one.
 
 ## When it halts
