@@ -5,6 +5,8 @@ use haltbench_sdk_dylib as _;
 
 #[path = "published/act.rs"]
 mod act;
+#[path = "published/anira.rs"]
+mod anira;
 #[path = "published/exits.rs"]
 mod exits;
 #[path = "published/given.rs"]

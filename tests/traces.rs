@@ -6,9 +6,13 @@ use haltbench_sdk_dylib as _;
 mod bad_input;
 #[path = "traces/cells.rs"]
 mod cells;
+#[path = "traces/exact.rs"]
+mod exact;
 #[path = "runs/program.rs"]
 mod program;
 #[path = "traces/pytorch.rs"]
 mod pytorch;
 #[path = "traces/replayed.rs"]
 mod replayed;
+#[path = "traces/written.rs"]
+mod written;

@@ -33,6 +33,15 @@ fn weights_depths_and_ponder_costs_are_those_of_the_equations() {
             for token in &tokens {
                 assert_eq!(found[*token].depth, depths[*token], "{}", golden.name);
                 golden.near("weights", weights(&found[*token]), &expected[*token]);
+                // Before the last step, weights are halting probabilities, and scores are their sums.
+                let mut sum = 0.0;
+                for (score, weight) in found[*token].scores.iter().zip(&expected[*token][..depths[*token] as usize - 1])
+                {
+                    sum += weight;
+                    golden.near("score", &[score.unwrap()], &[sum]);
+                }
+                let asked = found[*token].scores.iter().take_while(|score| score.is_some()).count();
+                assert_eq!(asked, (depths[*token] as usize).min(cap - 1), "{}", golden.name);
                 golden.near("ponder", &[found[*token].objective.unwrap()], &[tau * ponder[*token]]);
                 let states = states.reshape((cap, count, ())).unwrap().get_on_dim(1, *token).unwrap();
                 let weights = Tensor::new(weights(&found[*token]), &Device::Cpu).unwrap().unsqueeze(0).unwrap();

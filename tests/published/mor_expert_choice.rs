@@ -29,6 +29,8 @@ fn choices_logits_and_losses_are_those_of_the_published_router() {
                 let scores: Vec<f64> =
                     candidates.iter().map(|position| token(*position).scores[recursion - 1].unwrap()).collect();
                 golden.near("logits", &scores, &logits[sequence]);
+                let others = (0..length).filter(|position| !candidates.contains(position));
+                assert!(others.map(|position| token(position).scores[recursion - 1]).all(|score| score.is_none()));
                 let wanted: Vec<usize> = selected[sequence].iter().map(|position| *position as usize).collect();
                 let goes_on: Vec<usize> = candidates
                     .iter()

@@ -22,15 +22,19 @@ fn distributions_and_divergences_are_those_of_the_published_forward_pass() {
         let p = by_token(&golden.tensor("expected.p"));
         let [exit, whole] = quantile(1.0);
         let given = [exit, whole, ("lambda_p", Value::Real(golden.number("lambda_p")))];
-        let found = trajectory.replay(policy("pondernet"), &given, None);
-        assert_eq!(found.len(), p.len());
-        for (found, p) in found.iter().zip(&p) {
-            golden.near("p", found.distribution.as_ref().unwrap(), p);
+        // The distribution is that of the whole trajectory, wherever the token halts.
+        let [_, early] = quantile(0.1);
+        for exits in [&given[..], &[given[0].clone(), early], &[("exit", text("bernoulli"))]] {
+            let found = trajectory.replay(policy("pondernet"), exits, None);
+            assert_eq!(found.len(), p.len());
+            for (found, p) in found.iter().zip(&p) {
+                golden.near("p", found.distribution.as_ref().unwrap(), p);
+            }
+            let steps: Vec<f64> = found.iter().map(|token| token.expected_depth.unwrap()).collect();
+            golden.near("expected steps", &steps, &golden.numbers("derived.expected_steps"));
         }
-        let steps: Vec<f64> = found.iter().map(|token| token.expected_depth.unwrap()).collect();
-        golden.near("expected steps", &steps, &golden.numbers("derived.expected_steps"));
         // A vocabulary of one token has no loss, so only the divergence remains.
-        let (count, depth) = (found.len(), p[0].len());
+        let (count, depth) = (p.len(), p[0].len());
         trajectory.logits = Some(Tensor::zeros((depth, count, 1), DType::F64, &Device::Cpu).unwrap());
         trajectory.targets = Some(vec![0; count]);
         let beta = [given[0].clone(), given[1].clone(), given[2].clone(), ("beta", Value::Real(1.0))];

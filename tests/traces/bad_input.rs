@@ -4,21 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::Dtype;
 
 use crate::replayed::{haltbench, replay};
-
-/// A tensor as stored in a file.
-type Raw = (Dtype, Vec<usize>, Vec<u8>);
-
-fn floats(shape: &[usize], value: impl Fn(usize) -> f32) -> Raw {
-    let count: usize = shape.iter().product();
-    (Dtype::F32, shape.to_vec(), (0..count).flat_map(|index| value(index).to_le_bytes()).collect())
-}
-
-fn whole(values: &[i64]) -> Raw {
-    (Dtype::I64, vec![values.len()], values.iter().flat_map(|value| value.to_le_bytes()).collect())
-}
+use crate::written::{RIGHT, Raw, bytes, floats, whole};
 
 /// Two sequences of 3 and 2 tokens, 4 steps, width 2, a vocabulary of 3.
 fn sound() -> BTreeMap<&'static str, Raw> {
@@ -31,16 +20,6 @@ fn sound() -> BTreeMap<&'static str, Raw> {
         ("complexity.height", floats(&[5], |index| if index == 0 { f32::NAN } else { index as f32 })),
     ])
 }
-
-fn bytes(tensors: &BTreeMap<&str, Raw>, metadata: &[(&str, &str)]) -> Vec<u8> {
-    let views = tensors.iter().map(|(name, (dtype, shape, bytes))| {
-        ((*name).to_owned(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
-    });
-    let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    safetensors::serialize(views, Some(metadata)).unwrap()
-}
-
-const RIGHT: [(&str, &str); 2] = [("format", "haltbench-trace"), ("version", "1")];
 
 /// Exit status and message of a replay of these bytes.
 fn refused(bytes: &[u8], arguments: &[&str]) -> (i32, String) {
@@ -89,8 +68,8 @@ fn what_is_wrong_with_a_tensor_is_named() {
             with("lengths", whole(&[3, 3])),
             "tensor `states`: expected the shape [D + 1, 6, width], as `lengths` sum to 6, found [5, 5, 2]",
         ),
-        (with("lengths", whole(&[3, 2, 0])), "tensor `lengths`, sequence 2: expected at least 1 token, found 0"),
-        (with("lengths", whole(&[6, -1])), "tensor `lengths`, sequence 1: expected at least 1 token, found -1"),
+        (with("lengths", whole(&[3, 2, 0])), "tensor `lengths`, sequence 2: expected 1 to 4294967295 tokens, found 0"),
+        (with("lengths", whole(&[6, -1])), "tensor `lengths`, sequence 1: expected 1 to 4294967295 tokens, found -1"),
         (with("lengths", whole(&[])), "tensor `lengths`: expected at least one sequence, found none"),
         (with("lengths", floats(&[2], |_| 2.5)), "tensor `lengths`: expected I64, found F32"),
         (without(&["lengths"]), "expected the tensor `lengths`, found no such tensor"),
@@ -115,13 +94,21 @@ fn what_is_wrong_with_a_tensor_is_named() {
         ),
         (
             with("logits", floats(&[4, 5, 3], nan_at(16))),
-            "tensor `logits`, step 2, token 0: expected finite numbers, found NaN",
+            "tensor `logits`, step 2, token 0: expected finite numbers or minus infinity, found NaN",
         ),
         (with("targets", whole(&[0])), "tensor `targets`: expected the shape [5], one for each token, found [1]"),
         (with("targets", whole(&[0, 0, 3, 0, 0])), "tensor `targets`, token 2: expected -1 to 2, found 3"),
         (
             with("positions", whole(&[0, 1, -2, 0, 1])),
-            "tensor `positions`, token 2: expected a position from 0 on, found -2",
+            "tensor `positions`, token 2: expected a position from 0 to 4294967295, found -2",
+        ),
+        (
+            with("positions", whole(&[0, 1, 2, 4, 4])),
+            "tensor `positions`, token 4: expected a position above 4, that of the token before it in its sequence, found 4",
+        ),
+        (
+            with("logits", floats(&[4, 5, 3], |index| if index / 3 == 7 { f32::NEG_INFINITY } else { 0.0 })),
+            "tensor `logits`, step 2, token 2: expected at least one finite number, found minus infinity alone",
         ),
         (
             with("identities", whole(&[1])),
@@ -156,7 +143,7 @@ fn a_file_that_is_no_trace_is_refused() {
         ),
         (
             bytes(&sound(), &[RIGHT[0], RIGHT[1], ("d_ff", "wide")]),
-            "metadata key `d_ff`: expected a whole number from 1 on, found `wide`",
+            "metadata key `d_ff`: expected a whole number from 1 to 1073741824, found `wide`",
         ),
     ] {
         let (status, message) = refused(&trace, &["--policy", "fixed"]);
@@ -178,6 +165,15 @@ fn what_does_not_fit_the_trace_is_refused() {
     let mut states_alone = sound();
     states_alone.retain(|name, _| ["lengths", "states"].contains(name));
     let states_alone = bytes(&states_alone, &RIGHT);
+    let mut logits_alone = sound();
+    logits_alone.retain(|name, _| ["lengths", "logits"].contains(name));
+    logits_alone.insert("policy.halting.weight", floats(&[1, 2], |_| 1.0));
+    let logits_alone = bytes(&logits_alone, &RIGHT);
+    let mut large = sound();
+    large.insert("states", floats(&[5, 5, 2], |_| 3e38));
+    large.insert("policy.gate.weight", floats(&[1, 2], |_| 1.0));
+    large.insert("policy.gate.bias", floats(&[1], |_| 0.0));
+    let large = bytes(&large, &RIGHT);
     let mut misnamed = sound();
     misnamed.insert("policy.norm.weigth", floats(&[2], |_| 1.0));
     let misnamed = bytes(&misnamed, &RIGHT);
@@ -205,12 +201,27 @@ fn what_does_not_fit_the_trace_is_refused() {
         ),
         (&sound, &["--policy", "random-matched"], "policy random-matched reads the depths of another cell"),
         (&sound, &["--policy", "random-trained"], "policy random-trained reads the depths of another cell"),
+        (
+            &sound,
+            &["--policy", "fixed", "--set", "depth=2", "--set", "depth=3"],
+            "--set depth: expected one value, found two, 2 and 3",
+        ),
+        // The missing states, not the width of the weights, which depends on them.
+        (&logits_alone, &["--policy", "act"], "states for policy act: expected the tensor `states` in the trace"),
+        (&logits_alone, &["--policy", "pondernet"], "states for policy pondernet: expected the tensor `states`"),
+        (&logits_alone, &["--policy", "anira-e"], "states for policy anira-e: expected the tensor `states`"),
+        (
+            &large,
+            &["--policy", "ouro"],
+            "policy ouro: hazards are not finite (inf at index 0): expected states, logits and weights in the trace that \
+             do not overflow f32; write them as f64",
+        ),
         (&misnamed, &["--policy", "anira-e"], "found no such tensor"),
         (&misnamed, &["--policy", "anira-o"], "found no such tensor"),
         (
             &states_alone,
             &["--policy", "calm"],
-            "logits: expected the tensor `logits` in the trace, found no such tensor",
+            "logits for policy calm: expected the tensor `logits` in the trace, found no such tensor",
         ),
         (
             &states_alone,

@@ -150,7 +150,7 @@ fn parts(workspace: &Workspace) {
     let shallow = replay(&path("both"), "fixed", &["--set", "depth=2", "--max-depth", "2"]);
     assert!(shallow.iter().all(|line| line["scores"].as_array().unwrap().len() == 2));
     for (name, policy, expected) in [
-        ("states", "calm", "logits: expected the tensor `logits` in the trace, found no such tensor"),
+        ("states", "calm", "logits for policy calm: expected the tensor `logits` in the trace, found no such tensor"),
         (
             "logits",
             "huginn-latent-diff",

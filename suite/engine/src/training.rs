@@ -90,7 +90,10 @@ pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Re
     let losses = logits.iter().map(|logits| cross_entropy(logits, &batch.targets)).collect::<Result<Vec<_>, _>>()?;
     let losses = match (step_weights, losses.as_slice()) {
         (Some(weights), losses @ [first, ..]) => {
-            (weights.to_dtype(first.dtype())? * Tensor::stack(losses, 1)?)?.sum(1)?
+            let (weights, losses) = (weights.to_dtype(first.dtype())?, Tensor::stack(losses, 1)?);
+            // The loss of a step without weight does not count, even if it is infinite.
+            let counted = weights.ne(0.0)?.where_cond(&losses, &losses.zeros_like()?)?;
+            (weights * counted)?.sum(1)?
         }
         (None, [losses]) => losses.clone(),
         // No logits: a trace without logits, or a policy whose output mixes states.

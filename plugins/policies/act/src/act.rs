@@ -65,7 +65,10 @@ impl SoftPolicy for Act {
         let goes_on: Vec<bool> = sums.iter().map(|sum| *sum < self.full && !view.is_last()).collect();
         let mask: Vec<u8> = goes_on.iter().map(|goes_on| u8::from(*goes_on)).collect();
         let mask = Tensor::from_vec(mask, rows, unit.device())?;
-        Ok(SoftDecision::new(mask.where_cond(&unit, &before.affine(-1.0, 1.0)?)?, goes_on))
+        let weight = mask.where_cond(&unit, &before.affine(-1.0, 1.0)?)?;
+        // After step D nothing is compared.
+        let scores = (!view.is_last()).then_some(sums);
+        Ok(SoftDecision { scores, ..SoftDecision::new(weight, goes_on) })
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {

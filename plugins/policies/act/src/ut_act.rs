@@ -11,7 +11,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 
 Before step d, p = sigmoid(w·h(d-1) + b), and H is the sum of all earlier p. While H + p <= 1 - `epsilon`, h(d) gets weight p.
 The step that would exceed this is the last, and its state gets the remainder 1 - H; so does h(D), unless `force_remainder` is
-false. `accumulated` adds weight · h(d) to the output; `basic`, as in the authors' code, interpolates, (1 - weight) · output +
+false. With `epsilon` 0, a step at which H + p is exactly 1 is the last too; its weight is p, and the remainder is 0.
+`accumulated` adds weight · h(d) to the output; `basic`, as in the authors' code, interpolates, (1 - weight) · output +
 weight · h(d), so that effective weights do not sum to one.
 
 ## When it halts
@@ -65,22 +66,28 @@ impl SoftPolicy for UtAct {
         let (rows, zero) = (view.rows().len(), view.states().narrow(1, 0, 1)?.squeeze(1)?.zeros_like()?);
         let kept = |memory: &RowMemory, name: &str| memory.get(name).cloned().unwrap_or_else(|| zero.clone());
         let (weight, sum) = (kept(memory, "weight"), kept(memory, "sum"));
-        let stops: Vec<f64> = kept(memory, "stops").to_dtype(DType::F64)?.to_vec1()?;
-        let running: Vec<bool> = stops.iter().map(|stops| *stops == 0.0 && !view.is_last()).collect();
+        // H + p of the step that was taken, which was compared before it; nothing was compared if step D is forced.
+        let sums: Vec<f64> = sum.to_dtype(DType::F64)?.to_vec1()?;
+        let passed: Vec<f64> = kept(memory, "passed").to_dtype(DType::F64)?.to_vec1()?;
+        // H becomes 1 where the remainder was taken, and is 1 where the sum is exact.
+        let runs = |(sum, passed): (&f64, &f64)| *passed == 0.0 && *sum < 1.0 && !view.is_last();
+        let running: Vec<bool> = sums.iter().zip(&passed).map(runs).collect();
         if !view.is_last() {
             let p = sigmoid(&self.halting.forward(view.states())?.squeeze(1)?)?;
             let forced = self.forces && view.step() + 1 == view.max_depth();
             let sums: Vec<f64> = (&sum + &p)?.to_dtype(DType::F64)?.to_vec1()?;
             let passes = |(sum, runs): (&f64, &bool)| u8::from(*runs && (forced || *sum > self.full));
-            let stops: Vec<u8> = sums.iter().zip(&running).map(passes).collect();
-            let stops = Tensor::from_vec(stops, rows, p.device())?;
-            let remainder = stops.where_cond(&sum.affine(-1.0, 1.0)?, &zero)?;
+            let passed: Vec<u8> = sums.iter().zip(&running).map(passes).collect();
+            let passed = Tensor::from_vec(passed, rows, p.device())?;
+            let remainder = passed.where_cond(&sum.affine(-1.0, 1.0)?, &zero)?;
             memory.stash("remainder", &remainder);
-            memory.replace("weight", &stops.where_cond(&remainder, &p)?);
+            memory.replace("weight", &passed.where_cond(&remainder, &p)?);
             memory.replace("sum", &(sum + p)?);
-            memory.replace("stops", &stops.to_dtype(zero.dtype())?);
+            memory.replace("passed", &passed.to_dtype(zero.dtype())?);
         }
-        Ok(SoftDecision { blend: self.blend, ..SoftDecision::new(weight, running) })
+        let is_compared = view.step() > 0 && !(view.is_last() && self.forces);
+        let scores = is_compared.then_some(sums);
+        Ok(SoftDecision { blend: self.blend, scores, ..SoftDecision::new(weight, running) })
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {

@@ -17,8 +17,10 @@ and the last depth takes the rest, q(D) = r(D-1).
 ## When it halts
 
 By default at the median: the first step with F(d) >= 0.5. `mode`, `mean` and `threshold` halt at the first depth that
-the rule would choose from q if the token were frozen there (its alpha then stays what it is). In training u is drawn
-uniformly and the token halts at the first d with F(d) >= u; the gate's gradient is that of r(d-1).
+the rule would choose from q if the token were frozen there (its alpha then stays what it is). A replay of a trace has
+alpha at all steps and applies the rule to q itself, as the paper writes it: this can change the depth under `mode` and
+`mean`, not under the others. In training u is drawn uniformly and the token halts at the first d with F(d) >= u; the gate's
+gradient is that of r(d-1).
 
 ## Objective
 

@@ -10,7 +10,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 ## What it computes
 
 KL(p(d-1) || p(d)) in nats, where p(d) is the softmax of the logits read out from h(d). Before the first step p(0) is the
-uniform distribution over the vocabulary, so that the first exit can be at step 1.
+uniform distribution over the vocabulary, so that the first exit can be at step 1. A token with probability 0 in p(d-1) adds
+nothing; one with probability 0 in p(d) alone makes the divergence infinite.
 
 ## When it halts
 
@@ -61,7 +62,29 @@ impl OnlinePolicy for Kl {
     }
 }
 
-/// KL(p || q) of each row, in nats, from log p and log q `[rows, vocabulary]`.
+/// KL(p || q) of each row, in nats, from log p and log q `[rows, vocabulary]`, with 0 log 0 = 0.
 fn divergences(log_p: &Tensor, log_q: &Tensor) -> Result<Vec<f64>> {
-    Ok((log_p.exp()? * (log_p - log_q)?)?.sum(1)?.to_vec1()?)
+    let p = log_p.exp()?;
+    let terms = (&p * (log_p - log_q)?)?;
+    let divergences: Vec<f64> = terms.sum(1)?.to_vec1()?;
+    if !divergences.iter().any(|divergence| divergence.is_nan()) {
+        return Ok(divergences);
+    }
+    // Logits of minus infinity are rare, and a mask over the vocabulary is not cheap.
+    Ok(p.ne(0.0)?.where_cond(&terms, &p.zeros_like()?)?.sum(1)?.to_vec1()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// log p with minus infinity where p is 0, and what SciPy's `entropy(p, q)` gives.
+    #[test]
+    fn a_token_without_probability_adds_nothing() {
+        let log = |p: [f64; 3]| Tensor::new(&[p.map(f64::ln)], &Device::Cpu).unwrap();
+        let divergence = |p, q| divergences(&log(p), &log(q)).unwrap()[0];
+        assert!((divergence([0.5, 0.5, 0.0], [0.25, 0.75, 0.0]) - 0.143_841_036_225_890_4).abs() < 1e-15);
+        assert!((divergence([0.5, 0.5, 0.0], [0.25, 0.25, 0.5]) - 2.0f64.ln()).abs() < 1e-15);
+        assert_eq!(divergence([0.5, 0.25, 0.25], [0.5, 0.5, 0.0]), f64::INFINITY);
+    }
 }

@@ -2,6 +2,8 @@
 
 use haltbench_sdk::prelude::*;
 
+use crate::norms::norms;
+
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     summary: "Huginn: halts a token once a step moves its state by less than a share of its norm.",
@@ -64,7 +66,6 @@ impl OnlinePolicy for LatentDiff {
 
 /// |h(d) - h(d-1)| / |h(d)| of each row.
 fn relative_steps(states: &Tensor, previous: &Tensor) -> Result<Vec<f64>> {
-    let norms = |states: &Tensor| -> Result<Vec<f64>> { Ok(states.sqr()?.sum(1)?.sqrt()?.to_vec1()?) };
     let (states, previous) = (states.to_dtype(DType::F64)?, previous.to_dtype(DType::F64)?);
     let (steps, sizes) = (norms(&(&states - previous)?)?, norms(&states)?);
     Ok(steps.iter().zip(sizes).map(|(step, size)| step / size).collect())

@@ -5,6 +5,7 @@ mod confidence;
 mod decay;
 mod huginn_kl;
 mod huginn_latent_diff;
+mod norms;
 
 use haltbench_sdk_dylib as _;
 

@@ -48,6 +48,12 @@ One dot product for every executed step of a token.",
 
 haltbench_sdk::register_policy!(DECLARATION);
 
+/// Lower bound of log p: p log p is 0 there, not 0 times infinity.
+const LOWEST: f64 = -1e4;
+
+/// Upper bound of a gain, which is infinite if a loss was.
+const MOST: f64 = 1e30;
+
 struct Ouro {
     gate: Linear,
     parameters: Parameters,
@@ -76,7 +82,7 @@ impl OnlinePolicy for Ouro {
     fn objective(&self, pass: &TrainingPass) -> Result<Objective> {
         let parameters = &self.parameters;
         if let (LossAt::EveryStep, Some(log_p)) = (pass.recipe.loss, &pass.record.log_distribution) {
-            let negative_entropy = pass.answers.select(&(log_p.exp()? * log_p)?.sum(1)?)?;
+            let negative_entropy = pass.answers.select(&(log_p.exp()? * log_p.maximum(LOWEST)?)?.sum(1)?)?;
             let answers = (&pass.losses + (negative_entropy * parameters.real("beta")?)?)?;
             return Ok(Objective { answers, tokens: None });
         }
@@ -85,7 +91,7 @@ impl OnlinePolicy for Ouro {
         let (mut before, mut answers) = (pass.step_losses(1)?, pass.losses.zeros_like()?);
         for step in 2..=most {
             let now = pass.step_losses(step)?;
-            let wish = (((&before - &now)?.relu()? - gain)? * sharpness)?;
+            let wish = (((&before - &now)?.relu()?.minimum(MOST)? - gain)? * sharpness)?;
             let halt = (wish.exp()? + 1.0)?.recip()?; // 1 - w
             let gate = self.logits(&pass.answers.select(&pass.states(step)?.detach())?)?;
             answers = (answers + (binary_cross_entropy(&gate, &halt)? / most as f64)?)?;

@@ -20,8 +20,8 @@ A token that is not chosen takes no further step. The choice depends on the whol
 
 ## Objective
 
-At each step, `auxiliary` times the cross-entropy of sigmoid(u) with whether the token was chosen, plus `z_loss` times u^2,
-averaged over the step's candidates.
+At each step, `auxiliary` times the cross-entropy of sigmoid(u) with whether the token is among the largest, plus `z_loss` times
+u^2, averaged over the step's candidates. Training chooses the largest under both values of `choice`.
 
 ## Cost
 
@@ -58,6 +58,7 @@ impl SelectPolicy for ExpertChoice {
             Some(chosen) => chosen.to_dtype(DType::F64)?.to_vec1()?.iter().map(|chosen: &f64| *chosen > 0.0).collect(),
             None => vec![true; values.len()],
         };
+        let scores = values.iter().zip(&candidates).map(|(u, is)| if *is { *u } else { f64::NAN }).collect();
         let chosen: Vec<bool> = match (view.phase(), self.parameters.text("choice")?) {
             (Phase::Evaluation, "threshold") => values.iter().zip(candidates).map(|(u, is)| is && *u >= 0.0).collect(),
             _ => largest_of_sequences(view.layout(), &values, &candidates, self.share(view)?),
@@ -65,7 +66,7 @@ impl SelectPolicy for ExpertChoice {
         memory.replace("chosen", &indicator(&chosen, &logits)?);
         memory.stash("logits", &logits);
         let gate = Some((sigmoid(&logits)? * self.parameters.real("alpha")?)?);
-        Ok(Selection { chosen, gate, combine: Combine::Added, scores: Some(values) })
+        Ok(Selection { chosen, gate, combine: Combine::Added, scores: Some(scores) })
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
@@ -74,7 +75,10 @@ impl SelectPolicy for ExpertChoice {
         for (stashed, chosen) in record.stashed("logits")?.iter().zip(&record.chosen) {
             let logits = &stashed.values;
             let targets = indicator(chosen, logits)?;
-            let cost = ((binary_cross_entropy(logits, &targets)? * auxiliary)? + (logits.sqr()? * z_loss)?)?;
+            let mut cost = (binary_cross_entropy(logits, &targets)? * auxiliary)?;
+            if z_loss > 0.0 {
+                cost = (cost + (logits.sqr()? * z_loss)?)?;
+            }
             total = Objective::add(total, Objective::mean_over(&cost, &candidates)?)?;
             candidates.clone_from(chosen);
         }

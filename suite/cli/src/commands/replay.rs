@@ -23,7 +23,7 @@ pub struct ReplayArguments {
     /// Name of the policy (see `haltbench list policies`)
     #[arg(long, value_name = "NAME")]
     policy: String,
-    /// Set a parameter of the policy (see `haltbench explain NAME`); may be given several times
+    /// Set a parameter of the policy (see `haltbench explain NAME`); once for each parameter
     #[arg(long = "set", value_name = "KEY=VALUE")]
     assignments: Vec<String>,
     /// Steps a token may take at most; by default all that were recorded

@@ -12,9 +12,26 @@ pub fn numbers(model: &Model, what: &str, tensor: &Tensor, shape: &[usize]) -> R
     }
     let values: Vec<f64> = tensor.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(model.broken(format!("{what} are not finite ({} at index {index})", values[index]))),
+        Some(index) => {
+            let found = format!("{what} are not finite ({} at index {index})", values[index]);
+            Err(if is_recorded(model) { overflown(model, &found) } else { model.broken(found) })
+        }
         None => Ok(values),
     }
+}
+
+/// Whether the states come from a trace.
+fn is_recorded(model: &Model) -> bool {
+    model.backbone_declaration.is_none()
+}
+
+/// The error for numbers that are not finite although the states and weights of the trace are.
+fn overflown(model: &Model, found: &str) -> Error {
+    let (name, dtype) = (model.declaration.name, model.dtype.as_str());
+    let remedy = if model.dtype == DType::F32 { "; write them as f64" } else { "" };
+    Error::Usage(format!(
+        "policy {name}: {found}: expected states, logits and weights in the trace that do not overflow {dtype}{remedy}"
+    ))
 }
 
 /// Sum of absolute values above which states have diverged.
@@ -24,6 +41,9 @@ const DIVERGED: f64 = 1e15;
 /// blames the model, not the policy.
 pub fn judged(model: &Model, what: &str, tensor: &Tensor, shape: &[usize], states: &Tensor) -> Result<Vec<f64>> {
     numbers(model, what, tensor, shape).map_err(|error| {
+        if is_recorded(model) {
+            return error;
+        }
         let largest =
             states.detach().abs().and_then(|states| states.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>());
         match largest {

@@ -148,7 +148,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             Judge::Drawn(drawn) => drawn.soft(next)?,
             _ => None,
         };
-        if takes.is_empty() && soft.is_none() && !self.course.wakes {
+        if takes.is_empty() && soft.is_none() && !self.course.wakes && !self.judge.collects_hazards() {
             return Ok(false);
         }
         let gate = self.gate_of(&takes)?;

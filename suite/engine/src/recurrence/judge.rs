@@ -44,9 +44,20 @@ impl Judge {
         Self::Rule(Rule::default())
     }
 
+    /// The judge of a recorded trajectory. It has the states after every step, so the hazards of all steps are known:
+    /// the distribution over depths is exact, and the rule takes the depth from it.
+    pub fn recorded() -> Self {
+        Self::Rule(Rule { is_recorded: true, ..Rule::default() })
+    }
+
     /// Whether the policy is asked about all rows, even halted ones.
     pub fn asks_all(&self) -> bool {
-        matches!(self, Self::Drawn(_))
+        matches!(self, Self::Drawn(_)) || self.collects_hazards()
+    }
+
+    /// Whether the policy is asked after every step, even if all rows have halted.
+    pub fn collects_hazards(&self) -> bool {
+        matches!(self, Self::Rule(rule) if rule.is_recorded && !rule.histories.is_empty())
     }
 
     /// Whether the policy is asked at all.
@@ -110,7 +121,7 @@ impl Judge {
                 let halts = halts.map(|halts| checks::flags(model, "flags", halts, count)).transpose()?;
                 let (halts, scores) = match self {
                     Self::Given { .. } => return Ok(None),
-                    Self::Rule(rule) => rule.hazards(model, rows, &values, halts),
+                    Self::Rule(rule) => rule.hazards(model, rows, &values, halts, &course.running),
                     Self::Drawn(drawn) => {
                         (drawn.hazards(model, heard.step, &logits, &values)?, drawn.cumulative.clone())
                     }
@@ -139,28 +150,43 @@ fn halt(course: &mut Course, rows: &RowSet, halts: &[bool]) {
 /// The judge of an evaluation.
 #[derive(Default)]
 pub(crate) struct Rule {
+    /// Whether the rule waits for the hazards of all steps.
+    is_recorded: bool,
+    /// Whether the policy itself decides which rows halt.
+    is_overruled: bool,
     histories: Vec<HazardHistory>,
     distributions: Option<Vec<Vec<f64>>>,
 }
 
 impl Rule {
-    /// Which rows halt, and F(d), the probability of having halted by now: the score of the rules median and threshold.
+    /// Which rows halt, and F(d), the probability of having halted by now: the score of the rules median and threshold,
+    /// NaN for a row that has halted before.
     fn hazards(
         &mut self,
         model: &Model,
         rows: &RowSet,
         values: &[f64],
         halts: Option<Vec<bool>>,
+        running: &[bool],
     ) -> (Vec<bool>, Vec<f64>) {
+        self.is_overruled |= halts.is_some();
         self.histories.resize_with(rows.total(), HazardHistory::default);
         let (mut by_rule, mut scores) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
         for (row, logit) in rows.iter().zip(values) {
             let history = &mut self.histories[row];
             history.push(checks::sigmoid(*logit));
-            scores.push(history.cumulative());
-            by_rule.push(halts.is_none() && history.halts(model.policy.rule(), model.max_depth));
+            scores.push(if running[row] { history.cumulative() } else { f64::NAN });
+            by_rule.push(!self.is_recorded && halts.is_none() && history.halts(model.policy.rule(), model.max_depth));
         }
         (halts.unwrap_or(by_rule), scores)
+    }
+
+    /// On a recorded trajectory, the depth that the rule takes from each row's distribution; `None` if there are no
+    /// hazards or the policy itself decides which rows halt.
+    pub fn depths(&self, model: &Model) -> Option<Vec<u32>> {
+        let depth = |history: &HazardHistory| model.policy.rule().depth(&history.distribution(model.max_depth));
+        let decides = self.is_recorded && !self.is_overruled && !self.histories.is_empty();
+        decides.then(|| self.histories.iter().map(depth).collect())
     }
 
     /// Probabilities of the depths 1..=D of each row, if the policy has a distribution over depths.

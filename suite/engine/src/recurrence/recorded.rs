@@ -30,6 +30,8 @@ pub(crate) struct Recording {
     pub states: bool,
     /// Whether there are logits.
     pub logits: bool,
+    /// Whether there are targets, possibly none for these tokens.
+    pub targets: bool,
 }
 
 /// Decisions of a policy about each row of a trajectory.
@@ -40,7 +42,7 @@ pub(crate) struct Replayed {
     pub decided: Decided,
     /// Whether the policy chooses rows before steps.
     pub chooses: bool,
-    /// A training pass over the trajectory, if it has states and targets.
+    /// A training pass over the trajectory, if the trace has states and targets.
     pub unrolled: Option<Unrolled>,
 }
 
@@ -60,39 +62,44 @@ pub(crate) fn decide(
     }
     let first = begin(model, batch, Phase::Evaluation)?.states;
     let mut pass = Trajectory { model, batch, recording, privileged, phase: Phase::Evaluation, states: Vec::new() };
-    let outcome = drive(&mut pass, Judge::rule(), first)?;
-    let decided = Decided::new(&outcome, rows, model.max_depth)?;
-    let depths = outcome.record.depths.clone();
-    let unrolled = match recording.states && !batch.readout.is_empty() {
-        true => unrolled(&mut pass, recording.logits, &depths, outcome.record)?,
+    let outcome = drive(&mut pass, Judge::recorded(), first)?;
+    let mut decided = Decided::new(&outcome, rows, model.max_depth)?;
+    let by_rule = match &outcome.judge {
+        Judge::Rule(rule) => rule.depths(model),
+        _ => None,
+    };
+    let depths = by_rule.unwrap_or(outcome.record.depths);
+    let chooses = model.policy.kind() == PolicyKind::Select;
+    if !chooses {
+        // A policy with hazards was asked after the halt too, but there is nothing left to compare.
+        for (scores, depth) in decided.scores.iter_mut().zip(&depths) {
+            scores.iter_mut().skip(*depth as usize + 1).for_each(|score| *score = None);
+        }
+    }
+    let unrolled = match recording.states && recording.targets {
+        true => Some(unrolled(&mut pass, recording.logits, &depths)?),
         false => None,
     };
-    Ok(Replayed { depths, decided, chooses: model.policy.kind() == PolicyKind::Select, unrolled })
+    Ok(Replayed { depths, decided, chooses, unrolled })
 }
 
-/// A training pass over the trajectory, in which no row halts; the depths come from evaluation.
-fn unrolled(
-    pass: &mut Trajectory,
-    has_logits: bool,
-    depths: &[u32],
-    evaluated: HaltingRecord,
-) -> Result<Option<Unrolled>> {
+/// A training pass over the trajectory, as at the end of training. No row of an early or online policy halts in it; their
+/// depths come from evaluation.
+fn unrolled(pass: &mut Trajectory, has_logits: bool, depths: &[u32]) -> Result<Unrolled> {
     let (model, batch) = (pass.model, pass.batch);
-    let noise = Noise::Seeded(0);
+    let noise = Noise::Seeded(u64::MAX);
     let first = begin(model, batch, Phase::Evaluation)?.states;
     (pass.phase, pass.states) = (noise.phase(model), vec![first.clone()]);
     let monotone = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online);
-    let mut record = evaluated;
-    if monotone {
-        let judge = Judge::Drawn(Drawn::new(&noise, batch.rows(), false));
-        let outcome = drive(pass, judge, first)?;
-        record = outcome.record;
-        if let Judge::Drawn(drawn) = outcome.judge {
-            record.log_distribution = drawn.log_distribution(model.max_depth, &outcome.output, true)?;
-        }
+    let judge = match monotone {
+        true => Judge::Drawn(Drawn::new(&noise, batch.rows(), false)),
+        false => Judge::rule(),
+    };
+    let outcome = drive(pass, judge, first)?;
+    let mut record = outcome.record;
+    if let Judge::Drawn(drawn) = outcome.judge {
+        record.log_distribution = drawn.log_distribution(model.max_depth, &outcome.output, true)?;
         record.depths = depths.to_vec();
-    } else {
-        drive(pass, Judge::rule(), first)?;
     }
     let mut logits = Vec::new();
     if has_logits && monotone {
@@ -105,7 +112,7 @@ fn unrolled(
         states.resize(model.max_depth + 1, last);
     }
     let step_weights = weights(model, batch, &record, depths)?;
-    Ok(Some(Unrolled { logits, step_weights, record, states, phase: pass.phase }))
+    Ok(Unrolled { logits, step_weights, record, states, phase: pass.phase })
 }
 
 /// Weights of the losses of the steps, `[readout, D]`: from the recipe, or 1 at the depth at which the loss is taken.

@@ -5,10 +5,13 @@
 //! with the passes of a model, and [`replay`](fn@replay) runs a policy on it. `docs/traces.md` describes the format.
 
 mod format;
+mod groups;
 mod reader;
 mod record;
+
 mod replay;
 mod steps;
+mod trial;
 mod weights;
 mod writer;
 

@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 use safetensors::tensor::Dtype;
 
-use super::format::{COMPLEXITY, Place, read_header, width};
+use super::format::{COMPLEXITY, POLICY, Place, read_header, width};
 use crate::error::{Error, Result};
+
+/// Largest length, position or target.
+const MOST: i64 = u32::MAX as i64;
 
 /// Numbers that are checked at a time.
 const PIECE: usize = 1 << 20;
@@ -78,10 +81,11 @@ impl Trace {
         self.place("logits").map(|place| place.shape[2])
     }
 
-    /// The wider type of states and logits.
+    /// The widest type of states, logits and weights, in which a policy computes.
     pub fn dtype(&self) -> DType {
-        let is_wide = |name: &&str| self.place(name).is_some_and(|place| place.dtype == Dtype::F64);
-        if ["states", "logits"].iter().any(is_wide) { DType::F64 } else { DType::F32 }
+        let counts = |name: &str| ["states", "logits"].contains(&name) || name.starts_with(POLICY);
+        let is_wide = |(name, place): (&String, &Place)| counts(name) && place.dtype == Dtype::F64;
+        if self.places.iter().any(is_wide) { DType::F64 } else { DType::F32 }
     }
 
     /// States after 0, 1, ... steps or logits after 1, 2, ... steps of the tokens `tokens`, `[tokens, ...]` each, for the
@@ -159,10 +163,10 @@ impl Trace {
         if lengths.is_empty() {
             return Err(self.damaged("tensor `lengths`: expected at least one sequence, found none"));
         }
-        if let Some(place) = lengths.iter().position(|length| !(1..=i64::from(u32::MAX)).contains(length)) {
+        if let Some(place) = lengths.iter().position(|length| !(1..=MOST).contains(length)) {
             let found = lengths[place];
             return Err(
-                self.damaged(format!("tensor `lengths`, sequence {place}: expected at least 1 token, found {found}"))
+                self.damaged(format!("tensor `lengths`, sequence {place}: expected 1 to {MOST} tokens, found {found}"))
             );
         }
         self.lengths = lengths.iter().map(|length| *length as usize).collect();
@@ -170,18 +174,13 @@ impl Trace {
         let (tokens, sequences) = ((self.tokens(), "token"), (self.lengths.len(), "sequence"));
         self.targets = self.whole("targets", Some(tokens))?;
         let targets = self.targets.iter().flatten().enumerate();
-        let most = self.vocabulary().map_or(i64::MAX, |vocabulary| vocabulary as i64);
-        if let Some((token, target)) = targets.clone().find(|(_, target)| !(-1..most).contains(*target)) {
-            let expected = if most == i64::MAX { "at least -1".to_owned() } else { format!("-1 to {}", most - 1) };
-            return Err(self.damaged(format!("tensor `targets`, token {token}: expected {expected}, found {target}")));
+        let last = self.vocabulary().map_or(MOST, |vocabulary| vocabulary as i64 - 1);
+        if let Some((token, target)) = targets.clone().find(|(_, target)| !(-1..=last).contains(*target)) {
+            let message = format!("tensor `targets`, token {token}: expected -1 to {last}, found {target}");
+            return Err(self.damaged(message));
         }
         if let Some(positions) = self.whole("positions", Some(tokens))? {
-            let narrow = |(token, position): (usize, &i64)| {
-                let message =
-                    format!("tensor `positions`, token {token}: expected a position from 0 on, found {position}");
-                u32::try_from(*position).map_err(|_| self.damaged(message))
-            };
-            self.positions = Some(positions.iter().enumerate().map(narrow).collect::<Result<Vec<u32>>>()?);
+            self.positions = Some(self.checked_positions(&positions)?);
         }
         let identities = self.whole("identities", Some(sequences))?;
         self.identities = identities.map(|names| names.iter().map(|name| name.cast_unsigned()).collect());
@@ -195,6 +194,30 @@ impl Trace {
             self.complexities.insert(short, values.iter().map(|value| *value as f32).collect());
         }
         Ok(())
+    }
+
+    /// Checks that positions fit and increase within each sequence.
+    fn checked_positions(&self, positions: &[i64]) -> Result<Vec<u32>> {
+        let wrong = |token: usize, expected: &str| {
+            let found = positions[token];
+            self.damaged(format!("tensor `positions`, token {token}: expected {expected}, found {found}"))
+        };
+        let narrow = |(token, position): (usize, &i64)| {
+            u32::try_from(*position).map_err(|_| wrong(token, &format!("a position from 0 to {MOST}")))
+        };
+        let narrowed = positions.iter().enumerate().map(narrow).collect::<Result<Vec<u32>>>()?;
+        let mut start = 0;
+        for length in &self.lengths {
+            for token in start + 1..start + length {
+                let before = narrowed[token - 1];
+                if narrowed[token] <= before {
+                    let expected = format!("a position above {before}, that of the token before it in its sequence");
+                    return Err(wrong(token, &expected));
+                }
+            }
+            start += length;
+        }
+        Ok(narrowed)
     }
 
     /// Checks that states and logits have the same steps and all tokens.
@@ -225,21 +248,35 @@ impl Trace {
         Ok(())
     }
 
-    /// Refuses NaN and infinite numbers. Only a logit may be minus infinity, which stands for probability 0.
+    /// Refuses NaN and infinite numbers. Only a logit may be minus infinity, which stands for probability 0; a token needs
+    /// at least one other.
     fn check_numbers(&self, name: &str) -> Result<()> {
         let Some(place) = self.place(name) else { return Ok(()) };
-        let total: usize = place.shape.iter().product();
-        let is_sound = |value: &f64| value.is_finite() || (name == "logits" && *value == f64::NEG_INFINITY);
-        for first in (0..total).step_by(PIECE) {
-            let bytes = self.bytes(place, first, PIECE.min(total - first))?;
-            let unsound = floats(place.dtype, &bytes).enumerate().find(|(_, value)| !is_sound(value));
-            if let Some((offset, value)) = unsound {
-                let token = (first + offset) / place.shape[2];
-                let step = token / place.shape[1] + usize::from(name == "logits");
-                let token = token % place.shape[1];
-                let message =
-                    format!("tensor `{name}`, step {step}, token {token}: expected finite numbers, found {value}");
-                return Err(self.damaged(message));
+        let (total, columns): (usize, usize) = (place.shape.iter().product(), place.shape[2]);
+        let are_logits = name == "logits";
+        let is_sound = |value: &f64| value.is_finite() || (are_logits && *value == f64::NEG_INFINITY);
+        let wrong = |row: usize, expected: &str, found: &str| {
+            let (step, token) = (row / place.shape[1] + usize::from(are_logits), row % place.shape[1]);
+            self.damaged(format!("tensor `{name}`, step {step}, token {token}: expected {expected}, found {found}"))
+        };
+        // Whole rows at a time.
+        let piece = (PIECE / columns).max(1) * columns;
+        for first in (0..total).step_by(piece) {
+            let bytes = self.bytes(place, first, piece.min(total - first))?;
+            let (mut has_finite, mut column, mut row) = (false, 0, first / columns);
+            for value in floats(place.dtype, &bytes) {
+                if !is_sound(&value) {
+                    let expected = if are_logits { "finite numbers or minus infinity" } else { "finite numbers" };
+                    return Err(wrong(row, expected, &value.to_string()));
+                }
+                has_finite |= value.is_finite();
+                column += 1;
+                if column == columns {
+                    if !has_finite {
+                        return Err(wrong(row, "at least one finite number", "minus infinity alone"));
+                    }
+                    (has_finite, column, row) = (false, 0, row + 1);
+                }
             }
         }
         Ok(())

@@ -2,22 +2,19 @@
 //! tokens.
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
-use haltbench_sdk::backbone::Dimensions;
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::HaltedKeysValues;
-use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::policy::{Objective, PolicyDeclaration, PolicyKind, Privileged, Recipe};
+use haltbench_sdk::policy::{Objective, Policy, PolicyDeclaration, PolicyKind, Privileged, Recipe};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
+use super::groups::{batch, groups, steps};
 use super::reader::Trace;
 use super::steps::Steps;
-use super::weights;
+use super::{trial, weights};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -25,9 +22,6 @@ use crate::panics;
 use crate::recurrence::Decided;
 use crate::recurrence::recorded::{self, Recording, Replayed};
 use crate::training::objective;
-
-/// Number of tokens that are read at a time, at least one sequence.
-const TOKENS: usize = 4096;
 
 /// Policy to replay, and its settings.
 pub struct Replay<'a> {
@@ -53,18 +47,20 @@ pub struct ReplayedToken {
     /// Depth that the policy chooses, from 1 to D; 0 if a selecting policy never chooses the token.
     pub depth: u32,
     /// Scores, the numbers that the policy compares with a threshold, after steps 1 to D (for a selecting policy,
-    /// before steps 1 to D); null where the policy was not asked or gave no score.
+    /// before steps 1 to D); null where the policy was not asked or gave no finite score.
     pub scores: Vec<Option<f64>>,
     /// Weights of the states after 0 to D steps, if the policy mixes states; otherwise null.
     pub weights: Option<Vec<f64>>,
-    /// Mean of `distribution`, or of `weights`; null without either.
+    /// Mean of `distribution`; for a policy that mixes states, the sum of d times the weight of the state after d steps,
+    /// not divided by the sum of the weights. Null without either.
     pub expected_depth: Option<f64>,
-    /// Probabilities of the depths 1 to D, if the policy has a distribution; otherwise null.
+    /// Probabilities of the depths 1 to D over all recorded steps, whatever the depth, if the policy has a distribution;
+    /// otherwise null.
     pub distribution: Option<Vec<f64>>,
     /// The token's share of the policy's training objective, before means are taken: its cost as an answer, if it is
     /// one, plus its cost as a token. For soft and selecting policies it has no cost as an answer, because a trace
-    /// lacks the logits of their outputs. Null if the trace has no targets or no states, and for early and online
-    /// policies also if it has no logits.
+    /// lacks the logits of their outputs. Null if it is infinite, if the trace has no targets or no states, and for early
+    /// and online policies also if it has no logits.
     pub objective: Option<f64>,
     /// Always true: in a pass of the model, halting tokens may change the keys and values that other tokens see; in a
     /// replay they do not.
@@ -92,10 +88,61 @@ pub fn replay<E: From<Error>>(
         return Err(Error::Usage(message).into());
     }
     let recipe = recipe(replay)?;
-    let mut model = Model {
-        backbone: Box::new(steps(trace, max_depth, &(0..0))?),
+    let complexity = if replay.declaration.uses_labels { Some(headline(trace, name)?) } else { None };
+    let privileged = |tokens: &Range<usize>| {
+        let (values, range) = complexity.as_ref()?;
+        Some(Privileged { complexity: values[tokens.clone()].to_vec(), range: *range })
+    };
+    let first = 0..trace.lengths[0];
+    let has_distribution = trial::is_needed(trace, replay, max_depth)
+        && trial::has_distribution(trace, replay, max_depth, privileged(&first).as_ref())?;
+    let policy = weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?;
+    let none = steps(trace, name, max_depth, &(0..0))?;
+    let mut model = model(trace, replay, recipe, (policy, none, max_depth));
+    if model.policy.needs_calibration() {
+        let message = format!(
+            "policy {name} calibrates itself on the calibration part, which a trace does not have: turn its calibration off and set its threshold"
+        );
+        return Err(Error::Usage(message).into());
+    }
+    let recording = recording(trace);
+    for (sequences, tokens) in groups(&trace.lengths) {
+        model.backbone = Box::new(steps(trace, name, max_depth, &tokens)?);
+        let batch = batch(trace, &sequences, &tokens)?;
+        let privileged = privileged(&tokens);
+        let decide = || recorded::decide(&model, &batch, recording, privileged.as_ref());
+        let mut replayed = panics::caught(name, decide)?;
+        if max_depth == 1 && has_distribution {
+            replayed.decided.distributions = Some(vec![vec![1.0]; batch.rows()]);
+        }
+        let shares = panics::caught(name, || objective_shares(&model, &batch, recording, &replayed))?;
+        for line in lines(replayed, shares, &batch, sequences.start) {
+            each(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Which tensors the trace has.
+pub fn recording(trace: &Trace) -> Recording {
+    Recording {
+        states: trace.d_model().is_some(),
+        logits: trace.vocabulary().is_some(),
+        targets: trace.targets.is_some(),
+    }
+}
+
+/// A model of `policy` over recorded steps, `max_depth` of them.
+pub fn model(
+    trace: &Trace,
+    replay: &Replay,
+    recipe: Recipe,
+    (policy, steps, max_depth): (Policy, Steps, usize),
+) -> Model {
+    Model {
+        backbone: Box::new(steps),
         backbone_declaration: None,
-        policy: weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?,
+        policy,
         declaration: replay.declaration,
         recipe,
         training_steps: 1,
@@ -107,29 +154,7 @@ pub fn replay<E: From<Error>>(
         seed: replay.seed,
         device: Device::Cpu,
         dtype: trace.dtype(),
-    };
-    if model.policy.needs_calibration() {
-        let message = format!(
-            "policy {name} calibrates itself on the calibration part, which a trace does not have: turn its calibration off and set its threshold"
-        );
-        return Err(Error::Usage(message).into());
     }
-    let complexity = if replay.declaration.uses_labels { Some(headline(trace, name)?) } else { None };
-    let recording = Recording { states: trace.d_model().is_some(), logits: trace.vocabulary().is_some() };
-    for (sequences, tokens) in groups(&trace.lengths) {
-        model.backbone = Box::new(steps(trace, max_depth, &tokens)?);
-        let batch = batch(trace, &sequences, &tokens)?;
-        let privileged = complexity
-            .as_ref()
-            .map(|(values, range)| Privileged { complexity: values[tokens.clone()].to_vec(), range: *range });
-        let decide = || recorded::decide(&model, &batch, recording, privileged.as_ref());
-        let replayed = panics::caught(name, decide)?;
-        let shares = panics::caught(name, || objective_shares(&model, &batch, recording, &replayed))?;
-        for line in lines(replayed, shares, &batch, sequences.start) {
-            each(&line)?;
-        }
-    }
-    Ok(())
 }
 
 /// The recipe of the requested stage.
@@ -152,65 +177,6 @@ fn checked_depth(trace: &Trace, replay: &Replay) -> Result<usize> {
         }
         depth => Ok(depth.unwrap_or(most)),
     }
-}
-
-/// Groups of whole sequences, each with its tokens.
-fn groups(lengths: &[usize]) -> Vec<(Range<usize>, Range<usize>)> {
-    let mut groups: Vec<(Range<usize>, Range<usize>)> = Vec::new();
-    let mut start = 0;
-    for (sequence, length) in lengths.iter().enumerate() {
-        let end = start + length;
-        match groups.last_mut().filter(|(_, tokens)| end - tokens.start <= TOKENS) {
-            Some((sequences, tokens)) => (sequences.end, tokens.end) = (sequence + 1, end),
-            None => groups.push((sequence..sequence + 1, start..end)),
-        }
-        start = end;
-    }
-    groups
-}
-
-/// Recorded steps of some tokens. Without states in the trace, they are placeholders of width 1.
-fn steps(trace: &Trace, max_depth: usize, tokens: &Range<usize>) -> Result<Steps> {
-    let states = match trace.entries("states", max_depth + 1, tokens)? {
-        Some(states) => states,
-        None => vec![Tensor::zeros((tokens.len(), 1), trace.dtype(), &Device::Cpu)?; max_depth + 1],
-    };
-    let logits = trace.entries("logits", max_depth, tokens)?;
-    let dimensions = Dimensions {
-        d_model: trace.d_model().unwrap_or(1),
-        d_ff: 1,
-        core_layers: 0,
-        vocabulary: trace.vocabulary().unwrap_or(1),
-    };
-    Ok(Steps { states, logits, dimensions, step: AtomicUsize::new(0) })
-}
-
-/// A batch of some sequences of the trace.
-fn batch(trace: &Trace, sequences: &Range<usize>, tokens: &Range<usize>) -> Result<Batch> {
-    let lengths = &trace.lengths[sequences.clone()];
-    let identities: Vec<u64> = match &trace.identities {
-        Some(identities) => identities[sequences.clone()].to_vec(),
-        None => (sequences.start as u64..sequences.end as u64).collect(),
-    };
-    let rows = tokens.len();
-    let mut layout = TokenLayout::new(lengths, &identities)?;
-    if let Some(positions) = &trace.positions {
-        layout = layout.with_positions(positions[tokens.clone()].to_vec())?;
-    }
-    let targets = trace.targets.as_ref().map_or(&[][..], |targets| &targets[tokens.clone()]);
-    let readout = match targets {
-        [] => RowSet::none(rows),
-        targets => RowSet::from_mask(&targets.iter().map(|target| *target >= 0).collect::<Vec<bool>>()),
-    };
-    layout = layout.with_answers(&readout);
-    Ok(Batch {
-        layout: Arc::new(layout),
-        tokens: Tensor::zeros(rows, DType::U32, &Device::Cpu)?,
-        readout,
-        targets: Arc::new(targets.iter().filter_map(|target| u32::try_from(*target).ok()).collect()),
-        target_index: vec![0; rows],
-        complexity: vec![f32::NAN; rows],
-    })
 }
 
 /// Each token's share of the objective.

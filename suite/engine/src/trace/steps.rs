@@ -13,6 +13,8 @@ type Result<T> = haltbench_sdk::Result<T>;
 
 /// Returns the recorded states and logits of some tokens and ignores its inputs.
 pub struct Steps {
+    /// Name of the policy that reads them, for messages.
+    pub policy: &'static str,
     /// States after 0, 1, ..., D steps, `[tokens, width]` each.
     pub states: Vec<Tensor>,
     /// Logits after 1, ..., D steps, `[tokens, vocabulary]` each, if recorded.
@@ -46,10 +48,14 @@ impl Backbone for Steps {
         _: Option<&mut KeyValueCache>,
     ) -> Result<Tensor> {
         let Some(logits) = &self.logits else {
-            return Err(Error::invalid("logits", "the tensor `logits` in the trace", "no such tensor"));
+            let operand = format!("logits for policy {}", self.policy);
+            return Err(Error::invalid(operand, "the tensor `logits` in the trace", "no such tensor"));
         };
         match self.step.load(Ordering::Relaxed) {
-            0 => Err(Error::invalid("logits", "those after 1 step or more, as a trace has them", "those of h(0)")),
+            0 => {
+                let operand = format!("logits for policy {}", self.policy);
+                Err(Error::invalid(operand, "those after 1 step or more, as a trace has them", "those of h(0)"))
+            }
             step => readout.select(&logits[step - 1]),
         }
     }

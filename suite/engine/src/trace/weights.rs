@@ -24,27 +24,49 @@ pub fn build(
     max_depth: usize,
     seed: u64,
 ) -> Result<Policy> {
-    let d_model = trace.d_model().unwrap_or(1);
-    let d_ff = size(trace, "d_ff")?.unwrap_or(USUAL_RATIO * d_model);
-    let vocabulary = trace.vocabulary().map_or_else(|| size(trace, "vocabulary"), |found| Ok(Some(found)))?;
-    let built = |variables: VarBuilder<'static>| {
-        let vocabulary = vocabulary.unwrap_or(1);
-        let context = PolicyContext { d_model, d_ff, vocabulary, max_depth, parameters, variables, source: None, seed };
-        panics::caught(declaration.name, || build_policy(declaration, &context))
-    };
     let variables = Variables::new(0, trace.dtype(), &Device::Cpu);
-    built(variables.builder())?;
+    build_over(trace, declaration, parameters, (max_depth, seed), variables.builder())?;
     for (name, initial) in variables.weights()? {
         variables.set(&name, &weight(trace, declaration.name, &name, initial.dims())?)?;
     }
-    built(variables.constants())
+    build_over(trace, declaration, parameters, (max_depth, seed), variables.constants())
 }
+
+/// Builds the policy with initial weights instead of those of the trace.
+pub fn untrained(
+    trace: &Trace,
+    declaration: &PolicyDeclaration,
+    parameters: &Parameters,
+    max_depth: usize,
+    seed: u64,
+) -> Result<Policy> {
+    let variables = Variables::new(0, trace.dtype(), &Device::Cpu);
+    build_over(trace, declaration, parameters, (max_depth, seed), variables.builder())
+}
+
+fn build_over(
+    trace: &Trace,
+    declaration: &PolicyDeclaration,
+    parameters: &Parameters,
+    (max_depth, seed): (usize, u64),
+    variables: VarBuilder<'static>,
+) -> Result<Policy> {
+    let d_model = trace.d_model().unwrap_or(1);
+    let d_ff = size(trace, "d_ff")?.unwrap_or(USUAL_RATIO * d_model);
+    let vocabulary = trace.vocabulary().map_or_else(|| size(trace, "vocabulary"), |found| Ok(Some(found)))?;
+    let vocabulary = vocabulary.unwrap_or(1);
+    let context = PolicyContext { d_model, d_ff, vocabulary, max_depth, parameters, variables, source: None, seed };
+    panics::caught(declaration.name, || build_policy(declaration, &context))
+}
+
+/// Largest size in the metadata.
+const LARGEST: usize = 1 << 30;
 
 /// A size from the metadata, if it is there.
 fn size(trace: &Trace, key: &str) -> Result<Option<usize>> {
     let Some(text) = trace.metadata.get(key) else { return Ok(None) };
-    let size = text.parse().ok().filter(|size| (1..=1 << 30).contains(size));
-    let message = || format!("metadata key `{key}`: expected a whole number from 1 on, found `{text}`");
+    let size = text.parse().ok().filter(|size| (1..=LARGEST).contains(size));
+    let message = || format!("metadata key `{key}`: expected a whole number from 1 to {LARGEST}, found `{text}`");
     size.map(Some).ok_or_else(|| trace.damaged(message()))
 }
 

@@ -3,7 +3,8 @@
 use crate::error::Result;
 use crate::parameters::{ParameterSpec, Parameters, Trend};
 
-/// Rule that turns a distribution q over the depths 1..=D into a depth (paper §3.2.3 and A.5).
+/// Rule that turns a distribution q over the depths 1..=D into a depth (paper §3.2.3 and A.5). Comparisons are exact in
+/// f64, without a tolerance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum HaltingRule {
     /// The most probable depth; the lowest of several.
@@ -15,9 +16,6 @@ pub enum HaltingRule {
     /// The smallest depth whose cumulative probability reaches this threshold.
     Threshold(f64),
 }
-
-/// Tolerance for rounding when a sum of probabilities is compared with a threshold.
-const ROUNDING: f64 = 1e-9;
 
 impl HaltingRule {
     /// The two parameters that choose a rule, for a policy whose default is the mode.
@@ -65,12 +63,12 @@ impl HaltingRule {
                 1 + q.iter().position(|mass| *mass == best).unwrap_or(0)
             }
             Self::Median => return Self::Threshold(0.5).depth(q),
-            Self::Mean => (expectation(q) + 0.5 + ROUNDING).floor() as usize,
+            Self::Mean => (expectation(q) + 0.5).floor() as usize,
             Self::Threshold(threshold) => {
                 let mut cumulative = 0.0;
                 let reached = q.iter().position(|mass| {
                     cumulative += mass;
-                    cumulative >= threshold - ROUNDING
+                    cumulative >= threshold
                 });
                 reached.map_or(q.len(), |index| index + 1)
             }

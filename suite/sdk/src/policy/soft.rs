@@ -14,6 +14,8 @@ pub struct SoftDecision {
     pub blend: Blend,
     /// Which rows take another step; the others halt.
     pub running: Vec<bool>,
+    /// Scores, one for each row: see [`Decision::scores`].
+    pub scores: Option<Vec<f64>>,
     /// States that the next step starts from instead of the present ones, `[rows, d_model]`.
     pub carry: Option<Tensor>,
     /// What the next step's keys and values are projected from: see [`Decision::keys_values`].
@@ -21,9 +23,9 @@ pub struct SoftDecision {
 }
 
 impl SoftDecision {
-    /// Weights of a [mixture](Blend::Mixture), without carried states.
+    /// Weights of a [mixture](Blend::Mixture), without scores or carried states.
     pub fn new(weight: Tensor, running: Vec<bool>) -> Self {
-        Self { weight, blend: Blend::Mixture, running, carry: None, keys_values: None }
+        Self { weight, blend: Blend::Mixture, running, scores: None, carry: None, keys_values: None }
     }
 }
 
@@ -48,9 +50,9 @@ impl<P: SoftPolicy> HaltingPolicy for Soft<P> {
     }
 
     fn decide(&self, view: &View, memory: &mut RowMemory) -> Result<Decision> {
-        let SoftDecision { weight, blend, running, carry, keys_values } = self.0.weigh(view, memory)?;
+        let SoftDecision { weight, blend, running, scores, carry, keys_values } = self.0.weigh(view, memory)?;
         let halting = Halting::Halt(running.iter().map(|running| !running).collect());
-        Ok(Decision { output: Some(Output { weight, blend }), carry, keys_values, ..Decision::new(halting) })
+        Ok(Decision { scores, output: Some(Output { weight, blend }), carry, keys_values, ..Decision::new(halting) })
     }
 
     forward_training_and_cost!();

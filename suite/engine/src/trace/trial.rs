@@ -1,0 +1,48 @@
+//! A replay of the first sequence by an untrained policy, for what its declaration does not say.
+
+use haltbench_sdk::policy::{PolicyKind, Privileged, Recipe};
+
+use super::groups::{batch, steps};
+use super::reader::Trace;
+use super::replay::{Replay, model, recording};
+use super::weights;
+use crate::error::Result;
+use crate::panics;
+use crate::recurrence::recorded::{self, Recording};
+
+/// Whether a replay of `max_depth` steps needs to know what a trial tells.
+pub fn is_needed(trace: &Trace, replay: &Replay, max_depth: usize) -> bool {
+    // A policy without the states that it reads would only complain about the width of its weights. With one step, an
+    // online policy is never asked, and would not tell that it has a distribution.
+    !recording(trace).states || (max_depth == 1 && replay.declaration.kind == PolicyKind::Online)
+}
+
+/// Whether the policy has a distribution over depths.
+///
+/// # Errors
+/// If the policy reads a tensor that the trace lacks, fails or breaks its contract.
+pub fn has_distribution(
+    trace: &Trace,
+    replay: &Replay,
+    max_depth: usize,
+    privileged: Option<&Privileged>,
+) -> Result<bool> {
+    let declaration = replay.declaration;
+    let (name, tokens) = (declaration.name, 0..trace.lengths[0]);
+    let mut steps = steps(trace, name, max_depth, &tokens)?;
+    // An online policy is asked after every step but the last, so one more step, which nobody reads.
+    let asked_depth = if declaration.kind == PolicyKind::Online { max_depth.max(2) } else { max_depth };
+    for entries in [Some(&mut steps.states), steps.logits.as_mut()].into_iter().flatten() {
+        if asked_depth > max_depth
+            && let Some(last) = entries.last().cloned()
+        {
+            entries.push(last);
+        }
+    }
+    let policy = weights::untrained(trace, declaration, replay.parameters, asked_depth, replay.seed)?;
+    let model = model(trace, replay, Recipe::SAMPLED, (policy, steps, asked_depth));
+    let batch = batch(trace, &(0..1), &tokens)?;
+    let recording = Recording { targets: false, ..recording(trace) };
+    let replayed = panics::caught(name, || recorded::decide(&model, &batch, recording, privileged))?;
+    Ok(replayed.decided.distributions.is_some())
+}
