@@ -1,10 +1,10 @@
 //! `tokens.parquet`: one row for each evaluated token.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use haltbench_analysis::{Split, TokenColumns, TokenTable};
+use haltbench_sdk::files;
 use haltbench_sdk::task::TaskSpec;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -120,7 +120,7 @@ fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
 /// [`Error::Damaged`] naming the column.
 pub fn read_tokens(path: &Path) -> Result<TokenTable> {
     let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
-    let file = File::open(path).map_err(Error::file(path, "cannot be read"))?;
+    let (file, _) = files::open(path).map_err(Error::file(path, "cannot be read"))?;
     let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
     let mut columns = TokenColumns::default();
     let mut complexities: BTreeMap<String, Vec<Option<f32>>> = BTreeMap::new();
