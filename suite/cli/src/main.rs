@@ -8,6 +8,7 @@ mod failure;
 mod guard;
 mod jsonl;
 mod notice;
+mod only;
 mod output;
 mod progress;
 mod signals;
@@ -25,6 +26,7 @@ use failure::Failure;
 fn main() -> ExitCode {
     let_candles_threads_sleep();
     guard::quiet_panics();
+    signals::survive_large_files();
     let arguments = Arguments::parse();
     let outcome = guard::caught(|| dispatch(&arguments)).unwrap_or_else(|message| Err(Failure::internal(&message)));
     let status = outcome.unwrap_or_else(|failure| failure.report());

@@ -16,6 +16,7 @@ use super::leaderboard;
 use crate::catalogue;
 use crate::failure::Failure;
 use crate::notice;
+use crate::only::Only;
 use crate::progress::Display;
 use crate::signals;
 
@@ -35,9 +36,8 @@ pub struct RunArguments {
     /// Override a value of the suite file, such as training.steps=100 or policy.anira-e.gamma=0.05
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Run only the cells whose description (task · backbone · policy · seed N) contains this text
-    #[arg(long, value_name = "PATTERN")]
-    only: Option<String>,
+    #[command(flatten)]
+    only: Only,
     /// Folder of all runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
@@ -52,9 +52,6 @@ pub struct RunArguments {
     overwrite: bool,
 }
 
-/// Most cells that are listed if a pattern matches none.
-const SHOWN: usize = 100;
-
 /// Runs the suite.
 ///
 /// # Errors
@@ -65,17 +62,10 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     device::open(&arguments.device)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
     let folder = RunFolder::new(&arguments.runs, &suite.name);
-    let wanted = |cell: &Cell| arguments.only.as_ref().is_none_or(|only| cell.title().contains(only));
+    arguments.only.check(&suite)?;
+    let wanted = |cell: &Cell| arguments.only.matches(cell);
     let total = suite.cells.iter().filter(|cell| wanted(cell)).count();
-    if total == 0 {
-        let mut titles: Vec<String> =
-            suite.cells.iter().take(SHOWN).map(|cell| format!("  {}", cell.title())).collect();
-        if suite.cells.len() > SHOWN {
-            titles.push(format!("  and {} more", suite.cells.len() - SHOWN));
-        }
-        let only = arguments.only.as_deref().unwrap_or_default();
-        return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
-    }
+    suite.warnings.iter().for_each(|warning| notice::say("warning", warning));
     leaderboard::mention_other_versions(&folder, &suite)?;
     let options = options(arguments, plugin_files, total)?;
     rehearse(&suite, plugin_files)?;
@@ -85,7 +75,7 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     let summary =
         scheduler::run(&suite, &folder, &wanted, &options, &signal, &mut |event: Event| display.show(&event))?;
     display.finish();
-    eprintln!(
+    notice::line(&format!(
         "{} of {total} cells done, {} failed; {} {} trained, {} there already; results in {}",
         summary.done,
         summary.failed,
@@ -93,13 +83,17 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
         if summary.trained == 1 { "model" } else { "models" },
         summary.reused,
         folder.path().display()
-    );
+    ));
     if let Some(signal) = summary.interrupted {
-        eprintln!("stopped by signal {signal}; run the same command to continue");
+        notice::line(&format!("stopped by signal {signal}; run the same command to continue"));
         return Ok(Error::Interrupted(signal).exit_status());
     }
     if summary.done > 0 {
-        leaderboard::show(&suite, &folder)?;
+        match leaderboard::show(&suite, &folder) {
+            // The exit status tells how the cells ended, even if nobody reads the leaderboard to its end.
+            Err(failure) if failure.is_quiet() => {}
+            shown => shown?,
+        }
     }
     Ok(i32::from(summary.done < total))
 }
@@ -130,7 +124,7 @@ pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf]) -> Result<(), Failure> 
 }
 
 fn program() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::usage(format!("the program's own path: {error}")))
+    std::env::current_exe().map_err(|error| Failure::failed(format!("the program's own path: {error}")))
 }
 
 fn absolute(plugin_files: &[PathBuf]) -> Vec<PathBuf> {

@@ -1,6 +1,7 @@
 //! Overrides of a suite file: `--set key=value`.
 
 use haltbench_sdk::names;
+use haltbench_sdk::visible::on_one_line;
 
 use crate::error::{Error, Result};
 
@@ -23,7 +24,7 @@ pub fn value(text: &str) -> toml::Value {
 /// Applies `key=value` to a suite's table. In an array of tables, a part of the key is the entry's label, or its name
 /// if no other entry has it.
 pub(super) fn apply(table: &mut toml::Table, assignment: &str) -> Result<()> {
-    let usage = |message: String| Error::Usage(format!("--set {assignment}: {message}"));
+    let usage = |message: String| Error::Usage(format!("--set {}: {message}", on_one_line(assignment)));
     let Some((parts, text)) = split(assignment) else {
         return Err(usage("expected key=value, such as training.steps=100".to_owned()));
     };

@@ -231,7 +231,9 @@ pub fn parse(given: &SuiteText, overrides: &[String]) -> Result<SuiteFile> {
         overrides::apply(&mut table, assignment)?;
         // Parsed again after each override, so that an error message names the override at fault.
         let read = table.clone().try_into();
-        file = read.map_err(|error| Error::Usage(format!("--set {assignment}: {}", wording::sentence(&error))))?;
+        file = read.map_err(|error| {
+            Error::Usage(format!("--set {}: {}", on_one_line(assignment), wording::sentence(&error)))
+        })?;
     }
     file.source = toml::to_string(&table).map_err(|error| Error::Usage(format!("{origin}: {error}")))?;
     Ok(file)

@@ -316,7 +316,7 @@ impl<'a> Queue<'a> {
         let status = self.status(item);
         let status = match (status.state, exit.code()) {
             (State::Done | State::Failed, _) => status,
-            (_, Some(130 | 143)) => Status::of(State::Pending),
+            (_, Some(129 | 130 | 143)) => Status::of(State::Pending),
             (State::Pending, _) if self.summary.interrupted.is_some() => Status::of(State::Pending),
             _ => Status::failed(cause),
         };
