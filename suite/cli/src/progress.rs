@@ -113,6 +113,7 @@ impl Display {
         let Some(cell) = self.cells.get_mut(id) else { return };
         cell.worked = true;
         let stage = match line.stage {
+            Stage::Drawing => "drawing instances",
             Stage::Training => "training",
             Stage::Evaluating => "evaluating",
             Stage::Measuring => "measuring",

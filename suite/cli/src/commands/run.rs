@@ -65,10 +65,10 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     arguments.only.check(&suite)?;
     let wanted = |cell: &Cell| arguments.only.matches(cell);
     let total = suite.cells.iter().filter(|cell| wanted(cell)).count();
-    suite.warnings.iter().for_each(|warning| notice::say("warning", warning));
     leaderboard::mention_other_versions(&folder, &suite)?;
     let options = options(arguments, plugin_files, total)?;
     rehearse(&suite, plugin_files)?;
+    suite.warnings.iter().for_each(|warning| notice::say("warning", warning));
     let stop = signals::watch()?;
     let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
     let mut display = Display::new(total);

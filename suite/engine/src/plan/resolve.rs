@@ -133,16 +133,12 @@ fn warnings(file: &SuiteFile, policies: &[Contender]) -> Vec<String> {
     let short = shortest.filter(|steps| warmup > *steps && *steps > 0);
     let line = |steps: u64| {
         format!(
-            "training.warmup_steps is {warmup}, but a stage of training has {steps} steps: its learning rate ends at {} of \
+            "training.warmup_steps is {warmup}, but a stage of training has {steps} steps: its learning rate ends at {:.3} of \
              training.learning_rate",
-            percent(steps as f64 / warmup as f64)
+            steps as f64 / warmup as f64
         )
     };
     short.into_iter().map(line).collect()
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.3} %", 100.0 * share)
 }
 
 #[derive(Default)]

@@ -69,11 +69,16 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
             format!("{} in training, {} in evaluation", operations(ahead.training), operations(ahead.evaluation)),
         ),
         property("time, every token at D", time),
+        property("memory, every token at D", format!("at least {} for one worker", bytes(ahead.memory))),
     ])
 }
 
 fn operations(count: f64) -> String {
     if count == 0.0 { "none".to_owned() } else { format!("{count:.1e}") }
+}
+
+fn bytes(count: f64) -> String {
+    if count < 1e9 { format!("{:.0} MB", (count / 1e6).max(1.0)) } else { format!("{:.1} GB", count / 1e9) }
 }
 
 fn duration(seconds: f64) -> String {
