@@ -1,0 +1,1 @@
+//! What mutated inputs have found, and what is right.
