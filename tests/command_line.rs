@@ -281,8 +281,8 @@ fn escape_codes_of_users_reach_no_terminal() {
 /// What a suite file accepts, `--set` accepts, and with the same message.
 #[test]
 fn values_are_spelled_alike_in_suite_files_and_on_the_command_line() {
-    let sample = |set: &str| haltbench(&["data", "sample", "--task", "mano", "--size", "4", "--set", set]);
-    for set in ["skip=3", "skip=\"3\"", "modulus=1_1", "modulus=0x0b"] {
+    let sample = |set: &str| haltbench(&["data", "sample", "--task", "mano", "--size", "5", "--set", set]);
+    for set in ["skip=4", "skip=\"4\"", "modulus=1_1", "modulus=0x0b"] {
         assert_eq!(sample(set).status, 0, "{set}: {}", sample(set).stderr);
     }
     let explain = |set: &str| haltbench(&["explain", "small-mano", "--set", &format!("task.{set}"), "--runs", "no-such-folder"]);

@@ -69,7 +69,7 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
             format!("{} in training, {} in evaluation", operations(ahead.training), operations(ahead.evaluation)),
         ),
         property("time, every token at D", time),
-        property("memory, every token at D", format!("at least {} for one worker", bytes(ahead.memory))),
+        property("memory", format!("at least {} for a worker, every token at D", bytes(ahead.memory))),
     ])
 }
 
