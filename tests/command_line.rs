@@ -240,7 +240,8 @@ fn ids_come_back_as_they_were_written_and_a_byte_order_mark_is_no_text() {
     assert_eq!(lines[3], "{\"id\":{\"a\": [1.0]},\"answer\":\"4\"}");
     assert_eq!((lines.len(), outcome.status), (4, 4));
     // Only at the start of the input.
-    let outcome = conversation(&["data", "answer", "--task", "mano"], "{\"question\": \"+ 1 1\"}\n\u{feff}{}\n".as_bytes());
+    let outcome =
+        conversation(&["data", "answer", "--task", "mano"], "{\"question\": \"+ 1 1\"}\n\u{feff}{}\n".as_bytes());
     assert!(outcome.status == 4 && outcome.stderr.contains("line 2: expected a JSON object"), "{}", outcome.stderr);
 }
 
@@ -274,7 +275,10 @@ fn escape_codes_of_users_reach_no_terminal() {
     ] {
         let outcome = haltbench(arguments);
         let said = &outcome.stderr;
-        assert!(outcome.status == 2 && said.contains("\\u{1b}[31m") && said.lines().count() == 1, "{arguments:?}: {said}");
+        assert!(
+            outcome.status == 2 && said.contains("\\u{1b}[31m") && said.lines().count() == 1,
+            "{arguments:?}: {said}"
+        );
     }
 }
 
@@ -285,7 +289,8 @@ fn values_are_spelled_alike_in_suite_files_and_on_the_command_line() {
     for set in ["skip=4", "skip=\"4\"", "modulus=1_1", "modulus=0x0b"] {
         assert_eq!(sample(set).status, 0, "{set}: {}", sample(set).stderr);
     }
-    let explain = |set: &str| haltbench(&["explain", "small-mano", "--set", &format!("task.{set}"), "--runs", "no-such-folder"]);
+    let explain =
+        |set: &str| haltbench(&["explain", "small-mano", "--set", &format!("task.{set}"), "--runs", "no-such-folder"]);
     for (set, expected) in [
         ("modulus=3.0", "parameter `modulus` of mano: expected a whole number from 2 to 1000, found 3.0"),
         ("modulus=\"3\"", "parameter `modulus` of mano: expected a whole number from 2 to 1000, found \"3\""),

@@ -26,10 +26,10 @@ mod numbers;
 mod overlap;
 #[path = "runs/program.rs"]
 mod program;
-#[path = "runs/recorded_suites.rs"]
-mod recorded_suites;
 #[path = "runs/recipes.rs"]
 mod recipes;
+#[path = "runs/recorded_suites.rs"]
+mod recorded_suites;
 #[path = "runs/same_bytes.rs"]
 mod same_bytes;
 #[path = "runs/selection.rs"]

@@ -16,7 +16,8 @@ const SEEDS: &[&str] = &[
 
 /// Builds the language of a grammar file, and draws a string from it.
 pub fn drawn(catalogue: &Catalogue, file: &Path) -> Result<()> {
-    let declaration = catalogue.task("lano").map_err(|error| haltbench_sdk::Error::contract("lano", error.to_string()))?;
+    let declaration =
+        catalogue.task("lano").map_err(|error| haltbench_sdk::Error::contract("lano", error.to_string()))?;
     let text = |text: &str| Value::Text(text.to_owned());
     let given = [("grammar", text("file")), ("grammar_file", text(&file.display().to_string()))];
     let given = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -29,6 +30,7 @@ pub fn drawn(catalogue: &Catalogue, file: &Path) -> Result<()> {
 #[test]
 fn grammar_files() {
     let (catalogue, _) = plugins::catalogue(&[]).unwrap();
-    let target = Target { name: "grammar", seeds: SEEDS.iter().map(|text| text.as_bytes().to_vec()).collect(), cases: 3000 };
+    let target =
+        Target { name: "grammar", seeds: SEEDS.iter().map(|text| text.as_bytes().to_vec()).collect(), cases: 3000 };
     target.fuzz(|_, file| said(drawn(&catalogue, file)));
 }

@@ -65,13 +65,16 @@ impl Target<'_> {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join(self.name);
         let watched = Watched::new(file.clone());
+        keep_panics_to_cases();
         let tried = |bytes: &[u8]| -> Result<(), String> {
             fs::write(&file, bytes).unwrap();
             let started = watched.begin();
+            PANIC.set(Some(String::new()));
             let outcome = catch_unwind(AssertUnwindSafe(|| read(bytes, &file)));
+            let panic = PANIC.take().unwrap_or_default();
             watched.end();
             match outcome {
-                Err(_) => Err("it panicked".to_owned()),
+                Err(_) => Err(format!("it panicked: {panic}")),
                 Ok(said) if said.contains("panicked") => Err(said),
                 Ok(_) if started.elapsed() > LONGEST => Err(format!("it took {:?}", started.elapsed())),
                 Ok(_) => Ok(()),
@@ -82,18 +85,50 @@ impl Target<'_> {
             let said = read(seed, &file);
             assert!(said.is_empty(), "{}: a valid input is refused: {said}", self.name);
         }
-        let config = Config { cases: cases(self.cases), failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+        let config =
+            Config { cases: cases(self.cases), failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
         let mut key = [7; 32];
         key.iter_mut().zip(self.name.bytes()).for_each(|(byte, letter)| *byte = letter);
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
-        let strategy = (any::<Index>(), mutations()).prop_map(|(seed, mutations)| {
-            mutated(&self.seeds[seed.index(self.seeds.len())], &mutations)
+        let strategy = (any::<Index>(), mutations())
+            .prop_map(|(seed, mutations)| Input(mutated(&self.seeds[seed.index(self.seeds.len())], &mutations)));
+        let last = std::env::temp_dir().join(format!("haltbench-fuzz-{}", self.name));
+        let outcome = TestRunner::new_with_rng(config, random).run(&strategy, |Input(bytes)| {
+            tried(&bytes).map_err(|fault| {
+                // The last one that fails is the smallest.
+                let _ = fs::write(&last, &bytes);
+                TestCaseError::fail(fault)
+            })
         });
-        let outcome = TestRunner::new_with_rng(config, random).run(&strategy, |bytes| {
-            tried(&bytes).map_err(|fault| TestCaseError::fail(format!("{fault}: {:?}", String::from_utf8_lossy(&bytes))))
-        });
-        outcome.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        outcome.unwrap_or_else(|error| panic!("{}: {error}; the input is in {}", self.name, last.display()));
     }
+}
+
+/// An input whose start is shown.
+struct Input(Vec<u8>);
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let start = String::from_utf8_lossy(&self.0[..self.0.len().min(300)]).into_owned();
+        write!(formatter, "{start:?} ({} bytes)", self.0.len())
+    }
+}
+
+thread_local! {
+    /// What the last panic of a case said; `None` outside of cases.
+    static PANIC: std::cell::Cell<Option<String>> = const { std::cell::Cell::new(None) };
+}
+
+/// Keeps the messages of panics in cases, which are many while a case is made smaller, from the screen.
+fn keep_panics_to_cases() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| match PANIC.take() {
+            Some(_) => PANIC.set(Some(panic.to_string())),
+            None => usual(panic),
+        }));
+    });
 }
 
 /// Ends the test program if an input takes for ever.
@@ -105,7 +140,8 @@ struct Watched {
 
 impl Watched {
     fn new(file: PathBuf) -> Self {
-        let (since, over, started) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::new(AtomicBool::new(false)), Instant::now());
+        let (since, over, started) =
+            (Arc::new(AtomicU64::new(u64::MAX)), Arc::new(AtomicBool::new(false)), Instant::now());
         let watched = Self { since: since.clone(), over: over.clone(), started };
         thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {

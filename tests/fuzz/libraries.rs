@@ -7,7 +7,7 @@ use haltbench_engine::plugins::elf::{hash_code, read_fingerprint};
 
 use crate::harness::{Target, said};
 
-/// A library of the build, shortened to its headers, its fingerprint and the end, so that mutations meet what is read.
+/// A library of the build.
 fn library() -> Vec<u8> {
     let test = std::env::current_exe().unwrap().canonicalize().unwrap();
     let file: PathBuf = test.with_file_name("libhaltbench_task_mano.so");
@@ -20,8 +20,8 @@ fn small() -> Vec<u8> {
     let section = haltbench_sdk::fingerprint::SECTION;
     let names = [name(""), name(".shstrtab"), name(".text"), name(section)].concat();
     let whole = library();
-    let mark = b"haltbench";
-    let place = whole.windows(mark.len()).position(|window| window == mark).unwrap_or(0);
+    let mark = haltbench_sdk::fingerprint::MAGIC.as_bytes();
+    let place = whole.windows(mark.len()).position(|window| window == mark).unwrap();
     let print = &whole[place..(place + haltbench_sdk::fingerprint::LENGTH).min(whole.len())];
     let code = [0x90; 32];
     let (start, header) = (64_u64, 64_u64);

@@ -55,7 +55,8 @@ pub const NASTY: &[&str] = &[
 ];
 
 /// Bytes at which binary readers break: lengths and offsets beyond any file.
-const RAW: &[[u8; 8]] = &[[0; 8], [0xff; 8], [0, 0, 0, 0, 0, 0, 0, 0x80], [0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]];
+const RAW: &[[u8; 8]] =
+    &[[0; 8], [0xff; 8], [0, 0, 0, 0, 0, 0, 0, 0x80], [0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]];
 
 /// A change to a text or a file.
 #[derive(Debug, Clone)]

@@ -20,7 +20,8 @@ const BETWEEN: &str = "\u{1}";
 
 /// Questions with their answers, of small and large sizes.
 fn seeds(task: &dyn Task) -> Vec<Vec<u8>> {
-    let sizes = task.spec().size.as_ref().map_or(vec![0], |knob| vec![knob.minimum, knob.training[0], knob.maximum.min(12)]);
+    let sizes =
+        task.spec().size.as_ref().map_or(vec![0], |knob| vec![knob.minimum, knob.training[0], knob.maximum.min(12)]);
     let draw = |place: u64| {
         let mut stream = Stream::new(9, "fuzz", &[place]);
         let size = sizes[place as usize % sizes.len()];

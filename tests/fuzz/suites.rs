@@ -13,7 +13,11 @@ pub fn catalogue() -> Catalogue {
 }
 
 /// Reads and resolves a suite of this text.
-pub fn resolved(text: &str, overrides: &[String], catalogue: &Catalogue) -> Result<plan::Suite, haltbench_engine::Error> {
+pub fn resolved(
+    text: &str,
+    overrides: &[String],
+    catalogue: &Catalogue,
+) -> Result<plan::Suite, haltbench_engine::Error> {
     let given = SuiteText { origin: "fuzz.toml".to_owned(), text: text.to_owned(), is_built_in: false };
     plan::resolve(&plan::parse(&given, overrides)?, catalogue, "cpu")
 }
@@ -35,7 +39,7 @@ fn overrides() {
         "policy.\"v1.2\".threshold=[0.5, 0.7]",
         "evaluation.beyond=[5, 6]",
         "task.mano-stream.modulus=7",
-        "recipe.drawn={ loss = \"last\" }",
+        "recipe.drawn={ loss = \"last\", unroll = \"uniform\" }",
     ];
     let seeds = seeds.iter().map(|text| text.as_bytes().to_vec()).collect();
     let target = Target { name: "override", seeds, cases: 1500 };

@@ -13,7 +13,8 @@ use crate::harness::{Target, said};
 /// The bytes of a trace of two sequences.
 pub fn sound() -> Vec<u8> {
     let whole = |values: &[i64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let real = |count: usize| (0..count).flat_map(|place| (1.0 / (1 + place) as f32).to_le_bytes()).collect::<Vec<u8>>();
+    let real =
+        |count: usize| (0..count).flat_map(|place| (1.0 / (1 + place) as f32).to_le_bytes()).collect::<Vec<u8>>();
     let tensors = [
         ("lengths", Dtype::I64, vec![2], whole(&[3, 2])),
         ("states", Dtype::F32, vec![5, 5, 2], real(50)),

@@ -19,7 +19,11 @@ fn a_label_that_two_policies_have_is_refused_even_if_nothing_refers_to_it() {
         (&["name = \"anira-e\"\ngamma = 0.1", "name = \"anira-e\"\ngamma = 0.2"][..], "anira-e", "1 and 2"),
         (&["name = \"fixed\"", CALM, CALM], "calm:fixed", "2 and 3"),
         (&["name = \"fixed\"\nlabel = \"anira-e\"", "name = \"anira-e\""], "anira-e", "1 and 2"),
-        (&["name = \"fixed\"\ndepth = [1, 2]", "name = \"random\"\nlabel = \"fixed(depth=2)\""], "fixed(depth=2)", "1 and 2"),
+        (
+            &["name = \"fixed\"\ndepth = [1, 2]", "name = \"random\"\nlabel = \"fixed(depth=2)\""],
+            "fixed(depth=2)",
+            "1 and 2",
+        ),
         // The name of a sweep stands for all of its settings.
         (
             &["name = \"fixed\"", "name = \"calm\"\nof = \"fixed\"\nthreshold = [0.5, 0.7]", CALM],
@@ -36,7 +40,8 @@ fn a_label_that_two_policies_have_is_refused_even_if_nothing_refers_to_it() {
 #[test]
 fn a_reference_to_several_policies_lists_them() {
     let (status, said) = explained(&["name = \"fixed\"\ndepth = [1, 2]", CALM], &[]);
-    let expected = "policy calm: of: expected the label of one policy, found fixed, which 2 have: fixed(depth=1), fixed(depth=2)";
+    let expected =
+        "policy calm: of: expected the label of one policy, found fixed, which 2 have: fixed(depth=1), fixed(depth=2)";
     assert!(status == 2 && said.contains(expected), "{said}");
     let swept = "name = \"anira-e\"\nrule = \"threshold\"\nthreshold = [0.3, 0.5]";
     let (status, said) =
@@ -77,7 +82,9 @@ fn a_label_that_cannot_be_seen_is_refused() {
         ("\"a\\u009b\"", "a\\u{9b}"),
     ] {
         let (status, said) = explained(&[&format!("name = \"anira-e\"\nlabel = {label}")], &[]);
-        let expected = format!("policy anira-e: label: expected a text on one line, without spaces around it or characters that are not shown, found \"{found}\"\n");
+        let expected = format!(
+            "policy anira-e: label: expected a text on one line, without spaces around it or characters that are not shown, found \"{found}\"\n"
+        );
         assert!(status == 2 && said.ends_with(&expected), "{said}{expected}");
     }
     let (status, said) = explained(&["name = \"anira-e\"\nlabel = 3"], &[]);

@@ -6,11 +6,14 @@ const TITLE: &str = "done in";
 
 /// The cells that a run of these patterns computes.
 fn computed(workspace: &Workspace, patterns: &[&str]) -> Vec<String> {
-    let arguments: Vec<&str> = patterns.iter().flat_map(|pattern| ["--only", *pattern]).chain(["--overwrite"]).collect();
+    let arguments: Vec<&str> =
+        patterns.iter().flat_map(|pattern| ["--only", *pattern]).chain(["--overwrite"]).collect();
     let outcome = workspace.run(&arguments).well();
     let lines = outcome.stderr.lines().filter(|line| line.starts_with('[') && line.contains(TITLE));
-    let mut cells: Vec<String> =
-        lines.filter_map(|line| line.split_once("  ")).map(|(_, title)| title.replace("mano-stream · anira · ", "")).collect();
+    let mut cells: Vec<String> = lines
+        .filter_map(|line| line.split_once("  "))
+        .map(|(_, title)| title.replace("mano-stream · anira · ", ""))
+        .collect();
     cells.sort();
     cells
 }
@@ -32,7 +35,10 @@ fn a_pattern_never_matches_the_start_of_a_number() {
         for verb in ["run", "leaderboard"] {
             let outcome = workspace.outcome(verb, &["--only", pattern]);
             assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{}", outcome.stderr);
-            outcome.says(&[&format!("error: --only {pattern}: matches none of the cells\n"), "  mano-stream · anira · fixed · seed 10\n"]);
+            outcome.says(&[
+                &format!("error: --only {pattern}: matches none of the cells\n"),
+                "  mano-stream · anira · fixed · seed 10\n",
+            ]);
         }
     }
     // The leaderboard of some cells is that of a suite with these cells.

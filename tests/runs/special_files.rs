@@ -56,7 +56,10 @@ fn what_is_no_regular_file_is_refused_at_once() {
         assert!(status == 2 && said.contains(&format!("{file}: expected a regular file, found {found}")), "{said}");
     }
     let (status, said) = ended(command().args(["run", starting]));
-    assert!(status == 2 && said.contains("pipe.safetensors: cannot be read: expected a regular file, found a FIFO"), "{said}");
+    assert!(
+        status == 2 && said.contains("pipe.safetensors: cannot be read: expected a regular file, found a FIFO"),
+        "{said}"
+    );
 }
 
 /// `timings.json`, in all shapes: no result depends on it, so it blocks nothing and is written again.
@@ -72,11 +75,23 @@ fn a_damaged_file_of_timings_is_measured_again() {
         wrong["speed"]["pairs"] = value;
         wrong.to_string()
     };
-    let texts: Vec<String> = [serde_json::json!([[0.0, 1.0]]), serde_json::json!([[-1.0, 1.0]]), serde_json::json!([[1e-3]]), serde_json::json!("x")]
-        .into_iter()
-        .map(pairs)
-        .chain([sound[..sound.len() / 2].to_owned(), String::new(), "{}".to_owned(), "[]".to_owned(), "null".to_owned(), "[".repeat(100_000)])
-        .collect();
+    let texts: Vec<String> = [
+        serde_json::json!([[0.0, 1.0]]),
+        serde_json::json!([[-1.0, 1.0]]),
+        serde_json::json!([[1e-3]]),
+        serde_json::json!("x"),
+    ]
+    .into_iter()
+    .map(pairs)
+    .chain([
+        sound[..sound.len() / 2].to_owned(),
+        String::new(),
+        "{}".to_owned(),
+        "[]".to_owned(),
+        "null".to_owned(),
+        "[".repeat(100_000),
+    ])
+    .collect();
     for text in texts {
         fs::write(&file, &text).unwrap();
         checked(&workspace, &text[..text.len().min(60)]);
@@ -114,7 +129,13 @@ fn other_damaged_files_without_results_block_nothing() {
     let expected = workspace.files();
     let (cell, model) = (workspace.cell("fixed 0"), workspace.model("fixed 0"));
     let run = cell.parent().unwrap();
-    for file in [cell.join("status.json"), model.join("status.json"), run.join("index.json"), run.join("suite.toml"), model.join("timings.json")] {
+    for file in [
+        cell.join("status.json"),
+        model.join("status.json"),
+        run.join("index.json"),
+        run.join("suite.toml"),
+        model.join("timings.json"),
+    ] {
         for text in ["", "[", "{\"state\": 3}", "\u{0}"] {
             fs::write(&file, text).unwrap();
             for verb in ["leaderboard", "run"] {

@@ -10,7 +10,10 @@ use crate::program::{POLICIES, Workspace, assert_same, built, suite, until};
 fn through_a_shell(workspace: &Workspace, script: &str, arguments: &[&str]) -> Command {
     let program = workspace.command("run");
     let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("{script}; exec \"$@\" {}", if script.contains("2>&-") { "2>&-" } else { "" })).arg("sh");
+    command
+        .arg("-c")
+        .arg(format!("{script}; exec \"$@\" {}", if script.contains("2>&-") { "2>&-" } else { "" }))
+        .arg("sh");
     command.arg(program.get_program()).args(program.get_args()).args(arguments);
     command.current_dir(program.get_current_dir().unwrap()).stdin(Stdio::null());
     command
@@ -53,7 +56,11 @@ fn a_leaderboard_that_cannot_be_written_leaves_the_results() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = well.command("leaderboard").stdout(full).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), said.starts_with("error: standard output: cannot be written: No space")), (Some(1), true), "{said}");
+    assert_eq!(
+        (output.status.code(), said.starts_with("error: standard output: cannot be written: No space")),
+        (Some(1), true),
+        "{said}"
+    );
 }
 
 /// `ulimit -f` kills by SIGXFSZ unless that is ignored; the same error as of a full disk.
@@ -67,7 +74,10 @@ fn a_file_that_becomes_too_large_is_named() {
     let expected = format!("{}: cannot be written: File too large", model.join("training.safetensors").display());
     assert!(said.contains(&expected), "{said}");
     let left: Vec<_> = fs::read_dir(&model).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".new")), "half a file fills a full disk: {left:?}");
+    assert!(
+        left.iter().all(|name| !name.to_string_lossy().ends_with(".new")),
+        "half a file fills a full disk: {left:?}"
+    );
     // With room, the same command goes on.
     workspace.run(&[]).well().says(&["1 of 1 cells done, 0 failed"]);
 }
@@ -83,10 +93,18 @@ fn a_closed_terminal_stops_a_run_so_that_it_can_be_resumed() {
         let mut run = workspace.start(LONG);
         until("a checkpoint", || workspace.is_resumable("anira-e 0"));
         // A terminal tells all of its processes.
-        if is_group { run.signal_group("HUP") } else { run.signal("HUP") };
+        if is_group {
+            run.signal_group("HUP")
+        } else {
+            run.signal("HUP")
+        };
         until("the end of the run", || run.ended().is_some());
         assert_eq!(run.wait().code(), Some(129), "{}", workspace.said());
-        assert!(workspace.said().contains("stopped by signal 1; run the same command to continue"), "{}", workspace.said());
+        assert!(
+            workspace.said().contains("stopped by signal 1; run the same command to continue"),
+            "{}",
+            workspace.said()
+        );
         assert_eq!(workspace.state("anira-e 0").0, "pending");
         until("no process", || workspace.processes().is_empty());
         workspace.run(LONG).well();
@@ -98,7 +116,8 @@ fn a_closed_terminal_stops_a_run_so_that_it_can_be_resumed() {
 #[test]
 fn a_run_that_was_told_to_outlive_its_terminal_does() {
     let workspace = Workspace::new(&suite(&POLICIES[1..2]));
-    let mut run = through_a_shell(&workspace, "trap '' HUP", LONG).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut run =
+        through_a_shell(&workspace, "trap '' HUP", LONG).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     until("a checkpoint", || workspace.is_resumable("anira-e 0"));
     crate::program::send("HUP", &run.id().to_string());
     assert_eq!(run.wait().unwrap().code(), Some(0));

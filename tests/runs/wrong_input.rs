@@ -125,12 +125,25 @@ const CASES: &[Case] = &[
         &["--set", "policy.anira-e.stages=[{ steps = 9223372036854775807 }]"],
         "policy anira-e: stages[0].steps: expected a whole number from 0 to 1000000000, found 9223372036854775807",
     ),
-    typed(&["--set", "training.steps=9223372036854775808"], "expected a whole number of at least 0, found \"9223372036854775808\""),
+    typed(
+        &["--set", "training.steps=9223372036854775808"],
+        "expected a whole number of at least 0, found \"9223372036854775808\"",
+    ),
     // Values of other types, in a suite file and on the command line.
     written("depth = 2", "depth = 2.0", "parameter `depth` of fixed: expected a whole number of at least 1, found 2.0"),
-    written("depth = 2", "depth = \"2\"", "parameter `depth` of fixed: expected a whole number of at least 1, found \"2\""),
-    typed(&["--set", "policy.fixed.depth=2.0"], "parameter `depth` of fixed: expected a whole number of at least 1, found 2.0"),
-    typed(&["--set", "evaluation.max_depth=3.0"], "--set evaluation.max_depth=3.0: expected a whole number of at least 0, found 3.0"),
+    written(
+        "depth = 2",
+        "depth = \"2\"",
+        "parameter `depth` of fixed: expected a whole number of at least 1, found \"2\"",
+    ),
+    typed(
+        &["--set", "policy.fixed.depth=2.0"],
+        "parameter `depth` of fixed: expected a whole number of at least 1, found 2.0",
+    ),
+    typed(
+        &["--set", "evaluation.max_depth=3.0"],
+        "--set evaluation.max_depth=3.0: expected a whole number of at least 0, found 3.0",
+    ),
     typed(
         &["--set", "evaluation.max_depth=[2, \"3\"]"],
         "--set evaluation.max_depth=[2, \"3\"]: expected a whole number of at least 0, found \"3\"",
@@ -146,7 +159,16 @@ const CASES: &[Case] = &[
     typed(&["--set", "policy=5"], "--set policy=5: expected a table or an array of tables, found 5"),
     // More cells than anybody runs.
     typed(
-        &["--set", "policy.anira-e.gamma=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]", "--set", "policy.anira-e.b=[1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0]", "--set", "policy.anira-e.tau=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]", "--set", "policy.anira-e.rule=[\"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\"]"],
+        &[
+            "--set",
+            "policy.anira-e.gamma=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]",
+            "--set",
+            "policy.anira-e.b=[1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0]",
+            "--set",
+            "policy.anira-e.tau=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]",
+            "--set",
+            "policy.anira-e.rule=[\"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\", \"mode\"]",
+        ],
         "expected at most 10000 combinations of listed values, found 11000",
     ),
     // Memory is predicted.
@@ -156,7 +178,11 @@ const CASES: &[Case] = &[
     written("name = \"tiny\"", "name = \"a\\u001b[31mb\"", "found `a\\u{1b}[31mb`"),
     written("name = \"tiny\"", "name = \"a\\nb\"", "found `a\\nb`"),
     written("name = \"tiny\"", "name = \" \"", "name: expected a name that can be a folder's"),
-    written("name = \"tiny\"", "name = \"tiny\"\ndescription = \"a\\u001b[2J\"", "description: expected a text on one line, found \"a\\u{1b}[2J\""),
+    written(
+        "name = \"tiny\"",
+        "name = \"tiny\"\ndescription = \"a\\u001b[2J\"",
+        "description: expected a text on one line, found \"a\\u{1b}[2J\"",
+    ),
     written("name = \"fixed\"", "name = \"fi\\u001b[31mxed\"", "unknown policy `fi\\u{1b}[31mxed`"),
     typed(&["--set", "task.name=a\u{1b}[31m\nb"], "unknown task `a\\u{1b}[31m\\nb`"),
     typed(&["--only", "a\u{1b}[31m"], "--only a\\u{1b}[31m: matches none of the cells"),
@@ -187,7 +213,10 @@ fn wrong_input_is_named_and_nothing_is_made_or_lost() {
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{}: {said}", case.message);
         assert!(said.starts_with("error: ") && said.contains(case.message), "lacks `{}`: {said}", case.message);
         // Errors of clap print the usage, and unknown keys print their table.
-        let brief = said.lines().count() == 1 || said.contains("try '--help'") || said.contains("\nin `training`\n") || said.contains("--only");
+        let brief = said.lines().count() == 1
+            || said.contains("try '--help'")
+            || said.contains("\nin `training`\n")
+            || said.contains("--only");
         assert!(!said.contains('\u{1b}'), "{said}");
         assert!(brief, "{said}");
         assert_same(&used.files(), &files);

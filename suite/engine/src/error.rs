@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn a_wrong_path_is_the_users_and_a_full_disk_the_systems() {
         let status = |error: io::Error| Error::file(Path::new("a\n\u{1b}"), "cannot be written")(error).exit_status();
-        for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::IsADirectory, ErrorKind::InvalidInput] {
+        for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::IsADirectory, ErrorKind::InvalidInput]
+        {
             assert_eq!(status(kind.into()), 2, "{kind}");
         }
         // No space, a file larger than the limit, a failing disk, too many open files.

@@ -98,7 +98,7 @@ fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<St
         plan.evaluation.check_calibration(&plan.policy.name)?;
     }
     let evaluated = parts.weights()?;
-    forecast::check_memory(plan, catalogue)?;
+    panics::caught(&model.task.name, || forecast::check_memory(plan, catalogue))?;
     let name = &plan.policy.name;
     let owner = model.policy.as_ref().map(|policy| policy.name.as_str());
     for (weight, shape) in &evaluated {

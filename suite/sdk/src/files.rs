@@ -96,7 +96,10 @@ mod tests {
         assert_eq!(device, refused("expected a regular file, found a device"));
         assert_eq!(read(&folder.join("absent"), 9).unwrap_err().kind(), ErrorKind::NotFound);
         // Says that it has no bytes, and has some.
-        assert_eq!(said(read(Path::new("/proc/self/status"), 9).unwrap_err()), refused("expected at most 9 bytes, found more"));
+        assert_eq!(
+            said(read(Path::new("/proc/self/status"), 9).unwrap_err()),
+            refused("expected at most 9 bytes, found more")
+        );
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -395,11 +395,7 @@ impl Place<'_> {
 }
 
 /// The labels of the policies that one entry's lists stand for, if `label` is the entry's without the listed values.
-fn settings_of<'l>(
-    label: &str,
-    siblings: &BTreeMap<&'l str, Sibling>,
-    waiting: &[&'l Contender],
-) -> Vec<&'l str> {
+fn settings_of<'l>(label: &str, siblings: &BTreeMap<&'l str, Sibling>, waiting: &[&'l Contender]) -> Vec<&'l str> {
     let known = siblings.iter().filter(|(_, sibling)| !sibling.is_family).map(|(one, _)| *one);
     let all = known.chain(waiting.iter().map(|policy| policy.label.as_str()));
     all.filter(|one| one.strip_prefix(label).is_some_and(|values| values.starts_with('('))).collect()

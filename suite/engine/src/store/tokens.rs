@@ -1,17 +1,21 @@
 //! `tokens.parquet`: one row for each evaluated token.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use haltbench_analysis::{Split, TokenColumns, TokenTable};
 use haltbench_sdk::files;
 use haltbench_sdk::task::TaskSpec;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
 use super::atomic::write_atomic;
 use super::columns::{Column, Values, encode};
 use crate::error::{Error, Result};
+use crate::panics;
 
 /// Name of the file with the tokens of the calibration part.
 pub const CALIBRATION: &str = "calibration.parquet";
@@ -114,19 +118,51 @@ fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
     columns
 }
 
+/// Checks that every column is inside the file of `length` bytes and has one value for each row or, if it holds lists, at
+/// least one. The reader takes for granted that these numbers are not negative, and makes room for what they promise.
+fn check_places(metadata: &ParquetMetaData, length: u64) -> Result<(), String> {
+    let inside = |start: i64, size: i64| start >= 0 && size >= 0 && start.saturating_add(size) as u64 <= length;
+    for group in metadata.row_groups() {
+        let rows = group.num_rows();
+        for column in group.columns() {
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let (size, values) = (column.compressed_size(), column.num_values());
+            let name = column.column_path();
+            if !inside(start, size) || !inside(column.data_page_offset(), 0) {
+                return Err(format!(
+                    "column {name}: expected bytes of a file of {length}, found {size} from {start} on"
+                ));
+            }
+            let is_list = column.column_descr().max_rep_level() > 0;
+            if rows < 0 || values < rows || (values != rows && !is_list) {
+                return Err(format!("column {name}: expected a value for each of {rows} rows, found {values}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Reads the tokens of an evaluation into a table for the measures.
 ///
 /// # Errors
 /// [`Error::Damaged`] naming the column.
 pub fn read_tokens(path: &Path) -> Result<TokenTable> {
     let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
-    let (file, _) = files::open(path).map_err(Error::file(path, "cannot be read"))?;
+    let (file, length) = files::open(path).map_err(Error::file(path, "cannot be read"))?;
     let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+    check_places(reader.metadata(), length).map_err(damaged)?;
+    // The library asserts much of what a damaged file breaks.
+    let table = catch_unwind(AssertUnwindSafe(|| table(&reader)));
+    table.unwrap_or_else(|panic| Err(format!("it cannot be decoded: {}", panics::message(&*panic)))).map_err(damaged)
+}
+
+/// The rows of a file.
+fn table(reader: &SerializedFileReader<File>) -> Result<TokenTable, String> {
     let mut columns = TokenColumns::default();
     let mut complexities: BTreeMap<String, Vec<Option<f32>>> = BTreeMap::new();
     let mut features: BTreeMap<String, Vec<Option<f32>>> = BTreeMap::new();
-    for row in reader.get_row_iter(None).map_err(|error| damaged(error.to_string()))? {
-        let row = row.map_err(|error| damaged(error.to_string()))?;
+    for row in reader.get_row_iter(None).map_err(|error| error.to_string())? {
+        let row = row.map_err(|error| error.to_string())?;
         for (name, field) in row.get_column_iter() {
             let real = || match field {
                 Field::Float(value) => Some(*value),
@@ -142,9 +178,7 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
                 ("size", Field::Int(value)) => columns.size.push(*value as u32),
                 ("own_size", Field::Int(value)) => columns.own_size.push(*value as u32),
                 ("split", Field::Str(value)) => {
-                    columns
-                        .split
-                        .push(Split::from_name(value).ok_or_else(|| damaged(format!("there is no split `{value}`")))?);
+                    columns.split.push(Split::from_name(value).ok_or_else(|| format!("there is no split `{value}`"))?);
                 }
                 ("position", Field::Int(value)) => columns.position.push(*value as u32),
                 ("is_answer", Field::Bool(value)) => columns.is_answer.push(*value),
@@ -170,5 +204,5 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
     }
     columns.complexities = complexities;
     columns.features = features;
-    TokenTable::new(columns).map_err(|error| damaged(error.to_string()))
+    TokenTable::new(columns).map_err(|error| error.to_string())
 }

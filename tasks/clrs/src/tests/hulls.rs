@@ -10,7 +10,8 @@ fn accepts(points: &[(i64, i64)], marked: &[bool]) -> bool {
     let list = |of: &dyn Fn(&(i64, i64)) -> i64| {
         points.iter().map(|point| of(point).to_string()).collect::<Vec<_>>().join(" ")
     };
-    let question = format!("graham_scan:\nx: [{}], y: [{}]\nin_hull:\n", list(&|point| point.0), list(&|point| point.1));
+    let question =
+        format!("graham_scan:\nx: [{}], y: [{}]\nin_hull:\n", list(&|point| point.0), list(&|point| point.1));
     let answer: Vec<&str> = marked.iter().map(|marked| if *marked { "1" } else { "0" }).collect();
     clrs().check(&question, &format!("[{}]", answer.join(" "))).unwrap().valid
 }
@@ -75,8 +76,7 @@ fn exactly_the_ends_of_all_orders_are_accepted() {
     let mut stream = Stream::new(3, "hulls", &[]);
     for _ in 0..60 {
         let count = 3 + stream.below(4) as usize;
-        let points: Vec<(i64, i64)> =
-            (0..count).map(|_| (stream.below(3) as i64, stream.below(3) as i64)).collect();
+        let points: Vec<(i64, i64)> = (0..count).map(|_| (stream.below(3) as i64, stream.below(3) as i64)).collect();
         let lowest = (0..count).min_by_key(|point| (points[*point].1, points[*point].0, *point)).unwrap();
         let angle = |point: &usize| {
             let (x, y) = (points[*point].0 - points[lowest].0, points[*point].1 - points[lowest].1);
@@ -108,7 +108,8 @@ fn many_points_in_a_line_take_no_time() {
     let list = |of: &dyn Fn(&(i64, i64)) -> i64| {
         points.iter().map(|point| of(point).to_string()).collect::<Vec<_>>().join(" ")
     };
-    let question = format!("graham_scan:\nx: [{}], y: [{}]\nin_hull:\n", list(&|point| point.0), list(&|point| point.1));
+    let question =
+        format!("graham_scan:\nx: [{}], y: [{}]\nin_hull:\n", list(&|point| point.0), list(&|point| point.1));
     if let Ok(answer) = clrs().answer(&question) {
         assert!(clrs().check(&question, &answer).unwrap().valid);
     }

@@ -76,7 +76,10 @@ fn numbers_have_any_number_of_decimals() {
     let task = clrs();
     for (question, other) in [
         ("bfs:\ns: 1, A: [[0 1], [1 0]]\npi:\n", "bfs:\ns: 1.0, A: [[0.0 1.00], [1 0.000]]\npi:\n"),
-        ("task_scheduling:\nd: [1 2], w: [0.5 1.0]\nselected:\n", "task_scheduling:\nd: [1.0 2.00], w: [0.500 1]\nselected:\n"),
+        (
+            "task_scheduling:\nd: [1 2], w: [0.5 1.0]\nselected:\n",
+            "task_scheduling:\nd: [1.0 2.00], w: [0.500 1]\nselected:\n",
+        ),
         ("lcs_length:\nstring: [0 1], key: [2 2]\nb:\n", "lcs_length:\nstring: [0.0 1.0], key: [2.0 2]\nb:\n"),
         ("quickselect:\nkey: [3.0 1.0 2.0]\nmedian:\n", "quickselect:\nkey: [3 1 2.0000]\nmedian:\n"),
     ] {
@@ -104,7 +107,11 @@ fn as_many_numbers_as_allowed_take_seconds_and_one_more_is_refused() {
         format!("articulation_points:\nA: [{both_ways}]\nis_cut:\n"),
         format!("floyd_warshall:\nA: [{weighted}]\nPi:\n"),
         format!("mst_kruskal:\nA: [{weighted}]\nin_mst:\n"),
-        format!("graham_scan:\nx: [{}], y: [{}]\nin_hull:\n", keys(256), list(256, &|place| format!("0.{:03}", 1 + place * place % 997))),
+        format!(
+            "graham_scan:\nx: [{}], y: [{}]\nin_hull:\n",
+            keys(256),
+            list(256, &|place| format!("0.{:03}", 1 + place * place % 997))
+        ),
     ] {
         if let Ok(answer) = task.answer(&question) {
             let verdict = task.check(&question, &answer).unwrap();
