@@ -229,6 +229,82 @@ fn damaged_lines_are_named_and_the_others_are_served() {
 }
 
 #[test]
+fn ids_come_back_as_they_were_written_and_a_byte_order_mark_is_no_text() {
+    let input = "\u{feff}{\"id\": 123456789012345678901234567890, \"question\": \"+ 1 1\"}\n\
+                 {\"id\": 1.10, \"question\": \"+ 1 2\"}\n{\"id\": 1e3, \"question\": \"+\"}\n{\"id\": {\"a\": [1.0]}, \"question\": \"+ 1 3\"}\n";
+    let outcome = conversation(&["data", "answer", "--task", "mano"], input.as_bytes());
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines[0], "{\"id\":123456789012345678901234567890,\"answer\":\"2\"}");
+    assert_eq!(lines[1], "{\"id\":1.10,\"answer\":\"3\"}");
+    assert!(lines[2].starts_with("{\"id\":1e3,\"error\":\""), "{}", lines[2]);
+    assert_eq!(lines[3], "{\"id\":{\"a\": [1.0]},\"answer\":\"4\"}");
+    assert_eq!((lines.len(), outcome.status), (4, 4));
+    // Only at the start of the input.
+    let outcome =
+        conversation(&["data", "answer", "--task", "mano"], "{\"question\": \"+ 1 1\"}\n\u{feff}{}\n".as_bytes());
+    assert!(outcome.status == 4 && outcome.stderr.contains("line 2: expected a JSON object"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_sample_as_text_is_one_line_for_every_task() {
+    for (task, size) in tasks() {
+        let sample = success(&["data", "sample", "--task", task, "--size", &size, "--count", "5"]);
+        assert_eq!(sample.lines().count(), 5, "{task}: {sample}");
+        assert!(sample.lines().all(|line| line.contains(" = ")), "{task}: {sample}");
+    }
+}
+
+/// Text of users in messages is shown, not obeyed.
+#[test]
+fn escape_codes_of_users_reach_no_terminal() {
+    let red = "\u{1b}[31m\n";
+    let mano = ["data", "answer", "--task", "mano"];
+    let line = format!("{{\"question\": {}}}\n", serde_json::to_string(red).unwrap());
+    let outcome = conversation(&mano, line.as_bytes());
+    assert!(outcome.stderr.contains("\\u{1b}[31m"), "{}", outcome.stderr);
+    for arguments in [
+        &["explain", red][..],
+        &["run", red],
+        &["leaderboard", red],
+        &["data", "sample", "--task", red],
+        &["data", "sample", "--task", "mano", "--size", "3", "--set", red],
+        &["data", "sample", "--task", "mano", "--size", "3", "--set", "modulus=\u{1b}[31m"],
+        &["run", "quick", "--set", red],
+        &["replay", red, "--policy", "fixed"],
+        &["trace", red, "--out", "x"],
+    ] {
+        let outcome = haltbench(arguments);
+        let said = &outcome.stderr;
+        assert!(
+            outcome.status == 2 && said.contains("\\u{1b}[31m") && said.lines().count() == 1,
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
+/// What a suite file accepts, `--set` accepts, and with the same message.
+#[test]
+fn values_are_spelled_alike_in_suite_files_and_on_the_command_line() {
+    let sample = |set: &str| haltbench(&["data", "sample", "--task", "mano", "--size", "5", "--set", set]);
+    for set in ["skip=4", "skip=\"4\"", "modulus=1_1", "modulus=0x0b"] {
+        assert_eq!(sample(set).status, 0, "{set}: {}", sample(set).stderr);
+    }
+    let explain =
+        |set: &str| haltbench(&["explain", "small-mano", "--set", &format!("task.{set}"), "--runs", "no-such-folder"]);
+    for (set, expected) in [
+        ("modulus=3.0", "parameter `modulus` of mano: expected a whole number from 2 to 1000, found 3.0"),
+        ("modulus=\"3\"", "parameter `modulus` of mano: expected a whole number from 2 to 1000, found \"3\""),
+        ("modulus=x", "parameter `modulus` of mano: expected a whole number from 2 to 1000, found \"x\""),
+        ("skip=2.5", "parameter `skip` of mano: expected a text, found 2.5; write it in quotes"),
+        ("skip=true", "parameter `skip` of mano: expected a text, found true; write it in quotes"),
+    ] {
+        for outcome in [sample(set), explain(set)] {
+            assert_eq!((outcome.status, outcome.stderr), (2, format!("error: {expected}\n")), "{set}");
+        }
+    }
+}
+
+#[test]
 fn wrong_arguments_are_named_with_what_was_expected() {
     let sample = |more: &[&'static str]| [&["data", "sample", "--task", "mano", "--size", "3"], more].concat();
     let cases: &[(Vec<&str>, &str)] = &[
@@ -323,7 +399,7 @@ fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is_one() {
 
     let full = File::options().write(true).open("/dev/full").unwrap();
     let outcome = command().arg("list").stdout(full).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!(outcome.status.code(), Some(2));
+    assert_eq!(outcome.status.code(), Some(1));
     let said = String::from_utf8(outcome.stderr).unwrap();
     assert!(said.starts_with("error: standard output: cannot be written: No space left"), "{said}");
 }

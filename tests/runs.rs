@@ -20,6 +20,8 @@ mod failing_cells;
 mod faults;
 #[path = "runs/interruptions.rs"]
 mod interruptions;
+#[path = "runs/labels.rs"]
+mod labels;
 #[path = "runs/models.rs"]
 mod models;
 #[path = "runs/numbers.rs"]
@@ -30,11 +32,19 @@ mod overlap;
 mod program;
 #[path = "runs/recipes.rs"]
 mod recipes;
+#[path = "runs/recorded_suites.rs"]
+mod recorded_suites;
 #[path = "runs/same_bytes.rs"]
 mod same_bytes;
+#[path = "runs/selection.rs"]
+mod selection;
+#[path = "runs/special_files.rs"]
+mod special_files;
 #[path = "runs/sweeps.rs"]
 mod sweeps;
 #[path = "runs/timing.rs"]
 mod timing;
+#[path = "runs/unwritable.rs"]
+mod unwritable;
 #[path = "runs/wrong_input.rs"]
 mod wrong_input;

@@ -2,7 +2,7 @@
 //! and the ids of an evaluation's instances.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use haltbench_engine::data::evaluation_instances;
 use haltbench_engine::plan::Evaluation;
@@ -11,7 +11,7 @@ use haltbench_sdk::parameters::{self, Parameters};
 use haltbench_sdk::task::{Instance, Task};
 use serde_json::Value;
 
-use crate::program::command;
+use crate::program::{Workspace, command, suite};
 
 fn report(arguments: &[&str]) -> Value {
     let mut command: Command = command();
@@ -106,4 +106,25 @@ fn an_instance_has_one_name_in_every_evaluation() {
     assert_eq!((few.len(), many.len()), (20, 90));
     assert!(few.iter().all(|(id, question)| many.get(id) == Some(question)));
     assert_eq!(few.keys().next(), Some(&(4 << 32)));
+}
+
+/// A search that takes long says so from its first draw on.
+#[test]
+fn a_worker_reports_its_draws() {
+    let workspace = Workspace::new(&suite(&["name = \"fixed\""]));
+    workspace.run(&[]).well();
+    let cell = workspace.cell("fixed 0");
+    for name in ["status.json", "result.json"] {
+        std::fs::remove_file(cell.join(name)).unwrap();
+    }
+    let mut worker = command();
+    worker.arg("worker").arg("--run").arg(cell.parent().unwrap()).arg("--cell").arg(cell.file_name().unwrap());
+    let mut worker = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let leash = worker.stdin.take();
+    let output = worker.wait_with_output().unwrap();
+    drop(leash);
+    let said = String::from_utf8(output.stdout).unwrap();
+    // Four sizes, 64 draws for each of 30 instances and 4096 more.
+    let first = "{\"stage\":\"drawing\",\"done\":1,\"total\":24064,\"line\":null}";
+    assert_eq!((output.status.code(), said.lines().next()), (Some(0), Some(first)), "{said}");
 }

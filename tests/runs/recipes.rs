@@ -201,14 +201,10 @@ const WRONG: &[(&str, &str)] = &[
         "policy anira-e: start: expected a policy that does not wait for anira-e, found anira-e, which does",
     ),
     (
-        "name = \"anira-o\"\ngamma = 0.2\n[[policy]]\nname = \"anira-o\"\n[[policy]]\nname = \"random-matched\"\nof = \"anira-o\"",
-        "policy random-matched: of: expected the label of one policy, found anira-o, which 2 have; give each a `label`",
+        "name = \"anira-o\"\ngamma = 0.2\n[[policy]]\nname = \"anira-o\"",
+        "policy anira-o: label: expected a label that no other policy has, found anira-o for the policies 2 and 3 of the \
+         suite; give each a `label`",
     ),
-    (
-        "name = \"anira-e\"\nlabel = \"two\\nlines\"",
-        "policy anira-e: label: expected a text on one line, found \"two\\nlines\"",
-    ),
-    ("name = \"anira-e\"\nlabel = \"\"", "policy anira-e: label: expected a text on one line, found \"\""),
     ("name = \"random\"\nrecipe = { loss = 3 }", "policy random: recipe.loss: expected a text, found 3"),
     ("name = \"random\"\n[recipe.idle]\nlosss = \"last\"", "recipe.idle: unknown key `losss`"),
     (

@@ -33,10 +33,11 @@ use crate::commands::worker::WorkerArguments;
     after_long_help = "\
 Exit status:
   0        all well
-  1        something failed while it ran: a cell, or the program itself
+  1        something failed while it ran: a cell, the disk, or the program itself
   2        the command line, a suite file or a path is wrong
   3        a plugin was refused
   4        data are damaged
+  129      the terminal was closed (SIGHUP); a run can be resumed
   130/143  interrupted by SIGINT/SIGTERM; a run can be resumed
 
 Environment:

@@ -1,8 +1,10 @@
-//! `--set key=value`: converts the text to the parameter's declared type.
+//! `--set key=value` for the parameters of one implementation; values are written as in a suite file.
 
 use std::collections::BTreeMap;
 
-use haltbench_sdk::parameters::{Domain, ParameterSpec, Parameters, Value};
+use haltbench_engine::plan;
+use haltbench_sdk::parameters::{ParameterSpec, Parameters};
+use haltbench_sdk::visible::on_one_line;
 
 use crate::failure::Failure;
 
@@ -15,35 +17,20 @@ pub fn resolve(owner: &str, specs: &[ParameterSpec], assignments: &[String]) -> 
     let mut texts: BTreeMap<&str, &str> = BTreeMap::new();
     for assignment in assignments {
         let Some((name, text)) = assignment.split_once('=') else {
+            let assignment = on_one_line(assignment);
             return Err(Failure::usage(format!("--set {assignment}: expected key=value, such as {}", example(specs))));
         };
         if let Some(earlier) = texts.insert(name, text) {
             let message = format!("--set {name}: expected one value, found two, {earlier} and {text}");
             return Err(Failure::usage(message));
         }
-        let spec = specs.iter().find(|spec| spec.name == name);
-        given.insert(name.to_owned(), spec.map_or_else(|| Value::Text(text.to_owned()), |spec| typed(spec, text)));
+        given.insert(name.to_owned(), plan::plain(owner, name, &plan::value(text))?);
     }
     Ok(Parameters::resolve(owner, specs, &given)?)
 }
 
 fn example(specs: &[ParameterSpec]) -> String {
     specs.first().map_or_else(|| "modulus=7".to_owned(), |spec| format!("{}={}", spec.name, spec.default()))
-}
-
-/// `text` converted to the parameter's type. If that fails, it stays a text and is then refused with the allowed range.
-fn typed(spec: &ParameterSpec, text: &str) -> Value {
-    let value = match spec.domain {
-        Domain::Flag { .. } => text.parse().ok().map(Value::Flag),
-        Domain::Integer { .. } => text.parse().ok().map(Value::Integer),
-        Domain::Real { .. } => text.parse().ok().map(Value::Real),
-        Domain::Choice { .. } | Domain::Text { .. } => {
-            // Quotes as in a suite file are allowed.
-            let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            inner.map(|inner| Value::Text(inner.to_owned()))
-        }
-    };
-    value.unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -59,7 +46,7 @@ mod tests {
 
     #[test]
     fn values_get_the_declared_type() {
-        let given = ["modulus=11", "share=1", "strict=true", "skip=5"].map(str::to_owned);
+        let given = ["modulus=1_1", "share=1", "strict=true", "skip=5"].map(str::to_owned);
         let parameters = resolve("mano", SPECS, &given).unwrap();
         assert_eq!(parameters.integer("modulus").unwrap(), 11);
         assert_eq!(parameters.real("share").unwrap(), 1.0);
@@ -76,7 +63,9 @@ mod tests {
         assert!(twice.contains("--set modulus: expected one value, found two, 7 and 11"), "{twice}");
         assert!(message("modulus").contains("--set modulus: expected key=value, such as modulus=23"));
         assert!(message("modulo=7").contains("did you mean `modulus`?"));
-        assert!(message("modulus=x").contains("expected a whole number from 2 to 1000, found x"));
-        assert!(message("share=NaN").contains("expected a number from 0 to 1, found NaN"));
+        assert!(message("modulus=x").contains("expected a whole number from 2 to 1000, found \\\"x\\\""));
+        assert!(message("modulus=7.0").contains("expected a whole number from 2 to 1000, found 7.0"));
+        assert!(message("share=nan").contains("expected a number from 0 to 1, found NaN"));
+        assert!(message("skip=[1]").contains("expected a number, a text or true or false, found array"));
     }
 }

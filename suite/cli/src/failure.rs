@@ -3,6 +3,7 @@
 use std::io;
 
 use haltbench_engine::Error;
+use haltbench_engine::error::io_status;
 use haltbench_engine::plugins::PluginError;
 
 use crate::notice;
@@ -40,9 +41,20 @@ impl Failure {
         Self { message: Some(message), status }
     }
 
+    /// The system failed while the program ran.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), status: FAILED }
+    }
+
     /// A bug of this program.
     pub fn internal(message: &str) -> Self {
         Self { message: Some(format!("internal error: {message}; this is a bug of haltbench")), status: FAILED }
+    }
+
+    /// Standard input cannot be read.
+    pub fn stdin(error: &io::Error) -> Self {
+        let message = format!("standard input: cannot be read: {error}");
+        Self { message: Some(message), status: io_status(error.kind()) }
     }
 
     /// Standard output cannot be written. A reader that stops reading, such as `head`, is no failure.
@@ -50,7 +62,12 @@ impl Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self { message: None, status: 0 };
         }
-        Self::usage(format!("standard output: cannot be written: {error}"))
+        Self::failed(format!("standard output: cannot be written: {error}"))
+    }
+
+    /// Whether nothing went wrong but that a reader has stopped reading.
+    pub fn is_quiet(&self) -> bool {
+        self.message.is_none() && self.status == 0
     }
 
     /// The message.
@@ -95,7 +112,7 @@ mod tests {
         assert_eq!((closed.message, closed.status), (None, 0));
         let full = Failure::stdout(&io::ErrorKind::StorageFull.into());
         assert!(full.message.is_some_and(|message| message.starts_with("standard output: ")));
-        assert_eq!(full.status, 2);
+        assert_eq!(full.status, 1);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! JSON lines in, JSON lines out: one reply for every line, even for an invalid one.
 
-use std::io::{self, BufRead};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -13,7 +15,7 @@ use crate::output::Output;
 #[derive(Serialize)]
 struct Line<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a Value>,
+    id: Option<&'a RawValue>,
     #[serde(flatten)]
     reply: T,
 }
@@ -34,17 +36,11 @@ pub fn converse<T: Serialize>(reply: impl Fn(&Map<String, Value>) -> Result<T, S
     let mut output = Output::new();
     let (mut lines, mut unusable) = (0_u64, 0_u64);
     let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        let count = input
-            .read_until(b'\n', &mut bytes)
-            .map_err(|error| Failure::usage(format!("standard input: cannot be read: {error}")))?;
-        if count == 0 {
-            break;
-        }
+    while read_line(&mut input, &mut bytes).map_err(|error| Failure::stdin(&error))? {
         lines += 1;
-        let object = parse(&bytes);
-        let id = object.as_ref().ok().and_then(|object| object.get("id"));
+        let line = if lines == 1 { bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes) } else { &bytes };
+        let object = parse(line);
+        let id = object.as_ref().ok().and_then(|_| raw_id(line));
         match object.as_ref().map_err(Clone::clone).and_then(&reply) {
             Ok(reply) => output.json_line(&Line { id, reply })?,
             Err(message) => {
@@ -59,6 +55,29 @@ pub fn converse<T: Serialize>(reply: impl Fn(&Map<String, Value>) -> Result<T, S
         0 => Ok(0),
         _ => Err(Failure::damaged(format!("{unusable} of {lines} lines of standard input cannot be used"))),
     }
+}
+
+/// Most bytes of a line.
+const LONGEST: u64 = 1 << 24;
+
+/// What some editors write at the start of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads the next line into `line`, with its line end; false at the end of the input. Of a line that is too long, keeps
+/// one byte more than allowed.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let count = input.by_ref().take(LONGEST + 1).read_until(b'\n', line)?;
+    if count as u64 > LONGEST && line.last() != Some(&b'\n') {
+        input.skip_until(b'\n')?;
+    }
+    Ok(count > 0)
+}
+
+/// The value of the key `id` as it is written: another spelling of a number may be another name.
+fn raw_id(line: &[u8]) -> Option<&RawValue> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(line).ok()?;
+    fields.get("id").copied()
 }
 
 /// The text under `key`.
@@ -78,6 +97,9 @@ pub fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, St
 }
 
 fn parse(line: &[u8]) -> Result<Map<String, Value>, String> {
+    if line.len() as u64 > LONGEST {
+        return Err(format!("expected a JSON object of at most {LONGEST} bytes, found a longer line"));
+    }
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     match serde_json::from_slice(line) {
         Ok(Value::Object(object)) => Ok(object),
@@ -122,5 +144,30 @@ mod tests {
             assert_eq!(message(line).unwrap_err(), expected);
         }
         assert!(parse(b"{\"question\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn an_id_is_given_back_as_it_is_written() {
+        for id in ["123456789012345678901234567890", "1.10", "1e3", "-0", "\"\\u00e9\"", "[1, {\"a\": 2.50}]", "null"] {
+            let line = format!("{{\"id\": {id}, \"question\": \"1\"}}");
+            let raw = raw_id(line.as_bytes()).unwrap();
+            let told = serde_json::to_string(&Line { id: Some(raw), reply: Complaint { error: "no" } }).unwrap();
+            assert_eq!(told, format!("{{\"id\":{id},\"error\":\"no\"}}"));
+        }
+        // As for every key, the last of several counts.
+        assert_eq!(raw_id(b"{\"id\": 1, \"id\": 02}").map(RawValue::get), None);
+        assert_eq!(raw_id(b"{\"id\": 1, \"id\": 2}").map(RawValue::get), Some("2"));
+        assert_eq!(raw_id(b"{\"question\": 2}").map(RawValue::get), None);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over() {
+        let mut input = vec![b'x'; LONGEST as usize + 9];
+        input.extend(b"\n{}\n");
+        let (mut input, mut line) = (input.as_slice(), Vec::new());
+        assert!(read_line(&mut input, &mut line).unwrap());
+        assert!(parse(&line).unwrap_err().ends_with("found a longer line"));
+        assert!(read_line(&mut input, &mut line).unwrap() && line == b"{}\n");
+        assert!(!read_line(&mut input, &mut line).unwrap());
     }
 }

@@ -9,6 +9,7 @@ mod guard;
 mod isolate;
 mod jsonl;
 mod notice;
+mod only;
 mod output;
 mod progress;
 mod signals;
@@ -28,6 +29,7 @@ use failure::Failure;
 fn main() {
     let_candles_threads_sleep();
     guard::quiet_panics();
+    signals::survive_large_files();
     let arguments = Arguments::parse();
     let outcome = guard::caught(|| dispatch(&arguments)).unwrap_or_else(|message| Err(Failure::internal(&message)));
     let status = outcome.unwrap_or_else(|failure| failure.report());

@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 
-/// Writes a line on standard error. A failure to write is ignored.
-pub fn line(message: &str) {
-    let _ = writeln!(io::stderr(), "{message}");
+use haltbench_sdk::visible::on_lines;
+
+/// Writes `kind: message` on standard error.
+pub fn say(kind: &str, message: &str) {
+    line(&format!("{kind}: {message}"));
 }
 
-/// Writes `kind: message` on standard error. A failure to write is ignored.
-pub fn say(kind: &str, message: &str) {
-    let _ = writeln!(io::stderr(), "{kind}: {message}");
+/// Writes a line on standard error, with characters that a terminal would obey as escapes. A failure to write is
+/// ignored: nothing that is computed may depend on whether somebody listens.
+pub fn line(message: &str) {
+    let _ = writeln!(io::stderr(), "{}", on_lines(message));
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+use haltbench_sdk::visible::on_lines;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -17,12 +18,12 @@ impl Output {
         Self { stream: BufWriter::with_capacity(1 << 16, io::stdout().lock()) }
     }
 
-    /// Writes `text` as it is.
+    /// Writes `text` on its own lines, with other characters that a terminal would obey as escapes.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn text(&mut self, text: &str) -> Result<(), Failure> {
-        self.stream.write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))
+        self.stream.write_all(on_lines(text).as_bytes()).map_err(|error| Failure::stdout(&error))
     }
 
     /// Writes `value` as JSON on a line of its own.

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use haltbench_engine::monitor::Stage;
 use haltbench_engine::scheduler::{Event, Item, ProgressLine};
 use haltbench_engine::store::State;
+use haltbench_sdk::visible::{on_lines, on_one_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::notice;
 
 /// Without a terminal, a running cell prints a line at this interval.
 const QUIET: Duration = Duration::from_secs(15);
@@ -122,6 +125,7 @@ impl Display {
         let Some(cell) = self.cells.get_mut(id) else { return };
         cell.worked = true;
         let stage = match line.stage {
+            Stage::Drawing => "drawing instances",
             Stage::Training => "training",
             Stage::Evaluating => "evaluating",
             Stage::Measuring => "measuring",
@@ -138,7 +142,7 @@ impl Display {
                     bar.reset_eta();
                 }
                 bar.set_position(line.done);
-                bar.set_message(message);
+                bar.set_message(on_one_line(&message).into_owned());
             }
             None if cell.said.elapsed() > QUIET => {
                 cell.said = Instant::now();
@@ -174,9 +178,9 @@ impl Display {
     fn say(&self, message: &str) {
         match &self.bars {
             Some(bars) => {
-                let _ = bars.println(message);
+                let _ = bars.println(on_lines(message));
             }
-            None => eprintln!("{message}"),
+            None => notice::line(message),
         }
     }
 }

@@ -249,6 +249,16 @@ fn part_of_id(part: Part) -> u64 {
     }
 }
 
+/// Most draws of a search for `wanted` distinct instances of a size.
+fn most_draws_of_size(wanted: u64) -> u64 {
+    wanted.saturating_mul(64).saturating_add(4096)
+}
+
+/// Most draws of the search for all instances of an evaluation.
+pub fn most_draws(task: &dyn Task, evaluation: &Evaluation) -> u64 {
+    most_draws_of_size(evaluation.instances as u64).saturating_mul(sizes(task, evaluation).len() as u64)
+}
+
 /// A search for distinct instances of a size.
 struct Search {
     wanted: usize,
@@ -271,7 +281,7 @@ impl Search {
     /// than others, the search ends after 64 draws per wanted instance and 4096 more.
     fn next(&self) -> Option<u64> {
         let (wanted, found) = (self.wanted as u64, self.seen.len() as u64);
-        let is_over = found >= wanted || self.repeats >= 16 * (found + 4) || self.draws >= 64 * wanted + 4096;
+        let is_over = found >= wanted || self.repeats >= 16 * (found + 4) || self.draws >= most_draws_of_size(wanted);
         (!is_over).then_some(self.draws)
     }
 

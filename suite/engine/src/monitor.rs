@@ -8,6 +8,8 @@ use crate::store::TrainingLine;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// Search for distinct instances of the evaluation.
+    Drawing,
     /// Optimiser steps.
     Training,
     /// Batches of the evaluation.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data;
 use crate::error::{Error, Result};
+use crate::forecast;
 use crate::model::{Model, POLICY_PREFIX};
 use crate::panics;
 use crate::plan::{CellPlan, Choice, Start, Suite, check_sizes};
@@ -105,6 +106,7 @@ fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<St
         plan.evaluation.check_calibration(&plan.policy.name)?;
     }
     let evaluated = parts.weights()?;
+    panics::caught(&model.task.name, || forecast::check_memory(plan, catalogue))?;
     let name = &plan.policy.name;
     let owner = model.policy.as_ref().map(|policy| policy.name.as_str());
     for (weight, shape) in &evaluated {

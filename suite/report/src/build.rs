@@ -18,7 +18,7 @@ use crate::measure::{Context, IN_RANGE, Measured, measures, trained_sizes};
 use crate::place;
 use crate::settings::{self, Choice};
 use crate::target::Target;
-use crate::warnings::{unequal_depths, unequal_sweeps, unmet_options, warnings};
+use crate::warnings::{few_instances, unequal_depths, unequal_sweeps, unmet_options, warnings};
 
 /// How to make leaderboards.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -76,6 +76,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
         })
         .collect();
     let unmet = unmet_options(&shown);
+    let few = rows.iter().find(|row| !row.tables.is_empty()).and_then(few_instances);
     let measured = in_parallel(&shown, |(row, _)| measures(row, &context));
     let (places, differences) = place::places(&shown, &gains, headline, options.sort);
     // The defined features do not depend on the policy.
@@ -113,6 +114,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     warnings.extend(unequal_sweeps(&rows));
     warnings.extend(unequal_depths(&rows));
     warnings.extend(unmet);
+    warnings.extend(few);
     Board {
         name,
         task: describe::implementation("task", &plan.model.task),

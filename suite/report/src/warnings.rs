@@ -1,6 +1,6 @@
 //! Warnings about the numbers of a board.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use haltbench_sdk::policy::Role;
 
@@ -55,6 +55,31 @@ pub(crate) fn unequal_depths(rows: &[Row]) -> Option<String> {
         format!(
             "D is {}: shares of dense, also those that knobs are chosen by, are of each policy's own D; compare FLOPs",
             listed.join(", ")
+        )
+    })
+}
+
+/// Sizes with fewer distinct instances than the evaluation asks for.
+pub(crate) fn few_instances(row: &Evidence) -> Option<String> {
+    let columns = row.tables.first()?.columns();
+    let mut found: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
+    for (size, instance) in columns.size.iter().zip(&columns.instance) {
+        found.entry(*size).or_default().insert(*instance);
+    }
+    let asked = row.plan.evaluation.instances;
+    let few: Vec<String> = found
+        .iter()
+        .filter(|(_, instances)| instances.len() < asked)
+        .map(|(size, instances)| match size {
+            // The task has no sizes.
+            0 => instances.len().to_string(),
+            size => format!("{} of size {size}", instances.len()),
+        })
+        .collect();
+    (!few.is_empty()).then(|| {
+        format!(
+            "evaluation.instances asks for {asked} distinct instances of each size, of which fewer were found: {}",
+            few.join(", ")
         )
     })
 }

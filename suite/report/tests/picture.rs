@@ -190,7 +190,13 @@ fn boards_are_stacked_and_many_policies_stay_inside() {
     policies.extend(labels.map(|label| Fake { label, ..Fake::follower() }));
     let task = |modulus| choice("mano", &[("modulus", Value::Integer(modulus))]);
     let both = [5, 7].into_iter().flat_map(|modulus| cells(&policies, &[0], &task(modulus)));
-    let suite = Suite { name: "two".to_owned(), models: Vec::new(), cells: both.collect() };
+    let suite = Suite {
+        name: "two".to_owned(),
+        source: String::new(),
+        warnings: Vec::new(),
+        models: Vec::new(),
+        cells: both.collect(),
+    };
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::new(folder.path(), &suite.name);
     finish(&run, &suite, &policies);

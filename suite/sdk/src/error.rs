@@ -1,6 +1,7 @@
 //! Errors of the contract: each names the operand, what was expected and, where there is one, the nearest valid choice.
 
 use crate::names;
+use crate::visible::on_one_line;
 
 /// What can go wrong in a plugin or in a call to one.
 #[derive(Debug, thiserror::Error)]
@@ -56,14 +57,16 @@ impl Error {
     pub fn unknown<'a>(kind: impl Into<String>, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Unknown {
             kind: kind.into(),
-            name: name.to_owned(),
+            name: on_one_line(name).into_owned(),
             nearest: names::nearest(name, known).map(str::to_owned),
         }
     }
 
     /// A value outside what is allowed.
     pub fn invalid(operand: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Self {
-        Self::Invalid { operand: operand.into(), expected: expected.into(), found: found.to_string() }
+        let (operand, found) = (operand.into(), found.to_string());
+        let (operand, found) = (on_one_line(&operand).into_owned(), on_one_line(&found).into_owned());
+        Self::Invalid { operand, expected: expected.into(), found }
     }
 
     /// A question that does not parse at the 1-based token `position`.
@@ -81,9 +84,10 @@ fn suggestion(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// The start of a word, short enough for a message.
+/// The start of a word, short enough for a message and without hidden characters.
 pub fn shorten(word: &str) -> String {
     let mut characters = word.chars();
     let head: String = characters.by_ref().take(24).collect();
-    if characters.next().is_some() { format!("{head}…") } else { head }
+    let head = on_one_line(&head);
+    if characters.next().is_some() { format!("{head}…") } else { head.into_owned() }
 }

@@ -21,6 +21,7 @@ pub mod backbone;
 pub mod cache;
 pub mod conformance;
 pub mod error;
+pub mod files;
 pub mod fingerprint;
 mod halted_keys_values;
 pub mod initialise;
@@ -36,6 +37,7 @@ pub mod random;
 pub mod registry;
 pub mod task;
 pub mod text;
+pub mod visible;
 
 pub use candle_core;
 pub use candle_nn;

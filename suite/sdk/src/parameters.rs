@@ -190,6 +190,8 @@ impl ParameterSpec {
     pub fn admit(&self, owner: &str, value: &Value) -> Result<Value> {
         let admitted = match (self.domain, value) {
             (Domain::Flag { .. }, Value::Flag(_)) | (Domain::Text { .. }, Value::Text(_)) => Some(value.clone()),
+            // `skip = 2` means the text 2: a whole number has one spelling. A real number has several.
+            (Domain::Text { .. }, Value::Integer(number)) => Some(Value::Text(number.to_string())),
             (Domain::Integer { minimum, maximum, .. }, Value::Integer(number)) => {
                 (minimum..=maximum).contains(number).then(|| value.clone())
             }
@@ -211,9 +213,24 @@ impl ParameterSpec {
                 (Domain::Choice { choices, .. }, Value::Text(word)) => names::nearest(word, choices.iter().copied()),
                 _ => None,
             };
-            let hint = near.map(|choice| format!("; did you mean `{choice}`?")).unwrap_or_default();
-            Error::invalid(format!("parameter `{}` of {owner}", self.name), self.range(), format!("{value}{hint}"))
+            let hint = match (self.domain, near) {
+                (_, Some(choice)) => format!("; did you mean `{choice}`?"),
+                (Domain::Text { .. }, None) => "; write it in quotes".to_owned(),
+                _ => String::new(),
+            };
+            let found = self.found(value);
+            Error::invalid(format!("parameter `{}` of {owner}", self.name), self.range(), format!("{found}{hint}"))
         })
+    }
+
+    /// A refused value, written so that its type shows: `3.0` is no whole number, and `"3"` is no number.
+    fn found(&self, value: &Value) -> String {
+        match (self.domain, value) {
+            (Domain::Choice { .. }, Value::Text(word)) => word.clone(),
+            (_, Value::Text(text)) => format!("\"{text}\""),
+            (_, Value::Real(number)) => format!("{number:?}"),
+            (_, other) => other.to_string(),
+        }
     }
 }
 
@@ -319,6 +336,7 @@ mod tests {
         ParameterSpec::real("gamma", 0.1, (0.0, 10.0), "weight"),
         ParameterSpec::integer("depth", 1, (1, 8), "steps"),
         ParameterSpec::choice("rule", "mode", &["mode", "median"], "inference rule"),
+        ParameterSpec::text("skip", "", "sizes"),
     ];
 
     fn resolve(name: &str, value: Value) -> Result<Parameters> {
@@ -352,5 +370,22 @@ mod tests {
         // No suggestion for a value that resembles no choice, or that is not a word.
         assert!(message(resolve("rule", Value::Text("zzz".into()))).ends_with("found zzz"));
         assert!(message(resolve("rule", Value::Integer(3))).ends_with("found 3"));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_written_as_that_type() {
+        for (name, value, found) in [
+            ("depth", Value::Real(3.0), "3.0"),
+            ("depth", Value::Text("3".into()), "\"3\""),
+            ("depth", Value::Flag(true), "true"),
+            ("gamma", Value::Text("0.1".into()), "\"0.1\""),
+            ("gamma", Value::Real(1e300), "1e300"),
+            ("depth", Value::Text("\u{1b}[2J".into()), "\"\\u{1b}[2J\""),
+            ("skip", Value::Real(2.50), "2.5; write it in quotes"),
+        ] {
+            let message = resolve(name, value).unwrap_err().to_string();
+            assert!(message.ends_with(&format!("found {found}")), "{message}");
+        }
+        assert_eq!(resolve("skip", Value::Integer(2)).unwrap().text("skip").unwrap(), "2");
     }
 }

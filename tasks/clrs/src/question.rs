@@ -16,6 +16,9 @@ enum Shape {
     Matrix,
 }
 
+/// Most numbers of a list, four times as many as the largest published size: some checks take the fourth power of it.
+const MOST_NUMBERS: usize = 256;
+
 /// A field of an input: its name, its content, and whether its numbers are whole.
 type Field = (&'static str, Shape, bool);
 
@@ -140,7 +143,7 @@ impl Reader<'_> {
         let start = self.place;
         let rest = &self.text[start..];
         let word = &rest[..rest.find([' ', ']', ',', '\n']).unwrap_or(rest.len())];
-        let Some(number) = (if integral { whole(word) } else { answer::finite(word) }) else {
+        let Some(number) = (if integral { integer(word) } else { answer::finite(word) }) else {
             let expected = if integral { "a whole number" } else { "a number" };
             return self.error(start, format!("expected {expected}, found {}", self.found()));
         };
@@ -151,10 +154,14 @@ impl Reader<'_> {
     /// Reads numbers up to a closing bracket; the opening one has been read.
     fn list(&mut self, whole: bool, values: &mut Values) -> Result<()> {
         self.expect("[")?;
+        let first = values.numbers.len();
         loop {
             let (value, place) = self.number(whole)?;
             values.numbers.push(value);
             values.places.push(place);
+            if values.numbers.len() - first > MOST_NUMBERS {
+                return self.error(place, format!("expected at most {MOST_NUMBERS} numbers in a list, found more"));
+            }
             if self.sees("]") {
                 return self.expect("]");
             }
@@ -194,6 +201,15 @@ impl Reader<'_> {
     }
 }
 
+/// A whole number, with any number of decimals that are 0.
+fn integer(word: &str) -> Option<f64> {
+    let as_decimal = || answer::finite(word).filter(|number| number.fract() == 0.0 && number.abs() < MOST_INTEGER);
+    whole(word).or_else(as_decimal)
+}
+
+/// Whole numbers are smaller.
+const MOST_INTEGER: f64 = 2_147_483_648.0;
+
 /// The numbers of a field with their positions in the question.
 #[derive(Default)]
 struct Values {
@@ -203,12 +219,20 @@ struct Values {
     end: usize,
 }
 
+/// Where CLRS-Text writes the states of an algorithm: in a field of the input, and before the outputs.
+const TRACES: [&str; 2] = ["initial_trace", "trace | "];
+
 /// Reads a question.
 ///
 /// # Errors
 /// [`Error::Malformed`] with the first invalid character.
 pub fn read(text: &str) -> Result<(&'static Row, Input)> {
     let mut reader = Reader { text, place: 0 };
+    if let Some(place) = TRACES.iter().filter_map(|trace| text.find(trace)).min() {
+        reader.place = place;
+        let expected = "a question without a trace, because traces of states are not supported";
+        return reader.error(place, format!("expected {expected}, found {}", reader.found()));
+    }
     let name = text.split([':', '\n']).next().unwrap_or_default();
     let Some(row) = TABLE.iter().find(|row| row.name == name) else {
         let near = names::nearest(name, TABLE.iter().map(|row| row.name));

@@ -26,11 +26,12 @@ without traces: numbers have three decimals, truncated.
 The sequence is `<bos>`, the question, the answer; one token a character, with `<space>` and `<newline>` for white \
 space. The answer is under the loss, including the two line ends that end it. A question is, for instance, \
 `insertion_sort:\\nkey: [0.548 0.715 0.602]\\npred:\\n`, and its answer `[0.548 0.602 0.715]\\n\\n`. Questions are \
-answered for all thirty algorithms however the task is configured, and numbers may have any number of decimals.
+answered for all thirty algorithms however the task is configured, with up to 256 numbers in a list, and numbers may \
+have any number of decimals. A question with a trace of states is refused.
 
 Inputs follow the laws of the benchmark's samplers and answers its conventions: ties, rounded sums, orientation of \
 pointers, padding. Where it sorts with an order of equal keys that depends on the machine (`activity_selector`, \
-`task_scheduling`, `dijkstra`, `mst_kruskal`, `mst_prim`), answers follow NumPy's portable code and the checker accepts any order.
+`task_scheduling`, `dijkstra`, `graham_scan`, `mst_kruskal`, `mst_prim`), answers follow NumPy's portable code and the checker accepts any order.
 
 Sizes are the published ones and differ from one algorithm to the other: some are trained at sizes 4 and 5 alone, \
 others up to 31, and are evaluated up to 64. The mixture trains on all pairs of an algorithm and one of its sizes, \

@@ -1,8 +1,8 @@
 //! Parameters: the choice of grammar.
 
-use std::fs;
 use std::path::Path;
 
+use haltbench_sdk::files;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::{Error, Result};
@@ -15,6 +15,9 @@ use crate::{notation, published};
 const SAMPLED: &str = "sampled";
 /// Reads the grammar from a file.
 const FILE: &str = "file";
+
+/// Most bytes of a grammar file.
+const LARGEST: u64 = 1 << 20;
 
 /// The parameters that do not describe the shape of a sampled grammar.
 const GENERAL: [&str; 2] = ["grammar", "grammar_file"];
@@ -74,7 +77,7 @@ pub fn grammar(owner: &str, parameters: &Parameters) -> Result<Grammar> {
     match choice {
         FILE if path.is_empty() => Err(Error::invalid(operand("grammar_file"), "the path of a grammar file", "none")),
         FILE => {
-            let text = fs::read_to_string(Path::new(path)).map_err(|error| {
+            let text = files::read_text(Path::new(path), LARGEST).map_err(|error| {
                 Error::invalid(operand("grammar_file"), "a file of text", format!("{path}: {error}"))
             })?;
             notation::read(path, &text)

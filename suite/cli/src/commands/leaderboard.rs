@@ -10,6 +10,7 @@ use haltbench_report::{Criterion, Format, Options, Target};
 use crate::catalogue;
 use crate::failure::Failure;
 use crate::notice;
+use crate::only::Only;
 use crate::output::Output;
 
 /// Compare the policies of a suite that has been run
@@ -19,8 +20,10 @@ use crate::output::Output;
 /// rank.
 #[derive(Debug, clap::Args)]
 pub struct LeaderboardArguments {
-    /// Path of a suite file, or the name of a built-in suite
+    /// Path of a suite file, name of a built-in suite, or name of a suite that was run
     suite: String,
+    #[command(flatten)]
+    only: Only,
     /// Output format: table, markdown, csv, json or svg
     #[arg(long, default_value = "table")]
     format: String,
@@ -57,9 +60,11 @@ pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result
     let format = Format::from_name(&arguments.format)?;
     let sort = Criterion::from_name(&arguments.sort)?;
     let options = Options { sort, target: Target::from_text(&arguments.at)?, curve: arguments.curve };
-    let file = plan::read(&arguments.suite, &arguments.overrides)?;
+    let file = plan::parse(&plan::text(&arguments.suite, Some(&arguments.runs))?, &arguments.overrides)?;
     let catalogue = catalogue::load(plugin_files)?;
-    let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
+    let mut suite = plan::resolve(&file, &catalogue, &arguments.device)?;
+    arguments.only.check(&suite)?;
+    suite.cells.retain(|cell| arguments.only.matches(cell));
     let folder = RunFolder::new(&arguments.runs, &suite.name);
     if !folder.path().is_dir() {
         let path = folder.path().display();

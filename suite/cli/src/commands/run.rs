@@ -19,6 +19,7 @@ use super::leaderboard;
 use crate::catalogue;
 use crate::failure::Failure;
 use crate::notice;
+use crate::only::Only;
 use crate::progress::Display;
 use crate::signals;
 
@@ -34,9 +35,8 @@ pub struct RunArguments {
     suite: String,
     #[command(flatten)]
     execution: Execution,
-    /// Run only the cells whose description (task · backbone · policy · seed N) contains this text
-    #[arg(long, value_name = "PATTERN")]
-    only: Option<String>,
+    #[command(flatten)]
+    only: Only,
     /// Keep finished models and cells, and continue unfinished ones (the default)
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
@@ -85,9 +85,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     if number > 0.0 { Duration::try_from_secs_f64(number).map_err(|_| expected()) } else { Err(expected()) }
 }
 
-/// Most cells that are listed if a pattern matches none.
-const SHOWN: usize = 100;
-
 /// Runs the suite.
 ///
 /// # Errors
@@ -95,19 +92,15 @@ const SHOWN: usize = 100;
 pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
     let RunArguments { suite, execution, only, overwrite, .. } = arguments;
     let plan = Plan::of(suite, execution, plugin_files)?;
-    let wanted = |cell: &Cell| only.as_ref().is_none_or(|only| cell.title().contains(only));
-    if !plan.suite.cells.iter().any(&wanted) {
-        let mut titles: Vec<String> =
-            plan.suite.cells.iter().take(SHOWN).map(|cell| format!("  {}", cell.title())).collect();
-        if plan.suite.cells.len() > SHOWN {
-            titles.push(format!("  and {} more", plan.suite.cells.len() - SHOWN));
-        }
-        let only = only.as_deref().unwrap_or_default();
-        return Err(Failure::usage(format!("--only {only}: matches none of the cells\n{}", titles.join("\n"))));
-    }
+    only.check(&plan.suite)?;
+    let wanted = |cell: &Cell| only.matches(cell);
     let (status, summary) = plan.execute(&wanted, *overwrite)?;
     if summary.interrupted.is_none() && summary.done > 0 {
-        leaderboard::show(&plan.suite, &plan.folder)?;
+        match leaderboard::show(&plan.suite, &plan.folder) {
+            // The exit status tells how the cells ended, even if nobody reads the leaderboard to its end.
+            Err(failure) if failure.is_quiet() => {}
+            shown => shown?,
+        }
     }
     Ok(status)
 }
@@ -156,6 +149,7 @@ impl<'a> Plan<'a> {
         let limit = TRIAL.min(self.execution.step_timeout);
         let isolated_on = self.execution.isolate.then_some(self.execution.device.as_str());
         rehearse(&self.suite, self.plugins, (limit, isolated_on), &signal)?;
+        self.suite.warnings.iter().for_each(|warning| notice::say("warning", warning));
         let options = self.options(total, overwrite)?;
         let mut display = Display::new(total);
         let show = &mut |event: Event| display.show(&event);
@@ -246,7 +240,7 @@ pub fn rehearse(
 }
 
 fn program() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::usage(format!("the program's own path: {error}")))
+    std::env::current_exe().map_err(|error| Failure::failed(format!("the program's own path: {error}")))
 }
 
 fn absolute(plugin_files: &[PathBuf]) -> Vec<PathBuf> {

@@ -12,10 +12,15 @@ use crate::error::{Error, Result};
 /// better by chance alone.
 pub const MOST_SETTINGS: usize = 11;
 
+/// Most combinations of an entry's lists.
+const MOST_COMBINATIONS: usize = 10_000;
+
 /// One choice out of an entry's lists.
 pub(super) struct Expanded<'a> {
     /// The entry.
     pub entry: &'a Named,
+    /// Its index.
+    pub place: usize,
     /// The implementation with its parameters.
     pub choice: Choice,
     /// Values taken from lists, as `name=value`, in the order of the names.
@@ -31,7 +36,7 @@ pub(super) fn expand<'a>(
     specs: impl Fn(&str) -> Result<&'static [ParameterSpec]>,
 ) -> Result<Vec<Expanded<'a>>> {
     let mut all = Vec::new();
-    for entry in entries {
+    for (place, entry) in entries.iter().enumerate() {
         if kind != "policy" {
             refuse_keys_of_policies(entry, kind)?;
         }
@@ -47,13 +52,20 @@ pub(super) fn expand<'a>(
                 let name = format!("{kind} {}: {name}", entry.name);
                 return Err(Error::Usage(format!("{name}: expected at least one value, found []")));
             }
+            if grid.len() * values.len() > MOST_COMBINATIONS {
+                let name = format!("{kind} {}: {name}", entry.name);
+                let found = grid.len() * values.len();
+                return Err(Error::Usage(format!(
+                    "{name}: expected at most {MOST_COMBINATIONS} combinations of listed values, found {found}"
+                )));
+            }
             let is_swept = specs.iter().any(|spec| spec.name == name && is_swept(spec));
             grid = extended(&grid, entry, name, values, is_swept)?;
         }
         for (words, family_words, given) in grid {
             let parameters = Parameters::resolve(&entry.name, specs, &given)?;
             let choice = Choice { name: entry.name.clone(), parameters };
-            all.push(Expanded { entry, choice, words, family_words });
+            all.push(Expanded { entry, place, choice, words, family_words });
         }
     }
     Ok(all)
@@ -108,7 +120,11 @@ fn refuse_keys_of_policies(entry: &Named, kind: &str) -> Result<()> {
     }
 }
 
-fn plain(owner: &str, name: &str, value: &toml::Value) -> Result<Value> {
+/// The value of the parameter `name` of `owner`.
+///
+/// # Errors
+/// [`Error::Usage`] if no parameter has values of this type.
+pub fn plain(owner: &str, name: &str, value: &toml::Value) -> Result<Value> {
     Ok(match value {
         toml::Value::Boolean(value) => Value::Flag(*value),
         toml::Value::Integer(value) => Value::Integer(*value),

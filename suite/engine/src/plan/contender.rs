@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::policy::{PolicyDeclaration, Role};
+use haltbench_sdk::visible::{is_hidden, on_one_line};
 
 use super::choice::Choice;
 use super::choices::{Expanded, MOST_SETTINGS, expand, is_swept};
@@ -18,6 +19,8 @@ use crate::plugins::Catalogue;
 pub(super) struct Contender {
     /// The policy's declaration.
     pub declaration: &'static PolicyDeclaration,
+    /// Index of its entry in the suite.
+    pub entry: usize,
     /// Label in reports.
     pub label: String,
     /// The label without the values of swept knobs.
@@ -62,7 +65,7 @@ pub(super) fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Co
     for one in &expanded {
         all.extend(contenders(one, file, catalogue)?);
     }
-    refuse_ambiguous_labels(&all)?;
+    refuse_shared_labels(&all)?;
     let mut sweeps: BTreeMap<String, usize> = BTreeMap::new();
     let mut settings: Vec<usize> = Vec::new();
     for one in &mut all {
@@ -76,17 +79,18 @@ pub(super) fn policies(file: &SuiteFile, catalogue: &Catalogue) -> Result<Vec<Co
     Ok(all)
 }
 
-/// Refuses references to a label that several policies have.
-fn refuse_ambiguous_labels(all: &[Contender]) -> Result<()> {
+/// Refuses a label that two entries have: a reference to it, or an override, would mean either.
+fn refuse_shared_labels(all: &[Contender]) -> Result<()> {
     let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
-    all.iter().for_each(|one| *holders.entry(&one.label).or_default() += 1);
     for one in all {
-        for (key, label) in one.named() {
-            if let Some(several @ 2..) = holders.get(label) {
-                let name = &one.choice.name;
+        for label in [&one.label, &one.family] {
+            let first = *holders.entry(label).or_insert(one.entry);
+            if first != one.entry {
+                let (first, second) = (first + 1, one.entry + 1);
                 return Err(Error::Usage(format!(
-                    "policy {name}: {key}: expected the label of one policy, found {label}, which {several} have; give each a \
-                     `label`"
+                    "policy {}: label: expected a label that no other policy has, found {label} for the policies {first} and \
+                     {second} of the suite; give each a `label`",
+                    one.choice.name
                 )));
             }
         }
@@ -134,11 +138,12 @@ fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result
         }
     }
     depths.iter().try_for_each(|depth| check_depth(&format!("{owner}: max_depth"), *depth))?;
-    let label = entry.parameters.get("label").and_then(toml::Value::as_str);
-    if label.is_some_and(|label| label.trim().is_empty() || label.contains(char::is_control)) {
-        let found = label.unwrap_or_default();
-        return Err(Error::Usage(format!("{owner}: label: expected a text on one line, found {found:?}")));
-    }
+    let label = match entry.parameters.get("label") {
+        None => None,
+        Some(toml::Value::String(label)) => Some(label.as_str()),
+        Some(other) => return Err(Error::Usage(format!("{owner}: label: expected a text, found {other}"))),
+    };
+    label.map_or(Ok(()), |label| check_label(&owner, label))?;
     let base = match (&entry.of, label) {
         (Some(of), None) => format!("{}:{of}", entry.name),
         _ => label.unwrap_or(&entry.name).to_owned(),
@@ -159,9 +164,13 @@ fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result
                 let words: Vec<&str> = words.iter().chain(&more).map(String::as_str).collect();
                 if words.is_empty() { base.clone() } else { format!("{base}({})", words.join(",")) }
             };
+            let label = named(&one.words);
+            // Values out of lists are part of it.
+            check_label(&owner, &label)?;
             all.push(Contender {
                 declaration,
-                label: named(&one.words),
+                entry: one.place,
+                label,
                 family: named(&one.family_words),
                 sweep: 0,
                 of: entry.of.clone(),
@@ -174,6 +183,16 @@ fn contenders(one: &Expanded, file: &SuiteFile, catalogue: &Catalogue) -> Result
         }
     }
     Ok(all)
+}
+
+/// Refuses a label that cannot be seen as a whole.
+fn check_label(owner: &str, label: &str) -> Result<()> {
+    let is_visible = !label.contains(is_hidden) && label.trim() == label && !label.is_empty();
+    if is_visible {
+        return Ok(());
+    }
+    let expected = "a text on one line, without spaces around it or characters that are not shown";
+    Err(Error::Usage(format!("{owner}: label: expected {expected}, found \"{}\"", on_one_line(label))))
 }
 
 /// Whether `start` names a file, not a policy.

@@ -6,6 +6,7 @@ use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{PolicyDeclaration, Recipe, RecipeStage, Source};
 
 use super::model::Stage;
+use super::settings::check_steps;
 use super::suite::{Named, RecipeChoice};
 use super::wording;
 use crate::error::{Error, Result};
@@ -62,6 +63,7 @@ pub(super) fn stages(
                 return Err(Error::Usage(format!("{owner}: {key}.steps: {expected}, found {}", table["steps"])));
             }
         };
+        check_steps(&format!("{owner}: {key}.steps"), steps)?;
         Ok(Stage { steps, recipe: overlaid(&owner, &key, declaration, own, &keys)? })
     };
     let stages = tables.iter().enumerate().map(stage).collect::<Result<Vec<_>>>()?;

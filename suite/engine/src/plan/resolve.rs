@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use haltbench_sdk::files;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{Effect, Parameters};
 use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Source, Unroll};
+use haltbench_sdk::visible::{is_hidden, on_one_line};
 
 use super::cell::{CellPlan, PLAN_SCHEMA};
 use super::choice::Choice;
@@ -13,7 +15,7 @@ use super::choices::expand;
 use super::contender::{Contender, is_file, policies};
 use super::model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 use super::recipes;
-use super::suite::SuiteFile;
+use super::suite::{SuiteFile, is_folder_name};
 use crate::error::{Error, Result};
 use crate::plugins::Catalogue;
 
@@ -66,6 +68,10 @@ fn title(model: &ModelPlan, label: &str) -> String {
 pub struct Suite {
     /// Name of the suite and of its folder of runs.
     pub name: String,
+    /// The suite file, with all overrides applied.
+    pub source: String,
+    /// What may not be meant, one sentence each.
+    pub warnings: Vec<String>,
     /// The models, each once.
     pub models: Vec<Model>,
     /// The cells.
@@ -85,7 +91,24 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
     let backbones = expand(file.backbone.entries(), "backbone", |name| Ok(catalogue.backbone(name)?.parameters))?;
     let policies = policies(file, catalogue)?;
     let device = if device == "cpu" { "cpu" } else { "cuda" };
-    let mut suite = Suite { name: file.name.clone(), models: Vec::new(), cells: Vec::new() };
+    let cells = [tasks.len(), backbones.len(), policies.len(), file.seeds.len()].into_iter().product::<usize>();
+    if cells > MOST_CELLS {
+        let counts = format!(
+            "{} tasks, {} backbones, {} policies, {} seeds",
+            tasks.len(),
+            backbones.len(),
+            policies.len(),
+            file.seeds.len()
+        );
+        return Err(Error::Usage(format!("the suite: expected at most {MOST_CELLS} cells, found {cells} ({counts})")));
+    }
+    let mut suite = Suite {
+        name: file.name.clone(),
+        source: file.source.clone(),
+        warnings: Vec::new(),
+        models: Vec::new(),
+        cells: Vec::new(),
+    };
     let mut ids = Ids::default();
     for (task, backbone) in tasks.iter().flat_map(|task| backbones.iter().map(move |backbone| (task, backbone))) {
         for seed in &file.seeds {
@@ -93,7 +116,29 @@ pub fn resolve(file: &SuiteFile, catalogue: &Catalogue, device: &str) -> Result<
             at.expand(&policies, &mut suite, &mut ids)?;
         }
     }
+    suite.warnings = warnings(file, &policies);
     Ok(suite)
+}
+
+/// Most bytes of a file of weights that training starts from.
+const LARGEST_START: u64 = 1 << 36;
+
+/// Most cells of a suite.
+const MOST_CELLS: usize = 100_000;
+
+/// A warm-up that does not end.
+fn warnings(file: &SuiteFile, policies: &[Contender]) -> Vec<String> {
+    let warmup = file.training.warmup_steps;
+    let shortest = policies.iter().flat_map(|policy| &policy.stages).map(|stage| stage.steps).min();
+    let short = shortest.filter(|steps| warmup > *steps && *steps > 0);
+    let line = |steps: u64| {
+        format!(
+            "training.warmup_steps is {warmup}, but a stage of training has {steps} steps: its learning rate ends at {:.3} of \
+             training.learning_rate",
+            steps as f64 / warmup as f64
+        )
+    };
+    short.into_iter().map(line).collect()
 }
 
 #[derive(Default)]
@@ -108,10 +153,15 @@ fn check(file: &SuiteFile) -> Result<()> {
     file.evaluation.validate()?;
     recipes::check(&file.recipe)?;
     let name = file.name.as_str();
-    if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') || name == MODELS {
+    if !is_folder_name(name) || name == MODELS {
+        let found = on_one_line(name);
         return Err(Error::Usage(format!(
-            "name: expected a name that can be a folder's and is not `{MODELS}`, found `{name}`"
+            "name: expected a name that can be a folder's and is not `{MODELS}`, found `{found}`"
         )));
+    }
+    if file.description.contains(is_hidden) {
+        let found = on_one_line(&file.description);
+        return Err(Error::Usage(format!("description: expected a text on one line, found \"{found}\"")));
     }
     for (key, empty) in [
         ("seeds", file.seeds.is_empty()),
@@ -199,6 +249,14 @@ impl Place<'_> {
         let name = &policy.choice.name;
         let missing = policy.named().find(|(_, label)| !siblings.contains_key(label));
         let (key, label) = missing.unwrap_or(("of", ""));
+        let siblings_of_it: Vec<&str> = settings_of(label, siblings, waiting);
+        if siblings_of_it.len() > 1 {
+            return Error::Usage(format!(
+                "policy {name}: {key}: expected the label of one policy, found {label}, which {} have: {}",
+                siblings_of_it.len(),
+                siblings_of_it.join(", ")
+            ));
+        }
         if waiting.iter().any(|other| other.label == label) {
             return Error::Usage(format!(
                 "policy {name}: {key}: expected a policy that does not wait for {}, found {label}, which does",
@@ -256,8 +314,10 @@ impl Place<'_> {
                 )))
             }
             Some(Sibling { is_family: true, .. }) if policy.declaration.source.has_depths() => {
+                let all = settings_of(of, siblings, &[]).join(", ");
                 Err(Error::Usage(format!(
-                    "policy {name}: of: expected one setting of its knobs, because each has depths of its own, found {of}"
+                    "policy {name}: of: expected one setting of its knobs, because each has depths of its own, found {of}, \
+                     which is {all}"
                 )))
             }
             source => Ok(source),
@@ -317,7 +377,7 @@ impl Place<'_> {
         let Some(start) = &policy.start else { return Ok(None) };
         if is_file(start) {
             let path = PathBuf::from(start);
-            let bytes = std::fs::read(&path).map_err(Error::file(&path, "cannot be read"))?;
+            let bytes = files::read(&path, LARGEST_START).map_err(Error::file(&path, "cannot be read"))?;
             let path = std::path::absolute(&path).map_err(Error::file(&path, "cannot be found"))?;
             return Ok(Some(Start::File { hash: blake3::hash(&bytes).to_hex().to_string(), path }));
         }
@@ -332,6 +392,13 @@ impl Place<'_> {
         }
         Ok(code)
     }
+}
+
+/// The labels of the policies that one entry's lists stand for, if `label` is the entry's without the listed values.
+fn settings_of<'l>(label: &str, siblings: &BTreeMap<&'l str, Sibling>, waiting: &[&'l Contender]) -> Vec<&'l str> {
+    let known = siblings.iter().filter(|(_, sibling)| !sibling.is_family).map(|(one, _)| *one);
+    let all = known.chain(waiting.iter().map(|policy| policy.label.as_str()));
+    all.filter(|one| one.strip_prefix(label).is_some_and(|values| values.starts_with('('))).collect()
 }
 
 /// The number of steps of every token, for a policy with a parameter of

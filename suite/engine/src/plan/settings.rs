@@ -1,7 +1,13 @@
 //! Settings of a run with their defaults and ranges.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+
 use haltbench_sdk::key_values::HaltedKeysValues;
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -102,8 +108,8 @@ pub struct Evaluation {
 }
 
 /// A value or a list of values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a value or a list of values of the right type")]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum OneOrMore<T> {
     /// A value.
     One(T),
@@ -118,6 +124,45 @@ impl<T> OneOrMore<T> {
             Self::One(value) => std::slice::from_ref(value),
             Self::More(values) => values,
         }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    /// Looks at the value's type first, so that a value of a wrong type gets its own message.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Values<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Values<T> {
+            type Value = OneOrMore<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a value or a list of values")
+            }
+
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<OneOrMore<T>, E> {
+                T::deserialize(value.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<OneOrMore<T>, E> {
+                T::deserialize(value.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<OneOrMore<T>, E> {
+                T::deserialize(value.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<OneOrMore<T>, E> {
+                T::deserialize(value.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<OneOrMore<T>, E> {
+                T::deserialize(value.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<OneOrMore<T>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(values)).map(OneOrMore::More)
+            }
+        }
+        deserializer.deserialize_any(Values(PhantomData))
     }
 }
 
@@ -144,12 +189,33 @@ fn check(holds: bool, key: &str, expected: &str, found: impl std::fmt::Display) 
     if holds { Ok(()) } else { Err(Error::Usage(format!("{key}: expected {expected}, found {found}"))) }
 }
 
+/// Most steps of a token, instances of a size, optimiser steps, and instances in a batch. Sums and products of these
+/// numbers fit their types, and the draws of an evaluation's instances fit their ids.
+const MOST_DEPTH: usize = 100_000;
+const MOST_INSTANCES: usize = 10_000_000;
+const MOST_STEPS: u64 = 1_000_000_000;
+const MOST_BATCH: usize = 1_000_000;
+
+/// Refuses a whole number outside `allowed`.
+fn within<N: PartialOrd + fmt::Display>(key: &str, found: N, allowed: RangeInclusive<N>) -> Result<()> {
+    let expected = format!("a whole number from {} to {}", allowed.start(), allowed.end());
+    check(allowed.contains(&found), key, &expected, found)
+}
+
 /// Refuses an invalid D.
 ///
 /// # Errors
 /// [`Error::Usage`] naming the key.
 pub fn check_depth(key: &str, max_depth: usize) -> Result<()> {
-    check((1..=100_000).contains(&max_depth), key, "a whole number from 1 to 100000", max_depth)
+    within(key, max_depth, 1..=MOST_DEPTH)
+}
+
+/// Refuses an invalid number of optimiser steps of a stage.
+///
+/// # Errors
+/// [`Error::Usage`] naming the key.
+pub(super) fn check_steps(key: &str, steps: u64) -> Result<()> {
+    within(key, steps, 0..=MOST_STEPS)
 }
 
 impl Recurrence {
@@ -173,8 +239,8 @@ impl TrainingSettings {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
         let at_least_one = "a whole number of at least 1";
-        check(self.steps >= 1, "training.steps", at_least_one, self.steps)?;
-        check(self.batch >= 1, "training.batch", at_least_one, self.batch)?;
+        within("training.steps", self.steps, 1..=MOST_STEPS)?;
+        within("training.batch", self.batch, 1..=MOST_BATCH)?;
         check(positive(self.learning_rate), "training.learning_rate", "a positive number", self.learning_rate)?;
         let decay = self.weight_decay.is_finite() && self.weight_decay >= 0.0;
         check(decay, "training.weight_decay", "a number of at least 0", self.weight_decay)?;
@@ -202,13 +268,14 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Usage`] naming the key.
     pub fn validate(&self) -> Result<()> {
-        let at_least_one = "a whole number of at least 1";
-        check(self.instances >= 1, "evaluation.instances", at_least_one, self.instances)?;
+        within("evaluation.instances", self.instances, 1..=MOST_INSTANCES)?;
+        within("evaluation.calibration", self.calibration, 0..=MOST_INSTANCES)?;
+        within("evaluation.generated_strings", self.generated_strings, 0..=MOST_INSTANCES)?;
         if let Some(depths) = &self.max_depth {
             let none = depths.values().is_empty();
             check(!none, "evaluation.max_depth", "at least one whole number", "[]")?;
             depths.values().iter().try_for_each(|depth| check_depth("evaluation.max_depth", *depth))?;
         }
-        check(self.batch >= 1, "evaluation.batch", at_least_one, self.batch)
+        within("evaluation.batch", self.batch, 1..=MOST_BATCH)
     }
 }

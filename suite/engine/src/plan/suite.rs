@@ -1,16 +1,17 @@
 //! Suite files.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
+use std::{fmt, fs};
 
-use haltbench_sdk::names;
+use haltbench_sdk::visible::{is_hidden, on_one_line};
+use haltbench_sdk::{files, names};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::settings::{Evaluation, OneOrMore, Recurrence, TrainingSettings};
-use super::wording;
+use super::{overrides, wording};
 use crate::error::{Error, Result};
 
 include!(concat!(env!("OUT_DIR"), "/suites.rs"));
@@ -44,6 +45,9 @@ pub struct SuiteFile {
     /// The evaluation.
     #[serde(default)]
     pub evaluation: Evaluation,
+    /// Its TOML, with all overrides applied.
+    #[serde(skip)]
+    pub source: String,
 }
 
 /// A table or an array of tables.
@@ -131,92 +135,108 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
     BUILT_IN
 }
 
+/// Most bytes of a suite file.
+const LARGEST: u64 = 1 << 22;
+
+/// A suite's text and where it comes from.
+#[derive(Debug, Clone)]
+pub struct SuiteText {
+    /// Path of the file or name of the built-in suite, for messages.
+    pub origin: String,
+    /// TOML.
+    pub text: String,
+    /// Whether it is a built-in suite.
+    pub is_built_in: bool,
+}
+
+/// The text of a suite: a built-in name, a path or, if `runs` is given, the name of a suite that was run there.
+///
+/// # Errors
+/// [`Error::File`] if the file cannot be read, [`Error::Usage`] with the nearest name if there is none.
+pub fn text(suite: &str, runs: Option<&Path>) -> Result<SuiteText> {
+    if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == suite) {
+        let (origin, text) = (format!("built-in suite {name}"), (*text).to_owned());
+        return Ok(SuiteText { origin, text, is_built_in: true });
+    }
+    let path = Path::new(suite);
+    let recorded = runs.map(|runs| runs.join(suite).join(RECORDED)).filter(|_| is_folder_name(suite));
+    let path = match recorded {
+        Some(recorded) if !path.is_file() && recorded.exists() => recorded,
+        _ if path.exists() => path.to_owned(),
+        _ => return Err(unknown(suite, runs)),
+    };
+    let text = files::read_text(&path, LARGEST).map_err(Error::file(&path, "cannot be read"))?;
+    Ok(SuiteText { origin: path.display().to_string(), text, is_built_in: false })
+}
+
+fn unknown(suite: &str, runs: Option<&Path>) -> Error {
+    let built_in: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+    let mut ran: Vec<String> = runs
+        .into_iter()
+        .flat_map(|runs| fs::read_dir(runs).into_iter().flatten().flatten())
+        .filter(|folder| folder.path().join(RECORDED).is_file())
+        .filter_map(|folder| folder.file_name().into_string().ok())
+        .collect();
+    ran.sort();
+    let file = format!("{suite}.toml");
+    let near = match Path::new(&file).is_file() {
+        true => Some(file.as_str()),
+        false => names::nearest(suite, built_in.iter().copied().chain(ran.iter().map(String::as_str))),
+    };
+    let near = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    let run = match (runs, ran.is_empty()) {
+        (None, _) => String::new(),
+        (Some(runs), true) => format!(" nor a suite that was run in {}", runs.display()),
+        (Some(runs), false) => format!(" nor a suite that was run in {} ({})", runs.display(), ran.join(", ")),
+    };
+    let suite = on_one_line(suite);
+    Error::Usage(format!("suite `{suite}`: neither a file nor a built-in suite ({}){run}{near}", built_in.join(", ")))
+}
+
+/// Whether a suite of this name can have a folder of runs.
+pub(super) fn is_folder_name(name: &str) -> bool {
+    let is_plain = !name.contains(['/', '\\']) && !name.contains(is_hidden) && !name.starts_with('.');
+    is_plain && name.trim() == name && !name.is_empty() && name.len() <= LONGEST_NAME
+}
+
+/// Most bytes of a suite's name: folders of most systems have names of at most 255.
+const LONGEST_NAME: usize = 200;
+
+/// Name of the file in a folder of runs that holds its suite.
+pub const RECORDED: &str = "suite.toml";
+
 /// Reads a suite: a built-in name or a path. Each of `overrides` is `key=value`, with a dotted key and a TOML value.
 ///
 /// # Errors
 /// [`Error::Usage`] with the line of a malformed file, or the nearest built-in name.
 pub fn read(suite: &str, overrides: &[String]) -> Result<SuiteFile> {
-    let (origin, text) = match BUILT_IN.iter().find(|(name, _)| *name == suite) {
-        Some((name, text)) => (format!("built-in suite {name}"), (*text).to_owned()),
-        None => {
-            let path = Path::new(suite);
-            if !path.exists() {
-                let file = format!("{suite}.toml");
-                let near = match Path::new(&file).is_file() {
-                    true => Some(file.as_str()),
-                    false => names::nearest(suite, BUILT_IN.iter().map(|(name, _)| *name)),
-                };
-                let near = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-                let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-                return Err(Error::Usage(format!(
-                    "suite `{suite}`: neither a file nor a built-in suite ({}){near}",
-                    known.join(", ")
-                )));
-            }
-            (suite.to_owned(), std::fs::read_to_string(path).map_err(Error::file(path, "cannot be read"))?)
-        }
-    };
-    parse(&origin, &text, overrides)
+    parse(&text(suite, None)?, overrides)
 }
 
-fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<SuiteFile> {
+/// The suite of a text, with `overrides` as for [`read`].
+///
+/// # Errors
+/// [`Error::Usage`] with the line of a malformed text, or the override at fault.
+pub fn parse(given: &SuiteText, overrides: &[String]) -> Result<SuiteFile> {
+    let SuiteText { origin, text, .. } = given;
     let malformed = |error: toml::de::Error| Error::Usage(format!("{origin}: {}", wording::of(&error)));
     // The text is parsed on its own first, so that an error message has its line.
-    let file: SuiteFile = toml::from_str(text).map_err(malformed)?;
+    let mut file: SuiteFile = toml::from_str(text).map_err(malformed)?;
+    file.source.clone_from(text);
     if overrides.is_empty() {
         return Ok(file);
     }
     let mut table: toml::Table = toml::from_str(text).map_err(malformed)?;
-    let mut file = file;
     for assignment in overrides {
-        apply(&mut table, assignment)?;
+        overrides::apply(&mut table, assignment)?;
         // Parsed again after each override, so that an error message names the override at fault.
         let read = table.clone().try_into();
-        file = read.map_err(|error| Error::Usage(format!("--set {assignment}: {}", wording::sentence(&error))))?;
+        file = read.map_err(|error| {
+            Error::Usage(format!("--set {}: {}", on_one_line(assignment), wording::sentence(&error)))
+        })?;
     }
+    file.source = toml::to_string(&table).map_err(|error| Error::Usage(format!("{origin}: {error}")))?;
     Ok(file)
-}
-
-/// Applies `key=value` to a suite's table. In an array of tables, a part of the key is the entry's `name`.
-fn apply(table: &mut toml::Table, assignment: &str) -> Result<()> {
-    let usage = |message: String| Error::Usage(format!("--set {assignment}: {message}"));
-    let Some((key, value)) = assignment.split_once('=').filter(|(key, _)| !key.split('.').any(str::is_empty)) else {
-        return Err(usage("expected key=value, such as training.steps=100".to_owned()));
-    };
-    // A bare word is a string; anything else is TOML.
-    let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-    let mut parts: Vec<&str> = key.split('.').collect();
-    let last = parts.pop().unwrap_or_default();
-    let mut table = table;
-    let mut parts = parts.into_iter();
-    while let Some(part) = parts.next() {
-        let entry = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        table = match entry {
-            toml::Value::Table(inner) => inner,
-            toml::Value::Array(entries) => {
-                let names: Vec<String> = entries.iter().filter_map(name_of).map(str::to_owned).collect();
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let wanted = parts.next().unwrap_or(last);
-                let found = entries.iter_mut().find(|entry| name_of(entry) == Some(wanted));
-                let Some(toml::Value::Table(inner)) = found else {
-                    let near = names::nearest(wanted, names.iter().copied());
-                    let near = near.map(|name| format!("; did you mean `{part}.{name}`?")).unwrap_or_default();
-                    return Err(usage(format!("`{part}` has no entry `{wanted}` ({}){near}", names.join(", "))));
-                };
-                inner
-            }
-            _ => return Err(usage(format!("`{part}` is a value, not a table"))),
-        };
-    }
-    table.insert(last.to_owned(), value);
-    Ok(())
-}
-
-fn name_of(entry: &toml::Value) -> Option<&str> {
-    entry.get("name").and_then(toml::Value::as_str)
 }
 
 #[cfg(test)]
@@ -226,33 +246,26 @@ mod tests {
     const TEXT: &str = "name = \"s\"\nseeds = [0]\n[task]\nname = \"mano\"\n[backbone]\nname = \"anira\"\n\
                         [[policy]]\nname = \"fixed\"\ndepth = [1, 2]\n";
 
+    fn parse(text: &str) -> Result<SuiteFile> {
+        super::parse(&SuiteText { origin: "a.toml".to_owned(), text: text.to_owned(), is_built_in: false }, &[])
+    }
+
     #[test]
     fn shows_the_line_of_a_mistake() {
-        let message = parse("a.toml", &TEXT.replace("seeds = [0]", "seeds = 0]"), &[]).unwrap_err().to_string();
+        let message = parse(&TEXT.replace("seeds = [0]", "seeds = 0]")).unwrap_err().to_string();
         assert!(message.contains("a.toml") && message.contains("line 2"), "{message}");
-        let message = parse("a.toml", &format!("{TEXT}[training]\nstep = 3\n"), &[]).unwrap_err().to_string();
+        let message = parse(&format!("{TEXT}[training]\nstep = 3\n")).unwrap_err().to_string();
         assert!(message.contains("step") && message.contains("line 11"), "{message}");
-        let message =
-            parse("a.toml", &TEXT.replace("name = \"anira\"", "nmae = \"anira\""), &[]).unwrap_err().to_string();
+        let message = parse(&TEXT.replace("name = \"anira\"", "nmae = \"anira\"")).unwrap_err().to_string();
         assert!(message.contains("expected the key `name`, found none"), "{message}");
     }
 
     #[test]
-    fn overrides_reach_tables_and_named_entries() {
-        let set = |assignment: &str| parse("a.toml", TEXT, &[assignment.to_owned()]);
-        assert_eq!(set("training.steps=7").unwrap().training.steps, 7);
-        assert_eq!(set("task.name=brevo").unwrap().task.entries()[0].name, "brevo");
-        let policy = set("policy.fixed.depth=3").unwrap().policy;
-        assert_eq!(policy.entries()[0].parameters["depth"], toml::Value::Integer(3));
-        let message = set("policy.fixt.depth=3").unwrap_err().to_string();
-        assert!(message.contains("did you mean `policy.fixed`?"), "{message}");
-        assert!(set("training.steps").unwrap_err().to_string().contains("key=value"));
-        for wrong in ["=3", "training.=3"] {
-            assert!(set(wrong).unwrap_err().to_string().contains("key=value"), "{wrong}");
-        }
-        let message = set("training.stops=1").unwrap_err().to_string();
-        assert!(message.contains("unknown key `stops`") && message.contains("did you mean `steps`?"), "{message}");
-        let message = set("training.steps=abc").unwrap_err().to_string();
-        assert!(message.contains("--set training.steps=abc: expected a whole number"), "{message}");
+    fn a_file_keeps_its_text_and_an_overridden_one_its_values() {
+        assert_eq!(parse(TEXT).unwrap().source, TEXT);
+        let given = SuiteText { origin: "a.toml".to_owned(), text: TEXT.to_owned(), is_built_in: false };
+        let file = super::parse(&given, &["policy.fixed.depth=3".to_owned()]).unwrap();
+        let again = parse(&file.source).unwrap();
+        assert_eq!(again.policy.entries()[0].parameters["depth"], toml::Value::Integer(3));
     }
 }

@@ -32,7 +32,7 @@ impl<'a> Queue<'a> {
                 }
                 Item::Model(_) => return self.admit_result(item, &end.cause, report),
             },
-            (None, Some(130 | 143)) => Status::of(State::Pending),
+            (None, Some(129 | 130 | 143)) => Status::of(State::Pending),
             _ if self.is_interrupted() => Status::of(State::Pending),
             _ => Status::failed(end.cause),
         };

@@ -19,10 +19,10 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let sibling = sibling(path);
     let write = || {
         let mut file = open_alone(&sibling)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        if let Err(error) = fs::rename(&sibling, path) {
-            // The file is still ours, because it is locked. If it cannot be removed, it does no harm.
+        let renamed = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&sibling, path));
+        if let Err(error) = renamed {
+            // The file is still ours, because it is locked. It may fill a disk that is full; if it cannot be removed, it
+            // does no other harm.
             let _ = fs::remove_file(&sibling);
             return Err(error);
         }

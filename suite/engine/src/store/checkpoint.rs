@@ -1,15 +1,18 @@
 //! Checkpoints: weights, moments and the step in one file that carries its own hash.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
+use haltbench_sdk::files;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 use super::atomic::write_atomic;
 use crate::error::{Error, Result};
+
+/// Most bytes of a checkpoint.
+const LARGEST: u64 = 1 << 36;
 
 /// A training state from which a model's training can be resumed.
 pub struct Checkpoint {
@@ -67,7 +70,7 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
 /// # Errors
 /// [`Error::Damaged`] with the failed check, or the other model that it belongs to.
 pub fn read_checkpoint(path: &Path, model: &str) -> Result<Option<Checkpoint>> {
-    let bytes = match fs::read(path) {
+    let bytes = match files::read(path, LARGEST) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::file(path, "cannot be read")(error)),
@@ -124,6 +127,8 @@ pub fn write_model(folder: &Path, model: &Checkpoint, configuration: &Value) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const MODEL: &str = "0123456789abcdef";

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use haltbench_sdk::files;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{BEGUN, write_atomic};
@@ -15,6 +16,10 @@ use super::record::Record;
 use super::result::{CellResult, ModelResult, Timings};
 use super::status::{State, Status};
 use crate::error::{Error, Result};
+
+/// Most bytes of a file that is read as a whole, and of one that describes a model or a cell.
+const LARGEST: u64 = 1 << 36;
+const LARGEST_RECORD: u64 = 1 << 26;
 
 /// `runs/<suite>/<cell id>/`
 pub type CellFolder = Folder<CellResult>;
@@ -171,13 +176,13 @@ impl<R: Record> Folder<R> {
     /// [`Error::File`] or [`Error::Damaged`].
     pub fn plan(&self) -> Result<R::Plan> {
         let path = self.file("plan.toml");
-        let text = fs::read_to_string(&path).map_err(Error::file(&path, "cannot be read"))?;
+        let text = files::read_text(&path, LARGEST_RECORD).map_err(Error::file(&path, "cannot be read"))?;
         toml::from_str(&text).map_err(|error| Error::Damaged { path, message: error.to_string() })
     }
 
     /// The recorded status; pending if there is none.
     pub fn status(&self) -> Status {
-        let text = fs::read_to_string(self.file("status.json")).unwrap_or_default();
+        let text = files::read_text(&self.file("status.json"), LARGEST_RECORD).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or(Status::of(State::Pending))
     }
 
@@ -202,15 +207,17 @@ impl<R: Record> Folder<R> {
     /// Reads a file that every finished folder has.
     fn recorded(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.file(name);
-        fs::read(&path).map_err(|error| match error.kind() {
+        files::read(&path, LARGEST).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::Damaged { path, message: "the file is missing".to_owned() },
             _ => Error::file(&path, "cannot be read")(error),
         })
     }
 
-    /// The timings; `None` if the file is missing or cannot be read, because no result depends on it.
+    /// The timings; `None` if the file is missing, cannot be read or holds times that no clock gives, because no result
+    /// depends on it.
     pub fn timings(&self) -> Option<Timings> {
-        serde_json::from_str(&fs::read_to_string(self.file("timings.json")).ok()?).ok()
+        let text = files::read_text(&self.file("timings.json"), LARGEST_RECORD).ok()?;
+        serde_json::from_str(&text).ok().filter(Timings::is_sound)
     }
 
     /// Writes a value as JSON.
@@ -244,7 +251,7 @@ impl<R: Record> Folder<R> {
     pub fn result(&self) -> Result<Option<R>> {
         let status = self.status();
         let path = self.file("result.json");
-        let bytes = match fs::read(&path) {
+        let bytes = match fs::metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound && status.state != State::Done => return Ok(None),
             _ => self.recorded("result.json")?,
         };

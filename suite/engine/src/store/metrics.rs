@@ -1,13 +1,16 @@
 //! `metrics.jsonl`: one line for each logged training step.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use haltbench_sdk::files;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
 use crate::error::Result;
+
+/// Most bytes of the file.
+const LARGEST: u64 = 1 << 34;
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -43,7 +46,7 @@ pub struct MetricsLog {
 impl MetricsLog {
     /// The log at `path`, truncated to the lines up to `step`. It ends before an incomplete or invalid line.
     pub fn open(path: &Path, step: u64) -> Self {
-        let text = fs::read_to_string(path).unwrap_or_default();
+        let text = files::read_text(path, LARGEST).unwrap_or_default();
         let parsed = text.split_inclusive('\n').map_while(|line| {
             let line = line.strip_suffix('\n')?;
             Some((serde_json::from_str::<TrainingLine>(line).ok()?.step, line.to_owned()))
@@ -83,6 +86,8 @@ impl MetricsLog {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use haltbench_sdk::random::Stream;
 
     use super::*;

@@ -193,6 +193,16 @@ pub struct Timings {
     pub peak_memory_bytes: Option<u64>,
 }
 
+impl Timings {
+    /// Whether all times are positive and finite, or zero where nothing was timed.
+    pub fn is_sound(&self) -> bool {
+        let pairs = self.speed.iter().flat_map(|speed| speed.pairs.iter().flatten());
+        let spent = [self.training_seconds, self.evaluation_seconds];
+        pairs.clone().all(|seconds| *seconds > 0.0 && seconds.is_finite())
+            && spent.into_iter().all(|seconds| seconds >= 0.0 && seconds.is_finite())
+    }
+}
+
 /// Times of the policy's pass and of a pass at fixed depth D without decisions, on the same weights and batches of
 /// training sizes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use haltbench_sdk::files;
+
 use super::atomic::write_atomic;
 use super::folder::{CellFolder, ModelFolder};
 use super::status::State;
 use crate::error::{Error, Result};
-use crate::plan::{Cell, CellPlan, MODELS, Model, PLAN_SCHEMA, Start, Suite};
+use crate::plan::{Cell, CellPlan, MODELS, Model, PLAN_SCHEMA, RECORDED, Start, Suite};
+
+/// Most bytes of a plan.
+const LARGEST: u64 = 1 << 26;
 
 /// `runs/<suite>/`
 #[derive(Debug, Clone)]
@@ -48,7 +53,7 @@ impl RunFolder {
         let is_other = |entry: fs::DirEntry| {
             // The schema is a plan's first line. Folders that were moved away are no cells.
             !entry.file_name().to_string_lossy().contains('.')
-                && fs::read_to_string(entry.path().join("plan.toml")).is_ok_and(|plan| !plan.starts_with(&own))
+                && files::read_text(&entry.path().join("plan.toml"), LARGEST).is_ok_and(|plan| !plan.starts_with(&own))
         };
         fs::read_dir(&self.0)
             .into_iter()
@@ -78,7 +83,7 @@ impl RunFolder {
         let mut without_code: Option<BTreeMap<String, &CellPlan>> = None;
         let mut other = OtherCode::default();
         for entry in strangers {
-            let text = fs::read_to_string(entry.path().join("plan.toml")).unwrap_or_default();
+            let text = files::read_text(&entry.path().join("plan.toml"), LARGEST).unwrap_or_default();
             let Ok(plan) = toml::from_str::<CellPlan>(&text) else { continue };
             if without_code.is_none() {
                 let due = own.iter().filter(|(id, _)| is_due(id));
@@ -97,7 +102,7 @@ impl RunFolder {
         Ok(other)
     }
 
-    /// Writes `index.json`: the titles of all cells and models of the suite.
+    /// Writes `index.json`, the titles of all cells and models of the suite, and `suite.toml`, its file.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -115,6 +120,7 @@ impl RunFolder {
             "cells": suite.cells.iter().map(cell).collect::<Vec<_>>(),
             "models": suite.models.iter().map(model).collect::<Vec<_>>(),
         });
+        write_atomic(&self.0.join(RECORDED), suite.source.as_bytes())?;
         write_atomic(&self.0.join("index.json"), format!("{index:#}\n").as_bytes())
     }
 

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use haltbench_analysis::{Split, TokenColumns, TokenTable};
+use haltbench_sdk::files;
 use haltbench_sdk::task::TaskSpec;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
 use super::atomic::write_atomic;
 use super::columns::{Column, Values, encode};
 use crate::error::{Error, Result};
+use crate::panics;
 
 /// Name of the file with the tokens of the calibration part.
 pub const CALIBRATION: &str = "calibration.parquet";
@@ -119,24 +123,37 @@ fn columns(spec: &TaskSpec, tokens: &[TokenRecord]) -> Vec<Column> {
 /// # Errors
 /// [`Error::Damaged`] naming the column.
 pub fn read_records(path: &Path, spec: &TaskSpec) -> Result<Vec<TokenRecord>> {
-    let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
-    let file = File::open(path).map_err(Error::file(path, "cannot be read"))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+    decode(path, |reader| records(reader, spec))
+}
+
+/// The records of a file.
+fn records(reader: &SerializedFileReader<File>, spec: &TaskSpec) -> Result<Vec<TokenRecord>, String> {
     let names: Vec<String> = columns(spec, &[]).iter().map(|column| column.name().to_owned()).collect();
     let schema = reader.metadata().file_metadata().schema_descr();
     let found: Vec<&str> = schema.root_schema().get_fields().iter().map(|field| field.name()).collect();
     if found != names {
-        return Err(damaged(format!("expected the columns {}, found {}", names.join(", "), found.join(", "))));
+        return Err(format!("expected the columns {}, found {}", names.join(", "), found.join(", ")));
     }
     let complexities = names.len() - spec.complexities.len() - spec.features.len();
     let mut records = Vec::new();
-    for row in reader.get_row_iter(None).map_err(|error| damaged(error.to_string()))? {
-        let row = row.map_err(|error| damaged(error.to_string()))?;
+    for row in reader.get_row_iter(None).map_err(|error| error.to_string())? {
+        let row = row.map_err(|error| error.to_string())?;
         let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
         let record = record_of(&fields, (complexities, spec.complexities.len()));
-        records.push(record.ok_or_else(|| damaged(format!("row {}: a column has another type", records.len())))?);
+        records.push(record.ok_or_else(|| format!("row {}: a column has another type", records.len()))?);
     }
     Ok(records)
+}
+
+/// Opens a file of tokens and decodes it.
+fn decode<T>(path: &Path, decode: impl FnOnce(&SerializedFileReader<File>) -> Result<T, String>) -> Result<T> {
+    let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
+    let (file, length) = files::open(path).map_err(Error::file(path, "cannot be read"))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+    check_places(reader.metadata(), length).map_err(damaged)?;
+    // The library asserts much of what a damaged file breaks.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&reader)));
+    decoded.unwrap_or_else(|panic| Err(format!("it cannot be decoded: {}", panics::message(&*panic)))).map_err(damaged)
 }
 
 /// The record in the fields of a row, in which `count` complexities begin at `first`; `None` if one has another type.
@@ -205,19 +222,45 @@ fn record_of(fields: &[&Field], (first, count): (usize, usize)) -> Option<TokenR
     })
 }
 
+/// Checks that every column is inside the file of `length` bytes and has one value for each row or, if it holds lists, at
+/// least one. The reader takes for granted that these numbers are not negative, and makes room for what they promise.
+fn check_places(metadata: &ParquetMetaData, length: u64) -> Result<(), String> {
+    let inside = |start: i64, size: i64| start >= 0 && size >= 0 && start.saturating_add(size) as u64 <= length;
+    for group in metadata.row_groups() {
+        let rows = group.num_rows();
+        for column in group.columns() {
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let (size, values) = (column.compressed_size(), column.num_values());
+            let name = column.column_path();
+            if !inside(start, size) || !inside(column.data_page_offset(), 0) {
+                return Err(format!(
+                    "column {name}: expected bytes of a file of {length}, found {size} from {start} on"
+                ));
+            }
+            let is_list = column.column_descr().max_rep_level() > 0;
+            if rows < 0 || values < rows || (values != rows && !is_list) {
+                return Err(format!("column {name}: expected a value for each of {rows} rows, found {values}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Reads the tokens of an evaluation into a table for the measures.
 ///
 /// # Errors
 /// [`Error::Damaged`] naming the column.
 pub fn read_tokens(path: &Path) -> Result<TokenTable> {
-    let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
-    let file = File::open(path).map_err(Error::file(path, "cannot be read"))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+    decode(path, table)
+}
+
+/// The rows of a file.
+fn table(reader: &SerializedFileReader<File>) -> Result<TokenTable, String> {
     let mut columns = TokenColumns::default();
     let mut complexities: BTreeMap<String, Vec<Option<f32>>> = BTreeMap::new();
     let mut features: BTreeMap<String, Vec<Option<f32>>> = BTreeMap::new();
-    for row in reader.get_row_iter(None).map_err(|error| damaged(error.to_string()))? {
-        let row = row.map_err(|error| damaged(error.to_string()))?;
+    for row in reader.get_row_iter(None).map_err(|error| error.to_string())? {
+        let row = row.map_err(|error| error.to_string())?;
         for (name, field) in row.get_column_iter() {
             let real = || match field {
                 Field::Float(value) => Some(*value),
@@ -233,9 +276,7 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
                 ("size", Field::Int(value)) => columns.size.push(*value as u32),
                 ("own_size", Field::Int(value)) => columns.own_size.push(*value as u32),
                 ("split", Field::Str(value)) => {
-                    columns
-                        .split
-                        .push(Split::from_name(value).ok_or_else(|| damaged(format!("there is no split `{value}`")))?);
+                    columns.split.push(Split::from_name(value).ok_or_else(|| format!("there is no split `{value}`"))?);
                 }
                 ("position", Field::Int(value)) => columns.position.push(*value as u32),
                 ("is_answer", Field::Bool(value)) => columns.is_answer.push(*value),
@@ -261,5 +302,5 @@ pub fn read_tokens(path: &Path) -> Result<TokenTable> {
     }
     columns.complexities = complexities;
     columns.features = features;
-    TokenTable::new(columns).map_err(|error| damaged(error.to_string()))
+    TokenTable::new(columns).map_err(|error| error.to_string())
 }

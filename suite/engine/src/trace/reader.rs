@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
+use haltbench_sdk::files;
 use safetensors::tensor::Dtype;
 
 use super::format::{COMPLEXITY, POLICY, Place, read_header, width};
@@ -45,7 +46,7 @@ impl Trace {
     /// # Errors
     /// [`Error::File`], or [`Error::Damaged`] that names the tensor, what was expected and what was found.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(Error::file(path, "cannot be opened"))?;
+        let (mut file, _) = files::open(path).map_err(Error::file(path, "cannot be opened"))?;
         let header = read_header(&mut file, path)?;
         let mut trace = Self {
             path: path.to_owned(),

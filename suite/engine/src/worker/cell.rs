@@ -10,7 +10,7 @@ use crate::device;
 use crate::error::Result;
 use crate::evaluation::Evaluator;
 use crate::model::Model;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Stage};
 use crate::plan::CellPlan;
 use crate::plugins::Catalogue;
 use crate::store::{CellFolder, RunFolder, Speed};
@@ -38,8 +38,14 @@ impl<'a> Cell<'a> {
     ) -> Result<Self> {
         let plan = folder.plan()?;
         let setting = Setting::new((run, catalogue), &plan.model.task, device::open(device)?, monitor)?;
-        let interrupted = || monitor.interrupted();
         let task = setting.task.as_ref();
+        // Every draw asks; a search among few instances takes many draws.
+        let (draws, most) = (std::cell::Cell::new(0), data::most_draws(task, &plan.evaluation));
+        let interrupted = || {
+            draws.set(draws.get() + 1);
+            monitor.progress(Stage::Drawing, draws.get(), most, None);
+            monitor.interrupted()
+        };
         let instances = data::evaluation_instances(task, &setting.name, &plan.evaluation, &interrupted)?;
         let source: Option<SourceDepths> =
             plan.source.as_ref().map(|source| setting.depths_of(source, &instances)).transpose()?;

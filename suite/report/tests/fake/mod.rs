@@ -156,7 +156,13 @@ impl Fake {
 /// A suite of one task and backbone with these policies and seeds.
 pub fn suite(policies: &[Fake], seeds: &[u64]) -> Suite {
     let task = choice("mano", &[("modulus", Value::Integer(5))]);
-    Suite { name: "fake".to_owned(), models: Vec::new(), cells: cells(policies, seeds, &task) }
+    Suite {
+        name: "fake".to_owned(),
+        source: String::new(),
+        warnings: Vec::new(),
+        models: Vec::new(),
+        cells: cells(policies, seeds, &task),
+    }
 }
 
 /// The cells of one task with these policies and seeds, in the order of resolved suites.

@@ -1,5 +1,7 @@
 //! Checks of plane geometry.
 
+mod scan;
+
 use super::compare;
 use crate::published::Algorithm;
 
@@ -46,13 +48,13 @@ pub fn segments(x: &[f64], y: &[f64], given: i64) -> Result<(), String> {
 }
 
 /// The corners of the convex hull. In general position: the points around which all others leave a gap of more than a
-/// half turn. Otherwise the result of the benchmark's scan or march.
+/// half turn. Otherwise the result of the benchmark's march, or of its scan in any order of points at equal angles.
 pub fn hull(algorithm: Algorithm, x: &[f64], y: &[f64], given: &[i64]) -> Result<(), String> {
     let points: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
     let expected = if general(&points) {
         (0..points.len()).map(|point| is_corner(&points, point)).collect()
     } else if algorithm == Algorithm::GrahamScan {
-        scan(&points).ok_or("the scan does not end on these points")?
+        return scan::leads_to(&points, given);
     } else {
         march(&points)
     };
@@ -92,27 +94,6 @@ fn lowest(points: &[(f64, f64)]) -> usize {
     let key = |index: &usize| (points[*index].1, points[*index].0);
     let less = |left: &usize, right: &usize| key(left).partial_cmp(&key(right)).unwrap_or(std::cmp::Ordering::Equal);
     (0..points.len()).min_by(less).unwrap_or_default()
-}
-
-/// Graham's scan; `None` if it pops the lowest point from the stack.
-fn scan(points: &[(f64, f64)]) -> Option<Vec<bool>> {
-    let first = lowest(points);
-    let angle = |point: usize| match point == first {
-        true => -123_456_789.0,
-        false => (points[point].1 - points[first].1).atan2(points[point].0 - points[first].0),
-    };
-    let mut stack = Vec::new();
-    for (rank, point) in
-        crate::argsort::argsort(&(0..points.len()).map(angle).collect::<Vec<_>>()).into_iter().enumerate()
-    {
-        if rank > 2 {
-            let keeps = |pair: &[usize]| turn(points[pair[0]], points[pair[1]], points[point]) > 0.0;
-            let kept = stack.windows(2).rposition(keeps)?;
-            stack.truncate(kept + 2);
-        }
-        stack.push(point);
-    }
-    Some((0..points.len()).map(|point| stack.contains(&point)).collect())
 }
 
 /// Jarvis' march: the next corner is the last point that no point to the right of the direction replaces.

@@ -52,6 +52,12 @@ fn errors_name_the_character_and_what_was_expected() {
         ("graham_scan:\nx: [0.1 0.2], y: [0.1]\nin_hull:\n", 35, "expected 2 numbers, found 1"),
         ("segments_intersect:\nx: [0.1], y: [0.1]\nintersect:\n", 24, "expected 4 numbers, found 1"),
         ("optimal_bst:\np: [0.1 0.2], q: [0.1 0.2]\nroot:\n", 22, "expected 0.0, which fills the keys up"),
+        (
+            "insertion_sort:\nkey: [0.2 0.1], initial_trace: [0.2 0.1]\ntrace | pred:\n",
+            33,
+            "expected a question without a trace, because traces of states are not supported, found `initial_trace: \
+             [0.2 0.1]`",
+        ),
         ("task_scheduling:\nd: [1.5], w: [0.1]\nselected:\n", 22, "expected a whole number, found `1.5], w: [0.1]`"),
         (
             "graham_scan:\nx: [0.1 0.2 0.3 0.4], y: [0.1 0.2 0.3 0.4]\nin_hull:\n",
@@ -62,6 +68,59 @@ fn errors_name_the_character_and_what_was_expected() {
     for (question, position, message) in cases {
         assert_eq!(break_of(question), (position, message.to_owned()), "{question}");
     }
+}
+
+/// Whole numbers may be written with decimals, and numbers without.
+#[test]
+fn numbers_have_any_number_of_decimals() {
+    let task = clrs();
+    for (question, other) in [
+        ("bfs:\ns: 1, A: [[0 1], [1 0]]\npi:\n", "bfs:\ns: 1.0, A: [[0.0 1.00], [1 0.000]]\npi:\n"),
+        (
+            "task_scheduling:\nd: [1 2], w: [0.5 1.0]\nselected:\n",
+            "task_scheduling:\nd: [1.0 2.00], w: [0.500 1]\nselected:\n",
+        ),
+        ("lcs_length:\nstring: [0 1], key: [2 2]\nb:\n", "lcs_length:\nstring: [0.0 1.0], key: [2.0 2]\nb:\n"),
+        ("quickselect:\nkey: [3.0 1.0 2.0]\nmedian:\n", "quickselect:\nkey: [3 1 2.0000]\nmedian:\n"),
+    ] {
+        assert_eq!(task.answer(other).unwrap(), task.answer(question).unwrap(), "{other}");
+        assert!(task.check(other, &task.answer(question).unwrap()).unwrap().valid, "{other}");
+    }
+}
+
+#[test]
+fn as_many_numbers_as_allowed_take_seconds_and_one_more_is_refused() {
+    let started = std::time::Instant::now();
+    let task = clrs();
+    let list = |count: usize, of: &dyn Fn(usize) -> String| (0..count).map(of).collect::<Vec<_>>().join(" ");
+    let matrix = |of: &dyn Fn(usize, usize) -> String| {
+        (0..256).map(|row| format!("[{}]", list(256, &|column| of(row, column)))).collect::<Vec<_>>().join(", ")
+    };
+    let both_ways = matrix(&|row, column| u8::from(row.abs_diff(column) == 1).to_string());
+    let weighted = matrix(&|row, column| format!("0.{}", 1 + (row * column + row + column) % 99));
+    let keys = |count| list(count, &|place| format!("0.{:03}", 1 + place * 37 % 991));
+    for question in [
+        format!("insertion_sort:\nkey: [{}]\npred:\n", keys(256)),
+        format!("matrix_chain_order:\np: [{}]\ns:\n", keys(256)),
+        format!("optimal_bst:\np: [{} 0.0], q: [{}]\nroot:\n", keys(127), keys(128)),
+        format!("bridges:\nA: [{both_ways}]\nis_bridge:\n"),
+        format!("articulation_points:\nA: [{both_ways}]\nis_cut:\n"),
+        format!("floyd_warshall:\nA: [{weighted}]\nPi:\n"),
+        format!("mst_kruskal:\nA: [{weighted}]\nin_mst:\n"),
+        format!(
+            "graham_scan:\nx: [{}], y: [{}]\nin_hull:\n",
+            keys(256),
+            list(256, &|place| format!("0.{:03}", 1 + place * place % 997))
+        ),
+    ] {
+        if let Ok(answer) = task.answer(&question) {
+            let verdict = task.check(&question, &answer).unwrap();
+            assert!(verdict.valid, "{}: {}", &question[..20], verdict.reason);
+        }
+    }
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+    let (_, message) = break_of(&format!("minimum:\nkey: [{}]\nmin:\n", keys(257)));
+    assert_eq!(message, "expected at most 256 numbers in a list, found more");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod extremes;
 mod fixtures;
 mod grids;
 mod guess;
+mod hulls;
 mod laws;
 mod malformed;
 mod properties;

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use haltbench_engine::data::{Part, instance};
 use haltbench_sdk::Error;
 use haltbench_sdk::task::{Instance, Task, TokenSize};
+use haltbench_sdk::visible::on_one_line;
 
 use crate::commands::task::{ConfiguredTask, TaskArguments};
 use crate::failure::Failure;
@@ -44,7 +45,7 @@ pub struct SampleArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// One line for each instance: the question, =, the answer
+    /// One line for each instance: the question, =, the answer; a line end inside them is written as \\n
     Text,
     /// One JSON object for each instance, with tokens, targets, loss mask, complexities and features
     Jsonl,
@@ -111,12 +112,8 @@ fn token_sizes(task: &dyn Task, size: u32, instance: &Instance) -> Vec<Option<To
     tokens.map(|token| instance.is_graded(token).then(|| task.token_size(size, instance, token))).collect()
 }
 
-/// One line, or a block if question or answer have several lines.
+/// The instance on one line.
 fn text(instance: &Instance) -> String {
-    let Instance { question, answer, .. } = instance;
-    if question.contains('\n') || answer.contains('\n') {
-        format!("{question}\n=\n{answer}\n\n")
-    } else {
-        format!("{question} = {answer}\n")
-    }
+    let (question, answer) = (on_one_line(&instance.question), on_one_line(&instance.answer));
+    format!("{question} = {answer}\n")
 }

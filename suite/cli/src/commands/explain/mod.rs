@@ -25,7 +25,7 @@ use crate::output;
 /// file.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArguments {
-    /// Name as `haltbench list` shows it, or path of a suite file; if several kinds share a name, all are explained
+    /// Name as `haltbench list` shows it, path of a suite file, or name of a suite that was run; if several kinds share a name, all are explained
     name: String,
     /// Print the declarations as a JSON array; for policies with the shapes of their weights at the `sizes` in the
     /// output
@@ -58,7 +58,7 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
         return Ok(0);
     }
     let mut pages = entries.map(explain).collect::<Result<Vec<_>, Failure>>()?;
-    if plan::built_in().iter().any(|(suite, _)| *suite == name) || Path::new(name).is_file() {
+    if is_suite(arguments, pages.is_empty()) {
         pages.push(suite::page(arguments, plugins, &catalogue)?.finish());
     }
     if pages.is_empty() {
@@ -69,6 +69,13 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
     }
     output::print(&pages.join("\n"))?;
     Ok(0)
+}
+
+/// Whether the name is that of a suite: built in, a file or, if nothing else has it, one that was run.
+fn is_suite(arguments: &ExplainArguments, is_else_unknown: bool) -> bool {
+    let name = arguments.name.as_str();
+    let was_run = || arguments.runs.join(name).join(plan::RECORDED).is_file();
+    plan::built_in().iter().any(|(suite, _)| *suite == name) || Path::new(name).exists() || is_else_unknown && was_run()
 }
 
 fn explain(entry: &Entry) -> Result<String, Failure> {

@@ -1,7 +1,6 @@
 //! The page of a suite: its models and cells, their cost, and its file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::PathBuf;
 use std::thread;
 
@@ -21,20 +20,16 @@ use crate::failure::Failure;
 /// If its file is wrong or a plugin refuses its parameters.
 pub fn page(arguments: &ExplainArguments, plugins: &[PathBuf], catalogue: &Catalogue) -> Result<Page, Failure> {
     let name = arguments.name.as_str();
-    let built_in = plan::built_in().iter().find(|(suite, _)| *suite == name).map(|(_, text)| (*text).to_owned());
-    let text = match &built_in {
-        Some(text) => text.clone(),
-        None => fs::read_to_string(name).map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?,
-    };
-    let file = plan::read(name, &arguments.overrides)?;
+    let text = plan::text(name, Some(&arguments.runs))?;
+    let file = plan::parse(&text, &arguments.overrides)?;
     let suite = plan::resolve(&file, catalogue, "cpu")?;
     run::rehearse(&suite, plugins, (run::TRIAL, None), &|| None)?;
     let folder = RunFolder::new(&arguments.runs, &suite.name);
-    let kind = if built_in.is_some() { "Built-in suite" } else { "Suite" };
+    let kind = if text.is_built_in { "Built-in suite" } else { "Suite" };
     Ok(Page::new(&suite.name, kind, &file.description)
         .properties(&properties(&suite, &folder, catalogue)?)
         .section("Models", &models(&suite))
-        .section("File", &format!("```toml\n{}\n```", text.trim_end())))
+        .section("File", &format!("```toml\n{}\n```", text.text.trim_end())))
 }
 
 fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<Vec<[String; 2]>, Failure> {
@@ -74,11 +69,16 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
             format!("{} in training, {} in evaluation", operations(ahead.training), operations(ahead.evaluation)),
         ),
         property("time, every token at D", time),
+        property("memory", format!("at least {} for a worker, every token at D", bytes(ahead.memory))),
     ])
 }
 
 fn operations(count: f64) -> String {
     if count == 0.0 { "none".to_owned() } else { format!("{count:.1e}") }
+}
+
+fn bytes(count: f64) -> String {
+    if count < 1e9 { format!("{:.0} MB", (count / 1e6).max(1.0)) } else { format!("{:.1} GB", count / 1e9) }
 }
 
 fn duration(seconds: f64) -> String {
