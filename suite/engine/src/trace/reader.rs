@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
-use haltbench_sdk::files;
 use safetensors::tensor::Dtype;
 
 use super::format::{COMPLEXITY, Place, read_header, width};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Numbers that are checked at a time.
 const PIECE: usize = 1 << 20;
