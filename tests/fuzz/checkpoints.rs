@@ -30,7 +30,7 @@ pub fn sound() -> Vec<u8> {
 /// A changed checkpoint is refused, or what it holds is what was written.
 #[test]
 fn checkpoints() {
-    let target = Target { name: "checkpoint", seeds: vec![sound()], cases: 6000 };
+    let target = Target { name: "checkpoint", seeds: vec![sound()], cases: 3000 };
     target.fuzz(|_, file| {
         let read = read_checkpoint(file, MODEL);
         if let Ok(Some(checkpoint)) = &read {

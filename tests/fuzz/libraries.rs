@@ -56,7 +56,7 @@ fn small() -> Vec<u8> {
 
 #[test]
 fn plugin_files() {
-    let target = Target { name: "libhaltbench_task_small.so", seeds: vec![small()], cases: 6000 };
+    let target = Target { name: "libhaltbench_task_small.so", seeds: vec![small()], cases: 3000 };
     target.fuzz(|_, file| {
         let hashed = hash_code(file).map(drop);
         format!("{}{}", said(read_fingerprint(file)), said(hashed))
@@ -66,6 +66,6 @@ fn plugin_files() {
 /// A library of the build with the same kinds of damage.
 #[test]
 fn whole_libraries() {
-    let target = Target { name: "libhaltbench_task_mano.so", seeds: vec![library()], cases: 40 };
+    let target = Target { name: "libhaltbench_task_mano.so", seeds: vec![library()], cases: 20 };
     target.fuzz(|_, file| format!("{}{}", said(read_fingerprint(file)), said(hash_code(file))));
 }

@@ -101,7 +101,7 @@ pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
 
 /// Applies mutations one after the other.
 pub fn mutated(bytes: &[u8], mutations: &[Mutation]) -> Vec<u8> {
-    mutations.iter().fold(bytes.to_vec(), |bytes, mutation| apply(bytes, mutation))
+    mutations.iter().fold(bytes.to_vec(), apply)
 }
 
 fn apply(mut bytes: Vec<u8>, mutation: &Mutation) -> Vec<u8> {

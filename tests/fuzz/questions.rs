@@ -48,18 +48,18 @@ fn fuzz(name: &str, given: &[(&str, Value)], cases: u32) {
 
 #[test]
 fn mano() {
-    fuzz("mano", &[], 3000);
-    fuzz("mano-stream", &[], 3000);
+    fuzz("mano", &[], 2000);
+    fuzz("mano-stream", &[], 2000);
 }
 
 #[test]
 fn brevo() {
-    fuzz("brevo", &[], 3000);
+    fuzz("brevo", &[], 2000);
 }
 
 #[test]
 fn depo() {
-    fuzz("depo", &[], 3000);
+    fuzz("depo", &[], 2000);
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn lano() {
 
 #[test]
 fn clrs() {
-    fuzz("clrs", &[], 4000);
+    fuzz("clrs", &[], 2500);
 }

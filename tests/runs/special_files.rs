@@ -53,7 +53,7 @@ fn what_is_no_regular_file_is_refused_at_once() {
         let grammar = format!("grammar_file={file}");
         let sample = ["data", "sample", "--task", "lano", "--set", "grammar=file", "--set", &grammar];
         let (status, said) = ended(command().args(sample));
-        assert!(status == 2 && said.contains(&format!("{file}: expected a regular file, found {found}")), "{said}");
+        assert!(status == 2 && said.contains(&format!("{file}: expected a regular file")), "{said}");
     }
     let (status, said) = ended(command().args(["run", starting]));
     assert!(

@@ -124,6 +124,31 @@ fn a_run_that_was_told_to_outlive_its_terminal_does() {
     assert_eq!(workspace.state("anira-e 0").0, "done");
 }
 
+/// Predicted numbers are independent of the machine; the limit is that of addresses, as on a smaller machine.
+#[test]
+fn memory_is_predicted_before_anything_is_trained() {
+    for (set, expected) in [
+        (
+            "recurrence.max_depth=100000",
+            "policy anira-e: with max_depth = 100000 and training.batch = 16, anira on mano-stream needs at least 157",
+        ),
+        (
+            "recurrence.max_depth=100000",
+            "GB of memory, of which 120.0 GB are for sums over depths; the limit is 16.4 GB\n",
+        ),
+        ("backbone.d_model=65536", "its shape [196608, 65536] needs 51.5 GB of memory, the limit is 16.4 GB\n"),
+        ("training.batch=1000000", "are for the steps of a training batch; the limit is 16.4 GB\n"),
+    ] {
+        let workspace = Workspace::new(&suite(&POLICIES[1..2]));
+        let sized = ["--set", set, "--set", "backbone.core_layers=8"];
+        let output = through_a_shell(&workspace, "ulimit -v 16000000", &sized).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(expected), "{set}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!workspace.runs().exists(), "something was begun");
+    }
+}
+
 #[test]
 fn a_warm_up_that_does_not_end_is_mentioned() {
     let workspace = Workspace::new(&suite(&POLICIES[..1]));

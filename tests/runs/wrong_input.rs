@@ -171,9 +171,6 @@ const CASES: &[Case] = &[
         ],
         "expected at most 10000 combinations of listed values, found 11000",
     ),
-    // Memory is predicted.
-    typed(&["--set", "recurrence.max_depth=100000"], "of which 120.0 GB are for sums over depths; the limit is "),
-    typed(&["--set", "backbone.d_model=65536"], "its shape [196608, 65536] needs 51.5 GB of memory, the limit is "),
     // Characters that a terminal obeys.
     written("name = \"tiny\"", "name = \"a\\u001b[31mb\"", "found `a\\u{1b}[31mb`"),
     written("name = \"tiny\"", "name = \"a\\nb\"", "found `a\\nb`"),

@@ -1,24 +1,14 @@
 //! JSON lines in, JSON lines out: one reply for every line, even for an invalid one.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 use crate::notice;
 use crate::output::Output;
-
-/// A line of the output: the input's key `id`, if there is one, and the result.
-#[derive(Serialize)]
-struct Line<'a, T> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a RawValue>,
-    #[serde(flatten)]
-    reply: T,
-}
 
 /// The reply to an invalid line.
 #[derive(Serialize)]
@@ -42,11 +32,11 @@ pub fn converse<T: Serialize>(reply: impl Fn(&Map<String, Value>) -> Result<T, S
         let object = parse(line);
         let id = object.as_ref().ok().and_then(|_| raw_id(line));
         match object.as_ref().map_err(Clone::clone).and_then(&reply) {
-            Ok(reply) => output.json_line(&Line { id, reply })?,
+            Ok(reply) => output.line(&line_of(id, &reply)?)?,
             Err(message) => {
                 unusable += 1;
                 notice::say(&format!("line {lines}"), &message);
-                output.json_line(&Line { id, reply: Complaint { error: &message } })?;
+                output.line(&line_of(id, &Complaint { error: &message })?)?;
             }
         }
         output.flush()?;
@@ -74,10 +64,34 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     Ok(count > 0)
 }
 
-/// The value of the key `id` as it is written: another spelling of a number may be another name.
-fn raw_id(line: &[u8]) -> Option<&RawValue> {
-    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(line).ok()?;
-    fields.get("id").copied()
+/// A line of the output: the input's key `id` as it was written, if there is one, and the reply.
+fn line_of(id: Option<&str>, reply: &impl Serialize) -> Result<String, Failure> {
+    let reply = serde_json::to_string(reply).map_err(|error| Failure::internal(&error.to_string()))?;
+    Ok(id.map_or_else(|| reply.clone(), |id| format!("{{\"id\":{id},{}", reply.trim_start_matches('{'))))
+}
+
+/// The value of the key `id` of an object as it is written: another spelling of a number may be another name. As for
+/// every key, the last of several counts.
+fn raw_id(object: &[u8]) -> Option<&str> {
+    let mut rest = object.trim_ascii().strip_prefix(b"{")?;
+    let mut id = None;
+    loop {
+        let Some((key, _, after)) = first::<String>(rest) else { return id };
+        let (_, value, after) = first::<IgnoredAny>(after.trim_ascii_start().strip_prefix(b":")?)?;
+        if key == "id" {
+            id = std::str::from_utf8(value).ok();
+        }
+        let after = after.trim_ascii_start();
+        rest = after.strip_prefix(b",").unwrap_or(after);
+    }
+}
+
+/// The JSON value at the start of `text`, how it is written, and what follows.
+fn first<T: DeserializeOwned>(text: &[u8]) -> Option<(T, &[u8], &[u8])> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<T>();
+    let value = values.next()?.ok()?;
+    let (written, rest) = text.split_at(values.byte_offset());
+    Some((value, written.trim_ascii(), rest))
 }
 
 /// The text under `key`.
@@ -151,13 +165,13 @@ mod tests {
         for id in ["123456789012345678901234567890", "1.10", "1e3", "-0", "\"\\u00e9\"", "[1, {\"a\": 2.50}]", "null"] {
             let line = format!("{{\"id\": {id}, \"question\": \"1\"}}");
             let raw = raw_id(line.as_bytes()).unwrap();
-            let told = serde_json::to_string(&Line { id: Some(raw), reply: Complaint { error: "no" } }).unwrap();
+            let told = line_of(Some(raw), &Complaint { error: "no" }).unwrap();
             assert_eq!(told, format!("{{\"id\":{id},\"error\":\"no\"}}"));
         }
-        // As for every key, the last of several counts.
-        assert_eq!(raw_id(b"{\"id\": 1, \"id\": 02}").map(RawValue::get), None);
-        assert_eq!(raw_id(b"{\"id\": 1, \"id\": 2}").map(RawValue::get), Some("2"));
-        assert_eq!(raw_id(b"{\"question\": 2}").map(RawValue::get), None);
+        assert_eq!(raw_id(b"{\"id\": 1, \"id\": 2}"), Some("2"));
+        assert_eq!(raw_id(b" {\"a\": {\"id\": 1}, \"b,\": [\"}\"], \"\\u0069d\" : 1.0 }\n"), Some("1.0"));
+        assert_eq!(raw_id(b"{\"question\": 2}"), None);
+        assert_eq!(raw_id(b"{}"), None);
     }
 
     #[test]

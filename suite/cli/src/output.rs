@@ -26,6 +26,15 @@ impl Output {
         self.stream.write_all(on_lines(text).as_bytes()).map_err(|error| Failure::stdout(&error))
     }
 
+    /// Writes JSON that is made already on a line of its own.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn line(&mut self, json: &str) -> Result<(), Failure> {
+        self.stream.write_all(json.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+        self.text("\n")
+    }
+
     /// Writes `value` as JSON on a line of its own.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod device;
 pub mod error;
 mod estimate;
 pub mod evaluation;
+mod files;
 pub mod forecast;
 pub mod generation;
 pub mod guesses;

@@ -21,7 +21,6 @@ pub mod backbone;
 pub mod cache;
 pub mod conformance;
 pub mod error;
-pub mod files;
 pub mod fingerprint;
 mod halted_keys_values;
 pub mod initialise;

@@ -1,8 +1,9 @@
 //! Parameters: the choice of grammar.
 
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use haltbench_sdk::files;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::{Error, Result};
@@ -77,7 +78,7 @@ pub fn grammar(owner: &str, parameters: &Parameters) -> Result<Grammar> {
     match choice {
         FILE if path.is_empty() => Err(Error::invalid(operand("grammar_file"), "the path of a grammar file", "none")),
         FILE => {
-            let text = files::read_text(Path::new(path), LARGEST).map_err(|error| {
+            let text = text_of(Path::new(path)).map_err(|error| {
                 Error::invalid(operand("grammar_file"), "a file of text", format!("{path}: {error}"))
             })?;
             notation::read(path, &text)
@@ -112,4 +113,19 @@ fn shape(operand: &dyn Fn(&str) -> String, parameters: &Parameters) -> Result<Sh
         distinct_children: parameters.flag("distinct_children")?,
         distinct_alternatives: parameters.flag("distinct_alternatives")?,
     })
+}
+
+/// The text of a file, without a byte order mark.
+fn text_of(path: &Path) -> io::Result<String> {
+    let refused = |message: String| io::Error::new(ErrorKind::InvalidInput, message);
+    // Opening a FIFO would wait for its writer, and a device may have no end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(refused("expected a regular file, found another kind of file".to_owned()));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(refused(format!("expected at most {LARGEST} bytes, found more")));
+    }
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use haltbench_sdk::files;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{Effect, Parameters};
 use haltbench_sdk::policy::{LossAt, PolicyDeclaration, PolicyKind, Recipe, Source, Unroll};
@@ -17,6 +16,7 @@ use super::model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 use super::recipes;
 use super::suite::{SuiteFile, is_folder_name};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::plugins::Catalogue;
 
 /// A model of a suite.

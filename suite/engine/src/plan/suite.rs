@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::{fmt, fs};
 
+use haltbench_sdk::names;
 use haltbench_sdk::visible::{is_hidden, on_one_line};
-use haltbench_sdk::{files, names};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use super::settings::{Evaluation, OneOrMore, Recurrence, TrainingSettings};
 use super::{overrides, wording};
 use crate::error::{Error, Result};
+use crate::files;
 
 include!(concat!(env!("OUT_DIR"), "/suites.rs"));
 

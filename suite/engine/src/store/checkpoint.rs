@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
-use haltbench_sdk::files;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 use super::atomic::write_atomic;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Most bytes of a checkpoint.
 const LARGEST: u64 = 1 << 36;

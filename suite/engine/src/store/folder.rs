@@ -7,7 +7,6 @@ use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use haltbench_sdk::files;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{BEGUN, write_atomic};
@@ -16,6 +15,7 @@ use super::record::Record;
 use super::result::{CellResult, ModelResult, Timings};
 use super::status::{State, Status};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Most bytes of a file that is read as a whole, and of one that describes a model or a cell.
 const LARGEST: u64 = 1 << 36;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use haltbench_sdk::files;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
 use crate::error::Result;
+use crate::files;
 
 /// Most bytes of the file.
 const LARGEST: u64 = 1 << 34;

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use haltbench_sdk::files;
-
 use super::atomic::write_atomic;
 use super::folder::{CellFolder, ModelFolder};
 use super::status::State;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::plan::{Cell, CellPlan, MODELS, Model, PLAN_SCHEMA, RECORDED, Start, Suite};
 
 /// Most bytes of a plan.

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use haltbench_analysis::{Split, TokenColumns, TokenTable};
-use haltbench_sdk::files;
 use haltbench_sdk::task::TaskSpec;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -15,6 +14,7 @@ use parquet::record::Field;
 use super::atomic::write_atomic;
 use super::columns::{Column, Values, encode};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::panics;
 
 /// Name of the file with the tokens of the calibration part.

@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use haltbench_sdk::candle_core::{DType, Device, Tensor};
-use haltbench_sdk::files;
 use safetensors::tensor::Dtype;
 
 use super::format::{COMPLEXITY, POLICY, Place, read_header, width};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Largest length, position or target.
 const MOST: i64 = u32::MAX as i64;
