@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod bench;
 mod code;
+pub mod costs;
 pub mod data;
 pub mod decoding;
 pub mod device;

@@ -19,6 +19,7 @@ use super::reader::Trace;
 use super::steps::Steps;
 use super::weights;
 use crate::batch::Batch;
+use crate::costs::Costs;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::panics;
@@ -92,10 +93,13 @@ pub fn replay<E: From<Error>>(
         return Err(Error::Usage(message).into());
     }
     let recipe = recipe(replay)?;
+    let backbone = Box::new(steps(trace, max_depth, &(0..0))?);
+    let policy = weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?;
     let mut model = Model {
-        backbone: Box::new(steps(trace, max_depth, &(0..0))?),
+        costs: Costs::of((None, &*backbone), (replay.declaration, &policy))?,
+        backbone,
         backbone_declaration: None,
-        policy: weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?,
+        policy,
         declaration: replay.declaration,
         recipe,
         training_steps: 1,
