@@ -19,6 +19,7 @@ pub mod evaluation;
 pub mod forecast;
 pub mod generation;
 pub mod guesses;
+pub mod host;
 pub mod ledger;
 pub mod memory;
 pub mod model;
