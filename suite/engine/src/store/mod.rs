@@ -2,6 +2,7 @@
 
 mod atomic;
 mod checkpoint;
+mod checks;
 mod columns;
 mod folder;
 mod metrics;
@@ -13,6 +14,7 @@ mod tokens;
 
 pub use atomic::write_atomic;
 pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint, write_model};
+pub use checks::{Check, Checks};
 pub use folder::{CellFolder, Folder, ModelFolder};
 pub use metrics::{MetricsLog, TrainingLine};
 pub use record::Record;

@@ -17,8 +17,8 @@ use crate::ledger::Ledger;
 use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
 use crate::store::{
-    CALIBRATION, CellResult, GuessResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine, read_tokens,
-    write_tokens,
+    CALIBRATION, CellResult, Checks, GuessResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine,
+    read_tokens, write_tokens,
 };
 
 /// The files of a cell besides its result.
@@ -34,6 +34,7 @@ impl Cell<'_> {
         let (task, plan) = (self.setting.task.as_ref(), &self.plan);
         let found = self.evaluator(instances)?.run(&self.model, monitor)?;
         timings.evaluation_seconds = started.elapsed().as_secs_f64();
+        let checks = self.check(&found.seen)?;
         monitor.progress(Stage::Measuring, 0, 1, None);
         let path = self.folder.file("tokens.parquet");
         write_tokens(&path, task.spec(), &found.tokens)?;
@@ -51,12 +52,25 @@ impl Cell<'_> {
         let batch = plan.evaluation.batch;
         metrics.extend(acceptance::measure(&self.model, task, instances, batch, &interrupted)?);
         let guesses = guesses::measure(task, &self.setting.name, instances)?;
-        self.write_result(calibrated, metrics, guesses, found.ledger)?;
+        self.write_result(calibrated, checks, metrics, guesses, found.ledger)?;
         finished_now(&mut timings);
         timings.peak_memory_bytes = memory::peak_memory();
         self.folder.write_json("timings.json", &timings)?;
         monitor.progress(Stage::Measuring, 1, 1, None);
         Ok(())
+    }
+
+    /// Checks the policy's claims. Numbers that a deterministic policy does not repeat are no result.
+    fn check(&self, seen: &[evaluation::Seen]) -> Result<Checks> {
+        let checks = self.evaluator(&self.instances)?.check(&self.model, seen)?;
+        let is_stochastic = self.model.declaration.stochastic.given(&self.plan.policy.parameters);
+        if checks.repetition.is_broken() && !is_stochastic {
+            return Err(self.model.broken(format!(
+                "it does not declare `stochastic`, but gives other depths or scores the second time: {}",
+                checks.repetition.evidence()
+            )));
+        }
+        Ok(checks)
     }
 
     /// Lets a policy calibrate itself on the calibration part.
@@ -127,6 +141,7 @@ impl Cell<'_> {
     fn write_result(
         &self,
         calibrated: Calibrated,
+        checks: Checks,
         metrics: Vec<MetricRow>,
         guesses: Vec<GuessResult>,
         ledger: Ledger,
@@ -158,6 +173,7 @@ impl Cell<'_> {
             static_features: self.static_features(),
             weights: weight_counts(&self.model.variables),
             calibrated,
+            checks,
             ledger,
             metrics,
             guesses,
