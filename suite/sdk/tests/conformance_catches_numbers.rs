@@ -22,6 +22,10 @@ enum Flaw {
     NarrowHazards,
     /// It computes scores in f16.
     NarrowScores,
+    /// It returns halts alone, from norms in f32.
+    NarrowHalts,
+    /// The same in f64.
+    WideHalts,
     /// It divides by `scale`.
     Division,
     /// It takes the logarithm of 1 - `share`.
@@ -69,6 +73,14 @@ impl OnlinePolicy for Misbehaving {
             Flaw::NarrowStates => view.states().to_dtype(DType::F32)?.to_dtype(view.states().dtype())?,
             _ => view.states().clone(),
         };
+        if matches!(self.flaw, Flaw::NarrowHalts | Flaw::WideHalts) {
+            let dtype = if self.flaw == Flaw::NarrowHalts { DType::F32 } else { DType::F64 };
+            let (states, half) = (states.to_dtype(dtype)?, states.dim(1)? / 2);
+            let norms = |from: usize| -> Result<Vec<f64>> {
+                Ok(states.narrow(1, from, half)?.sqr()?.sum(1)?.sqrt()?.to_dtype(DType::F64)?.to_vec1()?)
+            };
+            return Ok(OnlineDecision::Halt(norms(0)?.into_iter().zip(norms(half)?).map(|(a, b)| a < b).collect()));
+        }
         let hazards = states.mean(1)?;
         let hazards = match self.flaw {
             Flaw::Clock => (hazards + 1e-9 * seconds())?,
@@ -165,6 +177,7 @@ catches! {
         "not if it changes by 1e-12; smallest counterexample (D = 2, seed 1, sequences of the tokens [";
     hazards_in_f32: NarrowHazards, "with no cast to a narrower one: the hazards after 1 steps are F32, the states F64";
     scores_in_f16: NarrowScores, "with no cast to a narrower one: the scores after 1 steps change";
+    halts_from_norms_in_f32: NarrowHalts, "with no cast to a narrower one: as the states of row";
     a_division_by_a_lower_end: Division, "also at the ends of its parameters' ranges: with scale = 0: ";
     a_logarithm_at_an_upper_end: Logarithm, "with share = 1: ";
     a_gradient_at_a_lower_end: Gradient, "its gradients are finite, also at", "with scale = 0: ";
@@ -183,6 +196,9 @@ fn without_a_flaw_it_passes_and_so_does_one_that_refuses_an_end() {
     check_policy(&DECLARATION);
     static REFUSING: PolicyDeclaration = PolicyDeclaration { build: |context| build(context, Flaw::Refusal), ..DECENT };
     check_policy(&REFUSING);
+    static WIDE: PolicyDeclaration =
+        PolicyDeclaration { recipe: Recipe::LAST_STEP, build: |context| build(context, Flaw::WideHalts), ..DECENT };
+    check_policy(&WIDE);
 }
 
 #[test]

@@ -38,9 +38,9 @@ impl<'a> Trajectory<'a> {
         Ok(Self { unroll, states })
     }
 
-    /// This trajectory with other states, one tensor after each of 0, 1, ..., D steps.
-    pub fn with_states(self, states: Vec<Tensor>) -> Self {
-        Self { states, ..self }
+    /// Replaces the states: one tensor after each of 0, 1, ..., D steps.
+    pub fn set_states(&mut self, states: Vec<Tensor>) {
+        self.states = states;
     }
 
     /// The states after 0, 1, ..., D steps.
