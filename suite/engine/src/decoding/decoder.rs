@@ -11,7 +11,6 @@ use haltbench_sdk::policy::PolicyKind;
 
 use super::memory::CacheMemory;
 use super::round::{Round, Unsettled};
-use crate::data::opaque;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::Model;
@@ -84,8 +83,7 @@ impl<'a> Decoder<'a> {
         self.settle()?;
         let lengths: Vec<usize> = new.iter().map(|tokens| tokens.len()).collect();
         let (identities, before): (Vec<u64>, Vec<usize>) = self.sequences.iter().copied().unzip();
-        let seen = identities.iter().map(|id| opaque(*id)).collect();
-        let layout = TokenLayout::after(&before, &lengths, &identities)?.with_identities(seen)?;
+        let layout = TokenLayout::after(&before, &lengths, &identities)?;
         let model = self.model;
         let tokens: Vec<u32> = new.iter().flat_map(|tokens| tokens.iter().copied()).collect();
         let tokens = Tensor::from_vec(tokens, layout.rows(), &model.device)?;
@@ -108,7 +106,7 @@ impl<'a> Decoder<'a> {
         let mut round = Round::new(model, layout.clone(), input, &mut self.core, &mut self.coda, &mut self.ledger);
         let judge = match self.forced {
             Some(forced) => {
-                let depth = |row: usize| forced(identities[layout.sequence(row)], layout.position(row));
+                let depth = |row: usize| forced(layout.identity(row), layout.position(row));
                 Judge::Given { depths: round.checked((0..layout.rows()).map(depth).collect())?, asks: true }
             }
             None => Judge::rule(),

@@ -7,7 +7,6 @@ use haltbench_sdk::layout::{RowSet, TokenLayout};
 
 use super::distributions;
 use crate::batch::Batch;
-use crate::data::opaque;
 use crate::decoding::{Decoder, has_cached_form};
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -103,8 +102,7 @@ pub(super) fn grow(
 fn anew(model: &Model, strings: &[(u64, Vec<u32>)]) -> Result<Vec<Vec<f64>>> {
     let lengths: Vec<usize> = strings.iter().map(|(_, string)| string.len()).collect();
     let identities: Vec<u64> = strings.iter().map(|(identity, _)| *identity).collect();
-    let seen = identities.iter().map(|id| opaque(*id)).collect();
-    let layout = Arc::new(TokenLayout::new(&lengths, &identities)?.with_identities(seen)?);
+    let layout = Arc::new(TokenLayout::new(&lengths, &identities)?);
     let rows = layout.rows();
     let mut is_last = vec![false; rows];
     (0..strings.len()).for_each(|string| is_last[layout.rows_of(string).end - 1] = true);
