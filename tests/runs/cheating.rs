@@ -81,11 +81,11 @@ fn a_policy_that_cheats_is_not_ranked() {
     }
     for title in ["cheats(how=honest) 0", "fixed 0", "random 0", "random-matched:fixed 0"] {
         let checks = &json(&workspace.cell(title).join("result.json"))["checks"];
-        assert!(checks["sequences"].as_u64() >= Some(2), "{title}: {checks}");
+        assert!(checks["sequences"].as_u64() == Some(4), "{title}: {checks}");
         for claim in ["repetition", "batch", "causality"] {
             let (compared, differing) = (checks[claim]["tokens"].as_u64(), checks[claim]["differing"].as_u64());
             let is_claimed = claim != "causality" || title != "random-matched:fixed 0";
-            assert_eq!((compared > Some(5), differing), (is_claimed, Some(0)), "{title}: {claim}: {checks}");
+            assert_eq!((compared >= Some(3), differing), (is_claimed, Some(0)), "{title}: {claim}: {checks}");
         }
     }
 }

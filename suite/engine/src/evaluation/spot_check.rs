@@ -5,6 +5,7 @@
 //! policy that behaves until it has been called often enough, or until it recognises a check, gives itself away.
 
 use std::collections::BTreeSet;
+use std::slice;
 use std::sync::Arc;
 
 use haltbench_sdk::candle_core::Tensor;
@@ -19,8 +20,10 @@ use crate::model::Model;
 use crate::recurrence::{Evaluated, Execution, evaluate};
 use crate::store::{Check, Checks};
 
-/// One sequence in so many is checked, at least two and at most [`MOST`]: with the prefixes, about 2 % of the evaluation.
+/// One sequence in so many is checked, at least [`LEAST`] and at most [`MOST`]: with the prefixes, about 2 % of an
+/// evaluation of a few hundred sequences.
 const ONE_IN: usize = 100;
+const LEAST: usize = 4;
 const MOST: usize = 16;
 /// Prefixes of the first, shortest sequence; of the others, one each. A policy that looks one token ahead differs only in
 /// the last token of a prefix.
@@ -108,7 +111,7 @@ impl Evaluator<'_> {
     /// The places of the sequences that are checked: spread evenly, with the first and the last.
     fn sample(&self) -> BTreeSet<usize> {
         let count = self.instances.len();
-        let wanted = (count / ONE_IN).clamp(2, MOST).min(count);
+        let wanted = (count / ONE_IN).clamp(LEAST, MOST).min(count);
         (0..wanted).map(|number| number * count.saturating_sub(1) / wanted.saturating_sub(1).max(1)).collect()
     }
 
@@ -131,7 +134,7 @@ impl Evaluator<'_> {
         let mut repetition = Comparison::new(model, true);
         compare(&mut repetition, &alone, &once_more);
         let mut batch = Comparison::new(model, false);
-        compare(&mut batch, &[first.tokens.clone()], &alone);
+        compare(&mut batch, slice::from_ref(&first.tokens), &alone);
         let reversed: Vec<&Seen> = others.iter().rev().collect();
         if !reversed.is_empty() {
             let expected: Vec<Vec<Token>> = reversed.iter().map(|seen| seen.tokens.clone()).collect();
