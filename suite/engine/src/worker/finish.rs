@@ -34,7 +34,6 @@ impl Cell<'_> {
         let (task, plan) = (self.setting.task.as_ref(), &self.plan);
         let found = self.evaluator(instances)?.run(&self.model, monitor)?;
         timings.evaluation_seconds = started.elapsed().as_secs_f64();
-        let checks = self.check(&found.seen)?;
         monitor.progress(Stage::Measuring, 0, 1, None);
         let path = self.folder.file("tokens.parquet");
         write_tokens(&path, task.spec(), &found.tokens)?;
@@ -52,6 +51,8 @@ impl Cell<'_> {
         let batch = plan.evaluation.batch;
         metrics.extend(acceptance::measure(&self.model, task, instances, batch, &interrupted)?);
         let guesses = guesses::measure(task, &self.setting.name, instances)?;
+        // Last, so that a policy has had time and calls enough to change its mind.
+        let checks = self.check(&found.seen)?;
         self.write_result(calibrated, checks, metrics, guesses, found.ledger)?;
         finished_now(&mut timings);
         timings.peak_memory_bytes = memory::peak_memory();
