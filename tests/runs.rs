@@ -2,6 +2,8 @@
 
 use haltbench_sdk_dylib as _;
 
+#[path = "runs/cheating.rs"]
+mod cheating;
 #[path = "runs/code.rs"]
 mod code;
 #[path = "runs/containment.rs"]

@@ -12,6 +12,7 @@ mod evaluation;
 mod fixed;
 mod generation;
 mod guesses;
+mod ids;
 mod ledger;
 mod miniatures;
 mod processes;

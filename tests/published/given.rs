@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use haltbench_engine::batch::Batch;
+use haltbench_engine::costs::Costs;
 use haltbench_engine::model::Model;
 use haltbench_engine::recurrence::Noise;
 use haltbench_engine::training;
@@ -95,6 +96,7 @@ impl Given {
             backbone_declaration: None,
             policy: (declaration.build)(&context).unwrap(),
             declaration,
+            costs: Costs::default(),
             recipe,
             training_steps: 1,
             is_causal: true,

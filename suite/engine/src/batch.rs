@@ -6,6 +6,7 @@ use haltbench_sdk::candle_core::{Device, Tensor};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::task::{Instance, Supervision};
 
+use crate::data::opaque;
 use crate::error::Result;
 
 /// Instances as the model reads them. Every row's state predicts exactly one target. If tokens are predicted from their
@@ -26,7 +27,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Packs `instances` with the ids `identities`, the same in every run. `headline` is the index of the headline
+    /// Packs `instances` with the ids `identities`, the same in every run; plugins see [`opaque`] ones. `headline` is the index of the headline
     /// complexity.
     ///
     /// # Errors
@@ -57,7 +58,9 @@ impl Batch {
             lengths.push(length);
         }
         let readout = RowSet::from_mask(&mask);
-        let layout = Arc::new(TokenLayout::new(&lengths, identities)?.with_answers(&readout));
+        let seen = identities.iter().map(|id| opaque(*id)).collect();
+        let layout = TokenLayout::new(&lengths, identities)?.with_identities(seen)?.with_answers(&readout);
+        let layout = Arc::new(layout);
         let tokens = Tensor::from_vec(tokens, layout.rows(), device)?;
         Ok(Self { layout, tokens, readout, targets: Arc::new(targets), target_index, complexity })
     }

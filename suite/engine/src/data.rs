@@ -1,12 +1,14 @@
 //! Instances for training and evaluation, drawn from seeded streams and split by the hash of their problems.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use haltbench_analysis::Split;
-use haltbench_sdk::random::Stream;
+use haltbench_sdk::random::ProblemStream;
 use haltbench_sdk::task::{self, Instance, Task};
 
 use crate::error::{Error, Result};
+use crate::host::problem_stream;
 use crate::plan::Evaluation;
 
 /// Attempts to find an instance of a part before the part counts as empty.
@@ -30,9 +32,6 @@ pub enum Part {
 /// Permanent identity of an instance: the seed, the size and the index.
 pub type Identity = (u64, u32, u64);
 
-/// Purpose of the streams that instances are drawn from.
-const PURPOSE: &str = "instance";
-
 /// Index of the stream for an attempt.
 fn attempt_of((_, size, index): Identity, attempt: u64) -> [u64; 3] {
     [u64::from(size), index, attempt]
@@ -45,7 +44,7 @@ fn attempt_of((_, size, index): Identity, attempt: u64) -> [u64; 3] {
 pub fn draw(task: &dyn Task, name: &str, identity: Identity, part: Part, instance: &mut Instance) -> Result<()> {
     let (seed, size, _) = identity;
     for attempt in 0..ATTEMPTS {
-        let mut stream = Stream::new(seed, PURPOSE, &attempt_of(identity, attempt));
+        let mut stream = problem_stream(seed, ProblemStream::Instance, &attempt_of(identity, attempt))?;
         match part {
             Part::Train => task.draw_training(size, &mut stream, instance)?,
             Part::HeldOut | Part::Calibration | Part::Evaluation | Part::Any => {
@@ -89,7 +88,7 @@ pub fn instance(task: &dyn Task, name: &str, identity: Identity, part: Part) -> 
 pub fn training_batch(task: &dyn Task, name: &str, seed: u64, step: u64, batch: &mut [Instance]) -> Result<Vec<u32>> {
     let drawn = (0..).zip(batch).map(|(place, instance)| {
         // Training and evaluation instances have streams with different keys and disjoint ranges of the hash.
-        let mut stream = Stream::new(seed, "training-size", &[step, place]);
+        let mut stream = problem_stream(seed, ProblemStream::TrainingSize, &[step, place])?;
         let size = task.training_size(&mut stream);
         draw(task, name, (stream.integer(), size, 0), Part::Train, instance).map(|()| size)
     });
@@ -118,6 +117,14 @@ pub struct EvaluationInstance {
     pub split: Split,
     /// The instance.
     pub instance: Instance,
+}
+
+/// The id that plugins see instead of the id of a sequence, which names the stream that it was drawn from: a keyed hash.
+pub fn opaque(id: u64) -> u64 {
+    const CONTEXT: &str = "haltbench 2026-11-29 ids of sequences that plugins see";
+    static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| blake3::derive_key(CONTEXT, &EVALUATION_SEED.to_le_bytes()));
+    let [a, b, c, d, e, f, g, h, ..] = *blake3::keyed_hash(&KEY, &id.to_le_bytes()).as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Seed of evaluation instances: the same for every policy and every seed of a run, so that all comparisons are paired.

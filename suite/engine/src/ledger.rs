@@ -29,7 +29,7 @@ pub struct Ledger {
 impl Ledger {
     /// Charges the prelude of the tokens of `layout`.
     pub fn begin(&mut self, model: &Model, layout: &TokenLayout) {
-        let (cost, rows) = (model.backbone.cost(), layout.rows());
+        let (cost, rows) = (model.costs.backbone, layout.rows());
         let pairs = pairs(layout, &RowSet::all(rows));
         let part = |part: PartCost| part.per_row * rows as f64 + part.per_key * pairs;
         self.tokens += rows as u64;
@@ -47,7 +47,7 @@ impl Ledger {
 
     /// Charges a step over `rows` rows that see `pairs` keys, with `projections` extra projections of keys and values.
     pub fn step(&mut self, model: &Model, rows: usize, pairs: usize, projections: usize) {
-        let cost = model.backbone.cost().step;
+        let cost = model.costs.backbone.step;
         self.token_steps_executed += rows as u64;
         self.flops +=
             cost.per_row * rows as f64 + cost.per_key * pairs as f64 + cost.per_key_value * projections as f64;
@@ -55,7 +55,7 @@ impl Ledger {
 
     /// Charges decisions about `rows` rows.
     pub fn decide_about(&mut self, model: &Model, rows: usize) {
-        let flops = model.policy.decision_flops(model.backbone.dimensions().d_model);
+        let flops = model.costs.decision;
         self.decisions += if flops > 0.0 { rows as u64 } else { 0 };
         self.decision_flops += flops * rows as f64;
     }
@@ -105,7 +105,7 @@ impl<'a> Bill<'a> {
     pub fn begin(model: &'a Model, layout: &'a TokenLayout) -> Self {
         let mut ledger = Ledger::default();
         ledger.begin(model, layout);
-        let cost = model.backbone.cost();
+        let cost = model.costs.backbone;
         let seen = |row: usize| (layout.position(row) + 1) as f64;
         let executed: Vec<f64> = (0..layout.rows()).map(|row| of_row(cost.prelude, seen(row))).collect();
         let steps = |row| model.max_depth as f64 * of_row(cost.step, seen(row));
@@ -123,7 +123,7 @@ impl<'a> Bill<'a> {
 
     /// Charges a step of the queries of `plan`, and the projection of keys and values of `projected` without a step.
     pub fn step(&mut self, plan: &AttentionPlan, projected: &[u32]) {
-        let cost = self.model.backbone.cost().step;
+        let cost = self.model.costs.backbone.step;
         let mut rows = 0;
         let mut pairs = 0;
         for (row, keys) in plan.visible_keys() {
@@ -137,7 +137,7 @@ impl<'a> Bill<'a> {
 
     /// Charges a decision about each of `rows`.
     pub fn decide(&mut self, rows: &RowSet) {
-        let flops = self.model.policy.decision_flops(self.model.backbone.dimensions().d_model);
+        let flops = self.model.costs.decision;
         rows.iter().for_each(|row| self.rows.executed[row] += flops);
         self.ledger.decide_about(self.model, rows.len());
     }
@@ -151,7 +151,7 @@ impl<'a> Bill<'a> {
 
 /// Adds to each row its cost of a coda that is read out for `rows`.
 fn charge_coda(model: &Model, layout: &TokenLayout, rows: &RowSet, costs: &mut [f64]) {
-    let cost = model.backbone.cost();
+    let cost = model.costs.backbone;
     let seen = |row: usize| (layout.position(row) + 1) as f64;
     beside(layout, rows).iter().for_each(|row| costs[row] += of_row(cost.coda, seen(row)));
     rows.iter().for_each(|row| costs[row] += of_row(cost.readout, seen(row)));
@@ -175,7 +175,7 @@ fn of_row(part: PartCost, keys: f64) -> f64 {
 
 /// Operations of a coda that is read out for `rows`.
 fn coda(model: &Model, layout: &TokenLayout, rows: &RowSet) -> f64 {
-    let cost = model.backbone.cost();
+    let cost = model.costs.backbone;
     let part = |part: PartCost, rows: &RowSet| {
         let pairs = if part.per_key > 0.0 { pairs(layout, rows) } else { 0.0 };
         part.per_row * rows.len() as f64 + part.per_key * pairs

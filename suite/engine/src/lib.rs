@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod bench;
 mod code;
+pub mod costs;
 pub mod data;
 pub mod decoding;
 pub mod device;
@@ -19,6 +20,7 @@ mod files;
 pub mod forecast;
 pub mod generation;
 pub mod guesses;
+pub mod host;
 pub mod isolation;
 pub mod ledger;
 pub mod memory;

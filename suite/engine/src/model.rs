@@ -15,6 +15,7 @@ use haltbench_sdk::policy::{
 };
 use serde::Serialize;
 
+use crate::costs::Costs;
 use crate::error::Result;
 use crate::memory;
 use crate::panics;
@@ -219,6 +220,8 @@ pub struct Model {
     pub policy: Policy,
     /// The policy's declaration.
     pub declaration: &'static PolicyDeclaration,
+    /// Costs of backbone and policy, read when they were built.
+    pub costs: Costs,
     /// How it is trained.
     pub recipe: Recipe,
     /// Steps of its training, or 1 where it is not trained.
@@ -245,7 +248,8 @@ impl Model {
     /// Builds a model with freshly initialised weights.
     ///
     /// # Errors
-    /// If a plugin refuses its parameters or returns another kind of policy than it declares.
+    /// If a plugin refuses its parameters, returns another kind of policy than it declares, or reports a cost that is no
+    /// number of operations.
     pub fn new(parts: ModelParts, dtype: DType, device: &Device) -> Result<Self> {
         let variables = Variables::new(parts.seed, dtype, device);
         let builder = variables.builder();
@@ -270,11 +274,13 @@ impl Model {
         device: &Device,
     ) -> Result<Self> {
         let (backbone, policy) = parts.build(builder)?;
+        let costs = Costs::of((Some(parts.backbone.0), &*backbone), (parts.policy.0, &policy))?;
         Ok(Self {
             backbone,
             backbone_declaration: Some(parts.backbone.0),
             policy,
             declaration: parts.policy.0,
+            costs,
             recipe: parts.recipe,
             training_steps: 1,
             is_causal: parts.policy.0.causal.given(parts.policy.1),

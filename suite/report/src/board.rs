@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::target::{Calibrated, Target};
 
 /// Version of [`Leaderboard`]'s schema.
-pub const LEADERBOARD_SCHEMA: u32 = 5;
+pub const LEADERBOARD_SCHEMA: u32 = 6;
 
 /// The leaderboards of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -130,6 +130,8 @@ pub struct Row {
     pub kind: Option<String>,
     /// Whether it claims to be causal; null until a cell is done.
     pub causal: Option<bool>,
+    /// Its claims that spot checks of its evaluations refuted, in words; such a row is not ranked.
+    pub broken_claims: Vec<String>,
     /// Role: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control; null while unknown.
     pub role: Option<String>,
     /// Whether it is an oracle; null until a cell is done.

@@ -100,6 +100,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
             halted_keys_values: row.plan.halted_keys_values.clone(),
             kind: first.map(|result| result.kind.clone()),
             causal: first.map(|result| result.causal),
+            broken_claims: row.broken_claims(),
             role: row.role.clone(),
             oracle: first.map(|result| result.uses_labels),
             seeds_planned: row.planned.clone(),

@@ -1,8 +1,9 @@
 //! Names that distinguish the entries of a board, and the parameters worth showing.
 
+use haltbench_engine::host::registrations;
 use haltbench_engine::plan::Choice;
 use haltbench_sdk::parameters::ParameterSpec;
-use haltbench_sdk::registry::{Declaration, registrations};
+use haltbench_sdk::registry::Declaration;
 
 use crate::board::Implementation;
 

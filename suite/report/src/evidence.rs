@@ -69,6 +69,16 @@ impl Evidence<'_> {
         seeds.iter().map(table).collect()
     }
 
+    /// The policy's claims that the spot checks of its evaluations refuted, in words, one sentence for each.
+    pub fn broken_claims(&self) -> Vec<String> {
+        let mut broken: Vec<String> = Vec::new();
+        for (seed, result) in self.seeds.iter().zip(&self.results) {
+            let of_seed = result.checks.broken().into_iter().map(|claim| format!("{claim} (seed {seed})"));
+            broken.extend(of_seed);
+        }
+        broken
+    }
+
     /// Whether the policy reads labels.
     pub fn is_oracle(&self) -> bool {
         self.results.iter().any(|result| result.uses_labels)

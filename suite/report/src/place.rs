@@ -8,8 +8,8 @@ use crate::criterion::Criterion;
 use crate::evidence::Evidence;
 use crate::gain::Gains;
 
-/// Places of all rows, and the differences of ranked rows. Incomplete rows, oracles and controls other than fixed
-/// depths have no place and do not count in the ranks of others: every compared pair widens all simultaneous intervals,
+/// Places of all rows, and the differences of ranked rows. Incomplete rows, oracles, policies whose claims were refuted
+/// and controls other than fixed depths have no place and do not count in the ranks of others: every compared pair widens all simultaneous intervals,
 /// and controls have comparisons of their own.
 pub(crate) fn places(
     rows: &[(&Evidence, Option<Setting>)],
@@ -31,6 +31,9 @@ pub(crate) fn places(
         }
         if row.is_oracle() {
             return Err("oracles read what a policy cannot know".to_owned());
+        }
+        if let Some(broken) = row.broken_claims().first() {
+            return Err(broken.clone());
         }
         if reference.is_some_and(|reference| row.seeds != reference.seeds) {
             return Err("it was evaluated on other seeds than the others".to_owned());

@@ -8,7 +8,7 @@ use std::fs;
 
 use fake::{Fake, cells, choice, fail, finish, suite};
 use haltbench_engine::plan::Suite;
-use haltbench_engine::store::RunFolder;
+use haltbench_engine::store::{Check, Checks, RunFolder};
 use haltbench_engine::{Error, Result};
 use haltbench_report::{Criterion, Format, Leaderboard, MissingCell, Options, leaderboard};
 use haltbench_sdk::parameters::Value;
@@ -28,6 +28,25 @@ fn finished(suite: &Suite, policies: &[Fake]) -> (TempDir, RunFolder) {
 
 fn cell<'a>(suite: &'a Suite, label: &str, seed: u64) -> &'a str {
     &suite.cells.iter().find(|cell| cell.label == label && cell.plan.model.seed == seed).unwrap().id
+}
+
+#[test]
+fn rows_whose_claims_were_refuted_are_shown_unranked() {
+    let check = Check { tokens: 20, differing: 3, allowed: 0, note: Some("token 1 of a sequence of 4".to_owned()) };
+    let checks = Checks { sequences: 2, causality: check.clone(), ..Checks::default() };
+    // As many tokens may differ on an accelerator.
+    let rounded = Checks { batch: Check { allowed: 3, ..check }, ..Checks::default() };
+    let policies = [Fake::fixed_3(), Fake { checks, ..Fake::follower() }, Fake { checks: rounded, ..Fake::opposer() }];
+    let suite = suite(&policies, &[0, 1]);
+    let (_guard, run) = finished(&suite, &policies);
+    let board = make(&suite, &run).unwrap().boards.remove(0);
+    let row = |policy: &str| board.rows.iter().find(|row| row.policy == policy).unwrap();
+    let said = "it claims to be causal, but its depths depend on later tokens: 3 of 20 tokens differ, such as token 1 of a \
+                sequence of 4 (seed 0)";
+    assert_eq!((row("follower").place.rank_low, row("follower").place.reason.as_deref()), (None, Some(said)));
+    assert_eq!(row("follower").broken_claims.len(), 2, "one for each seed");
+    assert!(row("opposer").place.rank_low.is_some() && row("opposer").broken_claims.is_empty());
+    assert!(row("follower").metric("token_accuracy", Some("in_range")).unwrap().value.is_some(), "numbers are shown");
 }
 
 #[test]
@@ -127,7 +146,7 @@ fn damaged_files_are_refused_with_their_names() {
         }),
         ("tokens.parquet", |bytes| bytes[..bytes.len() / 2].to_vec()),
         ("result.json", |bytes| bytes[..bytes.len() / 2].to_vec()),
-        ("result.json", |bytes| String::from_utf8(bytes).unwrap().replace("\"schema\":5", "\"schema\":9").into()),
+        ("result.json", |bytes| String::from_utf8(bytes).unwrap().replace("\"schema\":6", "\"schema\":9").into()),
     ];
     for (name, change) in damage {
         let (_guard, run) = finished(&suite, &policies);

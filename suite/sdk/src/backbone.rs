@@ -87,6 +87,9 @@ pub struct PartCost {
     pub per_key_value: f64,
 }
 
+/// Operations for one row above which a reported cost is taken for a mistake: sums over any evaluation stay finite.
+pub const MOST_FLOPS: f64 = 1e18;
+
 /// Analytic forward cost of a backbone.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct BackboneCost {

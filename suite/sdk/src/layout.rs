@@ -3,6 +3,7 @@
 //! A tensor of token states has the shape `[rows, d_model]`. Row `r` is the token at `position(r)` of the sequence
 //! `sequence(r)`, so the tokens that a causal attention of row `r` may see are the rows `start(r)..=r`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -11,11 +12,14 @@ use crate::error::{Error, Result};
 use crate::ops::{Sequences, gather_rows};
 
 /// Which row of a packed batch is which token.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub struct TokenLayout {
     starts: Vec<u32>,
     sequence: Vec<u32>,
     position: Vec<u32>,
+    /// Keys of the engine's draws, one for each sequence.
+    key: Vec<u64>,
+    /// Ids that plugins see, one for each sequence.
     identity: Vec<u64>,
     /// Whether a row's prediction is part of an answer.
     answer: Vec<bool>,
@@ -44,8 +48,14 @@ impl TokenLayout {
         if let Some(sequence) = lengths.iter().position(|length| *length == 0) {
             return Err(Error::invalid(format!("sequence {sequence}"), "at least one token", 0));
         }
-        let mut layout =
-            Self { starts: vec![0], sequence: vec![], position: vec![], identity: identities.to_vec(), answer: vec![] };
+        let mut layout = Self {
+            starts: vec![0],
+            sequence: vec![],
+            position: vec![],
+            key: identities.to_vec(),
+            identity: identities.to_vec(),
+            answer: vec![],
+        };
         for (sequence, (before, length)) in before.iter().zip(lengths).enumerate() {
             layout.sequence.extend(std::iter::repeat_n(sequence as u32, *length));
             layout.position.extend(*before as u32..(*before + *length) as u32);
@@ -64,6 +74,24 @@ impl TokenLayout {
         self.answer.fill(false);
         rows.iter().for_each(|row| self.answer[row] = true);
         self
+    }
+
+    /// This layout with other ids for plugins to see, one for each sequence. Draws of [`View::uniform`] and of
+    /// [`random_states`] stay keyed by the ids that it was made with, which nobody can read.
+    ///
+    /// The engine's ids say which stream an instance was drawn from, so a policy that knew them could draw it too.
+    ///
+    /// # Errors
+    /// If there are not as many ids as sequences.
+    ///
+    /// [`View::uniform`]: crate::policy::View::uniform
+    /// [`random_states`]: crate::layers::random_states
+    pub fn with_identities(mut self, identities: Vec<u64>) -> Result<Self> {
+        if identities.len() != self.sequences() {
+            return Err(Error::invalid("identities", format!("{} of them", self.sequences()), identities.len()));
+        }
+        self.identity = identities;
+        Ok(self)
     }
 
     /// This layout with the given positions, one for each row: a recorded pass may hold only some tokens of a sequence.
@@ -114,9 +142,34 @@ impl TokenLayout {
         self.answer[row]
     }
 
-    /// Id of the sequence that `row` belongs to, the same in every run.
+    /// Id of the sequence that `row` belongs to, the same in every run. It tells sequences apart and says nothing about
+    /// them.
     pub fn identity(&self, row: usize) -> u64 {
         self.identity[self.sequence(row)]
+    }
+
+    /// What the engine's draws for `row` are keyed by.
+    pub(crate) fn key(&self, row: usize) -> u64 {
+        self.key[self.sequence(row)]
+    }
+}
+
+/// Without the keys of draws, which comparisons would give away.
+impl PartialEq for TokenLayout {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { starts, sequence, position, identity, answer, key: _ } = self;
+        (starts, sequence, position) == (&other.starts, &other.sequence, &other.position)
+            && (identity, answer) == (&other.identity, &other.answer)
+    }
+}
+
+/// Without the keys of draws.
+impl fmt::Debug for TokenLayout {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Self { starts, position, identity, answer, .. } = self;
+        let mut written = formatter.debug_struct("TokenLayout");
+        written.field("starts", starts).field("position", position).field("identity", identity);
+        written.field("answer", answer).finish_non_exhaustive()
     }
 }
 
@@ -247,5 +300,17 @@ mod tests {
         assert_eq!((some.position(1), some.position(5), some.start(5)), (4, 7, 4));
         let error = layout.with_positions(vec![0]).unwrap_err().to_string();
         assert_eq!(error, "positions: expected 6 of them, found 1");
+    }
+
+    #[test]
+    fn plugins_see_other_ids_than_draws_are_keyed_by() {
+        let layout = TokenLayout::new(&[3, 1], &[4_100_001, 4_100_002]).unwrap().with_identities(vec![7, 8]).unwrap();
+        assert_eq!((layout.identity(0), layout.identity(3)), (7, 8));
+        assert_eq!((layout.key(0), layout.key(3)), (4_100_001, 4_100_002));
+        assert!(!format!("{layout:?}").contains("410000"), "{layout:?}");
+        let other = TokenLayout::new(&[3, 1], &[1, 2]).unwrap().with_identities(vec![7, 8]).unwrap();
+        assert!(layout == other, "no comparison gives a key away");
+        let error = layout.with_identities(vec![1]).unwrap_err().to_string();
+        assert_eq!(error, "identities: expected 2 of them, found 1");
     }
 }

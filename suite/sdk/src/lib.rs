@@ -23,6 +23,7 @@ pub mod conformance;
 pub mod error;
 pub mod fingerprint;
 mod halted_keys_values;
+pub mod host;
 pub mod initialise;
 mod kept;
 pub mod key_values;

@@ -8,7 +8,29 @@ mod draws;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use crate::host::Host;
+
 pub use draws::Draws;
+
+/// What a stream of problems is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemStream {
+    /// Drawing an instance.
+    Instance,
+    /// Choosing the sizes of training instances.
+    TrainingSize,
+}
+
+impl ProblemStream {
+    const ALL: [Self; 2] = [Self::Instance, Self::TrainingSize];
+
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::TrainingSize => "training-size",
+        }
+    }
+}
 
 /// One stream of random numbers.
 pub struct Stream {
@@ -21,8 +43,21 @@ impl Stream {
     /// The stream of `purpose` at `index` under `seed`. Equal keys give equal streams, in every version.
     ///
     /// The key is the blake3 hash of all three: an index has up to four numbers, more than ChaCha's stream number can
-    /// hold.
+    /// hold. No such stream is one that problems are drawn from, whatever its purpose.
     pub fn new(seed: u64, purpose: &str, index: &[u64]) -> Self {
+        match ProblemStream::ALL.iter().find(|problems| problems.purpose() == purpose) {
+            Some(problems) => Self::keyed(seed, &format!("{} of a plugin", problems.purpose()), index),
+            None => Self::keyed(seed, purpose, index),
+        }
+    }
+
+    /// The stream that the program draws problems from: a task is handed one, and a policy that had it would know the
+    /// labels.
+    pub fn of_problems(_: &Host, seed: u64, purpose: ProblemStream, index: &[u64]) -> Self {
+        Self::keyed(seed, purpose.purpose(), index)
+    }
+
+    fn keyed(seed: u64, purpose: &str, index: &[u64]) -> Self {
         Self { generator: ChaCha8Rng::from_seed(key(seed, purpose, index)), is_begun: false }
     }
 
@@ -109,7 +144,7 @@ fn key(seed: u64, purpose: &str, index: &[u64]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::Stream;
+    use super::{ProblemStream, Stream};
 
     /// From ChaCha with eight rounds in Python, written from its specification, with keys hashed by the Python package
     /// blake3. Instances and weights depend on these numbers, so they must never change.
@@ -118,13 +153,24 @@ mod tests {
         let first = |seed, purpose, index: &[u64]| Stream::new(seed, purpose, index).integer();
         assert_eq!(first(3, "a", &[5]), 0xb403_1076_6f1e_8235);
         assert_eq!(first(1, "halting", &[]), 0xedb9_d761_ff1c_8d07);
-        let mut instance = Stream::new(0, "instance", &[4, 0, 0]);
+        let mut instance = Stream::keyed(0, "instance", &[4, 0, 0]);
         assert_eq!(instance.integer(), 0x6758_3172_bb5d_87a7);
         // The first number of the fifth block of 64 bytes.
         for _ in 1..32 {
             instance.integer();
         }
         assert_eq!(instance.integer(), 0x108c_6092_6ef1_6acc);
+    }
+
+    #[test]
+    fn a_plugin_cannot_open_a_stream_of_problems() {
+        for (purpose, problems) in
+            [("instance", ProblemStream::Instance), ("training-size", ProblemStream::TrainingSize)]
+        {
+            assert_eq!(problems.purpose(), purpose);
+            let of_a_plugin = Stream::new(7, purpose, &[1, 2]).integer();
+            assert_ne!(of_a_plugin, Stream::keyed(7, purpose, &[1, 2]).integer());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::backbone::BackboneDeclaration;
 use crate::fingerprint::LENGTH;
+use crate::host::Host;
 use crate::policy::PolicyDeclaration;
 use crate::task::TaskDeclaration;
 
@@ -50,7 +51,17 @@ pub struct Registration {
     pub probe: fn() -> Option<SharingProbe>,
 }
 
-inventory::collect!(Registration);
+/// A registration on its way to the program; nobody else can read it.
+pub struct Submission(Registration);
+
+impl Submission {
+    /// Submits a registration.
+    pub const fn new(registration: Registration) -> Self {
+        Self(registration)
+    }
+}
+
+inventory::collect!(Submission);
 
 /// The copies of the SDK and of candle that a library sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +83,25 @@ pub fn probe() -> Option<SharingProbe> {
     Some(SharingProbe { anchor: &raw const ANCHOR as usize, tensor: format!("{:?}", tensor.id()) })
 }
 
-/// Everything registered so far, ordered by kind and name.
-pub fn registrations() -> Vec<&'static Registration> {
-    let mut all: Vec<&Registration> = inventory::iter::<Registration>.into_iter().collect();
+/// Everything registered so far, ordered by kind and name. Only for the program: with the declaration of its task, a
+/// policy could draw instances.
+///
+/// ```compile_fail
+/// haltbench_sdk::registry::registrations();
+/// ```
+///
+/// ```compile_fail
+/// use haltbench_sdk::registry::Submission;
+/// haltbench_sdk::inventory::iter::<Submission>.into_iter().map(|submission| submission.0.declaration.name());
+/// ```
+pub fn registrations(_: &Host) -> Vec<&'static Registration> {
+    submitted()
+}
+
+/// [`registrations`], for the SDK itself.
+pub(crate) fn submitted() -> Vec<&'static Registration> {
+    let mut all: Vec<&Registration> =
+        inventory::iter::<Submission>.into_iter().map(|submission| &submission.0).collect();
     all.sort_by_key(|entry| (entry.declaration.kind(), entry.declaration.name(), entry.provider));
     all
 }
@@ -113,12 +140,12 @@ macro_rules! register {
             #[unsafe(link_section = ".haltbench")]
             static __HALTBENCH_FINGERPRINT: [u8; $crate::fingerprint::LENGTH] = $crate::fingerprint::FINGERPRINT;
             $crate::inventory::submit! {
-                $crate::registry::Registration {
+                $crate::registry::Submission::new($crate::registry::Registration {
                     declaration: $crate::registry::Declaration::$kind(&__HALTBENCH_DECLARATION),
                     provider: env!("CARGO_PKG_NAME"),
                     fingerprint: &__HALTBENCH_FINGERPRINT,
                     probe: $crate::registry::probe,
-                }
+                })
             }
         };
     };

@@ -117,7 +117,7 @@ fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
 /// Operations of a step: (needed ones, all rows at all steps).
 fn operations(bench: &BenchModel, record: &HaltingRecord) -> (f64, f64) {
     let (model, layout) = (&bench.model, &bench.batch.layout);
-    let cost = model.backbone.cost();
+    let cost = model.costs.backbone;
     let rows = bench.batch.rows();
     let forward = |part: haltbench_sdk::backbone::PartCost, rows: &RowSet| {
         part.per_row * rows.len() as f64 + part.per_key * AttentionPlan::new(layout, rows, None).pairs() as f64
@@ -127,7 +127,7 @@ fn operations(bench: &BenchModel, record: &HaltingRecord) -> (f64, f64) {
         PolicyKind::Early => 1,
         _ => model.max_depth - 1,
     };
-    let decision = model.policy.decision_flops(model.backbone.dimensions().d_model) * (rows * decisions) as f64;
+    let decision = model.costs.decision * (rows * decisions) as f64;
     let around = forward(cost.prelude, &all) + forward(cost.coda, &all) + forward(cost.readout, &all) + decision;
     // Candidates of halted rows are needed only for gates with gradients.
     let is_gated = record.log_distribution.is_some();

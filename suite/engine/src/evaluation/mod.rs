@@ -3,6 +3,7 @@
 mod measures;
 mod record;
 mod source;
+mod spot_check;
 mod timing;
 
 use haltbench_analysis::Split;
@@ -22,6 +23,7 @@ use crate::recurrence::{Evaluated, Execution, calibration_trace, evaluate};
 use crate::store::TokenRecord;
 
 pub use self::measures::{alignment_of_generated, measure};
+pub use self::spot_check::Seen;
 
 /// Inputs of an evaluation.
 pub struct Evaluator<'a> {
@@ -46,6 +48,8 @@ pub struct Findings {
     pub ledger: Ledger,
     /// For tasks that are languages: the model's predicted distributions at every target of sizes seen in training.
     pub strings: Vec<PredictedString>,
+    /// What the policy decided about the sequences that are checked.
+    pub seen: Vec<Seen>,
 }
 
 impl Evaluator<'_> {
@@ -74,7 +78,7 @@ impl Evaluator<'_> {
     pub fn run(&self, model: &Model, monitor: &dyn Monitor) -> Result<Findings> {
         let mut found = Findings::default();
         let total = self.instances.len().div_ceil(self.batch) as u64;
-        for (done, chunk) in (1..).zip(self.chunks()) {
+        for (number, chunk) in self.chunks().enumerate() {
             let (batch, privileged) = self.pack(chunk, model)?;
             let evaluated = evaluate(model, &batch, Execution::Compacted, Some(&privileged))?;
             found.ledger.add(&evaluated.ledger);
@@ -82,7 +86,8 @@ impl Evaluator<'_> {
             if self.task.generation().is_some() {
                 found.strings.extend(predicted_strings(chunk, &evaluated)?);
             }
-            monitor.progress(Stage::Evaluating, done, total, None);
+            found.seen.extend(self.seen(number * self.batch, &batch, &evaluated));
+            monitor.progress(Stage::Evaluating, number as u64 + 1, total, None);
             if let Some(signal) = monitor.interrupted() {
                 return Err(Error::Interrupted(signal));
             }

@@ -3,6 +3,7 @@
 use haltbench_sdk::policy::SourceToken;
 
 use super::Evaluator;
+use crate::data::opaque;
 use crate::error::Result;
 use crate::model::Model;
 use crate::recurrence::{Execution, evaluate};
@@ -19,7 +20,7 @@ impl Evaluator<'_> {
             let depths = evaluate(model, &batch, Execution::Compacted, Some(&privileged))?.depths;
             for (sequence, entry) in chunk.iter().enumerate() {
                 tokens.extend(batch.layout.rows_of(sequence).map(|row| SourceToken {
-                    identity: entry.id,
+                    identity: opaque(entry.id),
                     position: batch.layout.position(row) as u32,
                     input_token: entry.instance.tokens[batch.layout.position(row)],
                     size: entry.size,

@@ -5,7 +5,7 @@ use haltbench_analysis::{ClusterSum, Split};
 use haltbench_sdk::task::Task;
 
 use super::{reading, refusal};
-use crate::data::EvaluationInstance;
+use crate::data::{EvaluationInstance, opaque};
 use crate::error::Result;
 use crate::estimate::{self, Bounds};
 use crate::model::Model;
@@ -67,7 +67,7 @@ fn answers(
         let first = instance.loss_mask.iter().position(|loss| *loss).unwrap_or(instance.tokens.len());
         instance.tokens[..first].to_vec()
     };
-    let identities: Vec<u64> = chunk.iter().map(|entry| entry.id).collect();
+    let identities: Vec<u64> = chunk.iter().map(|entry| opaque(entry.id)).collect();
     let mut written: Vec<Vec<u32>> = vec![Vec::new(); chunk.len()];
     let mut answers: Vec<Option<Vec<u32>>> = vec![None; chunk.len()];
     let prompts = chunk.iter().map(prompt).collect();

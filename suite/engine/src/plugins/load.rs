@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haltbench_sdk::fingerprint;
-use haltbench_sdk::registry::{Registration, registrations};
+use haltbench_sdk::registry::Registration;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::elf::{hash_code, read_fingerprint};
@@ -14,6 +14,7 @@ use super::error::PluginError;
 use super::file::FileIdentity;
 use super::mismatch::Mismatch;
 use super::{exits, sharing, trial};
+use crate::host::registrations;
 
 /// Keeps a library mapped even if it is closed; the value is the same on every Linux.
 const RTLD_NODELETE: std::ffi::c_int = 0x1000;

@@ -28,7 +28,7 @@ impl Readouts {
     /// The rows of `wanted` whose final logits are known: the policy read them after the row's `last` step, when all
     /// earlier states that the coda attends to were final too.
     pub fn known(&self, model: &Model, layout: &TokenLayout, last: &[u32], wanted: &RowSet) -> RowSet {
-        let cost = model.backbone.cost();
+        let cost = model.costs.backbone;
         let sees_others = cost.coda.per_key > 0.0 || cost.readout.per_key > 0.0;
         let mut known = vec![false; layout.rows()];
         for readout in &self.0 {

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod checkpoint;
+mod checks;
 mod claim;
 mod columns;
 mod folder;
@@ -14,6 +15,7 @@ mod tokens;
 
 pub use atomic::write_atomic;
 pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint, write_model};
+pub use checks::{Check, Checks};
 pub use claim::{Claim, Claims};
 pub use folder::{CellFolder, Folder, ModelFolder};
 pub use metrics::{MetricsLog, TrainingLine};

@@ -6,13 +6,14 @@ use haltbench_analysis::{Estimate, IntervalMethod, Population, Reason, Split};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
+use super::checks::Checks;
 use super::metrics::TrainingLine;
 use super::record::Record;
 use crate::ledger::Ledger;
 use crate::plan::{CellPlan, ModelPlan};
 
 /// Version of [`CellResult`]'s schema.
-pub const RESULT_SCHEMA: u32 = 5;
+pub const RESULT_SCHEMA: u32 = 6;
 
 /// Version of [`ModelResult`]'s schema.
 pub const MODEL_RESULT_SCHEMA: u32 = 1;
@@ -96,6 +97,8 @@ pub struct CellResult {
     /// Values that the policy chose on the calibration part, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calibrated: BTreeMap<String, f64>,
+    /// Claims of the policy, checked on a few sequences.
+    pub checks: Checks,
     /// Cost of the evaluation.
     pub ledger: Ledger,
     /// Tidy rows of measures. For tasks that are languages, names that start with `generated_` are measures of strings

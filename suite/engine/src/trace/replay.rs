@@ -16,6 +16,7 @@ use super::reader::Trace;
 use super::steps::Steps;
 use super::{trial, weights};
 use crate::batch::Batch;
+use crate::costs::Costs;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::panics;
@@ -98,7 +99,7 @@ pub fn replay<E: From<Error>>(
         && trial::has_distribution(trace, replay, max_depth, privileged(&first).as_ref())?;
     let policy = weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?;
     let none = steps(trace, name, max_depth, &(0..0))?;
-    let mut model = model(trace, replay, recipe, (policy, none, max_depth));
+    let mut model = model(trace, replay, recipe, (policy, none, max_depth))?;
     if model.policy.needs_calibration() {
         let message = format!(
             "policy {name} calibrates itself on the calibration part, which a trace does not have: turn its calibration off and set its threshold"
@@ -133,14 +134,19 @@ pub fn recording(trace: &Trace) -> Recording {
 }
 
 /// A model of `policy` over recorded steps, `max_depth` of them.
+///
+/// # Errors
+/// If the policy reports an impossible cost.
 pub fn model(
     trace: &Trace,
     replay: &Replay,
     recipe: Recipe,
     (policy, steps, max_depth): (Policy, Steps, usize),
-) -> Model {
-    Model {
-        backbone: Box::new(steps),
+) -> Result<Model> {
+    let backbone = Box::new(steps);
+    Ok(Model {
+        costs: Costs::of((None, &*backbone), (replay.declaration, &policy))?,
+        backbone,
         backbone_declaration: None,
         policy,
         declaration: replay.declaration,
@@ -154,7 +160,7 @@ pub fn model(
         seed: replay.seed,
         device: Device::Cpu,
         dtype: trace.dtype(),
-    }
+    })
 }
 
 /// The recipe of the requested stage.

@@ -40,7 +40,7 @@ pub fn has_distribution(
         }
     }
     let policy = weights::untrained(trace, declaration, replay.parameters, asked_depth, replay.seed)?;
-    let model = model(trace, replay, Recipe::SAMPLED, (policy, steps, asked_depth));
+    let model = model(trace, replay, Recipe::SAMPLED, (policy, steps, asked_depth))?;
     let batch = batch(trace, &(0..1), &tokens)?;
     let recording = Recording { targets: false, ..recording(trace) };
     let replayed = panics::caught(name, || recorded::decide(&model, &batch, recording, privileged))?;

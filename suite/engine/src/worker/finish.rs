@@ -17,8 +17,8 @@ use crate::ledger::Ledger;
 use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
 use crate::store::{
-    CALIBRATION, CellResult, GuessResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine, read_tokens,
-    write_tokens,
+    CALIBRATION, CellResult, Checks, GuessResult, MetricRow, MetricsLog, RESULT_SCHEMA, Timings, TrainingLine,
+    read_tokens, write_tokens,
 };
 
 /// The files of a cell besides its result.
@@ -51,12 +51,27 @@ impl Cell<'_> {
         let batch = plan.evaluation.batch;
         metrics.extend(acceptance::measure(&self.model, task, instances, batch, &interrupted)?);
         let guesses = guesses::measure(task, &self.setting.name, instances)?;
-        self.write_result(calibrated, metrics, guesses, found.ledger)?;
+        // Last, so that a policy has had time and calls enough to change its mind.
+        let checks = self.check(&found.seen)?;
+        self.write_result(calibrated, checks, metrics, guesses, found.ledger)?;
         finished_now(&mut timings);
         timings.peak_memory_bytes = memory::peak_memory();
         self.folder.write_json("timings.json", &timings)?;
         monitor.progress(Stage::Measuring, 1, 1, None);
         Ok(())
+    }
+
+    /// Checks the policy's claims. Numbers that a deterministic policy does not repeat are no result.
+    fn check(&self, seen: &[evaluation::Seen]) -> Result<Checks> {
+        let checks = self.evaluator(&self.instances)?.check(&self.model, seen)?;
+        let is_stochastic = self.model.declaration.stochastic.given(&self.plan.policy.parameters);
+        if checks.repetition.is_broken() && !is_stochastic {
+            return Err(self.model.broken(format!(
+                "it does not declare `stochastic`, but gives other depths or scores the second time: {}",
+                checks.repetition.evidence()
+            )));
+        }
+        Ok(checks)
     }
 
     /// Lets a policy calibrate itself on the calibration part.
@@ -127,6 +142,7 @@ impl Cell<'_> {
     fn write_result(
         &self,
         calibrated: Calibrated,
+        checks: Checks,
         metrics: Vec<MetricRow>,
         guesses: Vec<GuessResult>,
         ledger: Ledger,
@@ -158,6 +174,7 @@ impl Cell<'_> {
             static_features: self.static_features(),
             weights: weight_counts(&self.model.variables),
             calibrated,
+            checks,
             ledger,
             metrics,
             guesses,

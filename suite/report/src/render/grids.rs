@@ -318,6 +318,9 @@ pub(super) fn name(row: &Row) -> String {
 
 fn kind(row: &Row) -> String {
     let kind = row.kind.clone().unwrap_or_else(|| "–".to_owned());
+    if !row.broken_claims.is_empty() {
+        return format!("{kind}, claims refuted");
+    }
     match (row.oracle, row.role.as_deref(), row.causal) {
         (Some(true), ..) => format!("{kind}, oracle"),
         (_, Some(role), _) if !row.has_role(Role::Policy) => format!("{kind}, {role}"),

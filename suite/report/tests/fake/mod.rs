@@ -14,7 +14,7 @@ use haltbench_analysis::{Estimate, Population, Split};
 use haltbench_engine::ledger::Ledger;
 use haltbench_engine::plan::{Cell, CellPlan, Choice, Evaluation, ModelPlan, Stage, Suite, TrainingSettings};
 use haltbench_engine::store::{
-    CellFolder, CellResult, GuessResult, MetricRow, RESULT_SCHEMA, RunFolder, Speed, State, Status, Timings,
+    CellFolder, CellResult, Checks, GuessResult, MetricRow, RESULT_SCHEMA, RunFolder, Speed, State, Status, Timings,
     TokenRecord, write_tokens,
 };
 use haltbench_sdk::parameters::{ParameterSpec, Parameters, Value};
@@ -52,6 +52,8 @@ pub struct Fake {
     pub policy: Choice,
     pub kind: &'static str,
     pub causal: bool,
+    /// What spot checks of its claims found.
+    pub checks: Checks,
     pub oracle: bool,
     pub role: Role,
     /// Label of the policy whose model it uses.
@@ -77,6 +79,7 @@ impl Fake {
             policy,
             kind: "early",
             causal: true,
+            checks: Checks::default(),
             oracle: false,
             role: Role::Policy,
             of: None,
@@ -299,6 +302,7 @@ fn finish_cell(folder: &CellFolder, cell: &Cell, policy: &Fake) {
         static_features: vec!["odd".to_owned(), "rare".to_owned()],
         weights: BTreeMap::new(),
         calibrated: BTreeMap::new(),
+        checks: policy.checks.clone(),
         ledger: Ledger::default(),
         metrics: trained(plan.model.seed)
             .into_iter()

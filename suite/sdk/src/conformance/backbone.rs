@@ -45,6 +45,7 @@ const PARTS: [&str; 6] = ["embed_tokens", "prelude", "core", "coda", "norm", "lm
 ///
 /// # Panics
 /// If a promise is broken; the message names the backbone and the promise.
+#[track_caller]
 pub fn check_backbone(declaration: &'static BackboneDeclaration) {
     check_backbone_with(declaration, &[]);
 }
@@ -62,8 +63,13 @@ pub fn check_backbone(declaration: &'static BackboneDeclaration) {
 ///
 /// # Panics
 /// If a promise is broken; the message names the backbone and the promise.
+#[track_caller]
 pub fn check_backbone_with(declaration: &'static BackboneDeclaration, given: &[(&str, Value)]) {
     let subject = Subject { kind: "backbone", name: declaration.name };
+    subject.report(|| check_all(subject, declaration, given));
+}
+
+fn check_all(subject: Subject, declaration: &'static BackboneDeclaration, given: &[(&str, Value)]) {
     let texts = [
         ("summary", declaration.summary),
         ("documentation", declaration.documentation),

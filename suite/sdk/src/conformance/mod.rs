@@ -7,17 +7,20 @@
 //! # }
 //! ```
 //!
-//! A check panics with a message that names the plugin and the promise it broke. Policies run on a
+//! A check panics with a message that names the plugin and the promise it broke, and for policies the smallest
+//! counterexample: the number of steps, the seed of the weights and the tokens. Policies run on a
 //! [`miniature`](miniature()) backbone with random weights in f64, through [`run`]: a loop written for clarity, which
 //! computes every row in every step. Tests of the engine's fast execution compare with it too.
 
 mod backbone;
 mod batch;
 mod cached;
+mod ends;
 mod gradient;
 mod miniature;
 mod passes;
 mod policy;
+mod precision;
 mod promise;
 mod reference;
 mod setup;

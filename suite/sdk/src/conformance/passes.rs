@@ -1,7 +1,7 @@
 //! Checks of a policy that compare whole evaluations.
 
 use super::reference::{Outcome, Settings};
-use super::setup::{MAX_DEPTH, Setup, VOCABULARY};
+use super::setup::{Setup, VOCABULARY};
 use super::trajectory::Trajectory;
 use super::{Batch, Sequence};
 use crate::error::Result;
@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 1e-8;
 pub(super) fn check(setup: &Setup) {
     let policy = setup.policy(&[]);
     repeats(setup, &policy);
-    sound(setup, &policy);
+    sound(setup, &policy, &HaltedKeysValues::ALL);
     batches(setup, &policy);
     if setup.declaration.causal.given(setup.parameters()) {
         prefixes(setup, &policy);
@@ -41,17 +41,22 @@ fn repeats(setup: &Setup, policy: &Policy) {
     }
 }
 
-/// Finite results and legal depths under every option of halted keys and values.
-fn sound(setup: &Setup, policy: &Policy) {
+/// Finite results and legal depths.
+pub(super) fn check_finite(setup: &Setup) {
+    sound(setup, &setup.policy(&[]), &HaltedKeysValues::ALL[..1]);
+}
+
+/// Finite results and legal depths under these options of halted keys and values.
+fn sound(setup: &Setup, policy: &Policy, options: &[(&str, HaltedKeysValues)]) {
     let batch = setup.batch(&setup.sequences);
-    for (option, halted) in HaltedKeysValues::ALL {
+    for &(option, halted) in options {
         let outcome = setup.run(policy, &batch, &Settings { halted, ..setup.settings });
         let logits = setup.subject.expect("logits can be read", rows_of(&outcome));
         let finite = logits.iter().flatten().all(|logit| logit.is_finite());
         setup.subject.demand("its results are finite", finite, || format!("logits are not, under {option}"));
-        let least = u32::from(policy.kind() != PolicyKind::Select);
-        let wrong = outcome.depths.iter().find(|depth| !(least..=MAX_DEPTH as u32).contains(depth));
-        let promise = format!("depths are in {least}..={MAX_DEPTH}");
+        let (least, most) = (u32::from(policy.kind() != PolicyKind::Select), setup.settings.max_depth as u32);
+        let wrong = outcome.depths.iter().find(|depth| !(least..=most).contains(depth));
+        let promise = format!("depths are in {least}..={most}");
         setup.subject.demand(&promise, wrong.is_none(), || format!("{wrong:?} under {option}"));
     }
 }
@@ -135,8 +140,7 @@ fn choices(setup: &Setup) -> Vec<Vec<(&'static str, Value)>> {
 }
 
 /// Checks that every token of `found` before position `cut` has the same depth in `expected` and, to `tolerance`, the
-/// same logits.
-#[track_caller]
+/// same numbers in its decisions and the same logits.
 fn same(
     setup: &Setup,
     promise: &str,
@@ -156,7 +160,17 @@ fn same(
             let depths = (expected.depths[twin], found.depths[row]);
             format!("token {position} of sequence {identity} takes {} and then {} steps", depths.0, depths.1)
         });
-        let near = wanted[twin].iter().zip(&seen[row]).all(|(a, b)| (a - b).abs() <= tolerance * (1.0 + a.abs()));
+        // Bits first: an infinite or undefined score equals itself.
+        let near = |a: &f64, b: &f64| a.to_bits() == b.to_bits() || (a - b).abs() <= tolerance * (1.0 + a.abs());
+        let (before, now) = (&expected.decided[twin], &found.decided[row]);
+        let apart = before.iter().zip(now).find(|(a, b)| !near(a, b));
+        setup.subject.demand(promise, apart.is_none() && before.len() == now.len(), || {
+            let (before, now) = apart.unwrap_or((&f64::NAN, &f64::NAN));
+            format!(
+                "the decisions about token {position} of sequence {identity} have the number {before} and then {now}"
+            )
+        });
+        let near = wanted[twin].iter().zip(&seen[row]).all(|(a, b)| near(a, b));
         setup.subject.demand(promise, near, || {
             format!(
                 "token {position} of sequence {identity} has the logits {:.6?} and then {:.6?}",

@@ -1,10 +1,17 @@
 //! Checks of a policy.
 
-use super::promise::Subject;
-use super::setup::{SEEDS, Setup};
-use super::{passes, training};
+use super::promise::{Subject, attempt};
+use super::setup::{Setup, Shape};
+use super::{ends, passes, precision, training};
 use crate::parameters::Value;
 use crate::policy::PolicyDeclaration;
+
+/// What every policy is tried on, each time with other weights and tokens. One sequence is a single token.
+const SHAPES: [Shape; 3] = [shape(1), shape(2), shape(3)];
+
+const fn shape(seed: u64) -> Shape {
+    Shape { seed, max_depth: 4, lengths: &[6, 1, 9, 4] }
+}
 
 /// Checks that the policy keeps the promises of its declaration and of its kind.
 ///
@@ -14,20 +21,38 @@ use crate::policy::PolicyDeclaration;
 /// changes what is before it; complexities are read only by those that declare it; the regulariser and the weights
 /// of soft policies have the gradients of finite differences; a policy that is trained has a gradient; decisions
 /// have a cost; depth does not fall as a threshold rises; recipes suit the kind; a policy that calibrates itself chooses
-/// finite numbers. They run in f64 with D = 4.
+/// finite numbers; decisions are computed in the type of the states; every parameter at the ends of its range, and each
+/// choice, gives finite numbers unless the policy refuses it by name. They run in f64 with D = 4.
 ///
 /// # Panics
-/// If a promise is broken; the message names the policy and the promise.
+/// If a promise is broken; the message names the policy, the promise and the smallest counterexample found.
+#[track_caller]
 pub fn check_policy(declaration: &'static PolicyDeclaration) {
     check_policy_with(declaration, &[]);
 }
 
-/// [`check_policy`] with other values of some parameters.
+/// [`check_policy`] with these values of some parameters, which are not varied.
 ///
 /// # Panics
-/// If a promise is broken; the message names the policy and the promise.
+/// Like [`check_policy`].
+#[track_caller]
 pub fn check_policy_with(declaration: &'static PolicyDeclaration, parameters: &[(&str, Value)]) {
     let subject = Subject { kind: "policy", name: declaration.name };
+    subject.report(|| check_declaration(subject, declaration));
+    for shape in SHAPES {
+        let check = |shape| check_passes(subject, declaration, parameters, shape);
+        let Some(broken) = attempt(|| check(shape)) else { continue };
+        let mut smaller = shape.smaller().filter_map(|smaller| Some((smaller, attempt(|| check(smaller))?)));
+        let further = match smaller.find(|(_, other)| other.promise == broken.promise) {
+            Some((smaller, other)) => format!("; smallest counterexample ({smaller}): {}", other.found),
+            None => format!("; no smaller counterexample than {shape}"),
+        };
+        subject.fail(&broken, &further);
+    }
+}
+
+/// Checks what does not depend on weights and tokens.
+fn check_declaration(subject: Subject, declaration: &PolicyDeclaration) {
     let texts = [
         ("summary", declaration.summary),
         ("documentation", declaration.documentation),
@@ -43,11 +68,17 @@ pub fn check_policy_with(declaration: &'static PolicyDeclaration, parameters: &[
             format!("`{title}` gives `{found}`, expected `{}`", example.expect)
         });
     }
-    for seed in SEEDS {
-        let setup = Setup::new(subject, declaration, parameters, seed);
-        check_recipes(&setup);
-        passes::check(&setup);
-        training::check(&setup);
+}
+
+/// Checks passes over one set of sequences.
+fn check_passes(subject: Subject, declaration: &'static PolicyDeclaration, parameters: &[(&str, Value)], shape: Shape) {
+    let setup = Setup::new(subject, declaration, parameters, shape);
+    check_recipes(&setup);
+    passes::check(&setup);
+    precision::check(&setup);
+    training::check(&setup);
+    if shape.seed == SHAPES[0].seed {
+        ends::check(subject, declaration, parameters, shape);
     }
 }
 

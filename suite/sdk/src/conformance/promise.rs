@@ -1,7 +1,34 @@
 //! The plugin under test, and reports of broken promises.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, RESERVED};
+
+/// A broken promise: what was promised and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Broken {
+    /// The promise.
+    pub promise: String,
+    /// What was found instead.
+    pub found: String,
+}
+
+/// The first promise that `check` finds broken. A panic of the plugin's own breaks one too.
+pub(super) fn attempt(check: impl FnOnce()) -> Option<Broken> {
+    let payload = catch_unwind(AssertUnwindSafe(check)).err()?;
+    Some(match payload.downcast::<Broken>() {
+        Ok(broken) => *broken,
+        Err(panic) => Broken { promise: "it does not panic".to_owned(), found: said(panic.as_ref()) },
+    })
+}
+
+/// The text of a panic.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".to_owned())
+}
 
 /// The plugin under test, for messages.
 #[derive(Debug, Clone, Copy)]
@@ -13,22 +40,34 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Panics, naming plugin and promise.
+    /// Runs `check` and panics, naming plugin and promise, if it finds a broken one.
     #[track_caller]
-    pub fn broken(&self, promise: &str, found: &str) -> ! {
-        panic!("{} `{}` breaks a promise: {promise}: {found}", self.kind, self.name)
+    pub fn report(&self, check: impl FnOnce()) {
+        if let Some(broken) = attempt(check) {
+            self.fail(&broken, "");
+        }
     }
 
-    /// Panics unless the promise holds; `found` says what was seen instead.
+    /// Panics, naming plugin and promise; `further` is added to the message.
     #[track_caller]
+    pub fn fail(&self, Broken { promise, found }: &Broken, further: &str) -> ! {
+        panic!("{} `{}` breaks a promise: {promise}: {found}{further}", self.kind, self.name)
+    }
+
+    /// Ends the check that is [attempted](attempt). It unwinds without the panic hook, because the kit looks for a
+    /// smaller counterexample before it reports.
+    pub fn broken(&self, promise: &str, found: &str) -> ! {
+        resume_unwind(Box::new(Broken { promise: promise.to_owned(), found: found.to_owned() }))
+    }
+
+    /// Ends the check unless the promise holds; `found` says what was seen instead.
     pub fn demand(&self, promise: &str, holds: bool, found: impl FnOnce() -> String) {
         if !holds {
             self.broken(promise, &found());
         }
     }
 
-    /// The value, or a panic that says what could not be done.
-    #[track_caller]
+    /// The value; an error ends the check and says what could not be done.
     pub fn expect<T>(&self, doing: &str, result: Result<T>) -> T {
         match result {
             Ok(value) => value,

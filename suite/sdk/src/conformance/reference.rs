@@ -8,7 +8,7 @@ mod unroll;
 
 use candle_core::Tensor;
 
-pub(super) use plain::{HazardTrack, depth_distribution};
+pub(super) use plain::{Emitted, HazardTrack, depth_distribution, emitted};
 pub(super) use unroll::{Unroll, keep, numbers, replace_rows, sized};
 
 use super::Batch;
@@ -38,6 +38,8 @@ pub struct Outcome {
     pub expected_depths: Option<Vec<f64>>,
     /// Weights of the states after 0, 1, ..., D steps, of soft policies.
     pub weights: Option<Vec<Vec<f64>>>,
+    /// Numbers in the decisions about each row, step by step: scores, logits, weight and gate, those that there are.
+    pub decided: Vec<Vec<f64>>,
     /// Input of the coda: halted states or mixtures, `[rows, d_model]`.
     pub states: Tensor,
     /// Logits of all rows, `[rows, vocabulary]`.
@@ -60,6 +62,7 @@ pub fn run(backbone: &dyn Backbone, policy: &Policy, batch: &Batch, settings: &S
         depths: halted.depths,
         expected_depths: halted.expected_depths,
         weights: halted.weights,
+        decided: halted.decided,
         states: halted.states,
     })
 }
@@ -70,4 +73,5 @@ struct Halted {
     depths: Vec<u32>,
     expected_depths: Option<Vec<f64>>,
     weights: Option<Vec<Vec<f64>>>,
+    decided: Vec<Vec<f64>>,
 }

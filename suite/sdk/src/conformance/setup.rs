@@ -1,6 +1,7 @@
 //! The setup that a policy is checked on: random weights over a miniature backbone, and sequences to try it on.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -17,17 +18,45 @@ use crate::policy::{
 };
 use crate::random::Stream;
 
-/// Steps a token may take at most.
-pub(super) const MAX_DEPTH: usize = 4;
 /// Number of tokens in the vocabulary.
 pub(super) const VOCABULARY: usize = 11;
-/// Lengths of the sequences; one is a single token.
-const LENGTHS: [usize; 4] = [6, 1, 9, 4];
-/// Every check is repeated with other weights and tokens.
-pub(super) const SEEDS: [u64; 3] = [1, 2, 3];
 /// Random perturbation of a policy's initial weights: with its own initial weights, a policy may treat every token
 /// alike.
 const PERTURBATION: f64 = 0.3;
+
+/// What a policy is tried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Seed of weights and tokens.
+    pub seed: u64,
+    /// Steps a token may take at most, D.
+    pub max_depth: usize,
+    /// Lengths of the sequences.
+    pub lengths: &'static [usize],
+}
+
+impl Shape {
+    /// The shapes that are smaller than this one, the smallest first.
+    pub fn smaller(self) -> impl Iterator<Item = Self> {
+        const LENGTHS: [&[usize]; 9] = [&[1], &[2], &[1, 1], &[3], &[2, 1], &[2, 2], &[4, 1], &[5, 3], &[4, 1, 6]];
+        let of_depth = move |lengths: &'static [usize]| {
+            (1..=self.max_depth).map(move |max_depth| Self { max_depth, lengths, ..self })
+        };
+        LENGTHS.into_iter().flat_map(of_depth)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "D = {}, seed {}, sequences of the tokens", self.max_depth, self.seed)?;
+        sequences(FIRST, self.lengths, self.seed)
+            .iter()
+            .try_for_each(|sequence| write!(formatter, " {:?}", sequence.tokens))
+    }
+}
+
+/// Id of the first sequence.
+const FIRST: u64 = 100;
 
 /// A policy with random weights over a miniature backbone.
 pub(super) struct Setup {
@@ -43,6 +72,7 @@ pub(super) struct Setup {
     pub settings: Settings,
     /// The sequences of every check.
     pub sequences: Vec<Sequence>,
+    shape: Shape,
     given: BTreeMap<String, Value>,
     resolved: Parameters,
     source: SourceDepths,
@@ -53,8 +83,36 @@ impl Setup {
         subject: Subject,
         declaration: &'static PolicyDeclaration,
         parameters: &[(&str, Value)],
-        seed: u64,
+        shape: Shape,
     ) -> Self {
+        Self::unbuilt(subject, declaration, parameters, shape).perturbed()
+    }
+
+    /// [`new`](Self::new), or `None` if the policy refuses these values of its parameters by name.
+    pub fn unless_refused(
+        subject: Subject,
+        declaration: &'static PolicyDeclaration,
+        parameters: &[(&str, Value)],
+        shape: Shape,
+    ) -> Option<Self> {
+        let setup = Self::unbuilt(subject, declaration, parameters, shape);
+        let refuses = matches!(setup.build(&[]), Err(Error::Invalid { .. } | Error::Unknown { .. }));
+        (!refuses).then(|| setup.perturbed())
+    }
+
+    fn perturbed(self) -> Self {
+        self.policy(&[]);
+        self.subject.expect("its weights can be set", self.perturb(self.shape.seed));
+        self
+    }
+
+    fn unbuilt(
+        subject: Subject,
+        declaration: &'static PolicyDeclaration,
+        parameters: &[(&str, Value)],
+        shape: Shape,
+    ) -> Self {
+        let Shape { seed, max_depth, lengths } = shape;
         // Cores of one and two layers alternate: options of halted keys and values differ only with several layers.
         let core_layers = 1 + seed as usize % 2;
         let made = miniature(VOCABULARY, core_layers, seed, DType::F64, &Device::Cpu);
@@ -64,22 +122,24 @@ impl Setup {
             declaration,
             backbone,
             deciders: Variables::new(seed, DType::F64, &Device::Cpu),
-            settings: Settings { max_depth: MAX_DEPTH, halted: HaltedKeysValues::FreezeState, seed },
-            sequences: sequences(100, seed),
+            settings: Settings { max_depth, halted: HaltedKeysValues::FreezeState, seed },
+            sequences: sequences(FIRST, lengths, seed),
+            shape,
             resolved: Parameters::default(),
             given: parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             source: SourceDepths::default(),
         };
         setup.resolved = subject.expect("its parameters can be resolved", setup.resolve(&[]));
-        setup.source = subject.expect("the reference depths can be computed", setup.reference_depths());
-        setup.policy(&[]);
-        subject.expect("its weights can be set", setup.perturb(seed));
+        if declaration.source.has_depths() {
+            setup.source = subject.expect("the reference depths can be computed", setup.reference_depths());
+        }
         setup
     }
 
     /// The policy, built anew from the setup's weights with other values of some parameters.
     pub fn policy(&self, parameters: &[(&str, Value)]) -> Policy {
-        let policy = self.subject.expect("it can be built with D = 4", self.build(parameters));
+        let doing = format!("it can be built with D = {}", self.settings.max_depth);
+        let policy = self.subject.expect(&doing, self.build(parameters));
         self.subject.demand("it is of the kind it declares", policy.kind() == self.declaration.kind, || {
             format!("declared {}, built {}", self.declaration.kind.name(), policy.kind().name())
         });
@@ -99,7 +159,7 @@ impl Setup {
 
     /// Sequences other than the setup's own.
     pub fn other_sequences(&self) -> Vec<Sequence> {
-        sequences(200, self.settings.seed + 1)
+        sequences(2 * FIRST, self.shape.lengths, self.settings.seed + 1)
     }
 
     /// The parameters that the checks run with.
@@ -120,7 +180,7 @@ impl Setup {
             d_model: dimensions.d_model,
             d_ff: dimensions.d_ff,
             vocabulary: dimensions.vocabulary,
-            max_depth: MAX_DEPTH,
+            max_depth: self.settings.max_depth,
             parameters: &parameters,
             variables: self.deciders.builder().pp("decider"),
             source: self.declaration.source.has_depths().then_some(&self.source),
@@ -163,8 +223,8 @@ impl Setup {
     }
 }
 
-fn sequences(first: u64, seed: u64) -> Vec<Sequence> {
-    LENGTHS.iter().zip(first..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, seed)).collect()
+fn sequences(first: u64, lengths: &[usize], seed: u64) -> Vec<Sequence> {
+    lengths.iter().zip(first..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, seed)).collect()
 }
 
 /// The source policy: each token takes one step more than the token before, back to 1 after D.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::parameters::{Parameters, Value};
 use crate::random::Stream;
-use crate::registry::{Declaration, registrations};
+use crate::registry::{Declaration, submitted};
 use crate::task::{Instance, Task, TaskDeclaration};
 
 /// The task with the given parameters; all others have their defaults.
@@ -19,12 +20,15 @@ pub fn configured(declaration: &TaskDeclaration, given: &[(&str, Value)]) -> Res
     (declaration.build)(&Parameters::resolve(declaration.name, declaration.parameters, &given)?)
 }
 
-/// The declaration of a task that is linked in.
+/// The declaration of a task that is linked in, for tests and benches of the task.
 ///
 /// # Errors
-/// [`Error::Unknown`] if there is none of this name.
+/// [`Error::Unknown`] if there is none of this name, [`Error::Contract`] beside a program that loads plugins.
 pub fn registered(name: &str) -> Result<&'static TaskDeclaration> {
-    let of_tasks = registrations().into_iter().filter_map(|entry| match entry.declaration {
+    if Host::is_claimed() {
+        return Err(Error::contract("a plugin", format!("looks up the task {name}: only the program may")));
+    }
+    let of_tasks = submitted().into_iter().filter_map(|entry| match entry.declaration {
         Declaration::Task(task) => Some(task),
         _ => None,
     });

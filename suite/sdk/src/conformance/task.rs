@@ -31,8 +31,13 @@ const FOREIGN: &str = "§";
 ///
 /// # Panics
 /// With the name of the task and the promise that it breaks.
+#[track_caller]
 pub fn check_task(declaration: &'static TaskDeclaration) {
     let subject = Subject { kind: "task", name: declaration.name };
+    subject.report(|| check_all(subject, declaration));
+}
+
+fn check_all(subject: Subject, declaration: &'static TaskDeclaration) {
     let texts = [
         ("summary", declaration.summary),
         ("documentation", declaration.documentation),

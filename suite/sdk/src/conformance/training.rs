@@ -6,6 +6,7 @@ use super::gradient::{check_gradient, gradients, weighted_sum};
 use super::reference::numbers;
 use super::setup::Setup;
 use super::trajectory::Trajectory;
+use crate::backbone::MOST_FLOPS;
 use crate::error::Result;
 use crate::policy::{HaltingRecord, Phase, Policy, PolicyKind, Progress, Recipe};
 
@@ -42,6 +43,26 @@ pub(super) fn check(setup: &Setup) {
     }
 }
 
+/// Training and calibration give finite numbers; no gradient is compared with a difference.
+pub(super) fn check_finite(setup: &Setup) {
+    let batch = setup.batch(&setup.sequences);
+    let phase = Phase::Training(Progress::START);
+    let trajectory = Trajectory::new(setup.backbone.as_ref(), &batch, &setup.settings, phase);
+    let trajectory = setup.subject.expect("the backbone can be unrolled", trajectory);
+    let policy = setup.policy(&[]);
+    let recipes: Vec<Recipe> = setup.declaration.stages(setup.parameters()).iter().map(|stage| stage.recipe).collect();
+    let value = setup.subject.expect("it can be trained", differentiable(&trajectory, &policy, &recipes));
+    let slopes = setup.subject.expect("it can be trained", gradients(&value, &setup.deciders.all()));
+    let value = setup.subject.expect("its objective is a number", value.to_scalar::<f64>().map_err(Into::into));
+    setup.subject.demand("its objective is finite", value.is_finite(), || value.to_string());
+    let slope = slopes.into_iter().flatten().find(|slope| !slope.is_finite());
+    setup.subject.demand("its gradients are finite", slope.is_none(), || format!("{slope:?}"));
+    costs(setup, &policy);
+    if policy.needs_calibration() {
+        calibrates(setup, &trajectory);
+    }
+}
+
 /// A policy that calibrates itself can do so on a trace, and can be evaluated afterwards.
 fn calibrates(setup: &Setup, trajectory: &Trajectory) {
     let mut policy = setup.policy(&[]);
@@ -63,7 +84,8 @@ fn differentiable(trajectory: &Trajectory, policy: &Policy, recipes: &[Recipe]) 
 /// At least one variable of a trained policy has a gradient.
 fn learns(setup: &Setup, trajectory: &Trajectory, policy: &Policy, record: &HaltingRecord) {
     let variables = setup.deciders.all();
-    if variables.is_empty() {
+    // With D = 1 an online policy decides nothing.
+    if variables.is_empty() || setup.settings.max_depth == 1 {
         return;
     }
     let promise = "a gradient reaches at least one of its variables";
@@ -85,7 +107,7 @@ fn learns(setup: &Setup, trajectory: &Trajectory, policy: &Policy, record: &Halt
 fn costs(setup: &Setup, policy: &Policy) {
     let flops = policy.decision_flops(setup.backbone.dimensions().d_model);
     let free = setup.deciders.all().is_empty();
-    let right = flops.is_finite() && (flops > 0.0 || free && flops == 0.0);
+    let right = (0.0..=MOST_FLOPS).contains(&flops) && (flops > 0.0 || free);
     setup.subject.demand("its decisions have a cost", right, || format!("{flops} operations"));
 }
 

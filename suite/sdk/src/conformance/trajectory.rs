@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::layout::RowSet;
 use crate::ops::cross_entropy;
 use crate::policy::{
-    CalibrationToken, CalibrationTrace, Halting, HaltingRecord, HaltingRule, Objective, Phase, Policy, PolicyKind,
-    Progress, Recipe, RowMemory, Stashed, TrainingPass,
+    CalibrationToken, CalibrationTrace, Decision, Halting, HaltingRecord, HaltingRule, Objective, Phase, Policy,
+    PolicyKind, Progress, Recipe, RowMemory, Stashed, TrainingPass,
 };
 
 /// The states of one batch after 0, 1, ..., D steps.
@@ -38,8 +38,27 @@ impl<'a> Trajectory<'a> {
         Ok(Self { unroll, states })
     }
 
+    /// Replaces the states: one tensor after each of 0, 1, ..., D steps.
+    pub fn set_states(&mut self, states: Vec<Tensor>) {
+        self.states = states;
+    }
+
+    /// The states after 0, 1, ..., D steps.
+    pub fn states(&self) -> &[Tensor] {
+        &self.states
+    }
+
     /// The record that the engine would pass to the policy's objective; the inference rule chooses the depths.
     pub fn record(&self, policy: &Policy) -> Result<HaltingRecord> {
+        self.observed(policy, |_, _, _| Ok(()))
+    }
+
+    /// [`record`](Self::record), which shows every decision to `observe`: the steps before it, its rows, itself.
+    pub fn observed(
+        &self,
+        policy: &Policy,
+        mut observe: impl FnMut(usize, &RowSet, &Decision) -> Result<()>,
+    ) -> Result<HaltingRecord> {
         let max_depth = self.unroll.settings.max_depth;
         let (rows, device) = (self.unroll.rows(), self.states[0].device());
         let all = &self.unroll.all;
@@ -63,6 +82,7 @@ impl<'a> Trajectory<'a> {
             }
             let decision =
                 self.unroll.look(step, &shown, &self.states[step], |view| policy.decide(view, &mut memory))?;
+            observe(step, &shown, &decision)?;
             for (name, values) in memory.take_stashed(shown.len())? {
                 let stashed = Stashed { step, rows: shown.clone(), values };
                 record.stash.entry(name).or_default().push(stashed);

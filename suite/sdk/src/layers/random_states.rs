@@ -22,7 +22,7 @@ pub fn random_states(context: &BeginContext, like: &Tensor, deviation: f64) -> R
     }
     let mut values = Vec::with_capacity(rows * width);
     for row in 0..rows {
-        let token = [context.layout.identity(row), context.layout.position(row) as u64];
+        let token = [context.layout.key(row), context.layout.position(row) as u64];
         let mut stream = match context.phase {
             Phase::Evaluation => Stream::new(context.seed, "initial-state", &token),
             Phase::Training(progress) => {

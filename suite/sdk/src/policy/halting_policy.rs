@@ -39,7 +39,7 @@ macro_rules! training_and_cost {
             Ok($crate::policy::Calibrated::default())
         }
 
-        /// Floating-point operations of one decision about one token.
+        /// Floating-point operations of one decision about one token: a number from 0, read when the model is built.
         fn decision_flops(&self, d_model: usize) -> f64;
     };
 }

@@ -91,7 +91,7 @@ impl Stashed {
 /// A token of a finished pass, with its depth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SourceToken {
-    /// Id of the sequence, the same in every run.
+    /// Id of the sequence, as [`TokenLayout::identity`](crate::layout::TokenLayout::identity) has it.
     pub identity: u64,
     /// 0-based position in the sequence.
     pub position: u32,

@@ -155,7 +155,7 @@ impl<'a> View<'a> {
             }
             Phase::Evaluation => {
                 let draw = |row: usize| {
-                    let token = [self.layout.identity(row), self.layout.position(row) as u64, self.step as u64];
+                    let token = [self.layout.key(row), self.layout.position(row) as u64, self.step as u64];
                     Stream::new(self.seed, purpose, &token).uniform()
                 };
                 self.rows.iter().map(draw).collect()

@@ -239,8 +239,11 @@ fn hang() -> ! {
 
 #[cfg(test)]
 mod tests {
+    use haltbench_sdk::parameters::Value;
+
     #[test]
     fn conforms_without_a_fault() {
-        haltbench_sdk::conformance::check_policy(&super::DECLARATION);
+        let none = [("fault", Value::Text("none".to_owned()))];
+        haltbench_sdk::conformance::check_policy_with(&super::DECLARATION, &none);
     }
 }

@@ -7,7 +7,7 @@ use super::{Halted, Unroll};
 use crate::error::{Error, Result};
 use crate::key_values::HaltedKeysValues;
 use crate::layout::RowSet;
-use crate::policy::{Blend, Combine, Gate, Halting, HaltingRule, HazardHistory, Policy, RowMemory};
+use crate::policy::{Blend, Combine, Decision, Gate, Halting, HaltingRule, HazardHistory, Policy, RowMemory};
 
 /// Tolerance on the sum of a token's weights.
 const TOLERANCE: f64 = 1e-6;
@@ -23,7 +23,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
     let (rows, max_depth) = (unroll.rows(), unroll.settings.max_depth);
     let runs_on = unroll.settings.halted == HaltedKeysValues::RunOn;
     let mut memory = RowMemory::default();
-    let mut depths = vec![0; rows];
+    let (mut depths, mut decided) = (vec![0; rows], vec![Vec::new(); rows]);
     let mut next = Next { takes: vec![true; rows], plan: None, chooses: false };
     let mut beliefs = Beliefs { tracks: vec![HazardTrack::default(); rows], distributions: None };
     let mut blended: Option<Blended> = None;
@@ -50,8 +50,8 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
         let asked = RowSet::from_mask(&if next.chooses { vec![true; rows] } else { next.takes.clone() });
         let decision = unroll.look(step, &asked, &shown, |view| policy.decide(view, &mut memory))?;
         memory.take_stashed(asked.len())?;
-        if let Some(scores) = &decision.scores {
-            sized("scores", scores, asked.len())?;
+        for Emitted { values, .. } in emitted(&decision, asked.len())? {
+            asked.iter().zip(values).for_each(|(row, values)| decided[row].extend(values));
         }
         if let Some(output) = &decision.output {
             let weights = numbers("weights", &output.weight, &[asked.len()])?;
@@ -83,7 +83,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
     }
     let expected_depths = beliefs.expected(max_depth);
     match blended {
-        None => Ok(Halted { states: shown, depths, expected_depths, weights: None }),
+        None => Ok(Halted { states: shown, depths, expected_depths, weights: None, decided }),
         Some(blended) => {
             let weights = blended.finish(max_depth)?;
             if let Some(row) = depths.iter().position(|depth| *depth == 0) {
@@ -92,9 +92,43 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             let mean =
                 |weights: &Vec<f64>| weights.iter().zip(0..).map(|(weight, step)| weight * f64::from(step)).sum();
             let expected = expected_depths.or_else(|| Some(weights.iter().map(mean).collect()));
-            Ok(Halted { states: blended.output, depths, expected_depths: expected, weights: Some(weights) })
+            let (states, weights) = (blended.output, Some(weights));
+            Ok(Halted { states, depths, expected_depths: expected, weights, decided })
         }
     }
+}
+
+/// Numbers of one kind in a decision.
+pub(in crate::conformance) struct Emitted {
+    /// What they are.
+    pub what: &'static str,
+    /// Their type, for tensors.
+    pub dtype: Option<DType>,
+    /// For each row of the decision, its numbers.
+    pub values: Vec<Vec<f64>>,
+}
+
+/// The numbers in a decision about `rows` rows.
+pub(in crate::conformance) fn emitted(decision: &Decision, rows: usize) -> Result<Vec<Emitted>> {
+    let mut all = Vec::new();
+    if let Some(scores) = &decision.scores {
+        sized("scores", scores, rows)?;
+        all.push(Emitted { what: "scores", dtype: None, values: scores.iter().map(|score| vec![*score]).collect() });
+    }
+    let (hazards, logits) = match &decision.halting {
+        Halting::Hazards { logits, .. } => (Some(logits), None),
+        Halting::Logits(logits) => (None, Some(logits)),
+        _ => (None, None),
+    };
+    let weights = decision.output.as_ref().map(|output| &output.weight);
+    let gates = decision.gate.as_ref().map(|gate| &gate.values);
+    for (what, tensor) in [("hazards", hazards), ("logits", logits), ("weights", weights), ("gates", gates)] {
+        // The loop refuses other shapes with a message of its own.
+        let Some(tensor) = tensor.filter(|tensor| tensor.dims().first() == Some(&rows)) else { continue };
+        let wide = tensor.detach().to_dtype(DType::F64)?.reshape((rows, ()))?;
+        all.push(Emitted { what, dtype: Some(tensor.dtype()), values: wide.to_vec2()? });
+    }
+    Ok(all)
 }
 
 /// Combines `old` and the candidates `new` of all rows through the gate.
