@@ -23,7 +23,7 @@ done
 case $status in 130 | 143)
   state=$(squeue --noheader --format=%T --jobs="$task")
   if [ "$state" = RUNNING ] && [ "${SLURM_RESTART_COUNT:-0}" -lt @REQUEUES@ ]; then
-    echo "share $share was stopped; it is queued again, time $((${SLURM_RESTART_COUNT:-0} + 1)) of @REQUEUES@"
+    echo "share $share was stopped and is queued again ($((${SLURM_RESTART_COUNT:-0} + 1)) of @REQUEUES@)"
     scontrol requeue "$task"
   fi ;;
 esac

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use haltbench_engine::Error;
 use haltbench_engine::process::{Ending, Event, Log, ParentDeath, Process, ended};
 
 use super::{Handed, Job, shell};
@@ -51,15 +52,20 @@ pub fn run(arguments: &LocalArguments, plugins: &[PathBuf]) -> Result<i32, Failu
     let place = job.place("local");
     std::fs::create_dir_all(&place)
         .map_err(|error| Failure::usage(format!("{}: cannot be created: {error}", place.display())))?;
-    let endings = supervised(&job, &logs)?;
-    let statuses = endings.iter().enumerate().map(|(place, ending)| {
+    let stop = signals::watch(PATIENCE, signals::exit_now)?;
+    let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
+    let endings = supervised(&job, &logs, &signal)?;
+    let mut statuses = Vec::new();
+    for (place, ending) in endings.iter().enumerate() {
         let error = ending.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         notice::line(&format!("worker {} of {count} {}{error}", place + 1, ended(ending.exit)));
-        // A worker that a signal ended can be started again.
-        ending.exit.code().unwrap_or(1)
-    });
-    // The first that is not 1: a wrong suite or a signal says more than failed cells.
-    let statuses: Vec<i32> = statuses.collect();
+        statuses.push(match (ending.exit.code(), signal()) {
+            // It was told to stop because this process was.
+            (Some(130 | 143), Some(signal)) => Error::Interrupted(signal).exit_status(),
+            (code, _) => code.unwrap_or(1),
+        });
+    }
+    // A wrong suite or a signal says more than failed cells.
     let telling = statuses.iter().find(|status| **status > 1).or_else(|| statuses.iter().find(|status| **status != 0));
     Ok(telling.copied().unwrap_or_default())
 }
@@ -78,8 +84,7 @@ fn script(job: &Job, logs: &[PathBuf]) -> Result<String, Failure> {
 }
 
 /// How each worker ended.
-fn supervised(job: &Job, logs: &[PathBuf]) -> Result<Vec<Ending>, Failure> {
-    let stop = signals::watch(PATIENCE, signals::exit_now)?;
+fn supervised(job: &Job, logs: &[PathBuf], signal: &dyn Fn() -> Option<i32>) -> Result<Vec<Ending>, Failure> {
     let (program, arguments) = job.worker.split_first().ok_or_else(|| Failure::internal("no worker"))?;
     let (sender, endings) = channel();
     let mut workers = Vec::new();
@@ -103,7 +108,7 @@ fn supervised(job: &Job, logs: &[PathBuf]) -> Result<Vec<Ending>, Failure> {
             Ok((place, ending)) => found[place] = Some(ending),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
-        if !is_told && stop.load(Ordering::Relaxed) != 0 {
+        if !is_told && signal().is_some() {
             is_told = true;
             workers.iter().for_each(Process::terminate);
         }

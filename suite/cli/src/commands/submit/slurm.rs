@@ -123,9 +123,7 @@ fn sbatch(
         "--requeue".to_owned(),
         "--signal=B:TERM@90".to_owned(),
         "--open-mode=append".to_owned(),
-        // Slurm replaces characters after % in the output's path, but not in the folder's.
-        format!("--chdir={}", shell::text(job.place("slurm").as_os_str())?),
-        "--output=%A_%a.txt".to_owned(),
+        format!("--output={}/%A_%a.txt", in_pattern(&shell::text(job.place("slurm").as_os_str())?)?),
         format!("--cpus-per-task={cores}"),
     ];
     words.extend(arguments.time.iter().map(|time| format!("--time={time}")));
@@ -133,6 +131,15 @@ fn sbatch(
     words.extend(arguments.options.iter().cloned());
     words.extend([script.to_owned(), array.before.to_string()]);
     Ok(words)
+}
+
+/// A folder in the pattern of an output's path, where Slurm replaces characters after `%`.
+fn in_pattern(folder: &str) -> Result<String, Failure> {
+    if folder.contains('\\') {
+        let message = format!("slurm: expected a runs folder without backslashes, which Slurm drops, found {folder}");
+        return Err(Failure::usage(message));
+    }
+    Ok(folder.replace('%', "%%"))
 }
 
 /// The output of a command of Slurm, or why there is none.
@@ -181,6 +188,12 @@ mod tests {
         assert_eq!(lengths(1001, 1001), [(0, 1000), (1000, 1)]);
         assert_eq!(lengths(5, 3), [(0, 2), (2, 2), (4, 1)]);
         assert!(arrays(5, 1).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_none_of_slurms_patterns() {
+        assert_eq!(in_pattern("/a %A/b").unwrap(), "/a %%A/b");
+        assert!(in_pattern("/a\\b").unwrap_err().message().is_some_and(|message| message.contains("/a\\b")));
     }
 
     #[test]
