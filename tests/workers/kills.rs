@@ -1,7 +1,7 @@
 //! Workers that are killed at any moment.
 
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use haltbench_sdk::random::Stream;
 
@@ -39,4 +39,19 @@ fn workers_killed_at_any_moment_end_with_the_bytes_of_one_run() {
         workers.map(Worker::well);
         assert_same(&workspace.files(), &expected);
     }
+}
+
+/// A run that is killed after it has written a result, and before it has let go of the folder.
+#[test]
+fn nothing_is_left_of_a_run_that_was_killed_beside_a_result() {
+    let workspace = Workspace::new(&suite(&POLICIES[..1]));
+    workspace.run(&[]).well();
+    let expected = workspace.files();
+    let cell = workspace.cell("fixed 0");
+    fs::write(cell.join("status.json"), "{\"state\":\"running\"}\n").unwrap();
+    fs::write(cell.join("claim.json"), "{\"owner\":\"dead\",\"boot\":\"gone\",\"process\":1,\"renewals\":0}").unwrap();
+    fs::create_dir(cell.join("work-dead")).unwrap();
+    fs::write(cell.join("work-dead/tokens.parquet"), "half").unwrap();
+    Worker::start(&workspace, &[]).well();
+    assert_same(&workspace.files(), &expected);
 }
