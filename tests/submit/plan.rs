@@ -19,7 +19,7 @@ fn redacted(text: &str) -> String {
 
 #[test]
 fn models_and_cells_stand_in_80_columns_with_what_they_need() {
-    let place = Place::new(&suite(&[POLICIES, &["name = \"random-trained\"\nof = \"anira-e\"", "name = \"calm\"\nlabel = \"a label that is much longer than its column\"\nof = \"fixed(depth=2)\""]].concat()));
+    let place = Place::new(&suite(&[POLICIES, &["name = \"random-trained\"\nof = \"anira-e\"", "name = \"calm\"\nlabel = \"a label that is much longer than its column\"\nof = \"fixed\""]].concat()));
     let outcome = place.outcome(&["plan"], &[]).well();
     assert_eq!(outcome.stderr, "");
     for line in outcome.stdout.lines() {

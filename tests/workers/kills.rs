@@ -36,7 +36,7 @@ fn workers_killed_at_any_moment_end_with_the_bytes_of_one_run() {
                 *victim = Worker::start(&workspace, &[]);
             }
         }
-        workers.map(Worker::well);
+        workers.into_iter().for_each(|worker| drop(worker.well()));
         assert_same(&workspace.files(), &expected);
     }
 }

@@ -33,10 +33,14 @@ fn a_signal_stops_all_local_workers_and_they_continue() {
     let whole = Workspace::new(&suite(&POLICIES[..2]));
     whole.run(&long[..2]).well();
     let workspace = Workspace::new(&suite(&POLICIES[..2]));
+    let started = || {
+        let log = |number: &str| fs::read_to_string(workspace.runs().join(format!("tiny/local/worker-{number}.txt")));
+        ["1", "2"].map(|number| log(number).unwrap_or_default().matches("started  model").count())
+    };
     for (signal, status) in [("TERM", 143), ("INT", 130)] {
+        let before = started();
         let mut child = submit(&workspace, long).stderr(Stdio::null()).spawn().unwrap();
-        let is_resumable = || workspace.is_resumable("fixed 0") || workspace.is_resumable("anira-e 0");
-        until("a checkpoint", is_resumable);
+        until("both workers", || (0..2).all(|worker| started()[worker] > before[worker]));
         send(signal, &child.id().to_string());
         until("the end", || child.try_wait().unwrap().is_some());
         assert_eq!(child.wait().unwrap().code(), Some(status), "SIG{signal}");

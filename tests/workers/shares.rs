@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use haltbench_engine::plan::{self, Shares, Suite, most_shares};
 use haltbench_engine::plugins;
 
-use crate::program::{Workspace, assert_same, suite};
+use crate::program::{POLICIES, Workspace, assert_same, suite};
 use crate::together::wide;
 use crate::worker::Worker;
 
@@ -44,16 +44,26 @@ fn models_and_cells_that_need_each_other_are_in_one_share() {
     }
 }
 
+/// The least loaded share takes the next largest group, so no two shares differ by more than a group.
 #[test]
 fn shares_have_about_equal_work() {
-    // Three models with 1, 1 and 3 cells.
-    let policies = ["name = \"anira-e\"", "name = \"anira-o\"", "name = \"fixed\"\ndepth = [1, 2, 3]"];
-    let suite = resolved(&suite(&policies));
-    let shares = Shares::of(&suite, 2);
-    let heavy = suite.cells.iter().find(|cell| cell.label.starts_with("fixed")).unwrap();
-    let others = suite.cells.iter().filter(|cell| !cell.label.starts_with("fixed"));
-    let beside: BTreeSet<bool> = others.map(|cell| shares.share(cell) == shares.share(heavy)).collect();
-    assert_eq!(beside, BTreeSet::from([false]), "the heaviest model has a share of its own");
+    let suite = resolved(&suite(POLICIES).replace("seeds = [0]", "seeds = [0, 1, 2, 3, 4]"));
+    let work = |model: &plan::Model| {
+        let cells = suite.cells.iter().filter(|cell| cell.model == model.id);
+        let evaluated: usize = cells.map(|cell| cell.plan.evaluation.instances * cell.plan.max_depth).sum();
+        3 * model.plan.training.steps as usize * model.plan.training.batch * model.plan.max_depth + evaluated
+    };
+    let largest = suite.models.iter().map(work).max().unwrap();
+    for count in 2..8 {
+        let shares = Shares::of(&suite, count);
+        let mut loads = vec![0; count];
+        for model in &suite.models {
+            let cell = suite.cells.iter().find(|cell| cell.model == model.id).unwrap();
+            loads[shares.share(cell)] += work(model);
+        }
+        let (least, most) = (loads.iter().min().unwrap(), loads.iter().max().unwrap());
+        assert!(*least > 0 && most - least <= largest, "{count} shares: {loads:?}, largest group {largest}");
+    }
 }
 
 #[test]
@@ -65,7 +75,7 @@ fn shares_together_end_with_the_bytes_of_one_run() {
     let done = workspace.cells().len();
     assert!((1..8).contains(&done) && first.contains(&format!("{done} of {done} cells done")), "{first}");
     let workers = ["1/2", "2/2"].map(|shard| Worker::start(&workspace, &["--shard", shard]));
-    workers.map(Worker::well);
+    workers.into_iter().for_each(|worker| drop(worker.well()));
     assert_same(&workspace.files(), &whole.files());
 }
 

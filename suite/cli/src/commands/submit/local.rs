@@ -61,7 +61,7 @@ pub fn run(arguments: &LocalArguments, plugins: &[PathBuf]) -> Result<i32, Failu
         notice::line(&format!("worker {} of {count} {}{error}", place + 1, ended(ending.exit)));
         statuses.push(match (ending.exit.code(), signal()) {
             // It was told to stop because this process was.
-            (Some(130 | 143), Some(signal)) => Error::Interrupted(signal).exit_status(),
+            (None | Some(130 | 143), Some(signal)) => Error::Interrupted(signal).exit_status(),
             (code, _) => code.unwrap_or(1),
         });
     }
