@@ -169,12 +169,12 @@ same whole array
 
 ### A time limit and a requeue
 
-{ tiny long "[0]" "${LONG_STEPS:-80000}"; printf '[[policy]]\nname = "anira-e"\n'; } >long.toml
+{ tiny long "[0]" "${LONG_STEPS:-60000}"; printf '[[policy]]\nname = "anira-e"\n'; } >long.toml
 started=$SECONDS
 haltbench run long.toml --runs whole --cores 1 >"$work/log/long" 2>&1
 say "one run of suite long took $((SECONDS - started)) s"
 # SIGTERM comes 90 s before the end of two minutes.
-job=$(haltbench submit slurm long.toml --runs array --tasks 1 --time 2 2>>"$work/log/submit")
+job=$(haltbench submit slurm long.toml --runs array --tasks 1 --time 2 --requeues 20 2>>"$work/log/submit")
 output=array/long/slurm/${job}_1.txt
 wait_for 30 test -e "$output"
 wait_for 60 compgen -G "array/models/*/work-*/training.safetensors"

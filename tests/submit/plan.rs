@@ -19,7 +19,16 @@ fn redacted(text: &str) -> String {
 
 #[test]
 fn models_and_cells_stand_in_80_columns_with_what_they_need() {
-    let place = Place::new(&suite(&[POLICIES, &["name = \"random-trained\"\nof = \"anira-e\"", "name = \"calm\"\nlabel = \"a label that is much longer than its column\"\nof = \"fixed\""]].concat()));
+    let place = Place::new(&suite(
+        &[
+            POLICIES,
+            &[
+                "name = \"random-trained\"\nof = \"anira-e\"",
+                "name = \"calm\"\nlabel = \"a label that is much longer than its column\"\nof = \"fixed\"",
+            ],
+        ]
+        .concat(),
+    ));
     let outcome = place.outcome(&["plan"], &[]).well();
     assert_eq!(outcome.stderr, "");
     for line in outcome.stdout.lines() {
@@ -46,7 +55,8 @@ fn a_plan_as_json_has_states_costs_and_a_total_that_is_their_sum() {
     assert!((sum / total - 1.0).abs() < 1e-6, "{sum} {total}");
     assert_eq!(plan["total"]["seconds_to_do"], plan["total"]["seconds"]);
     let matched = cells.iter().find(|cell| cell["title"].as_str().unwrap().contains("random-matched")).unwrap();
-    let roles: Vec<&str> = matched["needs"].as_array().unwrap().iter().map(|need| need["role"].as_str().unwrap()).collect();
+    let roles: Vec<&str> =
+        matched["needs"].as_array().unwrap().iter().map(|need| need["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["model", "source"]);
 
     place.outcome(&["run"], &["--only", "fixed"]).well();

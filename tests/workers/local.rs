@@ -29,9 +29,10 @@ fn local_workers_end_with_the_bytes_of_one_run() {
 
 #[test]
 fn a_signal_stops_all_local_workers_and_they_continue() {
-    let long = &["--set", "training.steps=300", "--tasks", "2", "--cores", "1"];
+    let steps = ["--set", "training.steps=3000", "--set", "training.checkpoint_every=100"];
+    let long = &[&steps[..], &["--tasks", "2", "--cores", "1"]].concat();
     let whole = Workspace::new(&suite(&POLICIES[..2]));
-    whole.run(&long[..2]).well();
+    whole.run(&steps).well();
     let workspace = Workspace::new(&suite(&POLICIES[..2]));
     let started = || {
         let log = |number: &str| fs::read_to_string(workspace.runs().join(format!("tiny/local/worker-{number}.txt")));

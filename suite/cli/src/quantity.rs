@@ -22,7 +22,10 @@ mod tests {
 
     #[test]
     fn quantities_are_short() {
-        assert_eq!([0.0, 0.2, 89.4, 600.0, 7200.0, 1e6].map(duration), ["0 s", "< 1 s", "89 s", "10 min", "2.0 h", "12 days"]);
+        assert_eq!(
+            [0.0, 0.2, 89.4, 600.0, 7200.0, 1e6].map(duration),
+            ["0 s", "< 1 s", "89 s", "10 min", "2.0 h", "12 days"]
+        );
         assert_eq!([0.0, 2.5e8, 3.21e9].map(bytes), ["1 MB", "250 MB", "3.2 GB"]);
     }
 }

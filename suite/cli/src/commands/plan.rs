@@ -207,7 +207,8 @@ fn state(state: State) -> &'static str {
 
 /// `text` with characters that a terminal obeys as escapes.
 fn printable(text: &str) -> String {
-    let shown = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+    let shown =
+        |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
     text.chars().map(shown).collect()
 }
 

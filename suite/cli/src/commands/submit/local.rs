@@ -98,7 +98,12 @@ fn supervised(job: &Job, logs: &[PathBuf], signal: &dyn Fn() -> Option<i32>) -> 
         command.args(arguments);
         let worker = Process::start(&mut command, ParentDeath::Terminate, Log::at(log)?, hear)
             .map_err(|error| Failure::usage(format!("{program}: cannot be started: {error}")))?;
-        notice::line(&format!("worker {} of {} has started; its output goes to {}", place + 1, logs.len(), log.display()));
+        notice::line(&format!(
+            "worker {} of {} has started; its output goes to {}",
+            place + 1,
+            logs.len(),
+            log.display()
+        ));
         workers.push(worker);
     }
     let mut found: Vec<Option<Ending>> = vec![None; workers.len()];

@@ -41,7 +41,8 @@ mod tests {
     /// `sh` is asked what it reads.
     #[test]
     fn words_are_read_back_by_a_shell() {
-        let words = ["plain-1.0/a=b", "", "two words", "it's", "$HOME `ls` \"x\" \\ *", "ä 文 \u{1F600}", "line\nbreak", "~"];
+        let words =
+            ["plain-1.0/a=b", "", "two words", "it's", "$HOME `ls` \"x\" \\ *", "ä 文 \u{1F600}", "line\nbreak", "~"];
         let command = line(&words.map(str::to_owned));
         let output = Command::new("sh").arg("-c").arg(format!("printf '%s\\0' {command}")).output().unwrap();
         let read: Vec<&str> = std::str::from_utf8(&output.stdout).unwrap().split_terminator('\0').collect();

@@ -66,8 +66,9 @@ pub fn run(arguments: &SlurmArguments, plugins: &[PathBuf]) -> Result<i32, Failu
     }
     write(&path, &script)?;
     for (place, command) in commands.iter().enumerate() {
-        let id = submitted(command).map_err(|message| {
-            let left: String = commands[place..].iter().map(|command| format!("\n  {}", shell::line(command))).collect();
+        let id = output_of(command).map_err(|message| {
+            let left: String =
+                commands[place..].iter().map(|command| format!("\n  {}", shell::line(command))).collect();
             let before = if place == 0 { "" } else { "; the arrays before it are queued" };
             Failure::with_status(format!("sbatch: {message}{before}. These were not submitted:{left}"), 1)
         })?;
@@ -145,21 +146,15 @@ fn in_pattern(folder: &str) -> Result<String, Failure> {
 /// The output of a command of Slurm, or why there is none.
 fn output_of(words: &[String]) -> Result<String, String> {
     let (program, arguments) = words.split_first().ok_or("no command")?;
-    let Output { status, stdout, stderr } = Command::new(program).args(arguments).output().map_err(|error| {
-        match error.kind() {
+    let Output { status, stdout, stderr } =
+        Command::new(program).args(arguments).output().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("no program `{program}`: is this a machine of a Slurm cluster?"),
             _ => format!("`{program}` cannot be started: {error}"),
-        }
-    })?;
+        })?;
     match status.success() {
         true => Ok(String::from_utf8_lossy(&stdout).trim().to_owned()),
         false => Err(String::from_utf8_lossy(&stderr).trim().to_owned()),
     }
-}
-
-/// Submits an array. Returns the id of the job.
-fn submitted(command: &[String]) -> Result<String, String> {
-    output_of(command)
 }
 
 /// `MaxArraySize` of the cluster.
