@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
 use super::folder::Folder;
+use super::machine;
 use super::record::Record;
 use crate::error::{Error, Result};
 
@@ -66,8 +67,7 @@ pub struct Claim {
 impl Claims {
     /// No claims of this process yet.
     pub fn new() -> Self {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        Self::of(boot, LEASE)
+        Self::of(machine::boot().to_owned(), LEASE)
     }
 
     fn of(boot: String, lease: Duration) -> Self {
