@@ -41,3 +41,13 @@ fn a_stopped_worker_says_so_and_another_continues() {
     Worker::start(&workspace, long).well();
     assert_same(&workspace.files(), &whole.files());
 }
+
+/// A job array starts its tasks at the same moment. Here, none has anything to do.
+#[test]
+fn workers_that_start_at_once_do_not_disturb_each_other() {
+    for _ in 0..4 {
+        let workspace = Workspace::new(&suite(&POLICIES[..1]));
+        let workers = [(); 8].map(|()| Worker::start(&workspace, &["--shard", "2/2"]));
+        workers.into_iter().for_each(|worker| drop(worker.well()));
+    }
+}
