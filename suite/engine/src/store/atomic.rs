@@ -53,10 +53,9 @@ fn open_alone(path: &Path) -> io::Result<File> {
 
 fn sibling(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    // The start of the id tells machines apart, and keeps the name short.
-    if let Some(boot) = machine::boot().get(..8) {
+    if !machine::boot().is_empty() {
         name.push(".");
-        name.push(boot);
+        name.push(machine::boot());
     }
     name.push(BEGUN);
     path.with_file_name(name)
