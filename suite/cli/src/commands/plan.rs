@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use haltbench_engine::forecast::{Forecast, forecast, memory_of_cells};
+use haltbench_engine::forecast::{forecast, memory_of_cells};
 use haltbench_engine::plan::{self, Cell, Model, Start, Suite};
 use haltbench_engine::plugins::Catalogue;
 use haltbench_engine::store::{RunFolder, State};
@@ -132,7 +132,7 @@ fn planned(suite: &Suite, folder: &RunFolder, catalogue: &Catalogue) -> Result<P
     };
     let models: Vec<Entry> = suite.models.iter().map(model).collect();
     let cells: Vec<Entry> = suite.cells.iter().map(cell).collect();
-    let total = total(&ahead, &models, &cells);
+    let total = total(&models, &cells);
     Ok(Planned { suite: suite.name.clone(), rate: ahead.rate, models, cells, total })
 }
 
@@ -140,12 +140,13 @@ fn needs<const N: usize>(of: [(&'static str, Option<&String>); N]) -> Vec<Need> 
     of.into_iter().filter_map(|(role, id)| Some(Need { role, id: id?.clone() })).collect()
 }
 
-fn total(ahead: &Forecast, models: &[Entry], cells: &[Entry]) -> Total {
-    let due = models.iter().chain(cells).filter(|entry| entry.state != State::Done);
+fn total(models: &[Entry], cells: &[Entry]) -> Total {
+    let all = models.iter().chain(cells);
+    let due = all.clone().filter(|entry| entry.state != State::Done);
     Total {
         models: models.len(),
         cells: cells.len(),
-        seconds: ahead.seconds(),
+        seconds: all.map(|entry| entry.seconds).sum(),
         seconds_to_do: due.map(|entry| entry.seconds).sum(),
         memory: cells.iter().map(|entry| entry.memory).fold(0.0, f64::max),
     }
@@ -166,12 +167,12 @@ fn text(planned: &Planned) -> String {
     }
     let Total { models, cells, seconds, seconds_to_do, memory } = planned.total;
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let left = if seconds_to_do == 0.0 { "nothing".to_owned() } else { duration(seconds_to_do) };
     text += &format!(
-        "\n{}, {}: {} on this machine, {} to do; at least {} for a worker\n",
+        "\n{}, {}\ntime on this machine: {}, {left} to do\nmemory of a worker: at least {}\n",
         counted(models, "model"),
         counted(cells, "cell"),
         duration(seconds),
-        if seconds_to_do == 0.0 { "nothing".to_owned() } else { duration(seconds_to_do) },
         bytes(memory)
     );
     text
