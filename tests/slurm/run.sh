@@ -126,7 +126,7 @@ END
     printf '[[policy]]\n%b\n' "$lines"
   done
 } >many.toml
-haltbench() { local command=$1; shift; "$program" "$command" "$@" --plugin "$stress"; }
+haltbench() { "$program" --plugin "$stress" "$@"; }
 
 # The files of two runs folders are equal, except for those that depend on time or history.
 same() {
