@@ -29,8 +29,10 @@ const SAMPLED: usize = 4;
 const TIMED: f64 = 4e9;
 
 /// Forecast of a suite's cost.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Forecast {
+    /// Operations of each model's training and each cell's evaluation, by identifier.
+    pub operations: BTreeMap<String, f64>,
     /// Optimiser steps of all models.
     pub steps: u64,
     /// Operations of all training steps with every token at D: three times the operations of their forward passes.
@@ -47,6 +49,11 @@ impl Forecast {
     /// Seconds that this process would need for everything.
     pub fn seconds(&self) -> f64 {
         (self.training + self.evaluation) / self.rate
+    }
+
+    /// Seconds that this process would need for one model or cell; 0 for an item that the forecast leaves out.
+    pub fn seconds_of(&self, id: &str) -> f64 {
+        self.operations.get(id).map_or(0.0, |operations| operations / self.rate)
     }
 }
 
@@ -73,6 +80,7 @@ pub fn forecast(suite: &Suite, catalogue: &Catalogue, is_due: &dyn Fn(&str) -> b
         };
         forecast.steps += plan.training.steps;
         forecast.training += 3.0 * forward * plan.training.steps as f64;
+        forecast.operations.insert(model.id.clone(), 3.0 * forward * plan.training.steps as f64);
     }
     for cell in suite.cells.iter().filter(|cell| is_due(&cell.id)) {
         let (plan, model) = (&cell.plan, &cell.plan.model);
@@ -86,6 +94,7 @@ pub fn forecast(suite: &Suite, catalogue: &Catalogue, is_due: &dyn Fn(&str) -> b
             }
         };
         forecast.evaluation += operations;
+        forecast.operations.insert(cell.id.clone(), operations);
     }
     // Seeds need equal memory.
     let seed = suite.cells.first().map(|cell| cell.plan.model.seed);
@@ -152,6 +161,35 @@ pub fn check_memory(plan: &CellPlan, catalogue: &Catalogue) -> Result<()> {
         memory::in_words(most),
         memory::in_words(limit)
     )))
+}
+
+/// Least memory of each cell of a suite together with its model, in bytes, by the cell's identifier.
+///
+/// # Errors
+/// If a plugin refuses its parameters.
+pub fn memory_of_cells(suite: &Suite, catalogue: &Catalogue) -> Result<BTreeMap<String, f64>> {
+    let mut tasks = BTreeMap::new();
+    // Seeds need equal memory.
+    let mut known: BTreeMap<String, f64> = BTreeMap::new();
+    let mut all = BTreeMap::new();
+    for cell in &suite.cells {
+        let (plan, model) = (&cell.plan, &cell.plan.model);
+        let policies = (&plan.policy, &model.policy);
+        let depths = (plan.max_depth, model.max_depth);
+        let key = format!(
+            "{:?} {:?} {policies:?} {depths:?} {:?} {:?} {:?}",
+            model.task, model.backbone, plan.evaluation, model.training, model.stages
+        );
+        let bytes = match known.get(&key) {
+            Some(bytes) => *bytes,
+            None => {
+                let task = task_of(model, catalogue, &mut tasks)?;
+                *known.entry(key).or_insert(memory_of(plan, task, catalogue)?.bytes())
+            }
+        };
+        all.insert(cell.id.clone(), bytes);
+    }
+    Ok(all)
 }
 
 /// Lower bounds: a step keeps for each token at least the result of each matrix of the core, and its state alone if its

@@ -51,7 +51,8 @@ impl<'a> Queue<'a> {
     /// Records what became of an item that this run has claimed, unless another run has taken it over.
     fn settle(&mut self, item: Item<'a>, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
         let claim = self.claimed.remove(item.id());
-        if claim.is_some_and(|claim| claim.holds()) {
+        // The folder of an admitted result says so already. Written again, a killed run could leave half of it behind.
+        if status.state != State::Done && claim.as_ref().is_some_and(Claim::holds) {
             set_status(self.folder, item, status)?;
         }
         self.record(item, status, report)
@@ -132,7 +133,7 @@ impl<'a> Queue<'a> {
             self.summary.done -= 1;
             self.summary.failed += 1;
             report(Event::Lost(Item::Cell(cell), &lost));
-            if let Some(_claim) = self.claims.take(&folder)? {
+            if let Some(_lock) = folder.claim()? {
                 folder.set_aside()?;
                 let cause = format!("it was done, and then something else changed its files: {lost}");
                 folder.set_status(&Status::failed(cause))?;

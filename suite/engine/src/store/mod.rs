@@ -6,6 +6,7 @@ mod checks;
 mod claim;
 mod columns;
 mod folder;
+mod machine;
 mod metrics;
 mod record;
 mod result;

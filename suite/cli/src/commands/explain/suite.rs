@@ -13,6 +13,7 @@ use super::ExplainArguments;
 use super::page::{Page, property};
 use crate::commands::run;
 use crate::failure::Failure;
+use crate::quantity::{bytes, duration};
 
 /// The page of the suite that `arguments` name.
 ///
@@ -75,19 +76,6 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
 
 fn operations(count: f64) -> String {
     if count == 0.0 { "none".to_owned() } else { format!("{count:.1e}") }
-}
-
-fn bytes(count: f64) -> String {
-    if count < 1e9 { format!("{:.0} MB", (count / 1e6).max(1.0)) } else { format!("{:.1} GB", count / 1e9) }
-}
-
-fn duration(seconds: f64) -> String {
-    match seconds {
-        short if short < 90.0 => format!("{short:.0} s"),
-        medium if medium < 5400.0 => format!("{:.0} min", medium / 60.0),
-        long if long < 48.0 * 3600.0 => format!("{:.1} h", long / 3600.0),
-        longer => format!("{:.0} days", longer / 86400.0),
-    }
 }
 
 /// The models without their seeds: how each is trained, and the policies that are evaluated on it.
