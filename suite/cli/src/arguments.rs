@@ -11,6 +11,7 @@ use crate::commands::doctor::DoctorArguments;
 use crate::commands::explain::ExplainArguments;
 use crate::commands::leaderboard::LeaderboardArguments;
 use crate::commands::list::ListArguments;
+use crate::commands::plugin::PluginArguments;
 use crate::commands::rehearse::RehearseArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
@@ -31,7 +32,7 @@ use crate::commands::worker::WorkerArguments;
 Exit status:
   0        all well
   1        something failed while it ran: a cell, or the program itself
-  2        the command line, a suite file or a path is wrong
+  2        the command line, a suite file, a path or a plugin's source is wrong
   3        a plugin was refused
   4        data are damaged
   130/143  interrupted by SIGINT/SIGTERM; a run can be resumed
@@ -43,8 +44,9 @@ Environment:
 Results go to standard output, everything else to standard error."
 )]
 pub struct Arguments {
-    /// Load this plugin before all plugins that are found; may be given several times
-    #[arg(long = "plugin", value_name = "FILE", global = true)]
+    /// Load this plugin before all plugins that are found: a folder with a crate or a file of Rust, which is built if its
+    /// sources are newer than its library, or a library; may be given several times
+    #[arg(long = "plugin", value_name = "PATH", global = true)]
     pub plugins: Vec<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
@@ -61,6 +63,7 @@ pub enum Command {
     Trace(TraceArguments),
     Replay(ReplayArguments),
     Bench(BenchArguments),
+    Plugin(PluginArguments),
     Worker(WorkerArguments),
     Rehearse(RehearseArguments),
     Doctor(DoctorArguments),

@@ -11,6 +11,7 @@ mod notice;
 mod output;
 mod progress;
 mod signals;
+mod sources;
 mod table;
 
 use std::process::ExitCode;
@@ -19,7 +20,9 @@ use clap::{CommandFactory, Parser};
 use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
-use commands::{bench, completions, data, doctor, explain, leaderboard, list, rehearse, replay, run, trace, worker};
+use commands::{
+    bench, completions, data, doctor, explain, leaderboard, list, plugin, rehearse, replay, run, trace, worker,
+};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -43,7 +46,17 @@ fn let_candles_threads_sleep() {
 }
 
 fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
-    let plugins = &arguments.plugins;
+    // Workers and rehearsals are given the libraries that the run has prepared. The other three load no plugin, or say
+    // themselves what they cannot load.
+    let prepared = match &arguments.command {
+        Command::Worker(_)
+        | Command::Rehearse(_)
+        | Command::Completions(_)
+        | Command::Plugin(_)
+        | Command::Doctor(_) => arguments.plugins.clone(),
+        _ => sources::prepare(&arguments.plugins)?,
+    };
+    let plugins = &prepared;
     match &arguments.command {
         Command::List(arguments) => list::run(arguments, plugins),
         Command::Explain(arguments) => explain::run(arguments, plugins),
@@ -55,6 +68,7 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Bench(arguments) => bench::run(arguments, plugins),
         Command::Worker(arguments) => worker::run(arguments, plugins),
         Command::Rehearse(arguments) => rehearse::run(arguments, plugins),
+        Command::Plugin(arguments) => plugin::run(arguments, plugins),
         Command::Doctor(arguments) => doctor::run(arguments, plugins),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
     }

@@ -11,6 +11,7 @@ use crate::catalogue;
 use crate::failure::Failure;
 use crate::notice;
 use crate::output::Output;
+use crate::sources;
 
 /// Compare the policies of a suite that has been run
 ///
@@ -58,6 +59,7 @@ pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result
     let sort = Criterion::from_name(&arguments.sort)?;
     let options = Options { sort, target: Target::from_text(&arguments.at)?, curve: arguments.curve };
     let file = plan::read(&arguments.suite, &arguments.overrides)?;
+    let plugin_files = &sources::with_those_of(&file, plugin_files)?;
     let catalogue = catalogue::load(plugin_files)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
     let folder = RunFolder::new(&arguments.runs, &suite.name);

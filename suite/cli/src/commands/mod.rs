@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod explain;
 pub mod leaderboard;
 pub mod list;
+pub mod plugin;
 pub mod rehearse;
 pub mod replay;
 pub mod run;

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::notice;
 use crate::progress::Display;
 use crate::signals;
+use crate::sources;
 
 /// Train and evaluate every cell of a suite, then show its leaderboard
 ///
@@ -61,6 +62,7 @@ const SHOWN: usize = 100;
 /// If the suite is wrong or the run folder cannot be used; failed cells are an exit status.
 pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Failure> {
     let file = plan::read(&arguments.suite, &arguments.overrides)?;
+    let plugin_files = &sources::with_those_of(&file, plugin_files)?;
     let catalogue = catalogue::load(plugin_files)?;
     device::open(&arguments.device)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;

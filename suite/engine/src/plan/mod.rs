@@ -19,4 +19,4 @@ pub use model::{MODEL_SCHEMA, ModelPlan, Stage, Start};
 pub use resolve::{Cell, MODELS, Model, Suite, resolve};
 pub use settings::{Evaluation, OneOrMore, Recurrence, TrainingSettings};
 pub use sizes::check as check_sizes;
-pub use suite::{SuiteFile, built_in, read};
+pub use suite::{Plugins, SuiteFile, built_in, read};

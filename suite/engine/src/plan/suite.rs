@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use haltbench_sdk::names;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -32,6 +32,9 @@ pub struct SuiteFile {
     pub backbone: OneOrMany,
     /// The policies.
     pub policy: OneOrMany,
+    /// Plugins that the suite needs.
+    #[serde(default)]
+    pub plugins: Plugins,
     /// Recipes of training by name, which policies refer to.
     #[serde(default)]
     pub recipe: BTreeMap<String, toml::Table>,
@@ -44,6 +47,15 @@ pub struct SuiteFile {
     /// The evaluation.
     #[serde(default)]
     pub evaluation: Evaluation,
+}
+
+/// Plugins that a suite needs, besides those that are found.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugins {
+    /// Folders of crates, files of Rust, or libraries; relative to the suite file.
+    #[serde(default)]
+    pub paths: Vec<PathBuf>,
 }
 
 /// A table or an array of tables.
@@ -131,7 +143,8 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
     BUILT_IN
 }
 
-/// Reads a suite: a built-in name or a path. Each of `overrides` is `key=value`, with a dotted key and a TOML value.
+/// Reads a suite: a built-in name or a path. Each of `overrides` is `key=value`, with a dotted key and a TOML value. The
+/// paths of plugins are relative to the suite file, or to the present folder for a built-in suite.
 ///
 /// # Errors
 /// [`Error::Usage`] with the line of a malformed file, or the nearest built-in name.
@@ -156,7 +169,10 @@ pub fn read(suite: &str, overrides: &[String]) -> Result<SuiteFile> {
             (suite.to_owned(), std::fs::read_to_string(path).map_err(Error::file(path, "cannot be read"))?)
         }
     };
-    parse(&origin, &text, overrides)
+    let mut file = parse(&origin, &text, overrides)?;
+    let folder = Path::new(suite).parent().unwrap_or(Path::new(""));
+    file.plugins.paths.iter_mut().for_each(|path| *path = folder.join(&*path));
+    Ok(file)
 }
 
 fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<SuiteFile> {

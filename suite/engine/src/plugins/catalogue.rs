@@ -20,6 +20,8 @@ pub struct Entry {
     pub declaration: Declaration,
     /// The crate that registered it.
     pub provider: &'static str,
+    /// The version of that crate.
+    pub version: &'static str,
     /// The library that it comes from, or the program itself if it is linked in.
     pub file: PathBuf,
     /// The fields of the fingerprint it was compiled with, as (name, value).
@@ -34,6 +36,7 @@ impl Entry {
             code: code.to_owned(),
             declaration: item.declaration,
             provider: item.provider,
+            version: item.version,
             file: file.to_owned(),
             fingerprint: fingerprint::fields(item.fingerprint).unwrap_or_default(),
         }
@@ -180,6 +183,7 @@ mod tests {
         Entry {
             declaration: Declaration::Policy(policy),
             provider,
+            version: "0.0.0",
             file: file.into(),
             fingerprint: Vec::new(),
             code: String::new(),

@@ -10,6 +10,7 @@ use super::catalogue::Catalogue;
 use super::error::PluginError;
 use super::file::FileIdentity;
 use super::load::{LoadedPlugin, load};
+use super::origin::origin;
 
 /// The environment variable with further plugin folders, separated by colons.
 pub const FOLDERS_VARIABLE: &str = "HALTBENCH_PLUGINS";
@@ -34,9 +35,10 @@ pub struct SearchFolder {
 
 /// Loads the libraries in `explicit`, then those found in the [`search_folders`], and catalogues all of them.
 ///
-/// If several files have the same name, the first that loads wins, in the order of the folders; an explicit file wins
-/// over all. A library that was found but refused is skipped: an unrelated or outdated library must not stop the
-/// program.
+/// If several files have the same name, the first that loads wins, in the order of the folders; an explicit plugin wins
+/// over all with its file name and over those of the same crate. A library that was found but refused is skipped: an
+/// unrelated or outdated library must not stop the program. So is a library of the suite's workspace whose crate has
+/// been removed or renamed.
 ///
 /// # Errors
 /// If a library in `explicit` is refused, or if two providers register one name.
@@ -50,13 +52,22 @@ pub fn catalogue(explicit: &[PathBuf]) -> Result<(Catalogue, Vec<Skipped>), Plug
 /// If a library in `explicit` is refused, or if two providers register one name.
 pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(Catalogue, Vec<Skipped>), PluginError> {
     let mut skipped = Vec::new();
+    let mut gone = Vec::new();
     let mut found: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
     for folder in folders {
         match fs::read_dir(&folder.path) {
             Ok(entries) => {
                 for name in entries.flatten().map(|entry| entry.file_name()) {
-                    if name.to_str().is_some_and(is_plugin_name) {
-                        found.entry(name.clone()).or_default().push(folder.path.join(&name));
+                    if !name.to_str().is_some_and(is_plugin_name) {
+                        continue;
+                    }
+                    let file = folder.path.join(&name);
+                    // What lies in a folder that the user named was not built here.
+                    match if folder.required { Ok(None) } else { origin(&file) } {
+                        Ok(_) => found.entry(name).or_default().push(file),
+                        Err(what) => {
+                            gone.push(Skipped { file: file.clone(), reason: PluginError::Gone { file, what } })
+                        }
                     }
                 }
             }
@@ -67,12 +78,22 @@ pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(C
             Err(_) => {}
         }
     }
+    // One file in `deps` and beside the program is one library.
+    gone.sort_by(|left, right| left.file.file_name().cmp(&right.file.file_name()));
+    gone.dedup_by(|left, right| left.file.file_name() == right.file.file_name());
+    skipped.extend(gone);
     let mut plugins = explicit.iter().map(|file| load(file)).collect::<Result<Vec<_>, _>>()?;
     for (name, candidates) in found {
-        let named = plugins[..explicit.len()].iter().find(|plugin| plugin.file().file_name() == Some(&name));
+        let named = plugins[..explicit.len()].iter().find(|plugin| replaces(plugin, &name));
         plugins.extend(first_that_loads(&candidates, named, &mut skipped));
     }
     Ok((Catalogue::new(&plugins)?, skipped))
+}
+
+/// Whether an explicit plugin stands for the found file `name`: it has its name, or was built from the same crate.
+fn replaces(plugin: &LoadedPlugin, name: &OsStr) -> bool {
+    let is_of = |provider: &str| name == OsStr::new(&format!("lib{}.so", provider.replace('-', "_")));
+    plugin.file().file_name() == Some(name) || plugin.items().iter().any(|item| is_of(item.provider))
 }
 
 /// The folders that are searched for plugins, in order: the program's own, then those in [`FOLDERS_VARIABLE`].

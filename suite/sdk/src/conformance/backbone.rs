@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use super::Sequence;
 use super::cached;
 use super::gradient::{check_gradient, gradients, weighted_sum};
+use super::observed;
 use super::promise::Subject;
 use super::reference::replace_rows;
 use crate::backbone::{Backbone, BackboneContext, BackboneDeclaration, BeginContext, Start, StepContext};
@@ -115,8 +116,11 @@ impl Setup {
         let context =
             BackboneContext { vocabulary: VOCABULARY, parameters: &parameters, variables: variables.builder() };
         let backbone = subject.expect("it can be built at tiny sizes", (declaration.build)(&context));
-        let sequences =
-            LENGTHS.iter().zip(0..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, 5)).collect();
+        let sequences = observed::lengths(&LENGTHS)
+            .iter()
+            .zip(0..)
+            .map(|(length, name)| Sequence::random(name, *length, VOCABULARY, 5))
+            .collect();
         Self { subject, is_causal: declaration.causal, backbone, variables, sequences }
     }
 

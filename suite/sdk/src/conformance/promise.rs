@@ -1,5 +1,6 @@
 //! The plugin under test, and reports of broken promises.
 
+use super::observed::{self, Promise};
 use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, RESERVED};
 
@@ -16,6 +17,7 @@ impl Subject {
     /// Panics, naming plugin and promise.
     #[track_caller]
     pub fn broken(&self, promise: &str, found: &str) -> ! {
+        observed::tell(&Promise::Broken { promise, found });
         panic!("{} `{}` breaks a promise: {promise}: {found}", self.kind, self.name)
     }
 
@@ -25,6 +27,7 @@ impl Subject {
         if !holds {
             self.broken(promise, &found());
         }
+        observed::tell(&Promise::Kept(promise));
     }
 
     /// The value, or a panic that says what could not be done.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 
+use super::observed;
 use super::promise::Subject;
 use super::reference::{Outcome, Settings, run};
 use super::{Batch, Sequence, miniature};
@@ -164,7 +165,11 @@ impl Setup {
 }
 
 fn sequences(first: u64, seed: u64) -> Vec<Sequence> {
-    LENGTHS.iter().zip(first..).map(|(length, name)| Sequence::random(name, *length, VOCABULARY, seed)).collect()
+    observed::lengths(&LENGTHS)
+        .iter()
+        .zip(first..)
+        .map(|(length, name)| Sequence::random(name, *length, VOCABULARY, seed))
+        .collect()
 }
 
 /// The source policy: each token takes one step more than the token before, back to 1 after D.

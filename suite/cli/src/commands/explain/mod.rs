@@ -17,6 +17,7 @@ use haltbench_sdk::registry::Declaration;
 use crate::catalogue;
 use crate::failure::Failure;
 use crate::output;
+use crate::sources;
 
 /// Explain a task, policy, backbone or suite
 ///
@@ -45,6 +46,11 @@ pub struct ExplainArguments {
 /// If nothing has this name.
 pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let name = arguments.name.as_str();
+    let is_file = Path::new(name).is_file();
+    let plugins = match is_file {
+        true => &sources::with_those_of(&plan::read(name, &arguments.overrides)?, plugins)?,
+        false => plugins,
+    };
     let catalogue = catalogue::load(plugins)?;
     let entries = catalogue.entries().filter(|entry| entry.name() == name);
     if arguments.json {
@@ -58,7 +64,7 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
         return Ok(0);
     }
     let mut pages = entries.map(explain).collect::<Result<Vec<_>, Failure>>()?;
-    if plan::built_in().iter().any(|(suite, _)| *suite == name) || Path::new(name).is_file() {
+    if plan::built_in().iter().any(|(suite, _)| *suite == name) || is_file {
         pages.push(suite::page(arguments, plugins, &catalogue)?.finish());
     }
     if pages.is_empty() {

@@ -1,0 +1,189 @@
+//! `haltbench plugin check`: runs the conformance kit, in a process of its own for each item.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+
+use haltbench_engine::plugins::build::{Purpose, Source};
+use haltbench_engine::plugins::{Entry, load};
+use haltbench_sdk::conformance::{self, Promise, Scale};
+use haltbench_sdk::registry::Declaration;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::{catalogue, guard, sources};
+
+/// Check that a plugin keeps the promises of its declaration
+///
+/// Runs the conformance kit on every policy, task and backbone of the plugin, and prints each promise with `kept` or
+/// `broken`. The kit stops at the first broken promise of an item; of a policy or backbone it then looks for the smallest batch that
+/// breaks it. The exit status is 1 if a promise is broken.
+#[derive(Debug, clap::Args)]
+pub struct CheckArguments {
+    /// Folder of a crate, a file of Rust, a library, or a name that `haltbench list` shows
+    #[arg(value_name = "DIR|FILE|NAME")]
+    target: String,
+    /// Check this item in this process: policy, task or backbone
+    #[arg(long, value_name = "KIND", hide = true)]
+    here: Option<String>,
+}
+
+/// A line that the checking process prints.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Kept(String),
+    Broken {
+        promise: String,
+        found: String,
+    },
+    /// A smaller batch that breaks the same promise.
+    Smaller {
+        batch: String,
+        found: String,
+    },
+}
+
+/// Checks the plugin.
+///
+/// # Errors
+/// If there is no such plugin, or it is refused.
+pub fn run(arguments: &CheckArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let target = arguments.target.as_str();
+    if let Some(kind) = &arguments.here {
+        let catalogue = catalogue::load(plugins)?;
+        perform(catalogue.find(kind, target)?);
+        return Ok(0);
+    }
+    let (items, libraries) = items(target, plugins)?;
+    let mut broken = 0;
+    for (kind, name) in &items {
+        broken += usize::from(!report(kind, name, &libraries)?);
+    }
+    Ok(i32::from(broken > 0))
+}
+
+/// Kind and name of the items to check, and the libraries to load.
+fn items(target: &str, plugins: &[PathBuf]) -> Result<(Vec<(&'static str, &'static str)>, Vec<PathBuf>), Failure> {
+    let mut libraries = sources::prepare(plugins)?;
+    let path = Path::new(target);
+    let is_path = target.contains('/') || target.ends_with(".rs") || target.ends_with(".so");
+    let catalogue = catalogue::load(&libraries)?;
+    let is_name = catalogue.entries().any(|entry| entry.name() == target);
+    if is_path || (path.exists() && !is_name) {
+        let library = match Source::at(path)? {
+            Some(source) => sources::build(&source, Purpose::Library)?.file,
+            None => path.to_owned(),
+        };
+        let plugin = load(&library)?;
+        libraries.push(plugin.file().to_owned());
+        // A name that another plugin provides too is refused before anything is checked.
+        catalogue::load(&libraries)?;
+        let items = plugin.items().iter().map(|item| (item.declaration.kind(), item.declaration.name()));
+        return Ok((items.collect(), libraries));
+    }
+    let items = catalogue.named(target)?.into_iter().map(|entry| (entry.kind(), entry.name())).collect();
+    Ok((items, libraries))
+}
+
+/// Checks one item in another process and prints its promises; whether all are kept.
+fn report(kind: &str, name: &str, libraries: &[PathBuf]) -> Result<bool, Failure> {
+    let failed = |error: io::Error| Failure::usage(format!("the checking process: {error}"));
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.args(["plugin", "check", name, "--here", kind]).stdin(Stdio::null()).stdout(Stdio::piped());
+    for library in libraries {
+        command.arg("--plugin").arg(library);
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    let mut output = Output::new();
+    output.text(&format!("{kind} {name}\n"))?;
+    let mut seen = BTreeSet::new();
+    let mut is_kept = true;
+    let mut stream = BufReader::new(child.stdout.take().ok_or_else(|| Failure::usage("no output".to_owned()))?);
+    let mut bytes = Vec::new();
+    // A plugin may print anything between the lines.
+    while stream.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
+        let line = serde_json::from_slice(&bytes);
+        bytes.clear();
+        match line {
+            Ok(Line::Kept(promise)) if seen.insert(promise.clone()) => {
+                output.text(&format!("  kept    {promise}\n"))?
+            }
+            Ok(Line::Broken { promise, found }) => {
+                is_kept = false;
+                output.text(&format!("  broken  {promise}\n          found: {found}\n"))?;
+            }
+            Ok(Line::Smaller { batch, found }) => {
+                output.text(&format!("          smallest batch found: {batch}: {found}\n"))?;
+            }
+            _ => {}
+        }
+        output.flush()?;
+    }
+    let status = child.wait().map_err(failed)?;
+    if is_kept && !status.success() {
+        output.text(&format!("  broken  the process that checks it ends by itself\n          found: {status}\n"))?;
+    }
+    output.flush()?;
+    Ok(is_kept && status.success())
+}
+
+/// Checks one item in this process and prints what becomes of each promise.
+fn perform(entry: &Entry) {
+    let say = |line: &Line| {
+        if let Ok(text) = serde_json::to_string(line) {
+            // Start a new line, in case a plugin has left one unfinished.
+            let mut output = io::stdout();
+            let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+        }
+    };
+    let mut told = BTreeSet::new();
+    let Some((promise, found)) = broken_by(entry, move |promise| {
+        if told.insert(promise.to_owned()) {
+            say(&Line::Kept(promise.to_owned()));
+        }
+    }) else {
+        return;
+    };
+    say(&Line::Broken { promise: promise.clone(), found });
+    // Tasks are checked from their smallest size on.
+    if entry.kind() != "task"
+        && let Some((batch, found)) = smaller(entry, &promise)
+    {
+        say(&Line::Smaller { batch, found });
+    }
+}
+
+/// Checks the item and calls `kept` with each promise that held. The promise that it breaks and what was found instead.
+fn broken_by(entry: &Entry, mut kept: impl FnMut(&str) + 'static) -> Option<(String, String)> {
+    let broken = Rc::new(RefCell::new(None));
+    let seen = broken.clone();
+    let observer = move |promise: &Promise| match promise {
+        Promise::Kept(promise) => kept(promise),
+        Promise::Broken { promise, found } => *seen.borrow_mut() = Some(((*promise).to_owned(), (*found).to_owned())),
+    };
+    let message = guard::caught(|| conformance::observe(observer, || check(entry))).err()?;
+    let broken = broken.borrow_mut().take();
+    Some(broken.unwrap_or_else(|| ("it never panics".to_owned(), message)))
+}
+
+/// The smallest batch that breaks the promise, and what was found there.
+fn smaller(entry: &Entry, promise: &str) -> Option<(String, String)> {
+    Scale::ascending().find_map(|scale| {
+        let mut broken = None;
+        conformance::at_scale(scale, || broken = broken_by(entry, |_| {}));
+        broken.filter(|(other, _)| other == promise).map(|(_, found)| (scale.to_string(), found))
+    })
+}
+
+fn check(entry: &Entry) {
+    match entry.declaration {
+        Declaration::Policy(policy) => conformance::check_policy(policy),
+        Declaration::Task(task) => conformance::check_task(task),
+        Declaration::Backbone(backbone) => conformance::check_backbone(backbone),
+    }
+}

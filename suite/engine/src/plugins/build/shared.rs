@@ -1,0 +1,67 @@
+//! The shared library that this process runs on, and where what is built against it goes.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::plugins::elf::hash_code;
+use crate::plugins::error::PluginError;
+
+/// File name of the shared library.
+const NAME: &str = "libhaltbench_sdk_dylib.so";
+
+/// Where a distribution keeps the compiler's descriptions of the crates in the shared library, beside it.
+const DESCRIPTIONS: &str = "haltbench/sdk";
+
+/// The shared library that this process has loaded.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The library.
+    pub file: PathBuf,
+    /// Folders with the compiler's descriptions of the crates in it.
+    pub folders: Vec<PathBuf>,
+    /// Hash of its code and constants.
+    pub code: String,
+}
+
+impl Shared {
+    /// Finds the library in this process's memory map: a plugin must be built against this file and no other.
+    ///
+    /// # Errors
+    /// [`PluginError::Static`] if everything is linked into the program; [`PluginError::Toolchain`] if the file has
+    /// been replaced since the program started.
+    pub fn find() -> Result<Self, PluginError> {
+        let map = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let mapped = map.lines().filter_map(|line| line.find('/').map(|start| &line[start..]));
+        let Some(file) = mapped.into_iter().find(|file| file.contains(NAME)) else {
+            return Err(PluginError::Static);
+        };
+        if let Some(file) = file.strip_suffix(" (deleted)") {
+            let message = format!("{file} was replaced while this program was running; start it again");
+            return Err(PluginError::Toolchain { message });
+        }
+        let file = PathBuf::from(file);
+        let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let folders = [folder.clone(), folder.join(DESCRIPTIONS)].into_iter().filter(|folder| folder.is_dir());
+        Ok(Self { folders: folders.collect(), code: hash_code(&file)?, file })
+    }
+}
+
+/// The folder of plugins that are built from their sources: `plugins` in cargo's target folder if the program lies in
+/// one, otherwise `haltbench/plugins` in the user's folder for caches. The program never searches it for plugins.
+///
+/// # Errors
+/// [`PluginError::Toolchain`] if the user has no such folder.
+pub fn build_folder() -> Result<PathBuf, PluginError> {
+    let program = env::current_exe().ok();
+    // `target/debug/haltbench`, or a test in `target/debug/deps`.
+    let folders = program.iter().flat_map(|program| program.ancestors().skip(1).take(3));
+    if let Some(target) = folders.into_iter().find(|folder| folder.join("CACHEDIR.TAG").is_file()) {
+        return Ok(target.join("plugins"));
+    }
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("haltbench/plugins")).ok_or_else(|| PluginError::Toolchain {
+        message: "no folder to build in: set HOME, or XDG_CACHE_HOME to a folder for caches".to_owned(),
+    })
+}
