@@ -46,6 +46,8 @@ enum Line {
         batch: String,
         found: String,
     },
+    /// The last line: a process that ends without it was ended by the plugin.
+    Done,
 }
 
 /// Checks the plugin.
@@ -57,6 +59,7 @@ pub fn run(arguments: &CheckArguments, plugins: &[PathBuf]) -> Result<i32, Failu
     if let Some(kind) = &arguments.here {
         let catalogue = catalogue::load(plugins)?;
         perform(catalogue.find(kind, target)?);
+        say(&Line::Done);
         return Ok(0);
     }
     let (items, libraries) = items(target, plugins)?;
@@ -102,7 +105,7 @@ fn report(kind: &str, name: &str, libraries: &[PathBuf]) -> Result<bool, Failure
     let mut output = Output::new();
     output.text(&format!("{kind} {name}\n"))?;
     let mut seen = BTreeSet::new();
-    let mut is_kept = true;
+    let (mut is_kept, mut is_done) = (true, false);
     let mut stream = BufReader::new(child.stdout.take().ok_or_else(|| Failure::usage("no output".to_owned()))?);
     let mut bytes = Vec::new();
     // A plugin may print anything between the lines.
@@ -120,27 +123,29 @@ fn report(kind: &str, name: &str, libraries: &[PathBuf]) -> Result<bool, Failure
             Ok(Line::Smaller { batch, found }) => {
                 output.text(&format!("          smallest batch found: {batch}: {found}\n"))?;
             }
+            Ok(Line::Done) => is_done = true,
             _ => {}
         }
         output.flush()?;
     }
     let status = child.wait().map_err(failed)?;
-    if is_kept && !status.success() {
-        output.text(&format!("  broken  the process that checks it ends by itself\n          found: {status}\n"))?;
+    if !is_done {
+        output.text(&format!("  broken  it never ends the process\n          found: {status}\n"))?;
     }
     output.flush()?;
-    Ok(is_kept && status.success())
+    Ok(is_kept && is_done)
+}
+
+fn say(line: &Line) {
+    if let Ok(text) = serde_json::to_string(line) {
+        // Start a new line, in case a plugin has left one unfinished.
+        let mut output = io::stdout();
+        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+    }
 }
 
 /// Checks one item in this process and prints what becomes of each promise.
 fn perform(entry: &Entry) {
-    let say = |line: &Line| {
-        if let Ok(text) = serde_json::to_string(line) {
-            // Start a new line, in case a plugin has left one unfinished.
-            let mut output = io::stdout();
-            let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
-        }
-    };
     let mut told = BTreeSet::new();
     let Some((promise, found)) = broken_by(entry, move |promise| {
         if told.insert(promise.to_owned()) {

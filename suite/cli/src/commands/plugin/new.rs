@@ -60,11 +60,8 @@ pub fn run(arguments: &NewArguments, plugins: &[PathBuf]) -> Result<i32, Failure
 fn create(folder: &Path) -> Result<(), Failure> {
     let above = folder.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
     if !above.is_dir() {
-        let message = format!(
-            "{}: expected a new folder in a folder that exists, found no {}",
-            folder.display(),
-            above.display()
-        );
+        let message =
+            format!("{}: expected a new folder, but there is no folder {}", folder.display(), above.display());
         return Err(Failure::usage(message));
     }
     fs::create_dir(folder).map_err(|error| {

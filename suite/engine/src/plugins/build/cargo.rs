@@ -128,10 +128,13 @@ fn arguments(order: &Order) -> Vec<OsString> {
         place.push(folder);
         arguments.extend(["-L".into(), place]);
     }
-    if let (Purpose::Test, Some(folder)) = (order.purpose, order.shared.file.parent()) {
-        let mut place = OsString::from("link-arg=-Wl,-rpath,");
-        place.push(folder);
-        arguments.extend(["-C".into(), place]);
+    if order.purpose == Purpose::Test {
+        let loaded = [Some(&order.shared.file), order.shared.standard.as_ref()];
+        for folder in loaded.into_iter().flatten().filter_map(|file| file.parent()) {
+            let mut place = OsString::from("link-arg=-Wl,-rpath,");
+            place.push(folder);
+            arguments.extend(["-C".into(), place]);
+        }
     }
     // Cargo does not look into the shared library: its hash among the arguments makes cargo build again.
     arguments.extend(["--cfg".into(), format!("haltbench_shared=\"{}\"", order.shared.code).into()]);

@@ -20,7 +20,9 @@ pub struct Shared {
     pub file: PathBuf,
     /// Folders with the compiler's descriptions of the crates in it.
     pub folders: Vec<PathBuf>,
-    /// Hash of its code and constants.
+    /// The standard library that this process has loaded.
+    pub standard: Option<PathBuf>,
+    /// Hash of the shared library's code and constants.
     pub code: String,
 }
 
@@ -32,8 +34,8 @@ impl Shared {
     /// been replaced since the program started.
     pub fn find() -> Result<Self, PluginError> {
         let map = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-        let mapped = map.lines().filter_map(|line| line.find('/').map(|start| &line[start..]));
-        let Some(file) = mapped.into_iter().find(|file| file.contains(NAME)) else {
+        let mapped = || map.lines().filter_map(|line| line.find('/').map(|start| &line[start..]));
+        let Some(file) = mapped().find(|file| file.contains(NAME)) else {
             return Err(PluginError::Static);
         };
         if let Some(file) = file.strip_suffix(" (deleted)") {
@@ -43,25 +45,38 @@ impl Shared {
         let file = PathBuf::from(file);
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
         let folders = [folder.clone(), folder.join(DESCRIPTIONS)].into_iter().filter(|folder| folder.is_dir());
-        Ok(Self { folders: folders.collect(), code: hash_code(&file)?, file })
+        let standard = mapped().map(PathBuf::from).find(|file| is_standard(file));
+        Ok(Self { folders: folders.collect(), standard, code: hash_code(&file)?, file })
     }
 }
 
-/// The folder of plugins that are built from their sources: `plugins` in cargo's target folder if the program lies in
-/// one, otherwise `haltbench/plugins` in the user's folder for caches. The program never searches it for plugins.
+/// Whether this is Rust's standard library.
+fn is_standard(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libstd-"))
+}
+
+/// The environment variable with the folder that plugins are built in.
+pub const BUILD_VARIABLE: &str = "HALTBENCH_BUILD";
+
+/// The folder of plugins that are built from their sources: the one that the user names in [`BUILD_VARIABLE`];
+/// otherwise `plugins` in cargo's target folder if the program lies in one, or `haltbench/plugins` in the user's folder
+/// for caches. The program never searches it for plugins.
 ///
 /// # Errors
 /// [`PluginError::Toolchain`] if the user has no such folder.
 pub fn build_folder() -> Result<PathBuf, PluginError> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = variable(BUILD_VARIABLE) {
+        return Ok(folder);
+    }
     let program = env::current_exe().ok();
     // `target/debug/haltbench`, or a test in `target/debug/deps`.
     let folders = program.iter().flat_map(|program| program.ancestors().skip(1).take(3));
     if let Some(target) = folders.into_iter().find(|folder| folder.join("CACHEDIR.TAG").is_file()) {
         return Ok(target.join("plugins"));
     }
-    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
     cache.map(|cache| cache.join("haltbench/plugins")).ok_or_else(|| PluginError::Toolchain {
-        message: "no folder to build in: set HOME, or XDG_CACHE_HOME to a folder for caches".to_owned(),
+        message: format!("no folder to build in: set {BUILD_VARIABLE} to one"),
     })
 }
