@@ -60,21 +60,24 @@ pub(super) fn workspace(library: &Path) -> Option<PathBuf> {
 pub(super) fn sources(file: &Path) -> Vec<PathBuf> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let beside = [folder.join(format!("{stem}.d")), folder.join(format!("../{stem}.d"))];
-    let own = own_sources(file);
-    if own.is_empty() { listed(&beside) } else { own }
+    let is_library = stem.starts_with("lib");
+    if is_library { own_sources(file) } else { listed(&[folder.join(format!("{stem}.d"))]) }
 }
 
-/// The sources of the crate itself, its root first: the file in `deps`, relative to the workspace. The file beside the
-/// program lists the sources of all crates, in the order of their paths.
+/// The sources of the crate itself, its root first.
 fn own_sources(file: &Path) -> Vec<PathBuf> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let name = format!("{}.d", stem.strip_prefix("lib").unwrap_or(&stem));
+    let Some(root) = workspace(file) else { return Vec::new() };
+    // The file in `deps` lists them relative to the workspace.
     let mut sources = listed(&[folder.join(&name), folder.join("deps").join(&name)]);
-    if sources.iter().any(|path| path.is_relative()) {
-        let Some(root) = workspace(file) else { return Vec::new() };
-        sources.iter_mut().for_each(|path| *path = root.join(&*path));
+    sources.iter_mut().for_each(|path| *path = root.join(&*path));
+    if sources.is_empty() {
+        // The file beside the program lists those of the SDK too, in the order of their paths.
+        sources = listed(&[folder.join(format!("{stem}.d"))]);
+        sources.retain(|path| path.extension().is_some_and(|end| end == "rs") && !path.starts_with(root.join("suite")));
+        sources.sort_by_key(|path| !path.ends_with("src/lib.rs"));
     }
     sources
 }

@@ -84,7 +84,7 @@ mod tests {
         };
         write("libold.d", &line("libold.so"), 0);
         write("libnew.d", &line("libnew.so"), 0);
-        write("libdeep.d", &line("libdeep.so"), 0);
+        write("deps/deep.d", &line("libdeep.so"), 0);
         let files = ["libold.so", "libnew.so", "libbare.so", "deps/libdeep.so", "absent.so", "libold.so"].map(path);
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
         let found = stale(&files, None);

@@ -44,7 +44,9 @@ impl Shared {
         }
         let file = PathBuf::from(file);
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
-        let folders = [folder.clone(), folder.join(DESCRIPTIONS)].into_iter().filter(|folder| folder.is_dir());
+        // Cargo links the library in `deps` beside the program too, and `cargo run` lets the program find that link.
+        let places = [folder.clone(), folder.join("deps"), folder.join(DESCRIPTIONS)];
+        let folders = places.into_iter().filter(|folder| folder.is_dir());
         let standard = mapped().map(PathBuf::from).find(|file| is_standard(file));
         Ok(Self { folders: folders.collect(), standard, code: hash_code(&file)?, file })
     }
