@@ -72,6 +72,7 @@ fn run(folder: &Path, command: &str, status: &mut i32) -> String {
         .env("PATH", format!("{}:{path}", programs.display()))
         .env("HALTBENCH_BUILD", folder.join(".built"))
         .env_remove("HALTBENCH_PLUGINS")
+        .env_remove("RUST_BACKTRACE")
         .output()
         .unwrap();
     *status = output.status.code().unwrap();

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -14,8 +14,7 @@ use haltbench_sdk::registry::Declaration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::output::Output;
-use crate::{catalogue, guard, sources};
+use crate::{catalogue, guard, output, sources};
 
 /// Check that a plugin keeps the promises of its declaration
 ///
@@ -31,6 +30,9 @@ pub struct CheckArguments {
     #[arg(long, value_name = "KIND", hide = true)]
     here: Option<String>,
 }
+
+/// Longest line that is read from the checking process, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 /// A line that the checking process prints.
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,38 +104,31 @@ fn report(kind: &str, name: &str, libraries: &[PathBuf]) -> Result<bool, Failure
         command.arg("--plugin").arg(library);
     }
     let mut child = command.spawn().map_err(failed)?;
-    let mut output = Output::new();
-    output.text(&format!("{kind} {name}\n"))?;
-    let mut seen = BTreeSet::new();
-    let (mut is_kept, mut is_done) = (true, false);
     let mut stream = BufReader::new(child.stdout.take().ok_or_else(|| Failure::usage("no output".to_owned()))?);
-    let mut bytes = Vec::new();
+    let (mut lines, mut bytes) = (Vec::new(), Vec::new());
     // A plugin may print anything between the lines.
-    while stream.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
-        let line = serde_json::from_slice(&bytes);
+    while stream.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
+        lines.extend(serde_json::from_slice::<Line>(&bytes));
         bytes.clear();
-        match line {
-            Ok(Line::Kept(promise)) if seen.insert(promise.clone()) => {
-                output.text(&format!("  kept    {promise}\n"))?
-            }
-            Ok(Line::Broken { promise, found }) => {
-                is_kept = false;
-                output.text(&format!("  broken  {promise}\n          found: {found}\n"))?;
-            }
-            Ok(Line::Smaller { batch, found }) => {
-                output.text(&format!("          smallest batch found: {batch}: {found}\n"))?;
-            }
-            Ok(Line::Done) => is_done = true,
-            _ => {}
-        }
-        output.flush()?;
     }
     let status = child.wait().map_err(failed)?;
+    let is_done = lines.iter().any(|line| matches!(line, Line::Done));
     if !is_done {
-        output.text(&format!("  broken  it never ends the process\n          found: {status}\n"))?;
+        lines.push(Line::Broken { promise: "it never ends the process".to_owned(), found: status.to_string() });
     }
-    output.flush()?;
-    Ok(is_kept && is_done)
+    let broken = lines.iter().find_map(|line| match line {
+        Line::Broken { promise, .. } => Some(promise.clone()),
+        _ => None,
+    });
+    let text = |line: &Line| match line {
+        // A promise that holds at first may be broken later.
+        Line::Kept(promise) if Some(promise) != broken.as_ref() => format!("  kept    {promise}\n"),
+        Line::Broken { promise, found } => format!("  broken  {promise}\n          found: {found}\n"),
+        Line::Smaller { batch, found } => format!("          smallest batch found: {batch}: {found}\n"),
+        Line::Kept(_) | Line::Done => String::new(),
+    };
+    output::print(&format!("{kind} {name}\n{}", lines.iter().map(text).collect::<String>()))?;
+    Ok(broken.is_none())
 }
 
 fn say(line: &Line) {
