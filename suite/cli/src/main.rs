@@ -2,6 +2,7 @@
 
 mod arguments;
 mod assign;
+mod bundled;
 mod catalogue;
 mod commands;
 mod failure;

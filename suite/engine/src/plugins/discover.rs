@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::build::shared_library;
 use super::catalogue::Catalogue;
 use super::error::PluginError;
 use super::file::FileIdentity;
@@ -14,6 +15,9 @@ use super::origin::origin;
 
 /// The environment variable with further plugin folders, separated by colons.
 pub const FOLDERS_VARIABLE: &str = "HALTBENCH_PLUGINS";
+
+/// Whether the plugins are linked into the program. A library would bring a second copy of the SDK.
+const IS_BUNDLED: bool = cfg!(feature = "bundled");
 
 /// A library or folder that is left out, and why.
 #[derive(Debug)]
@@ -51,6 +55,9 @@ pub fn catalogue(explicit: &[PathBuf]) -> Result<(Catalogue, Vec<Skipped>), Plug
 /// # Errors
 /// If a library in `explicit` is refused, or if two providers register one name.
 pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(Catalogue, Vec<Skipped>), PluginError> {
+    if IS_BUNDLED && !explicit.is_empty() {
+        return Err(PluginError::Static);
+    }
     let mut skipped = Vec::new();
     let mut gone = Vec::new();
     let mut found: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
@@ -96,12 +103,26 @@ fn replaces(plugin: &LoadedPlugin, name: &OsStr) -> bool {
     plugin.file().file_name() == Some(name) || plugin.items().iter().any(|item| is_of(item.provider))
 }
 
-/// The folders that are searched for plugins, in order: the program's own, then those in [`FOLDERS_VARIABLE`].
+/// The folders that are searched for plugins, in order: the program's own, that of the shared library, then those in
+/// [`FOLDERS_VARIABLE`]. A program that has its plugins linked in searches none.
 ///
 /// `deps` comes before the program's folder: cargo links each library into `deps` and may leave an older copy beside
-/// the program.
+/// the program. `cargo install` copies the program alone, whose plugins stay beside the shared library.
 pub fn search_folders() -> Vec<SearchFolder> {
-    folders_of(env::current_exe().ok().as_deref(), env::var_os(FOLDERS_VARIABLE).as_deref())
+    if IS_BUNDLED {
+        return Vec::new();
+    }
+    let mut folders = folders_of(env::current_exe().ok().as_deref(), env::var_os(FOLDERS_VARIABLE).as_deref());
+    let beside = shared_library().and_then(|file| file.parent().map(Path::to_owned));
+    let is_new = |path: &Path| {
+        let same = |folder: &SearchFolder| folder.path.canonicalize().is_ok_and(|known| known == path);
+        !folders.iter().any(same)
+    };
+    if let Some(path) = beside.filter(|path| is_new(path)) {
+        let at = folders.iter().position(|folder| folder.required).unwrap_or(folders.len());
+        folders.insert(at, SearchFolder { path, required: false });
+    }
+    folders
 }
 
 fn folders_of(program: Option<&Path>, variable: Option<&OsStr>) -> Vec<SearchFolder> {

@@ -24,6 +24,7 @@ use cargo::{Artefact, Failed, Order};
 pub(super) use cargo::{missing as missing_cargo, program as cargo_program};
 use manifest::Manifest;
 pub use manifest::Purpose;
+pub(super) use shared::library as shared_library;
 use shared::{Shared, build_folder};
 pub use source::Source;
 

@@ -33,28 +33,31 @@ impl Shared {
     /// [`PluginError::Static`] if everything is linked into the program; [`PluginError::Toolchain`] if the file has
     /// been replaced since the program started.
     pub fn find() -> Result<Self, PluginError> {
-        let map = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-        let mapped = || map.lines().filter_map(|line| line.find('/').map(|start| &line[start..]));
-        let Some(file) = mapped().find(|file| file.contains(NAME)) else {
-            return Err(PluginError::Static);
-        };
-        if let Some(file) = file.strip_suffix(" (deleted)") {
+        let file = library().ok_or(PluginError::Static)?;
+        if let Some(file) = file.to_str().and_then(|file| file.strip_suffix(" (deleted)")) {
             let message = format!("{file} was replaced while this program was running; start it again");
             return Err(PluginError::Toolchain { message });
         }
-        let file = PathBuf::from(file);
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
         // Cargo links the library in `deps` beside the program too, and `cargo run` lets the program find that link.
         let places = [folder.clone(), folder.join("deps"), folder.join(DESCRIPTIONS)];
         let folders = places.into_iter().filter(|folder| folder.is_dir());
-        let standard = mapped().map(PathBuf::from).find(|file| is_standard(file));
+        let standard = mapped("libstd-");
         Ok(Self { folders: folders.collect(), standard, code: hash_code(&file)?, file })
     }
 }
 
-/// Whether this is Rust's standard library.
-fn is_standard(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libstd-"))
+/// The shared library that this process has loaded; `None` if everything is linked into the program.
+pub fn library() -> Option<PathBuf> {
+    mapped(NAME)
+}
+
+/// The first file in this process's memory map whose name begins with `name`.
+fn mapped(name: &str) -> Option<PathBuf> {
+    let map = fs::read_to_string("/proc/self/maps").ok()?;
+    let mut files = map.lines().filter_map(|line| line.find('/').map(|start| Path::new(&line[start..])));
+    let is_named = |file: &Path| file.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name));
+    files.find(|file| is_named(file)).map(Path::to_owned)
 }
 
 /// The environment variable with the folder that plugins are built in.
