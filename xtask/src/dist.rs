@@ -4,7 +4,7 @@
 //! bin/haltbench
 //! lib/libhaltbench_sdk_dylib.so, libstd-*.so   found by the program's run path
 //! lib/haltbench/*.so                           plugins
-//! lib/haltbench/sdk/*.rmeta                    what the compiler reads to build a plugin against the shared library
+//! lib/haltbench/sdk/                           what the compiler reads to build a plugin against the shared library
 //! licences/, LICENSE-*, README.md, docs/
 //! ```
 
@@ -44,7 +44,8 @@ pub fn lay_out(out: Option<PathBuf>) -> Result<PathBuf, String> {
             copy(&artefact.file, &out.join("lib"))?;
         } else if name.starts_with("libhaltbench_") && name.ends_with(".so") {
             copy(&artefact.file, &out.join("lib/haltbench"))?;
-        } else if name.ends_with(".rmeta") && below.contains(artefact.package.as_str()) {
+        } else if below.contains(artefact.package.as_str()) && [".rmeta", ".so"].iter().any(|end| name.ends_with(end)) {
+            // The compiler also opens the procedural macros that these crates name.
             copy(&artefact.file, &out.join("lib/haltbench/sdk"))?;
         }
     }
