@@ -39,8 +39,7 @@ Exit status:
 
 Environment:
   HALTBENCH_PLUGINS  further folders with plugins, separated by colons
-  HALTBENCH_BUILD    folder that plugins are built in; by default in cargo's target folder, or in the
-                     folder for caches
+  HALTBENCH_BUILD    folder to build plugins in, instead of cargo's target folder or the caches
   NO_COLOR           if set, nothing is coloured
 
 Results go to standard output, everything else to standard error."

@@ -1,4 +1,4 @@
-//! `haltbench plugin list`: the libraries that are loaded, and what each provides.
+//! `haltbench plugin list`: the plugins that are loaded, and what each provides.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::{catalogue, output, sources, table};
 
-/// List the plugins that are loaded: crate, version, hash of the code, names and file
+/// List the plugins that are loaded: crate, version, hash of the code, file and names
 #[derive(Debug, clap::Args)]
 pub struct ListArguments {
     /// Print one JSON array of objects with the keys crate, version, code, file and names
@@ -38,7 +38,7 @@ pub fn run(arguments: &ListArguments, plugins: &[PathBuf]) -> Result<i32, Failur
     output::report(&plugins, arguments.json, |plugins| {
         let row = |plugin: &Plugin| {
             let file = plugin.file.display().to_string();
-            [plugin.package.to_owned(), plugin.version.to_owned(), plugin.code.clone(), plugin.names.join(", "), file]
+            [plugin.package.to_owned(), plugin.version.to_owned(), plugin.code.clone(), file, plugin.names.join(", ")]
         };
         table::columns(&plugins.iter().map(row).collect::<Vec<_>>())
     })?;

@@ -109,7 +109,8 @@ pub fn build(order: &Order, slow: &dyn Fn()) -> Result<Artefact, Failed> {
         let library = line.filenames.into_iter().find(|file| file.extension() == Some(OsStr::new("so")));
         Some((line.executable.or(library)?, line.fresh))
     });
-    match made.last() {
+    // A build script is reported before the library.
+    match made.reduce(|_, last| last) {
         Some((file, is_fresh)) => Ok(Artefact { file, is_fresh, warnings: said }),
         None => Err(Failed::Said(format!("{said}cargo reported no library"))),
     }

@@ -50,8 +50,7 @@ pub struct Manifest {
 /// If its name cannot be that of a crate.
 pub fn of_file(file: &Path) -> Result<Manifest, String> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-    if !stem.starts_with(|first: char| first.is_ascii_alphabetic()) || !stem.chars().all(legal) {
+    if !is_name(&stem) {
         return Err(format!("expected a file name of letters, digits, `-` and `_`, found `{stem}.rs`"));
     }
     let package = Table::from_iter([("name".to_owned(), Value::String(stem.into_owned()))]);
@@ -59,6 +58,12 @@ pub fn of_file(file: &Path) -> Result<Manifest, String> {
     let table =
         Table::from_iter([("package", package), ("lib", lib)].map(|(key, table)| (key.to_owned(), table.into())));
     of_table(table, file.parent().unwrap_or(Path::new("/")), Purpose::Library)
+}
+
+/// Whether this can be the name of a package; it becomes the name of a folder.
+fn is_name(name: &str) -> bool {
+    let is_legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
+    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.chars().all(is_legal)
 }
 
 /// The manifest for a crate in `folder`, whose own manifest is `text`.
@@ -89,6 +94,12 @@ fn of_table(mut own: Table, folder: &Path, purpose: Purpose) -> Result<Manifest,
     package.insert("publish".to_owned(), Value::Boolean(false));
     let text_of = |key: &str| package.get(key).and_then(Value::as_str).map(str::to_owned);
     let name = text_of("name").ok_or("Cargo.toml: expected package.name, found none")?;
+    if !is_name(&name) {
+        return Err(format!("Cargo.toml: package.name: expected letters, digits, `-` and `_`, found `{name}`"));
+    }
+    if own.contains_key("patch") {
+        return Err("Cargo.toml: [patch]: not supported; depend on the other source itself".to_owned());
+    }
     let version = text_of("version").unwrap_or_else(|| "0.0.0".to_owned());
 
     let mut dependencies = Dependencies { suite: &suite, folder, given: GIVEN.map(str::to_owned).to_vec() };
@@ -250,6 +261,8 @@ mod tests {
             with("haltbench_engine = \"0.1\"").unwrap_err().contains("haltbench_sdk and haltbench_sdk_dylib alone")
         );
         assert!(with("nonsense.workspace = true").unwrap_err().contains("give a version"));
+        assert!(made("[package]\nname = \"../up\"\n").unwrap_err().contains("found `../up`"));
+        assert!(made("[package]\nname = \"p\"\n[patch.crates-io]\n").unwrap_err().contains("[patch]"));
         assert!(made("[workspace]\n").unwrap_err().contains("expected a [package]"));
         assert!(made("[package\n").unwrap_err().contains("Cargo.toml: "));
         assert!(of_file(Path::new("/a/my policy.rs")).unwrap_err().contains("`my policy.rs`"));
