@@ -215,7 +215,7 @@ fn invariant_2_another_fingerprint_is_refused_before_anything_runs() {
         let PluginError::Mismatch(mismatch) = &error else { panic!("expected a mismatch, found {error:?}") };
         assert_eq!(mismatch.differing(), [field]);
         let found = mismatch.fields.iter().find(|found| found.name == field).unwrap();
-        for text in [found.host.as_deref().unwrap(), value, "rebuild it in the suite's workspace"] {
+        for text in [found.host.as_deref().unwrap(), value, "the folder of its crate"] {
             assert!(error.to_string().contains(text), "lacks `{text}`: {error}");
         }
         assert_eq!(error.exit_status(), 3);

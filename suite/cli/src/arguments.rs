@@ -14,6 +14,7 @@ use crate::commands::explain::ExplainArguments;
 use crate::commands::leaderboard::LeaderboardArguments;
 use crate::commands::list::ListArguments;
 use crate::commands::plan::PlanArguments;
+use crate::commands::plugin::PluginArguments;
 use crate::commands::rehearse::RehearseArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
@@ -36,7 +37,7 @@ use crate::commands::worker::WorkerArguments;
 Exit status:
   0        all well
   1        something failed while it ran: a cell, the disk, or the program itself
-  2        the command line, a suite file or a path is wrong
+  2        the command line, a suite file, a path or a plugin's source is wrong
   3        a plugin was refused
   4        data are damaged
   129      the terminal was closed (SIGHUP); a run can be resumed
@@ -44,13 +45,15 @@ Exit status:
 
 Environment:
   HALTBENCH_PLUGINS  further folders with plugins, separated by colons
+  HALTBENCH_BUILD    folder to build plugins in, instead of cargo's target folder or the caches
   NO_COLOR           if set, nothing is coloured
 
 Results go to standard output, everything else to standard error."
 )]
 pub struct Arguments {
-    /// Load this plugin before all plugins that are found; may be given several times
-    #[arg(long = "plugin", value_name = "FILE", global = true)]
+    /// Load this plugin before all plugins that are found: a folder with a crate or a file of Rust, which is built if its
+    /// sources are newer than its library, or a library; may be given several times
+    #[arg(long = "plugin", value_name = "PATH", global = true)]
     pub plugins: Vec<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
@@ -73,6 +76,7 @@ pub enum Command {
     Compute(ComputeArguments),
     Trial(TrialArguments),
     Audit(AuditArguments),
+    Plugin(PluginArguments),
     Rehearse(RehearseArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod assign;
+mod bundled;
 mod catalogue;
 mod commands;
 mod failure;
@@ -14,6 +15,7 @@ mod output;
 mod progress;
 mod quantity;
 mod signals;
+mod sources;
 mod table;
 
 use clap::{CommandFactory, Parser};
@@ -22,8 +24,8 @@ use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
 use commands::{
-    audit, bench, completions, compute, data, doctor, explain, leaderboard, list, plan, rehearse, replay, run, submit,
-    trace, trial, worker,
+    audit, bench, completions, compute, data, doctor, explain, leaderboard, list, plan, plugin, rehearse, replay, run,
+    submit, trace, trial, worker,
 };
 use failure::Failure;
 
@@ -50,7 +52,17 @@ fn let_candles_threads_sleep() {
 }
 
 fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
-    let plugins = &arguments.plugins;
+    // Workers and rehearsals are given the libraries that the run has prepared. The other three load no plugin, or say
+    // themselves what they cannot load.
+    let prepared = match &arguments.command {
+        Command::Worker(_)
+        | Command::Rehearse(_)
+        | Command::Completions(_)
+        | Command::Plugin(_)
+        | Command::Doctor(_) => arguments.plugins.clone(),
+        _ => sources::prepare(&arguments.plugins)?,
+    };
+    let plugins = &prepared;
     match &arguments.command {
         Command::List(arguments) => list::run(arguments, plugins),
         Command::Explain(arguments) => explain::run(arguments, plugins),
@@ -67,6 +79,7 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Trial(arguments) => trial::run(arguments),
         Command::Compute(arguments) => compute::run(arguments, plugins),
         Command::Rehearse(arguments) => rehearse::run(arguments, plugins),
+        Command::Plugin(arguments) => plugin::run(arguments, plugins),
         Command::Doctor(arguments) => doctor::run(arguments, plugins),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
     }

@@ -14,3 +14,8 @@ pub fn say(kind: &str, message: &str) {
 pub fn line(message: &str) {
     let _ = writeln!(io::stderr(), "{}", on_lines(message));
 }
+
+/// Writes a text of several lines as it is on standard error. A failure to write is ignored.
+pub fn text(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

@@ -45,6 +45,8 @@ pub struct Registration {
     pub declaration: Declaration,
     /// The crate that registered it.
     pub provider: &'static str,
+    /// The version of that crate.
+    pub version: &'static str,
     /// The fingerprint that the crate was compiled with; also what keeps the ELF section in the library.
     pub fingerprint: &'static [u8; LENGTH],
     /// Proves, from inside the plugin, that it shares the host's copy of the SDK.
@@ -143,6 +145,7 @@ macro_rules! register {
                 $crate::registry::Submission::new($crate::registry::Registration {
                     declaration: $crate::registry::Declaration::$kind(&__HALTBENCH_DECLARATION),
                     provider: env!("CARGO_PKG_NAME"),
+                    version: env!("CARGO_PKG_VERSION"),
                     fingerprint: &__HALTBENCH_FINGERPRINT,
                     probe: $crate::registry::probe,
                 })

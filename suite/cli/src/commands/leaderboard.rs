@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::notice;
 use crate::only::Only;
 use crate::output::Output;
+use crate::sources;
 
 /// Compare the policies of a suite that has been run
 ///
@@ -61,6 +62,7 @@ pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result
     let sort = Criterion::from_name(&arguments.sort)?;
     let options = Options { sort, target: Target::from_text(&arguments.at)?, curve: arguments.curve };
     let file = plan::parse(&plan::text(&arguments.suite, Some(&arguments.runs))?, &arguments.overrides)?;
+    let plugin_files = &sources::with_those_of(&file, plugin_files)?;
     let catalogue = catalogue::load(plugin_files)?;
     let mut suite = plan::resolve(&file, &catalogue, &arguments.device)?;
     arguments.only.check(&suite)?;

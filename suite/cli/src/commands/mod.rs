@@ -10,6 +10,7 @@ pub mod explain;
 pub mod leaderboard;
 pub mod list;
 pub mod plan;
+pub mod plugin;
 pub mod rehearse;
 pub mod replay;
 pub mod run;

@@ -22,6 +22,7 @@ use crate::notice;
 use crate::only::Only;
 use crate::progress::Display;
 use crate::signals;
+use crate::sources;
 
 /// Train and evaluate every cell of a suite, then show its leaderboard
 ///
@@ -150,7 +151,7 @@ pub struct Plan<'a> {
     /// Where its results go.
     pub folder: RunFolder,
     execution: &'a Execution,
-    plugins: &'a [PathBuf],
+    plugins: Vec<PathBuf>,
     /// Libraries with the suite's tasks and backbones.
     libraries: Vec<PathBuf>,
 }
@@ -160,9 +161,10 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// If the suite, a flag or a plugin is wrong.
-    pub fn of(suite: &str, execution: &'a Execution, plugins: &'a [PathBuf]) -> Result<Self, Failure> {
+    pub fn of(suite: &str, execution: &'a Execution, plugins: &[PathBuf]) -> Result<Self, Failure> {
         let file = plan::read(suite, &execution.overrides)?;
-        let catalogue = catalogue::load(plugins)?;
+        let plugins = sources::with_those_of(&file, plugins)?;
+        let catalogue = catalogue::load(&plugins)?;
         device::open(&execution.device)?;
         let suite = plan::resolve(&file, &catalogue, &execution.device)?;
         let folder = RunFolder::new(&execution.runs, &suite.name);
@@ -186,7 +188,7 @@ impl<'a> Plan<'a> {
         let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
         let limit = TRIAL.min(self.execution.step_timeout);
         let isolated_on = self.execution.isolate.then_some(self.execution.device.as_str());
-        rehearse(&self.suite, self.plugins, (limit, isolated_on), &signal)?;
+        rehearse(&self.suite, &self.plugins, (limit, isolated_on), &signal)?;
         self.suite.warnings.iter().for_each(|warning| notice::say("warning", warning));
         let options = self.options(total, overwrite)?;
         let mut display = Display::new(total);
@@ -228,7 +230,7 @@ impl<'a> Plan<'a> {
         Ok(Options {
             worker: vec![program()?.into(), OsString::from("compute")],
             auditor: self.auditor()?,
-            plugins: all_absolute(self.plugins),
+            plugins: all_absolute(&self.plugins),
             device: self.execution.device.clone(),
             jobs,
             threads: (cores / jobs).max(1),

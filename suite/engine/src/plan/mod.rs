@@ -23,4 +23,4 @@ pub use resolve::{Cell, MODELS, Model, Suite, resolve};
 pub use settings::{Evaluation, OneOrMore, Recurrence, TrainingSettings};
 pub use shares::{Shares, most_shares};
 pub use sizes::check as check_sizes;
-pub use suite::{RECORDED, SuiteFile, SuiteText, built_in, parse, read, text};
+pub use suite::{Plugins, RECORDED, SuiteFile, SuiteText, built_in, parse, read, text};

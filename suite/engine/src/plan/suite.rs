@@ -1,7 +1,7 @@
 //! Suite files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use haltbench_sdk::names;
@@ -34,6 +34,9 @@ pub struct SuiteFile {
     pub backbone: OneOrMany,
     /// The policies.
     pub policy: OneOrMany,
+    /// Plugins that the suite needs.
+    #[serde(default)]
+    pub plugins: Plugins,
     /// Recipes of training by name, which policies refer to.
     #[serde(default)]
     pub recipe: BTreeMap<String, toml::Table>,
@@ -49,6 +52,15 @@ pub struct SuiteFile {
     /// Its TOML, with all overrides applied.
     #[serde(skip)]
     pub source: String,
+}
+
+/// Plugins that a suite needs, besides those that are found.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugins {
+    /// Folders of crates, files of Rust, or libraries; relative to the suite file.
+    #[serde(default)]
+    pub paths: Vec<PathBuf>,
 }
 
 /// A table or an array of tables.
@@ -206,7 +218,8 @@ const LONGEST_NAME: usize = 200;
 /// Name of the file in a folder of runs that holds its suite.
 pub const RECORDED: &str = "suite.toml";
 
-/// Reads a suite: a built-in name or a path. Each of `overrides` is `key=value`, with a dotted key and a TOML value.
+/// Reads a suite: a built-in name or a path. Each of `overrides` is `key=value`, with a dotted key and a TOML value. The
+/// paths of plugins are relative to the suite file, or to the present folder for a built-in suite.
 ///
 /// # Errors
 /// [`Error::Usage`] with the line of a malformed file, or the nearest built-in name.

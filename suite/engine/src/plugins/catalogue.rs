@@ -10,6 +10,7 @@ use haltbench_sdk::registry::{Declaration, Registration};
 use haltbench_sdk::task::TaskDeclaration;
 use haltbench_sdk::{Error, fingerprint};
 
+use super::elf::hash_code;
 use super::error::{PluginError, Provider};
 use super::load::{self, LoadedPlugin};
 
@@ -20,11 +21,13 @@ pub struct Entry {
     pub declaration: Declaration,
     /// The crate that registered it.
     pub provider: &'static str,
+    /// The version of that crate.
+    pub version: &'static str,
     /// The library that it comes from, or the program itself if it is linked in.
     pub file: PathBuf,
     /// The fields of the fingerprint it was compiled with, as (name, value).
     pub fingerprint: Vec<(String, String)>,
-    /// Hash of the code and constants of its library; `linked-in` if it is linked into the program.
+    /// Hash of the code and constants of its library, or of the program if that has its plugins linked in.
     pub code: String,
 }
 
@@ -34,6 +37,7 @@ impl Entry {
             code: code.to_owned(),
             declaration: item.declaration,
             provider: item.provider,
+            version: item.version,
             file: file.to_owned(),
             fingerprint: fingerprint::fields(item.fingerprint).unwrap_or_default(),
         }
@@ -74,8 +78,13 @@ impl Catalogue {
     pub fn new(plugins: &[LoadedPlugin]) -> Result<Self, PluginError> {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("(this program)"));
         let mut catalogue = Self::default();
-        for item in load::linked_in() {
-            catalogue.add(Entry::new(item, &program, "linked-in"))?;
+        let linked_in = load::linked_in();
+        let code = match cfg!(feature = "bundled") {
+            true => hash_code(&program)?,
+            false => "linked-in".to_owned(),
+        };
+        for item in linked_in {
+            catalogue.add(Entry::new(item, &program, &code))?;
         }
         for (index, plugin) in plugins.iter().enumerate() {
             if plugins[..index].iter().all(|earlier| earlier.file() != plugin.file()) {
@@ -180,6 +189,7 @@ mod tests {
         Entry {
             declaration: Declaration::Policy(policy),
             provider,
+            version: "0.0.0",
             file: file.into(),
             fingerprint: Vec::new(),
             code: String::new(),

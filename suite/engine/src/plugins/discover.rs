@@ -6,14 +6,19 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::build::shared_library;
 use super::catalogue::Catalogue;
 use super::error::PluginError;
 use super::file::FileIdentity;
 use super::load::{LoadedPlugin, load};
+use super::origin::origin;
 use super::trial;
 
 /// The environment variable with further plugin folders, separated by colons.
 pub const FOLDERS_VARIABLE: &str = "HALTBENCH_PLUGINS";
+
+/// Whether the plugins are linked into the program. A library would bring a second copy of the SDK.
+const IS_BUNDLED: bool = cfg!(feature = "bundled");
 
 /// A library or folder that is left out, and why.
 #[derive(Debug)]
@@ -35,9 +40,10 @@ pub struct SearchFolder {
 
 /// Loads the libraries in `explicit`, then those found in the [`search_folders`], and catalogues all of them.
 ///
-/// If several files have the same name, the first that loads wins, in the order of the folders; an explicit file wins
-/// over all. A library that was found but refused is skipped: an unrelated or outdated library must not stop the
-/// program.
+/// If several files have the same name, the first that loads wins, in the order of the folders; an explicit plugin wins
+/// over all with its file name and over those of the same crate. A library that was found but refused is skipped: an
+/// unrelated or outdated library must not stop the program. So is a library of the suite's workspace whose crate has
+/// been removed or renamed.
 ///
 /// # Errors
 /// If a library in `explicit` is refused, or if two providers register one name.
@@ -50,14 +56,26 @@ pub fn catalogue(explicit: &[PathBuf]) -> Result<(Catalogue, Vec<Skipped>), Plug
 /// # Errors
 /// If a library in `explicit` is refused, or if two providers register one name.
 pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(Catalogue, Vec<Skipped>), PluginError> {
+    if IS_BUNDLED && !explicit.is_empty() {
+        return Err(PluginError::Static);
+    }
     let mut skipped = Vec::new();
+    let mut gone = Vec::new();
     let mut found: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
     for folder in folders {
         match fs::read_dir(&folder.path) {
             Ok(entries) => {
                 for name in entries.flatten().map(|entry| entry.file_name()) {
-                    if name.to_str().is_some_and(is_plugin_name) {
-                        found.entry(name.clone()).or_default().push(folder.path.join(&name));
+                    if !name.to_str().is_some_and(is_plugin_name) {
+                        continue;
+                    }
+                    let file = folder.path.join(&name);
+                    // What lies in a folder that the user named was not built here.
+                    match if folder.required { Ok(None) } else { origin(&file) } {
+                        Ok(_) => found.entry(name).or_default().push(file),
+                        Err(what) => {
+                            gone.push(Skipped { file: file.clone(), reason: PluginError::Gone { file, what } })
+                        }
                     }
                 }
             }
@@ -68,21 +86,45 @@ pub fn catalogue_in(explicit: &[PathBuf], folders: &[SearchFolder]) -> Result<(C
             Err(_) => {}
         }
     }
+    // One file in `deps` and beside the program is one library.
+    gone.sort_by(|left, right| left.file.file_name().cmp(&right.file.file_name()));
+    gone.dedup_by(|left, right| left.file.file_name() == right.file.file_name());
+    skipped.extend(gone);
     trial::attempt(explicit.iter().chain(found.values().flatten()).map(PathBuf::as_path));
     let mut plugins = explicit.iter().map(|file| load(file)).collect::<Result<Vec<_>, _>>()?;
     for (name, candidates) in found {
-        let named = plugins[..explicit.len()].iter().find(|plugin| plugin.file().file_name() == Some(&name));
+        let named = plugins[..explicit.len()].iter().find(|plugin| replaces(plugin, &name));
         plugins.extend(first_that_loads(&candidates, named, &mut skipped));
     }
     Ok((Catalogue::new(&plugins)?, skipped))
 }
 
-/// The folders that are searched for plugins, in order: the program's own, then those in [`FOLDERS_VARIABLE`].
+/// Whether an explicit plugin stands for the found file `name`: it has its name, or was built from the same crate.
+fn replaces(plugin: &LoadedPlugin, name: &OsStr) -> bool {
+    let is_of = |provider: &str| name == OsStr::new(&format!("lib{}.so", provider.replace('-', "_")));
+    plugin.file().file_name() == Some(name) || plugin.items().iter().any(|item| is_of(item.provider))
+}
+
+/// The folders that are searched for plugins, in order: the program's own, that of the shared library, then those in
+/// [`FOLDERS_VARIABLE`]. A program that has its plugins linked in searches none.
 ///
 /// `deps` comes before the program's folder: cargo links each library into `deps` and may leave an older copy beside
-/// the program.
+/// the program. `cargo install` copies the program alone, whose plugins stay beside the shared library.
 pub fn search_folders() -> Vec<SearchFolder> {
-    folders_of(env::current_exe().ok().as_deref(), env::var_os(FOLDERS_VARIABLE).as_deref())
+    if IS_BUNDLED {
+        return Vec::new();
+    }
+    let mut folders = folders_of(env::current_exe().ok().as_deref(), env::var_os(FOLDERS_VARIABLE).as_deref());
+    let beside = shared_library().and_then(|file| file.parent().map(Path::to_owned));
+    let is_new = |path: &Path| {
+        let same = |folder: &SearchFolder| folder.path.canonicalize().is_ok_and(|known| known == path);
+        !folders.iter().any(same)
+    };
+    if let Some(path) = beside.filter(|path| is_new(path)) {
+        let at = folders.iter().position(|folder| folder.required).unwrap_or(folders.len());
+        folders.insert(at, SearchFolder { path, required: false });
+    }
+    folders
 }
 
 fn folders_of(program: Option<&Path>, variable: Option<&OsStr>) -> Vec<SearchFolder> {

@@ -89,8 +89,8 @@ pub enum PluginError {
     /// The dynamic linker found no definition of a symbol, although the fingerprints agree.
     #[error(
         "{}: built against another copy of the SDK or of candle: nothing defines its symbol `{symbol}`\n\
-         the sources are the same, so their path or the features of a dependency differ: build it as a member of the \
-         suite's workspace, with `cargo build --workspace` there",
+         the sources are the same, so cargo built them in another workspace or with other features: give --plugin the \
+         folder of its crate, and `haltbench` builds it against this program",
         file.display()
     )]
     Symbol {
@@ -149,7 +149,7 @@ pub enum PluginError {
         /// The two providers.
         providers: Box<[Provider; 2]>,
     },
-    /// A library that was found is replaced by an explicitly named one with the same file name.
+    /// A library that was found is replaced by an explicitly named one with the same file name or of the same crate.
     #[error("{}: replaced by {}", file.display(), by.display())]
     Replaced {
         /// The library that was found.
@@ -157,14 +157,75 @@ pub enum PluginError {
         /// The library that was named.
         by: PathBuf,
     },
+    /// The crate that a library was built from has been removed or renamed.
+    #[error("{}: its crate is gone: {what}; remove the file", file.display())]
+    Gone {
+        /// The library.
+        file: PathBuf,
+        /// What is missing.
+        what: String,
+    },
+    /// A library is older than its sources, and cannot be built again here.
+    #[error("{}: older than its source {}: {why}; build it with `{command}`", file.display(), source_file.display())]
+    Outdated {
+        /// The library.
+        file: PathBuf,
+        /// The newest source.
+        source_file: PathBuf,
+        /// Why it was not built again.
+        why: String,
+        /// The command that builds it.
+        command: String,
+    },
+    /// The sources of a plugin cannot be built as they are.
+    #[error("{}: {message}", path.display())]
+    Source {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// The sources of a plugin do not compile.
+    #[error("{}: does not compile\n{}", path.display(), said.trim_end())]
+    Compile {
+        /// The folder or file.
+        path: PathBuf,
+        /// What cargo and the compiler say.
+        said: String,
+    },
+    /// No plugin can be built here.
+    #[error("a plugin cannot be built: {message}")]
+    Toolchain {
+        /// Why not, and what to do.
+        message: String,
+    },
+    /// The program has everything linked in and can load nothing.
+    #[error(
+        "this program is one file with all its plugins linked in (feature `bundled`) and loads no others: use one that \
+         was built without it"
+    )]
+    Static,
+    /// A file of a build cannot be written.
+    #[error("{}: cannot be written: {source}", file.display())]
+    Unwritable {
+        /// The file or folder.
+        file: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
 }
 
 impl PluginError {
-    /// Exit status for this error: 3 (plugin refused), or 2 (usage) for [`PluginError::Missing`] and
-    /// [`PluginError::Folder`], because then a path is wrong and no plugin was refused.
+    /// Exit status for this error: 3 (plugin refused), or 2 (usage) if a path or a source is wrong and no plugin was
+    /// refused.
     pub fn exit_status(&self) -> i32 {
         match self {
-            Self::Missing { .. } | Self::Folder { .. } => 2,
+            Self::Missing { .. }
+            | Self::Folder { .. }
+            | Self::Source { .. }
+            | Self::Compile { .. }
+            | Self::Toolchain { .. }
+            | Self::Unwritable { .. } => 2,
             _ => 3,
         }
     }

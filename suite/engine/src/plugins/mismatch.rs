@@ -74,7 +74,11 @@ impl fmt::Display for Mismatch {
             writeln!(formatter, " {mark} {:<9} program {}", field.name, text(&field.host))?;
             writeln!(formatter, " {mark} {:<9} plugin  {}", "", text(&field.plugin))?;
         }
-        write!(formatter, "rebuild it in the suite's workspace with the same profile: `cargo build --workspace` there")
+        write!(
+            formatter,
+            "give --plugin the folder of its crate, and `haltbench` builds it against this program; a plugin of the \
+             suite's workspace is rebuilt by `cargo build --workspace` there"
+        )
     }
 }
 
@@ -100,7 +104,8 @@ p.so: its fingerprint differs from this program's in sdk, extra; it was not open
  !           plugin  bbbb
  ! extra     program (absent)
  !           plugin  x
-rebuild it in the suite's workspace with the same profile: `cargo build --workspace` there";
+give --plugin the folder of its crate, and `haltbench` builds it against this program; a plugin of the suite's workspace \
+is rebuilt by `cargo build --workspace` there";
         assert_eq!(mismatch.to_string(), expected);
         assert_eq!(Mismatch::between("p.so".into(), &host, &host), None);
     }

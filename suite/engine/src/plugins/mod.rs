@@ -10,9 +10,13 @@
 //!    copy numbers its tensors anew, and gradients are then silently wrong;
 //! 4. no name is provided twice ([`Catalogue`]).
 //!
+//! Plugins that are given as sources are built first ([`build`](mod@build)); libraries of the suite's workspace that are
+//! older than their sources are built again ([`refresh`](fn@refresh)).
+//!
 //! Refusals are [`PluginError`]s. A refused library that was found is skipped with its reason; a refused library that
 //! was named is a fatal error.
 
+pub mod build;
 mod catalogue;
 mod discover;
 pub mod elf;
@@ -21,6 +25,8 @@ mod exits;
 mod file;
 pub mod load;
 mod mismatch;
+mod origin;
+mod refresh;
 pub mod sharing;
 mod stale;
 pub mod trial;
@@ -30,4 +36,5 @@ pub use discover::{FOLDERS_VARIABLE, SearchFolder, Skipped, catalogue, catalogue
 pub use error::{PluginError, Provider};
 pub use load::{LoadedPlugin, load};
 pub use mismatch::{Field, Mismatch};
+pub use refresh::{Refreshed, refresh};
 pub use stale::{Stale, stale};

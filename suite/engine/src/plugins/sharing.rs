@@ -59,7 +59,7 @@ mod tests {
 
     fn verdict(probe: fn() -> Option<SharingProbe>) -> Result<(), String> {
         let declaration = Declaration::Policy(&POLICY);
-        prove(&Registration { declaration, provider: "test", fingerprint: &FINGERPRINT, probe })
+        prove(&Registration { declaration, provider: "test", version: "0.0.0", fingerprint: &FINGERPRINT, probe })
     }
 
     fn here(tensor: &str) -> Option<SharingProbe> {

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::origin::sources;
+
 /// A library or program that is older than one of its sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stale {
@@ -41,41 +43,18 @@ pub fn stale(libraries: &[&Path], program: Option<&Path>) -> Vec<Stale> {
     all
 }
 
+/// The newest of `sources`, if `file` is older; a source that is gone counts as newer.
+pub(super) fn newer<'a>(file: &Path, sources: impl IntoIterator<Item = &'a PathBuf>) -> Option<&'a PathBuf> {
+    let built = modified(file)?;
+    let dated = sources.into_iter().map(|source| (modified(source), source));
+    let newer = dated.filter(|(time, source)| time.map_or(!source.exists(), |time| time > built));
+    newer.max_by_key(|(time, _)| *time).map(|(_, source)| source)
+}
+
 /// Modification time of a file; `None` for a folder, whose time does not depend on its files' contents.
 fn modified(path: &Path) -> Option<SystemTime> {
     let metadata = fs::metadata(path).ok()?;
     metadata.is_file().then(|| metadata.modified().ok()).flatten()
-}
-
-/// The sources in cargo's dependency file of a library or program.
-fn sources(file: &Path) -> Vec<PathBuf> {
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let bare = stem.strip_prefix("lib").unwrap_or(&stem);
-    let folder = file.parent().unwrap_or(Path::new(""));
-    // The file beside the program lists all sources; the file in `deps` lists the crate's own.
-    let places =
-        [folder.join(format!("{stem}.d")), folder.join(format!("../{stem}.d")), folder.join(format!("{bare}.d"))];
-    let Some(text) = places.iter().find_map(|place| fs::read_to_string(place).ok()) else { return Vec::new() };
-    let listed = text.lines().next().and_then(|line| line.split_once(": ")).map(|(_, sources)| names(sources));
-    listed.unwrap_or_default().into_iter().map(PathBuf::from).filter(|path| path.is_absolute()).collect()
-}
-
-/// The names on a line of a dependency file, in which a space inside a name is escaped.
-fn names(line: &str) -> Vec<String> {
-    let mut names = vec![String::new()];
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match (letter, letters.peek()) {
-            ('\\', Some(' ')) => {
-                letters.next();
-                names.last_mut().unwrap_or(&mut String::new()).push(' ');
-            }
-            (' ', _) => names.push(String::new()),
-            (letter, _) => names.last_mut().unwrap_or(&mut String::new()).push(letter),
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
 }
 
 #[cfg(test)]
@@ -105,7 +84,7 @@ mod tests {
         };
         write("libold.d", &line("libold.so"), 0);
         write("libnew.d", &line("libnew.so"), 0);
-        write("libdeep.d", &line("libdeep.so"), 0);
+        write("deps/deep.d", &line("libdeep.so"), 0);
         let files = ["libold.so", "libnew.so", "libbare.so", "deps/libdeep.so", "absent.so", "libold.so"].map(path);
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
         let found = stale(&files, None);

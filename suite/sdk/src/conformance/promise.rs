@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::observed::{self, Promise};
 use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, RESERVED};
 
@@ -51,7 +52,9 @@ impl Subject {
     /// Panics, naming plugin and promise; `further` is added to the message.
     #[track_caller]
     pub fn fail(&self, Broken { promise, found }: &Broken, further: &str) -> ! {
-        panic!("{} `{}` breaks a promise: {promise}: {found}{further}", self.kind, self.name)
+        let found = format!("{found}{further}");
+        observed::tell(&Promise::Broken { promise, found: &found });
+        panic!("{} `{}` breaks a promise: {promise}: {found}", self.kind, self.name)
     }
 
     /// Ends the check that is [attempted](attempt). It unwinds without the panic hook, because the kit looks for a
@@ -65,6 +68,7 @@ impl Subject {
         if !holds {
             self.broken(promise, &found());
         }
+        observed::tell(&Promise::Kept(promise));
     }
 
     /// The value; an error ends the check and says what could not be done.

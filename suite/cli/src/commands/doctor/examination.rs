@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::folder::RunFolder;
 use super::machine::Machine;
+use crate::sources;
 
 /// Something other than a plugin is wrong.
 const WRONG: i32 = 1;
@@ -123,8 +124,15 @@ impl Problems {
     }
 
     /// Loads everything that can be loaded, with the named plugins if they are accepted.
-    fn load(&mut self, files: &[PathBuf]) -> (Catalogue, Vec<Skipped>) {
-        let attempts: &[&[PathBuf]] = if files.is_empty() { &[files] } else { &[files, &[]] };
+    fn load(&mut self, paths: &[PathBuf]) -> (Catalogue, Vec<Skipped>) {
+        let files = &match sources::prepare(paths) {
+            Ok(files) => files,
+            Err(error) => {
+                self.refused(&error);
+                Vec::new()
+            }
+        };
+        let attempts: &[&[PathBuf]] = if files.is_empty() { &[&[]] } else { &[files, &[]] };
         for files in attempts {
             match plugins::catalogue(files) {
                 Ok((catalogue, skipped)) => {

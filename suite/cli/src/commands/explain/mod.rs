@@ -17,6 +17,7 @@ use haltbench_sdk::registry::Declaration;
 use crate::catalogue;
 use crate::failure::Failure;
 use crate::output;
+use crate::sources;
 
 /// Explain a task, policy, backbone or suite
 ///
@@ -45,6 +46,11 @@ pub struct ExplainArguments {
 /// If nothing has this name.
 pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let name = arguments.name.as_str();
+    let is_file = Path::new(name).is_file();
+    let plugins = match is_file {
+        true => &sources::with_those_of(&plan::read(name, &arguments.overrides)?, plugins)?,
+        false => plugins,
+    };
     let catalogue = catalogue::load(plugins)?;
     let entries = catalogue.entries().filter(|entry| entry.name() == name);
     if arguments.json {

@@ -1,0 +1,168 @@
+//! `haltbench plugin check`: runs the conformance kit, in a process of its own for each item.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+
+use haltbench_engine::plugins::build::{Purpose, Source};
+use haltbench_engine::plugins::{Entry, load};
+use haltbench_sdk::conformance::{self, Promise};
+use haltbench_sdk::registry::Declaration;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::{catalogue, guard, output, sources};
+
+/// Check that a plugin keeps the promises of its declaration
+///
+/// Runs the conformance kit on every policy, task and backbone of the plugin, and prints each promise with `kept` or
+/// `broken`. The kit stops at the first broken promise of an item, and looks for the smallest counterexample. The exit status is 1
+/// if a promise is broken.
+#[derive(Debug, clap::Args)]
+pub struct CheckArguments {
+    /// Folder of a crate, a file of Rust, a library, or a name that `haltbench list` shows
+    #[arg(value_name = "DIR|FILE|NAME")]
+    target: String,
+    /// Check this item in this process: policy, task or backbone
+    #[arg(long, value_name = "KIND", hide = true)]
+    here: Option<String>,
+}
+
+/// Longest line that is read from the checking process, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// A line that the checking process prints.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Kept(String),
+    Broken {
+        promise: String,
+        found: String,
+    },
+    /// The last line: a process that ends without it was ended by the plugin.
+    Done,
+}
+
+/// Checks the plugin.
+///
+/// # Errors
+/// If there is no such plugin, or it is refused.
+pub fn run(arguments: &CheckArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
+    let target = arguments.target.as_str();
+    if let Some(kind) = &arguments.here {
+        let catalogue = catalogue::load(plugins)?;
+        perform(catalogue.find(kind, target)?);
+        say(&Line::Done);
+        return Ok(0);
+    }
+    let (items, libraries) = items(target, plugins)?;
+    let mut broken = 0;
+    for (kind, name) in &items {
+        broken += usize::from(!report(kind, name, &libraries)?);
+    }
+    Ok(i32::from(broken > 0))
+}
+
+/// Kind and name of the items to check, and the libraries to load.
+fn items(target: &str, plugins: &[PathBuf]) -> Result<(Vec<(&'static str, &'static str)>, Vec<PathBuf>), Failure> {
+    let mut libraries = sources::prepare(plugins)?;
+    let path = Path::new(target);
+    let is_path = target.contains('/') || target.ends_with(".rs") || target.ends_with(".so");
+    let catalogue = catalogue::load(&libraries)?;
+    let is_name = catalogue.entries().any(|entry| entry.name() == target);
+    if is_path || (path.exists() && !is_name) {
+        let library = match Source::at(path)? {
+            Some(source) => sources::build(&source, Purpose::Library)?.file,
+            None => path.to_owned(),
+        };
+        let plugin = load(&library)?;
+        libraries.push(plugin.file().to_owned());
+        // A name that another plugin provides too is refused before anything is checked.
+        catalogue::load(&libraries)?;
+        let items = plugin.items().iter().map(|item| (item.declaration.kind(), item.declaration.name()));
+        return Ok((items.collect(), libraries));
+    }
+    let items = catalogue.named(target)?.into_iter().map(|entry| (entry.kind(), entry.name())).collect();
+    Ok((items, libraries))
+}
+
+/// Checks one item in another process and prints its promises; whether all are kept.
+fn report(kind: &str, name: &str, libraries: &[PathBuf]) -> Result<bool, Failure> {
+    let failed = |error: io::Error| Failure::usage(format!("the checking process: {error}"));
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.args(["plugin", "check", name, "--here", kind]).stdin(Stdio::null()).stdout(Stdio::piped());
+    for library in libraries {
+        command.arg("--plugin").arg(library);
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    let mut stream = BufReader::new(child.stdout.take().ok_or_else(|| Failure::usage("no output".to_owned()))?);
+    let (mut lines, mut bytes) = (Vec::new(), Vec::new());
+    // A plugin may print anything between the lines.
+    while stream.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
+        lines.extend(serde_json::from_slice::<Line>(&bytes));
+        bytes.clear();
+    }
+    let status = child.wait().map_err(failed)?;
+    let is_done = lines.iter().any(|line| matches!(line, Line::Done));
+    if !is_done {
+        lines.push(Line::Broken { promise: "it never ends the process".to_owned(), found: status.to_string() });
+    }
+    let broken = lines.iter().find_map(|line| match line {
+        Line::Broken { promise, .. } => Some(promise.clone()),
+        _ => None,
+    });
+    let text = |line: &Line| match line {
+        // A promise that holds at first may be broken later.
+        Line::Kept(promise) if Some(promise) != broken.as_ref() => format!("  kept    {promise}\n"),
+        Line::Broken { promise, found } => format!("  broken  {promise}\n          found: {found}\n"),
+        Line::Kept(_) | Line::Done => String::new(),
+    };
+    output::print(&format!("{kind} {name}\n{}", lines.iter().map(text).collect::<String>()))?;
+    Ok(broken.is_none())
+}
+
+fn say(line: &Line) {
+    if let Ok(text) = serde_json::to_string(line) {
+        // Start a new line, in case a plugin has left one unfinished.
+        let mut output = io::stdout();
+        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+    }
+}
+
+/// Checks one item in this process and prints what becomes of each promise.
+fn perform(entry: &Entry) {
+    let mut told = BTreeSet::new();
+    let Some((promise, found)) = broken_by(entry, move |promise| {
+        if told.insert(promise.to_owned()) {
+            say(&Line::Kept(promise.to_owned()));
+        }
+    }) else {
+        return;
+    };
+    say(&Line::Broken { promise, found });
+}
+
+/// Checks the item and calls `kept` with each promise that held. The promise that it breaks and what was found instead.
+fn broken_by(entry: &Entry, mut kept: impl FnMut(&str) + 'static) -> Option<(String, String)> {
+    let broken = Rc::new(RefCell::new(None));
+    let seen = broken.clone();
+    let observer = move |promise: &Promise| match promise {
+        Promise::Kept(promise) => kept(promise),
+        Promise::Broken { promise, found } => *seen.borrow_mut() = Some(((*promise).to_owned(), (*found).to_owned())),
+    };
+    let message = guard::caught(|| conformance::observe(observer, || check(entry))).err()?;
+    let broken = broken.borrow_mut().take();
+    Some(broken.unwrap_or_else(|| ("it never panics".to_owned(), message)))
+}
+
+fn check(entry: &Entry) {
+    match entry.declaration {
+        Declaration::Policy(policy) => conformance::check_policy(policy),
+        Declaration::Task(task) => conformance::check_task(task),
+        Declaration::Backbone(backbone) => conformance::check_backbone(backbone),
+    }
+}
