@@ -53,7 +53,7 @@ struct Misbehaving {
 }
 
 fn seconds() -> f64 {
-    1e-9 * f64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos())
+    1e-9 * SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| f64::from(elapsed.subsec_nanos()))
 }
 
 impl Misbehaving {
