@@ -271,8 +271,7 @@ fn invariant_2_a_damaged_library_ends_no_program() {
 /// Two runs on one folder share the work, and neither says anything wrong about what the other computes.
 #[test]
 fn invariant_8_two_runs_on_one_folder_share_its_cells() {
-    let policies: Vec<String> = (1..=3).map(|depth| format!("name = \"fixed\"\ndepth = {depth}")).collect();
-    let policies: Vec<&str> = policies.iter().map(String::as_str).chain(["name = \"anira-e\""]).collect();
+    let policies = ["name = \"fixed\"\ndepth = [1, 2, 3]", "name = \"anira-e\""];
     let long = ["--set", "training.steps=300", "--jobs", "1"];
     let whole = Workspace::new(&suite(&policies));
     whole.run(&long).well();

@@ -47,7 +47,10 @@ impl<'a> Queue<'a> {
                     match speed.take() {
                         Some(speed) if end.code == Some(0) && speed.is_sound() => {
                             let timings = folder.timings().unwrap_or_default();
-                            folder.write_json("timings.json", &Timings { speed: Some(speed), ..timings })?;
+                            let timings = Timings { speed: Some(speed), ..timings };
+                            if let Err(error) = folder.write_json("timings.json", &timings) {
+                                report(Event::Untimed(cell, error.to_string()));
+                            }
                         }
                         _ if self.is_interrupted() => {}
                         _ => report(Event::Untimed(cell, end.cause)),
