@@ -68,6 +68,8 @@ pub fn run(arguments: &RunArguments, plugin_files: &[PathBuf]) -> Result<i32, Fa
     leaderboard::mention_other_versions(&folder, &suite)?;
     let options = options(arguments, plugin_files, total)?;
     rehearse(&suite, plugin_files)?;
+    // Only what is begun is warned about: an error is the one line of its run.
+    folder.prepare()?;
     suite.warnings.iter().for_each(|warning| notice::say("warning", warning));
     let stop = signals::watch()?;
     let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
