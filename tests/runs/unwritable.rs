@@ -70,10 +70,10 @@ fn a_file_that_becomes_too_large_is_named() {
     let output = through_a_shell(&workspace, "ulimit -f 8", &[]).stderr(Stdio::piped()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    let model = workspace.model("fixed 0");
-    let expected = format!("{}: cannot be written: File too large", model.join("training.safetensors").display());
+    let work = workspace.work("fixed 0");
+    let expected = format!("{}: cannot be written: File too large", work.join("training.safetensors").display());
     assert!(said.contains(&expected), "{said}");
-    let left: Vec<_> = fs::read_dir(&model).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(&work).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(
         left.iter().all(|name| !name.to_string_lossy().ends_with(".new")),
         "half a file fills a full disk: {left:?}"

@@ -189,6 +189,8 @@ impl<'a> Plan<'a> {
         let limit = TRIAL.min(self.execution.step_timeout);
         let isolated_on = self.execution.isolate.then_some(self.execution.device.as_str());
         rehearse(&self.suite, &self.plugins, (limit, isolated_on), &signal)?;
+        // Only what is begun is warned about: an error is the one line of its run.
+        self.folder.prepare()?;
         self.suite.warnings.iter().for_each(|warning| notice::say("warning", warning));
         let options = self.options(total, overwrite)?;
         let mut display = Display::new(total);

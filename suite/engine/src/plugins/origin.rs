@@ -28,9 +28,11 @@ pub fn origin(library: &Path) -> Result<Option<Origin>, String> {
     if !first.is_file() {
         return Err(format!("{} does not exist", first.display()));
     }
-    let Some((folder, manifest)) = manifest_above(first) else {
+    let Some(folder) = first.ancestors().skip(1).find(|folder| folder.join("Cargo.toml").is_file()) else {
         return Err(format!("no Cargo.toml above {}", first.display()));
     };
+    // An isolated process may not read the manifest; its run has done so.
+    let Some(manifest) = manifest(folder) else { return Ok(None) };
     let name = |table: &str| manifest.get(table).and_then(|table| table.get("name")).and_then(Value::as_str);
     let package = name("package").unwrap_or_default().to_owned();
     let stem = library.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -41,11 +43,9 @@ pub fn origin(library: &Path) -> Result<Option<Origin>, String> {
     Ok(Some(Origin { package, sources }))
 }
 
-/// The nearest folder above `source` with a manifest, and the manifest.
-fn manifest_above(source: &Path) -> Option<(PathBuf, Table)> {
-    let folder = source.ancestors().skip(1).find(|folder| folder.join("Cargo.toml").is_file())?;
-    let text = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
-    Some((folder.to_owned(), toml::from_str(&text).ok()?))
+/// The manifest in a folder, if it can be read.
+fn manifest(folder: &Path) -> Option<Table> {
+    toml::from_str(&fs::read_to_string(folder.join("Cargo.toml")).ok()?).ok()
 }
 
 /// The workspace that the library lies in, or else the one that this program was built in, if it is still there.

@@ -190,6 +190,8 @@ impl<'a> Queue<'a> {
                 self.audited(&answer, report)?;
             }
             if self.workers.len() == 0 && self.waiting.is_empty() && !self.audits.is_waiting() {
+                // The workers of a terminal's process group may have heard of the signal first.
+                self.summary.interrupted = self.summary.interrupted.or_else(self.signal);
                 return Ok(());
             }
             match self.workers.hear() {

@@ -158,7 +158,7 @@ impl<'a> Workers<'a> {
             process::Event::Ended(ending) => sender.send(Message::Ended(name.clone(), ending)).is_ok(),
         };
         let process = Process::start(&mut command, ParentDeath::Terminate, Log::at(log)?, hear)
-            .map_err(|error| Error::Usage(format!("{}: cannot be started: {error}", program.display())))?;
+            .map_err(|error| Error::Cell(format!("{}: cannot be started: {error}", program.display())))?;
         let worker = Worker { process, item, clock: Clock::start(), failed: None, stop: None };
         self.working.insert(id.to_owned(), worker);
         Ok(())

@@ -47,12 +47,14 @@ fn turn(a: (i64, i64), b: (i64, i64), c: (i64, i64)) -> i64 {
 fn scan(points: &[(i64, i64)], order: &[usize]) -> Option<Vec<bool>> {
     let mut stack: Vec<usize> = Vec::new();
     for (rank, point) in order.iter().enumerate() {
-        while rank > 2 {
-            let [.., from, middle] = stack[..] else { return None };
-            if turn(points[from], points[middle], points[*point]) > 0 {
-                break;
+        let is_kept = |stack: &[usize]| match stack {
+            [.., from, middle] => Some(turn(points[*from], points[*middle], points[*point]) > 0),
+            _ => None,
+        };
+        if rank > 2 {
+            while !is_kept(&stack)? {
+                stack.pop();
             }
-            stack.pop();
         }
         stack.push(*point);
     }
