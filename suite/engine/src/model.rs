@@ -16,6 +16,7 @@ use haltbench_sdk::policy::{
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::memory;
 use crate::panics;
 
 /// Prefix of the names of a policy's weights.
@@ -91,6 +92,15 @@ impl ModelParts<'_> {
     pub fn needs_calibration(&self) -> Result<bool> {
         let builder = VarBuilder::from_backend(Box::new(Asked::default()), DType::F32, Device::Cpu);
         panics::caught(self.policy.0.name, || Ok(self.build(&builder)?.1.needs_calibration()))
+    }
+
+    /// Width of a state.
+    ///
+    /// # Errors
+    /// Like [`Model::new`].
+    pub fn d_model(&self) -> Result<usize> {
+        let builder = VarBuilder::from_backend(Box::new(Asked::default()), DType::F32, Device::Cpu);
+        panics::caught(self.backbone.0.name, || Ok(self.build(&builder)?.0.dimensions().d_model))
     }
 
     /// Analytic cost of the backbone.
@@ -175,6 +185,18 @@ impl SimpleBackend for Asked {
     fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
         let mut shapes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shapes.insert(name.to_owned(), shape.dims().to_vec());
+        // An allocation that fails would end the process.
+        let bytes = shape.dims().iter().try_fold(dtype.size_in_bytes(), |bytes, size| bytes.checked_mul(*size));
+        let limit = memory::limit().unwrap_or(u64::MAX);
+        if bytes.is_none_or(|bytes| bytes as u64 > limit) {
+            let needed = shape.dims().iter().fold(dtype.size_in_bytes() as f64, |bytes, size| bytes * *size as f64);
+            return Err(candle_core::Error::Msg(format!(
+                "weight {name}: its shape {:?} needs {} of memory, the limit is {}",
+                shape.dims(),
+                memory::in_words(needed),
+                memory::in_words(limit as f64)
+            )));
+        }
         Tensor::zeros(shape, dtype, device)
     }
 
