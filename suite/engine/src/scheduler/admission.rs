@@ -79,7 +79,13 @@ fn ready<R: Record>(
     (before, overwrite): (&Status, bool),
     report: &mut dyn FnMut(Event),
 ) -> Result<Turn> {
-    let Some(claim) = claims.take(folder)? else { return Ok(Turn::Elsewhere) };
+    let Some(lock) = folder.claim()? else { return Ok(Turn::Elsewhere) };
+    let now = folder.status();
+    // Another run has finished it: a claim would stay there if this run were killed now.
+    if !overwrite && now.state == State::Done && matches!(folder.result(), Ok(Some(_))) {
+        return Ok(Turn::Finished(now));
+    }
+    let Some(claim) = claims.take(folder, lock)? else { return Ok(Turn::Elsewhere) };
     let now = folder.status();
     // Another run that works on the same folder has tried it meanwhile.
     if now.state == State::Failed && now != *before {

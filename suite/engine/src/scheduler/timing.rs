@@ -29,7 +29,9 @@ impl<'a> Queue<'a> {
 
     fn time_one(&mut self, cell: &'a Cell, report: &mut dyn FnMut(Event)) -> Result<()> {
         let folder = self.folder.cell(&cell.id);
-        let Some(_claim) = self.claims.take(&folder)? else { return Ok(()) };
+        // A lock is enough: two machines that time the same cell at once do no harm, and a claim would stay in the finished
+        // folder if this run were killed.
+        let Some(_lock) = folder.claim()? else { return Ok(()) };
         self.workers.start(Item::Cell(cell), &Errand::Time, &folder.file("log.txt"))?;
         let mut speed: Option<Speed> = None;
         loop {

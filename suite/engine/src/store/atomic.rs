@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::machine;
 use crate::error::{Error, Result};
 
 /// Ending of the name of a file that is being written.
 pub(super) const BEGUN: &str = ".new";
 
-/// Writes `bytes` to `path`: to a sibling file first, synchronised to disk, then renamed over it. Processes that write
-/// the same file do so one after the other.
+/// Writes `bytes` to `path`: to a sibling file first, synchronised to disk, then renamed over it. Processes of one machine
+/// that write the same file do so one after the other. Machines may not see each other's locks, so each has a sibling of
+/// its own.
 ///
 /// # Errors
 /// [`Error::File`] naming the path.
@@ -51,6 +53,10 @@ fn open_alone(path: &Path) -> io::Result<File> {
 
 fn sibling(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
+    if !machine::boot().is_empty() {
+        name.push(".");
+        name.push(machine::boot());
+    }
     name.push(BEGUN);
     path.with_file_name(name)
 }

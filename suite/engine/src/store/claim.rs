@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::atomic::write_atomic;
 use super::folder::Folder;
+use super::machine;
 use super::record::Record;
 use crate::error::{Error, Result};
 
@@ -66,8 +67,7 @@ pub struct Claim {
 impl Claims {
     /// No claims of this process yet.
     pub fn new() -> Self {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        Self::of(boot, LEASE)
+        Self::of(machine::boot().to_owned(), LEASE)
     }
 
     fn of(boot: String, lease: Duration) -> Self {
@@ -92,12 +92,11 @@ impl Claims {
         &self.owner
     }
 
-    /// Claims a folder, which is created if it is not there; `None` if another run works on it.
+    /// Claims a folder whose lock this run has; `None` if a run on another machine works on it.
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn take<R: Record>(&self, folder: &Folder<R>) -> Result<Option<Claim>> {
-        let Some(lock) = folder.claim()? else { return Ok(None) };
+    pub fn take<R: Record>(&self, folder: &Folder<R>, lock: File) -> Result<Option<Claim>> {
         let path = folder.file(CLAIM);
         match fs::read(&path) {
             Ok(text) if !self.is_free(&path, &text) => return Ok(None),
@@ -198,16 +197,20 @@ mod tests {
         claims
     }
 
+    fn take(claims: &Claims, cell: &CellFolder) -> Option<Claim> {
+        cell.claim().unwrap().and_then(|lock| claims.take(cell, lock).unwrap())
+    }
+
     #[test]
     fn one_run_at_a_time_owns_a_folder() {
         let runs = tempfile::tempdir().unwrap();
         let cell = CellFolder::at(runs.path().join("0123456789abcdef"));
         let [one, two] = [(), ()].map(|()| claims("here", LEASE));
-        let own = one.take(&cell).unwrap().unwrap();
-        assert!(own.holds() && two.take(&cell).unwrap().is_none());
+        let own = take(&one, &cell).unwrap();
+        assert!(own.holds() && take(&two, &cell).is_none());
         drop(own);
         assert!(!cell.file(CLAIM).exists());
-        assert!(two.take(&cell).unwrap().is_some());
+        assert!(take(&two, &cell).is_some());
     }
 
     /// A killed process leaves its claim behind, but not its lock.
@@ -221,16 +224,16 @@ mod tests {
         };
         fs::create_dir_all(cell.path()).unwrap();
         left(3);
-        assert!(claims("here", LEASE).take(&cell).unwrap().is_some());
+        assert!(take(&claims("here", LEASE), &cell).is_some());
         left(3);
         let lease = Duration::from_millis(200);
         let elsewhere = claims("there", lease);
-        assert!(elsewhere.take(&cell).unwrap().is_none());
+        assert!(take(&elsewhere, &cell).is_none());
         thread::sleep(lease);
         left(4);
-        assert!(elsewhere.take(&cell).unwrap().is_none(), "it was renewed");
+        assert!(take(&elsewhere, &cell).is_none(), "it was renewed");
         thread::sleep(lease + Duration::from_millis(50));
-        let own = elsewhere.take(&cell).unwrap().unwrap();
+        let own = take(&elsewhere, &cell).unwrap();
         assert!(own.holds());
         left(5);
         assert!(!own.holds(), "another machine took it over");
@@ -241,7 +244,7 @@ mod tests {
         let runs = tempfile::tempdir().unwrap();
         let cell = CellFolder::at(runs.path().join("0123456789abcdef"));
         let claims = claims("here", LEASE);
-        let own = claims.take(&cell).unwrap().unwrap();
+        let own = take(&claims, &cell).unwrap();
         let before = fs::read(cell.file(CLAIM)).unwrap();
         renew(&claims.held);
         assert_ne!(fs::read(cell.file(CLAIM)).unwrap(), before);

@@ -5,6 +5,7 @@ mod checkpoint;
 mod claim;
 mod columns;
 mod folder;
+mod machine;
 mod metrics;
 mod record;
 mod result;
