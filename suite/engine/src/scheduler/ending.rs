@@ -51,7 +51,8 @@ impl<'a> Queue<'a> {
     /// Records what became of an item that this run has claimed, unless another run has taken it over.
     fn settle(&mut self, item: Item<'a>, status: &Status, report: &mut dyn FnMut(Event)) -> Result<()> {
         let claim = self.claimed.remove(item.id());
-        if claim.is_some_and(|claim| claim.holds()) {
+        // The folder of an admitted result says so already. Written again, a killed run could leave half of it behind.
+        if status.state != State::Done && claim.is_some_and(|claim| claim.holds()) {
             set_status(self.folder, item, status)?;
         }
         self.record(item, status, report)

@@ -73,7 +73,7 @@ impl<R: Record> Folder<R> {
     }
 
     /// Admits the result that a worker left in `work`: copies the files that it names, each checked against its hash,
-    /// and the result last. The caller owns the folder.
+    /// then the result, and settles the folder. The caller owns the folder.
     ///
     /// # Errors
     /// [`Error::Damaged`] naming what fails verification; [`Error::File`].
@@ -99,8 +99,15 @@ impl<R: Record> Folder<R> {
             self.write_json("timings.json", &timings)?;
         }
         write_atomic(&self.file("result.json"), &bytes)?;
-        self.set_status(&Status::done(hash(&bytes)))?;
-        remove(&work.path)
+        self.release()?;
+        self.set_status(&Status::done(hash(&bytes)))
+    }
+
+    /// Removes what workers left, and the claim. The status done comes after it, so that nothing is left in a folder that
+    /// is done, whenever a run is killed.
+    fn release(&self) -> Result<()> {
+        let is_of_a_run = |name: &&String| name.starts_with(WORK) || *name == CLAIM;
+        self.entries()?.iter().filter(is_of_a_run).try_for_each(|name| remove(&self.path.join(name)))
     }
 
     /// Its path.
@@ -279,14 +286,12 @@ impl<R: Record> Folder<R> {
     }
 
     /// Completes a folder with a verified result, in case the process that wrote the result was killed before it could:
-    /// removes what workers left, and records the status done. The caller owns the folder.
+    /// removes what workers left and the claim, and records the status done. The caller owns the folder.
     ///
     /// # Errors
     /// [`Error::File`].
     pub fn settle(&self) -> Result<()> {
-        for name in self.entries()?.iter().filter(|name| name.starts_with(WORK)) {
-            remove(&self.path.join(name))?;
-        }
+        self.release()?;
         if self.status().state == State::Done { Ok(()) } else { self.set_done() }
     }
 
