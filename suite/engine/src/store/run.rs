@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomic;
@@ -37,7 +38,12 @@ impl RunFolder {
     pub fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.0).map_err(Error::file(&self.0, "cannot be created"))?;
         let probe = self.0.join(".writable");
-        let writable = File::create(&probe).and_then(|_| fs::remove_file(&probe));
+        let removed = || match fs::remove_file(&probe) {
+            // By another run that starts at the same time.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        let writable = File::create(&probe).and_then(|_| removed());
         writable.map_err(Error::file(&self.0, "is not writable"))
     }
 
