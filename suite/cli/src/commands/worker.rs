@@ -1,10 +1,9 @@
 //! `haltbench worker`: a share of a suite, on one of several machines.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use haltbench_engine::plan::Cell;
+use haltbench_engine::plan::{Cell, Shares};
 
 use super::run::{Execution, Plan};
 use crate::failure::Failure;
@@ -19,7 +18,8 @@ pub struct WorkerArguments {
     /// Path of a suite file, or the name of a built-in suite
     #[arg(long, value_name = "SUITE")]
     suite: String,
-    /// Compute only the I-th of N shares, from 1; the cells of one model are in one share. By default all cells
+    /// Compute only the I-th of N shares, from 1. A cell is in the share of its model, and so are cells that read each
+    /// other's depths and models that start from each other. By default all cells
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     #[command(flatten)]
@@ -52,12 +52,8 @@ impl FromStr for Shard {
 /// If the suite is wrong or the run folder cannot be used; failed cells are an exit status.
 pub fn run(arguments: &WorkerArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let plan = Plan::of(&arguments.suite, &arguments.execution, plugins)?;
-    let models: BTreeMap<&str, usize> =
-        plan.suite.models.iter().enumerate().map(|(place, model)| (model.id.as_str(), place)).collect();
-    let wanted = |cell: &Cell| {
-        let place = models.get(cell.model.as_str()).copied().unwrap_or_default();
-        arguments.shard.is_none_or(|shard| place % shard.count == shard.index)
-    };
+    let shares = arguments.shard.map(|shard| (Shares::of(&plan.suite, shard.count), shard.index));
+    let wanted = |cell: &Cell| shares.as_ref().is_none_or(|(shares, index)| shares.share(cell) == *index);
     Ok(plan.execute(&wanted, false)?.0)
 }
 
