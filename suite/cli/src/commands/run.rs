@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -56,10 +56,13 @@ pub struct Execution {
     overrides: Vec<String>,
     /// Folder of all runs. Several runs may share it, on one machine or on several: each computes what no other does
     #[arg(long, value_name = "DIR", default_value = "runs")]
-    runs: PathBuf,
+    pub(super) runs: PathBuf,
     /// Number of workers at a time, which share the cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Cores that the workers share; by default all that this process may use
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) cores: Option<u16>,
     /// Longest time without progress, such as a training step or a batch; a cell that takes longer fails
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     step_timeout: Duration,
@@ -67,6 +70,38 @@ pub struct Execution {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     cell_timeout: Option<Duration>,
 }
+
+impl Execution {
+    /// The flags that give another process the same execution.
+    pub(super) fn flags(&self) -> Vec<OsString> {
+        let mut flags: Vec<OsString> = vec!["--runs".into(), absolute(&self.runs).into()];
+        let mut add = |flag: &str, value: &str| flags.extend([flag.into(), value.into()]);
+        if self.device != "cpu" {
+            add("--device", &self.device);
+        }
+        for assignment in &self.overrides {
+            add("--set", assignment);
+        }
+        if let Some(jobs) = self.jobs {
+            add("--jobs", &jobs.to_string());
+        }
+        if self.step_timeout != DEFAULT_STEP_TIMEOUT {
+            add("--step-timeout", &self.step_timeout.as_secs_f64().to_string());
+        }
+        if let Some(limit) = self.cell_timeout {
+            add("--cell-timeout", &limit.as_secs_f64().to_string());
+        }
+        flags
+    }
+
+    /// Cores that the workers share.
+    fn cores(&self) -> usize {
+        self.cores.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+}
+
+/// The default of `--step-timeout`.
+const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How long a worker may take to stop. A run then ends within three seconds of Ctrl-C.
 const GRACE: Duration = Duration::from_secs(2);
@@ -180,14 +215,14 @@ impl<'a> Plan<'a> {
     }
 
     fn options(&self, total: usize, overwrite: bool) -> Result<Options, Failure> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let cores = self.execution.cores();
         // Cells share an accelerator badly, so one runs at a time; on the CPU, cells share the cores.
         let most = if self.execution.device == "cpu" { cores } else { 1 };
         let jobs = self.execution.jobs.map_or(most, usize::from).min(total.max(1));
         Ok(Options {
             worker: vec![program()?.into(), OsString::from("compute")],
             auditor: self.auditor()?,
-            plugins: absolute(self.plugins),
+            plugins: all_absolute(self.plugins),
             device: self.execution.device.clone(),
             jobs,
             threads: (cores / jobs).max(1),
@@ -202,7 +237,7 @@ impl<'a> Plan<'a> {
 /// # Errors
 /// If a plan is refused.
 pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf], signal: &dyn Fn() -> Option<i32>) -> Result<(), Failure> {
-    let (program, plugins) = (program()?, absolute(plugin_files));
+    let (program, plugins) = (program()?, all_absolute(plugin_files));
     let command = || {
         let mut command = process::Command::new(&program);
         command.arg("rehearse");
@@ -226,10 +261,20 @@ pub fn rehearse(suite: &Suite, plugin_files: &[PathBuf], signal: &dyn Fn() -> Op
     }
 }
 
-fn program() -> Result<PathBuf, Failure> {
+/// The path of this program.
+///
+/// # Errors
+/// If the system does not tell it.
+pub(super) fn program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|error| Failure::usage(format!("the program's own path: {error}")))
 }
 
-fn absolute(plugin_files: &[PathBuf]) -> Vec<PathBuf> {
-    plugin_files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())).collect()
+/// A path that does not depend on the current folder.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Paths that do not depend on the current folder.
+pub(super) fn all_absolute(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|path| absolute(path)).collect()
 }

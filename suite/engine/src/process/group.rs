@@ -75,10 +75,19 @@ impl Group {
 
     /// Sends SIGKILL to every process of the group.
     pub fn kill(&self) {
+        self.send(-self.leader, libc::SIGKILL);
+    }
+
+    /// Sends SIGTERM to the leader.
+    pub fn terminate_leader(&self) {
+        self.send(self.leader, libc::SIGTERM);
+    }
+
+    fn send(&self, target: libc::pid_t, signal: libc::c_int) {
         let is_reaped = self.is_reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_reaped {
             // SAFETY: `kill` takes no pointers, and the leader's number still belongs to it.
-            unsafe { libc::kill(-self.leader, libc::SIGKILL) };
+            unsafe { libc::kill(target, signal) };
         }
     }
 

@@ -119,6 +119,11 @@ impl Process {
         self.input = None;
     }
 
+    /// Sends SIGTERM to the child alone, which ends its own children.
+    pub fn terminate(&self) {
+        self.group.terminate_leader();
+    }
+
     /// Ends the child and its group at once.
     pub fn kill(&self) {
         self.group.kill();
