@@ -13,9 +13,11 @@ use crate::commands::doctor::DoctorArguments;
 use crate::commands::explain::ExplainArguments;
 use crate::commands::leaderboard::LeaderboardArguments;
 use crate::commands::list::ListArguments;
+use crate::commands::plan::PlanArguments;
 use crate::commands::rehearse::RehearseArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
+use crate::commands::submit::SubmitArguments;
 use crate::commands::trace::TraceArguments;
 use crate::commands::trial::TrialArguments;
 use crate::commands::worker::WorkerArguments;
@@ -59,12 +61,14 @@ pub enum Command {
     List(ListArguments),
     Explain(ExplainArguments),
     Data(DataArguments),
+    Plan(PlanArguments),
     Run(RunArguments),
+    Submit(SubmitArguments),
+    Worker(WorkerArguments),
     Leaderboard(LeaderboardArguments),
     Trace(TraceArguments),
     Replay(ReplayArguments),
     Bench(BenchArguments),
-    Worker(WorkerArguments),
     Compute(ComputeArguments),
     Trial(TrialArguments),
     Audit(AuditArguments),

@@ -10,6 +10,7 @@ mod jsonl;
 mod notice;
 mod output;
 mod progress;
+mod quantity;
 mod signals;
 mod table;
 
@@ -20,8 +21,8 @@ use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
 use commands::{
-    audit, bench, completions, compute, data, doctor, explain, leaderboard, list, rehearse, replay, run, trace, trial,
-    worker,
+    audit, bench, completions, compute, data, doctor, explain, leaderboard, list, plan, rehearse, replay, run, submit,
+    trace, trial, worker,
 };
 use failure::Failure;
 
@@ -51,12 +52,14 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::List(arguments) => list::run(arguments, plugins),
         Command::Explain(arguments) => explain::run(arguments, plugins),
         Command::Data(arguments) => data::run(arguments, plugins),
+        Command::Plan(arguments) => plan::run(arguments, plugins),
         Command::Run(arguments) => run::run(arguments, plugins),
+        Command::Submit(arguments) => submit::run(arguments, plugins),
+        Command::Worker(arguments) => worker::run(arguments, plugins),
         Command::Leaderboard(arguments) => leaderboard::run(arguments, plugins),
         Command::Trace(arguments) => trace::run(arguments, plugins),
         Command::Replay(arguments) => replay::run(arguments, plugins),
         Command::Bench(arguments) => bench::run(arguments, plugins),
-        Command::Worker(arguments) => worker::run(arguments, plugins),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Trial(arguments) => trial::run(arguments),
         Command::Compute(arguments) => compute::run(arguments, plugins),

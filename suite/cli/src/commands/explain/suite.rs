@@ -14,6 +14,7 @@ use super::ExplainArguments;
 use super::page::{Page, property};
 use crate::commands::run;
 use crate::failure::Failure;
+use crate::quantity::duration;
 
 /// The page of the suite that `arguments` name.
 ///
@@ -79,15 +80,6 @@ fn properties(suite: &Suite, run: &RunFolder, catalogue: &Catalogue) -> Result<V
 
 fn operations(count: f64) -> String {
     if count == 0.0 { "none".to_owned() } else { format!("{count:.1e}") }
-}
-
-fn duration(seconds: f64) -> String {
-    match seconds {
-        short if short < 90.0 => format!("{short:.0} s"),
-        medium if medium < 5400.0 => format!("{:.0} min", medium / 60.0),
-        long if long < 48.0 * 3600.0 => format!("{:.1} h", long / 3600.0),
-        longer => format!("{:.0} days", longer / 86400.0),
-    }
 }
 
 /// The models without their seeds: how each is trained, and the policies that are evaluated on it.
