@@ -10,7 +10,14 @@ use crate::program::{POLICIES, suite};
 fn redacted(text: &str) -> String {
     let is_id = |word: &str| word.len() == 16 && word.chars().all(|letter| letter.is_ascii_hexdigit());
     let word = |word: &str| if is_id(word) { "[id]············".to_owned() } else { word.to_owned() };
-    let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    // Time and memory stand before column 51.
+    let line = |line: &str| {
+        let is_entry = line.starts_with("model ") || line.starts_with("cell  ");
+        let measured =
+            |(place, letter): (usize, char)| if is_entry && (33..50).contains(&place) { '·' } else { letter };
+        let line: String = line.chars().enumerate().map(measured).collect();
+        line.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    };
     let text = text.lines().map(line).collect::<Vec<_>>().join("\n");
     let Some((table, total)) = text.split_once("\n\n") else { panic!("no total: {text}") };
     let counts = total.lines().next().unwrap_or_default();

@@ -20,7 +20,7 @@ pub fn enter(
     all.extend(plugins::search_folders().into_iter().map(|folder| folder.path));
     named_in(plan, &mut all);
     // An accelerator's driver maps more addresses than there is memory.
-    let memory = memory::total_memory().filter(|_| device == "cpu");
+    let memory = memory::limit().filter(|_| device == "cpu");
     let isolation =
         Isolation { readable: all, writable: writable.iter().map(|path| path.to_path_buf()).collect(), memory };
     isolation.enter()

@@ -19,13 +19,6 @@ pub fn keep_freed() {
     }
 }
 
-/// Memory of this machine, in bytes, if the system reports it.
-pub fn total_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
-}
-
 /// Peak resident memory of this process so far, in bytes, if the system reports it.
 pub(crate) fn peak_memory() -> Option<u64> {
     kilobytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
