@@ -67,8 +67,11 @@ pub fn run(arguments: &CheckArguments, plugins: &[PathBuf]) -> Result<i32, Failu
     Ok(i32::from(broken > 0))
 }
 
-/// Kind and name of the items to check, and the libraries to load.
-fn items(target: &str, plugins: &[PathBuf]) -> Result<(Vec<(&'static str, &'static str)>, Vec<PathBuf>), Failure> {
+/// Kind and name of an item.
+type Item = (&'static str, &'static str);
+
+/// The items to check, and the libraries to load.
+fn items(target: &str, plugins: &[PathBuf]) -> Result<(Vec<Item>, Vec<PathBuf>), Failure> {
     let mut libraries = sources::prepare(plugins)?;
     let path = Path::new(target);
     let is_path = target.contains('/') || target.ends_with(".rs") || target.ends_with(".so");

@@ -1,11 +1,11 @@
 //! Builds plugins from their sources, wherever these lie.
 //!
 //! A plugin must be compiled against the very shared library that the program has loaded: cargo gives the same sources
-//! other symbols in another workspace. So cargo builds the plugin as a workspace of its own ([`manifest`]), without the
-//! SDK among its dependencies, and the compiler is given the loaded library instead ([`shared`]). Neither the suite's
+//! other symbols in another workspace. So cargo builds the plugin as a workspace of its own (`manifest.rs`), without the
+//! SDK among its dependencies, and the compiler is given the loaded library instead (`shared.rs`). Neither the suite's
 //! sources nor its target folder is needed or changed, and a dependency of the plugin cannot alter the suite's.
 //!
-//! Each plugin has a folder below [`build_folder`]: the manifest, links to its files, cargo's target folder, and a copy
+//! Each plugin has a folder below `build_folder`: the manifest, links to its files, cargo's target folder, and a copy
 //! of each library that was built, under the hash of its code. A run that has begun keeps the copy that it began with.
 
 mod cargo;
