@@ -1,4 +1,4 @@
-//! `plugin check` names the broken promise, and the smallest batch that breaks it.
+//! `plugin check` names the broken promise, and the smallest counterexample.
 
 use crate::outside::Outside;
 
@@ -19,8 +19,8 @@ fn a_policy_that_reads_the_batch_is_found_with_two_sequences() {
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("  kept    its results are finite\n"), "{text}");
     assert!(text.contains("  broken  batch composition changes no depth and no logit\n          found: "), "{text}");
-    let smallest = text.lines().find(|line| line.contains("smallest batch found: sequences of "));
-    assert!(smallest.is_some(), "{text}");
+    let smallest = text.split_once("; smallest counterexample (").map(|(_, smallest)| smallest).unwrap_or_default();
+    assert!(smallest.contains("sequences of the tokens ["), "{text}");
 }
 
 #[test]

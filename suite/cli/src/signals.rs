@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -15,6 +15,9 @@ use crate::failure::Failure;
 
 /// How long a command may take to stop. Whatever is not checked meanwhile, such as a leaderboard, ends here.
 pub const PATIENCE: Duration = Duration::from_millis(2800);
+
+/// Signals that arrive so close together are one.
+const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Installs the handlers; the number is 0 until a signal arrives. If the process has not ended `patience` after the
 /// first signal, or at the second one, `end` is called with the number of the signal.
@@ -33,9 +36,14 @@ pub fn watch(patience: Duration, end: fn(i32) -> !) -> Result<Arc<AtomicI32>, Fa
     let mut signals = Signals::new(watched).map_err(failed)?;
     let seen = number.clone();
     thread::spawn(move || {
+        let mut first: Option<Instant> = None;
         for signal in signals.forever() {
-            if seen.swap(signal, Ordering::Relaxed) != 0 {
-                end(signal);
+            let _ = seen.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
+            match first {
+                // Batch systems signal a script and its children at once.
+                Some(first) if first.elapsed() < TOGETHER => continue,
+                Some(_) => end(signal),
+                None => first = Some(Instant::now()),
             }
             thread::spawn(move || {
                 thread::sleep(patience);

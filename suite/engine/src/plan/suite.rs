@@ -232,6 +232,25 @@ pub fn read(suite: &str, overrides: &[String]) -> Result<SuiteFile> {
 /// # Errors
 /// [`Error::Usage`] with the line of a malformed text, or the override at fault.
 pub fn parse(given: &SuiteText, overrides: &[String]) -> Result<SuiteFile> {
+    let mut file = overridden(given, overrides)?;
+    if file.plugins.paths.is_empty() {
+        return Ok(file);
+    }
+    // Absolute, because the suite is recorded beside its results too.
+    let folder = Path::new(if given.is_built_in { "" } else { &given.origin }).parent().unwrap_or(Path::new(""));
+    let absolute = |path: &PathBuf| std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
+    file.plugins.paths = file.plugins.paths.iter().map(absolute).collect();
+    let wrong = |error: String| Error::Usage(format!("{}: {error}", given.origin));
+    let mut table: toml::Table = toml::from_str(&file.source).map_err(|error| wrong(error.to_string()))?;
+    let paths = file.plugins.paths.iter().map(|path| toml::Value::from(path.to_string_lossy().into_owned())).collect();
+    table
+        .insert("plugins".to_owned(), toml::Table::from_iter([("paths".to_owned(), toml::Value::Array(paths))]).into());
+    file.source = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
+    Ok(file)
+}
+
+/// The suite of a text, with its overrides.
+fn overridden(given: &SuiteText, overrides: &[String]) -> Result<SuiteFile> {
     let SuiteText { origin, text, .. } = given;
     let malformed = |error: toml::de::Error| Error::Usage(format!("{origin}: {}", wording::of(&error)));
     // The text is parsed on its own first, so that an error message has its line.

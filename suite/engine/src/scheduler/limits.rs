@@ -84,32 +84,31 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::thread::sleep;
-
     use super::*;
+
+    /// A clock on which this much time has passed since the start, the last progress and the request to stop.
+    fn clock(started: u64, progressed: u64, asked: Option<u64>) -> Clock {
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap_or_else(Instant::now);
+        Clock { started: ago(started), progressed: ago(progressed), asked: asked.map(ago), ..Clock::start() }
+    }
 
     #[test]
     fn warns_before_a_limit_bites_and_kills_what_does_not_stop() {
-        let limits = Limits {
-            step: Duration::from_millis(60),
-            cell: Some(Duration::from_millis(100)),
-            grace: Duration::from_millis(20),
-        };
-        let mut clock = Clock::start();
-        assert_eq!(clock.due(&limits), Due::Nothing);
-        sleep(Duration::from_millis(40));
-        assert_eq!(clock.due(&limits), Due::Warning(limits.step, "--step-timeout"));
-        assert_eq!(clock.due(&limits), Due::Nothing);
-        sleep(Duration::from_millis(30));
-        assert_eq!(clock.due(&limits), Due::Hangs(limits.step));
-        clock.progress();
-        sleep(Duration::from_millis(20));
-        assert_eq!(clock.due(&limits), Due::Warning(Duration::from_millis(100), "--cell-timeout"));
-        sleep(Duration::from_millis(20));
-        assert_eq!(clock.due(&limits), Due::OutOfTime(Duration::from_millis(100)));
-        clock.ask();
-        assert_eq!(clock.due(&limits), Due::Nothing);
-        sleep(Duration::from_millis(30));
-        assert_eq!(clock.due(&limits), Due::Kill);
+        let [step, cell, grace] = [60, 100, 20].map(Duration::from_secs);
+        let limits = Limits { step, cell: Some(cell), grace };
+        assert_eq!(clock(10, 10, None).due(&limits), Due::Nothing);
+        let mut slow = clock(40, 40, None);
+        assert_eq!(slow.due(&limits), Due::Warning(step, "--step-timeout"));
+        assert_eq!(slow.due(&limits), Due::Nothing);
+        assert_eq!(clock(70, 70, None).due(&limits), Due::Hangs(step));
+        let mut long = clock(85, 5, None);
+        assert_eq!(long.due(&limits), Due::Warning(cell, "--cell-timeout"));
+        assert_eq!(long.due(&limits), Due::Nothing);
+        assert_eq!(clock(105, 5, None).due(&limits), Due::OutOfTime(cell));
+        assert_eq!(clock(105, 5, Some(10)).due(&limits), Due::Nothing);
+        assert_eq!(clock(105, 5, Some(30)).due(&limits), Due::Kill);
+        slow.progress();
+        assert_eq!(slow.due(&limits), Due::Nothing);
+        assert_eq!(clock(9999, 5, None).due(&Limits { cell: None, ..limits }), Due::Nothing);
     }
 }

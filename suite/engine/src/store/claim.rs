@@ -6,7 +6,7 @@
 //! claims: two owners of one folder would compute the same bytes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic::write_atomic;
+use super::atomic::{BEGUN, write_atomic};
 use super::folder::Folder;
 use super::machine;
 use super::record::Record;
@@ -112,10 +112,20 @@ impl Claims {
         }
         let note =
             Note { owner: self.owner.clone(), boot: self.boot.clone(), process: std::process::id(), renewals: 0 };
-        // Only one machine creates the file.
+        // Only one machine creates the file, and it is never half written: a kill in between would make even this machine
+        // wait for the lease.
+        let sibling = folder.file(&format!("claim-{}{BEGUN}", self.owner));
         let create = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-            file.write_all(&serde_json::to_vec(&note)?)
+            fs::write(&sibling, serde_json::to_vec(&note)?)?;
+            let linked = fs::hard_link(&sibling, &path);
+            fs::remove_file(&sibling)?;
+            match linked {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                    // A file system without hard links.
+                    File::create_new(&path)?.write_all(&serde_json::to_vec(&note)?)
+                }
+                linked => linked,
+            }
         };
         match create() {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),

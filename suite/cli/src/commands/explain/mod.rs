@@ -80,8 +80,11 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
 /// Whether the name is that of a suite: built in, a file or, if nothing else has it, one that was run.
 fn is_suite(arguments: &ExplainArguments, is_else_unknown: bool) -> bool {
     let name = arguments.name.as_str();
+    let path = Path::new(name);
     let was_run = || arguments.runs.join(name).join(plan::RECORDED).is_file();
-    plan::built_in().iter().any(|(suite, _)| *suite == name) || Path::new(name).exists() || is_else_unknown && was_run()
+    let is_built_in = plan::built_in().iter().any(|(suite, _)| *suite == name);
+    // A folder of a crate often has the name of its policy.
+    is_built_in || (path.exists() && !path.is_dir()) || (is_else_unknown && (path.exists() || was_run()))
 }
 
 fn explain(entry: &Entry) -> Result<String, Failure> {
