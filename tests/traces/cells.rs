@@ -94,7 +94,7 @@ fn refusals(workspace: &Workspace) {
     let id = cell.file_name().and_then(|name| name.to_str()).unwrap();
     let (runs, file) = (workspace.runs(), file.to_str().unwrap());
     let runs = runs.to_str().unwrap();
-    let near = format!("{}0", &id[..15]);
+    let near = format!("{}{}", &id[..15], if id.ends_with('0') { '1' } else { '0' });
     let unknown = haltbench(&["trace", &near, "--out", file, "--runs", runs]);
     assert_eq!(unknown.status, 2);
     unknown.says(&[&format!("unknown cell `{near}`; did you mean `{id}`?")]);
