@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// The most bytes that one process may add to a log.
 pub const LARGEST: u64 = 4 << 20;
 
-/// Appends the output of one process to a file, at most [`LARGEST`] bytes of it.
+/// Appends the output of one process to a file, at most 4 MiB of it.
 pub struct Log {
     file: Option<File>,
     written: u64,

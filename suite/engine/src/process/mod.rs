@@ -28,7 +28,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// What a child does.
 pub enum Event {
-    /// It printed a line on standard output. Lines of more than [`lines::LONGEST`] bytes are left out.
+    /// It printed a line on standard output. Lines of more than 1 MiB are left out.
     Line(Vec<u8>),
     /// It has ended, and so has its process group.
     Ended(Ending),
