@@ -22,12 +22,15 @@ pub(super) fn weight_counts(variables: &Variables) -> BTreeMap<String, u64> {
     counts
 }
 
-/// Compiler, candle, and the crates that provide `names`, given as (kind, name).
+/// Compiler, candle, and the crates that provide `names`, given as (kind, name), with their versions and the hashes of
+/// their code. Where their libraries lie is no part of a result, which is the same wherever it is computed.
 pub(super) fn environment(catalogue: &Catalogue, names: &[(&'static str, &str)]) -> BTreeMap<String, String> {
     let mut environment: BTreeMap<String, String> = fingerprint::own_fields().into_iter().collect();
     for (kind, name) in names {
         if let Ok(entry) = catalogue.find(kind, name) {
             environment.insert(format!("{kind}_provider"), entry.provider.to_owned());
+            environment.insert(format!("{kind}_version"), entry.version.to_owned());
+            environment.insert(format!("{kind}_code"), entry.code.clone());
         }
     }
     environment
