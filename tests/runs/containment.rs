@@ -69,7 +69,7 @@ fn invariant_9_a_plugin_that_hangs_while_it_is_built_is_told_before_anything_is_
 fn a_cell_that_takes_too_long_is_stopped_and_resumed() {
     let policies = ["name = \"anira-e\"", "name = \"fixed\""];
     let whole = Workspace::new(&suite(&policies));
-    let long = ["--set", "training.steps=1500", "--jobs", "1"];
+    let long = ["--set", "training.steps=1000", "--jobs", "1"];
     whole.run(&long).well();
     let workspace = Workspace::new(&suite(&policies));
     let (mut stops, mut last) = (0, 1);
@@ -244,7 +244,7 @@ fn invariant_2_a_damaged_library_ends_no_program() {
     let whole = fs::read(library("haltbench_stress")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut stream = haltbench_sdk::random::Stream::new(2, "damage", &[]);
-    let count = std::env::var("HALTBENCH_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let count = std::env::var("HALTBENCH_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
     let mut refused = 0;
     for number in 0..count {
         let mut bytes = whole.clone();
