@@ -69,7 +69,7 @@ fn invariant_9_a_plugin_that_hangs_while_it_is_built_is_told_before_anything_is_
 fn a_cell_that_takes_too_long_is_stopped_and_resumed() {
     let policies = ["name = \"anira-e\"", "name = \"fixed\""];
     let whole = Workspace::new(&suite(&policies));
-    let long = ["--set", "training.steps=1000", "--jobs", "1"];
+    let long = ["--set", "training.steps=3000", "--jobs", "1"];
     whole.run(&long).well();
     let workspace = Workspace::new(&suite(&policies));
     let (mut stops, mut last) = (0, 1);
