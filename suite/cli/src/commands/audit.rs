@@ -1,10 +1,11 @@
 //! `haltbench audit`: audits results in this process. `haltbench run` starts it, and asks on standard input.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 
 use haltbench_engine::monitor::{Monitor, Stage};
 use haltbench_engine::plugins;
+use haltbench_engine::process;
 use haltbench_engine::scheduler::{AuditAnswer, AuditQuestion};
 use haltbench_engine::store::{RunFolder, TrainingLine};
 use haltbench_engine::worker::Auditor;
@@ -55,11 +56,7 @@ pub fn run(arguments: &AuditArguments) -> Result<i32, Failure> {
             Ok(Err(error)) => Some(error.to_string()),
             Err(panic) => Some(format!("the auditor panicked: {panic}")),
         };
-        if let Ok(text) = serde_json::to_string(&AuditAnswer { cell: question.cell, fault }) {
-            // Start a new line, in case a plugin has left one unfinished.
-            let mut output = io::stdout();
-            let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
-        }
+        process::say(&AuditAnswer { cell: question.cell, fault });
     }
     Ok(0)
 }

@@ -1,7 +1,7 @@
 //! `haltbench compute`: one model or one cell, in this process. `haltbench run` starts one for each.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,18 +70,8 @@ impl Reporter {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if is_last || said.is_none_or(|(when, last)| when.elapsed() > PACE || last != stage) {
             *said = Some((Instant::now(), stage));
-            print(&line());
+            process::say(&line());
         }
-    }
-}
-
-/// Prints a line on standard output.
-fn print(line: &WorkerLine) {
-    if let Ok(text) = serde_json::to_string(line) {
-        // Start a new line, in case a plugin has left one unfinished. If the run no longer reads, it has closed standard
-        // input as well.
-        let mut output = io::stdout();
-        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
     }
 }
 
@@ -131,7 +121,7 @@ pub fn run(arguments: &ComputeArguments, plugins: &[PathBuf]) -> Result<i32, Fai
         Ok(()) => Ok(0),
         Err(failure) => {
             if let (Some(message), None) = (failure.message(), reporter.interrupted()) {
-                print(&WorkerLine::Failed(message.to_owned()));
+                process::say(&WorkerLine::Failed(message.to_owned()));
             }
             Err(failure)
         }
@@ -154,7 +144,9 @@ fn compute(arguments: &ComputeArguments, plugins: &[PathBuf], reporter: &Reporte
     match (&arguments.model, &arguments.cell, &arguments.work) {
         (Some(model), _, Some(work)) => train_model(&run, (model, work), &catalogue, device, reporter)?,
         (None, Some(cell), Some(work)) => run_cell(&run, (cell, work), &catalogue, device, reporter)?,
-        (None, Some(cell), None) => print(&WorkerLine::Timed(time_cell(&run, cell, &catalogue, device, reporter)?)),
+        (None, Some(cell), None) => {
+            process::say(&WorkerLine::Timed(time_cell(&run, cell, &catalogue, device, reporter)?))
+        }
         _ => return Err(Failure::usage("expected --model or --cell, and --work or --time".to_owned())),
     }
     Ok(())

@@ -7,6 +7,7 @@ use haltbench_engine::forecast::{forecast, memory_of_cells};
 use haltbench_engine::plan::{self, Cell, Model, Start, Suite};
 use haltbench_engine::plugins::Catalogue;
 use haltbench_engine::store::{RunFolder, State};
+use haltbench_sdk::visible::on_one_line;
 use serde::Serialize;
 
 use super::run;
@@ -14,6 +15,7 @@ use crate::catalogue;
 use crate::failure::Failure;
 use crate::output;
 use crate::quantity::{bytes, duration};
+use crate::sources;
 
 /// List the models and cells of a suite with their cost, before or while it is run
 ///
@@ -89,6 +91,7 @@ struct Total {
 /// If the suite is wrong or a plugin refuses its parameters.
 pub fn run(arguments: &PlanArguments, plugins: &[PathBuf]) -> Result<i32, Failure> {
     let file = plan::read(&arguments.suite, &arguments.overrides)?;
+    let plugins = &sources::with_those_of(&file, plugins)?;
     let catalogue = catalogue::load(plugins)?;
     let suite = plan::resolve(&file, &catalogue, &arguments.device)?;
     run::rehearse(&suite, plugins, (run::TRIAL, None), &|| None)?;
@@ -187,7 +190,7 @@ fn line(kind: &str, entry: &Entry) -> String {
         _ => format!("reads {}", need.id),
     }));
     let before = format!("{kind:<6}{:<18}{state:<9}{time:<9}{memory:<9}", entry.id);
-    let lines = words.iter().flat_map(|words| wrapped(&printable(words), WIDTH - BEFORE));
+    let lines = words.iter().flat_map(|words| wrapped(&on_one_line(words), WIDTH - BEFORE));
     let place = |(number, line): (usize, String)| match number {
         0 => format!("{before}{line}\n"),
         _ => format!("{:BEFORE$}{line}\n", ""),
@@ -204,13 +207,6 @@ fn state(state: State) -> &'static str {
         State::Failed => "failed",
         State::Stopped => "stopped",
     }
-}
-
-/// `text` with characters that a terminal obeys as escapes.
-fn printable(text: &str) -> String {
-    let shown =
-        |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
-    text.chars().map(shown).collect()
 }
 
 /// `text` in lines of at most `width` characters, broken at spaces where there are any.
@@ -246,6 +242,6 @@ mod tests {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a 123456789 b", 4), ["a", "1234", "5678", "9 b"]);
         assert_eq!(wrapped("", 4), [""]);
-        assert_eq!(printable("a\u{1b}[1m\nb"), "a\\u{1b}[1m\\nb");
+        assert_eq!(on_one_line("a\u{1b}[1m\nb"), "a\\u{1b}[1m\\nb");
     }
 }

@@ -1,9 +1,10 @@
 //! `haltbench rehearse`: tries plans in this process. `haltbench run` starts it before anything is trained.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use haltbench_engine::plugins;
+use haltbench_engine::process;
 use haltbench_engine::rehearsal::{self, RehearsalLine, Trial};
 
 use crate::failure::Failure;
@@ -30,18 +31,10 @@ pub fn run(arguments: &RehearseArguments, plugin_files: &[PathBuf]) -> Result<i3
     let plans: serde_json::Value = serde_json::from_reader(io::stdin()).map_err(unreadable)?;
     if arguments.isolate {
         let missing = isolate::enter(plugin_files, &plans, &[], &[], &arguments.device);
-        say(&RehearsalLine::Open(missing));
+        process::say(&RehearsalLine::Open(missing));
     }
     let trials: Vec<Trial> = serde_json::from_value(plans).map_err(unreadable)?;
     let (catalogue, _) = plugins::catalogue(plugin_files)?;
-    rehearsal::perform(&trials, &catalogue, &mut say);
+    rehearsal::perform(&trials, &catalogue, &mut |line| process::say(line));
     Ok(0)
-}
-
-fn say(line: &RehearsalLine) {
-    if let Ok(text) = serde_json::to_string(line) {
-        // Start a new line, in case a plugin has left one unfinished.
-        let mut output = io::stdout();
-        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
-    }
 }

@@ -151,7 +151,8 @@ pub struct Plan<'a> {
     /// Where its results go.
     pub folder: RunFolder,
     execution: &'a Execution,
-    plugins: Vec<PathBuf>,
+    /// Libraries that were named, on the command line or in the suite file.
+    pub(super) plugins: Vec<PathBuf>,
     /// Libraries with the suite's tasks and backbones.
     libraries: Vec<PathBuf>,
 }

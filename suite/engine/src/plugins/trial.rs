@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::FileIdentity;
 use super::load::load;
-use crate::process::{Event, Log, ParentDeath, Process, ended};
+use crate::process::{self, Event, Log, ParentDeath, Process, ended};
 
 /// The longest that opening a library may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -52,19 +51,12 @@ pub fn in_children_of(program: Vec<OsString>) {
 /// Opens libraries in this process, which reads what they declare.
 pub fn perform(files: &[PathBuf]) {
     IS_CHILD.store(true, Ordering::SeqCst);
-    let say = |line: &TrialLine| {
-        if let Ok(text) = serde_json::to_string(line) {
-            // Start a new line, in case a constructor has left one unfinished.
-            let mut output = io::stdout();
-            let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
-        }
-    };
     for (number, file) in files.iter().enumerate() {
-        say(&TrialLine::Begun(number));
+        process::say(&TrialLine::Begun(number));
         // The parent finds out for itself why a library is refused.
         let _ = load(file);
     }
-    say(&TrialLine::Finished);
+    process::say(&TrialLine::Finished);
 }
 
 /// Whether this process is a child that tries libraries.

@@ -9,12 +9,14 @@ mod group;
 mod lines;
 mod log;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use serde::Serialize;
 
 pub use self::exit::ended;
 use self::group::Group;
@@ -41,6 +43,15 @@ pub struct Ending {
     pub exit: ExitStatus,
     /// The last line on standard error that starts with `error: `, without these words.
     pub error: Option<String>,
+}
+
+/// Prints `line` as JSON on standard output, for the parent of this process. It starts a new line, in case a plugin has
+/// left one unfinished. A failure to write is ignored: a parent that no longer reads ends this process.
+pub fn say(line: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string(line) {
+        let mut output = io::stdout();
+        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
+    }
 }
 
 /// A child that is running.

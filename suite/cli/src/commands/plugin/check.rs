@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use haltbench_engine::plugins::build::{Purpose, Source};
 use haltbench_engine::plugins::{Entry, load};
+use haltbench_engine::process;
 use haltbench_sdk::conformance::{self, Promise};
 use haltbench_sdk::registry::Declaration;
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ pub fn run(arguments: &CheckArguments, plugins: &[PathBuf]) -> Result<i32, Failu
     if let Some(kind) = &arguments.here {
         let catalogue = catalogue::load(plugins)?;
         perform(catalogue.find(kind, target)?);
-        say(&Line::Done);
+        process::say(&Line::Done);
         return Ok(0);
     }
     let (items, libraries) = items(target, plugins)?;
@@ -128,25 +129,17 @@ fn report(kind: &str, name: &str, libraries: &[PathBuf]) -> Result<bool, Failure
     Ok(broken.is_none())
 }
 
-fn say(line: &Line) {
-    if let Ok(text) = serde_json::to_string(line) {
-        // Start a new line, in case a plugin has left one unfinished.
-        let mut output = io::stdout();
-        let _ = writeln!(output, "\n{text}").and_then(|()| output.flush());
-    }
-}
-
 /// Checks one item in this process and prints what becomes of each promise.
 fn perform(entry: &Entry) {
     let mut told = BTreeSet::new();
     let Some((promise, found)) = broken_by(entry, move |promise| {
         if told.insert(promise.to_owned()) {
-            say(&Line::Kept(promise.to_owned()));
+            process::say(&Line::Kept(promise.to_owned()));
         }
     }) else {
         return;
     };
-    say(&Line::Broken { promise, found });
+    process::say(&Line::Broken { promise, found });
 }
 
 /// Checks the item and calls `kept` with each promise that held. The promise that it breaks and what was found instead.

@@ -73,8 +73,8 @@ struct Job {
 impl Handed {
     /// Plans the suite and tries its plans.
     fn job(&self, plugins: &[PathBuf]) -> Result<Job, Failure> {
-        let Plan { suite, .. } = Plan::of(&self.suite, &self.execution, plugins)?;
-        run::rehearse(&suite, plugins, (run::TRIAL, None), &|| None)?;
+        let Plan { suite, plugins: all, .. } = Plan::of(&self.suite, &self.execution, plugins)?;
+        run::rehearse(&suite, &all, (run::TRIAL, None), &|| None)?;
         let is_built_in = built_in().iter().any(|(name, _)| *name == self.suite);
         let name = match !is_built_in && Path::new(&self.suite).is_file() {
             true => run::absolute(Path::new(&self.suite)),
