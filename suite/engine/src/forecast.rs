@@ -127,7 +127,7 @@ impl Memory {
     }
 }
 
-/// Instances whose mean length stands for all.
+/// Number of instances that estimate the mean length.
 const MEASURED: usize = 32;
 
 /// Refuses a cell whose model cannot be trained, or that cannot be evaluated, in the memory that there is.

@@ -24,7 +24,7 @@ const OPEN_FILES: u64 = 4096;
 /// What an isolated process may do.
 #[derive(Debug, Clone, Default)]
 pub struct Isolation {
-    /// Folders and files that it may read, besides those of the system.
+    /// Folders and files that it may read; it may always read system folders.
     pub readable: Vec<PathBuf>,
     /// Folders that it may change.
     pub writable: Vec<PathBuf>,

@@ -30,7 +30,7 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Most memory that this process can have, in bytes: the least of the machine's, that of its control groups, and its
+/// Memory limit of this process, in bytes: the smallest of the machine's memory, its control groups' limits, and its
 /// limit of addresses (`ulimit -v`). `None` if the system reports none of them.
 pub fn limit() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| kilobytes(&text, "MemTotal:"));

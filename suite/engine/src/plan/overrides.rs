@@ -62,7 +62,7 @@ pub(super) fn apply(table: &mut toml::Table, assignment: &str) -> Result<()> {
     Ok(())
 }
 
-/// The parts of the key, of which those with other characters are quoted, and the text of the value.
+/// The parts of the key and the text of the value. A part with special characters is quoted in the key.
 fn split(assignment: &str) -> Option<(Vec<String>, &str)> {
     let mut parts = Vec::new();
     let mut rest = assignment;

@@ -77,7 +77,7 @@ pub fn run(arguments: &ExplainArguments, plugins: &[PathBuf]) -> Result<i32, Fai
     Ok(0)
 }
 
-/// Whether the name is that of a suite: built in, a file or, if nothing else has it, one that was run.
+/// Whether a suite has this name: a built-in suite, a file or, if nothing else has the name, a finished run.
 fn is_suite(arguments: &ExplainArguments, is_else_unknown: bool) -> bool {
     let name = arguments.name.as_str();
     let path = Path::new(name);

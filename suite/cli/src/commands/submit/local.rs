@@ -30,7 +30,7 @@ pub struct LocalArguments {
 /// Interval at which a signal is looked for.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Time to stop: a little more than that of a worker.
+/// How long a worker may take to stop: a little longer than its own limit.
 const PATIENCE: Duration = signals::PATIENCE.saturating_add(Duration::from_millis(150));
 
 /// Runs the workers.

@@ -47,7 +47,7 @@ pub struct Manifest {
 /// The manifest for a single file.
 ///
 /// # Errors
-/// If its name cannot be that of a crate.
+/// If the name is not a valid crate name.
 pub fn of_file(file: &Path) -> Result<Manifest, String> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     if !is_name(&stem) {
