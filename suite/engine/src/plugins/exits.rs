@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-use super::trial;
+use super::verdict;
 
 /// The message for the library that is being opened; null if none is.
 static MESSAGE: AtomicPtr<libc::c_char> = AtomicPtr::new(std::ptr::null_mut());
@@ -33,7 +33,7 @@ pub(super) struct Guard {
 
 /// Guards the opening of `file`; not in a child on trial, whose end is to tell its parent what happened.
 pub(super) fn guard(file: &Path) -> Option<Guard> {
-    if trial::is_child() {
+    if verdict::is_child() {
         return None;
     }
     let one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ use super::elf::{hash_code, read_fingerprint};
 use super::error::PluginError;
 use super::file::FileIdentity;
 use super::mismatch::Mismatch;
-use super::{exits, sharing, trial};
+use super::{exits, sharing, verdict};
 use crate::host::registrations;
 
 /// Keeps a library mapped even if it is closed; the value is the same on every Linux.
@@ -86,7 +86,7 @@ pub fn load(file: &Path) -> Result<LoadedPlugin, PluginError> {
     if let Some((_, plugin)) = opened.plugins.iter().find(|(known, _)| known.is_same_library(&identity)) {
         return Ok(plugin.clone());
     }
-    if let Some(how) = trial::verdict(&identity.path) {
+    if let Some(how) = verdict::deadly(&identity.path) {
         return Err(PluginError::Deadly { file: file.to_owned(), how });
     }
     let before: BTreeSet<usize> = registrations().into_iter().map(address).collect();

@@ -30,6 +30,7 @@ mod refresh;
 pub mod sharing;
 mod stale;
 pub mod trial;
+mod verdict;
 
 pub use catalogue::{Catalogue, Entry};
 pub use discover::{FOLDERS_VARIABLE, SearchFolder, Skipped, catalogue, catalogue_in, is_plugin_name, search_folders};

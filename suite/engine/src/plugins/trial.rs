@@ -4,19 +4,19 @@
 //! library, a child opens all of them, one after the other, and reads everything that they declare. What ends or stops
 //! the child is never opened here. Workers and rehearsals open libraries without a trial: they are children themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::file::FileIdentity;
 use super::load::load;
+use super::verdict;
 use crate::process::{self, Event, Log, ParentDeath, Process, ended};
 
 /// The longest that opening a library may take.
@@ -24,12 +24,6 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Program and first arguments of a child that tries libraries.
 static PROGRAM: OnceLock<Vec<OsString>> = OnceLock::new();
-
-/// How each tried library ended the child, by the path without symbolic links; `None` if it did not.
-static VERDICTS: Mutex<BTreeMap<PathBuf, Option<String>>> = Mutex::new(BTreeMap::new());
-
-/// Whether this process is a child that tries libraries.
-static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
 /// A line that a child prints.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,7 +44,7 @@ pub fn in_children_of(program: Vec<OsString>) {
 
 /// Opens libraries in this process, which reads what they declare.
 pub fn perform(files: &[PathBuf]) {
-    IS_CHILD.store(true, Ordering::SeqCst);
+    verdict::become_child();
     for (number, file) in files.iter().enumerate() {
         process::say(&TrialLine::Begun(number));
         // The parent finds out for itself why a library is refused.
@@ -59,24 +53,16 @@ pub fn perform(files: &[PathBuf]) {
     process::say(&TrialLine::Finished);
 }
 
-/// Whether this process is a child that tries libraries.
-pub(super) fn is_child() -> bool {
-    IS_CHILD.load(Ordering::SeqCst)
-}
-
 /// Tries those of `files` that have not been tried yet, if this program tries libraries.
 pub(super) fn attempt<'a>(files: impl Iterator<Item = &'a Path>) {
     let Some(program) = PROGRAM.get() else { return };
     let mut known = BTreeSet::new();
     let mut due: Vec<PathBuf> = Vec::new();
-    {
-        let verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
-        for file in files {
-            // A file that cannot be found or read is refused when it is loaded.
-            let Ok(identity) = FileIdentity::of(file) else { continue };
-            if !verdicts.contains_key(&identity.path) && known.insert(identity.path.clone()) {
-                due.push(identity.path);
-            }
+    for file in files {
+        // A file that cannot be found or read is refused when it is loaded.
+        let Ok(identity) = FileIdentity::of(file) else { continue };
+        if !verdict::is_tried(&identity.path) && known.insert(identity.path.clone()) {
+            due.push(identity.path);
         }
     }
     let mut from = 0;
@@ -95,20 +81,12 @@ pub(super) fn attempt<'a>(files: impl Iterator<Item = &'a Path>) {
                 ((from + number).min(due.len() - 1), Some(how.unwrap_or_else(|| "exited with status 0".to_owned())))
             }
         };
-        let mut verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
-        due[from..fine].iter().for_each(|file| {
-            verdicts.insert(file.clone(), None);
-        });
+        due[from..fine].iter().for_each(|file| verdict::record(file, None));
         if culprit.is_some() {
-            verdicts.insert(due[fine].clone(), culprit);
+            verdict::record(&due[fine], culprit);
         }
         from = fine + 1;
     }
-}
-
-/// How the library at `path`, which has no symbolic links, ended the child that tried it.
-pub(super) fn verdict(path: &Path) -> Option<String> {
-    VERDICTS.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned().flatten()
 }
 
 /// The last line of a child that tries `files`, and how it ended unless it ended well.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{BEGUN, write_atomic};
-use super::folder::Folder;
+use super::folder::{CLAIM, Folder};
 use super::machine;
 use super::record::Record;
 use crate::error::{Error, Result};
@@ -27,9 +27,6 @@ pub const LEASE: Duration = Duration::from_secs(30);
 
 /// Interval between two renewals.
 const RENEWAL: Duration = Duration::from_secs(5);
-
-/// Name of the file.
-pub(super) const CLAIM: &str = "claim.json";
 
 /// `claim.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{BEGUN, write_atomic};
-use super::claim::CLAIM;
 use super::record::Record;
 use super::result::{CellResult, ModelResult, Timings};
 use super::status::{State, Status};
@@ -338,6 +337,9 @@ impl<R: Record> Folder<R> {
         &self.id
     }
 }
+
+/// Name of the file that says which run works on a folder.
+pub(super) const CLAIM: &str = "claim.json";
 
 /// Files that belong to the owner of a folder.
 const OWN: [&str; 2] = ["lock", CLAIM];

@@ -10,6 +10,7 @@ mod reader;
 mod record;
 
 mod replay;
+mod replayed;
 mod steps;
 mod trial;
 mod weights;
@@ -17,5 +18,6 @@ mod writer;
 
 pub use reader::Trace;
 pub use record::{Contents, Recorded, record};
-pub use replay::{Replay, ReplayedToken, replay, schema};
+pub use replay::{ReplayedToken, replay, schema};
+pub use replayed::Replay;
 pub use writer::TraceWriter;

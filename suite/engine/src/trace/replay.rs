@@ -3,40 +3,22 @@
 
 use std::ops::Range;
 
-use haltbench_sdk::candle_core::{DType, Device, Tensor};
-use haltbench_sdk::initialise::Variables;
-use haltbench_sdk::key_values::HaltedKeysValues;
-use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::policy::{Objective, Policy, PolicyDeclaration, PolicyKind, Privileged, Recipe};
+use haltbench_sdk::candle_core::{DType, Tensor};
+use haltbench_sdk::policy::{Objective, PolicyKind, Privileged, Recipe};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use super::groups::{batch, groups, steps};
 use super::reader::Trace;
-use super::steps::Steps;
+use super::replayed::{Replay, model, recording};
 use super::{trial, weights};
 use crate::batch::Batch;
-use crate::costs::Costs;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::panics;
 use crate::recurrence::Decided;
 use crate::recurrence::recorded::{self, Recording, Replayed};
 use crate::training::objective;
-
-/// Policy to replay, and its settings.
-pub struct Replay<'a> {
-    /// The policy.
-    pub declaration: &'static PolicyDeclaration,
-    /// Its parameters.
-    pub parameters: &'a Parameters,
-    /// Steps a token may take at most; by default all that were recorded.
-    pub max_depth: Option<usize>,
-    /// Seed of the policy's draws.
-    pub seed: u64,
-    /// Training stage, from 1, whose objective is computed; by default the last.
-    pub stage: Option<usize>,
-}
 
 /// Decisions of a policy about one token of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -122,45 +104,6 @@ pub fn replay<E: From<Error>>(
         }
     }
     Ok(())
-}
-
-/// Which tensors the trace has.
-pub fn recording(trace: &Trace) -> Recording {
-    Recording {
-        states: trace.d_model().is_some(),
-        logits: trace.vocabulary().is_some(),
-        targets: trace.targets.is_some(),
-    }
-}
-
-/// A model of `policy` over recorded steps, `max_depth` of them.
-///
-/// # Errors
-/// If the policy reports an impossible cost.
-pub fn model(
-    trace: &Trace,
-    replay: &Replay,
-    recipe: Recipe,
-    (policy, steps, max_depth): (Policy, Steps, usize),
-) -> Result<Model> {
-    let backbone = Box::new(steps);
-    Ok(Model {
-        costs: Costs::of((None, &*backbone), (replay.declaration, &policy))?,
-        backbone,
-        backbone_declaration: None,
-        policy,
-        declaration: replay.declaration,
-        recipe,
-        training_steps: 1,
-        is_causal: replay.declaration.causal.given(replay.parameters),
-        variables: Variables::new(replay.seed, trace.dtype(), &Device::Cpu),
-        max_depth,
-        halted_keys_values: HaltedKeysValues::FreezeState,
-        recompute: false,
-        seed: replay.seed,
-        device: Device::Cpu,
-        dtype: trace.dtype(),
-    })
 }
 
 /// The recipe of the requested stage.

@@ -4,7 +4,7 @@ use haltbench_sdk::policy::{PolicyKind, Privileged, Recipe};
 
 use super::groups::{batch, steps};
 use super::reader::Trace;
-use super::replay::{Replay, model, recording};
+use super::replayed::{Replay, model, recording};
 use super::weights;
 use crate::error::Result;
 use crate::panics;
