@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cargo;
-use crate::dist::{copy, file_name, files};
+use crate::files::{copy, file_name, files};
 
 /// Files of a crate that state its licence begin with one of these, in any case.
 const NAMES: [&str; 5] = ["license", "licence", "copying", "copyright", "notice"];

@@ -3,6 +3,7 @@
 
 mod cargo;
 mod dist;
+mod files;
 mod licences;
 
 use std::path::PathBuf;
