@@ -19,6 +19,8 @@ mod gradients;
 mod huginn_forward;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
+#[path = "published/oracles.rs"]
+mod oracles;
 #[path = "published/ouro.rs"]
 mod ouro;
 #[path = "published/pondernet.rs"]

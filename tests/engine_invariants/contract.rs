@@ -212,7 +212,7 @@ fn check((declaration, fault, expected, shows): (&'static PolicyDeclaration, &st
     for (option, halted) in HaltedKeysValues::ALL {
         let setup = Setup { halted, ..Setup::PLAIN };
         let model = subject.model(&setup);
-        let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+        let (batch, privileged) = setup.pack_for(&model, &setup.sequences(&LENGTHS));
         let what = format!("{} {fault} under {option}", declaration.name);
         for execution in [Execution::Compacted, Execution::Dense] {
             let result = evaluate(&model, &batch, execution, Some(&privileged));

@@ -26,7 +26,7 @@ fn setups(dtype: DType) -> Vec<Setup> {
 fn has_cached_form(subject: &Subject, setup: &Setup) -> bool {
     let skips = setup.halted == HaltedKeysValues::Skip;
     let chooses = subject.declaration.kind == PolicyKind::Select;
-    subject.is_causal() && !subject.declaration.uses_labels && (skips || !chooses)
+    subject.is_causal() && !subject.declaration.uses_labels.any() && (skips || !chooses)
 }
 
 /// Logits of the last token of each piece and depths of all tokens, by sequence and position.

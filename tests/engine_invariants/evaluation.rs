@@ -22,7 +22,7 @@ fn sums_to_one(subject: &Subject) -> bool {
 pub fn compacted_equals_dense(subject: &Subject, setup: &Setup) -> bool {
     let what = format!("{} {setup:?}", subject.label());
     let model = subject.model(setup);
-    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+    let (batch, privileged) = setup.pack_for(&model, &setup.sequences(&LENGTHS));
     let compacted = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
     let dense = evaluate(&model, &batch, Execution::Dense, Some(&privileged)).unwrap();
     assert_eq!(compacted.depths, dense.depths, "{what}");
@@ -43,9 +43,11 @@ pub fn equals_the_reference_loop(subject: &Subject, setup: &Setup) -> bool {
     let what = format!("{} {setup:?}", subject.label());
     let model = subject.model(setup);
     let sequences = setup.sequences(&LENGTHS);
-    let (batch, privileged) = setup.pack(&sequences);
+    let (batch, privileged) = setup.pack_for(&model, &sequences);
     let found = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
-    let batch_of_reference = conformance::Batch::new(&sequences, subject.declaration.uses_labels, &device()).unwrap();
+    let batch_of_reference =
+        conformance::Batch::new(&sequences, subject.declaration.uses_labels.any(), &device()).unwrap();
+    let batch_of_reference = batch_of_reference.with_outcomes(privileged.outcomes.clone());
     let settings = Settings { max_depth: setup.max_depth, halted: setup.halted, seed: setup.seed };
     let expected = conformance::run(model.backbone.as_ref(), &model.policy, &batch_of_reference, &settings).unwrap();
     assert_eq!(found.depths, expected.depths, "{what}");

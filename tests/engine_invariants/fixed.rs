@@ -36,7 +36,7 @@ pub fn trajectory(model: &Model, batch: &Batch) -> Vec<Tensor> {
 /// The policy gives the same result as `depth` applications of the core to every token.
 fn applies(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
     let what = format!("{} as fixed({depth}), {setup:?}", subject.label());
-    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+    let (batch, privileged) = setup.pack_for(model, &setup.sequences(&LENGTHS));
     let expected = unrolled(model, &batch).swap_remove(depth - 1);
     for execution in [Execution::Compacted, Execution::Dense] {
         let found = evaluate(model, &batch, execution, Some(&privileged)).unwrap();
@@ -50,7 +50,7 @@ fn applies(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
 /// The same in training, if the policy is trained.
 fn trains(subject: &Subject, model: &Model, setup: &Setup, depth: usize) {
     // Under run-on, no token may halt before the last step: training would refuse it.
-    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+    let (batch, privileged) = setup.pack_for(model, &setup.sequences(&LENGTHS));
     let run_on = setup.halted == haltbench_sdk::key_values::HaltedKeysValues::RunOn;
     if run_on && depth < setup.max_depth {
         return;

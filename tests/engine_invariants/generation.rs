@@ -58,7 +58,7 @@ fn in_one_pass(model: &haltbench_engine::model::Model, number: u64, string: &Pre
 fn invariant_6_a_string_is_drawn_from_what_one_pass_expects() {
     in_one_thread(|| {
         let setup = Setup::PLAIN;
-        let causal = subjects().iter().filter(|subject| subject.is_causal() && !subject.declaration.uses_labels);
+        let causal = subjects().iter().filter(|subject| subject.is_causal() && !subject.declaration.uses_labels.any());
         for subject in causal {
             let model = subject.model(&setup);
             let strings = generate(&model, &Strings, (1, 4), &|| None).unwrap();
@@ -78,7 +78,7 @@ fn strings_are_read_with_a_cache_where_the_policy_has_a_cached_form() {
     for subject in subjects() {
         for setup in Setup::options(DType::F64) {
             let chooses = subject.declaration.kind == PolicyKind::Select;
-            let cached = subject.is_causal() && !subject.declaration.uses_labels;
+            let cached = subject.is_causal() && !subject.declaration.uses_labels.any();
             let expected = match setup.halted {
                 HaltedKeysValues::RunOn => false,
                 HaltedKeysValues::Skip => cached,

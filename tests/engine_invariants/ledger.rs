@@ -131,7 +131,7 @@ fn counts(subject: &Subject, setup: &Setup, found: &Evaluated) -> (u64, u64) {
 fn counts_what_is_done(subject: &Subject, setup: &Setup) -> bool {
     let what = format!("{} {setup:?}", subject.label());
     let model = subject.model(setup);
-    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+    let (batch, privileged) = setup.pack_for(&model, &setup.sequences(&LENGTHS));
     let found = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
     let ledger = found.ledger;
     let (executed, decisions) = counts(subject, setup, &found);
@@ -163,7 +163,7 @@ fn assert_rows_pay_for_themselves(what: &str, found: &Evaluated, subject: &Subje
     let model = subject.model(setup);
     let mut first = 0;
     for sequence in setup.sequences(&LENGTHS) {
-        let (batch, privileged) = setup.pack(&[sequence]);
+        let (batch, privileged) = setup.pack_for(&model, &[sequence]);
         let alone = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap();
         let own = first..first + batch.rows();
         assert_eq!(alone.costs.executed, costs.executed[own.clone()], "{what}");

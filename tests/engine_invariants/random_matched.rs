@@ -29,7 +29,11 @@ fn source() -> Vec<SourceToken> {
 
 /// The tokens with the depths of the prepared policy, evaluated in batches of seven sequences.
 fn shuffled(within: &str, source: &[SourceToken], seed: u64) -> Vec<SourceToken> {
-    let subject = Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]);
+    let subject = match within {
+        "sequence" => Subject::registered("random-within-sequence", &[]),
+        "position" => Subject::registered("random-within-position", &[]),
+        _ => Subject::registered("random-matched", &[("within", Value::Text(within.to_owned()))]),
+    };
     let setup = Setup { max_depth: MAX_DEPTH, seed, ..Setup::PLAIN };
     let depths = SourceDepths { evaluation: source.to_vec(), training: vec![] };
     let policy = subject.built(&setup, Some(&depths)).unwrap().policy;
@@ -106,10 +110,12 @@ fn random_matched_does_not_claim_to_be_causal() {
         let moved: Vec<usize> = (0..source.len()).filter(|&token| before[token].depth != after[token].depth).collect();
         assert!(moved.len() == 1 && moved[0] < place, "within {within}: {moved:?}, {place} changed");
     }
-    assert!(!Subject::registered("random-matched", &[]).is_causal());
+    for name in ["random-matched", "random-within-sequence", "random-within-position"] {
+        assert!(!Subject::registered(name, &[]).is_causal());
+    }
 }
 
-/// As `explain random-matched` documents `within = "sequence"`.
+/// As `explain random-within-sequence` documents.
 #[test]
 fn a_lone_answer_keeps_its_depth_within_its_sequence() {
     let source: Vec<SourceToken> = source().into_iter().filter(|token| token.position <= 2 + token.size).collect();

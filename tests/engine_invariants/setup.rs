@@ -7,7 +7,7 @@ use haltbench_engine::batch::Batch;
 use haltbench_engine::device;
 use haltbench_engine::model::{Model, ModelParts};
 use haltbench_engine::plugins::{self, Catalogue};
-use haltbench_engine::recurrence::{Evaluated, Execution, evaluate};
+use haltbench_engine::recurrence::{self, Evaluated, Execution, evaluate};
 use haltbench_sdk::conformance::Sequence;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::{Domain, Value};
@@ -104,7 +104,8 @@ impl Setup {
         let complexity: Vec<f32> = sequences.iter().flat_map(|sequence| sequence.complexity.iter().copied()).collect();
         let mask: Vec<bool> = (0..layout.rows()).map(|row| layout.position(row) % 3 != 1).collect();
         let readout = RowSet::from_mask(&mask);
-        let targets = readout.iter().map(|row| (tokens[row] * 7 + row as u32) % self.vocabulary as u32).collect();
+        let target = |row: usize| (tokens[row] * 7 + layout.position(row) as u32) % self.vocabulary as u32;
+        let targets = readout.iter().map(target).collect();
         let batch = Batch {
             tokens: Tensor::new(tokens, &device()).unwrap(),
             targets: Arc::new(targets),
@@ -113,7 +114,14 @@ impl Setup {
             readout,
             layout,
         };
-        (batch, Privileged { complexity, range: COMPLEXITIES })
+        (batch, Privileged { complexity, range: COMPLEXITIES, outcomes: None })
+    }
+
+    /// [`pack`](Self::pack) with everything that the policy of `model` may read.
+    pub fn pack_for(&self, model: &Model, sequences: &[Sequence]) -> (Batch, Privileged) {
+        let batch = self.pack(sequences).0;
+        let privileged = recurrence::privileged(model, &batch, COMPLEXITIES).unwrap();
+        (batch, privileged)
     }
 }
 
@@ -342,7 +350,7 @@ pub type Tokens = BTreeMap<(u64, usize), Token>;
 
 /// Evaluates `sequences` as one batch.
 pub fn tokens(model: &Model, setup: &Setup, sequences: &[Sequence], execution: Execution) -> Tokens {
-    let (batch, privileged) = setup.pack(sequences);
+    let (batch, privileged) = setup.pack_for(model, sequences);
     let evaluated = evaluate(model, &batch, execution, Some(&privileged)).unwrap();
     by_name(&batch, &evaluated)
 }

@@ -39,11 +39,14 @@ fn write(path: &Path, model: &Model, batch: &Batch, privileged: &Privileged) {
     let layout = &batch.layout;
     let column = |values: Vec<i64>| Tensor::new(values, &device).unwrap();
     let sequences = 0..layout.sequences();
+    let mut targets = vec![-1; batch.rows()];
+    batch.readout.iter().zip(batch.targets.iter()).for_each(|(row, target)| targets[row] = i64::from(*target));
     let mut tensors = BTreeMap::from([
         ("states".to_owned(), Tensor::stack(&states, 0).unwrap()),
         ("logits".to_owned(), Tensor::stack(&logits, 0).unwrap()),
         ("lengths".to_owned(), column(sequences.clone().map(|s| layout.rows_of(s).len() as i64).collect())),
         ("identities".to_owned(), column(sequences.map(|s| layout.identity(layout.rows_of(s).start) as i64).collect())),
+        ("targets".to_owned(), column(targets)),
         ("complexity.c".to_owned(), Tensor::new(privileged.complexity.clone(), &device).unwrap()),
     ]);
     for (name, weight) in model.variables.weights().unwrap() {
@@ -161,7 +164,7 @@ fn reads_too_early(subject: &Subject) -> bool {
 fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
     let what = format!("{} {setup:?}", subject.label());
     let model = subject.model(setup);
-    let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+    let (batch, privileged) = setup.pack_for(&model, &setup.sequences(&LENGTHS));
     let folder = std::env::temp_dir().join(format!("haltbench-traces-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("trace.safetensors");

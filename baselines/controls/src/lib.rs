@@ -8,18 +8,26 @@
 //! | `random` | random depths |
 //! | `random-matched` | the accuracy lost when a policy's depths are shuffled over tokens |
 //! | `random-trained` | the value of choosing tokens, for a model trained at random depths with the same histogram |
+//! | `random-within-sequence`, `random-within-position` | the same within a sequence, or at the same position of one size |
 //! | `oracle-complexity` | the value of perfect alignment; never ranked |
+//! | `first-consistent`, `first-correct`, `loss-optimal` | what a policy that knew every outcome would save; never ranked |
 
 mod cue;
+mod first_consistent;
+mod first_correct;
 mod fixed;
 mod fixed_answers;
 mod local_context;
+mod loss_optimal;
 mod oracle_complexity;
+mod outcome_depths;
 mod position;
 mod random;
 mod random_matched;
 mod random_trained;
+mod random_within;
 mod recorded;
+mod shuffle;
 mod token_role;
 
 use haltbench_sdk_dylib as _;
@@ -40,9 +48,17 @@ mod tests {
         check_policy(&crate::random::DECLARATION);
         check_policy(&crate::random_trained::DECLARATION);
         check_policy(&crate::oracle_complexity::DECLARATION);
-        for within in ["role", "all", "sequence", "position"] {
+        for within in ["role", "all"] {
             let within = Value::Text(within.to_owned());
             check_policy_with(&crate::random_matched::DECLARATION, &[("within", within)]);
         }
+        check_policy(&crate::random_within::SEQUENCE);
+        check_policy(&crate::random_within::POSITION);
+        for oracle in [&crate::first_consistent::DECLARATION, &crate::first_correct::DECLARATION] {
+            check_policy(oracle);
+            check_policy_with(oracle, &[("stays", Value::Flag(true))]);
+        }
+        check_policy_with(&crate::first_correct::DECLARATION, &[("prompt_depth", Value::Integer(1))]);
+        check_policy(&crate::loss_optimal::DECLARATION);
     }
 }

@@ -20,7 +20,7 @@ After d steps; tokens without a complexity (the prompt) take one step.
 No decisions. It reads what a policy cannot know and shows what perfect alignment would be worth.",
     reference: "control; Elbayad et al. 2020, arXiv 1910.10073, uses oracle depths in the same spirit",
     role: Role::Control,
-    uses_labels: true,
+    uses_labels: Labels::Complexity,
     causal: Holds::Never,
     ..PolicyDeclaration::new("oracle-complexity", PolicyKind::Early, build)
 };

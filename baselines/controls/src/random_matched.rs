@@ -1,10 +1,8 @@
 //! `random-matched`: another policy's own depths, shuffled.
 
-use std::collections::BTreeMap;
-
 use haltbench_sdk::prelude::*;
 
-use crate::recorded::RecordedDepths;
+use crate::shuffle::shuffled;
 
 const NAME: &str = "random-matched";
 
@@ -24,12 +22,9 @@ choosing the tokens is worth `random-trained` tells.
 After the permuted depth. Sequences of sizes in range, between and beyond never mix. `within` says what else stays fixed:
 
 * `role`: answer tokens among answer tokens and prompt tokens among prompt tokens, so that the mean depth of both stays;
-* `all`: nothing else;
-* `sequence`: tokens of one sequence and role; where a sequence has one answer token, as in `mano`, that token keeps its
-  depth, so the depths of answers and their alignment with difficulty stay what they were;
-* `position`: tokens of one size, position and role.
+* `all`: nothing else.
 
-Depths come from other tokens, later ones too: not causal, and no policy for generation.
+`random-within-sequence` and `random-within-position` keep more. Depths come from other tokens, later ones too: not causal, and no policy for generation.
 
 ## Cost
 
@@ -43,7 +38,7 @@ No decisions; no training of its own.",
     parameters: &[ParameterSpec::choice(
         "within",
         "role",
-        &["role", "all", "sequence", "position"],
+        &["role", "all"],
         "which tokens exchange their depths",
     )
     .knob(Trend::None)],
@@ -52,38 +47,7 @@ No decisions; no training of its own.",
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-struct RandomMatched {
-    depths: RecordedDepths,
-}
-
 fn build(context: &PolicyContext) -> Result<Policy> {
-    let within = context.parameters.text("within")?;
-    let mut groups: BTreeMap<(u32, bool, u64, u32), Vec<&SourceToken>> = BTreeMap::new();
-    for token in context.source.iter().flat_map(|source| &source.evaluation) {
-        let key = match within {
-            "all" => (token.split, false, 0, 0),
-            "sequence" => (token.split, token.is_answer, token.identity, 0),
-            "position" => (token.split, token.is_answer, u64::from(token.size), token.position),
-            _ => (token.split, token.is_answer, 0, 0),
-        };
-        groups.entry(key).or_default().push(token);
-    }
-    let mut recorded = RecordedDepths::default();
-    for ((split, role, first, second), tokens) in groups {
-        let mut depths: Vec<u32> = tokens.iter().map(|token| token.depth).collect();
-        let key = [u64::from(split), u64::from(role), first, u64::from(second)];
-        Stream::new(context.seed, NAME, &key).shuffle(&mut depths);
-        recorded.extend(RecordedDepths::new(tokens.into_iter(), depths.into_iter()));
-    }
-    Ok(Policy::early(RandomMatched { depths: recorded }))
-}
-
-impl EarlyPolicy for RandomMatched {
-    fn decide(&self, view: &View) -> Result<EarlyDecision> {
-        self.depths.decide(NAME, view)
-    }
-
-    fn decision_flops(&self, _: usize) -> f64 {
-        0.0
-    }
+    let all = context.parameters.text("within")? == "all";
+    shuffled(context, NAME, |token| [u64::from(token.split), u64::from(!all && token.is_answer), 0, 0])
 }

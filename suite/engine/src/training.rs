@@ -17,7 +17,7 @@ use crate::model::Model;
 use crate::monitor::{self, Monitor};
 use crate::optimiser::AdamW;
 use crate::plan::{ModelPlan, Stage, TrainingSettings};
-use crate::recurrence::{Noise, Unrolled, unroll};
+use crate::recurrence::{Noise, Unrolled, privileged, unroll};
 use crate::store::{Checkpoint, MetricsLog, ModelFolder, TrainingLine, read_checkpoint, write_checkpoint};
 
 /// The loss of one pass.
@@ -232,7 +232,7 @@ impl Trainer<'_> {
             0 => 1.0,
             steps => (optimiser.steps() + 1) as f64 / steps as f64,
         };
-        let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
+        let privileged = privileged(model, batch, self.range)?;
         let loss = weighted_loss(model, batch, &Noise::Seeded(step), Some(&privileged), weight);
         let loss = loss.map_err(|error| match error {
             Error::Contract(_) | Error::Cell(_) => Error::Cell(format!("training step {}: {error}", step + 1)),

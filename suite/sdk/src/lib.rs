@@ -60,7 +60,7 @@ pub mod prelude {
     pub use crate::parameters::{ParameterSpec, Parameters, Trend};
     pub use crate::policy::{
         Blend, Calibrated, CalibrationToken, CalibrationTrace, Combine, Decision, EarlyDecision, EarlyPolicy, Example,
-        Gate, Halting, HaltingPolicy, HaltingRecord, HaltingRule, HazardHistory, Holds, LossAt, Objective,
+        Gate, Halting, HaltingPolicy, HaltingRecord, HaltingRule, HazardHistory, Holds, Labels, LossAt, Objective,
         OnlineDecision, OnlinePolicy, Output, Phase, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe,
         RecipeStage, Role, RowMemory, SelectPolicy, Selection, SoftDecision, SoftPolicy, Source, SourceDepths,
         SourceToken, StepWeights, TrainingPass, Trains, View, balanced_cross_entropy, binary_cross_entropy, indicator,

@@ -123,7 +123,7 @@ fn undeclared_use_of_labels() {
     }
     static DECLARATION: PolicyDeclaration = PolicyDeclaration { build, ..DECENT };
     caught(&DECLARATION, "reads complexities without declaring uses_labels");
-    static HONEST: PolicyDeclaration = PolicyDeclaration { build, uses_labels: true, ..DECENT };
+    static HONEST: PolicyDeclaration = PolicyDeclaration { build, uses_labels: Labels::Complexity, ..DECENT };
     check_policy(&HONEST);
 }
 

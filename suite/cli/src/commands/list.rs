@@ -86,7 +86,7 @@ impl From<&PolicyDeclaration> for PolicyProperties {
         Self {
             policy_kind: policy.kind.name(),
             causal: policy.causal.given(&parameters),
-            uses_labels: policy.uses_labels,
+            uses_labels: policy.uses_labels.any(),
             needs_training: policy.needs_training(&parameters),
             role: policy.role.name(),
             stochastic: policy.stochastic.given(&parameters),

@@ -92,13 +92,13 @@ fn record(bench: &BenchModel, noise: &Noise) -> Result<HaltingRecord> {
     let is_known = matches!(model.policy.kind(), PolicyKind::Early | PolicyKind::Online)
         && declaration.recipe.loss != LossAt::EveryStep;
     let reads_depths = declaration.source.has_depths();
-    if !is_known || declaration.uses_labels || reads_depths {
+    if !is_known || declaration.uses_labels.any() || reads_depths {
         return Err(Error::Usage(format!(
             "--policy: expected an early or online policy that is trained at the depths it decides and reads no labels, \
              found {policy}, which is {}, trained {}{}{}",
             model.policy.kind().name(),
             declaration.recipe.describe(),
-            if declaration.uses_labels { " and reads labels" } else { "" },
+            if declaration.uses_labels.any() { " and reads labels" } else { "" },
             if reads_depths { " and reads another policy's depths" } else { "" },
         )));
     }

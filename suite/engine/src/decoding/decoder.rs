@@ -191,7 +191,7 @@ fn refuse(model: &Model) -> Result<()> {
             "decoding: expected a causal backbone, found {name}: its states depend on later tokens"
         )));
     }
-    if model.declaration.uses_labels {
+    if model.declaration.uses_labels.any() {
         return Err(Error::Usage(format!("decoding: policy {name} reads labels, and generated tokens have none")));
     }
     if !model.is_causal {

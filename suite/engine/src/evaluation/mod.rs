@@ -19,7 +19,7 @@ use crate::generation;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::monitor::{Monitor, Stage};
-use crate::recurrence::{Evaluated, Execution, calibration_trace, evaluate};
+use crate::recurrence::{Evaluated, Execution, calibration_trace, evaluate, privileged};
 use crate::store::TokenRecord;
 
 pub use self::measures::{alignment_of_generated, measure};
@@ -67,7 +67,7 @@ impl Evaluator<'_> {
         let (instances, identities): (Vec<&Instance>, Vec<u64>) =
             chunk.into_iter().map(|entry| (&entry.instance, entry.id)).unzip();
         let batch = Batch::new(&instances, &identities, self.task.spec().supervision, self.headline, &model.device)?;
-        let privileged = Privileged { complexity: batch.complexity.clone(), range: self.range };
+        let privileged = privileged(model, &batch, self.range)?;
         Ok((batch, privileged))
     }
 

@@ -244,7 +244,8 @@ impl Evaluator<'_> {
             target_index: rows.iter().map(|row| whole.target_index[*row as usize]).collect(),
             complexity: of(&whole.complexity),
         };
-        let privileged = Privileged { complexity: of(&privileged.complexity), range: privileged.range };
+        // A causal policy is no oracle of outcomes, which later tokens change.
+        let privileged = Privileged { complexity: of(&privileged.complexity), range: privileged.range, outcomes: None };
         Ok((batch, privileged))
     }
 }

@@ -52,7 +52,7 @@ fn refusal(model: &Model) -> Option<&'static str> {
     let declaration = model.declaration;
     if !model.is_causal {
         Some("a policy that is not causal cannot generate")
-    } else if declaration.uses_labels {
+    } else if declaration.uses_labels.any() {
         Some("a policy that reads labels cannot generate")
     } else if declaration.source == Source::DepthsAndModel {
         Some("a policy with recorded depths has none for other tokens")

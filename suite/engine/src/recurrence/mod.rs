@@ -14,6 +14,7 @@ mod execution;
 pub(crate) mod judge;
 mod mixture;
 mod noise;
+mod outcomes;
 pub(crate) mod pass;
 mod readouts;
 pub(crate) mod recorded;
@@ -25,6 +26,8 @@ pub use beliefs::Beliefs;
 pub use evaluation::{Decided, Evaluated, evaluate, evaluate_at};
 pub use execution::Execution;
 pub use noise::Noise;
+pub(crate) use outcomes::outcomes;
+pub use outcomes::privileged;
 pub(crate) use readouts::Readouts;
 pub use training::{Unrolled, unroll};
 pub use trajectory::calibration_trace;
@@ -72,7 +75,7 @@ pub(crate) fn with_logits<T>(
     read_out: &dyn Fn() -> haltbench_sdk::Result<Tensor>,
     ask: impl FnOnce(&View) -> haltbench_sdk::Result<T>,
 ) -> Result<Answered<T>> {
-    let privileged = if model.declaration.uses_labels { privileged } else { None };
+    let privileged = if model.declaration.uses_labels.any() { privileged } else { None };
     let Shown { step, rows, states, .. } = *shown;
     let view = View::new(step, model.max_depth, layout, rows, states, read_out, phase, model.seed, privileged);
     let answer = ask(&view).map_err(|error| named(model, error))?;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use haltbench_sdk::candle_core::{DType, Tensor};
-use haltbench_sdk::policy::{Objective, PolicyKind, Privileged, Recipe};
+use haltbench_sdk::policy::{Labels, Objective, PolicyKind, Privileged, Recipe};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
@@ -16,8 +16,8 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::panics;
-use crate::recurrence::Decided;
 use crate::recurrence::recorded::{self, Recording, Replayed};
+use crate::recurrence::{Decided, outcomes};
 use crate::training::objective;
 
 /// Decisions of a policy about one token of a trace.
@@ -71,14 +71,23 @@ pub fn replay<E: From<Error>>(
         return Err(Error::Usage(message).into());
     }
     let recipe = recipe(replay)?;
-    let complexity = if replay.declaration.uses_labels { Some(headline(trace, name)?) } else { None };
-    let privileged = |tokens: &Range<usize>| {
-        let (values, range) = complexity.as_ref()?;
-        Some(Privileged { complexity: values[tokens.clone()].to_vec(), range: *range })
+    let complexity = match replay.declaration.uses_labels {
+        Labels::Complexity => Some(headline(trace, name)?),
+        Labels::None | Labels::Outcomes => None,
     };
-    let first = 0..trace.lengths[0];
-    let has_distribution = trial::is_needed(trace, replay, max_depth)
-        && trial::has_distribution(trace, replay, max_depth, privileged(&first).as_ref())?;
+    let privileged = |model: &Model, batch: &Batch, tokens: &Range<usize>| {
+        Ok::<_, Error>(match (&complexity, replay.declaration.uses_labels) {
+            (_, Labels::Outcomes) => {
+                Some(Privileged { outcomes: Some(outcomes(model, batch)?), ..Privileged::default() })
+            }
+            (Some((values, range)), _) => {
+                Some(Privileged { complexity: values[tokens.clone()].to_vec(), range: *range, outcomes: None })
+            }
+            (None, _) => None,
+        })
+    };
+    let has_distribution =
+        trial::is_needed(trace, replay, max_depth) && trial::has_distribution(trace, replay, max_depth, &privileged)?;
     let policy = weights::build(trace, replay.declaration, replay.parameters, max_depth, replay.seed)?;
     let none = steps(trace, name, max_depth, &(0..0))?;
     let mut model = model(trace, replay, recipe, (policy, none, max_depth))?;
@@ -92,7 +101,7 @@ pub fn replay<E: From<Error>>(
     for (sequences, tokens) in groups(&trace.lengths) {
         model.backbone = Box::new(steps(trace, name, max_depth, &tokens)?);
         let batch = batch(trace, &sequences, &tokens)?;
-        let privileged = privileged(&tokens);
+        let privileged = privileged(&model, &batch, &tokens)?;
         let decide = || recorded::decide(&model, &batch, recording, privileged.as_ref());
         let mut replayed = panics::caught(name, decide)?;
         if max_depth == 1 && has_distribution {

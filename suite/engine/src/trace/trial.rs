@@ -1,12 +1,16 @@
 //! A replay of the first sequence by an untrained policy, for what its declaration does not say.
 
+use std::ops::Range;
+
 use haltbench_sdk::policy::{PolicyKind, Privileged, Recipe};
 
 use super::groups::{batch, steps};
 use super::reader::Trace;
 use super::replayed::{Replay, model, recording};
 use super::weights;
+use crate::batch::Batch;
 use crate::error::Result;
+use crate::model::Model;
 use crate::panics;
 use crate::recurrence::recorded::{self, Recording};
 
@@ -25,7 +29,7 @@ pub fn has_distribution(
     trace: &Trace,
     replay: &Replay,
     max_depth: usize,
-    privileged: Option<&Privileged>,
+    privileged: &dyn Fn(&Model, &Batch, &Range<usize>) -> Result<Option<Privileged>>,
 ) -> Result<bool> {
     let declaration = replay.declaration;
     let (name, tokens) = (declaration.name, 0..trace.lengths[0]);
@@ -43,6 +47,7 @@ pub fn has_distribution(
     let model = model(trace, replay, Recipe::SAMPLED, (policy, steps, asked_depth))?;
     let batch = batch(trace, &(0..1), &tokens)?;
     let recording = Recording { targets: false, ..recording(trace) };
-    let replayed = panics::caught(name, || recorded::decide(&model, &batch, recording, privileged))?;
+    let privileged = privileged(&model, &batch, &tokens)?;
+    let replayed = panics::caught(name, || recorded::decide(&model, &batch, recording, privileged.as_ref()))?;
     Ok(replayed.decided.distributions.is_some())
 }

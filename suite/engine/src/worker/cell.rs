@@ -76,6 +76,6 @@ impl<'a> Cell<'a> {
 
     /// An evaluation of `instances`.
     pub fn evaluator<'b>(&'b self, instances: &'b [EvaluationInstance]) -> Result<Evaluator<'b>> {
-        self.setting.evaluator(instances, self.plan.evaluation.batch, self.model.declaration.uses_labels)
+        self.setting.evaluator(instances, self.plan.evaluation.batch, self.model.declaration.uses_labels.any())
     }
 }

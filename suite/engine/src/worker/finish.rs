@@ -164,7 +164,7 @@ impl Cell<'_> {
             source: plan.source.clone(),
             kind: declaration.kind.name().to_owned(),
             causal: self.model.is_causal,
-            uses_labels: declaration.uses_labels,
+            uses_labels: declaration.uses_labels.any(),
             role: declaration.role.name().to_owned(),
             seed: model.seed,
             device: model.device.clone(),

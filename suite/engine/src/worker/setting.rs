@@ -102,7 +102,7 @@ impl<'a> Setting<'a> {
         let own = plan.source.as_ref().map(|source| self.depths_of(source, &[])).transpose()?;
         let model = self.model(&plan, own.as_ref())?;
         let batch = plan.evaluation.batch;
-        let uses_labels = model.declaration.uses_labels;
+        let uses_labels = model.declaration.uses_labels.any();
         let depths = |instances: &[EvaluationInstance]| self.evaluator(instances, batch, uses_labels)?.depths(&model);
         Ok(SourceDepths { evaluation: depths(instances)?, training: depths(&fitted_on)? })
     }

@@ -46,7 +46,7 @@ pub(super) fn train(
         plan: &plan,
         task: setting.task.as_ref(),
         headline: setting.headline,
-        range: setting.range(model.declaration.uses_labels)?,
+        range: setting.range(model.declaration.uses_labels.any())?,
     };
     let started = Instant::now();
     let progress = trainer.train(&mut model, folder, monitor)?;

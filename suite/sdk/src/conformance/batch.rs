@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 
 use crate::error::Result;
 use crate::layout::TokenLayout;
-use crate::policy::Privileged;
+use crate::policy::{Outcomes, Privileged};
 use crate::random::Stream;
 
 /// One sequence of a batch.
@@ -75,8 +75,17 @@ impl Batch {
         Ok(Self {
             layout: Arc::new(TokenLayout::new(&lengths, &identities)?),
             tokens: Tensor::new(tokens, device)?,
-            privileged: privileged.then_some(Privileged { complexity, range: (1.0, 9.0) }),
+            privileged: privileged.then_some(Privileged { complexity, range: (1.0, 9.0), outcomes: None }),
         })
+    }
+
+    /// This batch with outcomes that an oracle can read.
+    #[must_use]
+    pub fn with_outcomes(mut self, outcomes: Option<Outcomes>) -> Self {
+        if let Some(privileged) = &mut self.privileged {
+            privileged.outcomes = outcomes;
+        }
+        self
     }
 
     /// Number of tokens.

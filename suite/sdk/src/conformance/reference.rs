@@ -6,7 +6,7 @@
 mod plain;
 mod unroll;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 pub(super) use plain::{Emitted, HazardTrack, depth_distribution, emitted};
 pub(super) use unroll::{Unroll, keep, numbers, replace_rows, sized};
@@ -15,7 +15,7 @@ use super::Batch;
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::key_values::HaltedKeysValues;
-use crate::policy::{Phase, Policy};
+use crate::policy::{Outcomes, Phase, Policy};
 
 /// How a reference run is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,20 @@ pub fn run(backbone: &dyn Backbone, policy: &Policy, batch: &Batch, settings: &S
         decided: halted.decided,
         states: halted.states,
     })
+}
+
+/// What every row predicts after each of D steps of a pass in which no token halts. Every other row is an answer, and its
+/// target is token 1.
+pub(super) fn outcomes(backbone: &dyn Backbone, batch: &Batch, settings: &Settings) -> Result<Outcomes> {
+    let (mut unroll, mut states) = Unroll::begin(backbone, batch, settings, Phase::Evaluation)?;
+    let position = |row: usize| batch.layout.position(row);
+    let mut outcomes =
+        Outcomes::new((0..batch.rows()).map(|row| position(row).is_multiple_of(2).then_some(1)).collect());
+    for step in 1..=settings.max_depth {
+        states = unroll.apply(step, &states, &vec![false; batch.rows()])?;
+        outcomes.push(&unroll.logits(&states)?.to_dtype(DType::F32)?.to_vec2()?)?;
+    }
+    Ok(outcomes)
 }
 
 /// Result of the loop.

@@ -6,7 +6,7 @@ use std::fmt;
 use candle_core::{DType, Device, Tensor};
 
 use super::promise::Subject;
-use super::reference::{Outcome, Settings, run};
+use super::reference::{Outcome, Settings, outcomes, run};
 use super::{Batch, Sequence, miniature};
 use crate::backbone::Backbone;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::initialise::Variables;
 use crate::key_values::HaltedKeysValues;
 use crate::parameters::{Parameters, Value};
 use crate::policy::{
-    EarlyDecision, EarlyPolicy, Policy, PolicyContext, PolicyDeclaration, SourceDepths, SourceToken, View,
+    EarlyDecision, EarlyPolicy, Labels, Policy, PolicyContext, PolicyDeclaration, SourceDepths, SourceToken, View,
 };
 use crate::random::Stream;
 
@@ -148,8 +148,14 @@ impl Setup {
 
     /// Packs sequences, with complexities only for oracles.
     pub fn batch(&self, sequences: &[Sequence]) -> Batch {
-        let batch = Batch::new(sequences, self.declaration.uses_labels, &Device::Cpu);
-        self.subject.expect("sequences can be packed", batch)
+        let labels = self.declaration.uses_labels;
+        let batch = Batch::new(sequences, labels.any(), &Device::Cpu);
+        let batch = self.subject.expect("sequences can be packed", batch);
+        if labels != Labels::Outcomes {
+            return batch;
+        }
+        let outcomes = outcomes(self.backbone.as_ref(), &batch, &self.settings);
+        batch.with_outcomes(Some(self.subject.expect("the backbone can be unrolled", outcomes)))
     }
 
     /// One evaluation.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::{Holds, Policy, Recipe, RecipeStage, SourceDepths};
+use super::{Holds, Labels, Policy, Recipe, RecipeStage, SourceDepths};
 use crate::error::Result;
 use crate::key_values::HaltedKeysValues;
 use crate::parameters::{ParameterSpec, Parameters};
@@ -126,8 +126,8 @@ pub struct PolicyDeclaration {
     pub fits: &'static [HaltedKeysValues],
     /// Whether a token's decision depends only on tokens at or before it.
     pub causal: Holds,
-    /// Whether it reads labels or complexities: an oracle, never ranked.
-    pub uses_labels: bool,
+    /// Which labels it reads. A policy that reads any is an oracle, never ranked.
+    pub uses_labels: Labels,
     /// Whether it draws random numbers in evaluation.
     pub stochastic: Holds,
     /// Role on a leaderboard: a policy under test, or a kind of control.
@@ -154,7 +154,7 @@ impl PolicyDeclaration {
             source: Source::Nothing,
             fits: &[],
             causal: Holds::Always,
-            uses_labels: false,
+            uses_labels: Labels::None,
             stochastic: Holds::Never,
             role: Role::Policy,
             parameters: &[],

@@ -73,6 +73,7 @@ mod early;
 mod halting_policy;
 mod holds;
 mod online;
+mod privileged;
 mod recipe;
 mod record;
 mod rule;
@@ -92,13 +93,14 @@ pub use early::{EarlyDecision, EarlyPolicy};
 pub use halting_policy::HaltingPolicy;
 pub use holds::Holds;
 pub use online::{OnlineDecision, OnlinePolicy};
+pub use privileged::{Labels, Outcomes, Privileged};
 pub use recipe::{LossAt, Per, Recipe, RecipeStage, StepWeights, Trains, Unroll};
 pub use record::{HaltingRecord, SourceDepths, SourceToken, Stashed};
 pub use rule::{HaltingRule, HazardHistory};
 pub use select::{SelectPolicy, Selection, largest_of_sequences};
 pub use soft::{SoftDecision, SoftPolicy};
 pub use training_pass::{Objective, TrainingPass, balanced_cross_entropy, binary_cross_entropy, indicator, softplus};
-pub use view::{Phase, Privileged, Progress, RowMemory, View};
+pub use view::{Phase, Progress, RowMemory, View};
 
 /// A halting policy with its kind.
 pub struct Policy {

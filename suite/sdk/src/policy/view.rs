@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
+use super::{Outcomes, Privileged};
 use crate::error::{Error, Result};
 use crate::layout::{RowSet, TokenLayout};
 use crate::random::Stream;
@@ -35,15 +36,6 @@ impl Progress {
     pub fn share(self) -> f64 {
         if self.total <= 1 { 1.0 } else { (self.step as f64 / (self.total - 1) as f64).min(1.0) }
     }
-}
-
-/// Information for oracles only.
-#[derive(Debug, Clone, Default)]
-pub struct Privileged {
-    /// Complexity of each row of the batch; NaN where undefined.
-    pub complexity: Vec<f32>,
-    /// Smallest and largest complexity at the training sizes.
-    pub range: (f32, f32),
 }
 
 /// What a policy sees at one decision: the states of some rows of a packed batch, without labels.
@@ -169,6 +161,16 @@ impl<'a> View<'a> {
     /// [`Error::Contract`] for a policy that does not declare `uses_labels`.
     pub fn privileged(&self) -> Result<&Privileged> {
         self.privileged.ok_or_else(|| Error::contract("policy", "reads complexities without declaring uses_labels"))
+    }
+
+    /// What the model predicts after each step of a pass in which no token halts, for all rows of the batch.
+    ///
+    /// # Errors
+    /// [`Error::Contract`] for a policy that does not declare `uses_labels: Labels::Outcomes`.
+    pub fn outcomes(&self) -> Result<&Outcomes> {
+        let outcomes = self.privileged.and_then(|privileged| privileged.outcomes.as_ref());
+        outcomes
+            .ok_or_else(|| Error::contract("policy", "reads outcomes without declaring uses_labels: Labels::Outcomes"))
     }
 }
 

@@ -80,7 +80,7 @@ fn policy(declaration: &PolicyDeclaration) -> Result<BTreeMap<&'static str, Json
         ("policy_kind", json!(declaration.kind)),
         ("role", json!(declaration.role)),
         ("causal", json!(declaration.causal.given(&parameters))),
-        ("uses_labels", json!(declaration.uses_labels)),
+        ("uses_labels", json!(declaration.uses_labels.any())),
         ("stochastic", json!(declaration.stochastic.given(&parameters))),
         ("source", json!(declaration.source)),
         ("fits", json!(declaration.fits.iter().map(|option| option.name()).collect::<Vec<_>>())),

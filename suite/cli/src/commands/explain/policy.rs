@@ -49,7 +49,7 @@ fn properties(declaration: &PolicyDeclaration) -> Vec<[String; 2]> {
         Role::Shuffled => "shuffled: a control; another policy's depths, given to other tokens",
         Role::Control => "control: a yardstick, not ranked",
     };
-    let labels = if declaration.uses_labels { "yes: an oracle, never ranked" } else { "no" };
+    let labels = if declaration.uses_labels.any() { "yes: an oracle, never ranked" } else { "no" };
     let mut rows = vec![
         property("kind", decides),
         property("training", &training),
