@@ -153,6 +153,58 @@ fn truncated_gradients_are_finite_differences_of_the_last_steps_alone() {
     });
 }
 
+/// The weights of a gradient, all variables in a row.
+fn gradient(model: &Model, loss: &Tensor) -> Vec<f64> {
+    let gradients = loss.backward().unwrap();
+    let of = |(_, variable): (String, haltbench_sdk::candle_core::Var)| match gradients.get(&variable) {
+        Some(gradient) => numbers(gradient),
+        None => vec![0.0; variable.elem_count()],
+    };
+    model.variables.all().into_iter().flat_map(of).collect()
+}
+
+/// Loss and gradient are those of D steps and of some n + k steps with a gradient through the last k, mixed by the share.
+#[test]
+fn the_progressive_loss_is_a_truncated_loss_beside_that_of_all_steps() {
+    in_one_thread(|| {
+        const SHARE: f64 = 0.3;
+        let whole = Recipe::LAST_STEP;
+        let (mut model, batch) = model(&setup(1), whole);
+        let mut evaluate = |recipe: Recipe, noise: Noise| {
+            model.recipe = recipe;
+            let total = training::loss(&model, &batch, &noise, None).unwrap().total;
+            (numbers(&total)[0], gradient(&model, &total))
+        };
+        let all = evaluate(whole, Noise::Seeded(0));
+        let pairs: Vec<(u32, usize)> =
+            (1..=4).flat_map(|depth| (1..=depth as usize).map(move |kept| (depth, kept))).collect();
+        let truncated: Vec<(f64, Vec<f64>)> = pairs
+            .iter()
+            .map(|(depth, kept)| {
+                let recipe = Recipe { unroll: Unroll::Uniform, backpropagate: *kept, ..whole };
+                evaluate(recipe, Noise::Forced(vec![*depth; batch.rows()]))
+            })
+            .collect();
+        let mut seen = std::collections::BTreeSet::new();
+        for step in 0..40 {
+            let (found, slopes) = evaluate(Recipe { progressive: SHARE, ..whole }, Noise::Seeded(step));
+            let mix = |whole: f64, part: f64| (1.0 - SHARE) * whole + SHARE * part;
+            let fits = |(loss, gradient): &(f64, Vec<f64>)| {
+                let near = |found: f64, expected: f64| (found - expected).abs() < 1e-12;
+                near(found, mix(all.0, *loss))
+                    && slopes
+                        .iter()
+                        .zip(all.1.iter().zip(gradient))
+                        .all(|(found, (whole, part))| near(*found, mix(*whole, *part)))
+            };
+            let places: Vec<usize> = (0..pairs.len()).filter(|place| fits(&truncated[*place])).collect();
+            assert_eq!(places.len(), 1, "step {step}: {places:?}");
+            seen.insert(pairs[places[0]]);
+        }
+        assert!(seen.len() > 6, "{seen:?}");
+    });
+}
+
 /// A recipe without the policy reads out each step once, whatever the model's policy would do.
 #[test]
 fn the_policy_takes_no_part() {

@@ -17,7 +17,7 @@ use crate::model::Model;
 use crate::monitor::{self, Monitor};
 use crate::optimiser::AdamW;
 use crate::plan::{ModelPlan, Stage, TrainingSettings};
-use crate::recurrence::{Noise, Unrolled, privileged, unroll};
+use crate::recurrence::{Noise, Unrolled, privileged, progressive_losses, unroll};
 use crate::store::{Checkpoint, MetricsLog, ModelFolder, TrainingLine, read_checkpoint, write_checkpoint};
 
 /// The loss of one pass.
@@ -66,7 +66,11 @@ fn weighted_loss(
 ) -> Result<Loss> {
     let unrolled = unroll(model, batch, noise, privileged)?;
     let Objective { answers, tokens } = objective(model, batch, &unrolled)?;
-    let answers = answers.mean_all()?;
+    let mut answers = answers.mean_all()?;
+    if let Some(losses) = progressive_losses(model, batch, noise)? {
+        let share = model.recipe.progressive;
+        answers = ((answers * (1.0 - share))? + (losses.mean_all()? * share)?)?;
+    }
     let mut total = answers.clone();
     let mut regulariser = 0.0;
     if let Some(costs) = tokens {

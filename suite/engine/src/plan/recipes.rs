@@ -129,5 +129,5 @@ fn overlaid(
 }
 
 fn whole_is_real(key: &str) -> bool {
-    ["ratio", "mean_depth", "sigma"].contains(&key)
+    ["ratio", "mean_depth", "sigma", "progressive"].contains(&key)
 }

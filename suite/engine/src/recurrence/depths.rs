@@ -23,12 +23,13 @@ pub(super) fn depths(recipe: &Recipe, most: u32, layout: &TokenLayout, stream: &
     if !recipe.draws_depths() {
         return vec![most; layout.rows()];
     }
+    let mean = if recipe.mean_depth > 0.0 { recipe.mean_depth } else { f64::from(most) / 2.0 };
     let mut draw = || match recipe.unroll {
         Unroll::PoissonLognormal => {
-            let mean = if recipe.mean_depth > 0.0 { recipe.mean_depth } else { f64::from(most) / 2.0 };
             let rate = (mean.ln() - recipe.sigma * recipe.sigma / 2.0 + recipe.sigma * stream.normal()).exp();
             1 + poisson(rate, most - 1, stream)
         }
+        Unroll::Geometric => geometric(mean, most, stream),
         _ => 1 + (stream.uniform() * f64::from(most)) as u32,
     };
     match recipe.per {
@@ -38,6 +39,31 @@ pub(super) fn depths(recipe: &Recipe, most: u32, layout: &TokenLayout, stream: &
             let drawn: Vec<u32> = (0..layout.sequences()).map(|_| draw()).collect();
             (0..layout.rows()).map(|row| drawn[layout.sequence(row)]).collect()
         }
+    }
+}
+
+/// A depth from the geometric law with the mean `mean` on 1, 2, ..., at most `most`: the number of trials up to the first
+/// success.
+fn geometric(mean: f64, most: u32, stream: &mut Stream) -> u32 {
+    let failure = 1.0 - mean.max(1.0).recip();
+    let failures = (1.0 - stream.uniform()).ln() / failure.ln();
+    1 + if failures < f64::from(most) { failures as u32 } else { most - 1 }
+}
+
+/// Steps of the progressive loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progressive {
+    /// Steps without a gradient.
+    pub before: u32,
+    /// Steps with a gradient after them.
+    pub with_gradient: u32,
+}
+
+impl Progressive {
+    /// n uniform on 0..`most`, k uniform on 1..=`most` - n.
+    pub fn draw(most: u32, stream: &mut Stream) -> Self {
+        let before = stream.below(u64::from(most)) as u32;
+        Self { before, with_gradient: 1 + stream.below(u64::from(most - before)) as u32 }
     }
 }
 
@@ -79,6 +105,36 @@ mod tests {
             assert!((quantile(share) - expected).abs() <= 1, "{share}: {}", quantile(share));
         }
         assert!(drawn(law, 20, 1000).iter().all(|depth| (1..=20).contains(depth)), "cut off at D");
+    }
+
+    #[test]
+    fn geometric_depths_follow_their_law() {
+        let law = Recipe { unroll: Unroll::Geometric, per: Per::Token, mean_depth: 4.0, ..Recipe::LAST_STEP };
+        let all = drawn(law, 10_000, 100_000);
+        let share = |depth: u32| all.iter().filter(|found| **found == depth).count() as f64 / all.len() as f64;
+        for depth in 1..6 {
+            let expected = 0.25 * 0.75f64.powi(depth as i32 - 1);
+            assert!((share(depth) - expected).abs() < 0.01, "{depth}: {}", share(depth));
+        }
+        assert!(drawn(law, 3, 1000).iter().all(|depth| (1..=3).contains(depth)), "cut off at D");
+        assert!(drawn(Recipe { mean_depth: 1.0, ..law }, 8, 100).iter().all(|depth| *depth == 1));
+    }
+
+    /// Every pair of n and k with n + k at most 3 has the probability 1 / (3 (3 - n)).
+    #[test]
+    fn progressive_steps_are_uniform_on_both_ranges() {
+        let mut counts = std::collections::BTreeMap::new();
+        let mut stream = Stream::new(5, "test", &[]);
+        for _ in 0..36_000 {
+            let Progressive { before, with_gradient } = Progressive::draw(3, &mut stream);
+            *counts.entry((before, with_gradient)).or_insert(0) += 1;
+        }
+        let expected =
+            [((0, 1), 4000), ((0, 2), 4000), ((0, 3), 4000), ((1, 1), 6000), ((1, 2), 6000), ((2, 1), 12_000)];
+        assert_eq!(counts.len(), expected.len(), "{counts:?}");
+        for (steps, count) in expected {
+            assert!((counts[&steps] - count as i32).abs() < 350, "{steps:?}: {counts:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub use noise::Noise;
 pub(crate) use outcomes::outcomes;
 pub use outcomes::privileged;
 pub(crate) use readouts::Readouts;
+pub(crate) use training::progressive_losses;
 pub use training::{Unrolled, unroll};
 pub use trajectory::calibration_trace;
 pub(crate) use trajectory::dense_steps;

@@ -6,11 +6,11 @@ use haltbench_sdk::backbone::Start;
 use haltbench_sdk::candle_core::Tensor;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
-use haltbench_sdk::ops::passthrough;
+use haltbench_sdk::ops::{cross_entropy, passthrough};
 use haltbench_sdk::policy::{HaltingRecord, LossAt, Phase, PolicyKind, Privileged, StepWeights, View};
 use haltbench_sdk::random::Stream;
 
-use super::depths::{depths, step_weights};
+use super::depths::{Progressive, depths, step_weights};
 use super::drive::{Outcome, drive};
 use super::judge::{Drawn, Judge};
 use super::noise::Noise;
@@ -50,6 +50,8 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
         Some(depths) => Judge::Given { depths: depths.clone(), asks: false },
         None => Judge::Drawn(Drawn::new(noise, batch.rows(), recipe.loss == LossAt::Halted)),
     };
+    let truncation = unaided.filter(|_| recipe.backpropagate > 0);
+    let truncation = truncation.map(|depths| Truncation { depths, steps: recipe.backpropagate });
     let mut pass = Training {
         model,
         batch,
@@ -58,7 +60,7 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
         walk: Walk::new(model, batch, input, phase),
         logits: Vec::new(),
         states: vec![first.clone()],
-        drawn: unaided.filter(|_| recipe.backpropagate > 0),
+        truncation,
     };
     let Outcome { output, mut record, judge, .. } = drive(&mut pass, judge, first)?;
     let Training { phase, mut logits, mut states, .. } = pass;
@@ -86,6 +88,34 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
         states.resize(model.max_depth + 1, last);
     }
     Ok(Unrolled { logits, step_weights, record, states, phase })
+}
+
+/// The progressive loss of each answer, `[answers]`, if the recipe has one: n steps without a gradient, k with one.
+///
+/// # Errors
+/// If a tensor operation fails.
+pub(crate) fn progressive_losses(model: &Model, batch: &Batch, noise: &Noise) -> Result<Option<Tensor>> {
+    if model.recipe.progressive == 0.0 {
+        return Ok(None);
+    }
+    let step = if let Noise::Seeded(step) = noise { *step } else { 0 };
+    let mut stream = Stream::new(model.seed, "recipe-progressive", &[step]);
+    let Progressive { before, with_gradient } = Progressive::draw(model.max_depth as u32, &mut stream);
+    let depths = vec![before + with_gradient; batch.rows()];
+    let phase = noise.phase(model);
+    let Start { states: first, input } = begin(model, batch, phase)?;
+    let mut pass = Training {
+        model,
+        batch,
+        phase,
+        privileged: None,
+        walk: Walk::new(model, batch, input, phase),
+        logits: Vec::new(),
+        states: Vec::new(),
+        truncation: Some(Truncation { depths: depths.clone(), steps: with_gradient as usize }),
+    };
+    let Outcome { output, .. } = drive(&mut pass, Judge::Given { depths, asks: false }, first)?;
+    Ok(Some(cross_entropy(&read(model, batch, &output)?, &batch.targets)?))
 }
 
 /// Depth of every row if the policy takes no part in training: D, or drawn by the recipe.
@@ -123,8 +153,15 @@ struct Training<'a> {
     /// Logits after every step, if the loss is taken at every step.
     logits: Vec<Tensor>,
     states: Vec<Tensor>,
-    /// The depths that the recipe drew, if gradients pass only through the last steps of each row.
-    drawn: Option<Vec<u32>>,
+    truncation: Option<Truncation>,
+}
+
+/// Gradients pass only through the last steps of each row.
+struct Truncation {
+    /// The depth of each row.
+    depths: Vec<u32>,
+    /// Number of last steps with a gradient.
+    steps: usize,
 }
 
 impl<'a> Pass<'a> for Training<'a> {
@@ -138,9 +175,9 @@ impl<'a> Pass<'a> for Training<'a> {
 
     fn step(&mut self, step: &Step, states: &Tensor) -> Result<Tensor> {
         let mut states = self.advance(step, states)?;
-        if let Some(depths) = &self.drawn {
-            let steps = step.number as u64 + self.model.recipe.backpropagate as u64;
-            let live: Vec<bool> = depths.iter().map(|depth| u64::from(*depth) < steps).collect();
+        if let Some(Truncation { depths, steps }) = &self.truncation {
+            let reached = step.number as u64 + *steps as u64;
+            let live: Vec<bool> = depths.iter().map(|depth| u64::from(*depth) < reached).collect();
             states = cut(&states, &RowSet::from_mask(&live))?;
         }
         if self.model.recipe.loss == LossAt::EveryStep {

@@ -46,6 +46,9 @@ pub enum Unroll {
     /// and s is [`Recipe::sigma`]. The mean is r + 1 before depths are limited to D (Geiping et al. 2025, arXiv
     /// 2502.05171, §3.3; the limit is ours).
     PoissonLognormal,
+    /// A number of steps drawn from a geometric law on 1, 2, ... whose mean is [`Recipe::mean_depth`], before depths are
+    /// limited to D.
+    Geometric,
 }
 
 /// Tokens that share one draw of a random depth.
@@ -89,13 +92,17 @@ pub struct Recipe {
     pub unroll: Unroll,
     /// Tokens that share one draw, if depths are drawn.
     pub per: Per,
-    /// Mean of the Poisson draws; 0 means D / 2. A depth is one more than its draw, at most D. Only for
-    /// `poisson-lognormal`.
+    /// Mean of the law of `poisson-lognormal` or `geometric`, before depths are limited to D; 0 means D / 2. Depths of
+    /// `poisson-lognormal` are one more than their draws, so their mean is higher by one.
     pub mean_depth: f64,
     /// Standard deviation of the logarithm of the Poisson mean. Only for `poisson-lognormal`.
     pub sigma: f64,
     /// Number of last steps of each token that the gradient passes through; 0 means all. Only if depths are drawn.
     pub backpropagate: usize,
+    /// Share of the progressive loss in the loss, from 0 to 1: the loss after n + k steps, of which only the last k have a
+    /// gradient, with n uniform on 0..D and k uniform on 1..=D - n, both per batch (Bansal et al. 2022, arXiv 2202.05826,
+    /// algorithm 1). Only with the loss at the last of D steps.
+    pub progressive: f64,
     /// Optimiser steps over which the weight of the policy's regulariser rises linearly from zero; 0 means no warm-up.
     pub regulariser_warmup: u64,
     /// Which weights are trained.
@@ -124,6 +131,7 @@ impl Recipe {
         mean_depth: 0.0,
         sigma: 0.5,
         backpropagate: 0,
+        progressive: 0.0,
         regulariser_warmup: 0,
         trains: Trains::All,
     };
@@ -148,7 +156,7 @@ impl Recipe {
 
     /// Whether depths are drawn at random.
     pub const fn draws_depths(&self) -> bool {
-        matches!(self.unroll, Unroll::Uniform | Unroll::PoissonLognormal)
+        matches!(self.unroll, Unroll::Uniform | Unroll::PoissonLognormal | Unroll::Geometric)
     }
 
     /// Whether some tokens may halt before others while training unrolls, of early and online policies.
@@ -170,7 +178,7 @@ impl Recipe {
                     "halted with unroll = \"policy\"; every step is unrolled with \"full\"".to_owned(),
                 ));
             }
-            (LossAt::EveryStep | LossAt::Halted | LossAt::Objective, Unroll::Uniform | Unroll::PoissonLognormal) => {
+            (LossAt::EveryStep | LossAt::Halted | LossAt::Objective, _) if self.draws_depths() => {
                 return Some(("loss", "last where depths are drawn: the loss is at the depth drawn".to_owned()));
             }
             _ => {}
@@ -183,6 +191,20 @@ impl Recipe {
         }
         if !finite(self.sigma, 0.0) {
             return Some(("sigma", format!("a number of at least 0, found {}", self.sigma)));
+        }
+        if !(0.0..=1.0).contains(&self.progressive) {
+            return Some(("progressive", format!("a share from 0 to 1, found {}", self.progressive)));
+        }
+        if self.progressive > 0.0 && (self.loss, self.unroll) != (LossAt::Last, Unroll::Full) {
+            let found = self.progressive;
+            return Some(("progressive", format!("0 unless loss = \"last\" and unroll = \"full\", found {found}")));
+        }
+        if self.unroll == Unroll::Geometric && self.mean_depth > 0.0 && self.mean_depth < 1.0 {
+            let found = self.mean_depth;
+            return Some((
+                "mean_depth",
+                format!("0 or a number of at least 1 with unroll = \"geometric\", found {found}"),
+            ));
         }
         if self.backpropagate > 0 && !self.draws_depths() {
             return Some(("backpropagate", format!("0 unless depths are drawn, found {}", self.backpropagate)));
@@ -226,7 +248,10 @@ impl Recipe {
             recipe.per = Self::SAMPLED.per;
         }
         if recipe.unroll != Unroll::PoissonLognormal {
-            (recipe.mean_depth, recipe.sigma) = (Self::SAMPLED.mean_depth, Self::SAMPLED.sigma);
+            recipe.sigma = Self::SAMPLED.sigma;
+        }
+        if !matches!(recipe.unroll, Unroll::PoissonLognormal | Unroll::Geometric) {
+            recipe.mean_depth = Self::SAMPLED.mean_depth;
         }
         recipe
     }
@@ -246,7 +271,11 @@ impl Recipe {
             (Unroll::Policy, _) => return "loss at the depth that the policy samples or decides".to_owned(),
             (Unroll::Full, _) => "all D steps".to_owned(),
             (law, per) => {
-                let law = if law == Unroll::Uniform { "uniform" } else { "Poisson-lognormal" };
+                let law = match law {
+                    Unroll::Uniform => "uniform",
+                    Unroll::Geometric => "geometric",
+                    _ => "Poisson-lognormal",
+                };
                 let per = match per {
                     Per::Batch => "batch",
                     Per::Sequence => "sequence",
@@ -263,6 +292,9 @@ impl Recipe {
                 format!("loss at every step, geometric ({}), {unroll}", self.ratio)
             }
             (LossAt::Objective, _) => format!("the policy's own objective, {unroll}"),
+            _ if self.progressive > 0.0 => {
+                format!("loss at the last step and progressive loss ({}), {unroll}", self.progressive)
+            }
             _ => format!("loss at the last step, {unroll}"),
         }
     }
@@ -287,6 +319,8 @@ mod tests {
                 ..Recipe::LAST_STEP
             },
             Recipe { unroll: Unroll::Uniform, per: Per::Sequence, backpropagate: 2, ..Recipe::LAST_STEP },
+            Recipe { unroll: Unroll::Geometric, mean_depth: 3.0, ..Recipe::LAST_STEP },
+            Recipe { progressive: 0.5, ..Recipe::LAST_STEP },
             Recipe { regulariser_warmup: 5, trains: Trains::Policy, ..Recipe::SAMPLED },
         ] {
             assert_eq!(kept.canonical(), kept);
@@ -310,6 +344,10 @@ mod tests {
             (Recipe { loss: LossAt::EveryStep, ..drawn }, "loss"),
             (Recipe { mean_depth: -0.5, ..drawn }, "mean_depth"),
             (Recipe { sigma: f64::NAN, ..drawn }, "sigma"),
+            (Recipe { progressive: 1.5, ..Recipe::LAST_STEP }, "progressive"),
+            (Recipe { progressive: 0.5, ..drawn }, "progressive"),
+            (Recipe { progressive: 0.5, ..Recipe::EVERY_EXIT }, "progressive"),
+            (Recipe { unroll: Unroll::Geometric, mean_depth: 0.5, ..drawn }, "mean_depth"),
             (Recipe { backpropagate: 2, ..Recipe::LAST_STEP }, "backpropagate"),
             (Recipe { trains: Trains::Policy, ..Recipe::LAST_STEP }, "trains"),
             (Recipe { regulariser_warmup: 5, ..linear }, "regulariser_warmup"),
