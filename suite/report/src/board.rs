@@ -7,10 +7,11 @@ use haltbench_sdk::policy::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::collapse::Collapse;
 use crate::target::{Calibrated, Target};
 
 /// Version of [`Leaderboard`]'s schema.
-pub const LEADERBOARD_SCHEMA: u32 = 6;
+pub const LEADERBOARD_SCHEMA: u32 = 7;
 
 /// The leaderboards of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -140,6 +141,8 @@ pub struct Row {
     pub seeds_planned: Vec<u64>,
     /// Seeds that are done, which the numbers cover, ascending.
     pub seeds_done: Vec<u64>,
+    /// How its depths have collapsed, if they have.
+    pub collapse: Option<Collapse>,
     /// The surface cue that `beyond_cues` compares with: the best cue control of this policy.
     pub best_cue: Option<String>,
     /// The measures, at sizes trained on unless it says otherwise. A token is of the size of its own problem, a
@@ -159,6 +162,8 @@ pub struct Row {
     /// * `adapt_gain_answers`, with the same bounds: above fixed depths of answers whose prompts take one step;
     /// * `beyond_cues`: `adapt_gain` minus that of the best surface cue of this policy, [`Row::best_cue`];
     /// * `against_source`: `token_accuracy` of a control minus that of the policy whose depths it reads, [`Row::of`];
+    /// * `first_step`: share of answer tokens that halt after step 1;
+    /// * `initial_depth_share`: share of all tokens at each depth, the `level`, before training;
     /// * `saturation`: share of answer tokens that ran to D;
     /// * `spearman`, `spearman_above_lowest` (without the lowest level), `spearman_within_size`, `spearman_partial` (on
     ///   size and position), `spearman_partial_static` (on static features and the last tokens read): depth against

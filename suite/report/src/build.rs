@@ -2,14 +2,15 @@
 
 use std::thread;
 
-use haltbench_analysis::LEVEL;
 use haltbench_analysis::measures::{Depth, beyond_static};
+use haltbench_analysis::{LEVEL, Split};
 use haltbench_engine::Result;
 use haltbench_engine::plan::Suite;
-use haltbench_engine::store::RunFolder;
+use haltbench_engine::store::{MetricRow, RunFolder};
 use haltbench_sdk::policy::Role;
 
 use crate::board::{Board, LEADERBOARD_SCHEMA, Leaderboard, Row, Setting, Settings};
+use crate::collapse::{Depths, collapse};
 use crate::criterion::Criterion;
 use crate::describe;
 use crate::evidence::{Evidence, Group, groups};
@@ -105,12 +106,14 @@ fn board(name: String, group: Group, options: Options) -> Board {
             oracle: first.map(|result| result.uses_labels),
             seeds_planned: row.planned.clone(),
             seeds_done: row.seeds.clone(),
+            collapse: None,
             best_cue: measured.best_cue,
             metrics: measured.metrics,
         }
     };
     let mut rows: Vec<Row> = shown.into_iter().zip(measured).zip(places).map(of_row).collect();
     place::sort(&mut rows, &options.sort.order());
+    mark_collapses(&mut rows);
     let mut warnings = warnings(&seeds, &rows, &fixed_depths, plan.max_depth);
     warnings.extend(unequal_sweeps(&rows));
     warnings.extend(unequal_depths(&rows));
@@ -140,6 +143,24 @@ fn board(name: String, group: Group, options: Options) -> Board {
         differences,
         guesses,
         missing,
+    }
+}
+
+/// Sets [`Row::collapse`] of every policy.
+fn mark_collapses(rows: &mut [Row]) {
+    let value = |row: &Row, metric: &str| row.metric(metric, Some(Split::InRange.name()))?.value;
+    let fixed = rows.iter().filter(|row| row.has_role(Role::FixedDepth));
+    let best = fixed.filter_map(|row| value(row, "token_accuracy")).reduce(f64::max);
+    for row in rows.iter_mut().filter(|row| row.has_role(Role::Policy)) {
+        let Some((first, last)) = value(row, "first_step").zip(value(row, "saturation")) else { continue };
+        let below = best.zip(value(row, "token_accuracy")).map(|(best, own)| best - own);
+        let initial = |depth: usize| {
+            let is_it =
+                |metric: &&MetricRow| metric.metric == "initial_depth_share" && metric.level == Some(depth as f64);
+            row.metrics.iter().find(is_it)?.value
+        };
+        let found = collapse(&Depths { first, last, below, max_depth: row.max_depth, initial: &initial });
+        row.collapse = found;
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod board;
 mod build;
+mod collapse;
 mod cost;
 mod criterion;
 mod describe;
@@ -35,6 +36,7 @@ pub use board::{
     Setting, Settings,
 };
 pub use build::{Options, leaderboard};
+pub use collapse::{Collapse, CollapseKind};
 pub use criterion::Criterion;
 pub use render::Format;
 pub use target::{Calibrated, Target};

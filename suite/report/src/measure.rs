@@ -39,7 +39,7 @@ pub(crate) struct Measured {
 /// All measures of a row.
 pub(crate) fn measures(row: &Evidence, context: &Context) -> Measured {
     let mut metrics = quality(row, context);
-    metrics.extend(said_by_cells(row, |name| name.starts_with("trained_")));
+    metrics.extend(said_by_cells(row, |name| name.starts_with("trained_") || name.starts_with("initial_")));
     metrics.extend(cost(row));
     metrics.push(speed(row));
     metrics.extend(gain(row, "adapt_gain", context.gains.gain(row, Against::FixedDepths)));
@@ -73,6 +73,7 @@ fn quality(row: &Evidence, context: &Context) -> Vec<MetricRow> {
     }
     metrics.push(of("answer_depth", Quantity::AnswerDepth, Split::InRange));
     metrics.push(of("depth", Quantity::Depth, Split::InRange));
+    metrics.push(of("first_step", Quantity::FirstStep, Split::InRange));
     metrics
 }
 
@@ -212,7 +213,7 @@ fn said_by_cells(row: &Evidence, is_wanted: impl Fn(&str) -> bool) -> Vec<Metric
 
 /// Bounds of a measure that cells report: a correlation, a share or a nonnegative number.
 fn bounds(metric: &str) -> (f64, f64) {
-    const SHARES: [&str; 4] = ["valid", "unfinished", "accepted", "accuracy"];
+    const SHARES: [&str; 5] = ["valid", "unfinished", "accepted", "accuracy", "share"];
     match metric {
         name if name.contains("spearman") => (-1.0, 1.0),
         name if SHARES.iter().any(|share| name.ends_with(share)) => (0.0, 1.0),
@@ -223,6 +224,7 @@ fn bounds(metric: &str) -> (f64, f64) {
 fn mean_over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
     let same = |metric: &&MetricRow| {
         (&metric.metric, &metric.split, &metric.complexity) == (&first.metric, &first.split, &first.complexity)
+            && metric.level == first.level
     };
     let seeds: Vec<Option<&MetricRow>> = row.results.iter().map(|result| result.metrics.iter().find(same)).collect();
     if let [Some(one)] = seeds.as_slice() {
@@ -232,6 +234,7 @@ fn mean_over_seeds(row: &Evidence, first: &MetricRow) -> MetricRow {
     let of = |estimate: &Estimate| MetricRow {
         split: split.clone(),
         complexity: complexity.clone(),
+        level: first.level,
         ..metric(&first.metric, None, estimate)
     };
     if let Some(missing) = seeds.iter().find(|metric| metric.is_none_or(|metric| metric.value.is_none())) {

@@ -11,8 +11,6 @@ use crate::evidence::Evidence;
 const WIDE: f64 = 0.05;
 /// Number of such policies that are named.
 const NAMED: usize = 3;
-/// Share of tokens at D above which depth is censored so much that its alignment says little.
-const MUCH_SATURATION: f64 = 0.2;
 
 const IN_RANGE: Option<&str> = Some("in_range");
 
@@ -23,7 +21,8 @@ pub(crate) fn warnings(seeds: &[u64], rows: &[Row], fixed_depths: &[i64], max_de
         warnings.push("1 seed: no interval says anything about the next training run".to_owned());
     }
     warnings.extend(wide(seeds, rows));
-    warnings.extend(rows.iter().filter(|row| row.has_role(Role::Policy)).filter_map(censored));
+    warnings
+        .extend(rows.iter().filter_map(|row| Some(format!("{}: {}", row.policy, row.collapse.as_ref()?.explanation))));
     warnings.extend(gaps(rows, fixed_depths, max_depth));
     warnings
 }
@@ -125,18 +124,6 @@ fn wide(seeds: &[u64], rows: &[Row]) -> Option<String> {
     (!wide.is_empty()).then(|| {
         format!(
             "the interval of accuracy is wider than {within:.0} points for {named}{others}: more {more} would narrow it"
-        )
-    })
-}
-
-fn censored(row: &Row) -> Option<String> {
-    let of = |metric: &str| row.metric(metric, IN_RANGE).and_then(|metric| metric.value);
-    let (saturation, _) = of("saturation").zip(of("spearman"))?;
-    (saturation > MUCH_SATURATION).then(|| {
-        format!(
-            "{}: {:.0} % of its answer tokens ran to D; its depth is censored, and its alignment says little",
-            row.policy,
-            saturation * 100.0
         )
     })
 }

@@ -127,7 +127,7 @@ fn rounded(mut leaderboard: Leaderboard) -> Leaderboard {
 fn json_is_the_leaderboard_with_its_schema() {
     let leaderboard = example();
     let text = Format::Json.write(&leaderboard);
-    assert!(text.starts_with("{\n  \"schema\": 6,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
+    assert!(text.starts_with("{\n  \"schema\": 7,\n  \"suite\": \"fake\"") && text.ends_with("}\n"));
     let again: Leaderboard = serde_json::from_str(&text).unwrap();
     assert_eq!(rounded(again), rounded(leaderboard));
     let schema = serde_json::to_value(haltbench_report::schema()).unwrap();

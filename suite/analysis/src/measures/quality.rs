@@ -26,6 +26,8 @@ pub enum Quantity {
     AnswerDepth,
     /// Mean number of steps of all tokens of the sequences.
     Depth,
+    /// Share of answer tokens that halted after their first step, or took none.
+    FirstStep,
     /// Share of answer tokens that ran to the largest depth allowed. Above about 0.2 the depth is censored, and its
     /// correlation with anything says little.
     Saturation {
@@ -48,6 +50,7 @@ impl Quantity {
             Quantity::ExactMatch => {}
             Quantity::TokenAccuracy => sum.add(share(columns.correct[row] == Some(true))),
             Quantity::AnswerDepth | Quantity::Depth => sum.add(f64::from(columns.depth[row])),
+            Quantity::FirstStep => sum.add(share(columns.depth[row] <= 1)),
             Quantity::Saturation { max_depth } => sum.add(share(columns.depth[row] >= max_depth)),
             Quantity::Flops => sum.add(columns.flops[row]),
             Quantity::FlopsShare => {
@@ -67,7 +70,9 @@ impl Quantity {
     /// Bounds of the mean and of every sequence's value.
     fn bounded(self, table: Crossed) -> Crossed {
         match self {
-            Quantity::TokenAccuracy | Quantity::ExactMatch | Quantity::Saturation { .. } => table.within(0.0, 1.0),
+            Quantity::TokenAccuracy | Quantity::ExactMatch | Quantity::FirstStep | Quantity::Saturation { .. } => {
+                table.within(0.0, 1.0)
+            }
             _ => table,
         }
     }
@@ -126,6 +131,8 @@ pub struct Quality {
     pub answer_depth: Estimate,
     /// See [`Quantity::Depth`].
     pub depth: Estimate,
+    /// See [`Quantity::FirstStep`].
+    pub first_step: Estimate,
     /// See [`Quantity::Saturation`].
     pub saturation: Estimate,
     /// See [`Quantity::Flops`].
@@ -144,6 +151,7 @@ pub fn quality(tables: &[TokenTable], max_depth: u32) -> BTreeMap<Split, Quality
             exact_match: of(Quantity::ExactMatch),
             answer_depth: of(Quantity::AnswerDepth),
             depth: of(Quantity::Depth),
+            first_step: of(Quantity::FirstStep),
             saturation: of(Quantity::Saturation { max_depth }),
             flops: of(Quantity::Flops),
             flops_share: of(Quantity::FlopsShare),

@@ -273,6 +273,7 @@ def quality(split):
         exact_match=estimate(linearised(sums, counts), sums.sum() / counts.sum(), (0, 1)) if kept else None,
         answer_depth=ratio(split, False, True, lambda r: r["depth"], one),
         depth=ratio(split, True, False, lambda r: r["depth"], one) if kept else None,
+        first_step=ratio(split, False, True, lambda r: r["depth"] <= 1, one, (0, 1)),
         saturation=ratio(split, False, True, lambda r: r["depth"] >= MAX_DEPTH, one, (0, 1)),
         flops=ratio(split, True, False, lambda r: r["flops"], one) if kept else None,
         flops_share=ratio(split, True, False, lambda r: r["flops"], lambda r: r["dense_flops"]) if kept else None,

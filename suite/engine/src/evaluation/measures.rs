@@ -16,6 +16,7 @@ pub fn measure(table: &TokenTable, headline: &str, max_depth: usize) -> Vec<Metr
         ("exact_match", Quantity::ExactMatch),
         ("answer_depth", Quantity::AnswerDepth),
         ("depth", Quantity::Depth),
+        ("first_step", Quantity::FirstStep),
         ("saturation", Quantity::Saturation { max_depth: most }),
         ("flops", Quantity::Flops),
         ("flops_share", Quantity::FlopsShare),

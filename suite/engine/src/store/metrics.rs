@@ -31,6 +31,9 @@ pub struct TrainingLine {
     pub answer_depth: f64,
     /// Mean depth over all tokens.
     pub depth: f64,
+    /// Share of all tokens at each of the depths 0, 1, ..., D: the mean of the policy's distribution over depths, or the
+    /// depths of this pass if it has none. The line of step 1 shows the untrained policy.
+    pub depth_shares: Vec<f64>,
     /// Euclidean norm of the gradient before clipping.
     pub gradient_norm: f64,
 }
@@ -104,6 +107,7 @@ mod tests {
             let (loss, cross_entropy, regulariser) = (number(), number(), number());
             let (answer_depth, depth, gradient_norm) = (number(), number(), number());
             let (accuracy, accuracy_by_size) = (number(), [(3, number()), (4, number())].into());
+            let depth_shares = vec![0.0, number(), number()];
             log.push(&TrainingLine {
                 step,
                 loss,
@@ -113,6 +117,7 @@ mod tests {
                 accuracy_by_size,
                 answer_depth,
                 depth,
+                depth_shares,
                 gradient_norm,
             })
             .unwrap();

@@ -106,13 +106,16 @@ impl Cell<'_> {
     }
 
     /// Depths and accuracy at the end of training, where depths may be sampled: means over the last tenth of the
-    /// training log.
+    /// training log. And the share of tokens at each depth before training.
     fn measure_training(&self) -> Result<Vec<MetricRow>> {
         let steps = self.plan.model.training.steps;
         let folder = self.setting.run.model(&self.plan.model.id()?);
         let log = MetricsLog::open(&folder.file("metrics.jsonl"), steps);
         // A control that repeats another policy's depths on its model was not trained.
         let is_trained = self.plan.source == self.plan.model.source;
+        // Only a policy that took part in training has depths of its own there.
+        let takes_part = self.plan.model.policy.as_ref().is_some_and(|policy| policy.name == self.plan.policy.name);
+        let first = log.lines().next().filter(|line| is_trained && takes_part && line.step == 1);
         let last: Vec<TrainingLine> = log.lines().filter(|line| is_trained && 10 * line.step > 9 * steps).collect();
         let mean = |of: &dyn Fn(&TrainingLine) -> f64| match last.len() {
             0 => Estimate::missing(Reason::NotApplicable, 0),
@@ -120,11 +123,15 @@ impl Cell<'_> {
         };
         let row =
             |name: &str, estimate: Estimate| MetricRow::new(name, Some(Split::InRange), Population::All, &estimate);
-        Ok(vec![
+        let mut rows = vec![
             row("trained_accuracy", mean(&|line| line.accuracy)),
             row("trained_answer_depth", mean(&|line| line.answer_depth)),
             row("trained_depth", mean(&|line| line.depth)),
-        ])
+        ];
+        rows.extend(first.iter().flat_map(|line| line.depth_shares.iter().enumerate()).map(|(depth, share)| {
+            MetricRow { level: Some(depth as f64), ..row("initial_depth_share", Estimate::point(*share, 1)) }
+        }));
+        Ok(rows)
     }
 
     /// Correlation of depths and complexities along strings that the model drew; also writes their tokens.
