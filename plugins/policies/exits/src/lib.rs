@@ -2,11 +2,13 @@
 
 mod agreement;
 mod calm;
+mod classifier_loss;
 mod confidence;
 mod criterion;
 mod decay;
 mod distributions;
 mod entropy;
+mod fixed_point;
 mod huginn;
 mod huginn_argmax_stability;
 mod huginn_cosine;
@@ -23,6 +25,7 @@ use haltbench_sdk_dylib as _;
 
 pub use calm::DECLARATION as CALM;
 pub use entropy::DECLARATION as ENTROPY;
+pub use fixed_point::DECLARATION as FIXED_POINT;
 pub use huginn_argmax_stability::DECLARATION as HUGINN_ARGMAX_STABILITY;
 pub use huginn_cosine::DECLARATION as HUGINN_COSINE;
 pub use huginn_entropy_diff::DECLARATION as HUGINN_ENTROPY_DIFF;
@@ -45,9 +48,11 @@ mod tests {
     #[test]
     fn calm_conforms() {
         check_policy(&super::CALM);
-        for confidence in ["state", "classifier"] {
+        for confidence in ["softmax-maximum", "state", "classifier"] {
             check_policy_with(&super::CALM, &[("confidence", text(confidence)), ("decay", text("paper"))]);
         }
+        let geometric = [("confidence", text("classifier")), ("classifier_loss", text("geometric"))];
+        check_policy_with(&super::CALM, &geometric);
     }
 
     #[test]
@@ -72,6 +77,16 @@ mod tests {
         for declaration in [&super::STEP_NORM, &super::TWO_SCALE] {
             for (measure, hits) in [("absolute", 1), ("relative", 2)] {
                 check_policy_with(declaration, &[("measure", text(measure)), ("hits", Value::Integer(hits))]);
+            }
+        }
+    }
+
+    #[test]
+    fn fixed_points_conform() {
+        for patience_for in ["damping", "exit"] {
+            for damping in [1.0, 0.6] {
+                let given = [("patience_for", text(patience_for)), ("damping", Value::Real(damping))];
+                check_policy_with(&super::FIXED_POINT, &given);
             }
         }
     }
