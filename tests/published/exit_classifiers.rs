@@ -10,7 +10,8 @@ use crate::replays::{Trajectory, by_token, policy, text};
 /// One sequence whose tokens have given logits, `[D, N, C]`, and states that do not matter.
 fn with_logits(logits: Tensor) -> Trajectory {
     let (steps, count, _) = logits.dims3().unwrap();
-    let mut trajectory = Trajectory::new(&Tensor::zeros((steps + 1, 1, count, 1), DType::F64, &Device::Cpu).unwrap(), []);
+    let mut trajectory =
+        Trajectory::new(&Tensor::zeros((steps + 1, 1, count, 1), DType::F64, &Device::Cpu).unwrap(), []);
     trajectory.logits = Some(logits);
     trajectory
 }
@@ -44,7 +45,9 @@ fn exits_by_patience_are_those_of_the_published_code() {
     for golden in Golden::all("exit_classifiers") {
         let classes = with_logits(golden.tensor("input.logits"));
         let regression = with_logits(golden.tensor("input.regression"));
-        for patience in golden.config()["patience"].as_array().unwrap().iter().map(|patience| patience.as_u64().unwrap()) {
+        for patience in
+            golden.config()["patience"].as_array().unwrap().iter().map(|patience| patience.as_u64().unwrap())
+        {
             let threshold = ("threshold", Value::Real(patience as f64));
             let expected = golden.integers(&format!("expected.pabee.exit.p{patience}"));
             assert_eq!(depths(&classes, "patience", std::slice::from_ref(&threshold)), expected, "{patience}");

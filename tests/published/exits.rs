@@ -74,12 +74,14 @@ fn huginns_checks_between_which_steps_are_left_out_compare_with_the_last_check()
         for (least, every) in [(0, 2), (3, 1), (2, 3), (most - 2, 5), (most, 1)] {
             let checked: Vec<usize> = (least + 1..most).step_by(every).collect();
             // Step D is not checked: a token halts there in any case.
-            let kept: Vec<u32> = checked.iter().chain([&most]).map(|step| *step as u32).collect();
-            let kept = Tensor::new(kept.as_slice(), &Device::Cpu).unwrap();
+            let kept: Vec<usize> = checked.iter().copied().chain([most]).collect();
+            let select = |all: &Tensor, steps: &mut dyn Iterator<Item = usize>| {
+                let steps: Vec<u32> = steps.map(|step| step as u32).collect();
+                all.index_select(&Tensor::new(steps.as_slice(), &Device::Cpu).unwrap(), 0).unwrap()
+            };
             let mut partial = huginn(&golden);
-            let after = partial.states.index_select(&kept, 0).unwrap();
-            partial.states = Tensor::cat(&[&whole.states.narrow(0, 0, 1).unwrap(), &after], 0).unwrap();
-            partial.logits = Some(logits.index_select(&(kept - 1.0).unwrap(), 0).unwrap());
+            partial.states = select(&whole.states, &mut std::iter::once(0).chain(kept.iter().copied()));
+            partial.logits = Some(select(logits, &mut kept.iter().map(|step| step - 1)));
             for name in CRITERIA {
                 let declaration = policy(&format!("huginn-{name}"));
                 let given = threshold(&golden, "custom_thresholds", name);

@@ -39,7 +39,8 @@ fn accelerations_and_step_norms_and_their_exits_are_those_of_the_equations() {
             }
         }
         // The relative step with one hit has two names.
-        let threshold = ("threshold", Value::Real(golden.config()["thresholds"]["step_norm_relative"][0].as_f64().unwrap()));
+        let threshold =
+            ("threshold", Value::Real(golden.config()["thresholds"]["step_norm_relative"][0].as_f64().unwrap()));
         let found = trajectory.replay(policy("huginn-latent-diff"), &[threshold], None);
         let expected = golden.integers("expected.depth.step_norm_relative.0");
         tokens.iter().for_each(|token| assert_eq!(found[*token].depth, expected[*token]));

@@ -85,12 +85,7 @@ impl<C: Criterion> HaltingPolicy for Checked<C> {
 ///
 /// # Errors
 /// If a tensor operation fails.
-pub fn consecutive(
-    name: &'static str,
-    flags: &[bool],
-    memory: &mut RowMemory,
-    device: &Device,
-) -> Result<Vec<f64>> {
+pub fn consecutive(name: &'static str, flags: &[bool], memory: &mut RowMemory, device: &Device) -> Result<Vec<f64>> {
     let before: Vec<f64> = match memory.get(name) {
         Some(counts) => counts.to_vec1()?,
         None => vec![0.0; flags.len()],

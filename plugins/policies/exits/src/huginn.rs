@@ -5,9 +5,13 @@ use haltbench_sdk::prelude::*;
 use crate::criterion::{Checked, Criterion};
 
 /// Steps before the first check.
-pub const MIN_STEPS: ParameterSpec =
-    ParameterSpec::integer("min_steps", 0, (0, 1 << 20), "steps without a check; the first check is after the next step")
-        .knob(Trend::None);
+pub const MIN_STEPS: ParameterSpec = ParameterSpec::integer(
+    "min_steps",
+    0,
+    (0, 1 << 20),
+    "steps without a check; the first check is after the next step",
+)
+.knob(Trend::None);
 
 /// Steps from one check to the next.
 pub const EVERY_N: ParameterSpec =
