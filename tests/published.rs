@@ -7,8 +7,12 @@ use haltbench_sdk_dylib as _;
 mod act;
 #[path = "published/anira.rs"]
 mod anira;
+#[path = "published/exit_classifiers.rs"]
+mod exit_classifiers;
 #[path = "published/exits.rs"]
 mod exits;
+#[path = "published/fixed_point.rs"]
+mod fixed_point;
 #[path = "published/given.rs"]
 mod given;
 #[path = "published/golden.rs"]
@@ -21,6 +25,8 @@ mod huginn_forward;
 mod mor_expert_choice;
 #[path = "published/oracles.rs"]
 mod oracles;
+#[path = "published/moving_states.rs"]
+mod moving_states;
 #[path = "published/ouro.rs"]
 mod ouro;
 #[path = "published/pondernet.rs"]

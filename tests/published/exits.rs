@@ -15,8 +15,13 @@ fn read_out(states: &Tensor, head: &Tensor) -> Tensor {
 }
 
 /// Asserts that all known scores are the expected ones.
-fn same_scores(golden: &Golden, what: &str, found: &[ReplayedToken], expected: &[Vec<f64>]) {
-    for (found, expected) in found.iter().zip(expected) {
+pub fn same_scores<'a>(
+    golden: &Golden,
+    what: &str,
+    found: impl IntoIterator<Item = &'a ReplayedToken>,
+    expected: impl IntoIterator<Item = &'a Vec<f64>>,
+) {
+    for (found, expected) in found.into_iter().zip(expected) {
         let pairs = found.scores.iter().zip(expected).filter_map(|(found, expected)| Some((found.as_ref()?, expected)));
         let (found, expected): (Vec<f64>, Vec<f64>) = pairs.unzip();
         assert!(!found.is_empty());
@@ -24,21 +29,72 @@ fn same_scores(golden: &Golden, what: &str, found: &[ReplayedToken], expected: &
     }
 }
 
+/// Huginn's criteria.
+const CRITERIA: [&str; 6] = ["argmax-stability", "cosine", "entropy-diff", "kl", "latent-diff", "minp-kl"];
+
+/// States, and logits that the given head reads out of them.
+fn huginn(golden: &Golden) -> Trajectory {
+    let states = golden.tensor("input.states");
+    let mut trajectory = Trajectory::new(&states, []);
+    trajectory.logits = Some(read_out(&states, &golden.tensor("weight.head")));
+    trajectory
+}
+
+fn threshold(golden: &Golden, of: &str, criterion: &str) -> (&'static str, Value) {
+    ("threshold", Value::Real(golden.number(&format!("{of}/{criterion}"))))
+}
+
 #[test]
 fn huginns_criteria_are_those_of_the_published_code() {
     for golden in Golden::all("huginn_exits") {
-        let states = golden.tensor("input.states");
-        let mut trajectory = Trajectory::new(&states, []);
-        trajectory.logits = Some(read_out(&states, &golden.tensor("weight.head")));
-        for (declaration, name) in [(policy("huginn-kl"), "kl"), (policy("huginn-latent-diff"), "latent-diff")] {
+        let trajectory = huginn(&golden);
+        for name in CRITERIA {
+            let declaration = policy(&format!("huginn-{name}"));
             let values = by_token(&golden.tensor(&format!("expected.per_token.values.{name}")));
+            let default = declaration.defaults().unwrap().real("threshold").unwrap();
+            assert_eq!(default, golden.number(&format!("default_thresholds/{name}")), "{name}");
             for (thresholds, depths) in [("default_thresholds", "depth"), ("custom_thresholds", "depth_custom")] {
-                let threshold = golden.config()[thresholds][name].as_f64().unwrap();
-                let found = trajectory.replay(declaration, &[("threshold", Value::Real(threshold))], None);
+                let found = trajectory.replay(declaration, &[threshold(&golden, thresholds, name)], None);
                 let expected = golden.integers(&format!("expected.per_token.{depths}.{name}"));
                 let found_depths: Vec<u32> = found.iter().map(|token| token.depth).collect();
                 assert_eq!(found_depths, expected, "{} {name} {thresholds}", golden.name);
                 same_scores(&golden, name, &found, &values);
+            }
+        }
+    }
+}
+
+/// Checks after the steps m + 1, m + 1 + n, ... see what checks after every step see of a trajectory without the steps between.
+#[test]
+fn huginns_checks_between_which_steps_are_left_out_compare_with_the_last_check() {
+    for golden in Golden::all("huginn_exits") {
+        let whole = huginn(&golden);
+        let logits = whole.logits.as_ref().unwrap();
+        let most = logits.dim(0).unwrap();
+        for (least, every) in [(0, 2), (3, 1), (2, 3), (most - 2, 5), (most, 1)] {
+            let checked: Vec<usize> = (least + 1..most).step_by(every).collect();
+            // Step D is not checked: a token halts there in any case.
+            let kept: Vec<usize> = checked.iter().copied().chain([most]).collect();
+            let select = |all: &Tensor, steps: &mut dyn Iterator<Item = usize>| {
+                let steps: Vec<u32> = steps.map(|step| step as u32).collect();
+                all.index_select(&Tensor::new(steps.as_slice(), &Device::Cpu).unwrap(), 0).unwrap()
+            };
+            let mut partial = huginn(&golden);
+            partial.states = select(&whole.states, &mut std::iter::once(0).chain(kept.iter().copied()));
+            partial.logits = Some(select(logits, &mut kept.iter().map(|step| step - 1)));
+            for name in CRITERIA {
+                let declaration = policy(&format!("huginn-{name}"));
+                let given = threshold(&golden, "custom_thresholds", name);
+                let expected = partial.replay(declaration, std::slice::from_ref(&given), None);
+                let schedule =
+                    [("min_steps", Value::Integer(least as i64)), ("every_n", Value::Integer(every as i64)), given];
+                for (found, expected) in whole.replay(declaration, &schedule, None).iter().zip(expected) {
+                    let what = format!("{name} {least} {every}");
+                    let depth = checked.get(expected.depth as usize - 1).copied().unwrap_or(most);
+                    assert_eq!(found.depth as usize, depth, "{what}");
+                    let scores: Vec<f64> = found.scores.iter().copied().flatten().collect();
+                    assert_eq!(scores, expected.scores.iter().copied().flatten().collect::<Vec<f64>>(), "{what}");
+                }
             }
         }
     }
@@ -58,7 +114,13 @@ fn calms_confidences_exits_and_losses_are_those_of_the_published_code() {
         let targets = golden.integers("input.targets");
         let target = |token: usize| if tokens.contains(&token) { i64::from(targets[token]) } else { -1 };
         trajectory.targets = Some((0..targets.len()).map(target).collect());
-        for (confidence, name) in [("softmax", "softmax_diff"), ("state", "state"), ("classifier", "meta")] {
+        let confidences = [
+            ("softmax", "softmax_diff"),
+            ("softmax-maximum", "softmax_max"),
+            ("state", "state"),
+            ("classifier", "meta"),
+        ];
+        for (confidence, name) in confidences {
             let never = [("confidence", text(confidence)), ("threshold", Value::Real(2.0))];
             let found = trajectory.replay(policy("calm"), &never, None);
             same_scores(golden, name, &found, &by_token(&golden.tensor(&format!("expected.conf.{name}"))));
@@ -77,8 +139,11 @@ fn calms_confidences_exits_and_losses_are_those_of_the_published_code() {
             assert_eq!(depths, expected, "{} {name}", golden.name);
         }
         let sum = |found: &[ReplayedToken]| tokens.iter().map(|token| found[*token].objective.unwrap()).sum::<f64>();
-        let classifier = trajectory.replay(policy("calm"), &[("confidence", text("classifier"))], None);
-        golden.near("classifier", &[sum(&classifier)], &golden.numbers("expected.balanced_meta_loss"));
+        for (loss, name) in [("balanced", "balanced_meta_loss"), ("geometric", "geom_like_loss")] {
+            let given = [("confidence", text("classifier")), ("classifier_loss", text(loss))];
+            let found = trajectory.replay(policy("calm"), &given, None);
+            golden.near(name, &[sum(&found)], &golden.numbers(&format!("expected.{name}")));
+        }
         trajectory.stage = Some(1);
         let exits = trajectory.replay(policy("calm"), &[], None);
         golden.near("exits", &[sum(&exits)], &golden.numbers("expected.multi_exit_linear"));

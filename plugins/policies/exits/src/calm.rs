@@ -2,7 +2,8 @@
 
 use haltbench_sdk::prelude::*;
 
-use crate::confidence::{Confidence, exit_logits};
+use crate::classifier_loss::ClassifierLoss;
+use crate::confidence::Confidence;
 use crate::decay::Decay;
 
 /// Declaration of the policy.
@@ -11,8 +12,9 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-A confidence c(d): the difference of the two largest token probabilities (`softmax`), the cosine of h(d) and h(d-1) (`state`),
-or a classifier of h(d) (`classifier`), trained in a stage of its own to tell whether the prediction is already that of step D.
+A confidence c(d): the difference of the two largest token probabilities (`softmax`), the largest one (`softmax-maximum`), the
+cosine of h(d) and h(d-1) (`state`), or a classifier of h(d) (`classifier`), trained in a stage of its own to tell whether the
+prediction is already that of step D.
 
 ## When it halts
 
@@ -20,9 +22,23 @@ At the first step with c(d) >= lambda_t, the `threshold` decayed with the positi
 Learn-then-Test chooses the smallest threshold for which at most a share `tolerated` of predictions differs from step D, with
 error `level`; if none passes, no token halts. Set `threshold` above 1 to disable the exit: a confidence may round to 1.
 
+## Objective
+
+Of the second stage, for the classifier's probability m(d), at answer tokens. `balanced`: the mean over the exits before D of the
+cross-entropy of m(d) and 1[argmax(d) = argmax(D)], each class weighted by the share of the other one in the batch. `geometric`:
+-log of the probability of the first exit that agrees with D, where the probability of exit d is m(d) times the product of 1 - m
+over all earlier exits, divided by its sum over all exits.
+
 ## Cost
 
-A read-out of the logits at each step (`softmax`), or a few products over d_model.",
+A read-out of the logits at each step (`softmax`, `softmax-maximum`), or a few products over d_model.
+
+## Published code
+
+google-research/t5x (CALM), whose confidences and losses the tests compare. It sums losses over tokens, here their mean counts; its
+default confidence is the largest probability; it halts a batch on its least confidence, here each token for itself. With
+`geometric`, a later exit may disagree again, as there. Its threshold decays as `decay = \"t5x\"`, that of the paper as `paper`. In
+the paper, `state` is first compared at step 2; here at step 1, with h(0).",
     reference: "Schuster et al. 2022, arXiv 2207.07061; calibration: Angelopoulos et al. 2021, arXiv 2110.01052",
     recipe: Recipe::EVERY_EXIT,
     stages: &[
@@ -30,7 +46,13 @@ A read-out of the logits at each step (`softmax`), or a few products over d_mode
         RecipeStage { share: 0.25, recipe: Recipe::OBJECTIVE, when: Holds::When("confidence", "classifier") },
     ],
     parameters: &[
-        ParameterSpec::choice("confidence", "softmax", &["softmax", "state", "classifier"], "what is compared"),
+        ParameterSpec::choice(
+            "confidence",
+            "softmax",
+            &["softmax", "softmax-maximum", "state", "classifier"],
+            "what is compared",
+        ),
+        ClassifierLoss::PARAMETER,
         ParameterSpec::real("threshold", 0.9, (0.0, 2.0), "least confidence that halts").knob(Trend::Deeper),
         Decay::LAW,
         Decay::TEMPERATURE,
@@ -42,7 +64,8 @@ A read-out of the logits at each step (`softmax`), or a few products over d_mode
     ..PolicyDeclaration::new("calm", PolicyKind::Online, |context| {
         let (confidence, decay) = (Confidence::new(context)?, Decay::new(context.parameters)?);
         let (parameters, threshold) = (context.parameters.clone(), context.parameters.real("threshold")?);
-        Ok(Policy::online(Calm { parameters, confidence, threshold, decay }))
+        let loss = ClassifierLoss::new(&parameters)?;
+        Ok(Policy::online(Calm { parameters, confidence, loss, threshold, decay }))
     })
 };
 
@@ -51,6 +74,7 @@ haltbench_sdk::register_policy!(DECLARATION);
 struct Calm {
     parameters: Parameters,
     confidence: Confidence,
+    loss: ClassifierLoss,
     threshold: f64,
     decay: Decay,
 }
@@ -68,17 +92,11 @@ impl OnlinePolicy for Calm {
         Ok(OnlineDecision::Scored { scores, halts })
     }
 
-    /// Class-balanced cross-entropy of 1[argmax(d) = argmax(D)] at every exit except the last.
     fn objective(&self, pass: &TrainingPass) -> Result<Objective> {
-        let (Confidence::Classifier(head), LossAt::Objective) = (&self.confidence, pass.recipe.loss) else {
-            return Ok(Objective { answers: pass.losses.clone(), tokens: None });
+        let answers = match (&self.confidence, pass.recipe.loss) {
+            (Confidence::Classifier(head), LossAt::Objective) => self.loss.costs(head, pass)?,
+            _ => pass.losses.clone(),
         };
-        let others = (pass.record.max_depth - 1) as f64;
-        let mut answers = pass.losses.zeros_like()?;
-        for step in 1..pass.record.max_depth {
-            let logits = exit_logits(head, &pass.answers.select(pass.states(step)?)?)?;
-            answers = (answers + (balanced_cross_entropy(&logits, &pass.agrees_with_last(step)?)? / others)?)?;
-        }
         Ok(Objective { answers, tokens: None })
     }
 

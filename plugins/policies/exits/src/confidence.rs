@@ -3,12 +3,15 @@
 use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 
+use crate::classifier_loss::exit_logits;
 use crate::norms::cosines;
 
 /// A confidence that a token is done.
 pub enum Confidence {
     /// Difference of the two largest token probabilities; holds the size of the vocabulary.
     Softmax(usize),
+    /// The largest token probability; holds the size of the vocabulary.
+    SoftmaxMaximum(usize),
     /// Cosine of the states after this step and the step before.
     State,
     /// Probability of the second of two classes.
@@ -20,6 +23,7 @@ impl Confidence {
     pub fn new(context: &PolicyContext) -> Result<Self> {
         Ok(match context.parameters.text("confidence")? {
             "state" => Self::State,
+            "softmax-maximum" => Self::SoftmaxMaximum(context.vocabulary),
             "classifier" => {
                 Self::Classifier(Linear::with_bias(context.d_model, 2, context.variables.pp("classifier"))?)
             }
@@ -37,7 +41,8 @@ impl Confidence {
     /// The confidence of each row after a step.
     pub fn scores(&self, view: &View, memory: &mut RowMemory) -> Result<Vec<f64>> {
         match self {
-            Self::Softmax(_) => differences(&view.logits()?),
+            Self::Softmax(_) => each(&view.logits()?, difference),
+            Self::SoftmaxMaximum(_) => each(&view.logits()?, maximum),
             Self::State => {
                 let previous = memory.replaced("state", view.states())?;
                 cosines(&view.states().to_dtype(DType::F64)?, &previous.to_dtype(DType::F64)?)
@@ -51,25 +56,20 @@ impl Confidence {
     /// Operations for each row, without the read-out of logits.
     pub fn flops(&self, d_model: usize) -> f64 {
         match self {
-            Self::Softmax(vocabulary) => 4.0 * *vocabulary as f64,
+            Self::Softmax(vocabulary) | Self::SoftmaxMaximum(vocabulary) => 4.0 * *vocabulary as f64,
             Self::State => 6.0 * d_model as f64,
             Self::Classifier(_) => 4.0 * d_model as f64,
         }
     }
 }
 
-/// Logit of the second of a classifier's two classes, `[rows]`: the difference of its outputs.
-pub fn exit_logits(classifier: &Linear, states: &Tensor) -> Result<Tensor> {
-    let outputs = classifier.forward(states)?;
-    Ok((outputs.get_on_dim(1, 1)? - outputs.get_on_dim(1, 0)?)?)
+/// `confidence` of each row of `logits` `[rows, vocabulary]`.
+fn each(logits: &Tensor, confidence: fn(&[f64]) -> f64) -> Result<Vec<f64>> {
+    Ok(logits.to_dtype(DType::F64)?.to_vec2::<f64>()?.iter().map(|logits| confidence(logits)).collect())
 }
 
-/// Difference of the two largest entries of the softmax of each row of `logits` `[rows, vocabulary]`; NaN if a logit is NaN.
-/// With a vocabulary of one token, the second entry is 0.
-fn differences(logits: &Tensor) -> Result<Vec<f64>> {
-    Ok(logits.to_dtype(DType::F64)?.to_vec2::<f64>()?.iter().map(|logits| difference(logits)).collect())
-}
-
+/// Difference of the two largest entries of the softmax of `logits`; NaN if a logit is NaN. With a vocabulary of one token, the
+/// second entry is 0.
 fn difference(logits: &[f64]) -> f64 {
     let (mut first, mut second) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     for logit in logits {
@@ -79,8 +79,18 @@ fn difference(logits: &[f64]) -> f64 {
             second = *logit;
         }
     }
-    let total: f64 = logits.iter().map(|logit| (logit - first).exp()).sum();
-    (1.0 - (second - first).exp()) / total
+    (1.0 - (second - first).exp()) / total(logits, first)
+}
+
+/// The largest entry of the softmax of `logits`; NaN if a logit is NaN.
+fn maximum(logits: &[f64]) -> f64 {
+    let first = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    total(logits, first).recip()
+}
+
+/// The sum of e^(logit - first).
+fn total(logits: &[f64], first: f64) -> f64 {
+    logits.iter().map(|logit| (logit - first).exp()).sum()
 }
 
 #[cfg(test)]
@@ -92,5 +102,7 @@ mod tests {
         assert!((difference(&[0.1f64.ln(), 0.7f64.ln(), 0.2f64.ln()]) - 0.5).abs() < 1e-12);
         assert_eq!(difference(&[3.0]), 1.0);
         assert!(difference(&[f64::NAN, 1.0]).is_nan());
+        assert!((maximum(&[0.1f64.ln(), 0.7f64.ln(), 0.2f64.ln()]) - 0.7).abs() < 1e-12);
+        assert!(maximum(&[f64::NAN, 1.0]).is_nan());
     }
 }

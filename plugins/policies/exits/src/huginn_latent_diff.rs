@@ -2,12 +2,15 @@
 
 use haltbench_sdk::prelude::*;
 
-use crate::norms::norms;
+use crate::criterion::Criterion;
+use crate::huginn::{self, EVERY_N, MIN_STEPS};
+use crate::norms::relative_steps;
 
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     summary: "Huginn: halts a token once a step moves its state by less than a share of its norm.",
-    documentation: "\
+    documentation: concat!(
+        "\
 ## What it computes
 
 The relative step |h(d) - h(d-1)| / |h(d)| in the Euclidean norm. It begins with h(0), so that the first exit can be at
@@ -20,11 +23,17 @@ state that is 0 has no relative step, and its token goes on.
 
 ## Cost
 
-One subtraction and two norms for every executed step of a token.",
+One subtraction and two norms for every check of a token.",
+        huginn::published!()
+    ),
     reference: "Geiping et al. 2025, arXiv 2502.05171, latent difference",
     recipe: Recipe::LAST_STEP,
-    parameters: &[ParameterSpec::real("threshold", 0.03, (0.0, 10.0), "relative step below which a token halts")
-        .knob(Trend::Shallower)],
+    parameters: &[
+        ParameterSpec::real("threshold", 0.03, (0.0, 10.0), "relative step below which a token halts")
+            .knob(Trend::Shallower),
+        MIN_STEPS,
+        EVERY_N,
+    ],
     examples: &[Example {
         title: "from (3, 3.9) to (3, 4)",
         run: || {
@@ -33,40 +42,25 @@ One subtraction and two norms for every executed step of a token.",
         },
         expect: "0.020000",
     }],
-    ..PolicyDeclaration::new("huginn-latent-diff", PolicyKind::Online, build)
+    ..PolicyDeclaration::new("huginn-latent-diff", PolicyKind::Online, |context| huginn::policy(context, LatentDiff))
 };
 
 haltbench_sdk::register_policy!(DECLARATION);
 
-struct LatentDiff {
-    threshold: f64,
-}
+struct LatentDiff;
 
-fn build(context: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::online(LatentDiff { threshold: context.parameters.real("threshold")? }))
-}
-
-impl OnlinePolicy for LatentDiff {
+impl Criterion for LatentDiff {
     fn init(&self, view: &View, memory: &mut RowMemory) -> Result<()> {
         memory.replace("state", view.states());
         Ok(())
     }
 
-    fn observe(&self, view: &View, memory: &mut RowMemory) -> Result<OnlineDecision> {
+    fn values(&self, view: &View, memory: &mut RowMemory) -> Result<Vec<f64>> {
         let previous = memory.replaced("state", view.states())?;
-        let scores = relative_steps(view.states(), &previous)?;
-        let halts = scores.iter().map(|score| *score < self.threshold).collect();
-        Ok(OnlineDecision::Scored { scores, halts })
+        relative_steps(view.states(), &previous)
     }
 
-    fn decision_flops(&self, d_model: usize) -> f64 {
+    fn flops(&self, d_model: usize) -> f64 {
         5.0 * d_model as f64
     }
-}
-
-/// |h(d) - h(d-1)| / |h(d)| of each row.
-fn relative_steps(states: &Tensor, previous: &Tensor) -> Result<Vec<f64>> {
-    let (states, previous) = (states.to_dtype(DType::F64)?, previous.to_dtype(DType::F64)?);
-    let (steps, sizes) = (norms(&(&states - previous)?)?, norms(&states)?);
-    Ok(steps.iter().zip(sizes).map(|(step, size)| step / size).collect())
 }

@@ -15,6 +15,13 @@ pub fn norms(rows: &Tensor) -> Result<Vec<f64>> {
     Ok(norms)
 }
 
+/// |h(d) - h(d-1)| / |h(d)| of each row of `states` and `previous`, `[rows, width]`; NaN or infinite where h(d) is 0.
+pub fn relative_steps(states: &Tensor, previous: &Tensor) -> Result<Vec<f64>> {
+    let (states, previous) = (states.to_dtype(DType::F64)?, previous.to_dtype(DType::F64)?);
+    let (steps, sizes) = (norms(&(&states - previous)?)?, norms(&states)?);
+    Ok(steps.iter().zip(sizes).map(|(step, size)| step / size).collect())
+}
+
 /// The cosine of each row of two tensors `[rows, width]` in f64; NaN where a row is 0.
 pub fn cosines(a: &Tensor, b: &Tensor) -> Result<Vec<f64>> {
     let of_a: Vec<f64> = a.sqr()?.sum(1)?.sqrt()?.to_vec1()?;
