@@ -7,6 +7,8 @@ use haltbench_sdk_dylib as _;
 mod act;
 #[path = "published/anira.rs"]
 mod anira;
+#[path = "published/elbayad.rs"]
+mod elbayad;
 #[path = "published/exits.rs"]
 mod exits;
 #[path = "published/given.rs"]
@@ -17,6 +19,8 @@ mod golden;
 mod gradients;
 #[path = "published/huginn_forward.rs"]
 mod huginn_forward;
+#[path = "published/linear_model.rs"]
+mod linear_model;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
 #[path = "published/ouro.rs"]
