@@ -7,6 +7,8 @@ use haltbench_sdk_dylib as _;
 mod act;
 #[path = "published/anira.rs"]
 mod anira;
+#[path = "published/elbayad.rs"]
+mod elbayad;
 #[path = "published/exit_classifiers.rs"]
 mod exit_classifiers;
 #[path = "published/exits.rs"]
@@ -21,12 +23,14 @@ mod golden;
 mod gradients;
 #[path = "published/huginn_forward.rs"]
 mod huginn_forward;
+#[path = "published/linear_model.rs"]
+mod linear_model;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
-#[path = "published/oracles.rs"]
-mod oracles;
 #[path = "published/moving_states.rs"]
 mod moving_states;
+#[path = "published/oracles.rs"]
+mod oracles;
 #[path = "published/ouro.rs"]
 mod ouro;
 #[path = "published/pondernet.rs"]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::ops::cross_entropy;
-use haltbench_sdk::policy::{HaltingRecord, Objective, Phase, Privileged, TrainingPass};
+use haltbench_sdk::policy::{HaltingRecord, Objective, Phase, Privileged, TrainingPass, Trains};
 use haltbench_sdk::task::{Instance, Task};
 
 use crate::batch::Batch;
@@ -138,8 +138,11 @@ pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Re
             if let Some(known) = cache[step].get() {
                 return Ok(known.clone());
             }
-            let read = model.backbone.coda(&states[step].detach(), &batch.layout, &batch.readout, None)?;
-            Ok(cache[step].get_or_init(|| read.detach()).clone())
+            // A frozen backbone needs no graph.
+            let is_frozen = model.recipe.trains == Trains::Policy;
+            let seen = if is_frozen { states[step].detach() } else { states[step].clone() };
+            let read = model.backbone.coda(&seen, &batch.layout, &batch.readout, None)?;
+            Ok(cache[step].get_or_init(|| if is_frozen { read.detach() } else { read }).clone())
         }
     };
     let progress = match phase {

@@ -28,7 +28,8 @@ pub struct TrainingPass<'a> {
     /// The recipe's loss of each answer, in nats, `[answers]`: cross-entropy at the state or states that the recipe
     /// specifies.
     pub losses: Tensor,
-    /// Computes the logits of `answers` after a number of steps, `[answers, vocabulary]`.
+    /// Computes the logits of `answers` after a number of steps, `[answers, vocabulary]`, with gradients unless the recipe
+    /// freezes the backbone.
     pub read_out: &'a dyn Fn(usize) -> Result<Tensor>,
 }
 
@@ -59,6 +60,51 @@ impl TrainingPass<'_> {
     /// If the pass was not unrolled that far.
     pub fn step_losses(&self, step: usize) -> Result<Tensor> {
         Ok(cross_entropy(&self.logits(step)?, self.targets)?.detach())
+    }
+
+    /// Cross-entropy of each answer after `step` steps, in nats, `[answers]`, with gradients unless the recipe freezes the
+    /// backbone.
+    ///
+    /// # Errors
+    /// If the pass was not unrolled that far.
+    pub fn losses_at(&self, step: usize) -> Result<Tensor> {
+        self.states(step)?;
+        Ok(cross_entropy(&(self.read_out)(step)?, self.targets)?)
+    }
+
+    /// Mean of [`losses_at`](Self::losses_at) over the steps 1..=D, `[answers]`.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn mean_losses(&self) -> Result<Tensor> {
+        let most = self.record.max_depth;
+        let mut sum = self.losses_at(1)?;
+        for step in 2..=most {
+            sum = (sum + self.losses_at(step)?)?;
+        }
+        Ok((sum / most as f64)?)
+    }
+
+    /// The answers of each sequence, as places in [`answers`](Self::answers).
+    pub fn answers_of_sequences(&self) -> Vec<Vec<usize>> {
+        let mut places = vec![Vec::new(); self.layout.sequences()];
+        self.answers.iter().enumerate().for_each(|(place, row)| places[self.layout.sequence(row)].push(place));
+        places
+    }
+
+    /// Costs of sequences, `[sequences]`, as costs of their first tokens, `[rows]`, whose mean is the mean over the
+    /// sequences with answers. `None` if no sequence has any.
+    ///
+    /// # Errors
+    /// If there are not as many costs as sequences.
+    pub fn per_sequence(&self, costs: &Tensor) -> Result<Option<Tensor>> {
+        let starts: Vec<u32> =
+            (0..self.layout.sequences()).map(|sequence| self.layout.rows_of(sequence).start as u32).collect();
+        let mut counts = vec![false; self.layout.rows()];
+        self.answers.iter().for_each(|row| counts[self.layout.start(row)] = true);
+        let nothing = Tensor::zeros(self.layout.rows(), costs.dtype(), costs.device())?;
+        let starts = Tensor::new(starts, costs.device())?;
+        Objective::mean_over(&nothing.index_add(&starts, costs, 0)?, &counts)
     }
 
     /// The token predicted for each answer after `step` steps: the argmax of the logits, the first of equal ones.
