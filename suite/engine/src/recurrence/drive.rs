@@ -7,7 +7,7 @@ use haltbench_sdk::policy::{Decision, Gate, HaltingRecord, RowMemory, Stashed};
 
 use super::course::Course;
 use super::judge::{Heard, Judge};
-use super::mixture::Mixture;
+use super::mixture::{Before, Mixture};
 use super::pass::{Pass, Shown, Step};
 use super::{checks, named, replace_rows, shrink};
 use crate::Result;
@@ -54,6 +54,7 @@ pub(crate) fn drive<'m>(pass: &mut impl Pass<'m>, judge: Judge, first: Tensor) -
         course,
         memory: RowMemory::default(),
         states: first,
+        before: None,
         shown: RowSet::all(rows),
         step: 0,
         gate: None,
@@ -78,6 +79,8 @@ struct Run<'p, 'm, P> {
     memory: RowMemory,
     /// States of all rows.
     states: Tensor,
+    /// The rows that were shown last, and the states that they started the next step from.
+    before: Option<Before>,
     /// The rows that the policy is shown next.
     shown: RowSet,
     /// Steps taken.
@@ -114,7 +117,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
                 self.mixture = Some(Mixture::new(&self.states)?);
             }
             if let Some(mixture) = &mut self.mixture {
-                mixture.add(model, step, &rows, &output, &self.states)?;
+                mixture.add(model, step, &rows, &output, self.before.as_ref(), &self.states)?;
             }
         }
         let heard = Heard { step, rows: &rows, states: &seen };
@@ -126,10 +129,13 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             checks::numbers(model, "gates", values, &[rows.len()])?;
         }
         self.gate = gate;
-        if let Some(carry) = carry {
-            checks::shape(model, "carried states", &carry, seen.dims())?;
-            self.pass.carry(&rows, &carry)?;
-            self.states = replace_rows(&self.states, &rows, &carry)?;
+        if let Some(carry) = &carry {
+            checks::shape(model, "carried states", carry, seen.dims())?;
+            self.pass.carry(&rows, carry)?;
+            self.states = replace_rows(&self.states, &rows, carry)?;
+        }
+        if self.mixture.is_some() {
+            self.before = Some(Before { rows: rows.clone(), states: carry.unwrap_or_else(|| seen.clone()) });
         }
         if let Some(offered) = keys_values {
             checks::shape(model, "states for keys and values", &offered, seen.dims())?;

@@ -68,9 +68,9 @@ impl<'a> Trajectory<'a> {
         let mut running = vec![true; rows];
         let mut log_hazards = LogHazards::new(rows);
         let nothing = Tensor::zeros(rows, DType::F64, device)?;
-        let mut columns = vec![nothing.clone(); max_depth + 1];
+        let mut columns = vec![nothing; max_depth + 1];
         let mut planned = false;
-        for (step, column) in columns.iter_mut().enumerate() {
+        for step in 0..=max_depth {
             if step > 0 && !planned {
                 for (depth, running) in record.depths.iter_mut().zip(&running) {
                     *depth += u32::from(*running);
@@ -89,7 +89,12 @@ impl<'a> Trajectory<'a> {
             }
             if let Some(output) = &decision.output {
                 numbers("weights", &output.weight, &[shown.len()])?;
-                *column = nothing.index_add(&shown.tensor(device)?, &output.weight.to_dtype(DType::F64)?, 0)?;
+                let weights = [(step, Some(&output.weight)), (step.saturating_sub(1), output.before.as_ref())];
+                for (step, weight) in weights {
+                    let Some(weight) = weight else { continue };
+                    let rows = shown.tensor(device)?;
+                    columns[step] = columns[step].index_add(&rows, &weight.to_dtype(DType::F64)?, 0)?;
+                }
             }
             if let Some(gate) = decision.gate {
                 record.gates.push(gate.values);

@@ -64,6 +64,9 @@ pub enum Halting {
 pub struct Output {
     /// One weight for each row, `[rows]`.
     pub weight: Tensor,
+    /// Weights of the states that the last step started from, `[rows]`, for a policy that knows them only after the step.
+    /// They are added to the output as they are, before the present states.
+    pub before: Option<Tensor>,
     /// How weights and states combine into the output.
     pub blend: Blend,
 }

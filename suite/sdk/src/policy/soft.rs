@@ -10,6 +10,8 @@ use crate::error::Result;
 pub struct SoftDecision {
     /// Weight of the present states in the output, `[rows]`.
     pub weight: Tensor,
+    /// Weights of the states that the last step started from: see [`Output::before`].
+    pub before: Option<Tensor>,
     /// How weights and states combine into the output.
     pub blend: Blend,
     /// Which rows take another step; the others halt.
@@ -25,7 +27,7 @@ pub struct SoftDecision {
 impl SoftDecision {
     /// Weights of a [mixture](Blend::Mixture), without scores or carried states.
     pub fn new(weight: Tensor, running: Vec<bool>) -> Self {
-        Self { weight, blend: Blend::Mixture, running, scores: None, carry: None, keys_values: None }
+        Self { weight, before: None, blend: Blend::Mixture, running, scores: None, carry: None, keys_values: None }
     }
 }
 
@@ -50,9 +52,10 @@ impl<P: SoftPolicy> HaltingPolicy for Soft<P> {
     }
 
     fn decide(&self, view: &View, memory: &mut RowMemory) -> Result<Decision> {
-        let SoftDecision { weight, blend, running, scores, carry, keys_values } = self.0.weigh(view, memory)?;
+        let SoftDecision { weight, before, blend, running, scores, carry, keys_values } = self.0.weigh(view, memory)?;
         let halting = Halting::Halt(running.iter().map(|running| !running).collect());
-        Ok(Decision { scores, output: Some(Output { weight, blend }), carry, keys_values, ..Decision::new(halting) })
+        let output = Some(Output { weight, before, blend });
+        Ok(Decision { scores, output, carry, keys_values, ..Decision::new(halting) })
     }
 
     forward_training_and_cost!();

@@ -30,6 +30,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
     let mut gate: Option<(RowSet, Gate)> = None;
     // The visible states, frozen for halted tokens, and the core's input. They differ only under run-on.
     let (mut shown, mut read) = (start.clone(), start);
+    let mut before: Option<Tensor> = None;
     for step in 0..=max_depth {
         if step > 0 {
             let takes = next.at(step);
@@ -40,6 +41,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             let resting = if none_has_stepped { vec![false; rows] } else { not(&takes) };
             let candidate = unroll.apply(step, &read, &resting)?;
             let joined = join(gate.take(), &shown, &candidate)?;
+            before = Some(shown.clone());
             shown = choose(&takes, &joined, &shown)?;
             read = if runs_on && !next.chooses { candidate } else { shown.clone() };
             depths.iter_mut().zip(&takes).for_each(|(depth, takes)| *depth += u32::from(*takes));
@@ -56,6 +58,10 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
         if let Some(output) = &decision.output {
             let weights = numbers("weights", &output.weight, &[asked.len()])?;
             let blended = blended.get_or_insert(Blended::new(&shown)?);
+            if let (Some(weights), Some(before)) = (&output.before, &before) {
+                let weights = numbers("weights", weights, &[asked.len()])?;
+                blended.add_before(step, &asked, &weights, before)?;
+            }
             blended.add(step, &asked, &weights, output.blend, &shown)?;
         }
         next.hear(decision.halting, step, &asked, policy.rule(), max_depth, &mut beliefs)?;
@@ -121,8 +127,16 @@ pub(in crate::conformance) fn emitted(decision: &Decision, rows: usize) -> Resul
         _ => (None, None),
     };
     let weights = decision.output.as_ref().map(|output| &output.weight);
+    let before = decision.output.as_ref().and_then(|output| output.before.as_ref());
     let gates = decision.gate.as_ref().map(|gate| &gate.values);
-    for (what, tensor) in [("hazards", hazards), ("logits", logits), ("weights", weights), ("gates", gates)] {
+    let tensors = [
+        ("hazards", hazards),
+        ("logits", logits),
+        ("weights", weights),
+        ("weights of the states before", before),
+        ("gates", gates),
+    ];
+    for (what, tensor) in tensors {
         // The loop refuses other shapes with a message of its own.
         let Some(tensor) = tensor.filter(|tensor| tensor.dims().first() == Some(&rows)) else { continue };
         let wide = tensor.detach().to_dtype(DType::F64)?.reshape((rows, ()))?;
@@ -259,6 +273,19 @@ impl Blended {
             weights.push(*share);
         }
         self.output = (&self.output + states.broadcast_mul(&column(share)?)?)?;
+        Ok(())
+    }
+
+    /// Adds the states that the rows started step `step` from.
+    fn add_before(&mut self, step: usize, rows: &RowSet, weights: &[f64], states: &Tensor) -> Result<()> {
+        let mut share = vec![0.0; rows.total()];
+        rows.iter().zip(weights).for_each(|(row, weight)| share[row] = *weight);
+        for (weights, share) in self.weights.iter_mut().zip(&share) {
+            weights.resize(step, 0.0);
+            weights[step - 1] += share;
+        }
+        let column = Tensor::from_vec(share, (rows.total(), 1), states.device())?.to_dtype(states.dtype())?;
+        self.output = (&self.output + states.broadcast_mul(&column)?)?;
         Ok(())
     }
 
