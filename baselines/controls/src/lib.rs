@@ -25,7 +25,8 @@ mod position;
 mod random;
 mod random_matched;
 mod random_trained;
-mod random_within;
+mod random_within_position;
+mod random_within_sequence;
 mod recorded;
 mod shuffle;
 mod token_role;
@@ -52,12 +53,13 @@ mod tests {
             let within = Value::Text(within.to_owned());
             check_policy_with(&crate::random_matched::DECLARATION, &[("within", within)]);
         }
-        check_policy(&crate::random_within::SEQUENCE);
-        check_policy(&crate::random_within::POSITION);
-        for oracle in [&crate::first_consistent::DECLARATION, &crate::first_correct::DECLARATION] {
-            check_policy(oracle);
-            check_policy_with(oracle, &[("stays", Value::Flag(true))]);
-        }
+        check_policy(&crate::random_within_sequence::DECLARATION);
+        check_policy(&crate::random_within_position::DECLARATION);
+        let stays = [("stays", Value::Flag(true))];
+        check_policy(&crate::first_consistent::DECLARATION);
+        check_policy_with(&crate::first_consistent::DECLARATION, &stays);
+        check_policy(&crate::first_correct::DECLARATION);
+        check_policy_with(&crate::first_correct::DECLARATION, &stays);
         check_policy_with(&crate::first_correct::DECLARATION, &[("prompt_depth", Value::Integer(1))]);
         check_policy(&crate::loss_optimal::DECLARATION);
     }

@@ -19,7 +19,10 @@ mod tests {
     fn stick_breaking_conforms() {
         check_policy(&super::STICK_BREAKING);
         let threshold = Value::Real(0.7);
-        check_policy_with(&super::STICK_BREAKING, &[("training_threshold", threshold.clone()), ("threshold", threshold)]);
+        check_policy_with(
+            &super::STICK_BREAKING,
+            &[("training_threshold", threshold.clone()), ("threshold", threshold)],
+        );
     }
 
     #[test]
