@@ -3,12 +3,16 @@
 use crate::outside::Outside;
 
 fn check(edits: &[(&str, &str)], kind: &str) -> (i32, String) {
+    check_with(edits, kind, &[])
+}
+
+fn check_with(edits: &[(&str, &str)], kind: &str, options: &[&str]) -> (i32, String) {
     let outside = Outside::new();
     outside.success(&["plugin", "new", "mine", "--kind", kind]);
     for (part, replacement) in edits {
         outside.edit("mine/src/lib.rs", part, replacement);
     }
-    let outcome = outside.run(&["plugin", "check", "mine"]);
+    let outcome = outside.run(&[&["plugin", "check", "mine"], options].concat());
     (outcome.status, outcome.stdout)
 }
 
@@ -47,4 +51,17 @@ fn a_plugin_that_ends_the_process_is_broken() {
         assert_eq!(status, 1, "{text}");
         assert!(text.contains("broken  it never ends the process") && text.contains(word), "{text}");
     }
+}
+
+#[test]
+fn a_plugin_that_hangs_is_broken_and_ended() {
+    let edit = "        std::thread::sleep(std::time::Duration::from_secs(600));\n        let previous";
+    let started = std::time::Instant::now();
+    let (status, text) = check_with(&[("        let previous", edit)], "online", &["--promise-timeout", "2"]);
+    assert_eq!(status, 1, "{text}");
+    assert!(
+        text.contains("broken  it never hangs\n          found: no further promise was checked within 2 s"),
+        "{text}"
+    );
+    assert!(started.elapsed().as_secs() < 300);
 }

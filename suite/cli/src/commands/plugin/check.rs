@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::rc::Rc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use haltbench_engine::plugins::build::{Purpose, Source};
 use haltbench_engine::plugins::{Entry, load};
-use haltbench_engine::process;
+use haltbench_engine::process::{self, Event, Log, ParentDeath, Process};
 use haltbench_sdk::conformance::{self, Promise};
 use haltbench_sdk::registry::Declaration;
 use serde::{Deserialize, Serialize};
@@ -27,13 +29,13 @@ pub struct CheckArguments {
     /// Folder of a crate, a file of Rust, a library, or a name that `haltbench list` shows
     #[arg(value_name = "DIR|FILE|NAME")]
     target: String,
+    /// Seconds after which a check of one promise counts as hanging
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    promise_timeout: u64,
     /// Check this item in this process: policy, task or backbone
     #[arg(long, value_name = "KIND", hide = true)]
     here: Option<String>,
 }
-
-/// Longest line that is read from the checking process, in bytes.
-const LONGEST: u64 = 1 << 20;
 
 /// A line that the checking process prints.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,9 +63,10 @@ pub fn run(arguments: &CheckArguments, plugins: &[PathBuf]) -> Result<i32, Failu
         return Ok(0);
     }
     let (items, libraries) = items(target, plugins)?;
+    let limit = Duration::from_secs(arguments.promise_timeout);
     let mut broken = 0;
     for (kind, name) in &items {
-        broken += usize::from(!report(kind, name, &libraries)?);
+        broken += usize::from(!report(kind, name, &libraries, limit)?);
     }
     Ok(i32::from(broken > 0))
 }
@@ -95,25 +98,36 @@ fn items(target: &str, plugins: &[PathBuf]) -> Result<(Vec<Item>, Vec<PathBuf>),
 }
 
 /// Checks one item in another process and prints its promises; whether all are kept.
-fn report(kind: &str, name: &str, libraries: &[PathBuf]) -> Result<bool, Failure> {
+fn report(kind: &str, name: &str, libraries: &[PathBuf], limit: Duration) -> Result<bool, Failure> {
     let failed = |error: io::Error| Failure::usage(format!("the checking process: {error}"));
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    command.args(["plugin", "check", name, "--here", kind]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(["plugin", "check", name, "--here", kind]);
     for library in libraries {
         command.arg("--plugin").arg(library);
     }
-    let mut child = command.spawn().map_err(failed)?;
-    let mut stream = BufReader::new(child.stdout.take().ok_or_else(|| Failure::usage("no output".to_owned()))?);
-    let (mut lines, mut bytes) = (Vec::new(), Vec::new());
-    // A plugin may print anything between the lines.
-    while stream.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
-        lines.extend(serde_json::from_slice::<Line>(&bytes));
-        bytes.clear();
-    }
-    let status = child.wait().map_err(failed)?;
-    let is_done = lines.iter().any(|line| matches!(line, Line::Done));
-    if !is_done {
-        lines.push(Line::Broken { promise: "it never ends the process".to_owned(), found: status.to_string() });
+    let (sender, events) = channel();
+    let hear = move |event: Event| sender.send(event).is_ok();
+    let process = Process::start(&mut command, ParentDeath::Kill, Log::to_standard_error(), hear).map_err(failed)?;
+    let mut lines = Vec::new();
+    let end = loop {
+        match events.recv_timeout(limit) {
+            // A plugin may print anything between the lines.
+            Ok(Event::Line(line)) => lines.extend(serde_json::from_slice::<Line>(&line)),
+            Ok(Event::Ended(ending)) => break Some(ending.exit.to_string()),
+            Err(RecvTimeoutError::Timeout) => break None,
+            Err(RecvTimeoutError::Disconnected) => break Some("its end is unknown".to_owned()),
+        }
+    };
+    drop(process);
+    match end {
+        None => lines.push(Line::Broken {
+            promise: "it never hangs".to_owned(),
+            found: format!("no further promise was checked within {} s (--promise-timeout)", limit.as_secs()),
+        }),
+        Some(found) if !lines.iter().any(|line| matches!(line, Line::Done)) => {
+            lines.push(Line::Broken { promise: "it never ends the process".to_owned(), found });
+        }
+        Some(_) => {}
     }
     let broken = lines.iter().find_map(|line| match line {
         Line::Broken { promise, .. } => Some(promise.clone()),
