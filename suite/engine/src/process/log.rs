@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Write, stderr};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -22,7 +23,8 @@ impl Log {
     /// # Errors
     /// [`Error::File`] if it cannot be opened.
     pub fn at(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path);
+        // Opening a pipe would wait for a reader; with this flag it fails.
+        let file = OpenOptions::new().create(true).append(true).custom_flags(libc::O_NONBLOCK).open(path);
         let file = file.map_err(Error::file(path, "cannot be opened"))?;
         Ok(Self { output: Some(Box::new(file)), written: 0, left_out: 0 })
     }

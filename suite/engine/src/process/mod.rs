@@ -211,6 +211,15 @@ mod tests {
         assert_eq!(ending.exit.signal(), Some(9));
     }
 
+    /// A plugin may put a pipe where the next process will open its log.
+    #[test]
+    fn a_pipe_in_the_place_of_the_log_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.txt");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(Log::at(&path).err().unwrap().to_string().contains("log.txt: cannot be opened"));
+    }
+
     #[test]
     fn the_log_is_bounded_and_says_what_it_leaves_out() {
         let folder = tempfile::tempdir().unwrap();
