@@ -21,6 +21,8 @@ mod given;
 mod golden;
 #[path = "published/gradients.rs"]
 mod gradients;
+#[path = "published/gut.rs"]
+mod gut;
 #[path = "published/huginn_forward.rs"]
 mod huginn_forward;
 #[path = "published/linear_model.rs"]
@@ -39,6 +41,10 @@ mod pondernet;
 mod replays;
 #[path = "published/stacks.rs"]
 mod stacks;
+#[path = "published/stick_breaking.rs"]
+mod stick_breaking;
+#[path = "published/stub.rs"]
+mod stub;
 #[path = "published/universal_transformer.rs"]
 mod universal_transformer;
 #[path = "published/ut_act.rs"]

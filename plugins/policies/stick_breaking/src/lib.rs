@@ -18,11 +18,8 @@ mod tests {
     #[test]
     fn stick_breaking_conforms() {
         check_policy(&super::STICK_BREAKING);
-        let threshold = Value::Real(0.7);
-        check_policy_with(
-            &super::STICK_BREAKING,
-            &[("training_threshold", threshold.clone()), ("threshold", threshold)],
-        );
+        let given = [("training_threshold", Value::Real(0.9)), ("threshold", Value::Real(0.7))];
+        check_policy_with(&super::STICK_BREAKING, &given);
     }
 
     #[test]
