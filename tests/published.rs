@@ -15,6 +15,12 @@ mod exit_classifiers;
 mod exits;
 #[path = "published/fixed_point.rs"]
 mod fixed_point;
+#[path = "published/backbones.rs"]
+mod backbones;
+#[path = "published/exits.rs"]
+mod exits;
+#[path = "published/gated_ut.rs"]
+mod gated_ut;
 #[path = "published/given.rs"]
 mod given;
 #[path = "published/golden.rs"]
@@ -27,6 +33,12 @@ mod gut;
 mod huginn_forward;
 #[path = "published/linear_model.rs"]
 mod linear_model;
+#[path = "published/looped.rs"]
+mod looped;
+#[path = "published/loopformer.rs"]
+mod loopformer;
+#[path = "published/moeut.rs"]
+mod moeut;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
 #[path = "published/moving_states.rs"]
@@ -35,8 +47,12 @@ mod moving_states;
 mod oracles;
 #[path = "published/ouro.rs"]
 mod ouro;
+#[path = "published/ouro_forward.rs"]
+mod ouro_forward;
 #[path = "published/pondernet.rs"]
 mod pondernet;
+#[path = "published/recursive_reasoner.rs"]
+mod recursive_reasoner;
 #[path = "published/replays.rs"]
 mod replays;
 #[path = "published/stacks.rs"]
@@ -47,5 +63,7 @@ mod stick_breaking;
 mod stub;
 #[path = "published/universal_transformer.rs"]
 mod universal_transformer;
+#[path = "published/unshared.rs"]
+mod unshared;
 #[path = "published/ut_act.rs"]
 mod ut_act;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use haltbench_engine::decoding::Decoder;
-use haltbench_engine::recurrence::Noise;
+use haltbench_engine::recurrence::{Execution, Noise, evaluate};
 use haltbench_engine::training;
 use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 use haltbench_sdk::registry::Declaration;
 
@@ -23,13 +24,21 @@ use crate::training::{gradient, small};
 type Named = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// Backbones other than the one that all other tests use.
-const OTHERS: [Named; 6] = [
+const OTHERS: [Named; 14] = [
+    ("gated-ut", &[]),
     ("huginn", &[]),
     ("huginn", &[("injection", "add")]),
     ("huginn", &[("injection", "none")]),
+    ("looped", &[("injection", "diagonal"), ("step_signal", "sinusoid")]),
+    ("looped", &[("positions", "learned")]),
+    ("loopformer", &[]),
+    ("moeut", &[]),
+    ("ouro", &[]),
+    ("recursive-reasoner", &[("backpropagate", "full")]),
     ("universal-transformer", &[]),
     ("universal-transformer", &[("step_signal", "learned"), ("norm", "pre")]),
     ("universal-transformer", &[("step_signal", "none")]),
+    ("unshared", &[]),
 ];
 
 fn subjects() -> Vec<Subject> {
@@ -77,7 +86,8 @@ fn invariant_5_other_backbones_are_evaluated_as_by_the_reference_loop() {
 fn invariant_6_other_backbones_are_decoded_as_evaluated() {
     in_one_thread(|| {
         for_others(DType::F64, |subject, setup| {
-            setup.halted == HaltedKeysValues::RunOn || cached_equals_uncached(subject, setup)
+            let is_causal = catalogue().backbone(setup.backbone.0).unwrap().causal;
+            !is_causal || setup.halted == HaltedKeysValues::RunOn || cached_equals_uncached(subject, setup)
         });
     });
 }
@@ -117,6 +127,32 @@ fn a_training_step_has_initial_states_of_its_own() {
     assert_ne!(loss(3), loss(4));
 }
 
+/// A policy that decides depths before the first step gives each token the steps of a pass of its depth.
+#[test]
+fn a_depth_that_is_decided_beforehand_reaches_the_backbone() {
+    in_one_thread(|| {
+        let logits = |max_depth: usize, depth: i64| {
+            let setup = Setup { backbone: ("loopformer", &[]), max_depth, ..Setup::PLAIN };
+            let model = Subject::registered("fixed", &[("depth", Value::Integer(depth))]).model(&setup);
+            let (batch, _) = setup.pack(&setup.sequences(&LENGTHS));
+            let loss = training::loss(&model, &batch, &Noise::Seeded(0), None).unwrap();
+            let found = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
+            (numbers(&found.logits), numbers(&loss.total))
+        };
+        let (short, budget, whole) = (logits(2, 2), logits(5, 2), logits(5, 5));
+        close("logits", &budget.0, &short.0, 1e-12);
+        close("loss", &budget.1, &short.1, 1e-12);
+        assert_ne!(budget.0, whole.0);
+        // A policy that decides step by step plans nothing: its tokens take steps of a pass of D.
+        let setup = Setup { backbone: ("loopformer", &[]), ..Setup::PLAIN };
+        let model = Subject::new(&STILL, &[("threshold", Value::Real(0.0))]).model(&setup);
+        let (batch, _) = setup.pack(&setup.sequences(&LENGTHS));
+        let found = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
+        assert!(found.depths.iter().all(|depth| *depth == 5));
+        close("all steps", &numbers(&found.logits), &whole.0, 1e-12);
+    });
+}
+
 /// A backbone that counts the rows requested of it, with a configurable `is_stationary`.
 struct Counting {
     inner: Box<dyn Backbone>,
@@ -127,6 +163,10 @@ struct Counting {
 impl Backbone for Counting {
     fn dimensions(&self) -> Dimensions {
         self.inner.dimensions()
+    }
+
+    fn has_own_steps(&self) -> bool {
+        self.inner.has_own_steps()
     }
 
     fn is_stationary(&self) -> bool {

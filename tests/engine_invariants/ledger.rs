@@ -27,7 +27,7 @@ fn layer(setup: &Setup, rows: usize, pairs: usize) -> f64 {
 }
 
 /// Halts the first sequence's tokens after 1, 3 and 2 steps and all others after 2.
-static LISTED: PolicyDeclaration =
+pub static LISTED: PolicyDeclaration =
     PolicyDeclaration { ..PolicyDeclaration::new("listed", PolicyKind::Early, |_| Ok(Policy::early(Listed))) };
 
 struct Listed;

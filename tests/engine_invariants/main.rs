@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod acceptance;
+mod backbone_costs;
 mod backbones;
 mod batches;
 mod contract;

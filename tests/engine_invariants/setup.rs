@@ -211,10 +211,18 @@ impl Subject {
             ("prelude_layers", setup.around),
             ("core_layers", setup.core_layers),
             ("coda_layers", setup.around),
+            ("steps", setup.max_depth),
+            ("head_dim", setup.d_model / 2),
+            ("ff_experts", 3),
+            ("ff_expert_size", setup.d_ff / 3),
+            ("ff_k", 2),
+            ("att_experts", 2),
         ];
+        let declared = |name: &str| backbone.parameters.iter().any(|spec| spec.name == name);
+        let sizes = sizes.into_iter().filter(|(name, _)| declared(name));
         let sizes = sizes.map(|(name, size)| (name.to_owned(), Value::Integer(size as i64)));
         let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())));
-        let given = sizes.into_iter().chain(texts).collect();
+        let given = sizes.chain(texts).collect();
         let backbone_parameters = Parameters::resolve(name, backbone.parameters, &given)?;
         let parameters = Parameters::resolve(self.declaration.name, self.declaration.parameters, &self.given)?;
         let parts = ModelParts {

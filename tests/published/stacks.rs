@@ -1,12 +1,10 @@
-//! Stacks of composed layers against published code that no backbone here covers: grouped queries with rotate-half
-//! positions in Hugging Face's Llama, and norms inside the branch in Ouro.
+//! A stack of composed layers as a prelude against Hugging Face's Llama with grouped queries.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use haltbench_sdk::initialise::Variables;
-use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
-use haltbench_sdk::layers::{BlockShape, Depths, NormShape, Placement, RecurrentStack, StackShape};
+use haltbench_sdk::layers::{BlockShape, Depths, RecurrentStack, StackShape};
 use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
@@ -20,7 +18,7 @@ fn stack(golden: &Golden, shape: StackShape, part: &str) -> RecurrentStack {
         if name.starts_with("layers.") { format!("{part}.{name}") } else { name.to_owned() }
     };
     let mut set = BTreeSet::new();
-    for (name, tensor) in golden.weights().filter(|(name, _)| !name.contains("early_exit_gate")) {
+    for (name, tensor) in golden.weights() {
         variables.set(&ours(name), tensor).unwrap_or_else(|error| panic!("{name}: {error}"));
         set.insert(ours(name));
     }
@@ -61,27 +59,5 @@ fn llama_with_grouped_queries() {
         golden.close("normed states", &stack.norm(&last).unwrap(), &states.get(layers.prelude).unwrap());
         let logits = stack.coda(&last, &layout, &RowSet::all(layout.rows()), None).unwrap();
         golden.close("logits", &logits, &golden.tensor("expected.logits"));
-    }
-}
-
-/// The final norm is applied after every loop, and the normed state is passed on.
-#[test]
-fn ouro_with_norms_inside_the_branch() {
-    for golden in Golden::all("ouro_forward") {
-        let layers = Depths { prelude: 0, core: golden.size("num_hidden_layers"), coda: 0 };
-        let layer = BlockShape { placement: Placement::InBranch, ..layer(&golden, "") };
-        assert!(matches!(layer.norm, NormShape::Rms { weighted: true, .. }));
-        let stack = stack(&golden, StackShape::new(golden.size("vocab_size"), layers, layer), "core");
-        let (tokens, layout) = packed(&golden);
-        let all = RowSet::all(layout.rows());
-        let mut key_values = KeyValues::new(HaltedKeysValues::FreezeState, layers.core, layout.rows());
-        let mut states = stack.embed(&tokens).unwrap();
-        for step in 1..=golden.size("total_ut_steps") {
-            key_values.begin_dense(&all, &vec![false; layout.rows()], &states).unwrap();
-            let looped = stack.step(&states, &mut StepContext::new(step, &layout, &all, &mut key_values)).unwrap();
-            states = stack.norm(&looped).unwrap();
-            let expected = golden.tensor("expected.states").get(step - 1).unwrap();
-            golden.close(&format!("states after {step}"), &states, &expected);
-        }
     }
 }

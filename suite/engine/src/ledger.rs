@@ -30,7 +30,7 @@ impl Ledger {
     /// Charges the prelude of the tokens of `layout`.
     pub fn begin(&mut self, model: &Model, layout: &TokenLayout) {
         let (cost, rows) = (model.costs.backbone, layout.rows());
-        let pairs = pairs(layout, &RowSet::all(rows));
+        let pairs = pairs(model, layout, &RowSet::all(rows));
         let part = |part: PartCost| part.per_row * rows as f64 + part.per_key * pairs;
         self.tokens += rows as u64;
         self.token_steps_scheduled += (rows * model.max_depth) as u64;
@@ -106,7 +106,7 @@ impl<'a> Bill<'a> {
         let mut ledger = Ledger::default();
         ledger.begin(model, layout);
         let cost = model.costs.backbone;
-        let seen = |row: usize| (layout.position(row) + 1) as f64;
+        let seen = |row: usize| seen(model, layout, row) as f64;
         let executed: Vec<f64> = (0..layout.rows()).map(|row| of_row(cost.prelude, seen(row))).collect();
         let steps = |row| model.max_depth as f64 * of_row(cost.step, seen(row));
         let dense = executed.iter().enumerate().map(|(row, prelude)| prelude + steps(row)).collect();
@@ -152,7 +152,7 @@ impl<'a> Bill<'a> {
 /// Adds to each row its cost of a coda that is read out for `rows`.
 fn charge_coda(model: &Model, layout: &TokenLayout, rows: &RowSet, costs: &mut [f64]) {
     let cost = model.costs.backbone;
-    let seen = |row: usize| (layout.position(row) + 1) as f64;
+    let seen = |row: usize| seen(model, layout, row) as f64;
     beside(layout, rows).iter().for_each(|row| costs[row] += of_row(cost.coda, seen(row)));
     rows.iter().for_each(|row| costs[row] += of_row(cost.readout, seen(row)));
 }
@@ -177,7 +177,7 @@ fn of_row(part: PartCost, keys: f64) -> f64 {
 fn coda(model: &Model, layout: &TokenLayout, rows: &RowSet) -> f64 {
     let cost = model.costs.backbone;
     let part = |part: PartCost, rows: &RowSet| {
-        let pairs = if part.per_key > 0.0 { pairs(layout, rows) } else { 0.0 };
+        let pairs = if part.per_key > 0.0 { pairs(model, layout, rows) } else { 0.0 };
         part.per_row * rows.len() as f64 + part.per_key * pairs
     };
     part(cost.coda, &beside(layout, rows)) + part(cost.readout, rows)
@@ -191,7 +191,15 @@ fn beside(layout: &TokenLayout, rows: &RowSet) -> RowSet {
     RowSet::from_mask(&(0..layout.rows()).map(|row| asked[layout.sequence(row)]).collect::<Vec<bool>>())
 }
 
-/// Number of (query, key) pairs of rows that see all tokens up to themselves.
-fn pairs(layout: &TokenLayout, rows: &RowSet) -> f64 {
-    rows.iter().map(|row| layout.position(row) + 1).sum::<usize>() as f64
+/// Number of (query, key) pairs of rows that see all the tokens that they may see.
+fn pairs(model: &Model, layout: &TokenLayout, rows: &RowSet) -> f64 {
+    rows.iter().map(|row| seen(model, layout, row)).sum::<usize>() as f64
+}
+
+/// Number of tokens that a row may see: those up to itself, or its whole sequence if the backbone is not causal.
+fn seen(model: &Model, layout: &TokenLayout, row: usize) -> usize {
+    match model.backbone_is_causal() {
+        true => layout.position(row) + 1,
+        false => layout.rows_of(layout.sequence(row)).len(),
+    }
 }

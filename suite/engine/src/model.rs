@@ -294,6 +294,11 @@ impl Model {
         })
     }
 
+    /// Whether a token's states depend only on tokens at or before it. A trace is taken to be causal.
+    pub fn backbone_is_causal(&self) -> bool {
+        self.backbone_declaration.is_none_or(|declaration| declaration.causal)
+    }
+
     /// A broken promise of the policy.
     pub fn broken(&self, message: impl Into<String>) -> crate::Error {
         haltbench_sdk::Error::contract(self.declaration.name, message).into()

@@ -164,6 +164,9 @@ pub struct StepContext<'a> {
     pub step: usize,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
+    /// The depth of every row of the batch, if all depths were decided before the first step; `None` if rows halt step
+    /// by step.
+    pub planned: Option<&'a [u32]>,
     /// Whether this is training or evaluation.
     pub phase: Phase,
     /// The run's seed.
@@ -190,6 +193,7 @@ impl<'a> StepContext<'a> {
         Self {
             step,
             max_depth: step,
+            planned: None,
             phase: Phase::Evaluation,
             seed: 0,
             layout,
@@ -216,6 +220,12 @@ pub trait Backbone: Send + Sync {
     /// Whether a step is the same function of states, input and keys at every step number, phase and seed. The engine
     /// then reuses the result of a row whose visible states have not changed.
     fn is_stationary(&self) -> bool {
+        false
+    }
+
+    /// Whether each step has weights of its own, so that every step projects the keys and values of a frozen state with
+    /// its own weights. A step that is given frozen rows while decoding projects them for all later steps up to D.
+    fn has_own_steps(&self) -> bool {
         false
     }
 

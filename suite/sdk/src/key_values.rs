@@ -265,6 +265,22 @@ impl KeyValues {
         }
     }
 
+    /// Whether each of the rows of [`sources`](Self::sources), in their order, is frozen: it has halted, and the backbone
+    /// adds neither its input nor a signal of the step to it. `None` if no row is.
+    pub fn frozen(&self) -> Option<Vec<bool>> {
+        match &self.plan {
+            Plan::Everything | Plan::Running { settled: None, .. } => None,
+            Plan::Dense { running, .. } => {
+                let mut frozen = vec![true; self.rows.total()];
+                running.iter().for_each(|row| frozen[row] = false);
+                Some(frozen)
+            }
+            Plan::Running { running, projected, .. } => {
+                Some((0..projected.len()).map(|place| place >= running.len()).collect())
+            }
+        }
+    }
+
     /// Records the keys and values, side by side, that `layer` projected from its [`sources`](Self::sources) and
     /// returns those of all tokens, `[rows, 2 * width]`. Without gradients, they share memory with the result of the
     /// previous step.

@@ -51,24 +51,28 @@ fn composition(number: usize, d_model: usize) -> BlockShape {
             feed_forward: FeedForwardShape::new(d_model, 12, Activation::Gelu),
             norm: rms,
             placement: Placement::Sandwich,
+            causal: true,
         },
         1 => BlockShape {
             attention: AttentionShape { norm: Some(rms), rotation: Rotation::Halves { theta: 100.0 }, ..attention },
             feed_forward: FeedForwardShape { bias: true, ..FeedForwardShape::new(d_model, 12, Activation::SwiGlu) },
             norm: rms,
             placement: Placement::InBranch,
+            causal: true,
         },
         2 => BlockShape {
             attention: AttentionShape { key_value_heads: 1, head_dim: Some(3), ..attention },
             feed_forward: FeedForwardShape { bias: true, ..FeedForwardShape::new(d_model, 12, Activation::Relu) },
             norm: layer,
             placement: Placement::Post,
+            causal: true,
         },
         _ => BlockShape {
             attention: AttentionShape { rotation: Rotation::Halves { theta: 100.0 }, ..attention },
             feed_forward: FeedForwardShape::new(d_model, 12, Activation::SwiGlu),
             norm: NormShape::Rms { epsilon: 1e-5, weighted: false },
             placement: Placement::Pre,
+            causal: true,
         },
     }
 }

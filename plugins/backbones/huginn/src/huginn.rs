@@ -17,7 +17,8 @@ pub const DECLARATION: BackboneDeclaration = BackboneDeclaration {
 SwiGLU, biases of queries and keys, and rotary positions in interleaved pairs. The embedding is multiplied by √d_model and
 tied to the head; both norms `ln` are the same. The state is the core's output, before `ln`.
 
-With `injection` add the core reads `h(d-1) + e`. With none it reads h(d-1) alone, and h(0) is e: nothing else would bring
+With `injection` add the core reads `h(d-1) + e`; with diagonal, `exp(-Δ A) h(d-1) + Δ (e Bᵀ)`, the stable injection of Parcae
+(arXiv 2604.12946), which `looped` describes. With none it reads h(d-1) alone, and h(0) is e: nothing else would bring
 the tokens in. Keys and values of a frozen state are projected from the state itself, without the injection.
 
 Weights start normal with variance 2/(5 d_model), and 1/(2 L) of that for matrices whose result is added to a state and for the half of
@@ -62,6 +63,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         feed_forward: FeedForwardShape::new(d_model, parameters.integer("d_ff")?, Activation::SwiGlu),
         norm: NormShape::Rms { epsilon: parameters.real("rms_norm_epsilon")?, weighted: true },
         placement: Placement::Sandwich,
+        causal: true,
     };
     let layer = layer.spread(Spread { inputs: Some(inputs), up: Some(outputs), outputs: Some(outputs) });
     let shape = StackShape {

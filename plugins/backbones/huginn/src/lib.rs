@@ -13,7 +13,7 @@ mod tests {
 
     #[test]
     fn conforms() {
-        for injection in ["concat", "add", "none"] {
+        for injection in ["concat", "add", "diagonal", "none"] {
             check_backbone_with(&super::DECLARATION, &[("injection", Value::Text(injection.to_owned()))]);
         }
         check_backbone_with(&super::DECLARATION, &[("init_scale", Value::Real(0.0))]);

@@ -59,6 +59,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         feed_forward: FeedForwardShape { bias: true, ..feed_forward },
         norm: NormShape::Layer { epsilon: parameters.real("layer_norm_epsilon")? },
         placement: if is_post { Placement::Post } else { Placement::Pre },
+        causal: true,
     };
     let shape = StackShape {
         embedding_scale: (d_model as f64).sqrt(),

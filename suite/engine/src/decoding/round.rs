@@ -134,10 +134,11 @@ impl<'a> Pass<'a> for Round<'a> {
         }
         let mut due = Vec::new();
         if self.model.halted_keys_values == HaltedKeysValues::FreezeState {
-            for row in step.settled.iter() {
-                self.frozen[row] = true;
+            // A backbone whose steps have weights of their own projects a frozen state for all later steps at once.
+            for row in step.settled.iter().filter(|row| !self.frozen[*row]) {
                 due.push((row as u32, step.number as u32 - 1));
             }
+            due.iter().for_each(|(row, _)| self.frozen[*row as usize] = true);
         }
         self.key_values.offer(step.offered(states)?);
         self.key_values.begin_cached(step.number, &self.layout, takes, &due, states)?;
@@ -145,10 +146,11 @@ impl<'a> Pass<'a> for Round<'a> {
             Some(cache) => cache.pairs(&self.layout, takes)?,
             None => 0,
         };
-        self.ledger.step(self.model, takes.len(), pairs, due.len());
+        self.ledger.step(self.model, takes.len(), pairs, projections(self.model, &due));
         let input = self.input.as_ref().map(|input| takes.select(input)).transpose()?;
         let mut context = StepContext {
             max_depth: self.model.max_depth,
+            planned: step.planned,
             seed: self.model.seed,
             input: input.as_ref(),
             ..StepContext::new(step.number, &self.layout, takes, self.key_values)
@@ -195,6 +197,15 @@ impl<'a> Pass<'a> for Round<'a> {
     }
 }
 
+/// How often the keys and values of frozen `rows`, given with their depths, are projected: once, or once for each later
+/// step if steps have weights of their own.
+fn projections(model: &Model, rows: &[(u32, u32)]) -> usize {
+    match model.backbone.has_own_steps() {
+        true => rows.iter().map(|(_, depth)| model.max_depth - *depth as usize).sum(),
+        false => rows.len(),
+    }
+}
+
 impl Unsettled {
     /// Drops the rows of sequences that are not kept.
     pub fn keep(&mut self, kept: &[bool]) {
@@ -203,16 +214,14 @@ impl Unsettled {
 
     /// Projects the remaining rows, in a step that computes no row.
     pub fn settle(self, model: &Model, key_values: &mut KeyValues, ledger: &mut Ledger) -> Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
         let none = RowSet::from_mask(&vec![false; self.layout.rows()]);
-        let step = model.max_depth;
+        let Some(step) = self.rows.iter().map(|(_, depth)| *depth as usize + 1).min() else { return Ok(()) };
         key_values.offer(None);
         key_values.begin_cached(step, &self.layout, &none, &self.rows, &self.states)?;
-        ledger.step(model, 0, 0, self.rows.len());
+        ledger.step(model, 0, 0, projections(model, &self.rows));
         let nothing = self.states.narrow(0, 0, 0)?;
-        let mut context = StepContext::new(step, &self.layout, &none, key_values);
+        let context = StepContext::new(step, &self.layout, &none, key_values);
+        let mut context = StepContext { max_depth: model.max_depth, ..context };
         model.backbone.step(&nothing, &mut context)?;
         Ok(())
     }

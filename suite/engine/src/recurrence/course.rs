@@ -2,6 +2,8 @@
 
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 
+use crate::model::Model;
+
 /// State of all rows after the decisions so far.
 pub(super) struct Course {
     /// Whether each row will take a further step unless a decision says otherwise.
@@ -16,11 +18,15 @@ pub(super) struct Course {
     pub wakes: bool,
     /// Whether the keys and values of each row's present state have not been projected yet.
     unprojected: Vec<bool>,
+    /// Whether each step has weights of its own, so that every step must project a resting row again.
+    has_own_steps: bool,
+    /// Whether a row sees only rows at or before its position.
+    is_causal: bool,
 }
 
 impl Course {
-    /// The state of `rows` rows before the first step.
-    pub fn new(rows: usize) -> Self {
+    /// The state of `rows` rows before the first step of `model`.
+    pub fn new(model: &Model, rows: usize) -> Self {
         Self {
             running: vec![true; rows],
             depths: vec![0; rows],
@@ -28,6 +34,8 @@ impl Course {
             plan: None,
             wakes: false,
             unprojected: vec![true; rows],
+            has_own_steps: model.backbone.has_own_steps(),
+            is_causal: model.backbone_is_causal(),
         }
     }
 
@@ -40,7 +48,7 @@ impl Course {
     }
 
     /// Resting rows whose keys and values must be projected in this step: they have not been projected from the present
-    /// state, and a later row of their sequence is in `takes`. All other rows are left out, so that a row's cost does
+    /// state with the weights of the step, and a row of their sequence that sees them is in `takes`. All other rows are left out, so that a row's cost does
     /// not depend on other sequences.
     pub fn settled(&self, layout: &TokenLayout, takes: &RowSet) -> RowSet {
         let mut last = vec![None; layout.sequences()];
@@ -48,14 +56,15 @@ impl Course {
         let mut seen: Vec<bool> = self.unprojected.clone();
         takes.iter().for_each(|row| seen[row] = false);
         for (row, seen) in seen.iter_mut().enumerate() {
-            *seen &= last[layout.sequence(row)] > Some(row);
+            let last = last[layout.sequence(row)];
+            *seen &= if self.is_causal { last > Some(row) } else { last.is_some() };
         }
         RowSet::from_mask(&seen)
     }
 
     /// Records that `takes` have taken step `step` and that the states of `settled` were projected in it.
     pub fn stepped(&mut self, step: usize, takes: &RowSet, settled: &RowSet) {
-        settled.iter().for_each(|row| self.unprojected[row] = false);
+        settled.iter().for_each(|row| self.unprojected[row] = self.has_own_steps);
         for row in takes.iter() {
             self.depths[row] += 1;
             self.last[row] = step as u32;

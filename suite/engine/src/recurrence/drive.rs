@@ -43,7 +43,7 @@ pub(crate) struct Scores {
 pub(crate) fn drive<'m>(pass: &mut impl Pass<'m>, judge: Judge, first: Tensor) -> Result<Outcome> {
     let model = pass.model();
     let rows = pass.layout().rows();
-    let mut course = Course::new(rows);
+    let mut course = Course::new(model, rows);
     if let Judge::Given { depths, .. } = &judge {
         course.plan = Some(depths.clone());
     }
@@ -174,6 +174,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             gate: gate.as_ref(),
             soft: soft.as_ref(),
             keys_values: keys_values.as_ref(),
+            planned: self.course.plan.as_deref(),
         };
         self.states = self.pass.step(&step, &self.states)?;
         self.course.stepped(next, &takes, &settled);

@@ -215,11 +215,16 @@ impl<'a> Pass<'a> for Evaluation<'a> {
         } else {
             self.key_values.begin_compacted(takes, step.settled, &resting, &source)?;
         }
-        let plan = AttentionPlan::new(&self.batch.layout, computed, self.key_values.visible());
+        let (layout, visible) = (&self.batch.layout, self.key_values.visible());
+        let plan = match self.model.backbone_is_causal() {
+            true => AttentionPlan::new(layout, computed, visible),
+            false => AttentionPlan::whole(layout, computed, visible),
+        };
         self.bill.step(&plan, self.key_values.projected_alone());
         let input = self.input.as_ref().map(|input| computed.select(input)).transpose()?;
         let mut context = StepContext {
             max_depth: self.model.max_depth,
+            planned: step.planned,
             seed: self.model.seed,
             input: input.as_ref(),
             ..StepContext::new(step.number, &self.batch.layout, computed, &mut self.key_values)
@@ -249,6 +254,7 @@ impl<'a> Pass<'a> for Evaluation<'a> {
                     gate: None,
                     soft: None,
                     keys_values: None,
+                    planned: None,
                 };
                 self.step(&idle, states)?;
             }

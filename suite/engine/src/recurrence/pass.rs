@@ -27,6 +27,8 @@ pub(crate) struct Step<'a> {
     /// Tensor that the core's first layer projects keys and values of `takes` from, instead of their states,
     /// `[takes.len(), d_model]`.
     pub keys_values: Option<&'a Tensor>,
+    /// The depth of every row, if all depths were decided before the first step.
+    pub planned: Option<&'a [u32]>,
 }
 
 impl Step<'_> {

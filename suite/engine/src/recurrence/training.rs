@@ -207,7 +207,7 @@ impl Training<'_> {
         }
         self.walk.step = step.number - 1;
         if let Some(soft) = step.soft {
-            let candidates = self.walk.gated_candidates(states, resting.clone())?;
+            let candidates = self.walk.gated_candidates(states, resting.clone(), step.planned)?;
             // Every token takes the first step, so it has no gate.
             if step.number == 1 {
                 return Ok(candidates.computed);
@@ -227,7 +227,7 @@ impl Training<'_> {
             return Ok(states.clone());
         }
         self.walk.key_values.offer(step.offered(states)?);
-        let new = self.walk.compute(states, &resting, rows, None)?;
+        let new = self.walk.compute(states, &resting, rows, None, step.planned)?;
         // Under run-on, the states of stopped rows change too, for their keys and values.
         if runs_on && !step.wakes {
             return replace_rows(states, rows, &new);

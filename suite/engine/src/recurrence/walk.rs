@@ -62,10 +62,16 @@ impl<'a> Walk<'a> {
 
     /// R(h) of every row. Candidates of halted rows are needed only for the gradients of their gates, so they have no
     /// backward pass. If no state that a row sees has changed since the last step, its last candidate is reused.
-    pub fn gated_candidates(&mut self, states: &Tensor, halted: Vec<bool>) -> Result<Candidates> {
+    pub fn gated_candidates(
+        &mut self,
+        states: &Tensor,
+        halted: Vec<bool>,
+        planned: Option<&[u32]>,
+    ) -> Result<Candidates> {
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<bool>>());
-        // If a step depends on its number, candidates cannot be reused.
-        let (rows, earlier) = match self.last.take().filter(|_| self.model.backbone.is_stationary()) {
+        // If a step depends on its number, or a row on later rows, candidates cannot be reused.
+        let reuses = self.model.backbone.is_stationary() && self.model.backbone_is_causal();
+        let (rows, earlier) = match self.last.take().filter(|_| reuses) {
             None => (self.all.clone(), None),
             Some(last) => {
                 let moved = sees_movement(&self.batch.layout, &last.halted);
@@ -77,7 +83,7 @@ impl<'a> Walk<'a> {
             self.step += 1;
             states.narrow(0, 0, 0)?.detach()
         } else {
-            self.compute(states, &halted, &rows, Some(&running))?
+            self.compute(states, &halted, &rows, Some(&running), planned)?
         };
         self.last =
             Some(LastCandidates { rows: rows.clone(), computed: computed.detach(), earlier: earlier.clone(), halted });
@@ -92,12 +98,14 @@ impl<'a> Walk<'a> {
         halted: &[bool],
         rows: &RowSet,
         differentiated: Option<&RowSet>,
+        planned: Option<&[u32]>,
     ) -> Result<Tensor> {
         self.step += 1;
         self.key_values.begin_dense(rows, halted, states)?;
         let input = self.input.as_ref().map(|input| rows.select(input)).transpose()?;
         let mut context = StepContext {
             max_depth: self.model.max_depth,
+            planned,
             phase: self.phase,
             seed: self.model.seed,
             input: input.as_ref(),

@@ -1,4 +1,4 @@
-//! Causal attention as a composition: over a padded grid `[sequences, heads, queries, keys]`.
+//! Attention as a composition: over a padded grid `[sequences, heads, queries, keys]`.
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
@@ -68,7 +68,10 @@ pub(super) fn composed(q: &Tensor, keys_values: &Tensor, heads: usize, plan: &At
 /// Computed on the device from the rows: copying so many numbers would wait until the device is idle.
 fn hidden(plan: &AttentionPlan, queries: &Lines, keys: &Lines, dtype: DType, device: &Device) -> Result<Tensor> {
     let lines = plan.groups.len();
-    let query_rows = queries.index.iter().map(|query| plan.rows[*query as usize]);
+    let rows = queries.index.iter().map(|query| plan.rows[*query as usize]);
+    let own_rows = Tensor::from_iter(rows.clone(), device)?.reshape((lines, 1, queries.most, 1))?;
+    // A query that sees the keys after it stands behind all of them.
+    let query_rows = rows.map(|row| if plan.is_whole { NO_KEY - 1 } else { row });
     let query_rows = Tensor::from_iter(query_rows, device)?.reshape((lines, 1, queries.most, 1))?;
     let places = plan
         .groups
@@ -83,7 +86,7 @@ fn hidden(plan: &AttentionPlan, queries: &Lines, keys: &Lines, dtype: DType, dev
         None => query_rows.broadcast_ge(&all)?.to_dtype(dtype)?,
         Some(visible) => {
             let visible = key_rows(&|row| if visible[row] { row as u32 } else { NO_KEY })?;
-            let (earlier, own) = (query_rows.broadcast_ge(&visible)?, query_rows.broadcast_eq(&all)?);
+            let (earlier, own) = (query_rows.broadcast_ge(&visible)?, own_rows.broadcast_eq(&all)?);
             earlier.to_dtype(dtype)?.maximum(&own.to_dtype(dtype)?)?
         }
     };

@@ -175,7 +175,11 @@ impl<T: Real> Sequence<'_, T> {
     fn blocks(&self) -> impl Iterator<Item = Block<T>> {
         self.queries.clone().step_by(BLOCK).map(|start| {
             let places = start..(start + BLOCK).min(self.queries.end);
-            let key = |place: usize| self.plan.rows[place] as usize - self.keys.start;
+            let last = self.keys.len() - 1;
+            let key = |place: usize| match self.plan.is_whole {
+                true => last,
+                false => self.plan.rows[place] as usize - self.keys.start,
+            };
             let lanes = BLOCK / self.heads_beside(places.len());
             let mut limits = [number(f64::INFINITY); BLOCK];
             for limits in limits.chunks_mut(lanes) {

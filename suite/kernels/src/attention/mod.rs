@@ -1,4 +1,4 @@
-//! Causal attention of any subset of queries over packed sequences.
+//! Attention of any subset of queries over packed sequences, causal or over whole sequences as the plan says.
 
 mod grid;
 pub(super) mod kernel;
@@ -105,6 +105,37 @@ mod tests {
             let inputs = [values(&[rows.len(), 8], 20), values(&[9, 16], 21)];
             agree(&inputs, |x| causal_attention(&x[0], &x[1], 2, &plan), |x| composed(&x[0], &x[1], 2, &plan));
         }
+    }
+
+    #[test]
+    fn whole_sequences_equal_the_composition_and_finite_differences() {
+        let starts = starts(&[3, 1, 20]);
+        let hidden = Arc::new((0..24).map(|row| row % 3 != 1).collect::<Vec<bool>>());
+        for (rows, visible) in
+            [(rows_where([true; 24]), None), (vec![0, 3, 4, 6, 21], None), (vec![1, 2, 5, 7, 22], Some(&hidden))]
+        {
+            let plan = AttentionPlan::whole(&starts[..], &rows, visible);
+            let inputs = [values(&[rows.len(), 8], 20), values(&[24, 16], 21)];
+            agree(&inputs, |x| causal_attention(&x[0], &x[1], 2, &plan), |x| composed(&x[0], &x[1], 2, &plan));
+        }
+    }
+
+    /// The first query of a sequence reads the last key.
+    #[test]
+    fn a_query_over_a_whole_sequence_reads_the_keys_after_it() {
+        let starts = starts(&[3]);
+        let (q, kv) = (values(&[3, 4], 1), values(&[3, 8], 2));
+        let first = |plan: &Arc<AttentionPlan>| {
+            causal_attention(&q, &kv, 1, plan).unwrap().to_vec2::<f64>().unwrap()[0].clone()
+        };
+        let rows = |x: &candle_core::Tensor| x.to_vec2::<f64>().unwrap();
+        let (q, kv) = (rows(&q), rows(&kv));
+        let score = |key: usize| ((0..4).map(|i| q[0][i] * kv[key][i]).sum::<f64>() / 2.0).exp();
+        let total: f64 = (0..3).map(score).sum();
+        let expected = (0..4).map(|i| (0..3).map(|key| score(key) / total * kv[key][4 + i]).sum::<f64>());
+        let found = first(&AttentionPlan::whole(&starts[..], &[0, 1, 2], None));
+        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12), "{found:?}");
+        assert_ne!(found, first(&AttentionPlan::new(&starts[..], &[0, 1, 2], None)));
     }
 
     #[test]

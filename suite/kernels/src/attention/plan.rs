@@ -30,6 +30,8 @@ pub struct AttentionPlan {
     pub(crate) groups: Vec<(Range<usize>, Range<usize>)>,
     /// Keys that may be seen; `None` means all. A row always sees itself.
     pub(crate) visible: Option<Arc<Vec<bool>>>,
+    /// Whether a query sees the keys after it too.
+    pub(crate) is_whole: bool,
     total: usize,
 }
 
@@ -53,6 +55,28 @@ impl AttentionPlan {
         rows: &(impl AsRef<[u32]> + ?Sized),
         visible: Option<&Arc<Vec<bool>>>,
     ) -> Arc<Self> {
+        Arc::new(Self::of(batch, rows, visible, false))
+    }
+
+    /// The queries `rows` of a packed batch, ascending, each over all tokens of its sequence that are `visible`, those
+    /// after it included. A row sees itself in any case.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn whole(
+        batch: &(impl Sequences + ?Sized),
+        rows: &(impl AsRef<[u32]> + ?Sized),
+        visible: Option<&Arc<Vec<bool>>>,
+    ) -> Arc<Self> {
+        Arc::new(Self::of(batch, rows, visible, true))
+    }
+
+    fn of(
+        batch: &(impl Sequences + ?Sized),
+        rows: &(impl AsRef<[u32]> + ?Sized),
+        visible: Option<&Arc<Vec<bool>>>,
+        is_whole: bool,
+    ) -> Self {
         let (starts, rows) = (batch.starts(), rows.as_ref());
         let total = starts.last().copied().unwrap_or(0);
         assert!(
@@ -70,15 +94,18 @@ impl AttentionPlan {
                 ),
             }
         }
-        Arc::new(Self { rows: rows.to_vec(), groups, visible: visible.cloned(), total: total as usize })
+        Self { rows: rows.to_vec(), groups, visible: visible.cloned(), is_whole, total: total as usize }
     }
 
     /// The row of every query, and the number of keys that it sees.
     pub fn visible_keys(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.groups.iter().flat_map(move |(queries, keys)| {
-            self.rows[queries.clone()].iter().map(|row| *row as usize).map(move |row| match &self.visible {
-                None => (row, row + 1 - keys.start),
-                Some(_) => (row, (keys.start..=row).filter(|key| self.sees(row, *key)).count()),
+            self.rows[queries.clone()].iter().map(|row| *row as usize).map(move |row| {
+                let end = if self.is_whole { keys.end } else { row + 1 };
+                match &self.visible {
+                    None => (row, end - keys.start),
+                    Some(_) => (row, (keys.start..end).filter(|key| self.sees(row, *key)).count()),
+                }
             })
         })
     }
@@ -130,6 +157,7 @@ impl AttentionPlan {
                 rows: self.rows[queries.clone()].to_vec(),
                 groups: groups.iter().map(own).collect(),
                 visible: self.visible.clone(),
+                is_whole: self.is_whole,
                 total: self.total,
             };
             parts.push(Part { plan, queries, keys: self.groups[first].1.start..self.groups[last].1.end });
@@ -152,7 +180,7 @@ impl AttentionPlan {
             }
         }
         let rows = queries.iter().map(|query| self.rows[*query as usize]).collect();
-        Self { rows, groups, visible: self.visible.clone(), total: self.total }
+        Self { rows, groups, visible: self.visible.clone(), is_whole: self.is_whole, total: self.total }
     }
 
     pub(crate) fn sees(&self, row: usize, key: usize) -> bool {
@@ -199,6 +227,9 @@ mod tests {
         assert_eq!(AttentionPlan::new(&starts[..], &[0, 1, 2, 3, 4], None).pairs(), 6 + 3);
         let visible = Arc::new(vec![false, true, false, true, false]);
         assert_eq!(AttentionPlan::new(&starts[..], &[2, 4], Some(&visible)).pairs(), 2 + 2);
+        assert_eq!(AttentionPlan::whole(&starts[..], &[0, 1, 2, 3, 4], None).pairs(), 9 + 4);
+        // A row sees itself, even if it is hidden from the others.
+        assert_eq!(AttentionPlan::whole(&starts[..], &[0, 1], Some(&visible)).pairs(), 2 + 1);
     }
 
     /// Sequences without queries, and one without rows, have no group.

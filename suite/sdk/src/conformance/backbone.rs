@@ -37,6 +37,8 @@ const VARIANTS: [&[(&str, i64)]; 5] = [
     &[("coda_layers", 0)],
     &[("prelude_layers", 0), ("coda_layers", 0)],
 ];
+/// What computes the tensors of a pass of D steps.
+const PARTS_OF_A_PASS: [&str; STEPS + 2] = ["beginning", "step", "step", "step", "coda"];
 /// Where a variable may live in a checkpoint.
 const PARTS: [&str; 6] = ["embed_tokens", "prelude", "core", "coda", "norm", "lm_head"];
 
@@ -150,7 +152,8 @@ impl Setup {
             ("gradients of a step on some rows are those of finite differences", true),
         ] {
             check_gradient(&self.subject, promise, &self.variables, ELEMENTS, &|| {
-                let logits = self.stages(&packed, halting)?.pop();
+                // More steps have so large second derivatives that a difference is no gradient any more.
+                let logits = self.stages(&packed, halting, 2)?.pop();
                 logits.map_or_else(|| Ok(Tensor::zeros((), DType::F64, &Device::Cpu)?), |logits| weighted_sum(&logits))
             });
         }
@@ -165,23 +168,29 @@ impl Setup {
         Packed { tokens: self.subject.expect("sequences can be packed", tokens), layout: Arc::new(layout) }
     }
 
-    /// h(0), h(1), h(2) and the logits; with `halting`, some tokens halt after the first step and the second is
-    /// computed for the others alone.
-    fn stages(&self, packed: &Packed, halting: bool) -> Result<Vec<Tensor>> {
+    /// The states after 0, 1, ..., `steps` steps and the logits; with `halting`, some tokens halt after the first step and
+    /// the later ones are computed for the others alone.
+    fn stages(&self, packed: &Packed, halting: bool, steps: usize) -> Result<Vec<Tensor>> {
         let rows = packed.layout.rows();
         let all = RowSet::all(rows);
         let mut key_values = self.memory(HaltedKeysValues::FreezeState, rows);
         let Start { states: start, input } = self.begin(packed)?;
         key_values.begin_dense(&all, &vec![false; rows], &start)?;
-        let first = self.step(1, packed, &all, (&start, input.as_ref()), &mut key_values)?;
+        let mut states = self.step(1, packed, &all, (&start, input.as_ref()), &mut key_values)?;
+        let mut stages = vec![start, states.clone()];
         let halted: Vec<bool> = (0..rows).map(|row| halting && row % 3 == 1).collect();
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
-        key_values.begin_compacted(&running, &RowSet::from_mask(&halted), &halted, &first)?;
-        let shown = running.select(&first)?;
-        let moved = self.step(2, packed, &running, (&shown, input.as_ref()), &mut key_values)?;
-        let second = replace_rows(&first, &running, &moved)?;
-        let logits = self.backbone.coda(&second, &packed.layout, &all, None)?;
-        Ok(vec![start, first, second, logits])
+        for step in 2..=steps {
+            let settled = halted.iter().map(|halted| *halted && (step == 2 || self.backbone.has_own_steps()));
+            let settled = RowSet::from_mask(&settled.collect::<Vec<_>>());
+            key_values.begin_compacted(&running, &settled, &halted, &states)?;
+            let shown = running.select(&states)?;
+            let moved = self.step(step, packed, &running, (&shown, input.as_ref()), &mut key_values)?;
+            states = replace_rows(&states, &running, &moved)?;
+            stages.push(states.clone());
+        }
+        stages.push(self.backbone.coda(&states, &packed.layout, &all, None)?);
+        Ok(stages)
     }
 
     fn memory(&self, option: HaltedKeysValues, rows: usize) -> KeyValues {
@@ -207,13 +216,13 @@ impl Setup {
     }
 
     fn shapes(&self, packed: &Packed) {
-        let stages = self.subject.expect("it runs two steps", self.stages(packed, false));
+        let stages = self.subject.expect("it runs D steps", self.stages(packed, false, STEPS));
         let (rows, sizes) = (packed.layout.rows(), self.backbone.dimensions());
         self.subject.demand("it reads the vocabulary it was given", sizes.vocabulary == VOCABULARY, || {
             format!("{} tokens instead of {VOCABULARY}", sizes.vocabulary)
         });
-        let widths = [sizes.d_model, sizes.d_model, sizes.d_model, VOCABULARY];
-        for ((what, stage), width) in ["beginning", "step", "step", "coda"].iter().zip(&stages).zip(widths) {
+        for (what, stage) in PARTS_OF_A_PASS.iter().zip(&stages) {
+            let width = if *what == "coda" { VOCABULARY } else { sizes.d_model };
             let promise = format!("its {what} gives [{rows}, {width}]");
             self.subject.demand(&promise, stage.dims() == [rows, width], || format!("{:?}", stage.dims()));
             let finite = self.subject.expect(&promise, numbers(stage)).iter().flatten().all(|x| x.is_finite());
@@ -227,7 +236,8 @@ impl Setup {
         for phase in [Phase::Evaluation, Phase::Training(Progress { step: 3, total: 9 })] {
             let promise = "it begins alike whenever it is asked under the same seed in the same training step";
             let begin = || {
-                let mut context = BeginContext { phase, seed: 4, ..BeginContext::new(&packed.layout) };
+                let mut context =
+                    BeginContext { max_depth: STEPS, phase, seed: 4, ..BeginContext::new(&packed.layout) };
                 self.subject.expect(promise, self.backbone.begin(&packed.tokens, &mut context))
             };
             let (first, again) = (begin(), begin());
@@ -263,10 +273,10 @@ impl Setup {
 
     /// Every sequence alone gives what it gives in a batch.
     fn isolation(&self, packed: &Packed) {
-        let together = self.subject.expect("it runs two steps", self.stages(packed, false));
+        let together = self.subject.expect("it runs D steps", self.stages(packed, false, STEPS));
         for (index, sequence) in self.sequences.iter().enumerate() {
             let alone = self.packed(std::slice::from_ref(sequence));
-            let alone = self.subject.expect("it runs on one sequence", self.stages(&alone, false));
+            let alone = self.subject.expect("it runs on one sequence", self.stages(&alone, false, STEPS));
             for (together, alone) in together.iter().zip(&alone) {
                 let rows = packed.layout.rows_of(index).enumerate();
                 let pairs: Vec<(usize, usize)> = rows.map(|(position, row)| (row, position)).collect();
@@ -277,16 +287,16 @@ impl Setup {
 
     /// A changed suffix changes nothing before it, in any part.
     fn causality(&self, packed: &Packed) {
-        let whole = self.subject.expect("it runs two steps", self.stages(packed, false));
+        let whole = self.subject.expect("it runs D steps", self.stages(packed, false, STEPS));
         for cut in [1, 2, 4] {
             let changed: Vec<Sequence> = (self.sequences.iter())
                 .map(|sequence| sequence.with_another_suffix(cut.min(sequence.tokens.len()), VOCABULARY))
                 .collect();
             let changed = self.packed(&changed);
-            let changed = self.subject.expect("it runs two steps", self.stages(&changed, false));
+            let changed = self.subject.expect("it runs D steps", self.stages(&changed, false, STEPS));
             let before = (0..packed.layout.rows()).filter(|row| packed.layout.position(*row) < cut);
             let pairs: Vec<(usize, usize)> = before.map(|row| (row, row)).collect();
-            for ((part, whole), changed) in ["beginning", "step", "step", "coda"].iter().zip(&whole).zip(&changed) {
+            for ((part, whole), changed) in PARTS_OF_A_PASS.iter().zip(&whole).zip(&changed) {
                 let promise = format!("its {part} is causal: no suffix changes what is before it");
                 self.equal(&promise, whole, changed, &pairs);
             }
@@ -313,7 +323,11 @@ impl Setup {
             let mut stages = Vec::new();
             for step in 1..=STEPS {
                 let halted: Vec<bool> = (0..rows).map(|row| halted_after(row) < step).collect();
-                let settled: Vec<bool> = (0..rows).map(|row| halted_after(row) + 1 == step).collect();
+                let is_settled = |row: usize| match self.backbone.has_own_steps() {
+                    true => halted_after(row) < step,
+                    false => halted_after(row) + 1 == step,
+                };
+                let settled: Vec<bool> = (0..rows).map(is_settled).collect();
                 let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
                 let moved = if compacted {
                     key_values.begin_compacted(&running, &RowSet::from_mask(&settled), &halted, &states)?;
@@ -340,14 +354,14 @@ impl Setup {
     /// The coda for some rows equals these rows of the coda for all rows.
     fn readout(&self, packed: &Packed) {
         let promise = "the coda for some rows gives these rows of the whole";
-        let stages = self.subject.expect("it runs two steps", self.stages(packed, false));
+        let stages = self.subject.expect("it runs D steps", self.stages(packed, false, STEPS));
         let wanted = RowSet::from_mask(&(0..packed.layout.rows()).map(|row| row % 5 < 2).collect::<Vec<_>>());
-        let some = self.subject.expect(promise, self.backbone.coda(&stages[2], &packed.layout, &wanted, None));
+        let some = self.subject.expect(promise, self.backbone.coda(&stages[STEPS], &packed.layout, &wanted, None));
         let shape = [wanted.len(), VOCABULARY];
         self.subject
             .demand(promise, some.dims() == shape, || format!("the shape {:?}, expected {shape:?}", some.dims()));
         let pairs: Vec<(usize, usize)> = wanted.iter().enumerate().map(|(place, row)| (row, place)).collect();
-        self.equal(promise, &stages[3], &some, &pairs);
+        self.equal(promise, &stages[STEPS + 1], &some, &pairs);
     }
 
     fn costs(&self) {
@@ -371,7 +385,7 @@ impl Setup {
     /// Every variable affects the result: a cut gradient raises no error, but leaves weights untrained.
     fn reach(&self, packed: &Packed) {
         let promise = "every variable has a gradient other than zero";
-        let logits = self.subject.expect(promise, self.stages(packed, false)).pop();
+        let logits = self.subject.expect(promise, self.stages(packed, false, STEPS)).pop();
         let Some(logits) = logits else { return };
         let all = self.variables.all();
         let value = self.subject.expect(promise, weighted_sum(&logits));

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
+use super::attention_layer::Attend;
 use super::linear::{Linear, Spread, normal};
 use super::norm::{Norm, NormShape};
 use super::rotation::{Rotary, Rotation};
 use crate::backbone::PartCost;
 use crate::error::{Error, Result};
-use crate::ops::{AttentionPlan, KeyValueEntries, cached_attention, causal_attention, linear};
+use crate::ops::{AttentionPlan, causal_attention, linear};
 
 /// Which projections have a bias, which starts at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -184,7 +185,7 @@ impl Attention {
             bias.as_ref().map_or(Ok(half.clone()), |bias| half.broadcast_add(bias))
         };
         let keys = self.normed(&half(0, &self.key_bias)?, self.key_norm.as_ref())?;
-        let keys = self.rotary.apply(&keys, positions)?;
+        let keys = self.rotary.keys(&keys, positions)?;
         Ok(Tensor::cat(&[&keys, &half(narrow, &self.value_bias)?], 1)?)
     }
 
@@ -200,33 +201,17 @@ impl Attention {
         plan: &Arc<AttentionPlan>,
     ) -> Result<Tensor> {
         let heads = self.shape.key_value_heads;
-        self.mixed(x, positions, |queries| causal_attention(queries, keys_values, heads, plan))
+        self.mix(x, positions, &|queries| causal_attention(queries, keys_values, heads, plan))
     }
 
-    /// The rows `x` at these positions, each over the entries that it has `seen`. The result carries no gradient.
+    /// The rows `x` at these positions over the keys and values that `attend` reads. It is called on groups of query
+    /// heads, as many at a time as there are heads of keys and values, until all are done.
     ///
     /// # Errors
-    /// If shapes or types do not agree, or a row sees nothing.
-    pub fn attend_cached(
-        &self,
-        x: &Tensor,
-        positions: &Arc<Vec<u32>>,
-        entries: &KeyValueEntries,
-        seen: &[&[u32]],
-    ) -> Result<Tensor> {
-        self.mixed(x, positions, |queries| cached_attention(queries, entries, seen))
-    }
-
-    /// Calls `attend` on groups of query heads, as many at a time as there are heads of keys and values, until all are
-    /// done.
-    fn mixed(
-        &self,
-        x: &Tensor,
-        positions: &Arc<Vec<u32>>,
-        attend: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
-    ) -> Result<Tensor> {
+    /// If shapes or types do not agree.
+    pub fn mix(&self, x: &Tensor, positions: &Arc<Vec<u32>>, attend: &Attend) -> Result<Tensor> {
         let queries = self.normed(&self.query.forward(x)?, self.query_norm.as_ref())?;
-        let queries = self.rotary.apply(&queries, positions)?;
+        let queries = self.rotary.queries(&queries, positions)?;
         let (rows, few, head_dim) = (queries.dim(0)?, self.shape.key_value_heads, self.shape.head_width());
         let each = self.shape.heads / few;
         if each == 1 {

@@ -1,21 +1,16 @@
 //! A Transformer layer made of parts: attention, feed-forward, and norms where they are wanted.
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use super::attention::{Attention, AttentionShape};
+use super::attention_layer::{Attend, AttentionLayer, Rows};
 use super::feed_forward::{Activation, FeedForward, FeedForwardShape};
 use super::linear::Spread;
 use super::norm::{Norm, NormShape};
-use super::positions::positions_of;
 use super::rotation::{Rotary, Rotation};
-use crate::backbone::{PartCost, StepContext};
-use crate::cache::KeyValueCache;
+use crate::backbone::PartCost;
 use crate::error::Result;
-use crate::layout::{RowSet, TokenLayout};
-use crate::ops::{AttentionPlan, KeyValueEntries};
 
 /// Where the norms of a branch f stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +36,8 @@ pub struct BlockShape {
     pub norm: NormShape,
     /// Where the norms stand.
     pub placement: Placement,
+    /// Whether a row sees only tokens at or before its position.
+    pub causal: bool,
 }
 
 impl BlockShape {
@@ -51,6 +48,7 @@ impl BlockShape {
             feed_forward: FeedForwardShape::new(d_model, d_ff, Activation::SwiGlu),
             norm: NormShape::Rms { epsilon, weighted: true },
             placement: Placement::Pre,
+            causal: true,
         }
     }
 
@@ -111,6 +109,7 @@ pub struct Block {
     feed_forward: FeedForward,
     around_attention: Branch,
     around_feed_forward: Branch,
+    is_causal: bool,
 }
 
 impl Block {
@@ -124,97 +123,28 @@ impl Block {
             feed_forward: FeedForward::new(shape.feed_forward, variables.pp("mlp"))?,
             around_attention: Branch::new(shape, "input_layernorm", &variables)?,
             around_feed_forward: Branch::new(shape, "post_attention_layernorm", &variables)?,
+            is_causal: shape.causal,
         })
     }
+}
 
-    /// The layer as number `index` of a prelude or coda, over all rows, read out for the rows in `queries`: `[rows,
-    /// d_model]` to `[queries, d_model]`. With a `cache`, the rows are the new tokens.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    pub fn forward(
-        &self,
-        index: usize,
-        states: &Tensor,
-        layout: &TokenLayout,
-        queries: &RowSet,
-        cache: Option<&mut KeyValueCache>,
-    ) -> Result<Tensor> {
-        let rows = positions_of(layout, RowSet::all(layout.rows()).as_slice());
-        let projected = self.keys_values(states, &rows)?;
-        let states = queries.select(states)?;
-        if let Some(cache) = cache {
-            return self.attend_cached(index, &states, &projected, cache, (layout, queries));
-        }
-        let plan = AttentionPlan::new(layout, queries, None);
-        self.attend(&states, &projected, (layout, queries), &plan)
+impl AttentionLayer for Block {
+    fn key_value_heads(&self) -> usize {
+        self.attention.key_value_heads()
     }
 
-    /// The layer as number `index` of a recurrent core, over the rows that run. It always keeps what its backward pass
-    /// needs; [`recompute`](StepContext::recompute) has no effect.
-    ///
-    /// # Errors
-    /// If a tensor operation fails.
-    pub fn step(
-        &self,
-        index: usize,
-        states: &Tensor,
-        context: &mut StepContext,
-        plan: &Arc<AttentionPlan>,
-    ) -> Result<Tensor> {
-        let at = (&**context.layout, context.rows);
-        let sources = context.key_values.sources(index, states)?;
-        let projected = self.keys_values(&sources.states, &positions_of(context.layout, &sources.rows))?;
-        if let Some(cache) = context.key_values.cache() {
-            return self.attend_cached(index, states, &projected, cache, at);
-        }
-        let keys_values = context.key_values.commit(index, projected)?;
-        self.attend(states, &keys_values, at, plan)
+    fn is_causal(&self) -> bool {
+        self.is_causal
     }
 
-    fn keys_values(&self, states: &Tensor, positions: &Arc<Vec<u32>>) -> Result<Tensor> {
-        self.attention.keys_values(&self.around_attention.enter(states)?, positions)
+    fn keys_values(&self, states: &Tensor, rows: &Rows) -> Result<Tensor> {
+        self.attention.keys_values(&self.around_attention.enter(states)?, &rows.positions)
     }
 
-    fn attend(
-        &self,
-        states: &Tensor,
-        keys_values: &Tensor,
-        (layout, rows): (&TokenLayout, &RowSet),
-        plan: &Arc<AttentionPlan>,
-    ) -> Result<Tensor> {
-        if rows.is_empty() {
-            return Ok(states.clone());
-        }
-        let positions = positions_of(layout, rows.as_slice());
-        let attended = self.attention.attend(&self.around_attention.enter(states)?, &positions, keys_values, plan)?;
-        self.fed_forward(&self.around_attention.leave(states, attended)?)
-    }
-
-    /// Stores the `projected` keys and values in the cache and attends to the cached entries that the rows see.
-    fn attend_cached(
-        &self,
-        index: usize,
-        states: &Tensor,
-        projected: &Tensor,
-        cache: &mut KeyValueCache,
-        (layout, rows): (&TokenLayout, &RowSet),
-    ) -> Result<Tensor> {
-        let heads = self.attention.key_value_heads();
-        let entries = || Ok(KeyValueEntries::new(heads, projected.dim(1)? / 2, projected.dtype(), projected.device())?);
-        cache.store(index, entries, projected)?;
-        if rows.is_empty() {
-            return Ok(states.clone());
-        }
-        let (entries, seen): (&KeyValueEntries, _) = (cache.entries(index)?, cache.seen(layout, rows)?);
-        let positions = positions_of(layout, rows.as_slice());
-        let entered = self.around_attention.enter(states)?;
-        let attended = self.attention.attend_cached(&entered, &positions, entries, &seen)?;
-        self.fed_forward(&self.around_attention.leave(states, attended)?)
-    }
-
-    fn fed_forward(&self, states: &Tensor) -> Result<Tensor> {
-        let result = self.feed_forward.forward(&self.around_feed_forward.enter(states)?)?;
-        self.around_feed_forward.leave(states, result)
+    fn apply(&self, states: &Tensor, rows: &Rows, attend: &Attend) -> Result<Tensor> {
+        let attended = self.attention.mix(&self.around_attention.enter(states)?, &rows.positions, attend)?;
+        let states = self.around_attention.leave(states, attended)?;
+        let result = self.feed_forward.forward(&self.around_feed_forward.enter(&states)?)?;
+        self.around_feed_forward.leave(&states, result)
     }
 }

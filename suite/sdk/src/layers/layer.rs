@@ -6,6 +6,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use super::attention::AttentionShape;
+use super::attention_layer::{AttentionLayer, Place, forward_layer, step_layer};
 use super::block::{Block, BlockShape};
 use super::norm::NormShape;
 use super::rotation::{Rotary, Rotation};
@@ -20,8 +21,8 @@ use crate::ops::AttentionPlan;
 pub enum Layer {
     /// A layer of Llama 2.
     Fused(Box<TransformerLayer>),
-    /// A layer with any other configuration.
-    Composed(Box<Block>),
+    /// Any other layer.
+    Composed(Box<dyn AttentionLayer>),
 }
 
 impl Layer {
@@ -35,11 +36,27 @@ impl Layer {
                 fused.validate()?;
                 Ok(Self::Fused(Box::new(TransformerLayer::new(fused, rotary.table(), variables)?)))
             }
-            None => Ok(Self::Composed(Box::new(Block::new(shape, rotary, variables)?))),
+            None => Self::composed(shape, rotary, variables),
         }
     }
 
-    /// The layer in a prelude or coda; see [`Block::forward`].
+    /// A composed layer, even where there is a kernel for the configuration.
+    ///
+    /// # Errors
+    /// If sizes do not fit together or stored weights have other shapes.
+    pub fn composed(shape: &BlockShape, rotary: &Rotary, variables: VarBuilder) -> Result<Self> {
+        Ok(Self::Composed(Box::new(Block::new(shape, rotary, variables)?)))
+    }
+
+    /// The layer if it is composed.
+    pub(super) fn parts(&self) -> Option<&dyn AttentionLayer> {
+        match self {
+            Self::Fused(_) => None,
+            Self::Composed(layer) => Some(layer.as_ref()),
+        }
+    }
+
+    /// The layer in a prelude or coda; see [`forward_layer`].
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -53,24 +70,25 @@ impl Layer {
     ) -> Result<Tensor> {
         match self {
             Self::Fused(layer) => layer.forward(index, states, layout, queries, cache),
-            Self::Composed(block) => block.forward(index, states, layout, queries, cache),
+            Self::Composed(layer) => forward_layer(layer.as_ref(), index, states, layout, queries, cache),
         }
     }
 
-    /// The layer in a recurrent core; see [`Block::step`].
+    /// The layer in a recurrent core; see [`step_layer`]. A fused layer has
+    /// the same weights at every step.
     ///
     /// # Errors
     /// If a tensor operation fails.
     pub fn step(
         &self,
-        index: usize,
+        place: Place,
         states: &Tensor,
         context: &mut StepContext,
         plan: &Arc<AttentionPlan>,
     ) -> Result<Tensor> {
         match self {
-            Self::Fused(layer) => layer.step(index, states, context, plan),
-            Self::Composed(block) => block.step(index, states, context, plan),
+            Self::Fused(layer) => layer.step(place.index, states, context, plan),
+            Self::Composed(layer) => step_layer(layer.as_ref(), place, states, context, plan),
         }
     }
 }

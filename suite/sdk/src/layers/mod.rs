@@ -5,6 +5,7 @@
 //! [`Placement`] says. A layer with the configuration of Llama 2 is a [`TransformerLayer`], which has a fused kernel.
 
 mod attention;
+mod attention_layer;
 mod block;
 mod cost;
 mod entries;
@@ -13,6 +14,7 @@ mod injection;
 mod layer;
 mod linear;
 mod norm;
+pub mod options;
 mod positions;
 mod random_states;
 mod recurrence;
@@ -24,9 +26,10 @@ mod tests;
 mod transformer;
 
 pub use attention::{Attention, AttentionBiases, AttentionShape};
+pub use attention_layer::{Attend, AttentionLayer, Place, Rows, forward_layer, step_layer};
 pub use block::{Block, BlockShape, Placement};
 pub use feed_forward::{Activation, FeedForward, FeedForwardShape};
-pub use injection::Injection;
+pub use injection::{Diagonal, Injection};
 pub use layer::Layer;
 pub use linear::{Linear, Spread};
 pub use norm::{Norm, NormShape};
@@ -35,5 +38,5 @@ pub use random_states::random_states;
 pub use recurrence::Recurrence;
 pub use rotation::{Rotary, Rotation};
 pub use signals::{Signal, Sinusoid};
-pub use stack::{Depths, RecurrentStack, StackShape};
+pub use stack::{Depths, Part, RecurrentStack, StackShape};
 pub use transformer::{TransformerLayer, TransformerShape};

@@ -21,6 +21,15 @@ pub enum Rotation {
         /// Base of the angles.
         theta: f64,
     },
+    /// As [`Interleaved`](Self::Interleaved); besides, queries are multiplied by s_i^(position / length) and keys by its
+    /// inverse, with s_i = (2i + 0.4 head_dim) / (1.4 head_dim): xPos (Sun et al. 2022, arXiv 2212.10554). Products
+    /// depend on distances alone and fall with them.
+    Decaying {
+        /// Base of the angles.
+        theta: f64,
+        /// Distance over which a product falls by the factor s_i.
+        length: f64,
+    },
 }
 
 /// A rotation with its angles, which all layers share.
@@ -34,7 +43,9 @@ pub struct Rotary {
 impl Rotary {
     /// A rotation of heads of `head_dim` numbers.
     pub fn new(rotation: Rotation, head_dim: usize) -> Self {
-        let (Rotation::Halves { theta } | Rotation::Interleaved { theta }) = rotation else {
+        let (Rotation::Halves { theta } | Rotation::Interleaved { theta } | Rotation::Decaying { theta, .. }) =
+            rotation
+        else {
             return Self { rotation, head_dim, table: Arc::new(RopeTable::new(head_dim, 1.0)) };
         };
         Self { rotation, head_dim, table: Arc::new(RopeTable::new(head_dim, theta)) }
@@ -45,6 +56,37 @@ impl Rotary {
         &self.table
     }
 
+    /// Queries `x`, `[rows, heads * head_dim]`, at the positions of their rows.
+    ///
+    /// # Errors
+    /// If the rows are not whole heads or there are not as many positions.
+    pub fn queries(&self, x: &Tensor, positions: &Arc<Vec<u32>>) -> Result<Tensor> {
+        self.scaled(&self.apply(x, positions)?, positions, 1.0)
+    }
+
+    /// Keys `x`, `[rows, heads * head_dim]`, at the positions of their rows.
+    ///
+    /// # Errors
+    /// If the rows are not whole heads or there are not as many positions.
+    pub fn keys(&self, x: &Tensor, positions: &Arc<Vec<u32>>) -> Result<Tensor> {
+        self.scaled(&self.apply(x, positions)?, positions, -1.0)
+    }
+
+    /// The factors of queries (`sign` 1) or keys (`sign` -1), where the rotation has any.
+    fn scaled(&self, x: &Tensor, positions: &[u32], sign: f64) -> Result<Tensor> {
+        let Rotation::Decaying { length, .. } = self.rotation else { return Ok(x.clone()) };
+        let (rows, width) = x.dims2()?;
+        let (head_dim, half) = (self.head_dim as f64, self.head_dim / 2);
+        let scales: Vec<f64> = (0..half).map(|pair| (2.0 * pair as f64 + 0.4 * head_dim) / (1.4 * head_dim)).collect();
+        let factor = |position: u32, place: usize| scales[place % half].powf(sign * f64::from(position) / length);
+        let factors: Vec<f64> = (positions.iter())
+            .flat_map(|position| (0..self.head_dim).map(move |place| (*position, place)))
+            .map(|(position, place)| factor(position, place))
+            .collect();
+        let factors = Tensor::from_vec(factors, (rows, 1, self.head_dim), x.device())?.to_dtype(x.dtype())?;
+        x.reshape((rows, width / self.head_dim, self.head_dim))?.broadcast_mul(&factors)?.reshape((rows, width))
+    }
+
     /// Rotates every head of `x` `[rows, heads * head_dim]` by the positions of the rows.
     ///
     /// Interleaved pairs are moved to the two halves and stay there: queries and keys are reordered in the same way, so
@@ -52,11 +94,11 @@ impl Rotary {
     ///
     /// # Errors
     /// If the rows are not whole heads or there are not as many positions.
-    pub(super) fn apply(&self, x: &Tensor, positions: &Arc<Vec<u32>>) -> Result<Tensor> {
+    fn apply(&self, x: &Tensor, positions: &Arc<Vec<u32>>) -> Result<Tensor> {
         match self.rotation {
             Rotation::None => Ok(x.clone()),
             Rotation::Halves { .. } => rope(x, positions, &self.table),
-            Rotation::Interleaved { .. } => {
+            Rotation::Interleaved { .. } | Rotation::Decaying { .. } => {
                 let (rows, width) = x.dims2()?;
                 let pairs = x.reshape((rows, width / self.head_dim, self.head_dim / 2, 2))?;
                 rope(&pairs.transpose(2, 3)?.contiguous()?.reshape((rows, width))?, positions, &self.table)
@@ -77,16 +119,24 @@ mod tests {
         let (theta, positions) = (50.0, Arc::new(vec![3, 7]));
         let heads = [[0.3, -1.2, 0.7, 2.0], [1.1, 0.4, -0.6, 0.9]];
         let x = Tensor::new(&heads, &Device::Cpu).unwrap();
-        for (rotation, pairs) in
-            [(Rotation::Halves { theta }, [(0, 2), (1, 3)]), (Rotation::Interleaved { theta }, [(0, 1), (2, 3)])]
-        {
-            let rotated = Rotary::new(rotation, 4).apply(&x, &positions).unwrap().to_vec2::<f64>().unwrap();
-            let found: f64 = rotated[0].iter().zip(&rotated[1]).map(|(q, k)| q * k).sum();
+        let (halves, interleaved) = ([(0, 2), (1, 3)], [(0, 1), (2, 3)]);
+        for (rotation, pairs, decays) in [
+            (Rotation::Halves { theta }, halves, [1.0, 1.0]),
+            (Rotation::Interleaved { theta }, interleaved, [1.0, 1.0]),
+            // (2i + 1.6) / 5.6
+            (Rotation::Decaying { theta, length: 8.0 }, interleaved, [2.0 / 7.0, 9.0 / 14.0]),
+        ] {
+            let rotary = Rotary::new(rotation, 4);
+            let [queries, keys] = [rotary.queries(&x, &positions), rotary.keys(&x, &positions)]
+                .map(|rotated| rotated.unwrap().to_vec2::<f64>().unwrap());
+            let found: f64 = queries[0].iter().zip(&keys[1]).map(|(q, k)| q * k).sum();
             let distance = 4.0;
             let product = |(pair, (real, imaginary)): (usize, (usize, usize))| {
                 let angle: f64 = distance * f64::powf(theta, -(pair as f64) / 2.0);
+                // The query stands four positions before the key.
+                let decay = f64::powf(decays[pair], -distance / 8.0);
                 let (q, k) = ((heads[0][real], heads[0][imaginary]), (heads[1][real], heads[1][imaginary]));
-                (q.0 * k.0 + q.1 * k.1) * angle.cos() + (q.1 * k.0 - q.0 * k.1) * angle.sin()
+                decay * ((q.0 * k.0 + q.1 * k.1) * angle.cos() + (q.1 * k.0 - q.0 * k.1) * angle.sin())
             };
             let expected: f64 = pairs.into_iter().enumerate().map(product).sum();
             assert!((found - expected).abs() < 1e-12, "{rotation:?}: {found} against {expected}");

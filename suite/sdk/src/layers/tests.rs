@@ -42,7 +42,7 @@ fn the_composed_layer_has_the_weights_and_results_of_the_fused_one() {
     let states = tensor(&drawn(10, 16, 1));
     for rows in [RowSet::all(10), RowSet::from_mask(&[0, 1, 0, 1, 1, 1, 0, 0, 1, 0].map(|bit| bit == 1))] {
         let expected = layer.forward(0, &states, &layout, &rows, None).unwrap().to_vec2().unwrap();
-        close("composed", &block.forward(0, &states, &layout, &rows, None).unwrap(), &expected);
+        close("composed", &forward_layer(&block, 0, &states, &layout, &rows, None).unwrap(), &expected);
     }
     assert_eq!(fused_cost(&shape), shape.cost());
 }

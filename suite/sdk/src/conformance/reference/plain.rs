@@ -39,6 +39,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             }
             let none_has_stepped = unroll.settings.halted == HaltedKeysValues::LatestKv && step == 1;
             let resting = if none_has_stepped { vec![false; rows] } else { not(&takes) };
+            unroll.planned.clone_from(&next.plan);
             let candidate = unroll.apply(step, &read, &resting)?;
             let joined = join(gate.take(), &shown, &candidate)?;
             before = Some(shown.clone());

@@ -17,6 +17,8 @@ pub(in crate::conformance) struct Unroll<'a> {
     key_values: KeyValues,
     input: Option<Tensor>,
     phase: Phase,
+    /// The depth of every row, if the policy decided all of them before the first step.
+    pub planned: Option<Vec<u32>>,
     /// How the run is made.
     pub settings: Settings,
     /// All rows of the batch.
@@ -36,7 +38,7 @@ impl<'a> Unroll<'a> {
         let Start { states: start, input } = backbone.begin(&batch.tokens, &mut context)?;
         let key_values = KeyValues::new(settings.halted, backbone.dimensions().core_layers, batch.rows());
         let all = RowSet::all(batch.rows());
-        Ok((Self { backbone, batch, key_values, input, phase, settings: *settings, all }, start))
+        Ok((Self { backbone, batch, key_values, input, phase, planned: None, settings: *settings, all }, start))
     }
 
     /// Number of tokens.
@@ -50,7 +52,8 @@ impl<'a> Unroll<'a> {
         let Settings { max_depth, seed, .. } = self.settings;
         let context = StepContext::new(step, &self.batch.layout, &self.all, &mut self.key_values);
         let context = context.with_input(self.input.as_ref());
-        self.backbone.step(states, &mut StepContext { max_depth, phase: self.phase, seed, ..context })
+        let (planned, phase) = (self.planned.as_deref(), self.phase);
+        self.backbone.step(states, &mut StepContext { max_depth, planned, phase, seed, ..context })
     }
 
     /// Makes the first layer project the keys and values of the next step from `states`.

@@ -1,0 +1,42 @@
+//! MoEUT: a Universal Transformer whose feed-forward layers and attention are mixtures of experts.
+
+mod experts;
+mod layer;
+mod moeut;
+
+use haltbench_sdk_dylib as _;
+
+pub use moeut::DECLARATION;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use haltbench_sdk::conformance::{check_backbone, check_backbone_with};
+    use haltbench_sdk::initialise::Variables;
+    use haltbench_sdk::parameters::Value;
+    use haltbench_sdk::prelude::*;
+
+    #[test]
+    fn conforms() {
+        check_backbone(&super::DECLARATION);
+        let sizes = [("ff_experts", 3), ("ff_k", 1), ("att_experts", 2), ("att_k", 1), ("head_dim", 6)];
+        check_backbone_with(&super::DECLARATION, &sizes.map(|(name, size)| (name, Value::Integer(size))));
+    }
+
+    #[test]
+    fn more_experts_than_there_are_cannot_be_selected() {
+        for (name, expected) in [
+            ("ff_k", "ff_k: expected at most ff_experts = 2, found 3"),
+            ("att_k", "att_k: expected at most att_experts = 2, found 3"),
+        ] {
+            let given = [("ff_experts", 2), ("att_experts", 2), ("ff_k", 2), (name, 3)];
+            let given: BTreeMap<String, Value> =
+                given.iter().map(|(name, size)| ((*name).to_owned(), Value::Integer(*size))).collect();
+            let parameters = Parameters::resolve("moeut", super::DECLARATION.parameters, &given).unwrap();
+            let variables = Variables::new(0, DType::F32, &Device::Cpu);
+            let context = BackboneContext { vocabulary: 5, parameters: &parameters, variables: variables.builder() };
+            assert_eq!((super::DECLARATION.build)(&context).err().unwrap().to_string(), expected);
+        }
+    }
+}
