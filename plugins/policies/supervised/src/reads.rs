@@ -37,6 +37,9 @@ impl Reads {
 
     /// Reads `states`, `[rows.len(), d_model]`. A sequence has all of its rows among `rows` or none, because its tokens halt
     /// together.
+    ///
+    /// # Errors
+    /// If a sequence lacks its first tokens, unless each token is read for itself.
     pub fn of(self, states: &Tensor, rows: &RowSet, layout: &TokenLayout) -> Result<Read> {
         if self == Self::Token {
             return Ok(Read { states: states.clone(), of_rows: (0..rows.len()).collect() });
@@ -47,6 +50,12 @@ impl Reads {
             let sequence = layout.sequence(row);
             if before.replace(sequence) != Some(sequence) {
                 sequences.push(Vec::new());
+            }
+            if layout.position(row) != row - layout.start(row) {
+                let expected = "whole ones, because all tokens of a sequence halt together";
+                let found =
+                    format!("one whose token {} is at position {}", row - layout.start(row), layout.position(row));
+                return Err(Error::invalid("sequences of a policy that decides for whole sequences", expected, found));
             }
             if let Some(places) = sequences.last_mut() {
                 places.push(place as u32);
@@ -104,5 +113,12 @@ mod tests {
             let of_rows = if name == "token" { vec![0, 1, 2, 3, 4] } else { vec![0, 0, 1, 1, 1] };
             assert_eq!(read.of_rows, of_rows, "{name}");
         }
+        let cut = TokenLayout::after(&[2], &[2], &[0]).unwrap();
+        let states = states.narrow(0, 0, 2).unwrap();
+        assert!(Reads::Token.of(&states, &RowSet::all(2), &cut).is_ok());
+        let error = Reads::Last.of(&states, &RowSet::all(2), &cut).map(|_| ()).unwrap_err().to_string();
+        let expected = "sequences of a policy that decides for whole sequences: expected whole ones, because all tokens of a \
+                        sequence halt together, found one whose token 0 is at position 2";
+        assert_eq!(error, expected);
     }
 }
