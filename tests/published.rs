@@ -1,5 +1,6 @@
 //! Reference numbers in files, from published code or from slow programs that follow published equations. The JSON next
-//! to each file has the program, its configuration and its conventions. Each test runs all files of its form.
+//! to each file has the program, its configuration and its conventions. Each test runs all files of its form. Policies
+//! without such numbers are held against loops (`loops`).
 
 use haltbench_sdk_dylib as _;
 
@@ -39,6 +40,8 @@ mod looped;
 mod loopformer;
 #[path = "published/moeut.rs"]
 mod moeut;
+#[path = "published/loops.rs"]
+mod loops;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
 #[path = "published/moving_states.rs"]
@@ -53,6 +56,8 @@ mod ouro_forward;
 mod pondernet;
 #[path = "published/recursive_reasoner.rs"]
 mod recursive_reasoner;
+#[path = "published/q_halting.rs"]
+mod q_halting;
 #[path = "published/replays.rs"]
 mod replays;
 #[path = "published/stacks.rs"]
@@ -61,6 +66,8 @@ mod stacks;
 mod stick_breaking;
 #[path = "published/stub.rs"]
 mod stub;
+#[path = "published/think_at_hard.rs"]
+mod think_at_hard;
 #[path = "published/universal_transformer.rs"]
 mod universal_transformer;
 #[path = "published/unshared.rs"]

@@ -57,6 +57,18 @@ fn exits_and_objective_are_those_of_the_equations() {
             let expected = golden.integers(&format!("expected.q_exit.{place}"));
             tokens.iter().for_each(|token| assert_eq!(found[*token].depth, expected[*token], "{}", golden.name));
         }
+        let found = trajectory.replay(policy("pondernet"), &[("exit", text("argmax"))], None);
+        let expected = golden.integers("expected.argmax_exit");
+        tokens.iter().for_each(|token| assert_eq!(found[*token].depth, expected[*token], "{}", golden.name));
+        // The draws are the policy's own, so certain halting probabilities take the place of the given uniform numbers.
+        let lambda = golden.tensor("expected.lambda").permute((2, 0, 1)).unwrap();
+        let uniforms = golden.tensor("input.uniforms").permute((2, 0, 1)).unwrap();
+        let certain =
+            ((uniforms.lt(&lambda).unwrap().to_dtype(DType::F64).unwrap() * 1600.0).unwrap() - 800.0).unwrap();
+        let drawn = with_losses(&certain, gate_of_width_one("lambda"), &losses, &tokens);
+        let found = drawn.replay(policy("pondernet"), &[("exit", text("bernoulli"))], None);
+        let expected = golden.integers("expected.bernoulli_exit");
+        tokens.iter().for_each(|token| assert_eq!(found[*token].depth, expected[*token], "{}", golden.name));
         let p = by_token(&golden.tensor("expected.p").permute((2, 0, 1)).unwrap());
         let losses = by_token(&losses);
         for (place, prior) in golden.config()["lambda_p"].as_array().unwrap().iter().enumerate() {

@@ -64,7 +64,15 @@ struct Sequence {
 }
 
 /// Mean of the states of each sequence, `[sequences, d_model]`.
+///
+/// # Errors
+/// If a sequence lacks its first tokens.
 fn means(states: &Tensor, layout: &TokenLayout) -> Result<Tensor> {
+    if let Some(row) = (0..layout.rows()).find(|row| layout.position(*row) != row - layout.start(*row)) {
+        let expected = "whole ones, because all tokens of a sequence halt together";
+        let found = format!("one whose token {} is at position {}", row - layout.start(row), layout.position(row));
+        return Err(Error::invalid(format!("sequences of {}", DECLARATION.name), expected, found));
+    }
     let sequences = Tensor::new(sequences(layout), states.device())?;
     let shares: Vec<f64> =
         (0..layout.sequences()).map(|sequence| (layout.rows_of(sequence).len() as f64).recip()).collect();
@@ -92,5 +100,20 @@ impl EarlyPolicy for Sequence {
 
     fn decision_flops(&self, d_model: usize) -> f64 {
         ((2 * self.most + 1) * d_model) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_sequence_is_refused() {
+        let cut = TokenLayout::new(&[2], &[0]).unwrap().with_positions(vec![0, 3]).unwrap();
+        let states = Tensor::zeros((2, 1), DType::F64, &Device::Cpu).unwrap();
+        let error = means(&states, &cut).unwrap_err().to_string();
+        let expected = "sequences of elbayad-sequence: expected whole ones, because all tokens of a sequence halt together, \
+                        found one whose token 1 is at position 3";
+        assert_eq!(error, expected);
     }
 }

@@ -13,7 +13,7 @@ mod tests {
 
     #[test]
     fn conforms() {
-        for exit in ["bernoulli", "quantile"] {
+        for exit in ["bernoulli", "quantile", "argmax"] {
             check_policy_with(&super::DECLARATION, &[("exit", Value::Text(exit.to_owned()))]);
         }
     }

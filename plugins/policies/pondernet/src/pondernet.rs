@@ -10,28 +10,37 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 ## What it computes
 
 lambda(d) = sigmoid(w·h(d) + b), and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
-rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d.
+rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts at 0, so that p is 1/2,
+1/4, ... at first; the prior then pulls tokens towards its own mean depth.
 
 ## When it halts
 
 `bernoulli`: at step d with probability lambda(d), drawn for each token; the output is the state at that step, not a mixture.
-`quantile`: at the first step at which the sum of p reaches `quantile` (Q-exit).
+`quantile`: at the first step at which the sum of p reaches `quantile` (Q-exit). `argmax`: at the most probable step, the first
+of several. The steps to come are not known while a token runs, so later halting probabilities count as equal to the present
+one; a trace has them all.
 
 ## Objective
 
 `beta` · KL(p || g) in nats, averaged over all tokens, with the geometric prior g(d) = q (1 - q)^(d-1), q = `lambda_p`; step D
-has its tail. Popular code uses the reverse divergence.
+has its tail.
 
 ## Cost
 
-One dot product for every executed step of a token.",
+One dot product for every executed step of a token.
+
+## Published code
+
+None by the authors. labmlai/annotated_deep_learning_paper_implementations computes the same p and draws; its divergence is
+KL(g || p) with a prior that is cut off at D and not renormalised, which may be negative; the paper's is used here.
+tinkoff-ai/palbert has the quantile exit with > where this has >=, and counts one layer too few at an exit.",
     reference: "Banino et al. 2021, arXiv 2107.05407; quantile exits: Balagansky and Gavrilov 2022, arXiv 2204.03276",
     recipe: Recipe::EVERY_STEP,
     stochastic: Holds::When("exit", "bernoulli"),
     parameters: &[
         ParameterSpec::real("beta", 0.01, (0.0, 1e6), "weight of the divergence from the prior"),
         ParameterSpec::real("lambda_p", 0.2, (1e-6, 0.999_999), "halting probability of the prior"),
-        ParameterSpec::choice("exit", "bernoulli", &["bernoulli", "quantile"], "how a token halts in evaluation")
+        ParameterSpec::choice("exit", "bernoulli", &["bernoulli", "quantile", "argmax"], "how a token halts in evaluation")
             .knob(Trend::None),
         ParameterSpec::real("quantile", 0.5, (0.0, 1.0), "cumulative probability at which exit = \"quantile\" halts")
             .knob(Trend::Deeper),
@@ -50,7 +59,10 @@ One dot product for every executed step of a token.",
             beta: context.parameters.real("beta")?,
             prior: context.parameters.real("lambda_p")?,
             draws: context.parameters.text("exit")? == "bernoulli",
-            quantile: context.parameters.real("quantile")?,
+            rule: match context.parameters.text("exit")? {
+                "argmax" => HaltingRule::Mode,
+                _ => HaltingRule::Threshold(context.parameters.real("quantile")?),
+            },
         }))
     })
 };
@@ -62,7 +74,7 @@ struct PonderNet {
     beta: f64,
     prior: f64,
     draws: bool,
-    quantile: f64,
+    rule: HaltingRule,
 }
 
 impl OnlinePolicy for PonderNet {
@@ -77,7 +89,7 @@ impl OnlinePolicy for PonderNet {
     }
 
     fn rule(&self) -> HaltingRule {
-        HaltingRule::Threshold(self.quantile)
+        self.rule
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
