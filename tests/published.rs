@@ -19,8 +19,12 @@ mod gradients;
 mod gut;
 #[path = "published/huginn_forward.rs"]
 mod huginn_forward;
+#[path = "published/mixture_of_depths.rs"]
+mod mixture_of_depths;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
+#[path = "published/mor_token_choice.rs"]
+mod mor_token_choice;
 #[path = "published/ouro.rs"]
 mod ouro;
 #[path = "published/pondernet.rs"]
