@@ -1,6 +1,7 @@
 //! Mixture-of-Recursions' token-choice router against the published code, around its shared Llama layer.
 
-use haltbench_engine::recurrence::{Execution, evaluate};
+use haltbench_engine::recurrence::{Execution, Noise, evaluate, unroll};
+use haltbench_sdk::candle_core::Var;
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layers::{BlockShape, Layer, Rotary};
@@ -151,6 +152,50 @@ fn a_gate_at_every_step_scales_every_result() {
                     }
                     golden.near("output", &[outputs[row][column]], &[x[row][column] + state]);
                 }
+            }
+        }
+    }
+}
+
+/// Gradients of outputs with respect to the router, by finite differences: they pass through the gates alone.
+#[test]
+fn gates_have_the_gradients_of_finite_differences() {
+    for golden in Golden::all("mor_token_choice") {
+        let x = golden.tensor("input.x").flatten(0, 1).unwrap();
+        let rows = x.dim(0).unwrap();
+        for (name, gate) in [("softmax", "end"), ("softmax", "each"), ("sigmoid", "end"), ("sigmoid", "each")] {
+            let (mut given, weights) = variant(&golden, name);
+            given.push(("gate", text(gate)));
+            let total = |router: &Tensor| {
+                let stubbed = Stubbed {
+                    declaration: policy(NAME),
+                    given: given.clone(),
+                    weights: vec![("router.weight", router.clone())],
+                    max_depth: golden.size("num_recursion"),
+                    halted: HaltedKeysValues::Skip,
+                };
+                let step = |states: &Tensor, context: &mut StepContext| Ok(states.affine(1.5, context.step as f64)?);
+                let model = stubbed.model(Stub { first: x.clone(), step: Box::new(step) });
+                let pass = unroll(&model, &batch(&[rows]), &Noise::Seeded(0), None).unwrap();
+                (pass.logits[0].sin().unwrap().sum_all().unwrap(), pass.record.depths)
+            };
+            let router = Var::from_tensor(&weights[0].1).unwrap();
+            let (value, depths) = total(router.as_tensor());
+            let slopes =
+                value.backward().unwrap().get(&router).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            assert!(slopes.iter().any(|slope| *slope != 0.0));
+            let numbers: Vec<f64> = router.flatten_all().unwrap().to_vec1().unwrap();
+            for (place, slope) in slopes.iter().enumerate().step_by(5) {
+                let at = |shift: f64| {
+                    let mut moved = numbers.clone();
+                    moved[place] += shift;
+                    let (value, own) = total(&Tensor::from_vec(moved, router.shape(), &Device::Cpu).unwrap());
+                    assert_eq!(own, depths, "the difference crosses a choice");
+                    value.to_scalar::<f64>().unwrap()
+                };
+                let difference = (at(1e-6) - at(-1e-6)) / 2e-6;
+                let near = (slope - difference).abs() < 1e-6 * (1.0 + difference.abs());
+                assert!(near, "{name} {gate} {place}: {slope} against {difference}");
             }
         }
     }
