@@ -48,6 +48,12 @@ mod mor_expert_choice;
 mod moving_states;
 #[path = "published/oracles.rs"]
 mod oracles;
+#[path = "published/mixture_of_depths.rs"]
+mod mixture_of_depths;
+#[path = "published/mor_expert_choice.rs"]
+mod mor_expert_choice;
+#[path = "published/mor_token_choice.rs"]
+mod mor_token_choice;
 #[path = "published/ouro.rs"]
 mod ouro;
 #[path = "published/ouro_forward.rs"]

@@ -26,7 +26,9 @@ fn setups(dtype: DType) -> Vec<Setup> {
 fn has_cached_form(subject: &Subject, setup: &Setup) -> bool {
     let skips = setup.halted == HaltedKeysValues::Skip;
     let chooses = subject.declaration.kind == PolicyKind::Select;
-    subject.is_causal() && !subject.declaration.uses_labels.any() && (skips || !chooses)
+    // It averages over all earlier tokens, and a round of decoding shows a policy its new tokens alone.
+    let averages = subject.given.get("scope") == Some(&Value::Text("causal".to_owned()));
+    subject.is_causal() && !subject.declaration.uses_labels.any() && !averages && (skips || !chooses)
 }
 
 /// Logits of the last token of each piece and depths of all tokens, by sequence and position.

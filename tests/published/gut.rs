@@ -249,3 +249,110 @@ fn keys_and_values_are_soft_as_in_the_published_code() {
         }
     }
 }
+
+/// The error function by its Taylor series.
+fn erf(x: f64) -> f64 {
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    2.0 / std::f64::consts::PI.sqrt() * sum
+}
+
+/// A token of the slow loop below.
+struct Slow {
+    /// The state that it offers to means, once it has halted.
+    frozen: Option<Vec<f64>>,
+    left: f64,
+    weights: Vec<f64>,
+    depth: u32,
+    steps: f64,
+}
+
+/// Running means with halted tokens among them, which the published code treats otherwise: a loop over single numbers.
+#[test]
+fn halted_tokens_enter_running_means_with_their_frozen_states() {
+    const WIDTH: usize = 3;
+    const DEPTH: usize = 5;
+    const LENGTHS: [usize; 3] = [7, 1, 5];
+    let threshold = 0.8;
+    let mut stream = Stream::new(3, "gut", &[]);
+    let mut tensor = |shape: &[usize], scale: f64| {
+        let numbers = (0..shape.iter().product::<usize>()).map(|_| scale * stream.normal()).collect();
+        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    };
+    let count = LENGTHS.iter().sum();
+    let states = tensor(&[DEPTH + 1, count, WIDTH], 1.0);
+    let (w1, b1) = (tensor(&[WIDTH, 2 * WIDTH], 0.7), tensor(&[WIDTH], 0.5));
+    let (w2, b2) = (tensor(&[1, WIDTH], 1.5), tensor(&[1], 0.5));
+    let names = ["gate.inner.weight", "gate.inner.bias", "gate.outer.weight", "gate.outer.bias"];
+    let trajectory = Trajectory {
+        lengths: LENGTHS.to_vec(),
+        states: states.clone(),
+        logits: None,
+        targets: Some(vec![0; count]),
+        stage: None,
+        weights: names.into_iter().zip([&w1, &b1, &w2, &b2].map(Clone::clone)).collect(),
+    };
+    let thresholds = ["threshold", "training_threshold"].map(|name| (name, Value::Real(threshold)));
+    let given = [("scope", text("causal")), ("gamma", Value::Real(1.0)), thresholds[0].clone(), thresholds[1].clone()];
+    let found = trajectory.replay(policy("gut"), &given, None);
+
+    let states: Vec<Vec<Vec<f64>>> = states.to_vec3().unwrap();
+    let (w1, b1): (Vec<Vec<f64>>, Vec<f64>) = (w1.to_vec2().unwrap(), b1.to_vec1().unwrap());
+    let (w2, b2): (Vec<Vec<f64>>, Vec<f64>) = (w2.to_vec2().unwrap(), b2.to_vec1().unwrap());
+    let mut start = 0;
+    let mut distinct = std::collections::BTreeSet::new();
+    for length in LENGTHS {
+        let new = || Slow { frozen: None, left: 1.0, weights: vec![0.0; DEPTH + 1], depth: 0, steps: 0.0 };
+        let mut tokens: Vec<Slow> = (0..length).map(|_| new()).collect();
+        for step in 1..=DEPTH {
+            let mut halting = Vec::new();
+            for place in (0..length).filter(|place| tokens[*place].frozen.is_none()) {
+                let mean = |step: usize, column: usize| {
+                    let state = |other: usize| match &tokens[other].frozen {
+                        Some(frozen) => frozen[column],
+                        None => states[step][start + other][column],
+                    };
+                    (0..=place).map(state).sum::<f64>() / (place + 1) as f64
+                };
+                let read: Vec<f64> =
+                    (0..2 * WIDTH).map(|column| mean(step - 1 + column / WIDTH, column % WIDTH)).collect();
+                let hidden = w1.iter().zip(&b1).map(|(weights, bias)| {
+                    let x = bias + weights.iter().zip(&read).map(|(weight, x)| weight * x).sum::<f64>();
+                    x * (1.0 + erf(x / 2f64.sqrt())) / 2.0
+                });
+                let logit = b2[0] + w2[0].iter().zip(hidden).map(|(weight, x)| weight * x).sum::<f64>();
+                let alpha = 1.0 / (1.0 + (-logit).exp());
+                halting.push((place, alpha));
+            }
+            // All tokens of a step read the states before anybody halts in it.
+            for (place, alpha) in halting {
+                let token = &mut tokens[place];
+                token.depth += 1;
+                let after = token.left * (1.0 - alpha);
+                if 1.0 - after >= threshold {
+                    token.weights[step - 1] += token.left;
+                    token.frozen = Some(states[step - 1][start + place].clone());
+                } else {
+                    token.weights[step - 1] += token.left * alpha;
+                    token.steps += token.left;
+                    token.left = after;
+                    if step == DEPTH {
+                        token.weights[step] += after;
+                    }
+                }
+            }
+        }
+        for (token, found) in tokens.iter().zip(&found[start..]) {
+            distinct.insert(token.depth);
+            assert_eq!(found.depth, token.depth);
+            let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} against {b}");
+            found.weights.as_ref().unwrap().iter().zip(&token.weights).for_each(|(a, b)| near(*a, *b));
+            near(found.objective.unwrap(), token.steps);
+        }
+        start += length;
+    }
+    assert!(distinct.len() >= 3, "{distinct:?}");
+}

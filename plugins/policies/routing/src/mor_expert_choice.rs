@@ -25,7 +25,13 @@ u^2, averaged over the step's candidates. Training chooses the largest under bot
 
 ## Cost
 
-One dot product for each token and step. Tokens that rest are not computed; with `skip`, no token attends to them.",
+One dot product for each token and step. Tokens that rest are not computed; with `skip`, no token attends to them.
+
+## Published code
+
+`expert_choice_router.py` of raymin0223/mixture_of_recursions. It has no code for inference, where a step with one token would
+always choose it; the threshold is ours, from its auxiliary loss. A capacity written as .333 loses a token against 1/3 there when S
+is a multiple of 3; here a product within 1e-9 of a whole number counts as that number.",
     reference: "Bae et al. 2025, arXiv 2507.10524, expert-choice routing; the authors' code",
     causal: Holds::When("choice", "threshold"),
     parameters: &[

@@ -40,7 +40,7 @@ A perceptron of d_model hidden units for every executed step of a token: about 2
 and 1.875 here. It goes on to add halting probabilities to its expected depth after a token has been cut; here a token's mass
 ends at its last step. Its last layer starts at zero, so that the first layer has no gradient in the first training step; ours
 starts at a standard deviation of .02. The released translation models set the weight of the objective to 0.",
-    reference: "Tan et al. 2023, arXiv 2310.07096, section 3.3; the authors' halting.py",
+    reference: "Tan et al. 2023, arXiv 2310.07096, stick-breaking halting; the authors' halting.py",
     parameters: &[
         ParameterSpec::real("tau", 0.01, (0.0, 1e6), "weight of the expected depth"),
         ParameterSpec::real("training_threshold", 0.999, (0.0, 1.0), "mass above which a token halts in training"),

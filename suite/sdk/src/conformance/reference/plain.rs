@@ -50,7 +50,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
         if !policy.is_asked(step, max_depth) {
             continue;
         }
-        let asked = RowSet::from_mask(&if next.chooses { vec![true; rows] } else { next.takes.clone() });
+        let asked = RowSet::from_mask(&if next.chooses { vec![true; rows] } else { next.at(step) });
         let decision = unroll.look(step, &asked, &shown, |view| policy.decide(view, &mut memory))?;
         memory.take_stashed(asked.len())?;
         for Emitted { values, .. } in emitted(&decision, asked.len())? {
@@ -82,10 +82,9 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             None => None,
         });
         if !next.chooses {
-            let goes_on: Vec<bool> = asked.iter().map(|row| next.takes[row]).collect();
-            if next.plan.is_none() {
-                keep(&mut memory, &goes_on, shown.device())?;
-            }
+            let takes = next.at(step + 1);
+            let goes_on: Vec<bool> = asked.iter().map(|row| takes[row]).collect();
+            keep(&mut memory, &goes_on, shown.device())?;
         }
     }
     let expected_depths = beliefs.expected(max_depth);
