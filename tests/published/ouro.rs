@@ -7,7 +7,7 @@ use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, pol
 
 /// The policy reads normed states and runs to the largest depth.
 fn whole() -> [(&'static str, Value); 2] {
-    [("norm", text("none")), ("quantile", Value::Real(1.0))]
+    [("norm", text("none")), ("threshold", Value::Real(1.0))]
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn exits_and_objectives_are_those_of_the_published_forward_pass() {
         trajectory.targets = Some(tokens.iter().map(|target| i64::from(*target)).collect());
         let p: Vec<Vec<f64>> = golden.tensor("expected.exit_pdf").reshape(((), steps)).unwrap().to_vec2().unwrap();
         for quantile in golden.config()["q"].as_array().unwrap() {
-            let given = [("norm", text("none")), ("quantile", Value::Real(quantile.as_f64().unwrap()))];
+            let given = [("norm", text("none")), ("threshold", Value::Real(quantile.as_f64().unwrap()))];
             let found = trajectory.replay(policy("ouro"), &given, None);
             let depths: Vec<u32> = found.iter().map(|token| token.depth).collect();
             assert_eq!(depths, golden.integers(&format!("derived.exit_depth.q{quantile}")), "{}", golden.name);

@@ -7,7 +7,7 @@ use crate::golden::Golden;
 use crate::replays::{Trajectory, after_nothing, by_token, gate_of_width_one, policy, text, valid, with_losses};
 
 fn quantile(quantile: f64) -> [(&'static str, Value); 2] {
-    [("exit", text("quantile")), ("quantile", Value::Real(quantile))]
+    [("exit", text("quantile")), ("threshold", Value::Real(quantile))]
 }
 
 #[test]

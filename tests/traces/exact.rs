@@ -78,11 +78,11 @@ fn a_distribution_is_that_of_all_recorded_steps() {
     let states = [0.0, logit(0.2), logit(0.3), logit(0.5), 7.0];
     let trace = Small::new(1, &states).with_gates();
     for (policy, set, depth) in [
-        ("pondernet", &["exit=quantile", "quantile=0.1"][..], Some(1)),
-        ("pondernet", &["exit=quantile", "quantile=0.5"], Some(3)),
-        ("pondernet", &["exit=quantile", "quantile=1"], Some(4)),
+        ("pondernet", &["exit=quantile", "threshold=0.1"][..], Some(1)),
+        ("pondernet", &["exit=quantile", "threshold=0.5"], Some(3)),
+        ("pondernet", &["exit=quantile", "threshold=1"], Some(4)),
         ("pondernet", &["exit=bernoulli"], None),
-        ("ouro", &["quantile=0.3"], Some(2)),
+        ("ouro", &["threshold=0.3"], Some(2)),
     ] {
         let found = &trace.replay(policy, set)[0];
         all_near(&found["distribution"], &[0.2, 0.24, 0.28, 0.28]);
@@ -199,7 +199,7 @@ fn thresholds_are_compared_without_a_tolerance() {
     let near_one = -(5e-10f64).ln();
     for (first, quantile, depth) in [(near_one, "1", 2), (0.0, "0.5", 1), (-1e-9, "0.5", 2)] {
         let trace = Small::new(1, &[0.0, first, 800.0, 0.0]).with_gates();
-        let given = format!("quantile={quantile}");
+        let given = format!("threshold={quantile}");
         assert_eq!(depths(&trace.replay("ouro", &[&given])), [depth], "{first} {quantile}");
     }
 }

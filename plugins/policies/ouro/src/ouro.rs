@@ -15,7 +15,7 @@ backbone norms its states after every loop. b starts at 0, so that p is 1/2, 1/4
 
 ## When it halts
 
-At the first step at which the sum of p reaches `quantile` (Q-exit).
+At the first step at which the sum of p reaches `threshold` (Q-exit).
 
 ## Objective
 
@@ -46,12 +46,12 @@ throughout.",
         ParameterSpec::real("sharpness", 50.0, (0.0, 1e6), "slope of the target in stage II"),
         ParameterSpec::real("gain", 0.005, (0.0, 1e6), "gain in nats at which the target is 1/2"),
         ParameterSpec::choice("norm", "none", &["none", "rms"], "norm of the gate's input"),
-        ParameterSpec::real("quantile", 0.5, (0.0, 1.0), "cumulative probability that halts").knob(Trend::Deeper),
+        ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability that halts").knob(Trend::Deeper),
     ],
     ..PolicyDeclaration::new("ouro", PolicyKind::Online, |context| {
         let (parameters, gate) = (context.parameters.clone(), context.variables.pp("gate"));
-        let quantile = parameters.real("quantile")?;
-        Ok(Policy::online(Ouro { gate: Linear::with_bias(context.d_model, 1, gate)?, parameters, quantile }))
+        let threshold = parameters.real("threshold")?;
+        Ok(Policy::online(Ouro { gate: Linear::with_bias(context.d_model, 1, gate)?, parameters, threshold }))
     })
 };
 
@@ -66,7 +66,7 @@ const MOST: f64 = 1e30;
 struct Ouro {
     gate: Linear,
     parameters: Parameters,
-    quantile: f64,
+    threshold: f64,
 }
 
 impl Ouro {
@@ -85,7 +85,7 @@ impl OnlinePolicy for Ouro {
     }
 
     fn rule(&self) -> HaltingRule {
-        HaltingRule::Threshold(self.quantile)
+        HaltingRule::Threshold(self.threshold)
     }
 
     fn objective(&self, pass: &TrainingPass) -> Result<Objective> {

@@ -16,7 +16,7 @@ rest. Training minimises the expected loss, the sum over d of p(d) times the los
 ## When it halts
 
 `bernoulli`: at step d with probability lambda(d), drawn for each token; the output is the state at that step, not a mixture.
-`quantile`: at the first step at which the sum of p reaches `quantile` (Q-exit). `argmax`: at the most probable step, the first
+`quantile`: at the first step at which the sum of p reaches `threshold` (Q-exit). `argmax`: at the most probable step, the first
 of several. The steps to come are not known while a token runs, so later halting probabilities count as equal to the present
 one; a trace has them all.
 
@@ -42,7 +42,7 @@ tinkoff-ai/palbert has the quantile exit with > where this has >=, and counts on
         ParameterSpec::real("lambda_p", 0.2, (1e-6, 0.999_999), "halting probability of the prior"),
         ParameterSpec::choice("exit", "bernoulli", &["bernoulli", "quantile", "argmax"], "how a token halts in evaluation")
             .knob(Trend::None),
-        ParameterSpec::real("quantile", 0.5, (0.0, 1.0), "cumulative probability at which exit = \"quantile\" halts")
+        ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability at which exit = \"quantile\" halts")
             .knob(Trend::Deeper),
     ],
     examples: &[Example {
@@ -61,7 +61,7 @@ tinkoff-ai/palbert has the quantile exit with > where this has >=, and counts on
             draws: context.parameters.text("exit")? == "bernoulli",
             rule: match context.parameters.text("exit")? {
                 "argmax" => HaltingRule::Mode,
-                _ => HaltingRule::Threshold(context.parameters.real("quantile")?),
+                _ => HaltingRule::Threshold(context.parameters.real("threshold")?),
             },
         }))
     })
