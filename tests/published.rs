@@ -8,6 +8,8 @@ use haltbench_sdk_dylib as _;
 mod act;
 #[path = "published/anira.rs"]
 mod anira;
+#[path = "published/backbones.rs"]
+mod backbones;
 #[path = "published/elbayad.rs"]
 mod elbayad;
 #[path = "published/exit_classifiers.rs"]
@@ -16,10 +18,6 @@ mod exit_classifiers;
 mod exits;
 #[path = "published/fixed_point.rs"]
 mod fixed_point;
-#[path = "published/backbones.rs"]
-mod backbones;
-#[path = "published/exits.rs"]
-mod exits;
 #[path = "published/gated_ut.rs"]
 mod gated_ut;
 #[path = "published/given.rs"]
@@ -38,32 +36,30 @@ mod linear_model;
 mod looped;
 #[path = "published/loopformer.rs"]
 mod loopformer;
-#[path = "published/moeut.rs"]
-mod moeut;
 #[path = "published/loops.rs"]
 mod loops;
-#[path = "published/mor_expert_choice.rs"]
-mod mor_expert_choice;
-#[path = "published/moving_states.rs"]
-mod moving_states;
-#[path = "published/oracles.rs"]
-mod oracles;
 #[path = "published/mixture_of_depths.rs"]
 mod mixture_of_depths;
+#[path = "published/moeut.rs"]
+mod moeut;
 #[path = "published/mor_expert_choice.rs"]
 mod mor_expert_choice;
 #[path = "published/mor_token_choice.rs"]
 mod mor_token_choice;
+#[path = "published/moving_states.rs"]
+mod moving_states;
+#[path = "published/oracles.rs"]
+mod oracles;
 #[path = "published/ouro.rs"]
 mod ouro;
 #[path = "published/ouro_forward.rs"]
 mod ouro_forward;
 #[path = "published/pondernet.rs"]
 mod pondernet;
-#[path = "published/recursive_reasoner.rs"]
-mod recursive_reasoner;
 #[path = "published/q_halting.rs"]
 mod q_halting;
+#[path = "published/recursive_reasoner.rs"]
+mod recursive_reasoner;
 #[path = "published/replays.rs"]
 mod replays;
 #[path = "published/stacks.rs"]

@@ -268,7 +268,9 @@ fn invariant_3_a_policy_is_one_short_file() {
         if !is_policy || !text.contains("PolicyDeclaration::new(") {
             continue;
         }
-        let lines = text.lines().count();
+        // The page that `explain` shows does not count.
+        let page = text.split("documentation: \"").nth(1).and_then(|rest| rest.split("reference: ").next());
+        let lines = text.lines().count() - page.map_or(0, |page| page.lines().count());
         if lines > 100 {
             println!("{lines:5} lines  {path}");
         }

@@ -76,7 +76,8 @@ fn costs_of_a_step_are_those_of_its_matrices() {
             let d = setup.d_model as f64;
             let cost = model.backbone.cost();
             near("step", cost.step.per_row, matrices("core.", &|_| true, times) + beside(d));
-            let is_key_value = |name: &str| ["k_proj", "v_proj", "v_selection", "v_experts"].iter().any(|of| name.contains(of));
+            let is_key_value =
+                |name: &str| ["k_proj", "v_proj", "v_selection", "v_experts"].iter().any(|of| name.contains(of));
             near("keys and values", cost.step.per_key_value, matrices("core.", &is_key_value, times));
             // Every key is multiplied with a query, and its value with a weight.
             let layers = if backbone.0 == "recursive-reasoner" { 2.0 * applied } else { 1.0 } * core_layers as f64;
@@ -107,7 +108,11 @@ fn steps_with_weights_of_their_own_project_halted_tokens_every_time() {
         let cost = model.backbone.cost();
         let steps = 6.0 * cost.step.per_row + (6.0 + 5.0 + 2.0) * cost.step.per_key;
         let expected = steps + projections * cost.step.per_key_value + 2.0 * cost.readout.per_row;
-        assert!((found.ledger.flops - expected).abs() < 1e-9 * expected, "{backbone}: {} {expected}", found.ledger.flops);
+        assert!(
+            (found.ledger.flops - expected).abs() < 1e-9 * expected,
+            "{backbone}: {} {expected}",
+            found.ledger.flops
+        );
     }
 }
 

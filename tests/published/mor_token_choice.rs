@@ -4,7 +4,7 @@ use haltbench_engine::recurrence::{Execution, Noise, evaluate, unroll};
 use haltbench_sdk::candle_core::Var;
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::HaltedKeysValues;
-use haltbench_sdk::layers::{BlockShape, Layer, Rotary};
+use haltbench_sdk::layers::{BlockShape, Layer, Place, Rotary};
 use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
@@ -56,7 +56,7 @@ fn choices_and_outputs_are_those_of_the_published_router() {
             let layer = layer(&golden);
             let step = move |states: &Tensor, context: &mut StepContext| {
                 let plan = AttentionPlan::new(&**context.layout, context.rows, context.key_values.visible());
-                layer.step(0, states, context, &plan)
+                layer.step(Place::shared(0), states, context, &plan)
             };
             let (given, weights) = variant(&golden, name);
             let max_depth = golden.size("num_recursion");

@@ -7,7 +7,7 @@ use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use super::DECLARATION;
+use super::loopformer::DECLARATION;
 use super::schedule::{Moment, Schedule};
 
 #[test]

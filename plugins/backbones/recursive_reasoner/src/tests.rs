@@ -8,7 +8,7 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::{Phase, Progress};
 use haltbench_sdk::prelude::*;
 
-use super::DECLARATION;
+use super::reasoner::DECLARATION;
 use super::updates::{Half, updates};
 
 #[test]
