@@ -27,6 +27,8 @@ mod mor_expert_choice;
 mod moving_states;
 #[path = "published/ouro.rs"]
 mod ouro;
+#[path = "published/palbert.rs"]
+mod palbert;
 #[path = "published/pondernet.rs"]
 mod pondernet;
 #[path = "published/replays.rs"]
