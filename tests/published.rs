@@ -54,6 +54,8 @@ mod oracles;
 mod ouro;
 #[path = "published/ouro_forward.rs"]
 mod ouro_forward;
+#[path = "published/palbert.rs"]
+mod palbert;
 #[path = "published/pondernet.rs"]
 mod pondernet;
 #[path = "published/q_halting.rs"]

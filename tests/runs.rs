@@ -32,6 +32,8 @@ mod numbers;
 mod overlap;
 #[path = "runs/program.rs"]
 mod program;
+#[path = "runs/read_outs.rs"]
+mod read_outs;
 #[path = "runs/recipes.rs"]
 mod recipes;
 #[path = "runs/recorded_suites.rs"]

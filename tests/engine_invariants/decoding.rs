@@ -78,9 +78,7 @@ fn equal(what: &str, found: &Fed, expected: &Tokens, tolerance: f64) {
 
 /// Whether the policy reads logits before a token has halted, through a coda without a cached form for this.
 fn reads_through_a_deep_coda(subject: &Subject, setup: &Setup) -> bool {
-    let reads = subject.given.get("reads") == Some(&Value::Flag(true))
-        || [SURE.name, "calm", "huginn-kl"].contains(&subject.declaration.name);
-    reads && setup.around > 1
+    setup.around > 1 && subject.reads_logits()
 }
 
 pub fn cached_equals_uncached(subject: &Subject, setup: &Setup) -> bool {

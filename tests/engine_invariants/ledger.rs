@@ -109,8 +109,12 @@ fn counts(subject: &Subject, setup: &Setup, found: &Evaluated) -> (u64, u64) {
         PolicyKind::Online if subject.declaration.name == GATED.name => {
             (sum(&|depth| depth), sum(&|depth| 1 + depth.min(most - 1)))
         }
-        // After every step but the last.
-        PolicyKind::Online => (sum(&|depth| depth), sum(&|depth| depth.min(most - 1))),
+        // After the steps at which it is asked.
+        PolicyKind::Online => {
+            let policy = subject.model(setup).policy;
+            let is_asked = |step: &u64| policy.is_asked(*step as usize, setup.max_depth);
+            (sum(&|depth| depth), sum(&|depth| (1..=depth).filter(is_asked).count() as u64))
+        }
         PolicyKind::Soft => (sum(&|depth| depth), sum(&|depth| 1 + depth)),
         // Unchosen rows are not computed, except for the keys and values of the first step under latest-kv.
         PolicyKind::Select => {

@@ -22,7 +22,8 @@ const COMPLEXITIES: (f32, f32) = (1.0, 9.0);
 /// Scale of the noise on a policy's initial weights, because many policies initially treat all tokens alike.
 const PERTURBATION: f64 = 0.5;
 /// Values to try for a parameter that may make a policy treat tokens differently.
-const TRIED: [f64; 16] = [0.5, 0.05, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.7, 0.9, 0.97, 1.0, 2.0, 3.0, 10.0, 100.0];
+const TRIED: [f64; 18] =
+    [0.5, 0.05, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.7, 0.9, 0.97, 1.0, 2.0, 2.5, 3.0, 4.0, 10.0, 100.0];
 /// Lengths of the sequences of a usual batch; one is a single token.
 pub const LENGTHS: [usize; 4] = [6, 1, 9, 4];
 
@@ -163,6 +164,14 @@ impl Subject {
         declaration.causal.given(&parameters)
     }
 
+    /// Whether the policy reads logits to decide: its decisions then cost more than it declares.
+    pub fn reads_logits(&self) -> bool {
+        let (setup, model) = (Setup::PLAIN, self.model(&Setup::PLAIN));
+        let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+        let ledger = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap().ledger;
+        ledger.decision_flops > model.costs.decision * ledger.decisions as f64 * (1.0 + 1e-9)
+    }
+
     pub fn new(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) -> Self {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Self { declaration, given, varies: false }
@@ -239,7 +248,7 @@ impl Subject {
         Model::new(parts, setup.dtype, &device())
     }
 
-    /// The same with one parameter at a value where depths differ, if there is one.
+    /// The same with one parameter at a value where depths differ, if there is one; if there is, over a deep core too.
     fn enlivened(mut self) -> Self {
         let tried = |name: &'static str, (minimum, maximum): (f64, f64)| {
             TRIED.into_iter().filter(move |value| (minimum..=maximum).contains(value)).map(move |value| (name, value))
@@ -254,14 +263,23 @@ impl Subject {
                 }
             }
         }
+        // The size of states differs between cores, and with it the place of a threshold.
+        let deep = Setup { core_layers: 2, ..Setup::PLAIN };
+        let varies = |tried: &Self, setup: Setup| {
+            vary(&tokens(&tried.model(&setup), &setup, &setup.sequences(&LENGTHS), Execution::Compacted))
+        };
         for given in settings {
-            let tried = Self { given, ..self.clone() };
-            let setup = Setup::PLAIN;
-            if vary(&tokens(&tried.model(&setup), &setup, &setup.sequences(&LENGTHS), Execution::Compacted)) {
-                return Self { varies: true, ..tried };
+            let tried = Self { given, varies: true, ..self.clone() };
+            if !varies(&tried, Setup::PLAIN) {
+                continue;
+            }
+            if varies(&tried, deep) {
+                return tried;
+            }
+            if !self.varies {
+                self = tried;
             }
         }
-        self.varies = false;
         self
     }
 }

@@ -150,14 +150,9 @@ fn by_rule(rule: &str, masses: &[f64]) -> u32 {
     best
 }
 
-fn reads(subject: &Subject) -> bool {
-    subject.given.get("reads") == Some(&Value::Flag(true))
-        || ["calm", "huginn-kl", "sure"].contains(&subject.declaration.name)
-}
-
 /// Whether the policy reads logits before the first step, which a trace does not have.
 fn reads_too_early(subject: &Subject) -> bool {
-    matches!(subject.declaration.kind, PolicyKind::Early | PolicyKind::Select) && reads(subject)
+    matches!(subject.declaration.kind, PolicyKind::Early | PolicyKind::Select) && subject.reads_logits()
 }
 
 /// Under run-on a halting token changes nothing for the others, so evaluation sees the trajectory of the trace.
@@ -189,7 +184,8 @@ fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
         assert_eq!(depths, chosen(&model, &batch), "{what}");
         return depths.iter().any(|depth| *depth != depths[0]);
     }
-    if ["carry", "offers"].iter().any(|name| subject.given.get(*name) == Some(&Value::Flag(true))) {
+    let carries = subject.declaration.name == "fixed-point";
+    if carries || ["carry", "offers"].iter().any(|name| subject.given.get(*name) == Some(&Value::Flag(true))) {
         // These steps read more than the previous states, so the trace lacks them.
         return subject.varies;
     }
@@ -197,7 +193,7 @@ fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
         // The same for gated steps.
         return subject.varies;
     }
-    if reads(subject) && setup.around > 0 {
+    if setup.around > 0 && subject.reads_logits() {
         // A coda with attention computes logits from the states with which other tokens halted.
         return subject.varies;
     }

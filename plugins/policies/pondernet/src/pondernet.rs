@@ -103,7 +103,7 @@ impl OnlinePolicy for PonderNet {
 }
 
 /// KL(p || g) of each row, in nats, from log p `[rows, D]`; log p is clamped from below at -46 (p = 1e-20).
-fn divergence(log_p: &Tensor, prior: f64) -> Result<Tensor> {
+pub(crate) fn divergence(log_p: &Tensor, prior: f64) -> Result<Tensor> {
     let most = log_p.dim(1)?;
     let log_g = |step: usize| step as f64 * (1.0 - prior).ln() + if step + 1 < most { prior.ln() } else { 0.0 };
     let log_g = Tensor::from_vec((0..most).map(log_g).collect(), (1, most), log_p.device())?.to_dtype(log_p.dtype())?;
