@@ -2,6 +2,7 @@
 
 mod act;
 mod ut_act;
+mod worked;
 
 use haltbench_sdk_dylib as _;
 

@@ -1,7 +1,10 @@
 //! `ut-act`: the per-position adaptive computation time of the Universal Transformer.
 
 use haltbench_sdk::layers::Linear;
+use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
+
+use crate::worked::{of_width_one, shown, weights};
 
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
@@ -19,13 +22,24 @@ weight · h(d), so that effective weights do not sum to one.
 
 After this last step. In the authors' code, halted positions run on: set `halted_keys_values = \"run-on\"`.
 
+b starts at `bias`. With a bias of 1, as in tensor2tensor, every token starts at two steps; 0 gives 2, -1 (scenic) gives 4, -2
+gives 9 and -3 gives 21. Training rarely leaves a shallow start, so lower the bias to start near D / 2.
+
 ## Objective
 
 `tau` times (number of steps + remainder), averaged over all tokens. The number of steps has no gradient.
 
 ## Cost
 
-One dot product for every executed step of a token.",
+One dot product for every executed step of a token.
+
+## Published code
+
+tensor2tensor, `universal_transformer_util.py`, and scenic, `universal_transformer/layers.py`. Both interpolate by default, run halted
+positions on, and lose the rest of the weight at the last step: `output = \"basic\"`, `run-on` and `force_remainder = false` together
+are their code. The paper copies the states of halted positions, which is the default here. A widely copied PyTorch version has
+epsilon .1 and no gradient of the ponder cost. The modes of tensor2tensor that average probabilities over positions or draw them at
+random are left out.",
     reference: "Dehghani et al. 2018, arXiv 1807.03819, appendix C; tensor2tensor, universal_transformer_act",
     parameters: &[
         ParameterSpec::choice("output", "accumulated", &["accumulated", "basic"], "how weights combine states"),
@@ -33,6 +47,18 @@ One dot product for every executed step of a token.",
         ParameterSpec::real("tau", 0.01, (0.0, 1e6), "weight of the ponder cost"),
         ParameterSpec::real("epsilon", 0.01, (0.0, 0.999), "a token halts where the sum exceeds 1 - epsilon"),
         ParameterSpec::real("bias", 1.0, (-100.0, 100.0), "initial value of b: 1 halts after two steps"),
+    ],
+    examples: &[
+        Example {
+            title: "basic: probabilities .3, .3, .3, .1 before the steps, epsilon = 0 and D = 6: effective weights",
+            run: || worked("basic"),
+            expect: "4 steps, 0.1323 0.1890 0.2700 0.1000",
+        },
+        Example {
+            title: "accumulated: the same probabilities",
+            run: || worked("accumulated"),
+            expect: "4 steps, 0.3000 0.3000 0.3000 0.1000",
+        },
     ],
     ..PolicyDeclaration::new("ut-act", PolicyKind::Soft, |context| {
         let (parameters, forces) = (context.parameters, context.parameters.flag("force_remainder")?);
@@ -51,6 +77,13 @@ One dot product for every executed step of a token.",
 };
 
 haltbench_sdk::register_policy!(DECLARATION);
+
+/// Steps and weights of a token in a worked example.
+fn worked(output: &str) -> Result<String> {
+    let given = [("output", Value::Text(output.to_owned())), ("epsilon", Value::Real(0.0))];
+    let policy = of_width_one(&DECLARATION, &given, 6)?;
+    Ok(shown(weights(&policy, &[0.3, 0.3, 0.3, 0.1], 6)?))
+}
 
 struct UtAct {
     halting: Linear,
