@@ -1,5 +1,6 @@
 //! The analytic costs of backbones against the sizes of their weights, and what the ledger makes of them.
 
+use haltbench_engine::decoding::Decoder;
 use haltbench_engine::recurrence::{Execution, evaluate};
 use haltbench_sdk::backbone::PartCost;
 use haltbench_sdk::key_values::HaltedKeysValues;
@@ -113,6 +114,28 @@ fn steps_with_weights_of_their_own_project_halted_tokens_every_time() {
             "{backbone}: {} {expected}",
             found.ledger.flops
         );
+    }
+}
+
+/// While decoding, a halted token is projected at once for all later steps, when a later token first needs it.
+#[test]
+fn decoding_charges_projections_for_all_later_steps() {
+    for (backbone, projections) in [("looped", [1.0, 1.0]), ("unshared", [2.0, 1.0])] {
+        let setup = Setup { backbone: (backbone, &[]), around: 0, max_depth: 3, ..Setup::PLAIN };
+        let model = Subject::registered("fixed", &[]).model(&setup);
+        let depths = |_: u64, position: usize| [1, 3, 2, 1][position];
+        let mut decoder = Decoder::new(&model, &[0]).unwrap().forced(&depths);
+        let cost = model.backbone.cost();
+        let mut spent = 0.0;
+        let rounds: [(&[u32], f64, f64); 2] = [(&[1, 2, 3], 6.0, 6.0 + 5.0 + 2.0), (&[4], 1.0, 4.0)];
+        for ((tokens, rows, pairs), projections) in rounds.into_iter().zip(projections) {
+            decoder.advance(&[tokens]).unwrap();
+            // The second token sees the first in steps 2 and 3; the third, which it does not see, waits for the next round.
+            spent += rows * cost.step.per_row + pairs * cost.step.per_key;
+            spent += projections * cost.step.per_key_value + cost.readout.per_row;
+            let found = decoder.ledger().flops;
+            assert!((found - spent).abs() < 1e-9 * spent, "{backbone} after {tokens:?}: {found} {spent}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use haltbench_engine::decoding::Decoder;
 use haltbench_engine::recurrence::{Execution, Noise, evaluate};
 use haltbench_engine::training;
-use haltbench_sdk::key_values::HaltedKeysValues;
+use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 use haltbench_sdk::registry::Declaration;
@@ -29,8 +29,8 @@ const OTHERS: [Named; 14] = [
     ("huginn", &[]),
     ("huginn", &[("injection", "add")]),
     ("huginn", &[("injection", "none")]),
-    ("looped", &[("injection", "diagonal"), ("step_signal", "sinusoid")]),
-    ("looped", &[("positions", "learned")]),
+    ("looped", &[("injection", "diagonal"), ("positions", "learned")]),
+    ("looped", &[("step_signal", "sinusoid")]),
     ("loopformer", &[]),
     ("moeut", &[]),
     ("ouro", &[]),
@@ -109,8 +109,11 @@ fn invariant_7_batch_composition_changes_no_bit_of_other_backbones() {
 fn gradients_through_other_backbones_are_finite_differences() {
     in_one_thread(|| {
         for backbone in OTHERS {
-            for policy in [&HAZARDS, &ACT, &TOP_SHARE] {
-                gradient(&Subject::new(policy, &[]), &Setup { backbone, ..small(Setup::PLAIN) });
+            // ACT decides first from h(0), which is the same for all tokens there: all of them halt at once.
+            let acts = backbone.0 != "recursive-reasoner";
+            for policy in [&HAZARDS, &ACT, &TOP_SHARE].into_iter().filter(|policy| acts || policy.name != ACT.name) {
+                // Tokens that repeat have equal states where positions turn only queries and keys: rounding breaks the tie.
+                gradient(&Subject::new(policy, &[]), &Setup { backbone, vocabulary: 97, ..small(Setup::PLAIN) });
             }
         }
     });
@@ -190,6 +193,10 @@ impl Backbone for Counting {
         cache: Option<&mut KeyValueCache>,
     ) -> Result<Tensor> {
         self.inner.coda(states, layout, readout, cache)
+    }
+
+    fn regulariser(&self, key_values: &mut KeyValues) -> Result<Option<Tensor>> {
+        self.inner.regulariser(key_values)
     }
 
     fn cost(&self) -> BackboneCost {

@@ -221,9 +221,7 @@ impl Subject {
             ("core_layers", setup.core_layers),
             ("coda_layers", setup.around),
             ("steps", setup.max_depth),
-            ("head_dim", setup.d_model / 2),
             ("ff_experts", 3),
-            ("ff_expert_size", setup.d_ff / 3),
             ("ff_k", 2),
             ("att_experts", 2),
         ];

@@ -151,18 +151,24 @@ pub fn gradient(subject: &Subject, setup: &Setup) {
                 moved[index] += shift;
                 model.variables.set(&name, &Tensor::from_vec(moved, variable.shape(), &Device::Cpu).unwrap()).unwrap();
                 let loss = loss();
-                assert_eq!(loss.depths, first.depths, "the difference crosses a discrete choice");
+                let what = format!("{} {setup:?}: {name}[{index}]", subject.label());
+                assert_eq!(loss.depths, first.depths, "{what}: the difference crosses a discrete choice");
                 numbers(&loss.total)[0]
             };
-            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            let difference = |step: f64| (at(step) - at(-step)) / (2.0 * step);
+            let mut expected = difference(STEP);
+            // A norm of a small branch has large third derivatives: two differences tell them apart.
+            if (gradient[index] - expected).abs() > 1e-7 * (1.0 + expected.abs()) {
+                expected = (4.0 * difference(STEP / 2.0) - expected) / 3.0;
+            }
             let what = format!("{} {setup:?}: {name}[{index}]", subject.label());
-            close(&what, &[gradient[index]], &[difference], 1e-7);
+            close(&what, &[gradient[index]], &[expected], 1e-7);
         }
         let restored = Tensor::from_vec(original, variable.shape(), &Device::Cpu).unwrap();
         model.variables.set(&name, &restored).unwrap();
     }
     let learns = subject.declaration.recipe.uses_policy();
-    assert_eq!(reached > 0, learns, "{}: gradients reach {reached} weights of the policy", subject.label());
+    assert_eq!(reached > 0, learns, "{} {setup:?}: gradients reach {reached} weights of the policy", subject.label());
 }
 
 fn gradients(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) {

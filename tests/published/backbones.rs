@@ -7,6 +7,7 @@ use haltbench_engine::plugins;
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::parameters::Value;
+use haltbench_sdk::policy::{Phase, Progress};
 use haltbench_sdk::prelude::*;
 
 use crate::golden::Golden;
@@ -93,6 +94,10 @@ impl<'a> Unroll<'a> {
 
     /// States after 1, 2, ..., `steps` steps.
     pub fn states(&self, start: &Start, steps: usize) -> Vec<Tensor> {
+        self.run(start, steps, Phase::Evaluation).0
+    }
+
+    fn run(&self, start: &Start, steps: usize, phase: Phase) -> (Vec<Tensor>, KeyValues) {
         let rows = self.layout.rows();
         let all = RowSet::all(rows);
         let mut memory = KeyValues::new(HaltedKeysValues::FreezeState, self.backbone.dimensions().core_layers, rows);
@@ -100,11 +105,19 @@ impl<'a> Unroll<'a> {
         let step = |step: usize| {
             memory.begin_dense(&all, &vec![false; rows], &states).unwrap();
             let context = StepContext::new(step, self.layout, &all, &mut memory).with_input(start.input.as_ref());
-            let mut context = StepContext { max_depth: self.max_depth, planned: self.planned.as_deref(), ..context };
+            let mut context =
+                StepContext { max_depth: self.max_depth, planned: self.planned.as_deref(), phase, ..context };
             states = self.backbone.step(&states, &mut context).unwrap();
             states.clone()
         };
-        (1..=steps).map(step).collect()
+        let states = (1..=steps).map(step).collect();
+        (states, memory)
+    }
+
+    /// What the layers hold after `steps` steps of a training pass.
+    pub fn trained(&self, start: &Start, steps: usize) -> KeyValues {
+        let phase = Phase::Training(Progress { step: 0, total: 1 });
+        self.run(start, steps, phase).1
     }
 
     /// Logits of all rows.

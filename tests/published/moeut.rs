@@ -1,4 +1,5 @@
-//! The backbone `moeut` against the published code: states after every repetition of the group, and logits.
+//! The backbone `moeut` against the published code: states after every repetition of the group, logits, and the
+//! entropy regulariser.
 
 use crate::backbones::{Unroll, built, integer, packed};
 use crate::golden::Golden;
@@ -14,11 +15,12 @@ fn states_after_every_repetition_and_logits() {
             ("att_experts", "att_n_experts"),
             ("att_k", "att_k"),
             ("ff_experts", "ff_n_experts"),
-            ("ff_expert_size", "ff_expert_size"),
             ("ff_k", "ff_k"),
             ("core_layers", "group_size"),
         ]
         .map(|(ours, theirs)| (ours, integer(golden.size(theirs))));
+        let width = integer(golden.size("ff_n_experts") * golden.size("ff_expert_size"));
+        let given = [&given[..], &[("d_ff", width)]].concat();
         let backbone = built(&golden, "moeut", golden.size("n_tokens"), &given, |name, tensor| {
             let one = |ours: &str| vec![(ours.to_owned(), tensor.clone())];
             let Some(rest) = name.strip_prefix("transformer.layers.") else {
@@ -55,6 +57,9 @@ fn states_after_every_repetition_and_logits() {
             let expected = golden.tensor("expected.states").get((index + 1) * group - 1).unwrap();
             golden.close(&format!("states after repetition {}", index + 1), states, &expected);
         }
+        let mut memory = unroll.trained(&unroll.begin(&tokens), repeats);
+        let regulariser = backbone.regulariser(&mut memory).unwrap().unwrap();
+        golden.close("regulariser", &regulariser, &golden.tensor("expected.reg_loss"));
         golden.close("logits", &unroll.read(&states[repeats - 1]), &golden.tensor("expected.logits"));
     }
 }

@@ -26,7 +26,7 @@ pub struct Loss {
     pub total: Tensor,
     /// Cross-entropy over answer tokens, in nats.
     pub cross_entropy: f64,
-    /// The policy's regulariser, averaged over all tokens.
+    /// The policy's regulariser, averaged over all tokens, and the backbone's.
     pub regulariser: f64,
     /// Steps executed per row.
     pub depths: Vec<u32>,
@@ -50,7 +50,8 @@ impl Loss {
     }
 }
 
-/// L = mean cross-entropy over answer tokens + mean of the policy's regulariser over all tokens, prompt included.
+/// L = mean cross-entropy over answer tokens + mean of the policy's regulariser over all tokens, prompt included + the
+/// backbone's regulariser, if it has one.
 ///
 /// # Errors
 /// If a tensor operation fails or the policy breaks its contract.
@@ -58,7 +59,7 @@ pub fn loss(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&Pri
     weighted_loss(model, batch, noise, privileged, 1.0)
 }
 
-/// [`loss`] with the regulariser multiplied by `weight`.
+/// [`loss`] with the policy's regulariser multiplied by `weight`.
 fn weighted_loss(
     model: &Model,
     batch: &Batch,
@@ -82,6 +83,10 @@ fn weighted_loss(
         }
         regulariser = scalar(&mean)?;
         total = (total + mean)?;
+    }
+    if let Some(own) = &unrolled.backbone_regulariser {
+        regulariser += scalar(own)?;
+        total = (total + own)?;
     }
     let logits = unrolled.logits.iter().map(Tensor::detach).collect();
     let depth_shares = depth_shares(&unrolled.record)?;
@@ -117,7 +122,7 @@ fn depth_shares(record: &HaltingRecord) -> Result<Vec<f64>> {
 /// # Errors
 /// If a tensor operation fails or the policy breaks its contract.
 pub(crate) fn objective(model: &Model, batch: &Batch, unrolled: &Unrolled) -> Result<Objective> {
-    let Unrolled { logits, step_weights, record, states, phase } = unrolled;
+    let Unrolled { logits, step_weights, record, states, phase, .. } = unrolled;
     let losses = logits.iter().map(|logits| cross_entropy(logits, &batch.targets)).collect::<Result<Vec<_>, _>>()?;
     let losses = match (step_weights, losses.as_slice()) {
         (Some(weights), losses @ [first, ..]) => {

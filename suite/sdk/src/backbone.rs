@@ -258,6 +258,15 @@ pub trait Backbone: Send + Sync {
         cache: Option<&mut KeyValueCache>,
     ) -> Result<Tensor>;
 
+    /// A number that training adds to the loss, such as a regulariser of the backbone's own, from what its layers have
+    /// [`kept`](KeyValues::kept) in the steps of a training pass. The default is none.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn regulariser(&self, _key_values: &mut KeyValues) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
     /// Analytic cost of every part.
     fn cost(&self) -> BackboneCost;
 }

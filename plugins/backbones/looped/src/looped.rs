@@ -41,7 +41,8 @@ d_model for each key that it sees, and the injection: d_model (`add`), 4 d_model
 ## Published code
 
 The paper has none. LoopedLMs/retrofitting-recurrence loops the layers of a Llama in this form and, with a `concat` adapter, from a
-random h(0), which `huginn` has. Parcae: sandyresearch/parcae; its B starts at the identity as here.",
+random h(0), which `huginn` has. Parcae: sandyresearch/parcae; its B starts at the identity as here, and it also norms the prelude's output
+before the injection, which this option does not.",
     reference: "Saunshi et al. 2025, arXiv 2502.17416, section 2; injection `diagonal`: Parcae, arXiv 2604.12946",
     parameters: &[
         ParameterSpec::integer("d_model", 256, (2, 65_536), "width of a token state"),

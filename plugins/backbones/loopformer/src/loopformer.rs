@@ -53,7 +53,7 @@ condition is computed once for all rows of a step that have the same M and is no
 
 armenjeddi/loopformer. Its general initialiser overwrites the zeros that adaLN starts from, and it leaves the epsilon of RMSNorm to the
 machine epsilon of the type, which is the default here for f32.",
-    reference: "LoopFormer 2026, ICLR; code: armenjeddi/loopformer, models/loopformer.py",
+    reference: "Jeddi et al. 2026, arXiv 2602.11451, section 3; code: armenjeddi/loopformer, models/loopformer.py",
     parameters: &[
         ParameterSpec::integer("d_model", 256, (2, 65_536), "width of a token state"),
         ParameterSpec::integer("d_ff", 1024, (1, 262_144), "width of the feed-forward layers"),

@@ -7,8 +7,8 @@ use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
-use super::loopformer::DECLARATION;
-use super::schedule::{Moment, Schedule};
+use crate::loopformer::DECLARATION;
+use crate::schedule::{Moment, Schedule};
 
 #[test]
 fn conforms() {

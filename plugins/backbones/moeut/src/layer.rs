@@ -5,6 +5,7 @@ use haltbench_sdk::layers::{Attend, AttentionLayer, Linear, Norm, NormShape, Rot
 use haltbench_sdk::prelude::*;
 
 use crate::experts::{Selected, expert};
+use crate::notes::{Kind, LayerNotes};
 
 /// Sizes of a layer.
 #[derive(Clone, Copy)]
@@ -126,16 +127,50 @@ impl MoeutLayer {
     }
 }
 
+/// A layer of the core in training, which notes its selections.
+pub struct Noted<'a> {
+    pub layer: &'a MoeutLayer,
+    /// Where it notes them; `None` in evaluation.
+    pub notes: Option<LayerNotes>,
+}
+
+impl AttentionLayer for Noted<'_> {
+    fn key_value_heads(&self) -> usize {
+        self.layer.shape.heads
+    }
+
+    fn keys_values(&self, states: &Tensor, rows: &Rows) -> Result<Tensor> {
+        self.layer.project(states, rows, self.notes.as_ref())
+    }
+
+    fn apply(&self, states: &Tensor, rows: &Rows, attend: &Attend) -> Result<Tensor> {
+        self.layer.over(states, rows, attend, self.notes.as_ref())
+    }
+}
+
 impl AttentionLayer for MoeutLayer {
     fn key_value_heads(&self) -> usize {
         self.shape.heads
     }
 
     fn keys_values(&self, states: &Tensor, rows: &Rows) -> Result<Tensor> {
+        self.project(states, rows, None)
+    }
+
+    fn apply(&self, states: &Tensor, rows: &Rows, attend: &Attend) -> Result<Tensor> {
+        self.over(states, rows, attend, None)
+    }
+}
+
+impl MoeutLayer {
+    fn project(&self, states: &Tensor, rows: &Rows, notes: Option<&LayerNotes>) -> Result<Tensor> {
         let LayerShape { heads, head_dim, attention_experts, .. } = self.shape;
         let normed = self.before_attention.forward(states)?;
         let mut parts = vec![self.rotated(&self.key.forward(&normed)?, rows)?];
         let logits = self.value_selection.forward(&normed)?;
+        if let Some(notes) = notes {
+            notes.add(Kind::Value, &logits, heads, rows)?;
+        }
         for head in 0..heads {
             // Values read the state itself; only the selection reads its norm.
             let value =
@@ -145,11 +180,14 @@ impl AttentionLayer for MoeutLayer {
         Ok(Tensor::cat(&parts, 1)?)
     }
 
-    fn apply(&self, states: &Tensor, rows: &Rows, attend: &Attend) -> Result<Tensor> {
+    fn over(&self, states: &Tensor, rows: &Rows, attend: &Attend, notes: Option<&LayerNotes>) -> Result<Tensor> {
         let LayerShape { d_model, heads, head_dim, attention_experts, expert_width, .. } = self.shape;
         let normed = self.before_attention.forward(states)?;
         let mixed = attend(&self.rotated(&self.query.forward(&normed)?, rows)?)?;
         let logits = self.output_selection.forward(&normed)?;
+        if let Some(notes) = notes {
+            notes.add(Kind::Output, &logits, heads, rows)?;
+        }
         let mut attended = states.clone();
         for head in 0..heads {
             let output =
@@ -158,6 +196,9 @@ impl AttentionLayer for MoeutLayer {
             attended = (attended + self.of_head(&logits, head)?.sum(&own, d_model, output)?)?;
         }
         let logits = self.selection.forward(&self.before_selection.forward(&attended)?)?;
+        if let Some(notes) = notes {
+            notes.add(Kind::FeedForward, &logits, 1, rows)?;
+        }
         let fed = Selected::largest(&logits, self.shape.selected)?.sum(&attended, d_model, |number, x| {
             expert(&self.down, number, d_model, &expert(&self.up, number, expert_width, x)?.relu()?)
         })?;

@@ -3,6 +3,7 @@
 mod experts;
 mod layer;
 mod moeut;
+mod notes;
 
 use haltbench_sdk_dylib as _;
 
@@ -25,10 +26,11 @@ mod tests {
     }
 
     #[test]
-    fn more_experts_than_there_are_cannot_be_selected() {
+    fn experts_that_do_not_fit_are_refused() {
         for (name, expected) in [
             ("ff_k", "ff_k: expected at most ff_experts = 2, found 3"),
             ("att_k", "att_k: expected at most att_experts = 2, found 3"),
+            ("d_ff", "ff_experts: expected a divisor of d_ff 3, found 2"),
         ] {
             let given = [("ff_experts", 2), ("att_experts", 2), ("ff_k", 2), (name, 3)];
             let given: BTreeMap<String, Value> =

@@ -1,12 +1,19 @@
 //! `moeut`: a group of layers of experts, applied again and again.
 
+use std::sync::Arc;
+
+use haltbench_sdk::cache::KeyValueCache;
+use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layers::{
-    Activation, AttentionShape, BlockShape, Depths, FeedForwardShape, Layer, NormShape, Placement, Recurrence,
-    RecurrentStack, StackShape,
+    Activation, AttentionShape, BlockShape, Depths, FeedForwardShape, Layer, NormShape, Place, Placement,
+    RecurrentStack, StackShape, step_layer,
 };
+use haltbench_sdk::ops::AttentionPlan;
+use haltbench_sdk::policy::Phase;
 use haltbench_sdk::prelude::*;
 
-use crate::layer::{LayerShape, MoeutLayer};
+use crate::layer::{LayerShape, MoeutLayer, Noted};
+use crate::notes::{Kind, Notes};
 
 /// Declaration of the backbone.
 pub const DECLARATION: BackboneDeclaration = BackboneDeclaration {
@@ -29,13 +36,14 @@ matrices to one length, which this backbone does not.
 
 ## The regulariser
 
-The paper subtracts the entropy of the mean selection of every group member, 0.01 times for feed-forward layers and 0.001 times for
-attention, from the loss. A backbone of this suite has no loss of its own, so it is left out: nothing keeps experts in use but the task.
+Training adds, for every layer of the group, minus the entropy of the mean selection (softmax of the selection logits) over the steps and
+tokens of a sequence: `ff_entropy` times for feed-forward experts, `att_entropy` times for value and for output experts, averaged over
+heads, and over the sequences of the batch. It keeps all experts in use. Its mean is over all tokens whose selection a step computes.
 
 ## Cost
 
 A layer costs, for each row, 4 d_model · w for queries and keys, w = heads · head_dim, 4 `att_k` · d_model · w for values and outputs, 4 d_model ·
-heads · `att_experts` for their selections, 4 `ff_k` · `ff_expert_size` · d_model for experts and 2 d_model · `ff_experts` for their selection; and
+heads · `att_experts` for their selections, 4 `ff_k` · d_ff / `ff_experts` · d_model for experts and 2 d_model · `ff_experts` for their selection; and
 4 w for each key that it sees.
 
 ## Published code
@@ -45,16 +53,18 @@ expert dropout, off by default, is left out.",
     reference: "Csordás et al. 2024, arXiv 2405.16039, section 2; SwitchHead: arXiv 2312.07987; code: RobertCsordas/moeut",
     parameters: &[
         ParameterSpec::integer("d_model", 256, (2, 65_536), "width of a token state"),
-        ParameterSpec::integer("heads", 4, (1, 1024), "attention heads"),
-        ParameterSpec::integer("head_dim", 64, (1, 65_536), "width of a head"),
+        ParameterSpec::integer("d_ff", 1024, (2, 262_144), "width of all feed-forward experts together"),
+        ParameterSpec::integer("heads", 4, (1, 1024), "attention heads; must divide d_model unless `head_dim` is given"),
+        ParameterSpec::integer("head_dim", 0, (0, 65_536), "width of a head; 0 means d_model / heads"),
         ParameterSpec::integer("att_experts", 4, (2, 1024), "experts of each head, for values and for outputs"),
         ParameterSpec::integer("att_k", 2, (1, 1024), "experts of a head that a token selects"),
-        ParameterSpec::integer("ff_experts", 16, (2, 4096), "feed-forward experts"),
-        ParameterSpec::integer("ff_expert_size", 64, (1, 65_536), "hidden width of a feed-forward expert"),
-        ParameterSpec::integer("ff_k", 8, (1, 4096), "feed-forward experts that a token selects"),
+        ParameterSpec::integer("ff_experts", 8, (2, 4096), "feed-forward experts; must divide d_ff"),
+        ParameterSpec::integer("ff_k", 4, (1, 4096), "feed-forward experts that a token selects"),
         ParameterSpec::integer("prelude_layers", 0, (0, 1024), "layers before the recurrence"),
         ParameterSpec::integer("core_layers", 2, (1, 1024), "layers of a step, G"),
         ParameterSpec::integer("coda_layers", 0, (0, 1024), "layers after the recurrence"),
+        ParameterSpec::real("ff_entropy", 0.01, (0.0, 100.0), "weight of the entropy of feed-forward selections"),
+        ParameterSpec::real("att_entropy", 0.001, (0.0, 100.0), "weight of the entropy of selections of attention"),
         ParameterSpec::integer("init_steps", 8, (1, 4096), "steps that the scale of the initial weights assumes"),
         ParameterSpec::real("rope_theta", 10_000.0, (1.0, 1e9), "base of the rotary angles"),
         ParameterSpec::real("layer_norm_epsilon", 1e-5, (1e-12, 1.0), "added to the variance before the root"),
@@ -64,7 +74,14 @@ expert dropout, off by default, is left out.",
 
 haltbench_sdk::register_backbone!(DECLARATION);
 
-struct Moeut(RecurrentStack);
+struct Moeut {
+    /// Everything but the core.
+    stack: RecurrentStack,
+    layer: LayerShape,
+    core: Vec<MoeutLayer>,
+    feed_forward_entropy: f64,
+    attention_entropy: f64,
+}
 
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let parameters = context.parameters;
@@ -77,14 +94,23 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         Ok(selected)
     };
     let layers = Depths::from_parameters(parameters)?;
+    let (d_ff, experts) = (size("d_ff")?, size("ff_experts")?);
+    if !d_ff.is_multiple_of(experts) {
+        return Err(Error::invalid("ff_experts", format!("a divisor of d_ff {d_ff}"), experts));
+    }
+    let attention = AttentionShape {
+        head_dim: Some(size("head_dim")?).filter(|width| *width > 0),
+        ..AttentionShape::new(size("d_model")?, size("heads")?)
+    };
+    attention.validate()?;
     let layer = LayerShape {
-        d_model: size("d_model")?,
-        heads: size("heads")?,
-        head_dim: size("head_dim")?,
+        d_model: attention.d_model,
+        heads: attention.heads,
+        head_dim: attention.head_width(),
         attention_experts: size("att_experts")?,
         attention_selected: selected("att_k", "att_experts")?,
-        experts: size("ff_experts")?,
-        expert_width: size("ff_expert_size")?,
+        experts,
+        expert_width: d_ff / experts,
         selected: selected("ff_k", "ff_experts")?,
         epsilon: parameters.real("layer_norm_epsilon")?,
         rope_theta: parameters.real("rope_theta")?,
@@ -92,21 +118,77 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     };
     // The stack reads only sizes and the final norm from this shape.
     let shape = BlockShape {
-        attention: AttentionShape { head_dim: Some(layer.head_dim), ..AttentionShape::new(layer.d_model, layer.heads) },
-        feed_forward: FeedForwardShape::new(layer.d_model, layer.experts * layer.expert_width, Activation::Relu),
+        attention,
+        feed_forward: FeedForwardShape::new(layer.d_model, d_ff, Activation::Relu),
         norm: NormShape::Layer { epsilon: layer.epsilon },
         placement: Placement::Pre,
         causal: true,
     };
-    let shape = StackShape { head_bias: true, ..StackShape::new(context.vocabulary, layers, shape) };
+    let around = Depths { core: 0, ..layers };
+    let shape = StackShape { head_bias: true, ..StackShape::new(context.vocabulary, around, shape) };
     let stack = RecurrentStack::of(shape, layer.cost(), &context.variables, |_, variables| {
         Ok(Layer::Composed(Box::new(MoeutLayer::new(layer, variables)?)))
     })?;
-    Ok(Box::new(Moeut(stack)))
+    let core = context.variables.pp("core").pp("layers");
+    Ok(Box::new(Moeut {
+        stack,
+        layer,
+        core: (0..layers.core).map(|index| MoeutLayer::new(layer, core.pp(index))).collect::<Result<_>>()?,
+        feed_forward_entropy: parameters.real("ff_entropy")?,
+        attention_entropy: parameters.real("att_entropy")?,
+    }))
 }
 
-impl Recurrence for Moeut {
-    fn stack(&self) -> &RecurrentStack {
-        &self.0
+/// The selections that the layers of the core have noted in this pass.
+fn notes(key_values: &mut KeyValues) -> Result<Notes> {
+    key_values.kept(0, || Ok(Notes::default()))
+}
+
+impl Backbone for Moeut {
+    fn dimensions(&self) -> Dimensions {
+        Dimensions { core_layers: self.core.len(), ..self.stack.dimensions() }
+    }
+
+    fn is_stationary(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
+        Ok(self.stack.prelude(&self.stack.embed(tokens)?, context)?.into())
+    }
+
+    fn step(&self, states: &Tensor, context: &mut StepContext) -> Result<Tensor> {
+        let plan = AttentionPlan::new(context.layout, context.rows, context.key_values.visible());
+        let notes = match context.phase {
+            Phase::Training(_) => Some(notes(context.key_values)?),
+            Phase::Evaluation => None,
+        };
+        let mut states = states.clone();
+        for (index, layer) in self.core.iter().enumerate() {
+            let notes = notes.as_ref().map(|notes| notes.of_layer(index, context.layout));
+            states = step_layer(&Noted { layer, notes }, Place::shared(index), &states, context, &plan)?;
+        }
+        Ok(states)
+    }
+
+    fn coda(
+        &self,
+        states: &Tensor,
+        layout: &Arc<TokenLayout>,
+        readout: &RowSet,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor> {
+        self.stack.coda(states, layout, readout, cache)
+    }
+
+    fn regulariser(&self, key_values: &mut KeyValues) -> Result<Option<Tensor>> {
+        notes(key_values)?.regulariser(|kind| match kind {
+            Kind::FeedForward => self.feed_forward_entropy,
+            Kind::Value | Kind::Output => self.attention_entropy,
+        })
+    }
+
+    fn cost(&self) -> BackboneCost {
+        BackboneCost { step: self.layer.cost().times(self.core.len()), ..self.stack.cost() }
     }
 }

@@ -8,8 +8,8 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::{Phase, Progress};
 use haltbench_sdk::prelude::*;
 
-use super::reasoner::DECLARATION;
-use super::updates::{Half, updates};
+use crate::reasoner::DECLARATION;
+use crate::updates::{Half, updates};
 
 #[test]
 fn conforms() {

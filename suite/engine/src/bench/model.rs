@@ -102,9 +102,14 @@ impl BenchModel {
             }
         }
         let backbone = catalogue.backbone(&workload.backbone)?;
-        let given = [("d_model", d_model), ("d_ff", d_ff), ("heads", heads)]
-            .map(|(name, value)| (name.to_owned(), Value::Integer(value as i64)));
-        let backbone_parameters = Parameters::resolve(backbone.name, backbone.parameters, &BTreeMap::from(given))?;
+        let mut given = vec![("d_model", d_model), ("d_ff", d_ff), ("heads", heads)];
+        // A backbone whose steps have weights of their own declares their number.
+        if backbone.parameters.iter().any(|spec| spec.name == "steps") {
+            given.push(("steps", depth));
+        }
+        let given = given.into_iter().map(|(name, value)| (name.to_owned(), Value::Integer(value as i64)));
+        let given: BTreeMap<String, Value> = given.collect();
+        let backbone_parameters = Parameters::resolve(backbone.name, backbone.parameters, &given)?;
         let policy = catalogue.policy(&workload.policy)?;
         let parameters = Parameters::resolve(policy.name, policy.parameters, &BTreeMap::new())?;
         let parts = ModelParts {

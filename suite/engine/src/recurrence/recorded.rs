@@ -112,7 +112,8 @@ fn unrolled(pass: &mut Trajectory, has_logits: bool, depths: &[u32]) -> Result<U
         states.resize(model.max_depth + 1, last);
     }
     let step_weights = weights(model, batch, &record, depths)?;
-    Ok(Unrolled { logits, step_weights, record, states, phase: pass.phase })
+    let phase = pass.phase;
+    Ok(Unrolled { logits, step_weights, record, states, backbone_regulariser: None, phase })
 }
 
 /// Weights of the losses of the steps, `[readout, D]`: from the recipe, or 1 at the depth at which the loss is taken.

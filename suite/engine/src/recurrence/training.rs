@@ -32,6 +32,8 @@ pub struct Unrolled {
     pub record: HaltingRecord,
     /// States of all rows after 0, 1, ..., D steps, `[rows, d_model]`.
     pub states: Vec<Tensor>,
+    /// The backbone's own regulariser, a scalar, if it has one.
+    pub backbone_regulariser: Option<Tensor>,
     /// Phase of the pass.
     pub phase: Phase,
 }
@@ -63,7 +65,8 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
         truncation,
     };
     let Outcome { output, mut record, judge, .. } = drive(&mut pass, judge, first)?;
-    let Training { phase, mut logits, mut states, .. } = pass;
+    let Training { phase, mut logits, mut states, mut walk, .. } = pass;
+    let backbone_regulariser = model.backbone.regulariser(&mut walk.key_values)?;
     let by_policy = recipe.loss == LossAt::EveryStep && recipe.step_weights == StepWeights::Policy;
     if let Judge::Drawn(drawn) = judge {
         record.log_distribution = drawn.log_distribution(model.max_depth, &output, by_policy)?;
@@ -87,7 +90,7 @@ pub fn unroll(model: &Model, batch: &Batch, noise: &Noise, privileged: Option<&P
     if let Some(last) = states.last().cloned() {
         states.resize(model.max_depth + 1, last);
     }
-    Ok(Unrolled { logits, step_weights, record, states, phase })
+    Ok(Unrolled { logits, step_weights, record, states, backbone_regulariser, phase })
 }
 
 /// The progressive loss of each answer, `[answers]`, if the recipe has one: n steps without a gradient, k with one.

@@ -21,7 +21,7 @@ pub struct TrainingLine {
     pub loss: f64,
     /// Cross-entropy over answer tokens, in nats.
     pub cross_entropy: f64,
-    /// The policy's regulariser, averaged over all tokens.
+    /// The policy's regulariser, averaged over all tokens, and the backbone's.
     pub regulariser: f64,
     /// Share of answer tokens that are predicted rightly at their depths.
     pub accuracy: f64,
