@@ -182,6 +182,16 @@ impl Subject {
         Self::new(catalogue().policy(name).unwrap(), given)
     }
 
+    /// Whether a choice among its knobs makes all tokens take D steps.
+    fn never_halts(&self) -> bool {
+        let knobs = self.declaration.parameters.iter().filter(|parameter| parameter.is_knob());
+        let setup = Setup::PLAIN;
+        knobs.into_iter().any(|knob| self.given.contains_key(knob.name))
+            && tokens(&self.model(&setup), &setup, &setup.sequences(&LENGTHS), Execution::Compacted)
+                .values()
+                .all(|token| token.depth as usize == setup.max_depth)
+    }
+
     pub fn label(&self) -> String {
         let given: Vec<String> = self.given.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         format!("{} ({})", self.declaration.name, given.join(", "))
@@ -315,13 +325,12 @@ pub fn subjects() -> &'static [Subject] {
         let declarations: Vec<_> = registered.chain(MINIATURES).collect();
         assert!(declarations.len() > MINIATURES.len(), "no policy is registered");
         let subjects: Vec<Subject> = declarations.into_iter().flat_map(variants).map(Subject::enlivened).collect();
-        for subject in &subjects {
-            assert!(
-                subject.varies || subject.declaration.role != Role::Policy,
-                "{}: all depths are equal",
-                subject.label()
-            );
-        }
+        let still = subjects.iter().filter(|subject| {
+            let may_vary = !subject.varies && subject.declaration.role == Role::Policy;
+            may_vary && !subject.never_halts()
+        });
+        let still: Vec<String> = still.map(Subject::label).collect();
+        assert!(still.is_empty(), "{}: all depths are equal", still.join(", "));
         subjects
     })
 }
@@ -345,11 +354,11 @@ fn variants(declaration: &'static PolicyDeclaration) -> Vec<Subject> {
 }
 
 /// Runs `check`, which returns whether depths differed, for every subject on every setup. If the subject can vary,
-/// depths must differ on most setups, or the check proves little.
+/// depths must differ on at least half of the setups, or the check proves little.
 pub fn for_all(setups: &[Setup], check: impl Fn(&Subject, &Setup) -> bool) {
     for subject in subjects() {
         let varied = setups.iter().filter(|setup| check(subject, setup)).count();
-        assert!(!subject.varies || 2 * varied > setups.len(), "{}: depths rarely vary", subject.label());
+        assert!(!subject.varies || 2 * varied >= setups.len(), "{}: depths rarely vary", subject.label());
     }
 }
 

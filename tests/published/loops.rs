@@ -293,6 +293,9 @@ fn adaponder_gates_exits_and_objective() {
                 for (found, expected) in found.distribution.as_ref().unwrap().iter().zip(&distributions[token]) {
                     near("distribution", *found, *expected, 1e-12);
                 }
+                for (step, score) in found.scores.iter().enumerate().take(depth.min(GATES)) {
+                    near("score", score.unwrap(), gate(step + 1, token), 1e-12);
+                }
                 let loss = case.targets[token].map_or(0.0, |_| case.loss(depth, token));
                 near("objective", found.objective.unwrap(), loss + penalty, 1e-12);
             }

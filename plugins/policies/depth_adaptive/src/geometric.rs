@@ -104,14 +104,12 @@ fn thresholds(context: &PolicyContext) -> Result<Vec<f64>> {
 }
 
 impl HaltingPolicy for Geometric {
-    fn is_asked(&self, step: usize, max_depth: usize) -> bool {
-        (1..max_depth).contains(&step)
-    }
-
     fn decide(&self, view: &View, _: &mut RowMemory) -> Result<Decision> {
+        let Some(most) = view.step().checked_sub(1).map(|place| self.thresholds[place]) else {
+            return Ok(Decision::none());
+        };
         let logits = self.exit.forward(view.states())?.squeeze(1)?;
-        let scores: Vec<f64> = sigmoid(&logits)?.to_dtype(DType::F64)?.to_vec1()?;
-        let most = self.thresholds[view.step() - 1];
+        let scores: Vec<f64> = sigmoid(&logits.to_dtype(DType::F64)?)?.to_vec1()?;
         let halts = Some(scores.iter().map(|score| *score > most).collect());
         Ok(Decision { scores: Some(scores), ..Decision::new(Halting::Hazards { logits, halts }) })
     }

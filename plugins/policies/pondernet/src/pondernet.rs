@@ -10,8 +10,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 ## What it computes
 
 lambda(d) = sigmoid(w·h(d) + b), and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
-rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts at 0, so that p is 1/2,
-1/4, ... at first; the prior then pulls tokens towards its own mean depth.
+rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts where lambda is
+`initial`: 1/2, so that p is 1/2, 1/4, ... at first; the prior then pulls tokens towards its own mean depth.
 
 ## When it halts
 
@@ -40,6 +40,7 @@ tinkoff-ai/palbert has the quantile exit with > where this has >=, and counts on
     parameters: &[
         ParameterSpec::real("beta", 0.01, (0.0, 1e6), "weight of the divergence from the prior"),
         ParameterSpec::real("lambda_p", 0.2, (1e-6, 0.999_999), "halting probability of the prior"),
+        ParameterSpec::real("initial", 0.5, (1e-6, 0.999_999), "halting probability that b starts at"),
         ParameterSpec::choice("exit", "bernoulli", &["bernoulli", "quantile", "argmax"], "how a token halts in evaluation")
             .knob(Trend::None),
         ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability at which exit = \"quantile\" halts")
@@ -54,8 +55,10 @@ tinkoff-ai/palbert has the quantile exit with > where this has >=, and counts on
         expect: "0.147494435",
     }],
     ..PolicyDeclaration::new("pondernet", PolicyKind::Online, |context| {
+        let initial = context.parameters.real("initial")?;
+        let bias = (initial / (1.0 - initial)).ln();
         Ok(Policy::online(PonderNet {
-            lambda: Linear::with_bias(context.d_model, 1, context.variables.pp("lambda"))?,
+            lambda: Linear::with_bias_from(bias, context.d_model, 1, context.variables.pp("lambda"))?,
             beta: context.parameters.real("beta")?,
             prior: context.parameters.real("lambda_p")?,
             draws: context.parameters.text("exit")? == "bernoulli",

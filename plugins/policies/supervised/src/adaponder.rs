@@ -85,7 +85,7 @@ fn build(context: &PolicyContext) -> Result<Policy> {
     let width = ((parameters.real("width")? * d_model as f64).round() as usize).max(1);
     let normal = |inputs: usize| Init::Randn { mean: 0.0, stdev: (inputs as f64).sqrt().recip() };
     let (up, down) = (variables.pp("up"), variables.pp("down"));
-    Ok(Policy::online(AdaPonder {
+    let policy = AdaPonder {
         up: up.get_with_hints((gates, width, d_model), "weight", normal(d_model))?,
         hidden_bias: up.get_with_hints((gates, width), "bias", Init::Const(0.0))?,
         down: down.get_with_hints((gates, 1, width), "weight", normal(width))?,
@@ -93,17 +93,18 @@ fn build(context: &PolicyContext) -> Result<Policy> {
         lambda: parameters.real("lambda")?,
         target,
         threshold: parameters.real("threshold")?,
-    }))
+    };
+    Ok(Policy::new(PolicyKind::Online, policy))
 }
 
-impl OnlinePolicy for AdaPonder {
-    fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
-        let gate = view.step() - 1;
+impl HaltingPolicy for AdaPonder {
+    fn decide(&self, view: &View, _: &mut RowMemory) -> Result<Decision> {
+        let Some(gate) = view.step().checked_sub(1) else { return Ok(Decision::none()) };
         let hidden = linear(view.states(), &self.up.get(gate)?, Some(&self.hidden_bias.get(gate)?))?;
         let logits = linear(&silu(&hidden)?, &self.down.get(gate)?, Some(&self.bias.get(gate)?))?.squeeze(1)?;
-        let gates: Vec<f64> = sigmoid(&logits)?.to_dtype(DType::F64)?.to_vec1()?;
-        let halts = gates.iter().map(|gate| *gate <= self.threshold).collect();
-        Ok(OnlineDecision::Exits { hazard_logits: logits.neg()?, halts })
+        let gates: Vec<f64> = sigmoid(&logits.to_dtype(DType::F64)?)?.to_vec1()?;
+        let halts = Some(gates.iter().map(|gate| *gate <= self.threshold).collect());
+        Ok(Decision { scores: Some(gates), ..Decision::new(Halting::Hazards { logits: logits.neg()?, halts }) })
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {

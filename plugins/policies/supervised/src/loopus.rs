@@ -114,7 +114,7 @@ impl OnlinePolicy for LoopUs {
             let halts = scores.iter().map(|score| *score < self.distance).collect();
             return Ok(OnlineDecision::Scored { scores, halts });
         }
-        let q: Vec<f64> = sigmoid(&self.logits(&read.states)?)?.to_dtype(DType::F64)?.to_vec1()?;
+        let q: Vec<f64> = sigmoid(&self.logits(&read.states)?.to_dtype(DType::F64)?)?.to_vec1()?;
         let mut scores = read.spread(&q);
         if self.exit == "cumulative" {
             let mut survival: Vec<f64> =

@@ -109,7 +109,7 @@ fn largest(logits: &Tensor, count: usize) -> Result<Tensor> {
 impl OnlinePolicy for OracleSupervised {
     fn observe(&self, view: &View, _: &mut RowMemory) -> Result<OnlineDecision> {
         let u = self.decide(view.states(), || view.logits())?;
-        let scores: Vec<f64> = sigmoid(&u)?.to_dtype(DType::F64)?.to_vec1()?;
+        let scores: Vec<f64> = sigmoid(&u.to_dtype(DType::F64)?)?.to_vec1()?;
         let halts = scores.iter().map(|score| *score <= self.threshold).collect();
         Ok(OnlineDecision::Scored { scores, halts })
     }
