@@ -167,7 +167,7 @@ impl Subject {
     /// Whether the policy reads logits to decide: its decisions then cost more than it declares.
     pub fn reads_logits(&self) -> bool {
         let (setup, model) = (Setup::PLAIN, self.model(&Setup::PLAIN));
-        let (batch, privileged) = setup.pack(&setup.sequences(&LENGTHS));
+        let (batch, privileged) = setup.pack_for(&model, &setup.sequences(&LENGTHS));
         let ledger = evaluate(&model, &batch, Execution::Compacted, Some(&privileged)).unwrap().ledger;
         ledger.decision_flops > model.costs.decision * ledger.decisions as f64 * (1.0 + 1e-9)
     }

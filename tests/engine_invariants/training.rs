@@ -168,7 +168,13 @@ pub fn gradient(subject: &Subject, setup: &Setup) {
         model.variables.set(&name, &restored).unwrap();
     }
     let learns = subject.declaration.recipe.uses_policy();
-    assert_eq!(reached > 0, learns, "{} {setup:?}: gradients reach {reached} weights of the policy", subject.label());
+    assert_eq!(
+        reached > 0,
+        learns,
+        "{} {setup:?}: gradients reach {reached} weights of the policy, depths {:?}",
+        subject.label(),
+        first.depths
+    );
 }
 
 fn gradients(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) {
