@@ -228,6 +228,16 @@ fn what_does_not_fit_the_trace_is_refused() {
             &["--policy", "oracle-complexity"],
             "policy oracle-complexity reads complexities: expected one tensor",
         ),
+        (
+            &states_alone,
+            &["--policy", "first-consistent"],
+            "logits for policy first-consistent: expected the tensor `logits` in the trace, found no such tensor",
+        ),
+        (
+            &logits_alone,
+            &["--policy", "first-correct"],
+            "targets: expected the tensor `targets` in the trace, found no such tensor",
+        ),
         (&bytes(&several, &RIGHT), &["--policy", "oracle-complexity"], "found height, size and no such key"),
     ] {
         let (status, message) = refused(trace, arguments);

@@ -51,11 +51,13 @@ fn build(context: &PolicyContext) -> Result<Policy> {
 impl EarlyPolicy for FirstCorrect {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         let outcomes = view.outcomes()?;
-        let depth = |row| match outcomes.has_target(row) {
-            true => first(view.max_depth(), self.stays, |step| outcomes.is_right(row, step)),
-            false => self.prompt_depth,
+        let depth = |row| {
+            Ok(match outcomes.has_target(row)? {
+                true => first(view.max_depth(), self.stays, |step| outcomes.is_right(row, step)),
+                false => self.prompt_depth,
+            })
         };
-        Ok(EarlyDecision::Depths(view.rows().iter().map(depth).collect()))
+        Ok(EarlyDecision::Depths(view.rows().iter().map(depth).collect::<Result<_>>()?))
     }
 
     fn decision_flops(&self, _: usize) -> f64 {

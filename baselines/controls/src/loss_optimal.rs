@@ -57,11 +57,13 @@ fn build(context: &PolicyContext) -> Result<Policy> {
 impl EarlyPolicy for LossOptimal {
     fn decide(&self, view: &View) -> Result<EarlyDecision> {
         let outcomes = view.outcomes()?;
-        let depth = |row| match outcomes.has_target(row) {
-            true => cheapest((1..=view.max_depth()).map(|step| outcomes.loss(row, step)), self.lambda),
-            false => self.prompt_depth,
+        let depth = |row| {
+            Ok(match outcomes.has_target(row)? {
+                true => cheapest((1..=view.max_depth()).map(|step| outcomes.loss(row, step)), self.lambda),
+                false => self.prompt_depth,
+            })
         };
-        Ok(EarlyDecision::Depths(view.rows().iter().map(depth).collect()))
+        Ok(EarlyDecision::Depths(view.rows().iter().map(depth).collect::<Result<_>>()?))
     }
 
     fn decision_flops(&self, _: usize) -> f64 {

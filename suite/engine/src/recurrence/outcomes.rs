@@ -16,17 +16,18 @@ use crate::model::Model;
 /// If the pass for the outcomes fails.
 pub fn privileged(model: &Model, batch: &Batch, range: (f32, f32)) -> Result<Privileged> {
     let outcomes = match model.declaration.uses_labels {
-        Labels::Outcomes => Some(outcomes(model, batch)?),
+        Labels::Outcomes => Some(outcomes(model, batch, true)?),
         Labels::None | Labels::Complexity => None,
     };
     Ok(Privileged { complexity: batch.complexity.clone(), range, outcomes })
 }
 
 /// Predictions and losses of every row after each of D steps of a pass in which no token halts.
-pub(crate) fn outcomes(model: &Model, batch: &Batch) -> Result<Outcomes> {
+pub(crate) fn outcomes(model: &Model, batch: &Batch, has_targets: bool) -> Result<Outcomes> {
     let mut targets = vec![None; batch.rows()];
     batch.readout.iter().zip(batch.targets.iter()).for_each(|(row, target)| targets[row] = Some(*target));
-    let (all, mut outcomes) = (RowSet::all(batch.rows()), Outcomes::new(targets));
+    let all = RowSet::all(batch.rows());
+    let mut outcomes = if has_targets { Outcomes::new(targets) } else { Outcomes::without_targets(batch.rows()) };
     dense_steps(model, batch, |step, states| {
         if step > 0 {
             let logits = model.backbone.coda(states, &batch.layout, &all, None)?;

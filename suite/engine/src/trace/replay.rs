@@ -77,9 +77,10 @@ pub fn replay<E: From<Error>>(
     };
     let privileged = |model: &Model, batch: &Batch, tokens: &Range<usize>| {
         Ok::<_, Error>(match (&complexity, replay.declaration.uses_labels) {
-            (_, Labels::Outcomes) => {
-                Some(Privileged { outcomes: Some(outcomes(model, batch)?), ..Privileged::default() })
-            }
+            (_, Labels::Outcomes) => Some(Privileged {
+                outcomes: Some(outcomes(model, batch, recording(trace).targets)?),
+                ..Privileged::default()
+            }),
             (Some((values, range)), _) => {
                 Some(Privileged { complexity: values[tokens.clone()].to_vec(), range: *range, outcomes: None })
             }

@@ -40,12 +40,18 @@ pub struct Outcomes {
     predictions: Vec<Vec<u32>>,
     losses: Vec<Vec<f64>>,
     targets: Vec<Option<u32>>,
+    lacks_targets: bool,
 }
 
 impl Outcomes {
     /// Outcomes of rows with these `targets`, `None` for a row that predicts no answer, before their first step.
     pub fn new(targets: Vec<Option<u32>>) -> Self {
-        Self { predictions: Vec::new(), losses: Vec::new(), targets }
+        Self { predictions: Vec::new(), losses: Vec::new(), targets, lacks_targets: false }
+    }
+
+    /// Outcomes of `rows` rows whose targets nobody recorded.
+    pub fn without_targets(rows: usize) -> Self {
+        Self { lacks_targets: true, ..Self::new(vec![None; rows]) }
     }
 
     /// Adds a step, from the logits of every row after it.
@@ -74,8 +80,14 @@ impl Outcomes {
     }
 
     /// Whether `row` predicts an answer.
-    pub fn has_target(&self, row: usize) -> bool {
-        self.targets[row].is_some()
+    ///
+    /// # Errors
+    /// If nobody recorded targets.
+    pub fn has_target(&self, row: usize) -> Result<bool> {
+        if self.lacks_targets {
+            return Err(Error::invalid("targets", "the tensor `targets` in the trace", "no such tensor"));
+        }
+        Ok(self.targets[row].is_some())
     }
 
     /// Whether the prediction of `row` after `step` is right; `false` without a target.
@@ -128,9 +140,10 @@ mod tests {
         assert!(!outcomes.agrees_with_last(1, 1) && outcomes.agrees_with_last(1, 2));
         assert!((outcomes.loss(0, 1) - 2.0f64.ln()).abs() < 1e-7);
         assert!((outcomes.loss(0, 2) - (4.0f64 / 3.0).ln()).abs() < 1e-7);
-        assert!(outcomes.loss(1, 1).is_nan() && !outcomes.has_target(1) && !outcomes.is_right(1, 1));
+        assert!(outcomes.loss(1, 1).is_nan() && !outcomes.has_target(1).unwrap() && !outcomes.is_right(1, 1));
         let error = Outcomes::new(vec![Some(7)]).push(&[vec![0.0, 1.0]]).unwrap_err().to_string();
         assert_eq!(error, "target: expected a token below 2, the vocabulary, found 7");
         assert!(outcomes.push(&[vec![0.0, 1.0]]).is_err());
+        assert!(Outcomes::without_targets(2).has_target(0).unwrap_err().to_string().contains("no such tensor"));
     }
 }
