@@ -35,7 +35,8 @@ None: transcribed from descriptions of the paper. They speak of a damping that r
 other reading, patience of the exit, is the other choice. Residual in the norm of each token's state before the step, halved
 damping and its floor are our choices. Only the evaluation is damped: the recipe trains the undamped model.",
     reference: "FPRM 2026, arXiv 2606.18206: halting on the residual of the state, damping with patience",
-    recipe: Recipe::LAST_STEP,
+    // Its output is read out after any step.
+    recipe: Recipe::EVERY_EXIT,
     parameters: &[
         ParameterSpec::real("threshold", 0.05, (0.0, 1e6), "residual below which a step counts").knob(Trend::Shallower),
         ParameterSpec::choice("patience_for", "damping", &["damping", "exit"], "what waits for `patience` steps")

@@ -18,8 +18,8 @@ half of the tokens would halt at each step.
 
 ## When it halts
 
-At the first step at which the sum of p exceeds `threshold` (Q-exit); at equality the token goes on, unlike with the quantiles of
-`pondernet` and `ouro`.
+At the first step at which the sum of p exceeds `threshold` (Q-exit); at equality the token goes on, unlike with the quantile exit
+of `pondernet` and with `ouro`.
 
 ## Objective
 
