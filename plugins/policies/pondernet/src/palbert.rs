@@ -13,8 +13,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 
 lambda(d) = sigmoid(w·f(h(d), h(d-1)) + b), where f applies `layers` layers of width 2 d_model with tanh to both states side by
 side; at step 1 zeros stand for h(0). p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
-rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts at 0: lambda is near 1/2, and
-half of the tokens would halt at each step.
+rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts at 0, so that lambda is
+near 1/2 and p near 1/2, 1/4, ... at first; the prior then pulls tokens deeper.
 
 ## When it halts
 
