@@ -63,6 +63,7 @@ confidence exceeds the threshold.",
         ParameterSpec::real("tolerated", 0.1, (0.0, 1.0), "share of predictions that may change").knob(Trend::None),
         ParameterSpec::real("level", 0.05, (1e-9, 1.0), "error level of Learn-then-Test").knob(Trend::None),
     ],
+    examples: &[Decay::EXAMPLE],
     ..PolicyDeclaration::new("calm", PolicyKind::Online, |context| {
         let (confidence, decay) = (Confidence::new(context)?, Decay::new(context.parameters)?);
         let (parameters, threshold) = (context.parameters.clone(), context.parameters.real("threshold")?);

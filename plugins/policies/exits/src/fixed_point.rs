@@ -17,7 +17,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 With f(x), the result of a step from the state x: the residual |f(x) - x| / (|x| + 1e-8) in the Euclidean norm. The next step
 starts from x + eta (f(x) - x), and so does the output of a token that halts. eta is `damping` at first. With
 `patience_for = \"damping\"`, once the residual has not fallen below its least value so far for `patience` steps in a row, eta is
-multiplied by `decay`, but not below `least_damping`, in this step already, and the count begins anew.
+multiplied by `decay`, but not below the smaller of `least_damping` and `damping`, in this step already, and the count begins
+anew.
 
 ## When it halts
 
@@ -134,6 +135,7 @@ impl FixedPoint {
         };
         let (mut least, mut etas) = (kept("least", f64::INFINITY)?, kept("eta", self.damping)?);
         let mut stalls = kept("stalls", 0.0)?;
+        let floor = self.least_damping.min(self.damping);
         for (row, residual) in residuals.iter().enumerate() {
             if *residual < least[row] {
                 (least[row], stalls[row]) = (*residual, 0.0);
@@ -141,7 +143,7 @@ impl FixedPoint {
             }
             stalls[row] += 1.0;
             if stalls[row] >= self.patience as f64 {
-                (etas[row], stalls[row]) = ((etas[row] * self.decay).max(self.least_damping), 0.0);
+                (etas[row], stalls[row]) = ((etas[row] * self.decay).max(floor), 0.0);
             }
         }
         for (name, values) in [("least", &least), ("eta", &etas), ("stalls", &stalls)] {

@@ -44,6 +44,11 @@ after the sum of p has passed .95 the same small probability, here its own.",
         ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability beyond which a token halts")
             .knob(Trend::Deeper),
     ],
+    examples: &[Example {
+        title: "depth for p = (.2, .24, .28, .28) and the threshold .2, which the first sum equals",
+        run: || Ok(exceeds(0.2).depth(&[0.2, 0.24, 0.28, 0.28]).to_string()),
+        expect: "2",
+    }],
     ..PolicyDeclaration::new("palbert", PolicyKind::Online, |context| {
         let (parameters, variables) = (context.parameters, &context.variables);
         let width = 2 * context.d_model;
@@ -82,9 +87,8 @@ impl OnlinePolicy for Palbert {
         Ok(OnlineDecision::HazardLogits(self.gate.forward(&features)?.squeeze(1)?))
     }
 
-    /// A sum exceeds the threshold if it reaches the next larger number.
     fn rule(&self) -> HaltingRule {
-        HaltingRule::Threshold(self.threshold.next_up())
+        exceeds(self.threshold)
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
@@ -96,4 +100,9 @@ impl OnlinePolicy for Palbert {
         let width = 2.0 * d_model as f64;
         2.0 * width + self.layers.len() as f64 * (2.0 * width * width + 2.0 * width)
     }
+}
+
+/// A sum exceeds the threshold if it reaches the next larger number.
+fn exceeds(threshold: f64) -> HaltingRule {
+    HaltingRule::Threshold(threshold.next_up())
 }
