@@ -103,6 +103,18 @@ fn invariant_6_cached_decoding_equals_the_parallel_pass() {
     in_one_thread(|| for_all(&[setups(DType::F64), setups(DType::F32)].concat(), cached_equals_uncached));
 }
 
+/// Policies that are asked after some of the steps only, here 2 and 4 of 5.
+#[test]
+fn invariant_6_cached_decoding_between_checks_equals_the_parallel_pass() {
+    for (name, threshold) in [("huginn-kl", 0.05), ("huginn-cosine", 0.05)] {
+        let schedule = [("min_steps", Value::Integer(1)), ("every_n", Value::Integer(2))];
+        let given = [&schedule[..], &[("threshold", Value::Real(threshold))]].concat();
+        let subject = Subject::registered(name, &given);
+        let varied = setups(DType::F64).iter().filter(|setup| cached_equals_uncached(&subject, setup)).count();
+        assert!(varied > 0, "{name}: all depths are equal");
+    }
+}
+
 /// Two layers around a core of two, more heads, and a single step.
 #[test]
 fn invariant_6_cached_decoding_of_other_sizes_equals_the_parallel_pass() {

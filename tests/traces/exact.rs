@@ -138,7 +138,7 @@ fn an_infinite_loss_without_weight_does_not_count() {
         .with_gates()
         .with("logits", doubles(&[2, 1, 2], &logits))
         .with("targets", whole(&[0]));
-    near(&trace.replay("huginn-latent-diff", &[])[0]["objective"], 2.0f64.ln());
+    near(&trace.replay("fixed", &["depth=2"])[0]["objective"], 2.0f64.ln());
     // The halting probability of step 1 is 0.
     near(&trace.replay("pondernet", &["beta=0"])[0]["objective"], 2.0f64.ln());
     assert!(trace.replay("calm", &[])[0]["objective"].is_null(), "all losses count");

@@ -27,7 +27,8 @@ error `level`; if none passes, no token halts. Set `threshold` above 1 to disabl
 Of the second stage, for the classifier's probability m(d), at answer tokens. `balanced`: the mean over the exits before D of the
 cross-entropy of m(d) and 1[argmax(d) = argmax(D)], each class weighted by the share of the other one in the batch. `geometric`:
 -log of the probability of the first exit that agrees with D, where the probability of exit d is m(d) times the product of 1 - m
-over all earlier exits, divided by its sum over all exits.
+over all earlier exits, divided by its sum over all exits. The classifier's biases start at 0: m(d) is near 1/2, below the
+default threshold, so an untrained classifier halts few tokens.
 
 ## Cost
 
@@ -38,7 +39,8 @@ A read-out of the logits at each step (`softmax`, `softmax-maximum`), or a few p
 google-research/t5x (CALM), whose confidences and losses the tests compare. It sums losses over tokens, here their mean counts; its
 default confidence is the largest probability; it halts a batch on its least confidence, here each token for itself. With
 `geometric`, a later exit may disagree again, as there. Its threshold decays as `decay = \"t5x\"`, that of the paper as `paper`. In
-the paper, `state` is first compared at step 2; here at step 1, with h(0).",
+the paper, `state` is first compared at step 2; here at step 1, with h(0). raymin0223/fast_robust_early_exit halts only where the
+confidence exceeds the threshold.",
     reference: "Schuster et al. 2022, arXiv 2207.07061; calibration: Angelopoulos et al. 2021, arXiv 2110.01052",
     recipe: Recipe::EVERY_EXIT,
     stages: &[
@@ -61,6 +63,7 @@ the paper, `state` is first compared at step 2; here at step 1, with h(0).",
         ParameterSpec::real("tolerated", 0.1, (0.0, 1.0), "share of predictions that may change").knob(Trend::None),
         ParameterSpec::real("level", 0.05, (1e-9, 1.0), "error level of Learn-then-Test").knob(Trend::None),
     ],
+    examples: &[Decay::EXAMPLE],
     ..PolicyDeclaration::new("calm", PolicyKind::Online, |context| {
         let (confidence, decay) = (Confidence::new(context)?, Decay::new(context.parameters)?);
         let (parameters, threshold) = (context.parameters.clone(), context.parameters.real("threshold")?);

@@ -1,5 +1,6 @@
 //! Thresholds that fall with the position.
 
+use haltbench_sdk::parameters::Value;
 use haltbench_sdk::prelude::*;
 
 /// How a threshold lambda falls with the position t (CALM, eq. 5, and the authors' code).
@@ -29,6 +30,25 @@ impl Decay {
     pub const LENGTH: ParameterSpec =
         ParameterSpec::integer("length", 64, (1, 1 << 20), "positions over which it falls: the longest answer")
             .knob(Trend::None);
+
+    /// Both laws at the positions 0, N / 4, N / 2 and N, for the length N.
+    pub const EXAMPLE: Example = Example {
+        title: "threshold .9 at 0, 1/4, 1/2 and all of the length: paper and t5x",
+        run: || {
+            let thresholds = |law: &str| -> Result<String> {
+                let given = [
+                    ("decay", Value::Text(law.to_owned())),
+                    ("temperature", Value::Real(4.0)),
+                    ("length", Value::Integer(4)),
+                ];
+                let parameters = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                let decay = Self::new(&parameters)?;
+                Ok(format!("{:.6?}", [0, 1, 2, 4].map(|position| decay.threshold(0.9, position))))
+            };
+            Ok(format!("{} and {}", thresholds("paper")?, thresholds("t5x")?))
+        },
+        expect: "[0.910000, 0.846788, 0.823534, 0.811832] and [0.900000, 0.843109, 0.822180, 0.811648]",
+    };
 
     /// The decay from `parameters`.
     pub fn new(parameters: &Parameters) -> Result<Self> {

@@ -17,7 +17,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 With f(x), the result of a step from the state x: the residual |f(x) - x| / (|x| + 1e-8) in the Euclidean norm. The next step
 starts from x + eta (f(x) - x), and so does the output of a token that halts. eta is `damping` at first. With
 `patience_for = \"damping\"`, once the residual has not fallen below its least value so far for `patience` steps in a row, eta is
-multiplied by `decay`, but not below `least_damping`, in this step already, and the count begins anew.
+multiplied by `decay`, but not below the smaller of `least_damping` and `damping`, in this step already, and the count begins
+anew.
 
 ## When it halts
 
@@ -35,7 +36,8 @@ None: transcribed from descriptions of the paper. They speak of a damping that r
 other reading, patience of the exit, is the other choice. Residual in the norm of each token's state before the step, halved
 damping and its floor are our choices. Only the evaluation is damped: the recipe trains the undamped model.",
     reference: "FPRM 2026, arXiv 2606.18206: halting on the residual of the state, damping with patience",
-    recipe: Recipe::LAST_STEP,
+    // Its output is read out after any step.
+    recipe: Recipe::EVERY_EXIT,
     parameters: &[
         ParameterSpec::real("threshold", 0.05, (0.0, 1e6), "residual below which a step counts").knob(Trend::Shallower),
         ParameterSpec::choice("patience_for", "damping", &["damping", "exit"], "what waits for `patience` steps")
@@ -133,6 +135,7 @@ impl FixedPoint {
         };
         let (mut least, mut etas) = (kept("least", f64::INFINITY)?, kept("eta", self.damping)?);
         let mut stalls = kept("stalls", 0.0)?;
+        let floor = self.least_damping.min(self.damping);
         for (row, residual) in residuals.iter().enumerate() {
             if *residual < least[row] {
                 (least[row], stalls[row]) = (*residual, 0.0);
@@ -140,7 +143,7 @@ impl FixedPoint {
             }
             stalls[row] += 1.0;
             if stalls[row] >= self.patience as f64 {
-                (etas[row], stalls[row]) = ((etas[row] * self.decay).max(self.least_damping), 0.0);
+                (etas[row], stalls[row]) = ((etas[row] * self.decay).max(floor), 0.0);
             }
         }
         for (name, values) in [("least", &least), ("eta", &etas), ("stalls", &stalls)] {

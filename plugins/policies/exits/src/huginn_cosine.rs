@@ -26,7 +26,8 @@ Three products over d_model for every check of a token.",
         huginn::published!()
     ),
     reference: "Geiping et al. 2025, arXiv 2502.05171; the authors' code, criterion cosine",
-    recipe: Recipe::LAST_STEP,
+    // Its output is read out after any step.
+    recipe: Recipe::EVERY_EXIT,
     parameters: &[
         ParameterSpec::real("threshold", 1e-3, (0.0, 3.0), "1 - cosine below which a token halts")
             .knob(Trend::Shallower),

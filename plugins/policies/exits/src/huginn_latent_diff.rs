@@ -27,7 +27,8 @@ One subtraction and two norms for every check of a token.",
         huginn::published!()
     ),
     reference: "Geiping et al. 2025, arXiv 2502.05171, latent difference",
-    recipe: Recipe::LAST_STEP,
+    // Its output is read out after any step.
+    recipe: Recipe::EVERY_EXIT,
     parameters: &[
         ParameterSpec::real("threshold", 0.03, (0.0, 10.0), "relative step below which a token halts")
             .knob(Trend::Shallower),

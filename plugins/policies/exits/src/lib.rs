@@ -75,6 +75,7 @@ mod tests {
     #[test]
     fn exits_of_moving_states_conform() {
         for declaration in [&super::STEP_NORM, &super::TWO_SCALE] {
+            check_policy(declaration);
             for (measure, hits) in [("absolute", 1), ("relative", 2)] {
                 check_policy_with(declaration, &[("measure", text(measure)), ("hits", Value::Integer(hits))]);
             }

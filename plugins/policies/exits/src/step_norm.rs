@@ -27,7 +27,8 @@ A subtraction and a norm over d_model for every executed step of a token; `relat
 None: transcribed from the papers, which compare with it. Unlike the acceleration of `two-scale`, a step's norm does not fall while
 a state moves on a circle.",
     reference: "Pappone 2025, arXiv 2509.23314, and Zhu et al. 2025, arXiv 2510.25741: the step norm that they compare with",
-    recipe: Recipe::LAST_STEP,
+    // Its output is read out after any step.
+    recipe: Recipe::EVERY_EXIT,
     parameters: &[
         ParameterSpec::real("threshold", 0.1, (0.0, 1e6), "norm below which a step counts as a hit")
             .knob(Trend::Shallower),

@@ -28,7 +28,8 @@ Two subtractions and a norm over d_model for every executed step of a token; `re
 None: transcribed from the paper, with h(0) as the first state. The gate called acceleration in looped_nanochat, a ratio of two
 step norms with one hit, is another quantity.",
     reference: "Pappone 2025, arXiv 2509.23314: acceleration with a two-hit check",
-    recipe: Recipe::LAST_STEP,
+    // Its output is read out after any step.
+    recipe: Recipe::EVERY_EXIT,
     parameters: &[
         ParameterSpec::real("threshold", 0.1, (0.0, 1e6), "acceleration below which a step counts as a hit")
             .knob(Trend::Shallower),

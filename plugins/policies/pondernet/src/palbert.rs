@@ -13,13 +13,13 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 
 lambda(d) = sigmoid(w·f(h(d), h(d-1)) + b), where f applies `layers` layers of width 2 d_model with tanh to both states side by
 side; at step 1 zeros stand for h(0). p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
-rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts at 0: lambda is near 1/2, and
-half of the tokens would halt at each step.
+rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts at 0, so that lambda is
+near 1/2 and p near 1/2, 1/4, ... at first; the prior then pulls tokens deeper.
 
 ## When it halts
 
-At the first step at which the sum of p exceeds `threshold` (Q-exit); at equality the token goes on, unlike with the quantiles of
-`pondernet` and `ouro`.
+At the first step at which the sum of p exceeds `threshold` (Q-exit); at equality the token goes on, unlike with the quantile exit
+of `pondernet` and with `ouro`.
 
 ## Objective
 
@@ -44,6 +44,11 @@ after the sum of p has passed .95 the same small probability, here its own.",
         ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "cumulative probability beyond which a token halts")
             .knob(Trend::Deeper),
     ],
+    examples: &[Example {
+        title: "depth for p = (.2, .24, .28, .28) and the threshold .2, which the first sum equals",
+        run: || Ok(exceeds(0.2).depth(&[0.2, 0.24, 0.28, 0.28]).to_string()),
+        expect: "2",
+    }],
     ..PolicyDeclaration::new("palbert", PolicyKind::Online, |context| {
         let (parameters, variables) = (context.parameters, &context.variables);
         let width = 2 * context.d_model;
@@ -82,9 +87,8 @@ impl OnlinePolicy for Palbert {
         Ok(OnlineDecision::HazardLogits(self.gate.forward(&features)?.squeeze(1)?))
     }
 
-    /// A sum exceeds the threshold if it reaches the next larger number.
     fn rule(&self) -> HaltingRule {
-        HaltingRule::Threshold(self.threshold.next_up())
+        exceeds(self.threshold)
     }
 
     fn regulariser(&self, record: &HaltingRecord) -> Result<Option<Tensor>> {
@@ -96,4 +100,9 @@ impl OnlinePolicy for Palbert {
         let width = 2.0 * d_model as f64;
         2.0 * width + self.layers.len() as f64 * (2.0 * width * width + 2.0 * width)
     }
+}
+
+/// A sum exceeds the threshold if it reaches the next larger number.
+fn exceeds(threshold: f64) -> HaltingRule {
+    HaltingRule::Threshold(threshold.next_up())
 }
