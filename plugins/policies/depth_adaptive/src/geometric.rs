@@ -11,9 +11,9 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-chi(d) = sigmoid(w·h(d) + b), with one w and b for all steps, and q(d) = chi(d) times the product of 1 - chi over all earlier
-steps; step D takes the rest. The initial b is `bias`: -2 makes chi .12, so that at the default threshold no token exits at
-first and training moves tokens from deep to shallow.
+chi(d) = sigmoid(w·h(d) + b), with one w and b for all steps, and q(d) = chi(d) times the product of 1 - chi over all
+earlier steps; step D takes the rest. The initial b is `bias`: -2 makes chi .12, so that at the default threshold no token
+exits at first and training moves tokens from deep to shallow.
 
 ## When it halts
 
@@ -23,9 +23,9 @@ At the first step before D with chi(d) > `threshold`, or above its own entry of 
 
 The uniform mean of the cross-entropies of all D exits, plus `alpha` times -log q(d*), both averaged over answers. d* is the
 depth with the largest score minus `lambda` d, the smallest of several: the log-likelihood of the target (`oracle =
-\"likelihood\"`) or whether it is predicted (`correctness`), summed over nearby answers of the sequence under `smoothing`. The
-oracle has no gradient; the exit loss trains the backbone too. The first stage trains the exits alone. Tokens that are no
-answers have no oracle and no exit loss.
+\"likelihood\"`) or whether it is predicted (`correctness`), summed over nearby answers of the sequence under `smoothing`.
+The oracle has no gradient; the exit loss trains the backbone too. The first stage trains the exits alone. Tokens that are
+no answers have no oracle and no exit loss.
 
 ## Cost
 

@@ -13,8 +13,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-q(d) = sigmoid(w·LayerNorm(s) + b) after each step, where s is the state of the sequence's last token. b starts at 0: q is near
-.5 at first, below the default threshold, so that every sequence takes D steps.
+q(d) = sigmoid(w·LayerNorm(s) + b) after each step, where s is the state of the sequence's last token. b starts at 0: q is
+near .5 at first, below the default threshold, so that every sequence takes D steps.
 
 ## When it halts
 
@@ -24,9 +24,9 @@ absolute distance (`distance`). The head reads the end of the sequence, so the p
 
 ## Objective
 
-The mean over steps of the answers' cross-entropy CE(d) and of BCE(q(d); share of the sequence's answers that are right), the
-latter averaged over sequences with answers, plus `beta` times the mean over the steps d >= 2 of SiLU(CE(d) - CE(d-1)), with CE
-averaged over the batch: a step should not raise the loss.
+The mean over steps of the answers' cross-entropy CE(d) and of BCE(q(d); share of the sequence's answers that are right),
+the latter averaged over sequences with answers, plus `beta` times the mean over the steps d >= 2 of SiLU(CE(d) - CE(d-1)),
+with CE averaged over the batch: a step should not raise the loss.
 
 ## Cost
 
@@ -34,9 +34,9 @@ One LayerNorm and one dot product, charged to every token, although a sequence n
 
 ## Published code
 
-Thrillcrazyer/LoopUS, models/modeling_lds.py and training_runtime.py. It compares step 1 with the state before the loops, which
-has no read-out of its own here; detaches the states after every step where we backpropagate through all; and supervises
-some steps drawn at random where we supervise all. With a cache it halts no sequence before the others.",
+Thrillcrazyer/LoopUS, models/modeling_lds.py and training_runtime.py. It compares step 1 with the state before the loops,
+which has no read-out of its own here; detaches the states after every step where we backpropagate through all; and
+supervises some steps drawn at random where we supervise all. With a cache it halts no sequence before the others.",
     reference: "LoopUS 2026, arXiv 2605.11011; the authors' code",
     recipe: Recipe { trains: Trains::All, ..Recipe::OBJECTIVE },
     causal: Holds::Never,
