@@ -34,8 +34,9 @@ One dot product for every executed step of a token.
 
 ## Published code
 
-None: transcribed from the paper. Readings: scores and losses are means over answers, where the paper sums; the kernel is
-exp(-|t - t'|^2 / sigma), not normalised; one exit head for all steps.",
+None: transcribed from the paper, with its aligned training alone, not the mixed one that samples exits. Readings: scores
+and losses are means over answers, where the paper sums; the kernel is exp(-|t - t'|^2 / sigma), not normalised; one exit
+head for all steps.",
     reference: "Elbayad et al. 2020, arXiv 1910.10073, token-specific depth, geometric-like, eqs. 8 to 17",
     recipe: OBJECTIVE,
     stages: STAGES,

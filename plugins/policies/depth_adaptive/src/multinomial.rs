@@ -33,8 +33,8 @@ it was trained with.
 
 ## Published code
 
-None: transcribed from the paper. Readings: scores and losses are means over answers, where the paper sums; the kernel is
-exp(-|t - t'|^2 / sigma), not normalised.",
+None: transcribed from the paper, with its aligned training alone, not the mixed one that samples exits. Readings: scores
+and losses are means over answers, where the paper sums; the kernel is exp(-|t - t'|^2 / sigma), not normalised.",
     reference: "Elbayad et al. 2020, arXiv 1910.10073, token-specific depth, multinomial, eqs. 8 to 17",
     recipe: OBJECTIVE,
     stages: STAGES,

@@ -33,8 +33,8 @@ evaluated at another `max_depth` than it was trained with.
 
 ## Published code
 
-None: transcribed from the paper. Readings: the paper pools the encoder's output, which a decoder alone lacks, so h(0) takes
-its place; the exit loss is a mean over sequences.",
+None: transcribed from the paper, with its aligned training alone, not the mixed one that samples exits. Readings: the paper
+pools the encoder's output, which a decoder alone lacks, so h(0) takes its place; the exit loss is a mean over sequences.",
     reference: "Elbayad et al. 2020, arXiv 1910.10073, sequence-specific depth, eqs. 8 to 17",
     recipe: OBJECTIVE,
     stages: STAGES,

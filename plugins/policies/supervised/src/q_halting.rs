@@ -12,25 +12,27 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-q = W s + b after each step, where s is the state that `reads` names: that of the sequence's first or last token, the mean,
-or, with `token`, each token's own. q has one number, q_halt (TRM), or with `continues` a second, q_continue (HRM). W starts
-at 0 and b at `bias`: the published -5 makes sigmoid(q_halt) .007, so that no sequence halts before the head has learned to.
+q = W s + b after each step, where s is the state that `reads` names: that of the sequence's first or last token, the
+mean, or, with `token`, each token's own. q has one number, q_halt (TRM), or with `continues` a second, q_continue
+(HRM). W starts at 0 and b at `bias`: the published -5 makes sigmoid(q_halt) .007 and, with `continues`, both numbers
+equal, so that no sequence halts before the head has learned to.
 
 ## When it halts
 
 At the first step from `minimum_steps` on at which q_halt, minus q_continue if there is one, exceeds `threshold`; a
 sequence's tokens halt together. With `evaluate = \"full\"` every token takes D steps, as in the evaluation of both
-published codes. `token` decides for each token alone; this is ours, and the only choice that is causal and can decode.
+published codes. With `reads = \"token\"` each token decides alone; this is ours, and the only choice that is causal
+and can decode.
 
 ## Objective
 
-The mean over steps of the answers' cross-entropy, plus `coefficient` times BCE(q_halt; success) and, with `continues`,
-`coefficient` times BCE(q_continue; sigmoid(max(q_halt, q_continue) of the next step)), averaged over sequences with
-answers. The `target` is 1 if all answers of the sequence are right (`exact`), the share that is right (`accuracy`), or
-exp(-mean cross-entropy) (`likelihood`). No target has a gradient, and step D, which has no next step, no target for
-q_continue. `supervises` = all: all D steps of every sequence count. With until-halt, steps after the first halt do not, as
-in the published training; there a sequence goes on, with probability `exploration` at each step, to a least depth drawn
-from 2..D.
+The mean over steps of the answers' cross-entropy, plus `coefficient` times BCE(q_halt; success) and, with
+`continues`, `coefficient` times BCE(q_continue; sigmoid(max(q_halt, q_continue) of the next step)), averaged over
+sequences with answers. The `target` is 1 if all answers of the sequence are right (`exact`), the share that is right
+(`accuracy`), or exp(-mean cross-entropy) (`likelihood`). No target has a gradient, and step D, which has no next
+step, no target for q_continue. With `supervises = \"all\"` all D steps of every sequence count; with `until-halt`,
+steps after the first halt do not, as in the published training; there a sequence goes on, with probability
+`exploration` at each step, to a least depth drawn from 2..D.
 
 ## Cost
 
@@ -38,11 +40,12 @@ One dot product for each number in q, charged to every token, although a sequenc
 
 ## Published code
 
-sapientinc/HRM, models/hrm/hrm_act_v1.py; SamsungSAILMontreal/TinyRecursiveModels, models/recursive_reasoning/trm.py. They
-read the first token, which under a causal backbone sees nothing else, so our default is the last. They never halt in
-evaluation, detach the states after every step where we backpropagate through all steps, sum over the batch, train with
-stablemax cross-entropy, and count a sequence without answers as right; it has no target here. HRM computes the next step of
-a sequence that halts for its target, and TRM's branch for q_continue fails.",
+sapientinc/HRM, models/hrm/hrm_act_v1.py; SamsungSAILMontreal/TinyRecursiveModels, models/recursive_reasoning/trm.py.
+They read the first token, which under a causal backbone sees nothing else, so our default is the last. They never
+halt in evaluation, detach the states after every step where we backpropagate through all steps, sum over the batch,
+train with stablemax cross-entropy, and count a sequence without answers as right; it has no target here. Their
+cross-entropy is a mean over each sequence first, ours over all answers. HRM computes one more step for the target of
+q_continue after step D, which has none here; TRM's branch for q_continue fails.",
     reference: "Wang et al. 2025, arXiv 2506.21734 (HRM), adaptive computation time; Jolicoeur-Martineau 2025, arXiv 2510.04871 (TRM)",
     recipe: Recipe { trains: Trains::All, ..Recipe::OBJECTIVE },
     causal: Holds::When("reads", "token"),
@@ -53,7 +56,12 @@ a sequence that halts for its target, and TRM's branch for q_continue fails.",
         ParameterSpec::real("coefficient", 0.5, (0.0, 1e6), "weight of the halting losses"),
         ParameterSpec::real("bias", -5.0, (-100.0, 100.0), "initial value of b"),
         ParameterSpec::choice("supervises", "all", &["all", "until-halt"], "the steps that count in training"),
-        ParameterSpec::real("exploration", 0.1, (0.0, 1.0), "probability of a least depth, with supervises = \"until-halt\""),
+        ParameterSpec::real(
+            "exploration",
+            0.1,
+            (0.0, 1.0),
+            "probability of a least depth, with supervises = \"until-halt\"",
+        ),
         ParameterSpec::choice("evaluate", "halts", &["halts", "full"], "whether sequences halt in evaluation")
             .knob(Trend::None),
         ParameterSpec::real("threshold", 0.0, (-50.0, 50.0), "logit above which a sequence halts").knob(Trend::Deeper),

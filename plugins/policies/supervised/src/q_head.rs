@@ -41,7 +41,7 @@ impl Head {
 
     /// Outputs for `states`, `[rows.len(), d_model]`.
     pub fn read(&self, states: &Tensor, rows: &RowSet, layout: &TokenLayout) -> Result<Heads> {
-        let read = self.reads.of(states, rows, layout)?;
+        let read = self.reads.of("q-halting", states, rows, layout)?;
         let q = linear(&read.states, &self.weight, Some(&self.bias))?;
         let go_on = if self.outputs() == 2 { Some(q.get_on_dim(1, 1)?) } else { None };
         Ok(Heads { read, halt: q.get_on_dim(1, 0)?, go_on })
