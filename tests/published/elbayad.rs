@@ -83,8 +83,24 @@ fn distributions_and_exits_are_those_of_the_equations() {
                 }
             }
         }
+        let taus = golden.numbers("input.tau_confidence");
+        let taus: Vec<String> = taus[..taus.len() - 1].iter().map(f64::to_string).collect();
+        let model = model(&golden, "geometric");
+        let found = LinearModel { weights: [].into(), ..model }.trajectory().replay(
+            policy("elbayad-confidence"),
+            &[("thresholds", text(&taus.join(",")))],
+            None,
+        );
+        let depths: Vec<u32> = found.iter().map(|token| token.depth).collect();
+        assert_eq!(depths, by_token(&golden, "confidence", &golden.tensor("expected.confidence.exit")));
+        let most = unpadded(&golden, &golden.tensor("expected.max_prob")).squeeze(2).unwrap();
+        let most: Vec<Vec<f64>> = most.t().unwrap().to_vec2().unwrap();
+        for (token, most) in found.iter().zip(&most) {
+            let scores: Vec<f64> = token.scores.iter().copied().flatten().collect();
+            golden.near("largest probability", &scores, &most[..scores.len()]);
+        }
         // Scores are the exit probabilities.
-        let found = model(&golden, "geometric").trajectory().replay(
+        let found = self::model(&golden, "geometric").trajectory().replay(
             declaration("geometric"),
             &[("threshold", Value::Real(1.0))],
             None,

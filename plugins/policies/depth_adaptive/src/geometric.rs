@@ -4,6 +4,7 @@ use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 
 use crate::oracle::{ALPHA, LAMBDA, OBJECTIVE, ORACLE, Oracle, SMOOTHING, STAGES, Target, worked_example};
+use crate::thresholds::{THRESHOLDS, thresholds};
 
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
@@ -11,9 +12,9 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-chi(d) = sigmoid(w·h(d) + b), with one w and b for all steps, and q(d) = chi(d) times the product of 1 - chi over all earlier
-steps; step D takes the rest. The initial b is `bias`: -2 makes chi .12, so that at the default threshold no token exits at
-first and training moves tokens from deep to shallow.
+chi(d) = sigmoid(w·h(d) + b), with one w and b for all steps, and q(d) = chi(d) times the product of 1 - chi over all
+earlier steps; step D takes the rest. The initial b is `bias`: -2 makes chi .12, so that at the default threshold no token
+exits at first and training moves tokens from deep to shallow.
 
 ## When it halts
 
@@ -23,9 +24,9 @@ At the first step before D with chi(d) > `threshold`, or above its own entry of 
 
 The uniform mean of the cross-entropies of all D exits, plus `alpha` times -log q(d*), both averaged over answers. d* is the
 depth with the largest score minus `lambda` d, the smallest of several: the log-likelihood of the target (`oracle =
-\"likelihood\"`) or whether it is predicted (`correctness`), summed over nearby answers of the sequence under `smoothing`. The
-oracle has no gradient; the exit loss trains the backbone too. The first stage trains the exits alone. Tokens that are no
-answers have no oracle and no exit loss.
+\"likelihood\"`) or whether it is predicted (`correctness`), summed over nearby answers of the sequence under `smoothing`.
+The oracle has no gradient; the exit loss trains the backbone too. The first stage trains the exits alone. Tokens that are
+no answers have no oracle and no exit loss.
 
 ## Cost
 
@@ -33,8 +34,9 @@ One dot product for every executed step of a token.
 
 ## Published code
 
-None: transcribed from the paper. Readings: scores and losses are means over answers, where the paper sums; the kernel is
-exp(-|t - t'|^2 / sigma), not normalised; one exit head for all steps.",
+None: transcribed from the paper, with its aligned training alone, not the mixed one that samples exits. Readings: scores
+and losses are means over answers, where the paper sums; the kernel is exp(-|t - t'|^2 / sigma), not normalised; one exit
+head for all steps.",
     reference: "Elbayad et al. 2020, arXiv 1910.10073, token-specific depth, geometric-like, eqs. 8 to 17",
     recipe: OBJECTIVE,
     stages: STAGES,
@@ -46,8 +48,7 @@ exp(-|t - t'|^2 / sigma), not normalised; one exit head for all steps.",
         ParameterSpec::real("bias", -2.0, (-100.0, 100.0), "initial value of b"),
         ParameterSpec::real("threshold", 0.5, (0.0, 1.0), "exit probability above which a token halts")
             .knob(Trend::Deeper),
-        ParameterSpec::text("thresholds", "", "thresholds of the steps 1 to D - 1, such as 0.5,0.4; empty: `threshold`")
-            .knob(Trend::None),
+        THRESHOLDS,
     ],
     examples: &[
         Example { title: "oracle of three answers, lambda = 0", run: || Ok(worked_example(0.0, 0.0)), expect: "[3, 3, 3]" },
@@ -68,7 +69,7 @@ exp(-|t - t'|^2 / sigma), not normalised; one exit head for all steps.",
             PolicyKind::Online,
             Geometric {
                 exit: Linear::with_bias_from(parameters.real("bias")?, context.d_model, 1, variables)?,
-                thresholds: thresholds(context)?,
+                thresholds: thresholds(DECLARATION.name, context)?,
                 oracle: Oracle::new(parameters, Target::Token)?,
             },
         ))
@@ -82,25 +83,6 @@ struct Geometric {
     /// One for each step before the last.
     thresholds: Vec<f64>,
     oracle: Oracle,
-}
-
-/// The threshold of each step before the last.
-fn thresholds(context: &PolicyContext) -> Result<Vec<f64>> {
-    let (text, wanted) = (context.parameters.text("thresholds")?, context.max_depth.saturating_sub(1));
-    if text.trim().is_empty() {
-        return Ok(vec![context.parameters.real("threshold")?; wanted]);
-    }
-    let operand = || format!("parameter `thresholds` of {}", DECLARATION.name);
-    let number = |part: &str| {
-        let number = part.trim().parse().ok().filter(|number| (0.0..=1.0).contains(number));
-        number.ok_or_else(|| Error::invalid(operand(), "numbers from 0 to 1, separated by commas", part.trim()))
-    };
-    let found = text.split(',').map(number).collect::<Result<Vec<f64>>>()?;
-    if found.len() != wanted {
-        let expected = format!("{wanted} numbers, one for each step before the last");
-        return Err(Error::invalid(operand(), expected, found.len()));
-    }
-    Ok(found)
 }
 
 impl HaltingPolicy for Geometric {

@@ -1,12 +1,15 @@
 //! The depth-adaptive Transformer: exits that are trained towards the depths of an oracle.
 
+mod confidence;
 mod geometric;
 mod multinomial;
 mod oracle;
 mod sequence;
+mod thresholds;
 
 use haltbench_sdk_dylib as _;
 
+pub use confidence::DECLARATION as ELBAYAD_CONFIDENCE;
 pub use geometric::DECLARATION as ELBAYAD_GEOMETRIC;
 pub use multinomial::DECLARATION as ELBAYAD_MULTINOMIAL;
 pub use sequence::DECLARATION as ELBAYAD_SEQUENCE;
@@ -24,6 +27,11 @@ mod tests {
             check_policy(declaration);
             check_policy_with(declaration, &[correctness.clone(), ("smoothing", Value::Real(1.5))]);
         }
+        check_policy(&super::ELBAYAD_CONFIDENCE);
+        check_policy_with(
+            &super::ELBAYAD_CONFIDENCE,
+            &[("calibrate", Value::Flag(true)), ("samples", Value::Integer(9))],
+        );
         check_policy(&super::ELBAYAD_SEQUENCE);
         check_policy_with(&super::ELBAYAD_SEQUENCE, &[correctness]);
     }

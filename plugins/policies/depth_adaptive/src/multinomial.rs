@@ -11,7 +11,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-q = softmax(W h(1) + b) over the depths 1..=D, once, after the first step. b starts at 0, so that q is near uniform at first.
+q = softmax(W h(1) + b) over the depths 1..=D, once, after the first step. b starts at 0, so that q is near uniform at
+first.
 
 ## When it halts
 
@@ -21,19 +22,19 @@ After the most probable depth, the smallest of several. Every token takes the fi
 
 The uniform mean of the cross-entropies of all D exits, plus `alpha` times -log q(d*), both averaged over answers. d* is the
 depth with the largest score minus `lambda` d, the smallest of several: the log-likelihood of the target (`oracle =
-\"likelihood\"`) or whether it is predicted (`correctness`), summed over nearby answers of the sequence under `smoothing`. The
-oracle has no gradient; the exit loss trains the backbone too. The first stage trains the exits alone. Tokens that are no
-answers have no oracle and no exit loss.
+\"likelihood\"`) or whether it is predicted (`correctness`), summed over nearby answers of the sequence under `smoothing`.
+The oracle has no gradient; the exit loss trains the backbone too. The first stage trains the exits alone. Tokens that are
+no answers have no oracle and no exit loss.
 
 ## Cost
 
-D dot products for each token, once. W has a row for each depth, so a model cannot be evaluated at another `max_depth` than it
-was trained with.
+D dot products for each token, once. W has a row for each depth, so a model cannot be evaluated at another `max_depth` than
+it was trained with.
 
 ## Published code
 
-None: transcribed from the paper. Readings: scores and losses are means over answers, where the paper sums; the kernel is
-exp(-|t - t'|^2 / sigma), not normalised.",
+None: transcribed from the paper, with its aligned training alone, not the mixed one that samples exits. Readings: scores
+and losses are means over answers, where the paper sums; the kernel is exp(-|t - t'|^2 / sigma), not normalised.",
     reference: "Elbayad et al. 2020, arXiv 1910.10073, token-specific depth, multinomial, eqs. 8 to 17",
     recipe: OBJECTIVE,
     stages: STAGES,

@@ -11,13 +11,13 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-q = softmax(W m + b) over the depths 1..=D, where m is the mean of h(0) over all tokens of the sequence. b starts at 0, so that
-q is near uniform at first.
+q = softmax(W m + b) over the depths 1..=D, where m is the mean of h(0) over all tokens of the sequence. b starts at 0, so
+that q is near uniform at first.
 
 ## When it halts
 
-All tokens of the sequence halt after the most probable depth, the smallest of several. The mean reads the whole sequence, so
-the policy is not causal and cannot decode.
+All tokens of the sequence halt after the most probable depth, the smallest of several. The mean reads the whole sequence,
+so the policy is not causal and cannot decode.
 
 ## Objective
 
@@ -28,13 +28,13 @@ sequence's answers of the log-likelihood of the target (`oracle = \"likelihood\"
 
 ## Cost
 
-The mean, and D dot products once, which are charged to every token. W has a row for each depth, so a model cannot be evaluated
-at another `max_depth` than it was trained with.
+The mean, and D dot products once, which are charged to every token. W has a row for each depth, so a model cannot be
+evaluated at another `max_depth` than it was trained with.
 
 ## Published code
 
-None: transcribed from the paper. Readings: the paper pools the encoder's output, which a decoder alone lacks, so h(0) takes its
-place; the exit loss is a mean over sequences.",
+None: transcribed from the paper, with its aligned training alone, not the mixed one that samples exits. Readings: the paper
+pools the encoder's output, which a decoder alone lacks, so h(0) takes its place; the exit loss is a mean over sequences.",
     reference: "Elbayad et al. 2020, arXiv 1910.10073, sequence-specific depth, eqs. 8 to 17",
     recipe: OBJECTIVE,
     stages: STAGES,

@@ -9,8 +9,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
-rest. With `norm` rms, the gate reads h(d) divided by its root mean square; with none, h(d) itself: the published
+lambda(d) = sigmoid(w·h(d) + b) and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes
+the rest. With `norm` rms, the gate reads h(d) divided by its root mean square; with none, h(d) itself: the published
 backbone norms its states after every loop. b starts at 0, so that p is 1/2, 1/4, ... at first; the entropy then spreads it.
 
 ## When it halts
@@ -19,10 +19,10 @@ At the first step at which the sum of p reaches `threshold` (Q-exit).
 
 ## Objective
 
-Stage I, with the model: the sum over steps of p(d) L(d), minus `beta` times the entropy of p, at answer tokens; in the first half
-of all training steps `beta_start` takes the place of `beta`. Stage II, the
-gate alone: with the gain I(d) = max(0, L(d-1) - L(d)) and the target w(d) = sigmoid(`sharpness` (I(d) - `gain`)), the
-cross-entropy of 1 - lambda(d) and w(d), summed over d = 2..D and divided by D.
+Stage I, with the model: the sum over steps of p(d) L(d), minus `beta` times the entropy of p, at answer tokens; in the
+first half of all training steps `beta_start` takes the place of `beta`. Stage II, the gate alone: with the gain I(d) =
+max(0, L(d-1) - L(d)) and the target w(d) = sigmoid(`sharpness` (I(d) - `gain`)), the cross-entropy of 1 - lambda(d) and
+w(d), summed over d = 2..D and divided by D.
 
 ## Cost
 
@@ -30,10 +30,10 @@ One dot product for every executed step of a token.
 
 ## Published code
 
-LoopedLMs/ouro_rl, ouro_rl/modeling/modeling_ouro.py: it runs all loops and only selects the one that is read out, so an exit saves
-nothing; counts exits from 0; and, given labels, computes the cross-entropy of the expected logits. The entropy's weight falls
-from .1 to .05 between the published phases of training, while the number of loops falls from 8 to 4; here D is the same
-throughout.",
+LoopedLMs/ouro_rl, ouro_rl/modeling/modeling_ouro.py: it runs all loops and only selects the one that is read out, so an
+exit saves nothing; counts exits from 0; and, given labels, computes the cross-entropy of the expected logits. The entropy's
+weight falls from .1 to .05 between the published phases of training, while the number of loops falls from 8 to 4; here D is
+the same throughout.",
     reference: "Zhu et al. 2025, arXiv 2510.25741, stages I and II",
     recipe: Recipe::EVERY_STEP,
     stages: &[

@@ -9,21 +9,21 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-lambda(d) = sigmoid(w·h(d) + b), and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes the
-rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts where lambda is
+lambda(d) = sigmoid(w·h(d) + b), and p(d) = lambda(d) times the product of 1 - lambda over all earlier steps; step D takes
+the rest. Training minimises the expected loss, the sum over d of p(d) times the loss at step d. b starts where lambda is
 `initial`: 1/2, so that p is 1/2, 1/4, ... at first; the prior then pulls tokens towards its own mean depth.
 
 ## When it halts
 
-`bernoulli`: at step d with probability lambda(d), drawn for each token; the output is the state at that step, not a mixture.
-`quantile`: at the first step at which the sum of p reaches `threshold` (Q-exit). `argmax`: at the most probable step, the first
-of several. The steps to come are not known while a token runs, so later halting probabilities count as equal to the present
-one; a trace has them all.
+`bernoulli`: at step d with probability lambda(d), drawn for each token; the output is the state at that step, not a
+mixture. `quantile`: at the first step at which the sum of p reaches `threshold` (Q-exit). `argmax`: at the most probable
+step, the first of several. The steps to come are not known while a token runs, so later halting probabilities count as
+equal to the present one; a trace has them all.
 
 ## Objective
 
-`beta` · KL(p || g) in nats, averaged over all tokens, with the geometric prior g(d) = q (1 - q)^(d-1), q = `lambda_p`; step D
-has its tail.
+`beta` · KL(p || g) in nats, averaged over all tokens, with the geometric prior g(d) = q (1 - q)^(d-1), q = `lambda_p`; step
+D has its tail.
 
 ## Cost
 

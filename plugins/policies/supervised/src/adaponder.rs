@@ -9,9 +9,9 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-g(d) = sigmoid(MLP_d(h(d))), the probability that a token goes on after step d. MLP_d has one hidden layer with SiLU, of `width`
-times d_model, and weights of its own for each step. The mask m(d) = g(1) ... g(d) never rises. The last bias of every gate starts
-at `bias`: 2 makes g .88, so that at first no token halts at the default threshold.
+g(d) = sigmoid(MLP_d(h(d))), the probability that a token goes on after step d. MLP_d has one hidden layer with SiLU, of
+`width` times d_model, and weights of its own for each step. The mask m(d) = g(1) ... g(d) never rises. The last bias of
+every gate starts at `bias`: 2 makes g .88, so that at first no token halts at the default threshold.
 
 ## When it halts
 
@@ -19,20 +19,20 @@ At the first step with g(d) <= `threshold`: the mask is 0 from there on, whateve
 
 ## Objective
 
-Training samples the mask with the probabilities g and passes gradients to m through it, straight-through, with the loss at the
-state at which a token halts. To this it adds `lambda` times (E - `target_depth`)^2, where E = 1 + mean over all tokens of m(1)
-+ ... + m(D-1) is the mean depth; the default target is (D + 1) / 2.
+Training samples the mask with the probabilities g and passes gradients to m through it, straight-through, with the loss at
+the state at which a token halts. To this it adds `lambda` times (E - `target_depth`)^2, where E = 1 + mean over all tokens
+of m(1) + ... + m(D-1) is the mean depth; the default target is (D + 1) / 2.
 
 ## Cost
 
-One MLP for every executed step of a token. There is a gate for each step, so a model cannot be evaluated at another `max_depth`
-than it was trained with.
+One MLP for every executed step of a token. There is a gate for each step, so a model cannot be evaluated at another
+`max_depth` than it was trained with.
 
 ## Published code
 
-None: transcribed from the abstract of the paper, which names gates for each iteration, a monotone mask and the reuse of keys
-and values of halted tokens (`halted_keys_values = \"latest-kv\"`). Readings: the threshold of 1/2, sampling in training, and the
-regulariser, which the abstract does not give.",
+None: transcribed from the abstract of the paper, which names gates for each iteration, a monotone mask and the reuse of
+keys and values of halted tokens (`halted_keys_values = \"latest-kv\"`). Readings: the threshold of 1/2, sampling in
+training, and the regulariser, which the abstract does not give.",
     reference: "Song et al. 2026, arXiv 2603.01914, gates and mask",
     parameters: &[
         ParameterSpec::real("lambda", 0.1, (0.0, 1e6), "weight of the regulariser"),

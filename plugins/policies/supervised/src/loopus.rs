@@ -13,8 +13,8 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-q(d) = sigmoid(w·LayerNorm(s) + b) after each step, where s is the state of the sequence's last token. b starts at 0: q is near
-.5 at first, below the default threshold, so that every sequence takes D steps.
+q(d) = sigmoid(w·LayerNorm(s) + b) after each step, where s is the state of the sequence's last token. b starts at 0: q is
+near .5 at first, below the default threshold, so that every sequence takes D steps.
 
 ## When it halts
 
@@ -24,9 +24,9 @@ absolute distance (`distance`). The head reads the end of the sequence, so the p
 
 ## Objective
 
-The mean over steps of the answers' cross-entropy CE(d) and of BCE(q(d); share of the sequence's answers that are right), the
-latter averaged over sequences with answers, plus `beta` times the mean over the steps d >= 2 of SiLU(CE(d) - CE(d-1)), with CE
-averaged over the batch: a step should not raise the loss.
+The mean over steps of the answers' cross-entropy CE(d) and of BCE(q(d); share of the sequence's answers that are right),
+the latter averaged over sequences with answers, plus `beta` times the mean over the steps d >= 2 of SiLU(CE(d) - CE(d-1)),
+with CE averaged over the batch: a step should not raise the loss.
 
 ## Cost
 
@@ -34,9 +34,10 @@ One LayerNorm and one dot product, charged to every token, although a sequence n
 
 ## Published code
 
-Thrillcrazyer/LoopUS, models/modeling_lds.py and training_runtime.py. It compares step 1 with the state before the loops, which
-has no read-out of its own here; detaches the states after every step where we backpropagate through all; and supervises
-some steps drawn at random where we supervise all. With a cache it halts no sequence before the others.",
+Thrillcrazyer/LoopUS, models/modeling_lds.py and training_runtime.py. It compares step 1 with the state before the loops,
+which has no read-out of its own here; detaches the states after every step where we backpropagate through all; and
+supervises some steps drawn at random where we supervise all. It trains no layer before the
+loops. With a cache it halts no sequence before the others.",
     reference: "LoopUS 2026, arXiv 2605.11011; the authors' code",
     recipe: Recipe { trains: Trains::All, ..Recipe::OBJECTIVE },
     causal: Holds::Never,
@@ -106,9 +107,9 @@ impl OnlinePolicy for LoopUs {
 
     fn observe(&self, view: &View, memory: &mut RowMemory) -> Result<OnlineDecision> {
         let (rows, layout) = (view.rows(), view.layout());
-        let read = Reads::Last.of(view.states(), rows, layout)?;
+        let read = Reads::Last.of("loopus", view.states(), rows, layout)?;
         if self.exit == "distance" {
-            let before = Reads::Last.of(&memory.replaced("state", view.states())?, rows, layout)?.states;
+            let before = Reads::Last.of("loopus", &memory.replaced("state", view.states())?, rows, layout)?.states;
             let moved = (&read.states - before)?.to_dtype(DType::F64)?;
             let scores: Vec<f64> = read.spread(&moved.sqr()?.sum(1)?.sqrt()?.to_vec1::<f64>()?);
             let halts = scores.iter().map(|score| *score < self.distance).collect();
@@ -133,7 +134,7 @@ impl OnlinePolicy for LoopUs {
             (None, None, None);
         for step in 1..=most {
             let losses = (pass.losses_at(step)? / most as f64)?;
-            let read = Reads::Last.of(pass.states(step)?, &rows, pass.layout)?;
+            let read = Reads::Last.of("loopus", pass.states(step)?, &rows, pass.layout)?;
             let head = head_loss(&self.logits(&read.states)?, Success::Accuracy.of(pass, step, &groups)?)?;
             halting = Objective::add(halting, Some((head / most as f64)?))?;
             // Means over the batch, times 1 / D.

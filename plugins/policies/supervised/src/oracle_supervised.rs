@@ -12,8 +12,9 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-u(d) = w·x(d) + b after each step, where x is h(d), followed by the `top_logits` largest logits in descending order. b starts at
-`bias`: 2 makes sigmoid(u) .88, above the default threshold, so that no token halts before the decider has learned to.
+u(d) = w·x(d) + b after each step, where x is h(d), followed by the `top_logits` largest logits in descending order. b
+starts at `bias`: 2 makes sigmoid(u) .88, above the default threshold, so that no token halts before the decider has learned
+to.
 
 ## When it halts
 
@@ -21,12 +22,12 @@ At the first step with sigmoid(u) <= `threshold`: sigmoid(u) is the probability 
 
 ## Objective
 
-The first stage trains the model with a loss at every step; the second trains the decider alone, on labels: 1 if a token needs
-another step after step d. `labels` says when: until the first right prediction (`first-correct`; in all steps if none is
-right), until the first that equals the last (`first-consistent`), until all further ones equal the last (`stable`), or after
-every wrong prediction (`mismatch`). The loss is -(`positive_weight` y log sigmoid(u) + (1 - y) log(1 - sigmoid(u))), averaged over
-answers and steps 1..D-1, or, with `counts = \"until-needed\"`, over the steps of each answer up to the first label 0. Labels
-act in training alone, so the policy may be ranked.
+The first stage trains the model with a loss at every step; the second trains the decider alone, on labels: 1 if a token
+needs another step after step d. `labels` says when: until the first right prediction (`first-correct`; in all steps if none
+is right), until the first that equals the last (`first-consistent`), until all further ones equal the last (`stable`), or
+after every wrong prediction (`mismatch`). The loss is -(`positive_weight` y log sigmoid(u) + (1 - y) log(1 - sigmoid(u))),
+averaged over answers and steps 1..D-1, or, with `counts = \"until-needed\"`, over the steps of each answer up to the first
+label 0. Labels act in training alone, so the policy may be ranked.
 
 ## Cost
 
@@ -35,8 +36,8 @@ One dot product for every executed step of a token, and with `top_logits` a read
 ## Published code
 
 thu-nics/TaH: two iterations, where `mismatch` and `first-correct` are the same; the state and the 100 largest logits
-(`top_logits` = 100; our default of 0 saves the read-out at every step), positive weight 4.8, threshold .8. It gives a larger
-network the features; ours is linear.",
+(`top_logits` = 100; our default of 0 saves the read-out at every step), positive weight 4.8, threshold .8. It gives a
+larger network the features; ours is linear.",
     reference: "Think-at-Hard 2025, arXiv 2511.08577; labels for more than two depths are ours",
     recipe: Recipe::EVERY_EXIT,
     stages: &[

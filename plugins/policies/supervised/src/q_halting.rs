@@ -1,11 +1,10 @@
 //! `q-halting`: a head that predicts whether the answer is right halts a sequence (HRM, TRM).
 
-use haltbench_sdk::ops::linear;
 use haltbench_sdk::prelude::*;
 
-use crate::reads::{Read, Reads};
+use crate::q_head::{Head, Heads};
 use crate::success::{Success, head_loss};
-use crate::supervised_steps::{shares, stops};
+use crate::supervised_steps::{explored_stops, shares, stops};
 
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
@@ -13,24 +12,27 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
     documentation: "\
 ## What it computes
 
-q = W s + b after each step, where s is the state that `reads` names: that of the sequence's first or last token, the mean, or,
-with `token`, each token's own. q has one number, q_halt (TRM), or with `continues` a second, q_continue (HRM). W starts at 0
-and b at `bias`: the published -5 makes sigmoid(q_halt) .007, so that no sequence halts before the head has learned to.
+q = W s + b after each step, where s is the state that `reads` names: that of the sequence's first or last token, the
+mean, or, with `token`, each token's own. q has one number, q_halt (TRM), or with `continues` a second, q_continue
+(HRM). W starts at 0 and b at `bias`: the published -5 makes sigmoid(q_halt) .007 and, with `continues`, both numbers
+equal, so that no sequence halts before the head has learned to.
 
 ## When it halts
 
-At the first step from `minimum_steps` on at which q_halt, minus q_continue if there is one, exceeds `threshold`; a sequence's
-tokens halt together. With `evaluate = \"full\"` every token takes D steps, as in the evaluation of both published codes.
-`token` decides for each token alone; this is ours, and the only choice that is causal and can decode.
+At the first step from `minimum_steps` on at which q_halt, minus q_continue if there is one, exceeds `threshold`; a
+sequence's tokens halt together. With `evaluate = \"full\"` every token takes D steps, as in the evaluation of both
+published codes. With `reads = \"token\"` each token decides alone; this is ours, and the only choice that is causal
+and can decode.
 
 ## Objective
 
-The mean over steps of the answers' cross-entropy, plus `coefficient` times BCE(q_halt; success) and, with `continues`,
-`coefficient` times BCE(q_continue; sigmoid(max(q_halt, q_continue) of the next step)), averaged over sequences with answers. The
-`target` is 1 if all answers of the sequence are right (`exact`), the share that is right (`accuracy`), or exp(-mean
-cross-entropy) (`likelihood`). No target has a gradient, and step D, which has no next step, no target for q_continue.
-`supervises` = all: all D steps of every sequence count. With until-halt, steps after the first halt do not, as in the published
-training; there a sequence goes on, with probability `exploration` at each step, to a least depth drawn from 2..D.
+The mean over steps of the answers' cross-entropy, plus `coefficient` times BCE(q_halt; success) and, with
+`continues`, `coefficient` times BCE(q_continue; sigmoid(max(q_halt, q_continue) of the next step)), averaged over
+sequences with answers. The `target` is 1 if all answers of the sequence are right (`exact`), the share that is right
+(`accuracy`), or exp(-mean cross-entropy) (`likelihood`). No target has a gradient, and step D, which has no next
+step, no target for q_continue. With `supervises = \"all\"` all D steps of every sequence count; with `until-halt`,
+steps after the first halt do not, as in the published training; there a sequence goes on, with probability
+`exploration` at each step, to a least depth drawn from 2..D.
 
 ## Cost
 
@@ -38,11 +40,12 @@ One dot product for each number in q, charged to every token, although a sequenc
 
 ## Published code
 
-sapientinc/HRM, models/hrm/hrm_act_v1.py; SamsungSAILMontreal/TinyRecursiveModels, models/recursive_reasoning/trm.py. They read
-the first token, which under a causal backbone sees nothing else, so our default is the last. They never halt in evaluation,
-detach the states after every step where we backpropagate through all steps, sum over the batch, train with stablemax
-cross-entropy, and count a sequence without answers as right; it has no target here. HRM computes the next step of a sequence
-that halts for its target, and TRM's branch for q_continue fails.",
+sapientinc/HRM, models/hrm/hrm_act_v1.py; SamsungSAILMontreal/TinyRecursiveModels, models/recursive_reasoning/trm.py.
+They read the first token, which under a causal backbone sees nothing else, so our default is the last. They never
+halt in evaluation, detach the states after every step where we backpropagate through all steps, sum over the batch,
+train with stablemax cross-entropy, and count a sequence without answers as right; it has no target here. Their
+cross-entropy is a mean over each sequence first, ours over all answers. HRM computes one more step for the target of
+q_continue after step D, which has none here; TRM's branch for q_continue fails.",
     reference: "Wang et al. 2025, arXiv 2506.21734 (HRM), adaptive computation time; Jolicoeur-Martineau 2025, arXiv 2510.04871 (TRM)",
     recipe: Recipe { trains: Trains::All, ..Recipe::OBJECTIVE },
     causal: Holds::When("reads", "token"),
@@ -53,7 +56,12 @@ that halts for its target, and TRM's branch for q_continue fails.",
         ParameterSpec::real("coefficient", 0.5, (0.0, 1e6), "weight of the halting losses"),
         ParameterSpec::real("bias", -5.0, (-100.0, 100.0), "initial value of b"),
         ParameterSpec::choice("supervises", "all", &["all", "until-halt"], "the steps that count in training"),
-        ParameterSpec::real("exploration", 0.1, (0.0, 1.0), "probability of a least depth, with supervises = \"until-halt\""),
+        ParameterSpec::real(
+            "exploration",
+            0.1,
+            (0.0, 1.0),
+            "probability of a least depth, with supervises = \"until-halt\"",
+        ),
         ParameterSpec::choice("evaluate", "halts", &["halts", "full"], "whether sequences halt in evaluation")
             .knob(Trend::None),
         ParameterSpec::real("threshold", 0.0, (-50.0, 50.0), "logit above which a sequence halts").knob(Trend::Deeper),
@@ -70,11 +78,8 @@ that halts for its target, and TRM's branch for q_continue fails.",
 haltbench_sdk::register_policy!(DECLARATION);
 
 struct QHalting {
-    weight: Tensor,
-    bias: Tensor,
-    reads: Reads,
+    head: Head,
     target: Success,
-    continues: bool,
     coefficient: f64,
     /// Probability of a least depth, if only the steps until the halt count in training.
     exploration: Option<f64>,
@@ -84,15 +89,10 @@ struct QHalting {
 }
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    let (parameters, head) = (context.parameters, context.variables.pp("head"));
-    let continues = parameters.flag("continues")?;
-    let outputs = if continues { 2 } else { 1 };
+    let parameters = context.parameters;
     Ok(Policy::online(QHalting {
-        weight: head.get_with_hints((outputs, context.d_model), "weight", Init::Const(0.0))?,
-        bias: head.get_with_hints(outputs, "bias", Init::Const(parameters.real("bias")?))?,
-        reads: Reads::from_name(parameters.text("reads")?),
+        head: Head::new(context)?,
         target: Success::from_name(parameters.text("target")?),
-        continues,
         coefficient: parameters.real("coefficient")?,
         exploration: match parameters.text("supervises")? {
             "until-halt" => Some(parameters.real("exploration")?),
@@ -104,46 +104,9 @@ fn build(context: &PolicyContext) -> Result<Policy> {
     }))
 }
 
-/// Outputs of the head for what it read.
-struct Heads {
-    read: Read,
-    /// `[read]`.
-    halt: Tensor,
-    /// `[read]`, if there is a second output.
-    go_on: Option<Tensor>,
-}
-
-impl QHalting {
-    fn heads(&self, states: &Tensor, rows: &RowSet, layout: &TokenLayout) -> Result<Heads> {
-        let read = self.reads.of(states, rows, layout)?;
-        let q = linear(&read.states, &self.weight, Some(&self.bias))?;
-        let go_on = if self.continues { Some(q.get_on_dim(1, 1)?) } else { None };
-        Ok(Heads { read, halt: q.get_on_dim(1, 0)?, go_on })
-    }
-
-    /// Heads of every sequence, or of every answer.
-    fn heads_at(&self, pass: &TrainingPass, step: usize) -> Result<Heads> {
-        let states = pass.states(step)?;
-        match self.reads {
-            Reads::Token => self.heads(&pass.answers.select(states)?, pass.answers, pass.layout),
-            _ => self.heads(states, &RowSet::all(pass.layout.rows()), pass.layout),
-        }
-    }
-
-    /// Whether the logits `scores` of sequences stop training after `step` steps of `most`. A number of `uniform` below
-    /// `exploration` draws a least depth from 2..=D: given that it is so small, it is uniform there.
-    fn stops(scores: &[f64], uniform: &[f64], exploration: f64, step: usize, most: usize) -> Vec<bool> {
-        let least = |uniform: f64| match uniform < exploration && most >= 2 {
-            true => 2 + ((uniform / exploration) * (most - 1) as f64) as usize,
-            false => 1,
-        };
-        scores.iter().zip(uniform).map(|(score, uniform)| *score > 0.0 && step >= least(*uniform)).collect()
-    }
-}
-
 impl OnlinePolicy for QHalting {
     fn observe(&self, view: &View, memory: &mut RowMemory) -> Result<OnlineDecision> {
-        let Heads { read, halt, go_on } = self.heads(view.states(), view.rows(), view.layout())?;
+        let Heads { read, halt, go_on } = self.head.read(view.states(), view.rows(), view.layout())?;
         let score = go_on.map_or(Ok(halt.clone()), |go_on| halt - go_on)?;
         let scores: Vec<f64> = score.to_dtype(DType::F64)?.to_vec1()?;
         if let (Phase::Training(_), Some(exploration)) = (view.phase(), self.exploration) {
@@ -151,7 +114,7 @@ impl OnlinePolicy for QHalting {
             // The number of a sequence is that of its last row.
             let mut uniform = vec![0.0; scores.len()];
             read.of_rows.iter().zip(of_rows).for_each(|(place, number)| uniform[*place] = number);
-            let stops = Self::stops(&scores, &uniform, exploration, view.step(), view.max_depth());
+            let stops = explored_stops(&scores, &uniform, exploration, view.step(), view.max_depth());
             memory.stash("stops", &indicator(&read.spread(&stops), view.states())?);
         }
         let may_halt = self.halts && view.step() >= self.minimum;
@@ -161,7 +124,7 @@ impl OnlinePolicy for QHalting {
 
     fn objective(&self, pass: &TrainingPass) -> Result<Objective> {
         let most = pass.record.max_depth;
-        let is_token = self.reads == Reads::Token;
+        let is_token = self.head.is_of_tokens();
         let groups = if is_token {
             (0..pass.answers.len()).map(|place| vec![place]).collect()
         } else {
@@ -170,7 +133,7 @@ impl OnlinePolicy for QHalting {
         let first = |group: &Vec<usize>| group.first().map(|place| pass.answers.as_slice()[*place] as usize);
         let stops = stops(pass, &groups.iter().map(first).collect::<Vec<_>>())?;
         let shares = shares(&stops, most);
-        let all: Vec<Heads> = (1..=most).map(|step| self.heads_at(pass, step)).collect::<Result<_>>()?;
+        let all: Vec<Heads> = (1..=most).map(|step| self.head.at(pass, step)).collect::<Result<_>>()?;
         let mut of_answers = vec![0; pass.answers.len()];
         groups
             .iter()
@@ -199,25 +162,6 @@ impl OnlinePolicy for QHalting {
     }
 
     fn decision_flops(&self, d_model: usize) -> f64 {
-        let mean = if self.reads == Reads::Mean { 1.0 } else { 0.0 };
-        (if self.continues { 4.0 } else { 2.0 } + mean) * d_model as f64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exploration_draws_a_least_depth_uniformly() {
-        let count = 10_000;
-        let uniform: Vec<f64> = (0..count).map(|place| (f64::from(place) + 0.5) / f64::from(count)).collect();
-        let scores = vec![1.0; uniform.len()];
-        for (step, expected) in [(1, 0.6), (2, 0.7), (3, 0.8), (4, 0.9), (5, 1.0)] {
-            let stops = QHalting::stops(&scores, &uniform, 0.4, step, 5);
-            let share = stops.iter().filter(|stops| **stops).count() as f64 / f64::from(count);
-            assert!((share - expected).abs() < 1e-3, "step {step}: {share}");
-        }
-        assert_eq!(QHalting::stops(&[-1.0, 0.0, 1.0], &[0.9; 3], 0.4, 5, 5), [false, false, true]);
+        self.head.flops(d_model)
     }
 }

@@ -35,12 +35,12 @@ impl Reads {
         }
     }
 
-    /// Reads `states`, `[rows.len(), d_model]`. A sequence has all of its rows among `rows` or none, because its tokens halt
+    /// Reads `states`, `[rows.len(), d_model]`, for `policy`. A sequence has all of its rows among `rows` or none, because its tokens halt
     /// together.
     ///
     /// # Errors
     /// If a sequence lacks its first tokens, unless each token is read for itself.
-    pub fn of(self, states: &Tensor, rows: &RowSet, layout: &TokenLayout) -> Result<Read> {
+    pub fn of(self, policy: &str, states: &Tensor, rows: &RowSet, layout: &TokenLayout) -> Result<Read> {
         if self == Self::Token {
             return Ok(Read { states: states.clone(), of_rows: (0..rows.len()).collect() });
         }
@@ -55,7 +55,7 @@ impl Reads {
                 let expected = "whole ones, because all tokens of a sequence halt together";
                 let found =
                     format!("one whose token {} is at position {}", row - layout.start(row), layout.position(row));
-                return Err(Error::invalid("sequences of a policy that decides for whole sequences", expected, found));
+                return Err(Error::invalid(format!("sequences of {policy}"), expected, found));
             }
             if let Some(places) = sequences.last_mut() {
                 places.push(place as u32);
@@ -107,7 +107,7 @@ mod tests {
             ("mean", vec![1.5, 6.0]),
             ("token", vec![1.0, 2.0, 4.0, 5.0, 9.0]),
         ] {
-            let read = Reads::from_name(name).of(&states, &rows, &layout).unwrap();
+            let read = Reads::from_name(name).of("q-halting", &states, &rows, &layout).unwrap();
             let found: Vec<f64> = read.states.flatten_all().unwrap().to_vec1().unwrap();
             assert_eq!(found, expected, "{name}");
             let of_rows = if name == "token" { vec![0, 1, 2, 3, 4] } else { vec![0, 0, 1, 1, 1] };
@@ -115,10 +115,10 @@ mod tests {
         }
         let cut = TokenLayout::after(&[2], &[2], &[0]).unwrap();
         let states = states.narrow(0, 0, 2).unwrap();
-        assert!(Reads::Token.of(&states, &RowSet::all(2), &cut).is_ok());
-        let error = Reads::Last.of(&states, &RowSet::all(2), &cut).map(|_| ()).unwrap_err().to_string();
-        let expected = "sequences of a policy that decides for whole sequences: expected whole ones, because all tokens of a \
-                        sequence halt together, found one whose token 0 is at position 2";
+        assert!(Reads::Token.of("q-halting", &states, &RowSet::all(2), &cut).is_ok());
+        let error = Reads::Last.of("q-halting", &states, &RowSet::all(2), &cut).map(|_| ()).unwrap_err().to_string();
+        let expected = "sequences of q-halting: expected whole ones, because all tokens of a sequence halt together, found one \
+                        whose token 0 is at position 2";
         assert_eq!(error, expected);
     }
 }

@@ -2,6 +2,16 @@
 
 use haltbench_sdk::prelude::*;
 
+/// Whether groups with the logits `scores` stop after `step` steps of `most`. A number of `uniform` below `exploration` draws
+/// a least depth from 2..=D: given that it is so small, it is uniform there.
+pub fn explored_stops(scores: &[f64], uniform: &[f64], exploration: f64, step: usize, most: usize) -> Vec<bool> {
+    let least = |uniform: f64| match uniform < exploration && most >= 2 {
+        true => 2 + ((uniform / exploration) * (most - 1) as f64) as usize,
+        false => 1,
+    };
+    scores.iter().zip(uniform).map(|(score, uniform)| *score > 0.0 && step >= least(*uniform)).collect()
+}
+
 /// The last step that counts for each group, whose stop is stashed at the row given: its first stop, or D. D for a group
 /// without a row or if nothing was stashed.
 pub fn stops(pass: &TrainingPass, rows: &[Option<usize>]) -> Result<Vec<usize>> {
@@ -42,5 +52,18 @@ mod tests {
             .collect();
         assert!((weighted.iter().sum::<f64>() / 2.0 - (1.0 + 8.0 + 16.0 + 32.0) / 4.0).abs() < 1e-12);
         assert_eq!(shares(&[2, 2], 2), [[0.5, 0.5], [0.5, 0.5]]);
+    }
+
+    #[test]
+    fn exploration_draws_a_least_depth_uniformly() {
+        let count = 10_000;
+        let uniform: Vec<f64> = (0..count).map(|place| (f64::from(place) + 0.5) / f64::from(count)).collect();
+        let scores = vec![1.0; uniform.len()];
+        for (step, expected) in [(1, 0.6), (2, 0.7), (3, 0.8), (4, 0.9), (5, 1.0)] {
+            let stops = explored_stops(&scores, &uniform, 0.4, step, 5);
+            let share = stops.iter().filter(|stops| **stops).count() as f64 / f64::from(count);
+            assert!((share - expected).abs() < 1e-3, "step {step}: {share}");
+        }
+        assert_eq!(explored_stops(&[-1.0, 0.0, 1.0], &[0.9; 3], 0.4, 5, 5), [false, false, true]);
     }
 }
