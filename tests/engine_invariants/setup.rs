@@ -155,6 +155,11 @@ impl Subject {
         declaration.causal.given(&parameters)
     }
 
+    /// Whether it reads the states of earlier tokens when it decides.
+    pub fn reads_earlier_tokens(&self) -> bool {
+        self.given.get("scope") == Some(&Value::Text("causal".to_owned()))
+    }
+
     pub fn new(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) -> Self {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Self { declaration, given, varies: false }
