@@ -113,7 +113,10 @@ fn gradients_through_other_backbones_are_finite_differences() {
             let acts = backbone.0 != "recursive-reasoner";
             for policy in [&HAZARDS, &ACT, &TOP_SHARE].into_iter().filter(|policy| acts || policy.name != ACT.name) {
                 // Tokens that repeat have equal states where positions turn only queries and keys: rounding breaks the tie.
-                gradient(&Subject::new(policy, &[]), &Setup { backbone, vocabulary: 97, seed: 2, ..small(Setup::PLAIN) });
+                gradient(
+                    &Subject::new(policy, &[]),
+                    &Setup { backbone, vocabulary: 97, seed: 2, ..small(Setup::PLAIN) },
+                );
             }
         }
     });

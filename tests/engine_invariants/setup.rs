@@ -172,6 +172,11 @@ impl Subject {
         ledger.decision_flops > model.costs.decision * ledger.decisions as f64 * (1.0 + 1e-9)
     }
 
+    /// Whether it reads the states of earlier tokens when it decides.
+    pub fn reads_earlier_tokens(&self) -> bool {
+        self.given.get("scope") == Some(&Value::Text("causal".to_owned()))
+    }
+
     pub fn new(declaration: &'static PolicyDeclaration, given: &[(&str, Value)]) -> Self {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Self { declaration, given, varies: false }

@@ -184,8 +184,14 @@ fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
         assert_eq!(depths, chosen(&model, &batch), "{what}");
         return depths.iter().any(|depth| *depth != depths[0]);
     }
-    let carries = subject.declaration.name == "fixed-point";
-    if carries || ["carry", "offers"].iter().any(|name| subject.given.get(*name) == Some(&Value::Flag(true))) {
+    let has = |name: &str, texts: &[&str]| {
+        subject.given.get(name).is_some_and(|value| texts.iter().any(|text| *value == Value::Text((*text).to_owned())))
+    };
+    if ["carry", "offers"].iter().any(|name| subject.given.get(*name) == Some(&Value::Flag(true)))
+        || ["fixed-point", "stick-breaking"].contains(&subject.declaration.name)
+        || has("scope", &["causal", "token"])
+        || has("gate", &["each"])
+    {
         // These steps read more than the previous states, so the trace lacks them.
         return subject.varies;
     }

@@ -32,8 +32,13 @@ fn layer(golden: &Golden) -> Layer {
     layer
 }
 
-/// The parameters and weights of a variant.
-fn variant(golden: &Golden, variant: &str) -> (Vec<(&'static str, Value)>, Vec<(&'static str, Tensor)>) {
+/// A variant of the router.
+struct Variant {
+    given: Vec<(&'static str, Value)>,
+    weights: Vec<(&'static str, Tensor)>,
+}
+
+fn variant(golden: &Golden, variant: &str) -> Variant {
     let alpha = golden.number(&format!("variants/{variant}/alpha"));
     let router = if variant == "sigmoid" { "sigmoid" } else { "softmax" };
     let mut given = vec![("alpha", Value::Real(alpha)), ("router", text(router))];
@@ -42,7 +47,7 @@ fn variant(golden: &Golden, variant: &str) -> (Vec<(&'static str, Value)>, Vec<(
         given.push(("balancing", text("loss-free")));
         weights.push(("router.bias", golden.tensor("input.router_bias")));
     }
-    (given, weights)
+    Variant { given, weights }
 }
 
 const VARIANTS: [&str; 3] = ["softmax", "sigmoid", "loss_free"];
@@ -58,7 +63,7 @@ fn choices_and_outputs_are_those_of_the_published_router() {
                 let plan = AttentionPlan::new(&**context.layout, context.rows, context.key_values.visible());
                 layer.step(Place::shared(0), states, context, &plan)
             };
-            let (given, weights) = variant(&golden, name);
+            let Variant { given, weights } = variant(&golden, name);
             let max_depth = golden.size("num_recursion");
             let stubbed =
                 Stubbed { declaration: policy(NAME), given, weights, max_depth, halted: HaltedKeysValues::Skip };
@@ -96,7 +101,7 @@ fn losses_are_those_of_the_published_router() {
         let most = golden.size("num_recursion");
         let states = x.unsqueeze(0).unwrap().broadcast_as((most + 1, sequences, length, width)).unwrap();
         for name in VARIANTS {
-            let (given, weights) = variant(&golden, name);
+            let Variant { given, weights } = variant(&golden, name);
             let mut trajectory = Trajectory::new(&states.contiguous().unwrap(), weights);
             trajectory.targets = Some(vec![0; sequences * length]);
             // A vocabulary of one token has no loss, so only the regulariser remains.
@@ -131,7 +136,7 @@ fn a_gate_at_every_step_scales_every_result() {
     for golden in Golden::all("mor_token_choice") {
         let x = golden.tensor("input.x").flatten(0, 1).unwrap();
         let (rows, width) = x.dims2().unwrap();
-        let (mut given, weights) = variant(&golden, "softmax");
+        let Variant { mut given, weights } = variant(&golden, "softmax");
         given.push(("gate", text("each")));
         let most = golden.size("num_recursion");
         let halted = HaltedKeysValues::Skip;
@@ -164,7 +169,7 @@ fn gates_have_the_gradients_of_finite_differences() {
         let x = golden.tensor("input.x").flatten(0, 1).unwrap();
         let rows = x.dim(0).unwrap();
         for (name, gate) in [("softmax", "end"), ("softmax", "each"), ("sigmoid", "end"), ("sigmoid", "each")] {
-            let (mut given, weights) = variant(&golden, name);
+            let Variant { mut given, weights } = variant(&golden, name);
             given.push(("gate", text(gate)));
             let total = |router: &Tensor| {
                 let stubbed = Stubbed {

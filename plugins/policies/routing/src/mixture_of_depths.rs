@@ -46,7 +46,7 @@ k - 1 tokens; one adds x twice. The paper leaves the predictor's size and the re
         ParameterSpec::integer("every", 1, (1, 1 << 20), "tokens are chosen in every n-th step"),
         ParameterSpec::real("auxiliary", 0.01, (0.0, 1e6), "weight of the router's cross-entropy"),
         ParameterSpec::real("predictor", 1.0, (0.0, 1e6), "weight of the perceptron's cross-entropy"),
-        ParameterSpec::integer("predictor_width", 64, (1, 4096), "hidden units of the perceptron"),
+        ParameterSpec::integer("predictor_width", 16, (1, 4096), "hidden units of the perceptron"),
         ParameterSpec::choice("choice", "top-k", &["top-k", "router", "predictor"], "how tokens are chosen")
             .knob(Trend::None),
     ],

@@ -207,7 +207,8 @@ impl SoftPolicy for Gut {
         let ends: Vec<bool> = keeps.iter().zip(&runs).map(|(keeps, runs)| *keeps && !runs).collect();
         Ok(SoftDecision {
             before: Some(select(&keeps, &split.weight, &left)?),
-            scores: Some(scores),
+            // After step D no depth depends on the comparison, only the last weights.
+            scores: (!view.is_last()).then_some(scores),
             carry: is_halting.then(|| select(&runs, states, &rests)).transpose()?,
             keys_values,
             ..SoftDecision::new(select(&ends, &split.left, &zero)?, runs)
@@ -220,6 +221,10 @@ impl SoftPolicy for Gut {
             steps = Objective::add(steps, Some(counted.over_all_rows()?))?;
         }
         Ok(steps.map(|steps| steps * self.gamma).transpose()?)
+    }
+
+    fn reads_earlier_tokens(&self) -> bool {
+        self.scope != Scope::Token
     }
 
     fn decision_flops(&self, d_model: usize) -> f64 {

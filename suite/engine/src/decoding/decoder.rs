@@ -197,6 +197,11 @@ fn refuse(model: &Model) -> Result<()> {
     if !model.is_causal {
         return Err(Error::Usage(format!("decoding: policy {name} is not causal: its depths depend on later tokens")));
     }
+    if model.policy.reads_earlier_tokens() {
+        return Err(Error::Usage(format!(
+            "decoding: policy {name} reads all earlier tokens of a sequence, and a cache keeps their keys and values alone"
+        )));
+    }
     if model.policy.kind() == PolicyKind::Select && model.halted_keys_values != HaltedKeysValues::Skip {
         let found = model.halted_keys_values.name();
         return Err(Error::Usage(format!(

@@ -8,7 +8,7 @@ use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::AttentionPlan;
-use haltbench_sdk::policy::{Phase, Privileged, View};
+use haltbench_sdk::policy::{Phase, PolicyKind, Privileged, View};
 
 use super::beliefs::Beliefs;
 use super::drive::{Outcome, drive};
@@ -74,9 +74,11 @@ impl Decided {
         Ok(Self { scores, distributions, weights, chosen: outcome.record.chosen.clone() })
     }
 
-    fn beliefs(&self) -> Option<Beliefs> {
+    /// The distribution over depths, which the weights of a soft policy stand for.
+    fn beliefs(&self, kind: PolicyKind) -> Option<Beliefs> {
         let by_depth = self.distributions.as_deref().map(|q| Beliefs::new(q, 1));
-        by_depth.or_else(|| self.weights.as_deref().map(|weights| Beliefs::new(weights, 0)))
+        let weights = self.weights.as_deref().filter(|_| kind == PolicyKind::Soft);
+        by_depth.or_else(|| weights.map(|weights| Beliefs::new(weights, 0)))
     }
 }
 
@@ -151,7 +153,7 @@ impl<'a> Evaluation<'a> {
         let (model, batch) = (self.model, self.batch);
         let layout = &batch.layout;
         let decided = Decided::new(&outcome, batch.rows(), model.max_depth)?;
-        let beliefs = decided.beliefs();
+        let beliefs = decided.beliefs(model.policy.kind());
         let Outcome { output, record, last, .. } = outcome;
         let (depths, wanted) = (record.depths, &batch.readout);
         let known = match &record.weights {

@@ -40,8 +40,8 @@ pub(crate) struct Replayed {
     pub depths: Vec<u32>,
     /// All other decisions.
     pub decided: Decided,
-    /// Whether the policy chooses rows before steps.
-    pub chooses: bool,
+    /// The policy's kind.
+    pub kind: PolicyKind,
     /// A training pass over the trajectory, if the trace has states and targets.
     pub unrolled: Option<Unrolled>,
 }
@@ -69,8 +69,8 @@ pub(crate) fn decide(
         _ => None,
     };
     let depths = by_rule.unwrap_or(outcome.record.depths);
-    let chooses = model.policy.kind() == PolicyKind::Select;
-    if !chooses {
+    let kind = model.policy.kind();
+    if kind != PolicyKind::Select {
         // A policy with hazards was asked after the halt too, but there is nothing left to compare.
         for (scores, depth) in decided.scores.iter_mut().zip(&depths) {
             scores.iter_mut().skip(*depth as usize + 1).for_each(|score| *score = None);
@@ -80,7 +80,7 @@ pub(crate) fn decide(
         true => Some(unrolled(&mut pass, recording.logits, &depths)?),
         false => None,
     };
-    Ok(Replayed { depths, decided, chooses, unrolled })
+    Ok(Replayed { depths, decided, kind, unrolled })
 }
 
 /// A training pass over the trajectory, as at the end of training. No row of an early or online policy halts in it; their

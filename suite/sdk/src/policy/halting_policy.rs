@@ -39,6 +39,12 @@ macro_rules! training_and_cost {
             Ok($crate::policy::Calibrated::default())
         }
 
+        /// Whether a decision about a token reads the states of earlier ones, so that it needs the whole sequence up to the
+        /// token in one batch. Such a policy is not decoded with a cache, even if it is causal.
+        fn reads_earlier_tokens(&self) -> bool {
+            false
+        }
+
         /// Floating-point operations of one decision about one token: a number from 0, read when the model is built.
         fn decision_flops(&self, d_model: usize) -> f64;
     };
@@ -62,6 +68,10 @@ macro_rules! forward_training_and_cost {
 
         fn calibrate(&mut self, trace: &$crate::policy::CalibrationTrace) -> Result<$crate::policy::Calibrated> {
             self.0.calibrate(trace)
+        }
+
+        fn reads_earlier_tokens(&self) -> bool {
+            self.0.reads_earlier_tokens()
         }
 
         fn decision_flops(&self, d_model: usize) -> f64 {
