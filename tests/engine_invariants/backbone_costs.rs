@@ -22,7 +22,7 @@ struct Use {
 
 const PLAIN: Use = Use { backbone: ("anira", &[]), times: |_| 1.0, beside: |_| 0.0, applied: 1.0 };
 
-/// The sizes of the experts are those of the setup: one of two for a value, two of three in the feed-forward layer.
+/// A row selects two of three experts.
 const USES: [Use; 11] = [
     PLAIN,
     Use { backbone: ("gated-ut", &[]), ..PLAIN },
@@ -49,11 +49,7 @@ const USES: [Use; 11] = [
 ];
 
 fn share_of_experts(name: &str) -> f64 {
-    match name {
-        _ if name.contains("up_experts") || name.contains("down_experts") => 2.0 / 3.0,
-        _ if name.contains("v_experts") || name.contains("o_experts") => 2.0 / 2.0,
-        _ => 1.0,
-    }
+    if name.contains("_experts") { 2.0 / 3.0 } else { 1.0 }
 }
 
 /// Every weight of a matrix is one multiply-add for each row that is multiplied with it.

@@ -238,7 +238,7 @@ impl Subject {
             ("steps", setup.max_depth),
             ("ff_experts", 3),
             ("ff_k", 2),
-            ("att_experts", 2),
+            ("att_experts", 3),
         ];
         let declared = |name: &str| backbone.parameters.iter().any(|spec| spec.name == name);
         let sizes = sizes.into_iter().filter(|(name, _)| declared(name));

@@ -70,7 +70,12 @@ impl ModelParts<'_> {
     fn build(&self, variables: &VarBuilder<'static>) -> Result<(Box<dyn Backbone>, Policy)> {
         let (backbone, parameters) = self.backbone;
         let context = BackboneContext { vocabulary: self.vocabulary, parameters, variables: variables.clone() };
+        let name = backbone.name;
         let backbone = (backbone.build)(&context)?;
+        if let Some(steps) = backbone.own_steps().filter(|steps| *steps != self.max_depth) {
+            let expected = format!("{steps}, the steps for which backbone {name} has weights");
+            return Err(haltbench_sdk::Error::invalid("max_depth", expected, self.max_depth).into());
+        }
         let (declaration, parameters) = self.policy;
         let dimensions = backbone.dimensions();
         let context = PolicyContext {

@@ -223,10 +223,11 @@ pub trait Backbone: Send + Sync {
         false
     }
 
-    /// Whether each step has weights of its own, so that every step projects the keys and values of a frozen state with
-    /// its own weights. A step that is given frozen rows while decoding projects them for all later steps up to D.
-    fn has_own_steps(&self) -> bool {
-        false
+    /// The number of steps, if each step has weights of its own; the engine refuses any other D. Every step then projects
+    /// the keys and values of a frozen state with its own weights, and a step that is given frozen rows while decoding
+    /// projects them for all later steps.
+    fn own_steps(&self) -> Option<usize> {
+        None
     }
 
     /// Embeds the tokens (u32, `[rows]`) and applies the prelude; returns h(0) and the input of every step. With a

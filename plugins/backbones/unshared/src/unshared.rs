@@ -56,13 +56,11 @@ haltbench_sdk::register_backbone!(DECLARATION);
 struct Unshared {
     stack: RecurrentStack,
     positions: Positions,
-    steps: usize,
 }
 
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let (parameters, variables) = (context.parameters, &context.variables);
     let d_model = parameters.integer("d_model")?;
-    let steps = parameters.integer("steps")?;
     let positions = Positions::from_parameters(parameters, d_model, variables)?;
     let epsilon = parameters.real("rms_norm_epsilon")?;
     let layer = BlockShape::llama2(d_model, parameters.integer("d_ff")?, parameters.integer("heads")?, epsilon, 1.0);
@@ -74,10 +72,10 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let layers = Depths::from_parameters(parameters)?;
     let shape = StackShape {
         tied: parameters.flag("tied")?,
-        own_steps: Some(steps),
+        own_steps: Some(parameters.integer("steps")?),
         ..StackShape::new(context.vocabulary, layers, BlockShape { attention, ..layer })
     };
-    Ok(Box::new(Unshared { stack: RecurrentStack::new(shape, variables)?, positions, steps }))
+    Ok(Box::new(Unshared { stack: RecurrentStack::new(shape, variables)?, positions }))
 }
 
 impl Recurrence for Unshared {
@@ -86,13 +84,6 @@ impl Recurrence for Unshared {
     }
 
     fn start(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
-        if context.max_depth != self.steps {
-            let expected = format!(
-                "{}, the parameter `steps` of the backbone unshared, whose steps have layers of their own",
-                self.steps
-            );
-            return Err(Error::invalid("max_depth", expected, context.max_depth));
-        }
         let embedded = self.positions.add(&self.stack.embed(tokens)?, context.layout)?;
         Ok(self.stack.prelude(&embedded, context)?.into())
     }

@@ -200,7 +200,7 @@ impl<'a> Pass<'a> for Round<'a> {
 /// How often the keys and values of frozen `rows`, given with their depths, are projected: once, or once for each later
 /// step if steps have weights of their own.
 fn projections(model: &Model, rows: &[(u32, u32)]) -> usize {
-    match model.backbone.has_own_steps() {
+    match model.backbone.own_steps().is_some() {
         true => rows.iter().map(|(_, depth)| model.max_depth - *depth as usize).sum(),
         false => rows.len(),
     }

@@ -34,7 +34,7 @@ impl Course {
             plan: None,
             wakes: false,
             unprojected: vec![true; rows],
-            has_own_steps: model.backbone.has_own_steps(),
+            has_own_steps: model.backbone.own_steps().is_some(),
             is_causal: model.backbone_is_causal(),
         }
     }

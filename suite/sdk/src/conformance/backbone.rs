@@ -181,7 +181,7 @@ impl Setup {
         let halted: Vec<bool> = (0..rows).map(|row| halting && row % 3 == 1).collect();
         let running = RowSet::from_mask(&halted.iter().map(|halted| !halted).collect::<Vec<_>>());
         for step in 2..=steps {
-            let settled = halted.iter().map(|halted| *halted && (step == 2 || self.backbone.has_own_steps()));
+            let settled = halted.iter().map(|halted| *halted && (step == 2 || self.backbone.own_steps().is_some()));
             let settled = RowSet::from_mask(&settled.collect::<Vec<_>>());
             key_values.begin_compacted(&running, &settled, &halted, &states)?;
             let shown = running.select(&states)?;
@@ -323,7 +323,7 @@ impl Setup {
             let mut stages = Vec::new();
             for step in 1..=STEPS {
                 let halted: Vec<bool> = (0..rows).map(|row| halted_after(row) < step).collect();
-                let is_settled = |row: usize| match self.backbone.has_own_steps() {
+                let is_settled = |row: usize| match self.backbone.own_steps().is_some() {
                     true => halted_after(row) < step,
                     false => halted_after(row) + 1 == step,
                 };

@@ -65,11 +65,11 @@ impl<R: Recurrence> Backbone for R {
     }
 
     fn is_stationary(&self) -> bool {
-        self.is_same_at_every_step() && !self.has_own_steps()
+        self.is_same_at_every_step() && self.own_steps().is_none()
     }
 
-    fn has_own_steps(&self) -> bool {
-        self.stack().own_steps().is_some()
+    fn own_steps(&self) -> Option<usize> {
+        self.stack().own_steps()
     }
 
     fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
