@@ -31,6 +31,8 @@ pub struct LinearModel {
     pub targets: Vec<Option<u32>>,
     /// Weights of the policy.
     pub weights: BTreeMap<&'static str, Var>,
+    /// Steps of the training of which gradients are the first; 1 is also the last.
+    pub training_steps: u64,
 }
 
 /// An objective and its gradients.
@@ -74,6 +76,7 @@ impl LinearModel {
             lengths: golden.integers("input.lengths").into_iter().map(|length| length as usize).collect(),
             targets: targets.iter().map(|target| Some(*target as u32)).collect(),
             weights: weights.into_iter().map(|(name, weight)| (name, var(&weight))).collect(),
+            training_steps: 1,
         }
     }
 
@@ -126,7 +129,7 @@ impl LinearModel {
             declaration,
             costs: Costs::default(),
             recipe,
-            training_steps: 1,
+            training_steps: self.training_steps,
             is_causal: declaration.causal.given(&parameters),
             variables: Variables::new(1, DType::F64, &Device::Cpu),
             max_depth,

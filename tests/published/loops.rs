@@ -75,6 +75,7 @@ impl Case {
             lengths: self.lengths.clone(),
             targets: self.targets.clone(),
             weights: weights.map(|(name, weight)| (*name, weight.var())).collect(),
+            training_steps: 1,
         }
     }
 
@@ -301,4 +302,20 @@ fn adaponder_gates_exits_and_objective() {
             }
         }
     }
+}
+
+/// The weight of the entropy in the first half of training.
+#[test]
+fn ouro_begins_with_another_weight() {
+    let case = Case::new(1, &[("gate.weight", &[1, WIDTH]), ("gate.bias", &[1])]);
+    let total = |training_steps: u64, given: &[(&str, f64)]| {
+        let given: Vec<(&str, Value)> = given.iter().map(|(name, value)| (*name, Value::Real(*value))).collect();
+        let model = LinearModel { training_steps, ..case.model() };
+        model.gradient(policy("ouro"), &given, Recipe::EVERY_STEP).total
+    };
+    let [low, high] = [0.05, 0.1].map(|beta| total(1, &[("beta", beta)]));
+    assert!((low - high).abs() > 1e-3);
+    near("at first", total(10, &[("beta_start", 0.1)]), high, 1e-12);
+    near("in the end", total(1, &[("beta_start", 0.1)]), low, 1e-12);
+    near("without", total(10, &[]), low, 1e-12);
 }

@@ -64,6 +64,10 @@ fn objectives_are_those_of_the_equations() {
             tokens.iter().map(|token| found[*token].objective.unwrap()).sum::<f64>() / tokens.len() as f64
         };
         golden.near("stage 1", &[mean(&first)], &golden.numbers("expected.stage1.loss"));
+        // Replay is the end of training, where the weight at its beginning no longer acts.
+        let begun = [&given[..], &[("beta_start", Value::Real(7.0))]].concat();
+        let late = trajectory.replay(policy("ouro"), &begun, None);
+        golden.near("stage 1", &[mean(&late)], &golden.numbers("expected.stage1.loss"));
         trajectory.stage = Some(2);
         let second = trajectory.replay(policy("ouro"), &given, None);
         golden.near("stage 2", &[mean(&second)], &golden.numbers("expected.stage2.loss"));

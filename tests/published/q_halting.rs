@@ -309,6 +309,7 @@ fn halting_losses_are_those_of_the_published_code() {
                 lengths: vec![length; batch],
                 targets: labels[call].concat(),
                 weights: published.weights(vocabulary).iter().map(|(name, weight)| (*name, var(weight))).collect(),
+                training_steps: 1,
             };
             let total = |coefficient: f64| {
                 let mut given = published.given();

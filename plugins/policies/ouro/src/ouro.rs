@@ -20,7 +20,7 @@ At the first step at which the sum of p reaches `threshold` (Q-exit).
 ## Objective
 
 Stage I, with the model: the sum over steps of p(d) L(d), minus `beta` times the entropy of p, at answer tokens; in the
-first half of all training steps `beta_start` takes the place of `beta`. Stage II, the gate alone: with the gain I(d) =
+first half of all training steps, both stages together, `beta_start` takes the place of `beta` unless it is 0. Stage II, the gate alone: with the gain I(d) =
 max(0, L(d-1) - L(d)) and the target w(d) = sigmoid(`sharpness` (I(d) - `gain`)), the cross-entropy of 1 - lambda(d) and
 w(d), summed over d = 2..D and divided by D.
 
@@ -32,8 +32,8 @@ One dot product for every executed step of a token.
 
 LoopedLMs/ouro_rl, ouro_rl/modeling/modeling_ouro.py: it runs all loops and only selects the one that is read out, so an
 exit saves nothing; counts exits from 0; and, given labels, computes the cross-entropy of the expected logits. The entropy's
-weight falls from .1 to .05 between the published phases of training, while the number of loops falls from 8 to 4; here D is
-the same throughout.",
+weight falls from .1 to .05 between the published phases of training (`beta_start` = .1), while the number of loops falls from
+8 to 4; here D is the same throughout, and by default the weight is.",
     reference: "Zhu et al. 2025, arXiv 2510.25741, stages I and II",
     recipe: Recipe::EVERY_STEP,
     stages: &[
@@ -42,7 +42,7 @@ the same throughout.",
     ],
     parameters: &[
         ParameterSpec::real("beta", 0.05, (0.0, 1e6), "weight of the entropy in stage I"),
-        ParameterSpec::real("beta_start", 0.1, (0.0, 1e6), "weight of the entropy in the first half of training"),
+        ParameterSpec::real("beta_start", 0.0, (0.0, 1e6), "weight in the first half of training; 0: `beta` throughout"),
         ParameterSpec::real("sharpness", 50.0, (0.0, 1e6), "slope of the target in stage II"),
         ParameterSpec::real("gain", 0.005, (0.0, 1e6), "gain in nats at which the target is 1/2"),
         ParameterSpec::choice("norm", "none", &["none", "rms"], "norm of the gate's input"),
@@ -91,7 +91,8 @@ impl OnlinePolicy for Ouro {
     fn objective(&self, pass: &TrainingPass) -> Result<Objective> {
         let parameters = &self.parameters;
         if let (LossAt::EveryStep, Some(log_p)) = (pass.recipe.loss, &pass.record.log_distribution) {
-            let beta = parameters.real(if pass.progress.share() < 0.5 { "beta_start" } else { "beta" })?;
+            let (start, end) = (parameters.real("beta_start")?, parameters.real("beta")?);
+            let beta = if start > 0.0 && pass.progress.share() < 0.5 { start } else { end };
             let negative_entropy = pass.answers.select(&(log_p.exp()? * log_p.maximum(LOWEST)?)?.sum(1)?)?;
             let answers = (&pass.losses + (negative_entropy * beta)?)?;
             return Ok(Objective { answers, tokens: None });
