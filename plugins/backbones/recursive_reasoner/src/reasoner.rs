@@ -26,6 +26,7 @@ A token has two states, side by side: z_H, which is read out, and z_L; a policy 
 A token attends to its whole sequence, later tokens included: the backbone is not causal, so it is not decoded, and suites should
 give it tasks whose answers are not visible in the input.
 
+Weights start normal with variance 1 / inputs, which the published code cuts at two standard deviations.
 z_H and z_L start from two random vectors of standard deviation 1, cut at two, the same for all tokens and fixed for a run by its seed.
 Keys and values of a frozen token are projected from its own z_L in f_L and its own z_H in f_H, without what is added to them.
 
