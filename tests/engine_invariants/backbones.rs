@@ -26,8 +26,9 @@ use crate::training::{gradient, small};
 type Named = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// Backbones other than the one that all other tests use.
-const OTHERS: [Named; 14] = [
+const OTHERS: [Named; 15] = [
     ("gated-ut", &[]),
+    ("gated-ut-bidirectional", &[]),
     ("huginn", &[]),
     ("huginn", &[("injection", "add")]),
     ("huginn", &[("injection", "none")]),

@@ -1,4 +1,5 @@
-//! The backbone `gated-ut` against the published code: every step of its causal runs, from the states that entered it.
+//! The backbones `gated-ut` and `gated-ut-bidirectional` against the published code: every step, from the states that
+//! entered it.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::backbones::{built_of, integer};
 use crate::golden::Golden;
 
 /// The backbone with the weights of a variant. The published encoder has neither embedding nor head: ours are not read.
-fn model(golden: &Golden, variant: &str, gate: &str) -> Box<dyn Backbone> {
+fn model(golden: &Golden, variant: &str, (name, gate): (&str, &str)) -> Box<dyn Backbone> {
     let given = [
         ("d_model", integer(golden.size("hidden_size"))),
         ("d_ff", integer(golden.size("ffn_dim"))),
@@ -20,7 +21,7 @@ fn model(golden: &Golden, variant: &str, gate: &str) -> Box<dyn Backbone> {
     ];
     let layer = format!("{variant}.TransformerLayer.");
     let unread = ["embed_tokens.weight", "lm_head.weight", "norm.weight", "norm.bias"];
-    built_of(golden, ("gated-ut", 7), &given, &unread, |name, tensor| {
+    built_of(golden, (name, 7), &given, &unread, |name, tensor| {
         let Some(name) = name.strip_prefix(&layer) else { return Vec::new() };
         let ours = [
             ("attention.out_proj.", "self_attn.o_proj."),
@@ -48,18 +49,22 @@ fn tokens(tensor: &Tensor, lengths: &[usize]) -> Tensor {
 }
 
 #[test]
-fn every_step_of_the_causal_runs() {
+fn every_step_of_every_run() {
     for golden in Golden::all("gut_ut_jrc") {
-        let lengths: Vec<usize> = golden.config()["lengths"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|length| length.as_u64().unwrap() as usize)
-            .collect();
-        let layout = Arc::new(TokenLayout::new(&lengths, &[0, 1, 2]).unwrap());
-        let all = RowSet::all(layout.rows());
-        for (variant, gate, mixes) in [("gut_causal", "mlp", false), ("ut_causal", "none", true)] {
-            let backbone = model(&golden, variant, gate);
+        let lengths = golden.config()["lengths"].as_array().unwrap().iter();
+        let lengths: Vec<usize> = lengths.map(|length| length.as_u64().unwrap() as usize).collect();
+        for (variant, name, gate, mixes) in [
+            ("gut", "gated-ut-bidirectional", "mlp", false),
+            ("gut_token", "gated-ut-bidirectional", "mlp", true),
+            ("gut_causal", "gated-ut", "mlp", false),
+            ("ut_causal", "gated-ut", "none", true),
+        ] {
+            let backbone = model(&golden, variant, (name, gate));
+            // START and END are tokens of the bidirectional runs.
+            let ends = if name == "gated-ut" { 0 } else { 2 };
+            let lengths: Vec<usize> = lengths.iter().map(|length| length + ends).collect();
+            let layout = Arc::new(TokenLayout::new(&lengths, &[0, 1, 2]).unwrap());
+            let all = RowSet::all(layout.rows());
             let expected = |name: &str, step: usize| {
                 tokens(&golden.tensor(&format!("expected.{variant}.{name}")).get(step).unwrap(), &lengths)
             };
@@ -67,7 +72,7 @@ fn every_step_of_the_causal_runs() {
                 let states = expected("layer_in", step);
                 let mut memory = KeyValues::new(HaltedKeysValues::FreezeState, 1, layout.rows());
                 memory.begin_dense(&all, &vec![false; layout.rows()], &states).unwrap();
-                // Keys and values of the Universal Transformer are those of the mixture so far.
+                // Where each token halts by itself, keys and values are those of the mixture so far.
                 memory.offer(mixes.then(|| expected("kv_in", step)));
                 let mut context = StepContext::new(step + 1, &layout, &all, &mut memory);
                 let found = backbone.step(&states, &mut context).unwrap();

@@ -12,6 +12,22 @@ use crate::layer::GatedLayer;
 /// Distance over which products of queries and keys fall, in positions.
 const LENGTH: f64 = 512.0;
 
+/// Parameters of both forms.
+pub const PARAMETERS: &[ParameterSpec] = &[
+    ParameterSpec::integer("d_model", 256, (2, 65_536), "width of a token state"),
+    ParameterSpec::integer("d_ff", 1024, (1, 262_144), "width of the feed-forward layers"),
+    ParameterSpec::integer("d_gate", 256, (1, 262_144), "hidden width of the gate"),
+    ParameterSpec::integer("heads", 8, (1, 1024), "attention heads; must divide d_model into heads of even width"),
+    ParameterSpec::integer("prelude_layers", 0, (0, 1024), "layers before the recurrence"),
+    ParameterSpec::integer("core_layers", 1, (1, 1024), "layers of a step"),
+    ParameterSpec::integer("coda_layers", 0, (0, 1024), "layers after the recurrence"),
+    ParameterSpec::choice("gate", "mlp", &["mlp", "none"], "what mixes a layer's result with its input"),
+    ParameterSpec::choice("positions", "xpos", &["xpos", "rope", "none"], "how positions enter attention"),
+    ParameterSpec::real("rope_theta", 10_000.0, (1.0, 1e9), "base of the rotary angles"),
+    TIED,
+    ParameterSpec::real("layer_norm_epsilon", 1e-5, (1e-12, 1.0), "added to the variance before the root"),
+];
+
 /// Declaration of the backbone.
 pub const DECLARATION: BackboneDeclaration = BackboneDeclaration {
     summary: "Gated Universal Transformer: one pre-norm layer again and again; a gate keeps part of its input.",
@@ -33,23 +49,10 @@ that it sees.
 
 ## Published code
 
-JRC1995/InvestigatingRecurrentTransformers. The published task models are bidirectional, with a START and an END token; this
-backbone is their causal variant, in which only the sequence itself is encoded. Their halting is the policy `gut`.",
+JRC1995/InvestigatingRecurrentTransformers. The published task models are bidirectional, with a START and an END token: that is
+`gated-ut-bidirectional`. This backbone is their causal variant, in which only the sequence itself is encoded.",
     reference: "Ray Chowdhury and Caragea 2024, arXiv 2402.00976, section 3; xPos: Sun et al. 2022, arXiv 2212.10554",
-    parameters: &[
-        ParameterSpec::integer("d_model", 256, (2, 65_536), "width of a token state"),
-        ParameterSpec::integer("d_ff", 1024, (1, 262_144), "width of the feed-forward layers"),
-        ParameterSpec::integer("d_gate", 256, (1, 262_144), "hidden width of the gate"),
-        ParameterSpec::integer("heads", 8, (1, 1024), "attention heads; must divide d_model into heads of even width"),
-        ParameterSpec::integer("prelude_layers", 0, (0, 1024), "layers before the recurrence"),
-        ParameterSpec::integer("core_layers", 1, (1, 1024), "layers of a step"),
-        ParameterSpec::integer("coda_layers", 0, (0, 1024), "layers after the recurrence"),
-        ParameterSpec::choice("gate", "mlp", &["mlp", "none"], "what mixes a layer's result with its input"),
-        ParameterSpec::choice("positions", "xpos", &["xpos", "rope", "none"], "how positions enter attention"),
-        ParameterSpec::real("rope_theta", 10_000.0, (1.0, 1e9), "base of the rotary angles"),
-        TIED,
-        ParameterSpec::real("layer_norm_epsilon", 1e-5, (1e-12, 1.0), "added to the variance before the root"),
-    ],
+    parameters: PARAMETERS,
     ..BackboneDeclaration::new("gated-ut", build)
 };
 
@@ -58,6 +61,11 @@ haltbench_sdk::register_backbone!(DECLARATION);
 struct GatedUt(RecurrentStack);
 
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
+    built(context, true)
+}
+
+/// The backbone, whose tokens see only tokens at or before them if it is `causal`.
+pub fn built(context: &BackboneContext, causal: bool) -> Result<Box<dyn Backbone>> {
     let parameters = context.parameters;
     let d_model = parameters.integer("d_model")?;
     let theta = parameters.real("rope_theta")?;
@@ -73,7 +81,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         feed_forward: biased(parameters.integer("d_ff")?),
         norm: NormShape::Layer { epsilon: parameters.real("layer_norm_epsilon")? },
         placement: Placement::Pre,
-        causal: true,
+        causal,
     };
     let is_gated = parameters.text("gate")? == "mlp";
     let gate = is_gated.then_some(biased(parameters.integer("d_gate")?));

@@ -14,6 +14,7 @@ pub struct GatedLayer {
     gate: Option<FeedForward>,
     before_attention: Norm,
     before_feed_forward: Norm,
+    is_causal: bool,
 }
 
 impl GatedLayer {
@@ -28,6 +29,7 @@ impl GatedLayer {
             gate: gate.map(|gate| FeedForward::new(gate, variables.pp("gate"))).transpose()?,
             before_attention: norm("input_layernorm")?,
             before_feed_forward: norm("post_attention_layernorm")?,
+            is_causal: shape.causal,
         })
     }
 }
@@ -35,6 +37,10 @@ impl GatedLayer {
 impl AttentionLayer for GatedLayer {
     fn key_value_heads(&self) -> usize {
         self.attention.key_value_heads()
+    }
+
+    fn is_causal(&self) -> bool {
+        self.is_causal
     }
 
     fn keys_values(&self, states: &Tensor, rows: &Rows) -> Result<Tensor> {

@@ -1,5 +1,6 @@
 //! The gated Universal Transformer: a gate mixes the layer's result with its input.
 
+mod bidirectional;
 mod gated_ut;
 mod layer;
 
@@ -15,6 +16,7 @@ mod tests {
     #[test]
     fn conforms() {
         check_backbone(&super::DECLARATION);
+        check_backbone(&super::bidirectional::DECLARATION);
         let text = |name, value: &str| (name, Value::Text(value.to_owned()));
         check_backbone_with(&super::DECLARATION, &[text("positions", "rope"), text("gate", "none")]);
         check_backbone_with(&super::DECLARATION, &[text("positions", "none"), ("tied", Value::Flag(true))]);

@@ -26,7 +26,9 @@ A token has two states, side by side: z_H, which is read out, and z_L; a policy 
 A token attends to its whole sequence, later tokens included: the backbone is not causal, so it is not decoded, and suites should
 give it tasks whose answers are not visible in the input.
 
-z_H and z_L start from two random vectors of standard deviation 1, cut at two, the same for all tokens and fixed for a run by its seed.
+Weights start normal with variance 1 / inputs, which the published code cuts at two standard deviations.
+z_H and z_L start from two random vectors of standard deviation 1, cut at two, the same for all tokens. The published code draws them for
+each run and keeps them with the weights; here they are the same in every run, so that weights work under any seed.
 Keys and values of a frozen token are projected from its own z_L in f_L and its own z_H in f_H, without what is added to them.
 
 HRM: two networks of 4 layers, `h_cycles` 2, `l_cycles` 2. TRM: `networks` one, 2 layers, `h_cycles` 3, `l_cycles` 6.
@@ -124,9 +126,9 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
 /// Standard deviation of the standard normal law cut at two.
 const CUT_DEVIATION: f64 = 0.879_625_66;
 
-/// A vector of standard deviation 1, cut normal, that the run's seed determines.
-fn initial(seed: u64, half: Half, width: usize) -> Vec<f64> {
-    let mut stream = Stream::new(seed, "initial-state", &[u64::from(half == Half::High)]);
+/// A vector of standard deviation 1, cut normal: always the same, so that weights work under any seed.
+fn initial(half: Half, width: usize) -> Vec<f64> {
+    let mut stream = Stream::new(0, "initial-state", &[u64::from(half == Half::High)]);
     let mut draw = || loop {
         let number = stream.normal();
         if number.abs() <= 2.0 {
@@ -161,7 +163,7 @@ impl Backbone for Reasoner {
     fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
         let input = self.stack.prelude(&self.stack.embed(tokens)?, context)?;
         let (rows, width) = input.dims2()?;
-        let both = [Half::High, Half::Low].map(|half| initial(context.seed, half, width)).concat();
+        let both = [Half::High, Half::Low].map(|half| initial(half, width)).concat();
         let states = Tensor::from_vec(both, (1, 2 * width), input.device())?.to_dtype(input.dtype())?;
         Ok(Start {
             states: states.repeat((rows, 1))?,
