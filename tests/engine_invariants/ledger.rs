@@ -111,6 +111,8 @@ fn counts(subject: &Subject, setup: &Setup, found: &Evaluated) -> (u64, u64) {
         }
         // After every step but the last.
         PolicyKind::Online => (sum(&|depth| depth), sum(&|depth| depth.min(most - 1))),
+        // Decides once; the weights of later steps follow from this decision.
+        PolicyKind::Soft if subject.declaration.name == "mor-token-choice" => (sum(&|depth| depth), rows),
         PolicyKind::Soft => (sum(&|depth| depth), sum(&|depth| 1 + depth)),
         // Unchosen rows are not computed, except for the keys and values of the first step under latest-kv.
         PolicyKind::Select => {

@@ -18,7 +18,8 @@ multiplied by g(r), as in the paper's eq. 2.2. Only tokens with a depth of at le
 
 ## When it halts
 
-After i steps. The choice reads the token's own state alone, so it is causal.
+After i steps. The choice is early: it reads the token's own h(0) alone, so it is causal. The policy is of the soft kind, because its
+output is no state of the token but a sum of two, so its model cannot be read at other depths.
 
 ## Objective
 
@@ -56,12 +57,12 @@ its temperature, which is 1 in all configurations, are left out.",
         },
         expect: "[2] [3]",
     }],
-    ..PolicyDeclaration::new("mor-token-choice", PolicyKind::Early, |context| {
+    ..PolicyDeclaration::new("mor-token-choice", PolicyKind::Soft, |context| {
         let (parameters, most) = (context.parameters.clone(), context.max_depth);
         let bias = || context.variables.get_with_hints(most, "router.bias", Init::Const(0.0));
         let biases = (parameters.text("balancing")? == "loss-free").then(bias).transpose()?;
         let router = Linear::new(context.d_model, most, context.variables.pp("router"))?;
-        Ok(Policy::new(PolicyKind::Early, TokenChoice { router, biases, most, parameters }))
+        Ok(Policy::new(PolicyKind::Soft, TokenChoice { router, biases, most, parameters }))
     })
 };
 
