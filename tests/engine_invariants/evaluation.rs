@@ -13,10 +13,12 @@ fn differ(depths: &[u32]) -> bool {
     depths.iter().any(|depth| *depth != depths[0])
 }
 
-/// Whether a policy's distribution sums to one: weights of Universal-Transformer ACT need not.
+/// Whether a policy's distribution sums to one: weights of Universal-Transformer ACT and of token choice need not.
 fn sums_to_one(subject: &Subject) -> bool {
     let given = |name: &str, value: Value| subject.given.get(name) == Some(&value);
-    !given("output", Value::Text("basic".to_owned())) && !given("force_remainder", Value::Flag(false))
+    subject.declaration.name != "mor-token-choice"
+        && !given("output", Value::Text("basic".to_owned()))
+        && !given("force_remainder", Value::Flag(false))
 }
 
 pub fn compacted_equals_dense(subject: &Subject, setup: &Setup) -> bool {

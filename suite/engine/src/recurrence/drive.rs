@@ -21,8 +21,6 @@ pub(crate) struct Outcome {
     pub states: Tensor,
     /// Depths, weights, gates, choices and stashed tensors.
     pub record: HaltingRecord,
-    /// Whether the policy mixes states under weights that sum to one.
-    pub has_mixture: bool,
     /// The last step that each row took.
     pub last: Vec<u32>,
     /// Scores of every decision.
@@ -204,7 +202,6 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
         self.pass.idle(self.step, &self.states)?;
         let Self { model, judge, course, states, mut record, scores, mixture, .. } = self;
         record.depths = course.depths;
-        let has_mixture = mixture.as_ref().is_some_and(Mixture::sums_to_one);
         let output = match mixture {
             None => states.clone(),
             Some(mixture) => {
@@ -213,6 +210,6 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
                 output
             }
         };
-        Ok(Outcome { output, states, record, has_mixture, last: course.last, scores, judge })
+        Ok(Outcome { output, states, record, last: course.last, scores, judge })
     }
 }

@@ -50,8 +50,6 @@ pub struct Decided {
     pub distributions: Option<Vec<Vec<f64>>>,
     /// For each row, weights of the states after 0..=D steps, if the policy mixes states.
     pub weights: Option<Vec<Vec<f64>>>,
-    /// Whether the weights of every row sum to one, so that they are a distribution over depths.
-    pub has_mixture: bool,
     /// For each step, the rows that a selecting policy chose.
     pub chosen: Vec<Vec<bool>>,
 }
@@ -73,14 +71,12 @@ impl Decided {
             Some(weights) => Some(weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?),
             None => None,
         };
-        let has_mixture = outcome.has_mixture;
-        Ok(Self { scores, distributions, weights, has_mixture, chosen: outcome.record.chosen.clone() })
+        Ok(Self { scores, distributions, weights, chosen: outcome.record.chosen.clone() })
     }
 
     fn beliefs(&self) -> Option<Beliefs> {
         let by_depth = self.distributions.as_deref().map(|q| Beliefs::new(q, 1));
-        let weights = self.weights.as_deref().filter(|_| self.has_mixture);
-        by_depth.or_else(|| weights.map(|weights| Beliefs::new(weights, 0)))
+        by_depth.or_else(|| self.weights.as_deref().map(|weights| Beliefs::new(weights, 0)))
     }
 }
 

@@ -95,11 +95,6 @@ impl Mixture {
         Ok(())
     }
 
-    /// Whether the weights of every row must sum to one.
-    pub fn sums_to_one(&self) -> bool {
-        self.must_sum_to_one
-    }
-
     /// The outputs `[rows, d_model]` and the weights `[rows, D + 1]`.
     pub fn finish(mut self, model: &Model) -> Result<(Tensor, Tensor)> {
         self.fill(model.max_depth + 1)?;

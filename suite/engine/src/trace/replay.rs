@@ -182,7 +182,7 @@ fn lines(
     first: usize,
 ) -> impl Iterator<Item = ReplayedToken> {
     let Replayed { depths, decided, kind, .. } = replayed;
-    let Decided { scores, mut distributions, mut weights, has_mixture, .. } = decided;
+    let Decided { scores, mut distributions, mut weights, .. } = decided;
     // A selecting policy scores before each step, other policies after it.
     let begin = usize::from(kind != PolicyKind::Select);
     let mean = |masses: &Vec<f64>, from: usize| -> f64 {
@@ -192,7 +192,7 @@ fn lines(
         let scores = scores[begin..begin + scores.len() - 1].to_vec();
         let distribution = distributions.as_mut().map(|all| std::mem::take(&mut all[row]));
         let weights = weights.as_mut().map(|all| std::mem::take(&mut all[row]));
-        let of_weights = weights.as_ref().filter(|_| has_mixture).map(|weights| mean(weights, 0));
+        let of_weights = weights.as_ref().map(|weights| mean(weights, 0));
         ReplayedToken {
             sequence: first + batch.layout.sequence(row),
             position: batch.layout.position(row) as u32,

@@ -96,9 +96,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             }
             let mean =
                 |weights: &Vec<f64>| weights.iter().zip(0..).map(|(weight, step)| weight * f64::from(step)).sum();
-            // Other weights are no distribution over depths.
-            let of_weights = || blended.must_sum_to_one.then(|| weights.iter().map(mean).collect());
-            let expected = expected_depths.or_else(of_weights);
+            let expected = expected_depths.or_else(|| Some(weights.iter().map(mean).collect()));
             let (states, weights) = (blended.output, Some(weights));
             Ok(Halted { states, depths, expected_depths: expected, weights, decided })
         }
