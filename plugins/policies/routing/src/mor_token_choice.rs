@@ -18,7 +18,8 @@ multiplied by g(r), as in the paper's eq. 2.2. Only tokens with a depth of at le
 
 ## When it halts
 
-After i steps. The choice reads the token's own state alone, so it is causal.
+After i steps. The choice reads the token's own h(0) alone, so it is causal. The output is no state of the token but a sum of two, so
+another policy that reads this model reads something else.
 
 ## Objective
 

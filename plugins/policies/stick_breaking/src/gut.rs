@@ -3,7 +3,7 @@
 use haltbench_sdk::layers::Linear;
 use haltbench_sdk::prelude::*;
 
-use crate::means::{check_whole, of_sequences, running_sums};
+use crate::means::{Scope, running_sums};
 use crate::perceptron::{Perceptron, select};
 
 /// Declaration of the policy.
@@ -81,11 +81,7 @@ Its `attn_fn = MHA` ignores the soft state; `FlashMHA` is the reference.",
                 inner: Linear::with_bias(inputs, context.d_model, variables.pp("inner"))?,
                 outer: Linear::with_bias_from(bias, context.d_model, 1, variables.pp("outer"))?,
             },
-            scope: match parameters.text("scope")? {
-                "causal" => Scope::Causal,
-                "token" => Scope::Token,
-                _ => Scope::Sequence { is_capped: parameters.flag("length_cap")? },
-            },
+            scope: Scope::from_parameters(parameters)?,
             is_transition,
             gamma: parameters.real("gamma")?,
             training_threshold: parameters.real("training_threshold")?,
@@ -95,14 +91,6 @@ Its `attn_fn = MHA` ignores the soft state; `FlashMHA` is the reference.",
 };
 
 haltbench_sdk::register_policy!(DECLARATION);
-
-/// What the input of the perceptron averages.
-#[derive(Clone, Copy, PartialEq)]
-enum Scope {
-    Sequence { is_capped: bool },
-    Causal,
-    Token,
-}
 
 struct Gut {
     gate: Perceptron,
@@ -127,42 +115,11 @@ impl Split {
     }
 }
 
-impl Gut {
-    /// What the perceptron reads: means of `before` and `now`, `[rows, 2 d_model]`. In the scope `causal`, `frozen` is the
-    /// sum of the states of the halted tokens before each token.
-    fn pooled(&self, view: &View, before: &Tensor, now: &Tensor, frozen: Option<&Tensor>) -> Result<Tensor> {
-        let pair = Tensor::cat(&[before, now], 1)?;
-        Ok(match (self.scope, frozen) {
-            (Scope::Sequence { .. }, _) => of_sequences(view, &pair)?,
-            (Scope::Causal, Some(frozen)) => {
-                let counts: Vec<f64> = view.rows().iter().map(|row| (view.layout().position(row) + 1) as f64).collect();
-                let counts = Tensor::new(counts, pair.device())?.to_dtype(pair.dtype())?.unsqueeze(1)?;
-                let sums = (running_sums(view, &pair)? + Tensor::cat(&[frozen, frozen], 1)?)?;
-                sums.broadcast_div(&counts)?
-            }
-            _ => pair,
-        })
-    }
-
-    /// The last step of a row.
-    fn last(&self, view: &View, row: usize) -> usize {
-        match self.scope {
-            Scope::Sequence { is_capped: true } => {
-                let layout = view.layout();
-                view.max_depth().min(layout.rows_of(layout.sequence(row)).len() + 1)
-            }
-            _ => view.max_depth(),
-        }
-    }
-}
-
 impl SoftPolicy for Gut {
     fn weigh(&self, view: &View, memory: &mut RowMemory) -> Result<SoftDecision> {
         let (states, rows) = (view.states(), view.rows().len());
         let zero = Tensor::zeros(rows, states.dtype(), states.device())?;
-        if self.scope != Scope::Token {
-            check_whole(view)?;
-        }
+        self.scope.check(view)?;
         let before = memory.replace("state", states);
         let (Some(before), Some(left)) = (before, memory.get("left").cloned()) else {
             memory.replace("left", &zero.ones_like()?);
@@ -174,7 +131,7 @@ impl SoftPolicy for Gut {
             return Ok(SoftDecision::new(zero, vec![true; rows]));
         };
         let frozen = memory.get("frozen").cloned();
-        let pooled = self.pooled(view, &before, states, frozen.as_ref())?;
+        let pooled = self.scope.pooled(view, &before, states, frozen.as_ref())?;
         let read = if self.is_transition { pooled } else { pooled.narrow(1, 0, states.dim(1)?)? };
         let split = Split::new(&left, &sigmoid(&self.gate.forward(&read)?.squeeze(1)?)?)?;
         let threshold = match view.phase() {
@@ -184,7 +141,7 @@ impl SoftPolicy for Gut {
         let lefts: Vec<f64> = split.left.to_dtype(DType::F64)?.to_vec1()?;
         let scores: Vec<f64> = lefts.iter().map(|left| 1.0 - left).collect();
         let keeps: Vec<bool> = scores.iter().map(|score| *score < threshold).collect();
-        let goes_on = |(row, keeps): (usize, &bool)| *keeps && view.step() < self.last(view, row);
+        let goes_on = |(row, keeps): (usize, &bool)| *keeps && view.step() < self.scope.last(view, row);
         let runs: Vec<bool> = view.rows().iter().zip(&keeps).map(goes_on).collect();
         memory.stash("counted", &select(&keeps, &left, &zero)?);
         memory.replace("left", &split.left);

@@ -2,22 +2,74 @@
 
 use haltbench_sdk::prelude::*;
 
-/// Refuses a view that lacks the start of a sequence, or tokens inside it.
-pub fn check_whole(view: &View) -> Result<()> {
-    let layout = view.layout();
-    let start = |row: usize| layout.position(row) as i64 - (row - layout.start(row)) as i64;
-    match view.rows().iter().find(|row| start(*row) != 0) {
-        None => Ok(()),
-        Some(row) => Err(Error::invalid(
-            "sequences under policy gut",
-            "whole sequences, because it averages over their tokens; scope = \"token\" reads each token alone",
-            format!("token {} of a sequence whose earlier tokens are not in the batch", layout.position(row)),
-        )),
+/// What the perceptron of `gut` averages.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Scope {
+    /// All tokens of the sequence.
+    Sequence {
+        /// Whether a sequence of S tokens halts after S + 1 steps.
+        is_capped: bool,
+    },
+    /// The tokens up to each one.
+    Causal,
+    /// Nothing.
+    Token,
+}
+
+impl Scope {
+    /// From the parameters `scope` and `length_cap`.
+    pub fn from_parameters(parameters: &Parameters) -> Result<Self> {
+        Ok(match parameters.text("scope")? {
+            "causal" => Self::Causal,
+            "token" => Self::Token,
+            _ => Self::Sequence { is_capped: parameters.flag("length_cap")? },
+        })
+    }
+
+    /// Refuses a view that lacks the start of a sequence, or tokens inside it, if tokens are averaged.
+    pub fn check(self, view: &View) -> Result<()> {
+        let layout = view.layout();
+        let is_whole = |row: usize| layout.position(row) == row - layout.start(row);
+        match view.rows().iter().find(|row| self != Self::Token && !is_whole(*row)) {
+            None => Ok(()),
+            Some(row) => Err(Error::invalid(
+                "sequences under policy gut",
+                "whole sequences, because it averages over their tokens; scope = \"token\" reads each token alone",
+                format!("token {} of a sequence whose earlier tokens are not in the batch", layout.position(row)),
+            )),
+        }
+    }
+
+    /// What the perceptron reads: means of `before` and `now`, `[rows, 2 d_model]`. In the scope `causal`, `frozen` is the
+    /// sum of the states of the halted tokens before each token.
+    pub fn pooled(self, view: &View, before: &Tensor, now: &Tensor, frozen: Option<&Tensor>) -> Result<Tensor> {
+        let pair = Tensor::cat(&[before, now], 1)?;
+        Ok(match (self, frozen) {
+            (Self::Sequence { .. }, _) => of_sequences(view, &pair)?,
+            (Self::Causal, Some(frozen)) => {
+                let counts: Vec<f64> = view.rows().iter().map(|row| (view.layout().position(row) + 1) as f64).collect();
+                let counts = Tensor::new(counts, pair.device())?.to_dtype(pair.dtype())?.unsqueeze(1)?;
+                let sums = (running_sums(view, &pair)? + Tensor::cat(&[frozen, frozen], 1)?)?;
+                sums.broadcast_div(&counts)?
+            }
+            _ => pair,
+        })
+    }
+
+    /// The last step of a row.
+    pub fn last(self, view: &View, row: usize) -> usize {
+        match self {
+            Self::Sequence { is_capped: true } => {
+                let layout = view.layout();
+                view.max_depth().min(layout.rows_of(layout.sequence(row)).len() + 1)
+            }
+            _ => view.max_depth(),
+        }
     }
 }
 
 /// The mean of `values`, `[rows, width]`, over the rows of each sequence, for each row.
-pub fn of_sequences(view: &View, values: &Tensor) -> Result<Tensor> {
+fn of_sequences(view: &View, values: &Tensor) -> Result<Tensor> {
     let layout = view.layout();
     let mut counts = vec![0.0f64; layout.sequences()];
     let sequences: Vec<u32> = view.rows().iter().map(|row| layout.sequence(row) as u32).collect();

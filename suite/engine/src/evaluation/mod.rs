@@ -50,6 +50,8 @@ pub struct Findings {
     pub strings: Vec<PredictedString>,
     /// What the policy decided about the sequences that are checked.
     pub seen: Vec<Seen>,
+    /// Whether a decision changed more than depths.
+    pub alters_states: bool,
 }
 
 impl Evaluator<'_> {
@@ -82,6 +84,7 @@ impl Evaluator<'_> {
             let (batch, privileged) = self.pack(chunk, model)?;
             let evaluated = evaluate(model, &batch, Execution::Compacted, Some(&privileged))?;
             found.ledger.add(&evaluated.ledger);
+            found.alters_states |= evaluated.decided.alters_states;
             record(self.task, chunk, &batch, &evaluated, &mut found.tokens);
             if self.task.generation().is_some() {
                 found.strings.extend(predicted_strings(chunk, &evaluated)?);

@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     pub states: Tensor,
     /// Depths, weights, gates, choices and stashed tensors.
     pub record: HaltingRecord,
+    /// Whether a decision changed more than depths: outputs, states, gates, or keys and values.
+    pub alters_states: bool,
     /// The last step that each row took.
     pub last: Vec<u32>,
     /// Scores of every decision.
@@ -62,6 +64,7 @@ pub(crate) fn drive<'m>(pass: &mut impl Pass<'m>, judge: Judge, first: Tensor) -
         record: HaltingRecord::new(model.max_depth, Vec::new()),
         scores: Vec::new(),
         mixture: None,
+        alters_states: false,
     };
     run.ask()?;
     while run.step < model.max_depth && run.advance()? {
@@ -92,6 +95,7 @@ struct Run<'p, 'm, P> {
     record: HaltingRecord,
     scores: Vec<Scores>,
     mixture: Option<Mixture>,
+    alters_states: bool,
 }
 
 impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
@@ -111,6 +115,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             let stashed = Stashed { step, rows: rows.clone(), values };
             self.record.stash.entry(name).or_default().push(stashed);
         }
+        self.alters_states |= output.is_some() || carry.is_some() || gate.is_some() || keys_values.is_some();
         let scores = scores.map(|scores| checks::scores(model, scores, rows.len())).transpose()?;
         if let Some(output) = output {
             if self.mixture.is_none() {
@@ -201,7 +206,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
 
     fn finish(self) -> Result<Outcome> {
         self.pass.idle(self.step, &self.states)?;
-        let Self { model, judge, course, states, mut record, scores, mixture, .. } = self;
+        let Self { model, judge, course, states, mut record, scores, mixture, alters_states, .. } = self;
         record.depths = course.depths;
         let output = match mixture {
             None => states.clone(),
@@ -211,6 +216,6 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
                 output
             }
         };
-        Ok(Outcome { output, states, record, last: course.last, scores, judge })
+        Ok(Outcome { output, states, record, alters_states, last: course.last, scores, judge })
     }
 }

@@ -8,7 +8,7 @@ use haltbench_sdk::candle_nn::ops::softmax;
 use haltbench_sdk::key_values::{HaltedKeysValues, KeyValues};
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::ops::AttentionPlan;
-use haltbench_sdk::policy::{Phase, PolicyKind, Privileged, View};
+use haltbench_sdk::policy::{Phase, Privileged, View};
 
 use super::beliefs::Beliefs;
 use super::drive::{Outcome, drive};
@@ -50,6 +50,8 @@ pub struct Decided {
     pub distributions: Option<Vec<Vec<f64>>>,
     /// For each row, weights of the states after 0..=D steps, if the policy mixes states.
     pub weights: Option<Vec<Vec<f64>>>,
+    /// Whether a decision changed more than depths: outputs, states, gates, or keys and values.
+    pub alters_states: bool,
     /// For each step, the rows that a selecting policy chose.
     pub chosen: Vec<Vec<bool>>,
 }
@@ -71,14 +73,13 @@ impl Decided {
             Some(weights) => Some(weights.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?),
             None => None,
         };
-        Ok(Self { scores, distributions, weights, chosen: outcome.record.chosen.clone() })
+        let alters_states = outcome.alters_states;
+        Ok(Self { scores, distributions, weights, alters_states, chosen: outcome.record.chosen.clone() })
     }
 
-    /// The distribution over depths, which the weights of a soft policy stand for.
-    fn beliefs(&self, kind: PolicyKind) -> Option<Beliefs> {
+    fn beliefs(&self) -> Option<Beliefs> {
         let by_depth = self.distributions.as_deref().map(|q| Beliefs::new(q, 1));
-        let weights = self.weights.as_deref().filter(|_| kind == PolicyKind::Soft);
-        by_depth.or_else(|| weights.map(|weights| Beliefs::new(weights, 0)))
+        by_depth.or_else(|| self.weights.as_deref().map(|weights| Beliefs::new(weights, 0)))
     }
 }
 
@@ -153,7 +154,7 @@ impl<'a> Evaluation<'a> {
         let (model, batch) = (self.model, self.batch);
         let layout = &batch.layout;
         let decided = Decided::new(&outcome, batch.rows(), model.max_depth)?;
-        let beliefs = decided.beliefs(model.policy.kind());
+        let beliefs = decided.beliefs();
         let Outcome { output, record, last, .. } = outcome;
         let (depths, wanted) = (record.depths, &batch.readout);
         let known = match &record.weights {

@@ -13,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::plan::{CellPlan, ModelPlan};
 
 /// Version of [`CellResult`]'s schema.
-pub const RESULT_SCHEMA: u32 = 6;
+pub const RESULT_SCHEMA: u32 = 7;
 
 /// Version of [`ModelResult`]'s schema.
 pub const MODEL_RESULT_SCHEMA: u32 = 1;
@@ -78,6 +78,9 @@ pub struct CellResult {
     pub causal: bool,
     /// Whether it is an oracle.
     pub uses_labels: bool,
+    /// Whether its decisions changed more than depths: outputs, states, gates, or keys and values. Depths alone then do not
+    /// determine the predictions.
+    pub alters_states: bool,
     /// Role on a leaderboard: policy, fixed-depth, fixed-answer-depth, cue, shuffled or control.
     pub role: String,
     /// Seed.

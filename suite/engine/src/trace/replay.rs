@@ -202,7 +202,7 @@ fn lines(
         let scores = scores[begin..begin + scores.len() - 1].to_vec();
         let distribution = distributions.as_mut().map(|all| std::mem::take(&mut all[row]));
         let weights = weights.as_mut().map(|all| std::mem::take(&mut all[row]));
-        let of_weights = weights.as_ref().filter(|_| kind == PolicyKind::Soft).map(|weights| mean(weights, 0));
+        let of_weights = weights.as_ref().map(|weights| mean(weights, 0));
         ReplayedToken {
             sequence: first + batch.layout.sequence(row),
             position: batch.layout.position(row) as u32,

@@ -125,7 +125,7 @@ fn is_of_plan(result: &CellResult, plan: &CellPlan, drawn: &Drawn) -> Result<()>
 }
 
 impl Audit<'_> {
-    /// Whether a token takes at least one step, and its output is that of its depth alone.
+    /// Whether every token takes at least one step.
     fn halts_tokens(&self) -> bool {
         matches!(self.result.kind.as_str(), "early" | "online")
     }
@@ -235,7 +235,7 @@ impl Audit<'_> {
 
     /// Evaluates the first and the last batch again, at the depths in the rows.
     fn again(&self, tokens: &[TokenRecord]) -> Result<()> {
-        if !self.halts_tokens() {
+        if !self.halts_tokens() || self.result.alters_states {
             return Ok(());
         }
         let setting = &self.drawn.setting;

@@ -10,10 +10,9 @@ use super::cell::Cell;
 use super::record::{environment, finished_now, hashes, weight_counts};
 use crate::data::{self, EvaluationInstance};
 use crate::error::Result;
-use crate::evaluation;
+use crate::evaluation::{self, Findings};
 use crate::generation::{self, acceptance};
 use crate::guesses;
-use crate::ledger::Ledger;
 use crate::memory;
 use crate::monitor::{Monitor, Stage, Unseen};
 use crate::store::{
@@ -53,7 +52,7 @@ impl Cell<'_> {
         let guesses = guesses::measure(task, &self.setting.name, instances)?;
         // Last, so that a policy has had time and calls enough to change its mind.
         let checks = self.check(&found.seen)?;
-        self.write_result(calibrated, checks, metrics, guesses, found.ledger)?;
+        self.write_result(calibrated, checks, metrics, guesses, &found)?;
         finished_now(&mut timings);
         timings.peak_memory_bytes = memory::peak_memory();
         self.folder.write_json("timings.json", &timings)?;
@@ -152,7 +151,7 @@ impl Cell<'_> {
         checks: Checks,
         metrics: Vec<MetricRow>,
         guesses: Vec<GuessResult>,
-        ledger: Ledger,
+        found: &Findings,
     ) -> Result<()> {
         let (plan, declaration) = (&self.plan, self.model.declaration);
         let model = &plan.model;
@@ -172,6 +171,7 @@ impl Cell<'_> {
             kind: declaration.kind.name().to_owned(),
             causal: self.model.is_causal,
             uses_labels: declaration.uses_labels.any(),
+            alters_states: found.alters_states,
             role: declaration.role.name().to_owned(),
             seed: model.seed,
             device: model.device.clone(),
@@ -182,7 +182,7 @@ impl Cell<'_> {
             weights: weight_counts(&self.model.variables),
             calibrated,
             checks,
-            ledger,
+            ledger: found.ledger,
             metrics,
             guesses,
             environment: environment(self.setting.catalogue, &providers),

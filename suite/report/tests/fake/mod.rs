@@ -293,6 +293,7 @@ fn finish_cell(folder: &CellFolder, cell: &Cell, policy: &Fake) {
         kind: policy.kind.to_owned(),
         causal: policy.causal,
         uses_labels: policy.oracle,
+        alters_states: false,
         role: policy.role.name().to_owned(),
         seed: plan.model.seed,
         device: plan.model.device.clone(),

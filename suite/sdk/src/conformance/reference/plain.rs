@@ -7,9 +7,7 @@ use super::{Halted, Unroll};
 use crate::error::{Error, Result};
 use crate::key_values::HaltedKeysValues;
 use crate::layout::RowSet;
-use crate::policy::{
-    Blend, Combine, Decision, Gate, Halting, HaltingRule, HazardHistory, Policy, PolicyKind, RowMemory,
-};
+use crate::policy::{Blend, Combine, Decision, Gate, Halting, HaltingRule, HazardHistory, Policy, RowMemory};
 
 /// Tolerance on the sum of a token's weights.
 const TOLERANCE: f64 = 1e-6;
@@ -99,8 +97,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             }
             let mean =
                 |weights: &Vec<f64>| weights.iter().zip(0..).map(|(weight, step)| weight * f64::from(step)).sum();
-            let of_weights = || (policy.kind() == PolicyKind::Soft).then(|| weights.iter().map(mean).collect());
-            let expected = expected_depths.or_else(of_weights);
+            let expected = expected_depths.or_else(|| Some(weights.iter().map(mean).collect()));
             let (states, weights) = (blended.output, Some(weights));
             Ok(Halted { states, depths, expected_depths: expected, weights, decided })
         }
