@@ -13,7 +13,8 @@ fn differ(depths: &[u32]) -> bool {
     depths.iter().any(|depth| *depth != depths[0])
 }
 
-/// Whether a policy's distribution sums to one: weights of Universal-Transformer ACT and of token choice need not.
+/// Whether a policy's distribution sums to one. Weights of Universal-Transformer ACT need not; those of token-choice routing
+/// are 1 and a gate.
 fn sums_to_one(subject: &Subject) -> bool {
     let given = |name: &str, value: Value| subject.given.get(name) == Some(&value);
     subject.declaration.name != "mor-token-choice"
