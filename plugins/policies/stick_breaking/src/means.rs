@@ -106,3 +106,28 @@ pub fn running_sums(view: &View, values: &Tensor) -> Result<Tensor> {
     }
     Ok(sums)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_sequence_is_refused_where_tokens_are_averaged() {
+        let rows = RowSet::all(3);
+        let states = Tensor::zeros((3, 2), DType::F64, &Device::Cpu).unwrap();
+        let read_out = || Err(Error::contract("test", "needs no logits"));
+        let check = |scope: Scope, layout: &TokenLayout| {
+            let view = View::new(0, 4, layout, &rows, &states, &read_out, Phase::Evaluation, 0, None);
+            scope.check(&view).map_err(|error| error.to_string())
+        };
+        let whole = TokenLayout::new(&[1, 2], &[0, 1]).unwrap();
+        // The second sequence begins with its fifth token.
+        let cut = TokenLayout::after(&[0, 4], &[1, 2], &[0, 1]).unwrap();
+        for scope in [Scope::Sequence { is_capped: false }, Scope::Causal] {
+            assert!(check(scope, &whole).is_ok());
+            let error = check(scope, &cut).unwrap_err();
+            assert!(error.contains("expected whole sequences") && error.contains("token 4 of a sequence"), "{error}");
+        }
+        assert!(check(Scope::Token, &cut).is_ok());
+    }
+}
