@@ -1,7 +1,9 @@
 //! Where a library comes from: cargo writes a file with the sources beside each library that it builds.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use toml::{Table, Value};
 
@@ -50,10 +52,19 @@ fn manifest(folder: &Path) -> Option<Table> {
 
 /// The workspace that the library lies in, or else the one that this program was built in, if it is still there.
 pub(super) fn workspace(library: &Path) -> Option<PathBuf> {
-    let nearby = library.ancestors().skip(1).take(4).map(Path::to_owned);
+    // Libraries lie side by side, and every one of them is asked about several times.
+    static KNOWN: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = library.parent()?;
+    if let Some(root) = known.get(folder) {
+        return Some(root.clone());
+    }
+    let nearby = folder.ancestors().take(4).map(Path::to_owned);
     let mut all = nearby.chain([PathBuf::from(WORKSPACE)]);
     let found = all.find(|root| root.join("Cargo.lock").is_file() && root.join("suite/sdk/Cargo.toml").is_file())?;
-    found.canonicalize().ok()
+    let root = found.canonicalize().ok()?;
+    known.insert(folder.to_owned(), root.clone());
+    Some(root)
 }
 
 /// The sources that cargo recorded for a library or program.
