@@ -23,10 +23,10 @@ use crate::setup::{LENGTHS, Setup, Subject, catalogue, close, numbers};
 use crate::training::{gradient, small};
 
 /// A backbone with its text parameters.
-type Named = (&'static str, &'static [(&'static str, &'static str)]);
+pub type Named = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// Backbones other than the one that all other tests use.
-const OTHERS: [Named; 15] = [
+pub const OTHERS: [Named; 15] = [
     ("gated-ut", &[]),
     ("gated-ut-bidirectional", &[]),
     ("huginn", &[]),

@@ -10,6 +10,7 @@ mod batches;
 mod contract;
 mod decoding;
 mod evaluation;
+mod first_gradients;
 mod fixed;
 mod generation;
 mod guesses;

@@ -340,7 +340,7 @@ pub fn subjects() -> &'static [Subject] {
     })
 }
 
-fn variants(declaration: &'static PolicyDeclaration) -> Vec<Subject> {
+pub fn variants(declaration: &'static PolicyDeclaration) -> Vec<Subject> {
     let mut subjects = vec![Subject::new(declaration, &[])];
     for parameter in declaration.parameters {
         match parameter.domain {
