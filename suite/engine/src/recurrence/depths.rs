@@ -127,13 +127,13 @@ mod tests {
         let mut stream = Stream::new(5, "test", &[]);
         for _ in 0..36_000 {
             let Progressive { before, with_gradient } = Progressive::draw(3, &mut stream);
-            *counts.entry((before, with_gradient)).or_insert(0) += 1;
+            *counts.entry((before, with_gradient)).or_insert(0i32) += 1;
         }
         let expected =
             [((0, 1), 4000), ((0, 2), 4000), ((0, 3), 4000), ((1, 1), 6000), ((1, 2), 6000), ((2, 1), 12_000)];
         assert_eq!(counts.len(), expected.len(), "{counts:?}");
         for (steps, count) in expected {
-            assert!((counts[&steps] - count as i32).abs() < 350, "{steps:?}: {counts:?}");
+            assert!((counts[&steps] - count).abs() < 350, "{steps:?}: {counts:?}");
         }
     }
 

@@ -14,6 +14,9 @@ use crate::model::Model;
 use crate::panics;
 use crate::recurrence::recorded::{self, Recording};
 
+/// What the policy of a model may read about some tokens, packed into a batch.
+pub type Readable<'a> = dyn Fn(&Model, &Batch, &Range<usize>) -> Result<Option<Privileged>> + 'a;
+
 /// Whether a replay of `max_depth` steps needs to know what a trial tells.
 pub fn is_needed(trace: &Trace, replay: &Replay, max_depth: usize) -> bool {
     // A policy without the states that it reads would only complain about the width of its weights. With one step, an
@@ -25,12 +28,7 @@ pub fn is_needed(trace: &Trace, replay: &Replay, max_depth: usize) -> bool {
 ///
 /// # Errors
 /// If the policy reads a tensor that the trace lacks, fails or breaks its contract.
-pub fn has_distribution(
-    trace: &Trace,
-    replay: &Replay,
-    max_depth: usize,
-    privileged: &dyn Fn(&Model, &Batch, &Range<usize>) -> Result<Option<Privileged>>,
-) -> Result<bool> {
+pub fn has_distribution(trace: &Trace, replay: &Replay, max_depth: usize, privileged: &Readable) -> Result<bool> {
     let declaration = replay.declaration;
     let (name, tokens) = (declaration.name, 0..trace.lengths[0]);
     let mut steps = steps(trace, name, max_depth, &tokens)?;
