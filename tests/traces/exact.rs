@@ -238,3 +238,43 @@ fn routers_score_candidates_and_learn_the_largest() {
         lines.iter().zip(costs).for_each(|(line, cost)| near(&line["objective"], cost));
     }
 }
+
+/// A sequence without answers adds no cost to an objective over answers.
+#[test]
+fn without_answers_a_classifier_has_nothing_to_learn() {
+    let trace = Small::new(2, &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+        .with("logits", doubles(&[2, 2, 2], &[0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0]))
+        .with("targets", whole(&[-1, -1]))
+        .with("policy.classifier.weight", doubles(&[2, 1], &[1.0, -1.0]))
+        .with("policy.classifier.bias", doubles(&[2], &[0.0, 0.0]));
+    for loss in ["balanced", "geometric"] {
+        let given = format!("classifier_loss={loss}");
+        for line in trace.replay("calm", &["confidence=classifier", &given]) {
+            near(&line["objective"], 0.0);
+        }
+    }
+}
+
+/// A sequence halts at step 1, and the right token has probability 0 after step 2 alone.
+#[test]
+fn a_loss_after_the_halt_does_not_count_even_if_it_is_infinite() {
+    let trace = Small::new(1, &[0.0, 5.0, 5.0])
+        .with("logits", doubles(&[2, 1, 2], &[0.0, 0.0, f64::NEG_INFINITY, 0.0]))
+        .with("targets", whole(&[0]))
+        .with("policy.head.weight", doubles(&[1, 1], &[1.0]))
+        .with("policy.head.bias", doubles(&[1], &[0.0]));
+    let found = &trace.replay("q-halting", &["supervises=until-halt", "exploration=0"])[0];
+    // Of equal logits the first is predicted, and it is right.
+    near(&found["objective"], 2.0f64.ln() + 0.5 * (1.0 + (-5.0f64).exp()).ln());
+    assert!(trace.replay("q-halting", &["supervises=all"])[0]["objective"].is_null());
+}
+
+/// The model's output is x + g f(x), whose logits no trace has; its other costs remain.
+#[test]
+fn an_output_that_is_no_state_has_no_cost_as_an_answer() {
+    let trace = Small::new(1, &[0.0, 1.0, 2.0])
+        .with("logits", doubles(&[2, 1, 2], &[3.0, 0.0, 0.0, 7.0]))
+        .with("targets", whole(&[1]))
+        .with("policy.router.weight", doubles(&[2, 1], &[1.0, -1.0]));
+    near(&trace.replay("mor-token-choice", &["balance=0", "z_loss=0"])[0]["objective"], 0.0);
+}

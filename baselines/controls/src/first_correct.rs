@@ -45,7 +45,10 @@ struct FirstCorrect {
 }
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::early(FirstCorrect { stays: context.parameters.flag("stays")?, prompt_depth: prompt_depth(context)? }))
+    Ok(Policy::early(FirstCorrect {
+        stays: context.parameters.flag("stays")?,
+        prompt_depth: prompt_depth("first-correct", context)?,
+    }))
 }
 
 impl EarlyPolicy for FirstCorrect {

@@ -51,7 +51,10 @@ struct LossOptimal {
 }
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    Ok(Policy::early(LossOptimal { lambda: context.parameters.real("lambda")?, prompt_depth: prompt_depth(context)? }))
+    Ok(Policy::early(LossOptimal {
+        lambda: context.parameters.real("lambda")?,
+        prompt_depth: prompt_depth("loss-optimal", context)?,
+    }))
 }
 
 impl EarlyPolicy for LossOptimal {

@@ -7,16 +7,17 @@ pub const PROMPT_DEPTH: ParameterSpec =
     ParameterSpec::integer("prompt_depth", 0, (0, 1 << 20), "steps of tokens of the prompt; 0 means D")
         .knob(Trend::None);
 
-/// The value of [`PROMPT_DEPTH`].
+/// The value of [`PROMPT_DEPTH`] of `policy`.
 ///
 /// # Errors
 /// If it is above D.
-pub fn prompt_depth(context: &PolicyContext) -> Result<u32> {
+pub fn prompt_depth(policy: &str, context: &PolicyContext) -> Result<u32> {
     match context.parameters.integer("prompt_depth")? {
         0 => Ok(context.max_depth as u32),
         depth if depth <= context.max_depth => Ok(depth as u32),
         depth => {
-            Err(Error::invalid("prompt_depth", format!("at most {}, the largest depth", context.max_depth), depth))
+            let expected = format!("at most {}, the largest depth", context.max_depth);
+            Err(Error::invalid(format!("parameter `prompt_depth` of {policy}"), expected, depth))
         }
     }
 }

@@ -125,6 +125,14 @@ fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<St
                     model.max_depth, plan.max_depth
                 )));
             }
+            None if model.max_depth != plan.max_depth
+                && trained.keys().any(|weight| weight.starts_with(POLICY_PREFIX)) =>
+            {
+                return Err(Error::Usage(format!(
+                    "policy {name}: max_depth: expected {}, for which it was trained, found {}: there is no {weight} then",
+                    model.max_depth, plan.max_depth
+                )));
+            }
             None => {
                 let recipe = &model.stages[model.stages.len() - 1].recipe;
                 return Err(Error::Usage(format!(

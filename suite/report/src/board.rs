@@ -162,7 +162,7 @@ pub struct Row {
     /// * `adapt_gain_answers`, with the same bounds: above fixed depths of answers whose prompts take one step;
     /// * `beyond_cues`: `adapt_gain` minus that of the best surface cue of this policy, [`Row::best_cue`];
     /// * `against_source`: `token_accuracy` of a control minus that of the policy whose depths it reads, [`Row::of`];
-    /// * `first_step`: share of answer tokens that halt after step 1;
+    /// * `first_step`: share of answer tokens that take no second step;
     /// * `initial_depth_share`: share of all tokens at each depth, the `level`, before training;
     /// * `saturation`: share of answer tokens that ran to D;
     /// * `spearman`, `spearman_above_lowest` (without the lowest level), `spearman_within_size`, `spearman_partial` (on

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Share of answer tokens above which one depth counts as the only one.
 const ALL: f64 = 0.99;
-/// Share of answer tokens that halt after step 1 above which a low accuracy is put down to it.
+/// Share of answer tokens without a second step above which a low accuracy is put down to it.
 const MOST: f64 = 0.5;
 /// How far the accuracy must lie below that of the best fixed depth to be low.
 const LOW: f64 = 0.05;
@@ -16,11 +16,11 @@ const MUCH_SATURATION: f64 = 0.2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CollapseKind {
-    /// More than 99 % of the answer tokens halt after step 1.
+    /// More than 99 % of the answer tokens take no second step.
     FirstStep,
     /// More than 99 % of the answer tokens run to D.
     LastStep,
-    /// More than half of the answer tokens halt after step 1, and accuracy is more than 5 points below the best fixed depth.
+    /// More than half of the answer tokens take no second step, and accuracy is more than 5 points below the best fixed depth.
     Shallow,
     /// More than 20 % of the answer tokens run to D.
     Saturated,
@@ -37,7 +37,7 @@ pub struct Collapse {
 
 /// Shares of a policy's answer tokens at trained sizes.
 pub(crate) struct Depths<'a> {
-    /// Share that halts after step 1.
+    /// Share that takes no second step.
     pub first: f64,
     /// Share that runs to D.
     pub last: f64,
@@ -59,14 +59,15 @@ pub(crate) fn collapse(depths: &Depths) -> Option<Collapse> {
     let percent = |share: f64| format!("{:.0} % of its answer tokens", (100.0 * share).floor());
     let (kind, explanation) = match below {
         _ if first > ALL => {
-            (CollapseKind::FirstStep, format!("{} halt after step 1, as fixed depth 1 does", percent(first)))
+            (CollapseKind::FirstStep, format!("{} take no second step, as with fixed depth 1", percent(first)))
         }
         _ if last > ALL => (CollapseKind::LastStep, format!("{} run to D, as fixed depth D does", percent(last))),
         Some(below) if first > MOST && below > LOW => {
             let points = 100.0 * below;
             let halt = percent(first);
-            let message =
-                format!("{halt} halt after step 1, and its accuracy is {points:.0} points below the best fixed depth");
+            let message = format!(
+                "{halt} take no second step, and its accuracy is {points:.0} points below the best fixed depth"
+            );
             (CollapseKind::Shallow, message)
         }
         _ if last > MUCH_SATURATION => {
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(found(0.6, 0.1, Some(0.01), None), None, "shallow and as good as any fixed depth");
         assert_eq!(found(0.6, 0.1, None, None), None, "without fixed depths nothing says that accuracy is low");
         let (kind, text) = found(0.999, 0.0, None, Some(0.97)).unwrap();
-        let expected = "99 % of its answer tokens halt after step 1, as fixed depth 1 does; before training 97 % of all tokens did";
+        let expected = "99 % of its answer tokens take no second step, as with fixed depth 1; before training 97 % of all tokens did";
         assert_eq!((kind, text.as_str()), (CollapseKind::FirstStep, expected));
         let (kind, text) = found(0.0, 1.0, Some(0.0), Some(0.2)).unwrap();
         assert_eq!(
@@ -109,7 +110,7 @@ mod tests {
         );
         let (kind, text) = found(0.7, 0.25, Some(0.12), None).unwrap();
         let expected =
-            "70 % of its answer tokens halt after step 1, and its accuracy is 12 points below the best fixed depth";
+            "70 % of its answer tokens take no second step, and its accuracy is 12 points below the best fixed depth";
         assert_eq!((kind, text.as_str()), (CollapseKind::Shallow, expected));
         assert_eq!(found(0.2, 0.25, Some(0.12), None).unwrap().0, CollapseKind::Saturated);
         let one = Depths { first: 1.0, last: 1.0, below: None, max_depth: 1, initial: &|_| None };

@@ -146,7 +146,7 @@ fn damaged_files_are_refused_with_their_names() {
         }),
         ("tokens.parquet", |bytes| bytes[..bytes.len() / 2].to_vec()),
         ("result.json", |bytes| bytes[..bytes.len() / 2].to_vec()),
-        ("result.json", |bytes| String::from_utf8(bytes).unwrap().replace("\"schema\":6", "\"schema\":9").into()),
+        ("result.json", |bytes| String::from_utf8(bytes).unwrap().replace("\"schema\":7", "\"schema\":9").into()),
     ];
     for (name, change) in damage {
         let (_guard, run) = finished(&suite, &policies);

@@ -136,6 +136,17 @@ impl TokenLayout {
         self.position[row] as usize
     }
 
+    /// Refuses a layout that lacks tokens before one of its rows, for `policy`, which reads whole sequences because of `reason`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the first row whose position in its sequence is not its place among the rows.
+    pub fn require_whole(&self, policy: &str, reason: &str) -> Result<()> {
+        let place = |row: usize| row - self.start(row);
+        let Some(row) = (0..self.rows()).find(|row| self.position(*row) != place(*row)) else { return Ok(()) };
+        let found = format!("one whose token {} is at position {}", place(row), self.position(row));
+        Err(Error::invalid(format!("sequences of {policy}"), format!("whole ones, because {reason}"), found))
+    }
+
     /// Whether the prediction of `row` is part of an answer; false for every row unless
     /// [`with_answers`](Self::with_answers) has marked some.
     pub fn is_answer(&self, row: usize) -> bool {
@@ -298,6 +309,11 @@ mod tests {
         assert!(TokenLayout::new(&[2, 0], &[1, 2]).unwrap_err().to_string().contains("sequence 1"));
         let some = layout.clone().with_positions(vec![1, 4, 5, 0, 2, 7]).unwrap();
         assert_eq!((some.position(1), some.position(5), some.start(5)), (4, 7, 4));
+        assert!(layout.require_whole("mine", "it averages").is_ok());
+        let error = some.require_whole("mine", "it averages").unwrap_err().to_string();
+        let expected =
+            "sequences of mine: expected whole ones, because it averages, found one whose token 0 is at position 1";
+        assert_eq!(error, expected);
         let error = layout.with_positions(vec![0]).unwrap_err().to_string();
         assert_eq!(error, "positions: expected 6 of them, found 1");
     }

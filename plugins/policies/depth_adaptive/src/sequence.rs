@@ -68,11 +68,7 @@ struct Sequence {
 /// # Errors
 /// If a sequence lacks its first tokens.
 fn means(states: &Tensor, layout: &TokenLayout) -> Result<Tensor> {
-    if let Some(row) = (0..layout.rows()).find(|row| layout.position(*row) != row - layout.start(*row)) {
-        let expected = "whole ones, because all tokens of a sequence halt together";
-        let found = format!("one whose token {} is at position {}", row - layout.start(row), layout.position(row));
-        return Err(Error::invalid(format!("sequences of {}", DECLARATION.name), expected, found));
-    }
+    layout.require_whole(DECLARATION.name, "all tokens of a sequence halt together")?;
     let sequences = Tensor::new(sequences(layout), states.device())?;
     let shares: Vec<f64> =
         (0..layout.sequences()).map(|sequence| (layout.rows_of(sequence).len() as f64).recip()).collect();

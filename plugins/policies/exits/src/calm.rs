@@ -21,6 +21,7 @@ prediction is already that of step D.
 At the first step with c(d) >= lambda_t, the `threshold` decayed with the position t as `decay` says. With `calibrate`,
 Learn-then-Test chooses the smallest threshold for which at most a share `tolerated` of predictions differs from step D, with
 error `level`; if none passes, no token halts. Set `threshold` above 1 to disable the exit: a confidence may round to 1.
+With `decay = \"paper\"`, lambda_t stays within 0 and 1. With a vocabulary of one token, the difference is 1.
 
 ## Objective
 

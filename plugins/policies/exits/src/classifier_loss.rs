@@ -36,6 +36,9 @@ impl ClassifierLoss {
     /// # Errors
     /// If a tensor operation fails.
     pub fn costs(self, classifier: &Linear, pass: &TrainingPass) -> Result<Tensor> {
+        if pass.answers.is_empty() {
+            return Ok(pass.losses.clone());
+        }
         match self {
             Self::Balanced => balanced(classifier, pass),
             Self::Geometric => geometric(classifier, pass),

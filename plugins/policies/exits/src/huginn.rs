@@ -25,7 +25,8 @@ macro_rules! published {
 ## Published code
 
 seal-rg/recurrent-pretraining, whose values and exits the tests compare. As there, the first check follows step `min_steps` + 1,
-and with `every_n` above 1 a change is that over n steps. That code uses one exit for a sequence, from its last position or from
+and with `every_n` above 1 a change is that over n steps; the first check compares with what there was before step 1, also after
+`min_steps`. That code uses one exit for a sequence, from its last position or from
 the mean over positions; an exit for each token is its form for one sequence at a time. It reads the output of a token that
 never exits from its last check, here from step D. Huginn is trained at random depths; here the recipe trains all steps, so that
 all exits without weights share a model."

@@ -29,12 +29,12 @@ pub fn cosines(a: &Tensor, b: &Tensor) -> Result<Vec<f64>> {
     let mut products: Vec<f64> = (a * b)?.sum(1)?.to_vec1()?;
     for (row, (product, (of_a, of_b))) in products.iter_mut().zip(of_a.into_iter().zip(of_b)).enumerate() {
         if SQUARABLE.contains(&of_a) && SQUARABLE.contains(&of_b) {
-            *product /= of_a * of_b;
+            *product = (*product / (of_a * of_b)).clamp(-1.0, 1.0);
             continue;
         }
         let ((_, a), (_, b)) = (scaled(a, row)?, scaled(b, row)?);
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        *product = dot(&a, &b) / (dot(&a, &a).sqrt() * dot(&b, &b).sqrt());
+        *product = (dot(&a, &b) / (dot(&a, &a).sqrt() * dot(&b, &b).sqrt())).clamp(-1.0, 1.0);
     }
     Ok(products)
 }

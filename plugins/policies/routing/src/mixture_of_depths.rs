@@ -144,6 +144,7 @@ impl MixtureOfDepths {
 
     /// The tokens with the largest `values` of each sequence.
     fn largest(&self, layout: &TokenLayout, values: &[f64]) -> Result<Vec<bool>> {
+        layout.require_whole(DECLARATION.name, "the largest weights of a sequence are chosen")?;
         let (capacity, at_least_one) = (self.parameters.real("capacity")?, self.parameters.flag("at_least_one")?);
         let is_long = |row: usize| capacity * layout.rows_of(layout.sequence(row)).len() as f64 + 1e-9 >= 1.0;
         let candidates: Vec<bool> = (0..values.len()).map(|row| at_least_one || is_long(row)).collect();

@@ -67,7 +67,10 @@ impl SelectPolicy for ExpertChoice {
         let scores = values.iter().zip(&candidates).map(|(u, is)| if *is { *u } else { f64::NAN }).collect();
         let chosen: Vec<bool> = match (view.phase(), self.parameters.text("choice")?) {
             (Phase::Evaluation, "threshold") => values.iter().zip(candidates).map(|(u, is)| is && *u >= 0.0).collect(),
-            _ => largest_of_sequences(view.layout(), &values, &candidates, self.share(view)?),
+            _ => {
+                view.layout().require_whole(DECLARATION.name, "the largest scores of a sequence are chosen")?;
+                largest_of_sequences(view.layout(), &values, &candidates, self.share(view)?)
+            }
         };
         memory.replace("chosen", &indicator(&chosen, &logits)?);
         memory.stash("logits", &logits);

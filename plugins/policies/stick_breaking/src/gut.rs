@@ -41,7 +41,7 @@ once for each sequence in the scope `sequence`; the engine charges every token.
 
 `models/encoders/UniversalTransformerEncoder.py` of JRC1995/InvestigatingRecurrentTransformers. There, the block is also
 computed for tokens that have halted, and its result enters the running means of later tokens, although it is discarded; here a
-halted token enters them with its frozen state, so that nothing is computed for it. There, the cap on steps by the length of
+token that halts at step N enters those of later steps with h(N-1), so that nothing is computed for it. There, the cap on steps by the length of
 the sequence also holds for causal models, where it reads the future. Costs are averaged over the tokens of each sequence and
 then over sequences; here over all tokens. START and END tokens, which the authors add to bidirectional models, are the task's.
 Its `attn_fn = MHA` ignores the soft state; `FlashMHA` is the reference.",

@@ -25,7 +25,7 @@ of m(1) + ... + m(D-1) is the mean depth; the default target is (D + 1) / 2.
 
 ## Cost
 
-One MLP for every executed step of a token. There is a gate for each step, so a model cannot be evaluated at another
+One MLP for every executed step of a token. There is a gate for each step before D (one for D = 1, unused), so a model cannot be evaluated at another
 `max_depth` than it was trained with.
 
 ## Published code

@@ -26,8 +26,8 @@ The first stage trains the model with a loss at every step; the second trains th
 needs another step after step d. `labels` says when: until the first right prediction (`first-correct`; in all steps if none
 is right), until the first that equals the last (`first-consistent`), until all further ones equal the last (`stable`), or
 after every wrong prediction (`mismatch`). The loss is -(`positive_weight` y log sigmoid(u) + (1 - y) log(1 - sigmoid(u))),
-averaged over answers and steps 1..D-1, or, with `counts = \"until-needed\"`, over the steps of each answer up to the first
-label 0. Labels act in training alone, so the policy may be ranked.
+averaged over answers and steps 1..D-1, or, with `counts = \"until-needed\"`, over all steps of all answers together, each
+answer up to its first label 0. Labels act in training alone, so the policy may be ranked.
 
 ## Cost
 
@@ -64,7 +64,11 @@ larger network the features; ours is linear.",
     }],
     ..PolicyDeclaration::new("oracle-supervised", PolicyKind::Online, |context| {
         let parameters = context.parameters;
-        let top_logits = parameters.integer("top_logits")?.min(context.vocabulary);
+        let top_logits = parameters.integer("top_logits")?;
+        if top_logits > context.vocabulary {
+            let expected = format!("at most {}, the tokens of the vocabulary", context.vocabulary);
+            return Err(Error::invalid("parameter `top_logits` of oracle-supervised", expected, top_logits));
+        }
         let (bias, inputs) = (parameters.real("bias")?, context.d_model + top_logits);
         Ok(Policy::online(OracleSupervised {
             decider: Linear::with_bias_from(bias, inputs, 1, context.variables.pp("decider"))?,

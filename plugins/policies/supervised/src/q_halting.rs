@@ -29,10 +29,11 @@ and can decode.
 The mean over steps of the answers' cross-entropy, plus `coefficient` times BCE(q_halt; success) and, with
 `continues`, `coefficient` times BCE(q_continue; sigmoid(max(q_halt, q_continue) of the next step)), averaged over
 sequences with answers. The `target` is 1 if all answers of the sequence are right (`exact`), the share that is right
-(`accuracy`), or exp(-mean cross-entropy) (`likelihood`). No target has a gradient, and step D, which has no next
-step, no target for q_continue. With `supervises = \"all\"` all D steps of every sequence count; with `until-halt`,
-steps after the first halt do not, as in the published training; there a sequence goes on, with probability
-`exploration` at each step, to a least depth drawn from 2..D.
+(`accuracy`), or exp(-mean cross-entropy) (`likelihood`); with `reads = \"token\"` each answer stands for itself. No
+target has a gradient. Step D has no next step and so no target for q_continue; the mean is over D steps all the same.
+With `supervises = \"all\"` all D steps of every sequence count. With `until-halt`, steps after the first at which q_halt
+exceeds 0 (or q_continue) do not, as in the published training, and the mean is over the steps that count; there a
+sequence goes on, with probability `exploration` at each step, to a least depth drawn from 2..D.
 
 ## Cost
 
@@ -100,7 +101,13 @@ fn build(context: &PolicyContext) -> Result<Policy> {
         },
         halts: parameters.text("evaluate")? == "halts",
         threshold: parameters.real("threshold")?,
-        minimum: parameters.integer("minimum_steps")?,
+        minimum: match parameters.integer("minimum_steps")? {
+            steps if steps <= context.max_depth => steps,
+            steps => {
+                let expected = format!("at most {}, the largest depth", context.max_depth);
+                return Err(Error::invalid("parameter `minimum_steps` of q-halting", expected, steps));
+            }
+        },
     }))
 }
 
@@ -151,7 +158,10 @@ impl OnlinePolicy for QHalting {
             let of_answers = pass.constant(of_answers.iter().map(|group| share[*group]).collect())?;
             let weights = Tensor::from_vec(share, groups.len(), loss.device())?.to_dtype(loss.dtype())?;
             halting = Objective::add(halting, Some((loss * (weights * self.coefficient)?)?))?;
-            answers = Objective::add(answers, Some((pass.losses_at(step)? * of_answers)?))?;
+            // The loss of a step that does not count is left out even if it is infinite.
+            let losses = pass.losses_at(step)?;
+            let losses = of_answers.ne(0.0)?.where_cond(&losses, &losses.zeros_like()?)?;
+            answers = Objective::add(answers, Some((losses * of_answers)?))?;
         }
         let answers = answers.map_or_else(|| pass.losses.zeros_like(), Ok)?;
         match halting {

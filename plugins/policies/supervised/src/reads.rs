@@ -44,18 +44,13 @@ impl Reads {
         if self == Self::Token {
             return Ok(Read { states: states.clone(), of_rows: (0..rows.len()).collect() });
         }
+        layout.require_whole(policy, "all tokens of a sequence halt together")?;
         let mut sequences: Vec<Vec<u32>> = Vec::new();
         let (mut of_rows, mut before) = (Vec::with_capacity(rows.len()), None);
         for (place, row) in rows.iter().enumerate() {
             let sequence = layout.sequence(row);
             if before.replace(sequence) != Some(sequence) {
                 sequences.push(Vec::new());
-            }
-            if layout.position(row) != row - layout.start(row) {
-                let expected = "whole ones, because all tokens of a sequence halt together";
-                let found =
-                    format!("one whose token {} is at position {}", row - layout.start(row), layout.position(row));
-                return Err(Error::invalid(format!("sequences of {policy}"), expected, found));
             }
             if let Some(places) = sequences.last_mut() {
                 places.push(place as u32);

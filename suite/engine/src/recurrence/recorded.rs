@@ -102,7 +102,8 @@ fn unrolled(pass: &mut Trajectory, has_logits: bool, depths: &[u32]) -> Result<U
         record.depths = depths.to_vec();
     }
     let mut logits = Vec::new();
-    if has_logits && monotone {
+    // The logits of an output that is no state are not in a trace.
+    if has_logits && monotone && record.weights.is_none() {
         for step in 1..=model.max_depth {
             logits.push(pass.read_out(step)?);
         }
