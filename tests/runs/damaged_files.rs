@@ -193,12 +193,12 @@ fn invariant_8_a_folder_of_another_cell_or_version_is_set_aside_whole() {
     };
     let old = || {
         // A result of another version, including its hash.
-        let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 6", "\"schema\": 3", 1);
+        let text = fs::read_to_string(cell.join("result.json")).unwrap().replacen("\"schema\": 7", "\"schema\": 3", 1);
         fs::write(cell.join("result.json"), &text).unwrap();
         fs::remove_file(cell.join("status.json")).unwrap();
     };
     let cases: [(&dyn Fn(), &str); 2] =
-        [(&foreign, "it is the result of cell "), (&old, "its schema is 3, this program reads 6")];
+        [(&foreign, "it is the result of cell "), (&old, "its schema is 3, this program reads 7")];
     for (number, (damage, reason)) in cases.into_iter().enumerate() {
         damage();
         let before = fs::read(cell.join("result.json")).unwrap();
