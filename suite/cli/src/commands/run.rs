@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use haltbench_engine::plan::{self, Cell, Suite};
-use haltbench_engine::plugins::Entry;
+use haltbench_engine::plugins::{Entry, IS_BUNDLED};
 use haltbench_engine::rehearsal::{self, Refusal, Rehearsal, Watch};
 use haltbench_engine::scheduler::{self, Event, Limits, Options, Summary};
 use haltbench_engine::store::RunFolder;
@@ -174,7 +174,9 @@ impl<'a> Plan<'a> {
             "backbone" => suite.cells.iter().any(|cell| cell.plan.model.backbone.name == entry.name()),
             _ => false,
         };
-        let libraries: BTreeSet<PathBuf> = catalogue.entries().filter(used).map(|entry| entry.file.clone()).collect();
+        // What is linked in has no library that an auditor could open.
+        let used = catalogue.entries().filter(|entry| !IS_BUNDLED && used(entry));
+        let libraries: BTreeSet<PathBuf> = used.map(|entry| entry.file.clone()).collect();
         Ok(Self { suite, folder, execution, plugins, libraries: libraries.into_iter().collect() })
     }
 

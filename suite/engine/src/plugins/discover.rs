@@ -18,7 +18,7 @@ use super::trial;
 pub const FOLDERS_VARIABLE: &str = "HALTBENCH_PLUGINS";
 
 /// Whether the plugins are linked into the program. A library would bring a second copy of the SDK.
-const IS_BUNDLED: bool = cfg!(feature = "bundled");
+pub const IS_BUNDLED: bool = cfg!(feature = "bundled");
 
 /// A library or folder that is left out, and why.
 #[derive(Debug)]

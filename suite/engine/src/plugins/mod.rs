@@ -33,7 +33,9 @@ pub mod trial;
 mod verdict;
 
 pub use catalogue::{Catalogue, Entry};
-pub use discover::{FOLDERS_VARIABLE, SearchFolder, Skipped, catalogue, catalogue_in, is_plugin_name, search_folders};
+pub use discover::{
+    FOLDERS_VARIABLE, IS_BUNDLED, SearchFolder, Skipped, catalogue, catalogue_in, is_plugin_name, search_folders,
+};
 pub use error::{PluginError, Provider};
 pub use load::{LoadedPlugin, load};
 pub use mismatch::{Field, Mismatch};
