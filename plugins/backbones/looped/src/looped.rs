@@ -2,11 +2,9 @@
 
 use haltbench_sdk::layers::options::{
     INJECTION, KEY_VALUE_HEADS, LEARNED_POSITIONS, LEARNED_STEPS, POSITIONS, Positions, ROPE_THETA, STEP_SIGNAL, TIED,
-    key_value_heads,
+    llama2_layer,
 };
-use haltbench_sdk::layers::{
-    AttentionShape, BlockShape, Depths, Injection, Recurrence, RecurrentStack, Signal, StackShape,
-};
+use haltbench_sdk::layers::{Depths, Injection, Recurrence, RecurrentStack, Signal, StackShape};
 use haltbench_sdk::prelude::*;
 
 /// Declaration of the backbone.
@@ -77,14 +75,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let (parameters, variables) = (context.parameters, &context.variables);
     let d_model = parameters.integer("d_model")?;
     let positions = Positions::from_parameters(parameters, d_model, variables)?;
-    let epsilon = parameters.real("rms_norm_epsilon")?;
-    let layer = BlockShape::llama2(d_model, parameters.integer("d_ff")?, parameters.integer("heads")?, epsilon, 1.0);
-    let attention = AttentionShape {
-        rotation: positions.rotation(),
-        key_value_heads: key_value_heads(parameters)?,
-        ..layer.attention
-    };
-    let layer = BlockShape { attention, ..layer };
+    let layer = llama2_layer(parameters, positions.rotation())?;
     let layers = Depths::from_parameters(parameters)?;
     let shape = StackShape { tied: parameters.flag("tied")?, ..StackShape::new(context.vocabulary, layers, layer) };
     let steps = parameters.integer("learned_steps")?;

@@ -1,7 +1,7 @@
 //! Ouro: looped layers with a norm inside each branch, and the final norm after every loop.
 
-use haltbench_sdk::layers::options::{KEY_VALUE_HEADS, key_value_heads};
-use haltbench_sdk::layers::{AttentionShape, BlockShape, Depths, Placement, Recurrence, RecurrentStack, StackShape};
+use haltbench_sdk::layers::options::{KEY_VALUE_HEADS, llama2_layer};
+use haltbench_sdk::layers::{BlockShape, Depths, Placement, Recurrence, RecurrentStack, Rotation, StackShape};
 use haltbench_sdk::prelude::*;
 use haltbench_sdk_dylib as _;
 
@@ -52,15 +52,8 @@ struct Ouro(RecurrentStack);
 
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let parameters = context.parameters;
-    let layer = BlockShape::llama2(
-        parameters.integer("d_model")?,
-        parameters.integer("d_ff")?,
-        parameters.integer("heads")?,
-        parameters.real("rms_norm_epsilon")?,
-        parameters.real("rope_theta")?,
-    );
-    let attention = AttentionShape { key_value_heads: key_value_heads(parameters)?, ..layer.attention };
-    let layer = BlockShape { attention, placement: Placement::InBranch, ..layer };
+    let layer = llama2_layer(parameters, Rotation::Halves { theta: parameters.real("rope_theta")? })?;
+    let layer = BlockShape { placement: Placement::InBranch, ..layer };
     let shape = StackShape {
         normed_steps: true,
         ..StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer)

@@ -1,9 +1,9 @@
 //! `unshared`: every step has layers of its own, as in a Transformer without recurrence.
 
 use haltbench_sdk::layers::options::{
-    KEY_VALUE_HEADS, LEARNED_POSITIONS, POSITIONS, Positions, ROPE_THETA, TIED, key_value_heads,
+    KEY_VALUE_HEADS, LEARNED_POSITIONS, POSITIONS, Positions, ROPE_THETA, TIED, llama2_layer,
 };
-use haltbench_sdk::layers::{AttentionShape, BlockShape, Depths, Recurrence, RecurrentStack, StackShape};
+use haltbench_sdk::layers::{Depths, Recurrence, RecurrentStack, StackShape};
 use haltbench_sdk::prelude::*;
 
 /// Declaration of the backbone.
@@ -13,7 +13,7 @@ pub const DECLARATION: BackboneDeclaration = BackboneDeclaration {
 ## What it computes
 
 `h(0)` is the token's embedding, or the prelude's output; step d applies the layers `core.steps.d-1`: `h(d) = layers_d(h(d-1))`.
-`logits = head(norm(coda(h(d*))))`. A layer is that of Llama 2: RMSNorm before each branch, SwiGLU, no biases, rotary positions.
+`logits = head(norm(coda(h(d*))))`. Every layer is a Llama 2 layer: RMSNorm before each branch, SwiGLU, no biases, rotary positions.
 With `core_layers` k and `steps` D it is a Transformer of k · D layers, and a token that halts after d* steps leaves after k · d*
 layers, as in early exit.
 
@@ -31,7 +31,7 @@ token that a running one sees. While decoding, a halted token is projected for a
 
 ## Published code
 
-None needed: the layers are those of Hugging Face's Llama. It is the unshared control of Moosa et al., appendix A.4.",
+Hugging Face's Llama has the same layers. Moosa et al., appendix A.4, use such a Transformer as a control.",
     reference: "Touvron et al. 2023, arXiv 2307.09288; as a control: Moosa et al. 2026, arXiv 2602.08864, appendix A.4",
     parameters: &[
         ParameterSpec::integer("d_model", 256, (2, 65_536), "width of a token state"),
@@ -62,18 +62,12 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let (parameters, variables) = (context.parameters, &context.variables);
     let d_model = parameters.integer("d_model")?;
     let positions = Positions::from_parameters(parameters, d_model, variables)?;
-    let epsilon = parameters.real("rms_norm_epsilon")?;
-    let layer = BlockShape::llama2(d_model, parameters.integer("d_ff")?, parameters.integer("heads")?, epsilon, 1.0);
-    let attention = AttentionShape {
-        rotation: positions.rotation(),
-        key_value_heads: key_value_heads(parameters)?,
-        ..layer.attention
-    };
+    let layer = llama2_layer(parameters, positions.rotation())?;
     let layers = Depths::from_parameters(parameters)?;
     let shape = StackShape {
         tied: parameters.flag("tied")?,
         own_steps: Some(parameters.integer("steps")?),
-        ..StackShape::new(context.vocabulary, layers, BlockShape { attention, ..layer })
+        ..StackShape::new(context.vocabulary, layers, layer)
     };
     Ok(Box::new(Unshared { stack: RecurrentStack::new(shape, variables)?, positions }))
 }

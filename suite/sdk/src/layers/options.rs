@@ -3,6 +3,8 @@
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
+use super::attention::AttentionShape;
+use super::block::BlockShape;
 use super::injection::Injection;
 use super::rotation::Rotation;
 use super::signals::Signal;
@@ -53,6 +55,18 @@ pub const TIED: ParameterSpec = ParameterSpec::flag("tied", false, "whether the 
 pub fn key_value_heads(parameters: &Parameters) -> Result<usize> {
     let given = parameters.integer("key_value_heads")?;
     if given == 0 { parameters.integer("heads") } else { Ok(given) }
+}
+
+/// A layer of Llama 2 by the parameters `d_model`, `d_ff`, `heads`, `rms_norm_epsilon` and [`KEY_VALUE_HEADS`].
+///
+/// # Errors
+/// If a parameter is not declared.
+pub fn llama2_layer(parameters: &Parameters, rotation: Rotation) -> Result<BlockShape> {
+    let (d_model, d_ff) = (parameters.integer("d_model")?, parameters.integer("d_ff")?);
+    let (heads, epsilon) = (parameters.integer("heads")?, parameters.real("rms_norm_epsilon")?);
+    let layer = BlockShape::llama2(d_model, d_ff, heads, epsilon, 1.0);
+    let key_value_heads = key_value_heads(parameters)?;
+    Ok(BlockShape { attention: AttentionShape { rotation, key_value_heads, ..layer.attention }, ..layer })
 }
 
 /// How positions enter.
