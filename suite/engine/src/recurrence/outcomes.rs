@@ -1,6 +1,5 @@
 //! Outcomes of every step, for oracles that read them.
 
-use haltbench_sdk::candle_core::{DType, Device};
 use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::policy::{Labels, Outcomes, Privileged};
 
@@ -22,16 +21,15 @@ pub fn privileged(model: &Model, batch: &Batch, range: (f32, f32)) -> Result<Pri
     Ok(Privileged { complexity: batch.complexity.clone(), range, outcomes })
 }
 
-/// Predictions and losses of every row after each of D steps of a pass in which no token halts.
+/// Predictions and losses of every row after each of D steps of a pass in which no token halts. Without targets there are no
+/// losses.
 pub(crate) fn outcomes(model: &Model, batch: &Batch, has_targets: bool) -> Result<Outcomes> {
     let mut targets = vec![None; batch.rows()];
     batch.readout.iter().zip(batch.targets.iter()).for_each(|(row, target)| targets[row] = Some(*target));
-    let all = RowSet::all(batch.rows());
-    let mut outcomes = if has_targets { Outcomes::new(targets) } else { Outcomes::without_targets(batch.rows()) };
+    let (all, mut outcomes) = (RowSet::all(batch.rows()), Outcomes::new(has_targets.then_some(targets)));
     dense_steps(model, batch, |step, states| {
         if step > 0 {
-            let logits = model.backbone.coda(states, &batch.layout, &all, None)?;
-            outcomes.push(&logits.detach().to_dtype(DType::F32)?.to_device(&Device::Cpu)?.to_vec2()?)?;
+            outcomes.push(&model.backbone.coda(states, &batch.layout, &all, None)?.detach())?;
         }
         Ok(())
     })?;

@@ -6,7 +6,7 @@
 mod plain;
 mod unroll;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 pub(super) use plain::{Emitted, HazardTrack, depth_distribution, emitted};
 pub(super) use unroll::{Unroll, keep, numbers, replace_rows, sized};
@@ -72,11 +72,11 @@ pub fn run(backbone: &dyn Backbone, policy: &Policy, batch: &Batch, settings: &S
 pub(super) fn outcomes(backbone: &dyn Backbone, batch: &Batch, settings: &Settings) -> Result<Outcomes> {
     let (mut unroll, mut states) = Unroll::begin(backbone, batch, settings, Phase::Evaluation)?;
     let position = |row: usize| batch.layout.position(row);
-    let mut outcomes =
-        Outcomes::new((0..batch.rows()).map(|row| position(row).is_multiple_of(2).then_some(1)).collect());
+    let targets = (0..batch.rows()).map(|row| position(row).is_multiple_of(2).then_some(1)).collect();
+    let mut outcomes = Outcomes::new(Some(targets));
     for step in 1..=settings.max_depth {
         states = unroll.apply(step, &states, &vec![false; batch.rows()])?;
-        outcomes.push(&unroll.logits(&states)?.to_dtype(DType::F32)?.to_vec2()?)?;
+        outcomes.push(&unroll.logits(&states)?)?;
     }
     Ok(outcomes)
 }

@@ -1,6 +1,12 @@
 //! What oracles may read: complexities, labels and the outcomes of all steps.
 
+use std::sync::Arc;
+
+use candle_core::{D, DType, Device, Tensor};
+
 use crate::error::{Error, Result};
+use crate::layout::RowSet;
+use crate::ops::cross_entropy;
 
 /// What a policy reads that nobody can know when it decides. A policy that reads any of it is an oracle, never ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,37 +45,40 @@ pub struct Privileged {
 pub struct Outcomes {
     predictions: Vec<Vec<u32>>,
     losses: Vec<Vec<f64>>,
-    targets: Vec<Option<u32>>,
-    lacks_targets: bool,
+    targets: Option<Vec<Option<u32>>>,
 }
 
 impl Outcomes {
-    /// Outcomes of rows with these `targets`, `None` for a row that predicts no answer, before their first step.
-    pub fn new(targets: Vec<Option<u32>>) -> Self {
-        Self { predictions: Vec::new(), losses: Vec::new(), targets, lacks_targets: false }
+    /// Outcomes before the first step. `targets` has `None` for a row that predicts no answer; it is `None` if nobody
+    /// recorded targets.
+    pub fn new(targets: Option<Vec<Option<u32>>>) -> Self {
+        Self { targets, ..Self::default() }
     }
 
-    /// Outcomes of `rows` rows whose targets nobody recorded.
-    pub fn without_targets(rows: usize) -> Self {
-        Self { lacks_targets: true, ..Self::new(vec![None; rows]) }
-    }
-
-    /// Adds a step, from the logits of every row after it.
+    /// Adds a step, from the logits of every row after it, `[rows, vocabulary]`.
     ///
     /// # Errors
     /// If there is not a row of logits for each row, or a target is not in the vocabulary.
-    pub fn push(&mut self, logits: &[Vec<f32>]) -> Result<()> {
-        if logits.len() != self.targets.len() {
-            return Err(Error::invalid("logits", format!("{} rows of them", self.targets.len()), logits.len()));
+    pub fn push(&mut self, logits: &Tensor) -> Result<()> {
+        let (rows, vocabulary) = logits.dims2()?;
+        let mut losses = vec![f64::NAN; rows];
+        if let Some(targets) = &self.targets {
+            if rows != targets.len() {
+                return Err(Error::invalid("logits", format!("{} rows of them", targets.len()), rows));
+            }
+            let known: Vec<u32> = targets.iter().flatten().copied().collect();
+            if let Some(target) = known.iter().find(|target| **target as usize >= vocabulary) {
+                let expected = format!("a token below {vocabulary}, the vocabulary");
+                return Err(Error::invalid("target", expected, target));
+            }
+            if !known.is_empty() {
+                let answers = RowSet::from_mask(&targets.iter().map(Option::is_some).collect::<Vec<bool>>());
+                let found = cross_entropy(&answers.select(logits)?, &Arc::new(known))?;
+                let found: Vec<f64> = found.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_vec1()?;
+                answers.iter().zip(found).for_each(|(row, loss)| losses[row] = loss);
+            }
         }
-        let mut losses = Vec::with_capacity(logits.len());
-        for (row, target) in logits.iter().zip(&self.targets) {
-            losses.push(match target {
-                None => f64::NAN,
-                Some(target) => cross_entropy(row, *target)?,
-            });
-        }
-        self.predictions.push(logits.iter().map(|row| largest(row)).collect());
+        self.predictions.push(logits.argmax(D::Minus1)?.to_device(&Device::Cpu)?.to_vec1()?);
         self.losses.push(losses);
         Ok(())
     }
@@ -84,15 +93,13 @@ impl Outcomes {
     /// # Errors
     /// If nobody recorded targets.
     pub fn has_target(&self, row: usize) -> Result<bool> {
-        if self.lacks_targets {
-            return Err(Error::invalid("targets", "the tensor `targets` in the trace", "no such tensor"));
-        }
-        Ok(self.targets[row].is_some())
+        let unknown = || Error::invalid("targets", "the tensor `targets` in the trace", "no such tensor");
+        Ok(self.targets.as_ref().ok_or_else(unknown)?[row].is_some())
     }
 
     /// Whether the prediction of `row` after `step` is right; `false` without a target.
     pub fn is_right(&self, row: usize, step: usize) -> bool {
-        self.targets[row] == Some(self.predictions[step - 1][row])
+        self.targets.as_ref().is_some_and(|targets| targets[row] == Some(self.predictions[step - 1][row]))
     }
 
     /// Whether the prediction of `row` after `step` is that after step D.
@@ -106,44 +113,26 @@ impl Outcomes {
     }
 }
 
-/// The index of the largest logit, the first of equal ones.
-fn largest(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (place, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = place;
-        }
-    }
-    best as u32
-}
-
-fn cross_entropy(logits: &[f32], target: u32) -> Result<f64> {
-    let outside = || Error::invalid("target", format!("a token below {}, the vocabulary", logits.len()), target);
-    let right = f64::from(*logits.get(target as usize).ok_or_else(outside)?);
-    let most = logits.iter().fold(f64::NEG_INFINITY, |most, logit| most.max(f64::from(*logit)));
-    let total: f64 = logits.iter().map(|logit| (f64::from(*logit) - most).exp()).sum();
-    Ok(most + total.ln() - right)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn outcomes_of_two_rows_over_two_steps() {
-        let mut outcomes = Outcomes::new(vec![Some(1), None]);
-        let nothing: f32 = 0.0;
-        outcomes.push(&[vec![nothing, nothing], vec![1.0, 0.0]]).unwrap();
-        outcomes.push(&[vec![0.0, 3.0f32.ln()], vec![0.0, 2.0]]).unwrap();
+        let logits =
+            |rows: &[[f32; 2]]| Tensor::from_slice(rows.as_flattened(), (rows.len(), 2), &Device::Cpu).unwrap();
+        let mut outcomes = Outcomes::new(Some(vec![Some(1), None]));
+        outcomes.push(&logits(&[[0.0, 0.0], [1.0, 0.0]])).unwrap();
+        outcomes.push(&logits(&[[0.0, 3.0f32.ln()], [0.0, 2.0]])).unwrap();
         assert_eq!(outcomes.max_depth(), 2);
         assert!(!outcomes.is_right(0, 1) && outcomes.is_right(0, 2), "of equal logits the first counts");
         assert!(!outcomes.agrees_with_last(1, 1) && outcomes.agrees_with_last(1, 2));
         assert!((outcomes.loss(0, 1) - 2.0f64.ln()).abs() < 1e-7);
         assert!((outcomes.loss(0, 2) - (4.0f64 / 3.0).ln()).abs() < 1e-7);
         assert!(outcomes.loss(1, 1).is_nan() && !outcomes.has_target(1).unwrap() && !outcomes.is_right(1, 1));
-        let error = Outcomes::new(vec![Some(7)]).push(&[vec![0.0, 1.0]]).unwrap_err().to_string();
+        let error = Outcomes::new(Some(vec![Some(7)])).push(&logits(&[[0.0, 1.0]])).unwrap_err().to_string();
         assert_eq!(error, "target: expected a token below 2, the vocabulary, found 7");
-        assert!(outcomes.push(&[vec![0.0, 1.0]]).is_err());
-        assert!(Outcomes::without_targets(2).has_target(0).unwrap_err().to_string().contains("no such tensor"));
+        assert!(outcomes.push(&logits(&[[0.0, 1.0]])).is_err());
+        assert!(Outcomes::new(None).has_target(0).unwrap_err().to_string().contains("no such tensor"));
     }
 }
