@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use haltbench_sdk::candle_core::{D, DType, Device, Tensor};
 use haltbench_sdk::ops::cross_entropy;
-use haltbench_sdk::policy::{HaltingRecord, Objective, Phase, Privileged, TrainingPass, Trains};
+use haltbench_sdk::policy::{Objective, Phase, Privileged, TrainingPass, Trains};
 use haltbench_sdk::task::{Instance, Task};
 
 use crate::batch::Batch;
@@ -30,13 +30,32 @@ pub struct Loss {
     pub regulariser: f64,
     /// Steps executed per row.
     pub depths: Vec<u32>,
-    /// Share of the rows at each of the depths 0, 1, ..., D; see [`TrainingLine::depth_shares`].
-    pub depth_shares: Vec<f64>,
+    /// Logarithm of the policy's distribution over depths, `[rows, D]`, without gradients, if it has one.
+    pub log_distribution: Option<Tensor>,
     /// Logits of the rows under the loss, without gradients: at the halted states, or after each of D steps.
     pub logits: Vec<Tensor>,
 }
 
 impl Loss {
+    /// Share of the rows at each of the depths 0, 1, ..., `max_depth`; see [`TrainingLine::depth_shares`].
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn depth_shares(&self, max_depth: usize) -> Result<Vec<f64>> {
+        let mut shares = vec![0.0; max_depth + 1];
+        match &self.log_distribution {
+            Some(log_q) => {
+                let mean = log_q.to_dtype(DType::F64)?.exp()?.mean(0)?;
+                shares[1..].copy_from_slice(&mean.to_device(&Device::Cpu)?.to_vec1::<f64>()?);
+            }
+            None => {
+                let share = 1.0 / self.depths.len().max(1) as f64;
+                self.depths.iter().for_each(|depth| shares[*depth as usize] += share);
+            }
+        }
+        Ok(shares)
+    }
+
     /// Which rows under the loss are predicted rightly at the depths taken.
     ///
     /// # Errors
@@ -89,32 +108,14 @@ fn weighted_loss(
         total = (total + own)?;
     }
     let logits = unrolled.logits.iter().map(Tensor::detach).collect();
-    let depth_shares = depth_shares(&unrolled.record)?;
     Ok(Loss {
-        depth_shares,
+        log_distribution: unrolled.record.log_distribution.as_ref().map(Tensor::detach),
         total,
         cross_entropy: scalar(&answers)?,
         regulariser,
         depths: unrolled.record.depths,
         logits,
     })
-}
-
-/// Share of the rows at each of the depths 0, 1, ..., D.
-fn depth_shares(record: &HaltingRecord) -> Result<Vec<f64>> {
-    let mut shares = vec![0.0; record.max_depth + 1];
-    match &record.log_distribution {
-        Some(log_q) => {
-            let mean: Vec<f64> =
-                log_q.detach().to_dtype(DType::F64)?.exp()?.mean(0)?.to_device(&Device::Cpu)?.to_vec1()?;
-            shares[1..].copy_from_slice(&mean);
-        }
-        None => {
-            let share = 1.0 / record.depths.len().max(1) as f64;
-            record.depths.iter().for_each(|depth| shares[*depth as usize] += share);
-        }
-    }
-    Ok(shares)
 }
 
 /// The policy's objective for a pass: a cost of each answer and of each token.
@@ -309,7 +310,11 @@ impl Trainer<'_> {
             regulariser: loss.regulariser,
             answer_depth: mean(&mut batch.readout.iter().map(|row| loss.depths[row]), batch.readout.len()),
             depth: mean(&mut loss.depths.iter().copied(), batch.rows()),
-            depth_shares: loss.depth_shares,
+            // For the log alone: the mean of a distribution waits for the device.
+            depth_shares: match is_logged(step + 1, &self.plan.training) {
+                true => loss.depth_shares(model.max_depth)?,
+                false => Vec::new(),
+            },
             gradient_norm,
         })
     }

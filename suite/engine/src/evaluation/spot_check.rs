@@ -149,7 +149,7 @@ impl Evaluator<'_> {
         if checks.repetition.is_broken() {
             batch = Check::skipped("the same batch gives other depths the second time");
         }
-        let is_causal = model.is_causal && model.backbone_declaration.is_none_or(|declaration| declaration.causal);
+        let is_causal = model.is_causal && model.backbone_is_causal();
         checks.causality = match () {
             () if !is_causal => Check::skipped("the policy or the backbone does not claim to be causal"),
             () if checks.repetition.is_broken() => Check::skipped("the same batch gives other depths the second time"),
