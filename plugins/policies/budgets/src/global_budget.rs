@@ -68,29 +68,15 @@ impl EarlyPolicy for GlobalBudget {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
+    use haltbench_sdk::conformance::build_policy;
     use haltbench_sdk::parameters::Value;
 
     use super::*;
 
     #[test]
     fn a_budget_above_d_is_refused() {
-        let given = BTreeMap::from([("budget".to_owned(), Value::Integer(7))]);
-        let parameters = Parameters::resolve(NAME, DECLARATION.parameters, &given).unwrap();
-        let variables = VarBuilder::zeros(DType::F32, &Device::Cpu);
-        let (d_model, d_ff, vocabulary, max_depth) = (2, 2, 3, 6);
-        let context = PolicyContext {
-            d_model,
-            d_ff,
-            vocabulary,
-            max_depth,
-            parameters: &parameters,
-            variables,
-            source: None,
-            seed: 1,
-        };
-        let error = build(&context).err().unwrap().to_string();
+        let given = [("budget", Value::Integer(7))];
+        let error = build_policy(&DECLARATION, &given, 6).err().unwrap().to_string();
         assert_eq!(
             error,
             "parameter `budget` of global-budget: expected a whole number from 0 to max_depth = 6, found 7"

@@ -16,9 +16,8 @@ pub use sequence::DECLARATION as ELBAYAD_SEQUENCE;
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::conformance::{check_policy, check_policy_with};
-    use haltbench_sdk::parameters::{Parameters, Value};
-    use haltbench_sdk::prelude::*;
+    use haltbench_sdk::conformance::{build_policy, check_policy, check_policy_with};
+    use haltbench_sdk::parameters::Value;
 
     #[test]
     fn conform() {
@@ -39,20 +38,8 @@ mod tests {
     #[test]
     fn thresholds_of_steps_are_as_many_as_there_are_decisions() {
         let build = |text: &str| {
-            let declaration = &super::ELBAYAD_GEOMETRIC;
-            let given = [("thresholds".to_owned(), Value::Text(text.to_owned()))].into();
-            let parameters = Parameters::resolve(declaration.name, declaration.parameters, &given).unwrap();
-            let context = PolicyContext {
-                d_model: 4,
-                d_ff: 8,
-                vocabulary: 3,
-                max_depth: 4,
-                parameters: &parameters,
-                variables: VarBuilder::zeros(DType::F32, &Device::Cpu),
-                source: None,
-                seed: 1,
-            };
-            (declaration.build)(&context).map(|_| ()).map_err(|error| error.to_string())
+            let given = [("thresholds", Value::Text(text.to_owned()))];
+            build_policy(&super::ELBAYAD_GEOMETRIC, &given, 4).map(|_| ()).map_err(|error| error.to_string())
         };
         assert_eq!(build("0.5, 0.25,1"), Ok(()));
         let operand = "parameter `thresholds` of elbayad-geometric";

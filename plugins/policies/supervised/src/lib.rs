@@ -19,9 +19,8 @@ pub use q_halting::DECLARATION as Q_HALTING;
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::conformance::{check_policy, check_policy_with};
-    use haltbench_sdk::parameters::{Parameters, Value};
-    use haltbench_sdk::prelude::*;
+    use haltbench_sdk::conformance::{build_policy, check_policy, check_policy_with};
+    use haltbench_sdk::parameters::Value;
 
     fn text(text: &str) -> Value {
         Value::Text(text.to_owned())
@@ -64,20 +63,8 @@ mod tests {
 
     #[test]
     fn a_target_depth_out_of_reach_is_refused() {
-        let declaration = &super::ADAPONDER;
-        let given = [("target_depth".to_owned(), Value::Real(7.0))].into();
-        let parameters = Parameters::resolve(declaration.name, declaration.parameters, &given).unwrap();
-        let context = PolicyContext {
-            d_model: 4,
-            d_ff: 8,
-            vocabulary: 3,
-            max_depth: 4,
-            parameters: &parameters,
-            variables: VarBuilder::zeros(DType::F32, &Device::Cpu),
-            source: None,
-            seed: 1,
-        };
-        let error = (declaration.build)(&context).map(|_| ()).unwrap_err().to_string();
+        let given = [("target_depth", Value::Real(7.0))];
+        let error = build_policy(&super::ADAPONDER, &given, 4).map(|_| ()).unwrap_err().to_string();
         let expected = "parameter `target_depth` of adaponder: expected 0 or a number from 1 to max_depth = 4, found 7";
         assert_eq!(error, expected);
     }

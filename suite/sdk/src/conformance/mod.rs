@@ -36,4 +36,5 @@ pub use miniature::{MINIATURE, miniature};
 pub use observed::{Promise, observe};
 pub use policy::{check_policy, check_policy_with};
 pub use reference::{Outcome, Settings, run};
+pub use setup::build_policy;
 pub use task::check_task;

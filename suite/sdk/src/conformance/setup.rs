@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use super::promise::Subject;
 use super::reference::{Outcome, Settings, outcomes, run};
 use super::{Batch, Sequence, miniature};
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Dimensions};
 use crate::error::{Error, Result};
 use crate::initialise::Variables;
 use crate::key_values::HaltedKeysValues;
@@ -227,6 +227,27 @@ impl Setup {
         let evaluation: Vec<SourceToken> = outcome.depths.iter().enumerate().map(token).collect();
         Ok(SourceDepths { training: evaluation.clone(), evaluation })
     }
+}
+
+/// The policy with these values of some parameters, at most `max_depth` steps and the widths of the
+/// [`miniature`](super::miniature()), for tests of what a policy refuses.
+///
+/// # Errors
+/// What the policy reports, or a value out of range.
+pub fn build_policy(declaration: &PolicyDeclaration, given: &[(&str, Value)], max_depth: usize) -> Result<Policy> {
+    let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let (backbone, _) = miniature(VOCABULARY, 1, 1, DType::F64, &Device::Cpu)?;
+    let Dimensions { d_model, d_ff, vocabulary, .. } = backbone.dimensions();
+    (declaration.build)(&PolicyContext {
+        d_model,
+        d_ff,
+        vocabulary,
+        max_depth,
+        parameters: &Parameters::resolve(declaration.name, declaration.parameters, &given)?,
+        variables: Variables::new(1, DType::F64, &Device::Cpu).builder().pp("decider"),
+        source: None,
+        seed: 1,
+    })
 }
 
 fn sequences(first: u64, lengths: &[usize], seed: u64) -> Vec<Sequence> {
