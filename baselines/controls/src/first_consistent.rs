@@ -1,4 +1,4 @@
-//! `first-consistent`: the first step whose prediction is that of step D.
+//! `first-consistent`: halts each token at the first step that predicts the same token as step D.
 
 use haltbench_sdk::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::outcome_depths::first;
 
 /// Declaration of the policy.
 pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
-    summary: "Halts at the first step whose prediction is that of step D; an oracle, never ranked.",
+    summary: "Halts at the first step that predicts the same token as step D; an oracle, never ranked.",
     documentation: "\
 ## What it computes
 
@@ -14,8 +14,8 @@ The predictions of each token after the steps 1..=D of a pass in which no token 
 
 ## When it halts
 
-At the first step whose prediction is that of step D, even if later predictions differ again. With `stays`, at the first
-step from which on every prediction is that of step D. If other tokens halt as well, a token may find another prediction
+At the first step that predicts the same token as step D, even if a later step predicts another. With `stays`, at the first
+step after which no prediction changes. If other tokens halt as well, a token may find another prediction
 at its step than that pass had there.
 
 ## Cost
@@ -31,7 +31,7 @@ None as a policy. CALM's code (t5x) takes the first layer that agrees with the l
     causal: Holds::Never,
     recipe: Recipe::EVERY_EXIT,
     parameters: &[
-        ParameterSpec::flag("stays", false, "every later prediction must be that of step D too").knob(Trend::None)
+        ParameterSpec::flag("stays", false, "whether every later step must predict it too").knob(Trend::None)
     ],
     ..PolicyDeclaration::new("first-consistent", PolicyKind::Early, build)
 };

@@ -49,5 +49,5 @@ haltbench_sdk::register_policy!(DECLARATION);
 
 fn build(context: &PolicyContext) -> Result<Policy> {
     let all = context.parameters.text("within")? == "all";
-    shuffled(context, NAME, |token| [u64::from(token.split), u64::from(!all && token.is_answer), 0, 0])
+    Ok(shuffled(context, NAME, |token| [u64::from(token.split), u64::from(!all && token.is_answer), 0, 0]))
 }

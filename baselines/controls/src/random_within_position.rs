@@ -33,7 +33,7 @@ No decisions; no training of its own.",
 haltbench_sdk::register_policy!(DECLARATION);
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    shuffled(context, NAME, |token| {
+    Ok(shuffled(context, NAME, |token| {
         [u64::from(token.split), u64::from(token.is_answer), u64::from(token.size), u64::from(token.position)]
-    })
+    }))
 }

@@ -35,5 +35,5 @@ No decisions; no training of its own.",
 haltbench_sdk::register_policy!(DECLARATION);
 
 fn build(context: &PolicyContext) -> Result<Policy> {
-    shuffled(context, NAME, |token| [u64::from(token.split), u64::from(token.is_answer), token.identity, 0])
+    Ok(shuffled(context, NAME, |token| [u64::from(token.split), u64::from(token.is_answer), token.identity, 0]))
 }

@@ -15,10 +15,7 @@ struct Shuffled {
 }
 
 /// The policy `name`: the source's depths, shuffled among the tokens with the same `group`.
-///
-/// # Errors
-/// None; the signature is that of a declaration's `build`.
-pub fn shuffled(context: &PolicyContext, name: &'static str, group: impl Fn(&SourceToken) -> Group) -> Result<Policy> {
+pub fn shuffled(context: &PolicyContext, name: &'static str, group: impl Fn(&SourceToken) -> Group) -> Policy {
     let mut groups: BTreeMap<Group, Vec<&SourceToken>> = BTreeMap::new();
     for token in context.source.iter().flat_map(|source| &source.evaluation) {
         groups.entry(group(token)).or_default().push(token);
@@ -29,7 +26,7 @@ pub fn shuffled(context: &PolicyContext, name: &'static str, group: impl Fn(&Sou
         Stream::new(context.seed, "random-matched", &key).shuffle(&mut depths);
         recorded.extend(RecordedDepths::new(tokens.into_iter(), depths.into_iter()));
     }
-    Ok(Policy::early(Shuffled { name, depths: recorded }))
+    Policy::early(Shuffled { name, depths: recorded })
 }
 
 impl EarlyPolicy for Shuffled {

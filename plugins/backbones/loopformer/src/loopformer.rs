@@ -35,8 +35,8 @@ condition. Weights carry the names of Hugging Face's Llama; the matrix of gates 
 
 ## Training
 
-The paper trains a pass of R steps and a shorter one with a random partition of 1, and pulls the states of the second towards those of
-the first. Here the recipe draws the depths, each with equal steps, and has no such term.
+The paper trains two passes at once, one of R equal steps and a shorter one of random step sizes, with a term that pulls the final
+states of the shorter one towards those of the longer. Here the recipe draws one depth, whose steps are equal, and has no such term.
 
 ## Initial weights
 

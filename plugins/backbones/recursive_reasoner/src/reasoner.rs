@@ -76,7 +76,7 @@ haltbench_sdk::register_backbone!(DECLARATION);
 struct Reasoner {
     stack: RecurrentStack,
     layer: BlockShape,
-    /// The network of z_L, then that of z_H; one if they share it.
+    /// Layers that update z_L, then layers that update z_H; a single list if both share their layers.
     networks: Vec<Vec<Block>>,
     high_cycles: usize,
     low_cycles: usize,

@@ -7,7 +7,7 @@ pub const THRESHOLDS: ParameterSpec =
     ParameterSpec::text("thresholds", "", "thresholds of the steps 1 to D - 1, such as 0.5,0.4; empty: `threshold`")
         .knob(Trend::None);
 
-/// The threshold of each step before the last: those of the parameter `thresholds`, or `threshold` for all.
+/// One threshold for each step before the last, from the parameter `thresholds`; if that is empty, `threshold` for every step.
 ///
 /// # Errors
 /// If `thresholds` holds anything but one number from 0 to 1 for each of these steps.

@@ -1,4 +1,4 @@
-//! Objectives that train an exit classifier to tell whether a prediction is already that of step D.
+//! Objectives of an exit classifier, which learns whether a step already predicts the same token as step D.
 
 use haltbench_sdk::candle_nn::ops::log_softmax;
 use haltbench_sdk::layers::Linear;

@@ -86,7 +86,7 @@ struct FixedPoint {
 }
 
 impl HaltingPolicy for FixedPoint {
-    /// After step D too, because its result is damped like that of every other step.
+    /// The policy is asked after step D too, because that step is damped like all others.
     fn is_asked(&self, step: usize, max_depth: usize) -> bool {
         step <= max_depth
     }

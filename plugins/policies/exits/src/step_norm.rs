@@ -15,8 +15,7 @@ pub const DECLARATION: PolicyDeclaration = PolicyDeclaration {
 
 ## When it halts
 
-At the first step whose value, and those of the `hits` - 1 steps before it, are below `threshold`; at equality the token goes on,
-and the count begins anew. One hit is the usual form; `two-scale` needs two.
+After `hits` steps in a row whose values are below `threshold`. At equality the token goes on, and the count begins anew. One hit is the usual form; `two-scale` needs two.
 
 ## Cost
 

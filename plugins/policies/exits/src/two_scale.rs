@@ -16,8 +16,7 @@ first at d = 2, from h(0). `relative` divides it by |h(d)|: ours, because the si
 
 ## When it halts
 
-At the first step whose acceleration, and those of the `hits` - 1 steps before it, are below `threshold`. With the published 2
-hits this is step 3 at the earliest. At equality the token goes on, and the count begins anew.
+After `hits` steps in a row whose accelerations are below `threshold`. With the published 2 hits this is step 3 at the earliest. At equality the token goes on, and the count begins anew.
 
 ## Cost
 
