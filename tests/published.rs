@@ -56,6 +56,8 @@ mod ouro;
 mod ouro_forward;
 #[path = "published/palbert.rs"]
 mod palbert;
+#[path = "published/ponderlm_mask.rs"]
+mod ponderlm_mask;
 #[path = "published/pondernet.rs"]
 mod pondernet;
 #[path = "published/q_halting.rs"]

@@ -34,6 +34,8 @@ pub struct KeyValues {
     /// States that the first layer projects keys and values from in this step, instead of the usual ones, `[rows,
     /// d_model]`.
     offered: Option<Tensor>,
+    /// Natural logarithms of the weights of all rows as keys, `[rows, 1]`, if the policy weighs keys.
+    log_key_weights: Option<Tensor>,
     /// Whether the core's first layer reads something other than the states in the current step.
     transformed: bool,
     /// Holds the keys and values of all tokens while decoding.
@@ -74,6 +76,7 @@ impl KeyValues {
             visible: None,
             settled: None,
             offered: None,
+            log_key_weights: None,
             transformed: false,
             cache: None,
         }
@@ -147,6 +150,24 @@ impl KeyValues {
     /// still read the states of the rows. `None` uses the states of the rows for both.
     pub fn offer(&mut self, states: Option<Tensor>) {
         self.offered = states;
+    }
+
+    /// Gives every row a weight as a key in the following steps: `log_weights` are natural logarithms, `[rows, 1]`.
+    pub fn weigh(&mut self, log_weights: Tensor) {
+        self.log_key_weights = Some(log_weights);
+    }
+
+    /// Natural logarithms of the weights of `rows` as keys, `[rows.len(), 1]`, if keys have weights.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn log_weights_of(&self, rows: &Arc<[u32]>) -> Result<Option<Tensor>> {
+        Ok(self.log_key_weights.as_ref().map(|weights| gather_rows(weights, rows)).transpose()?)
+    }
+
+    /// Whether keys have weights.
+    pub fn weighs_keys(&self) -> bool {
+        self.log_key_weights.is_some()
     }
 
     /// Prepares a step that computes only `running`. `settled` are resting rows whose state has not been projected yet;

@@ -111,11 +111,11 @@ impl<'a> Decoder<'a> {
             }
             None => Judge::rule(),
         };
-        let Outcome { output, states, record, .. } = drive(&mut round, judge, first)?;
+        let Outcome { output, states, record, log_key_weights, .. } = drive(&mut round, judge, first)?;
         let depths = record.depths;
         let logits = round.finish(&output, record.weights.is_some(), &last)?;
         self.reads_logits |= round.has_read();
-        self.unsettled = round.unsettled(&states);
+        self.unsettled = round.unsettled(&states, log_key_weights);
         for ((_, length), new) in self.sequences.iter_mut().zip(lengths) {
             *length += new;
         }

@@ -41,6 +41,8 @@ pub(super) struct Unsettled {
     /// Rows with their depths, ascending.
     rows: Vec<(u32, u32)>,
     states: Tensor,
+    /// Natural logarithms of the weights of all rows as keys, `[rows, 1]`, if keys have weights.
+    log_key_weights: Option<Tensor>,
 }
 
 impl<'a> Round<'a> {
@@ -104,7 +106,7 @@ impl<'a> Round<'a> {
     }
 
     /// Rows that are still to be projected once all rows have halted.
-    pub fn unsettled(self, states: &Tensor) -> Option<Unsettled> {
+    pub fn unsettled(self, states: &Tensor, log_key_weights: Option<Tensor>) -> Option<Unsettled> {
         if self.model.halted_keys_values != HaltedKeysValues::FreezeState {
             return None;
         }
@@ -112,7 +114,7 @@ impl<'a> Round<'a> {
         let most = self.model.max_depth as u32;
         let open = (0..).zip(&self.depths).filter(|(row, depth)| **depth < most && !self.frozen[*row]);
         let rows: Vec<(u32, u32)> = open.map(|(row, depth)| (row as u32, *depth)).collect();
-        (!rows.is_empty()).then(|| Unsettled { layout: self.layout, rows, states: states.clone() })
+        (!rows.is_empty()).then(|| Unsettled { layout: self.layout, rows, states: states.clone(), log_key_weights })
     }
 }
 
@@ -140,7 +142,7 @@ impl<'a> Pass<'a> for Round<'a> {
             }
             due.iter().for_each(|(row, _)| self.frozen[*row as usize] = true);
         }
-        self.key_values.offer(step.offered(states)?);
+        step.offer(states, self.key_values)?;
         self.key_values.begin_cached(step.number, &self.layout, takes, &due, states)?;
         let pairs = match self.key_values.cache() {
             Some(cache) => cache.pairs(&self.layout, takes)?,
@@ -217,6 +219,7 @@ impl Unsettled {
         let none = RowSet::from_mask(&vec![false; self.layout.rows()]);
         let Some(step) = self.rows.iter().map(|(_, depth)| *depth as usize + 1).min() else { return Ok(()) };
         key_values.offer(None);
+        self.log_key_weights.into_iter().for_each(|weights| key_values.weigh(weights));
         key_values.begin_cached(step, &self.layout, &none, &self.rows, &self.states)?;
         ledger.step(model, 0, 0, projections(model, &self.rows));
         let nothing = self.states.narrow(0, 0, 0)?;

@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     pub states: Tensor,
     /// Depths, weights, gates, choices and stashed tensors.
     pub record: HaltingRecord,
+    /// Natural logarithms of the last weights of all rows as keys, `[rows, 1]`, if the policy weighs keys.
+    pub log_key_weights: Option<Tensor>,
     /// Whether a decision changed more than depths: outputs, states, gates, or keys and values.
     pub alters_states: bool,
     /// The last step that each row took.
@@ -61,6 +63,7 @@ pub(crate) fn drive<'m>(pass: &mut impl Pass<'m>, judge: Judge, first: Tensor) -
         step: 0,
         gate: None,
         keys_values: None,
+        log_key_weights: None,
         record: HaltingRecord::new(model.max_depth, Vec::new()),
         scores: Vec::new(),
         mixture: None,
@@ -92,6 +95,8 @@ struct Run<'p, 'm, P> {
     gate: Option<Gate>,
     /// States that the next step projects keys and values from, instead of the present states.
     keys_values: Option<Tensor>,
+    /// Natural logarithms of the weights of all rows as keys, `[rows, 1]`.
+    log_key_weights: Option<Tensor>,
     record: HaltingRecord,
     scores: Vec<Scores>,
     mixture: Option<Mixture>,
@@ -108,14 +113,15 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
         let rows = self.shown.clone();
         let seen = rows.select(&self.states)?;
         let shown = Shown { step, rows: &rows, states: &seen, all: &self.states };
-        let Decision { halting, scores, output, carry, gate, keys_values, .. } =
+        let Decision { halting, scores, output, carry, gate, keys_values, log_key_weights, .. } =
             self.pass.ask(&shown, &mut self.memory)?;
         let stashed = self.memory.take_stashed(rows.len()).map_err(|error| named(model, error))?;
         for (name, values) in stashed {
             let stashed = Stashed { step, rows: rows.clone(), values };
             self.record.stash.entry(name).or_default().push(stashed);
         }
-        self.alters_states |= output.is_some() || carry.is_some() || gate.is_some() || keys_values.is_some();
+        self.alters_states |= output.is_some() || carry.is_some() || gate.is_some();
+        self.alters_states |= keys_values.is_some() || log_key_weights.is_some();
         let scores = scores.map(|scores| checks::scores(model, scores, rows.len())).transpose()?;
         if let Some(output) = output {
             if self.mixture.is_none() {
@@ -148,6 +154,25 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             let takes = self.course.takes(step + 1);
             self.keys_values = Some(ops::gather_rows(&offered, &takes.places_in(&rows))?);
         }
+        log_key_weights.map_or(Ok(()), |weights| self.weigh(&rows, &weights))
+    }
+
+    /// Gives `rows` these weights as keys from the next step on.
+    fn weigh(&mut self, rows: &RowSet, log_weights: &Tensor) -> Result<()> {
+        let model = self.model;
+        let values = checks::numbers(model, "logarithms of key weights", log_weights, &[rows.len()])?;
+        if let Some(value) = values.iter().find(|value| **value > 0.0) {
+            return Err(model.broken(format!("gives a key the weight exp({value}), expected at most 1")));
+        }
+        let column = log_weights.unsqueeze(1)?;
+        self.log_key_weights = Some(match &self.log_key_weights {
+            Some(all) => replace_rows(all, rows, &column)?,
+            None if self.step == 0 => column,
+            None => {
+                let step = self.step;
+                return Err(model.broken(format!("weighs keys after step {step}, but not before the first step")));
+            }
+        });
         Ok(())
     }
 
@@ -179,6 +204,7 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
             gate: gate.as_ref(),
             soft: soft.as_ref(),
             keys_values: keys_values.as_ref(),
+            log_key_weights: self.log_key_weights.as_ref(),
             planned: self.course.plan.as_deref(),
         };
         self.states = self.pass.step(&step, &self.states)?;
@@ -206,7 +232,8 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
 
     fn finish(self) -> Result<Outcome> {
         self.pass.idle(self.step, &self.states)?;
-        let Self { model, judge, course, states, mut record, scores, mixture, alters_states, .. } = self;
+        let Self { model, judge, course, states, mut record, scores, mixture, log_key_weights, alters_states, .. } =
+            self;
         record.depths = course.depths;
         let output = match mixture {
             None => states.clone(),
@@ -216,6 +243,6 @@ impl<'m, P: Pass<'m>> Run<'_, 'm, P> {
                 output
             }
         };
-        Ok(Outcome { output, states, record, alters_states, last: course.last, scores, judge })
+        Ok(Outcome { output, states, record, log_key_weights, alters_states, last: course.last, scores, judge })
     }
 }

@@ -208,7 +208,7 @@ impl<'a> Pass<'a> for Evaluation<'a> {
             (Some(shadow), true) => shadow.clone(),
             _ => states.clone(),
         };
-        self.key_values.offer(step.offered(&source)?);
+        step.offer(&source, &mut self.key_values)?;
         if dense {
             if must_project {
                 resting.fill(false);
@@ -257,6 +257,7 @@ impl<'a> Pass<'a> for Evaluation<'a> {
                     gate: None,
                     soft: None,
                     keys_values: None,
+                    log_key_weights: None,
                     planned: None,
                 };
                 self.step(&idle, states)?;

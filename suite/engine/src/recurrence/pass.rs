@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use haltbench_sdk::candle_core::Tensor;
+use haltbench_sdk::key_values::KeyValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::policy::{Combine, Decision, Gate, RowMemory, View};
 
@@ -27,6 +28,8 @@ pub(crate) struct Step<'a> {
     /// Tensor that the core's first layer projects keys and values of `takes` from, instead of their states,
     /// `[takes.len(), d_model]`.
     pub keys_values: Option<&'a Tensor>,
+    /// Natural logarithms of the weights of all rows as keys, `[rows, 1]`.
+    pub log_key_weights: Option<&'a Tensor>,
     /// The depth of every row, if all depths were decided before the first step.
     pub planned: Option<&'a [u32]>,
 }
@@ -39,9 +42,14 @@ impl Step<'_> {
         resting
     }
 
-    /// Tensor that the core's first layer projects keys and values of all rows from, instead of the states `[rows, d_model]`.
-    pub fn offered(&self, states: &Tensor) -> Result<Option<Tensor>> {
-        self.keys_values.map(|offered| replace_rows(states, self.takes, offered)).transpose()
+    /// Tells `key_values` what the step projects keys and values from, instead of the states `[rows, d_model]` of all rows,
+    /// and the weights of the keys.
+    pub fn offer(&self, states: &Tensor, key_values: &mut KeyValues) -> Result<()> {
+        key_values.offer(self.keys_values.map(|offered| replace_rows(states, self.takes, offered)).transpose()?);
+        if let Some(weights) = self.log_key_weights {
+            key_values.weigh(weights.clone());
+        }
+        Ok(())
     }
 
     /// New states of `takes`: the gate combines their states `old` with the step's result `new`, both `[takes.len(),

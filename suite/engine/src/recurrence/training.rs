@@ -210,6 +210,10 @@ impl Training<'_> {
         }
         self.walk.step = step.number - 1;
         if let Some(soft) = step.soft {
+            if step.keys_values.is_some() || step.log_key_weights.is_some() {
+                // Candidates of halted rows are reused as long as no state changes.
+                return Err(self.model.broken("changes keys and values, but its depths are drawn in training"));
+            }
             let candidates = self.walk.gated_candidates(states, resting.clone(), step.planned)?;
             // Every token takes the first step, so it has no gate.
             if step.number == 1 {
@@ -229,7 +233,7 @@ impl Training<'_> {
         if rows.is_empty() {
             return Ok(states.clone());
         }
-        self.walk.key_values.offer(step.offered(states)?);
+        step.offer(states, &mut self.walk.key_values)?;
         let new = self.walk.compute(states, &resting, rows, None, step.planned)?;
         // Under run-on, the states of stopped rows change too, for their keys and values.
         if runs_on && !step.wakes {

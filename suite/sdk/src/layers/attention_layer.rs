@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::key_weights::{attend_weighed, weighed};
 use super::positions::positions_of;
 use crate::backbone::StepContext;
 use crate::cache::KeyValueCache;
@@ -100,9 +101,9 @@ pub fn forward_layer(
     let states = queries.select(states)?;
     if let Some(cache) = cache {
         store(layer, index, &projected, cache)?;
-        return attend_cached(layer, index, &states, cache, (layout, queries));
+        return attend_cached(layer, index, &states, cache, (layout, queries), Keys::Plain);
     }
-    attend(layer, &states, &projected, (layout, queries), &layer.plan(layout, queries, None))
+    attend(layer, &states, &projected, (layout, queries), &layer.plan(layout, queries, None), Keys::Plain)
 }
 
 /// `layer` at a place of a recurrent core, over the rows that run. It always keeps what its backward pass needs;
@@ -120,11 +121,13 @@ pub fn step_layer(
     let (layout, rows) = (context.layout, context.rows);
     let sources = context.key_values.sources(place.index, states)?;
     let from = Rows { frozen: context.key_values.frozen(), ..Rows::new(layout, &sources.rows) };
-    let projected = layer.keys_values(&sources.states, &from)?;
+    let weights = context.key_values.log_weights_of(&sources.rows)?;
+    let projected = project(layer, &sources.states, &from, weights.as_ref())?;
+    let keys = if weights.is_some() { Keys::Weighed } else { Keys::Plain };
     let slot = place.index + place.own * (context.step - 1);
     let Some(cache) = context.key_values.cache() else {
         let keys_values = context.key_values.commit(place.index, projected)?;
-        return attend(layer, states, &keys_values, (layout, rows), plan);
+        return attend(layer, states, &keys_values, (layout, rows), plan, keys);
     };
     store(layer, slot, &projected, cache)?;
     for (number, later) in place.later.iter().enumerate() {
@@ -134,14 +137,46 @@ pub fn step_layer(
         if total > running {
             let frozen: Arc<[u32]> = sources.rows[running..].into();
             let from = Rows { frozen: Some(vec![true; total - running]), ..Rows::new(layout, &frozen) };
-            parts.push(later.keys_values(&sources.states.narrow(0, running, total - running)?.contiguous()?, &from)?);
+            let of_frozen = |x: &Tensor| x.narrow(0, running, total - running)?.contiguous();
+            let weights = weights.as_ref().map(of_frozen).transpose()?;
+            parts.push(project(*later, &of_frozen(&sources.states)?, &from, weights.as_ref())?);
         }
         let parts: Vec<Tensor> = parts.into_iter().filter(|part| part.elem_count() > 0).collect();
         if !parts.is_empty() {
             store(*later, slot + place.own * (number + 1), &Tensor::cat(&parts, 0)?, cache)?;
         }
     }
-    attend_cached(layer, slot, states, cache, (layout, rows))
+    attend_cached(layer, slot, states, cache, (layout, rows), keys)
+}
+
+/// Whether keys have weights.
+#[derive(Clone, Copy)]
+enum Keys {
+    Plain,
+    Weighed,
+}
+
+impl Keys {
+    fn attend(
+        self,
+        queries: &Tensor,
+        heads: usize,
+        over: impl FnOnce(&Tensor) -> candle_core::Result<Tensor>,
+    ) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Plain => over(queries),
+            Self::Weighed => attend_weighed(queries, heads, over),
+        }
+    }
+}
+
+/// Keys and values of rows of the core; with `log_weights`, `[rows, 1]`, the keys have weights.
+fn project(layer: &dyn AttentionLayer, states: &Tensor, rows: &Rows, log_weights: Option<&Tensor>) -> Result<Tensor> {
+    let projected = layer.keys_values(states, rows)?;
+    match log_weights {
+        Some(weights) => Ok(weighed(&projected, weights, layer.key_value_heads())?),
+        None => Ok(projected),
+    }
 }
 
 fn store(layer: &dyn AttentionLayer, slot: usize, projected: &Tensor, cache: &mut KeyValueCache) -> Result<()> {
@@ -159,12 +194,14 @@ fn attend(
     keys_values: &Tensor,
     (layout, rows): (&TokenLayout, &RowSet),
     plan: &Arc<AttentionPlan>,
+    keys: Keys,
 ) -> Result<Tensor> {
     if rows.is_empty() {
         return Ok(states.clone());
     }
     let heads = layer.key_value_heads();
-    let attend = |queries: &Tensor| causal_attention(queries, keys_values, heads, plan);
+    let over = |queries: &Tensor| causal_attention(queries, keys_values, heads, plan);
+    let attend = |queries: &Tensor| keys.attend(queries, heads, over);
     layer.apply(states, &Rows::new(layout, rows.shared()), &attend)
 }
 
@@ -175,11 +212,13 @@ fn attend_cached(
     states: &Tensor,
     cache: &KeyValueCache,
     (layout, rows): (&TokenLayout, &RowSet),
+    keys: Keys,
 ) -> Result<Tensor> {
     if rows.is_empty() {
         return Ok(states.clone());
     }
     let (entries, seen): (&KeyValueEntries, _) = (cache.entries(slot)?, cache.seen(layout, rows)?);
-    let attend = |queries: &Tensor| cached_attention(queries, entries, &seen);
+    let over = |queries: &Tensor| cached_attention(queries, entries, &seen);
+    let attend = |queries: &Tensor| keys.attend(queries, layer.key_value_heads(), over);
     layer.apply(states, &Rows::new(layout, rows.shared()), &attend)
 }

@@ -87,6 +87,10 @@ impl Layer {
         plan: &Arc<AttentionPlan>,
     ) -> Result<Tensor> {
         match self {
+            // The kernel knows no weights of keys.
+            Self::Fused(layer) if context.key_values.weighs_keys() => {
+                step_layer(layer.as_ref(), place, states, context, plan)
+            }
             Self::Fused(layer) => layer.step(place.index, states, context, plan),
             Self::Composed(layer) => step_layer(layer.as_ref(), place, states, context, plan),
         }

@@ -11,6 +11,7 @@ mod cost;
 mod entries;
 mod feed_forward;
 mod injection;
+mod key_weights;
 mod layer;
 mod linear;
 mod norm;

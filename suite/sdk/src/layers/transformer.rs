@@ -5,13 +5,16 @@ use std::sync::{Arc, OnceLock};
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
+use super::attention_layer::{Attend, AttentionLayer, Rows};
 use super::cost::coda_cost;
 use super::positions::positions_of;
 use crate::backbone::{PartCost, StepContext};
 use crate::cache::KeyValueCache;
 use crate::error::{Error, Result};
 use crate::layout::{RowSet, TokenLayout};
-use crate::ops::{AttentionPlan, Backward, KeyValueEntries, LayerPass, LayerWeights, RopeTable};
+use crate::ops::{
+    AttentionPlan, Backward, KeyValueEntries, LayerPass, LayerWeights, RopeTable, linear, rms_norm, rope, swiglu,
+};
 
 /// Sizes of a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -177,5 +180,32 @@ impl TransformerLayer {
             return Ok(self.constant.get_or_init(|| pass).clone());
         }
         Ok(pass)
+    }
+}
+
+/// The layer in parts, for what the kernel cannot do.
+impl AttentionLayer for TransformerLayer {
+    fn key_value_heads(&self) -> usize {
+        self.shape.heads
+    }
+
+    fn keys_values(&self, states: &Tensor, rows: &Rows) -> Result<Tensor> {
+        let (weights, d_model) = (&self.weights, self.shape.d_model);
+        let x = rms_norm(states, &weights.input_norm, self.shape.rms_norm_epsilon)?;
+        let both = linear(&x, &weights.query_key_value.narrow(0, d_model, 2 * d_model)?, None)?;
+        let half = |first: usize| both.narrow(1, first, d_model)?.contiguous();
+        Ok(Tensor::cat(&[&rope(&half(0)?, &rows.positions, &self.rope)?, &half(d_model)?], 1)?)
+    }
+
+    fn apply(&self, states: &Tensor, rows: &Rows, attend: &Attend) -> Result<Tensor> {
+        let TransformerShape { d_model, rms_norm_epsilon: epsilon, .. } = self.shape;
+        let weights = &self.weights;
+        let x = rms_norm(states, &weights.input_norm, epsilon)?;
+        let queries = linear(&x, &weights.query_key_value.narrow(0, 0, d_model)?, None)?;
+        let attended = attend(&rope(&queries, &rows.positions, &self.rope)?)?;
+        let states = (states + linear(&attended, &weights.output, None)?)?;
+        let x = rms_norm(&states, &weights.feed_forward_norm, epsilon)?;
+        let inner = swiglu(&linear(&x, &weights.gate_up, None)?)?;
+        Ok((states + linear(&inner, &weights.down, None)?)?)
     }
 }

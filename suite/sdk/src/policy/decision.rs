@@ -18,6 +18,10 @@ pub struct Decision {
     /// Tensor that the core's first layer projects keys and values from in the next step, instead of the states of the rows
     /// that take it, `[rows, d_model]`. Queries still read the states; a resting row offers its present state.
     pub keys_values: Option<Tensor>,
+    /// Natural logarithms of the weights, above 0 and at most 1, that the rows have as keys from the next step on,
+    /// `[rows]`: every layer of the core adds them to the scores of attention. A row keeps its weight until the next
+    /// decision about it. A policy that weighs keys does so from before the first step on.
+    pub log_key_weights: Option<Tensor>,
     /// Whether the engine charges [`decision_flops`](super::HaltingPolicy::decision_flops) for this decision.
     pub is_charged: bool,
 }
@@ -25,7 +29,16 @@ pub struct Decision {
 impl Decision {
     /// A decision about halting only.
     pub fn new(halting: Halting) -> Self {
-        Self { halting, scores: None, output: None, carry: None, gate: None, keys_values: None, is_charged: true }
+        Self {
+            halting,
+            scores: None,
+            output: None,
+            carry: None,
+            gate: None,
+            keys_values: None,
+            log_key_weights: None,
+            is_charged: true,
+        }
     }
 
     /// No decision: every row continues, and nothing is charged.

@@ -30,7 +30,7 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
     let mut gate: Option<(RowSet, Gate)> = None;
     // The visible states, frozen for halted tokens, and the core's input. They differ only under run-on.
     let (mut shown, mut read) = (start.clone(), start);
-    let mut before: Option<Tensor> = None;
+    let (mut before, mut log_key_weights): (Option<Tensor>, Option<Tensor>) = (None, None);
     for step in 0..=max_depth {
         if step > 0 {
             let takes = next.at(step);
@@ -81,6 +81,13 @@ pub(super) fn plain(policy: &Policy, unroll: &mut Unroll, start: Tensor) -> Resu
             }
             None => None,
         });
+        if let Some(weights) = &decision.log_key_weights {
+            numbers("logarithms of key weights", weights, &[asked.len()])?;
+            let (column, all) = (weights.unsqueeze(1)?, log_key_weights.take());
+            let all = all.map_or(Ok(column.clone()), |all| replace_rows(&all, &asked, &column))?;
+            unroll.weigh(all.clone());
+            log_key_weights = Some(all);
+        }
         if !next.chooses {
             let takes = next.at(step + 1);
             let goes_on: Vec<bool> = asked.iter().map(|row| takes[row]).collect();
@@ -135,6 +142,7 @@ pub(in crate::conformance) fn emitted(decision: &Decision, rows: usize) -> Resul
         ("weights", weights),
         ("weights of the states before", before),
         ("gates", gates),
+        ("logarithms of key weights", decision.log_key_weights.as_ref()),
     ];
     for (what, tensor) in tensors {
         // The loop refuses other shapes with a message of its own.

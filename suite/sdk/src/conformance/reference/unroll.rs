@@ -61,6 +61,11 @@ impl<'a> Unroll<'a> {
         self.key_values.offer(states);
     }
 
+    /// Gives every row a weight as a key: natural logarithms, `[rows, 1]`.
+    pub fn weigh(&mut self, log_weights: Tensor) {
+        self.key_values.weigh(log_weights);
+    }
+
     /// Shows `rows` of `states` (`[rows, d_model]` for the whole batch) to a policy.
     pub fn look<T>(
         &self,
