@@ -18,6 +18,7 @@ use haltbench_sdk::candle_core::{DType, Device};
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::parameters::{Parameters, Value};
+use haltbench_sdk::vocabulary::Vocabulary;
 use haltbench_sdk_dylib as _;
 
 use case::{Case, Drawn, VOCABULARY, numbers};
@@ -191,7 +192,7 @@ fn the_papers_configuration_has_its_number_of_weights() {
         policy: (policy, &policy_parameters),
         recipe: policy.recipe,
         source: None,
-        vocabulary: 32,
+        vocabulary: Vocabulary::new(32),
         max_depth: 14,
         halted_keys_values: HaltedKeysValues::FreezeState,
         recompute: false,

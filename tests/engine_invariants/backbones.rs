@@ -173,7 +173,7 @@ fn a_depth_other_than_that_of_the_weights_is_refused() {
             policy: (policy, &policy_parameters),
             recipe: policy.recipe,
             source: None,
-            vocabulary: 5,
+            vocabulary: Vocabulary::new(5),
             max_depth,
             halted_keys_values: HaltedKeysValues::FreezeState,
             recompute: false,

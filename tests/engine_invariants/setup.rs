@@ -252,7 +252,7 @@ impl Subject {
             policy: (self.declaration, &parameters),
             recipe: self.declaration.recipe,
             source,
-            vocabulary: setup.vocabulary,
+            vocabulary: Vocabulary::new(setup.vocabulary),
             max_depth: setup.max_depth,
             halted_keys_values: setup.halted,
             recompute: setup.recompute,

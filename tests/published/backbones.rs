@@ -41,7 +41,11 @@ pub fn built_of(
     let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let parameters = Parameters::resolve(name, declaration.parameters, &given).unwrap();
     let variables = Variables::new(0, DType::F64, &Device::Cpu);
-    let context = BackboneContext { vocabulary, parameters: &parameters, variables: variables.builder() };
+    let context = BackboneContext {
+        vocabulary: Vocabulary::new(vocabulary),
+        parameters: &parameters,
+        variables: variables.builder(),
+    };
     let backbone = (declaration.build)(&context).unwrap();
     let mut set = BTreeMap::new();
     for (theirs, tensor) in golden.weights() {

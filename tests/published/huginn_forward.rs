@@ -38,7 +38,7 @@ fn model(golden: &Golden, halted_keys_values: HaltedKeysValues) -> Model {
         policy: (policy, &policy_parameters),
         recipe: policy.recipe,
         source: None,
-        vocabulary: golden.size("vocab_size"),
+        vocabulary: Vocabulary::new(golden.size("vocab_size")),
         max_depth: golden.size("R"),
         halted_keys_values,
         recompute: false,
@@ -157,7 +157,8 @@ fn initial_states_are_those_of_the_token_and_the_training_step() {
     let declaration = catalogue.backbone("huginn").unwrap();
     let parameters = Parameters::resolve("huginn", declaration.parameters, &BTreeMap::new()).unwrap();
     let variables = haltbench_sdk::initialise::Variables::new(1, DType::F64, &Device::Cpu);
-    let context = BackboneContext { vocabulary: 5, parameters: &parameters, variables: variables.builder() };
+    let context =
+        BackboneContext { vocabulary: Vocabulary::new(5), parameters: &parameters, variables: variables.builder() };
     let backbone = (declaration.build)(&context).unwrap();
     let begun = |lengths: &[usize], names: &[u64], phase: Phase| -> Vec<Vec<f64>> {
         let layout = Arc::new(TokenLayout::new(lengths, names).unwrap());

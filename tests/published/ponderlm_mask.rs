@@ -27,7 +27,8 @@ fn model() -> Model {
     let whole = |pairs: &[(&str, i64)]| -> BTreeMap<String, Value> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::Integer(*value))).collect()
     };
-    let sizes = [("d_model", 8), ("d_ff", 12), ("heads", 2), ("core_layers", 1), ("prelude_layers", 0), ("coda_layers", 0)];
+    let sizes =
+        [("d_model", 8), ("d_ff", 12), ("heads", 2), ("core_layers", 1), ("prelude_layers", 0), ("coda_layers", 0)];
     let mut given = whole(&sizes);
     given.insert("rms_norm_epsilon".to_owned(), Value::Real(EPSILON));
     given.insert("rope_theta".to_owned(), Value::Real(THETA));
@@ -39,7 +40,7 @@ fn model() -> Model {
         policy: (policy, &policy_parameters),
         recipe: policy.recipe,
         source: None,
-        vocabulary: VOCABULARY,
+        vocabulary: Vocabulary::new(VOCABULARY),
         max_depth: STEPS,
         halted_keys_values: HaltedKeysValues::Skip,
         recompute: false,
@@ -106,7 +107,9 @@ impl Loops {
             };
             let total: f64 = (0..=row).map(share).sum();
             for place in own.clone() {
-                mixed.push((0..=row).map(|key| share(key) / total * self.core("self_attn.v_proj", &x(key))[place]).sum());
+                mixed.push(
+                    (0..=row).map(|key| share(key) / total * self.core("self_attn.v_proj", &x(key))[place]).sum(),
+                );
             }
         }
         let attended: Vec<f64> = sum(&states[row], &self.core("self_attn.o_proj", &mixed));

@@ -34,7 +34,8 @@ fn backbone(golden: &Golden, given: &[(&str, &str)]) -> Box<dyn Backbone> {
     values.extend(given.iter().map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned()))));
     let parameters = Parameters::resolve(declaration.name, declaration.parameters, &values).unwrap();
     let variables = Variables::new(4, DType::F64, &Device::Cpu);
-    let context = BackboneContext { vocabulary: 7, parameters: &parameters, variables: variables.builder() };
+    let context =
+        BackboneContext { vocabulary: Vocabulary::new(7), parameters: &parameters, variables: variables.builder() };
     (declaration.build)(&context).unwrap()
 }
 

@@ -12,6 +12,7 @@ use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::parameters::{Parameters, Value};
 use haltbench_sdk::random::Stream;
+use haltbench_sdk::vocabulary::Vocabulary;
 use serde_json::{Value as Json, json};
 
 use crate::slow_unroll::{Outcome, SlowUnroll};
@@ -166,7 +167,7 @@ impl Case {
             policy: (policy, &policy_parameters),
             recipe: policy.recipe,
             source: None,
-            vocabulary: config["vocabulary"].as_u64().unwrap() as usize,
+            vocabulary: Vocabulary::new(config["vocabulary"].as_u64().unwrap() as usize),
             max_depth: config["max_depth"].as_u64().unwrap() as usize,
             halted_keys_values: HaltedKeysValues::from_name(config["halted_keys_values"].as_str().unwrap()).unwrap(),
             recompute: false,

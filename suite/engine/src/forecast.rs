@@ -10,6 +10,7 @@ use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::policy::{PolicyKind, Recipe};
 use haltbench_sdk::task::{Instance, Task};
+use haltbench_sdk::vocabulary::Vocabulary;
 
 use crate::batch::Batch;
 use crate::data::{self, EvaluationInstance};
@@ -198,7 +199,8 @@ fn memory_of(plan: &CellPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<
     let model = &plan.model;
     let parameters = model.policy_parameters(catalogue)?;
     let recipe = model.stages[0].recipe;
-    let parts = model.parts(catalogue, (&parameters, task.spec().vocabulary.len()), recipe, None)?;
+    let digits = task.spec().digits();
+    let parts = model.parts(catalogue, (&parameters, vocabulary(task, &digits)), recipe, None)?;
     let weights = parts.weights()?;
     let count = |shape: &Vec<usize>| shape.iter().map(|size| *size as f64).product::<f64>();
     let is_outside = |name: &str| OUTSIDE.iter().any(|prefix| name.starts_with(prefix));
@@ -259,7 +261,8 @@ fn task_of<'t>(
 
 /// Operations of the forward pass of one training batch with every token at D.
 fn training_pass(plan: &ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64> {
-    let cost = bare(plan, task, catalogue)?.cost()?;
+    let digits = task.spec().digits();
+    let cost = bare(plan, vocabulary(task, &digits), catalogue)?.cost()?;
     let mut batch = vec![Instance::default(); plan.training.batch];
     data::training_batch(task, &plan.task.name, plan.seed, 0, &mut batch)?;
     Ok(batch.iter().map(|instance| dense(&cost, plan.max_depth, instance)).sum())
@@ -267,7 +270,8 @@ fn training_pass(plan: &ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Re
 
 /// Operations of an evaluation with every token at D, from a few instances of each size.
 fn evaluation_pass(plan: &CellPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64> {
-    let cost = bare(&plan.model, task, catalogue)?.cost()?;
+    let digits = task.spec().digits();
+    let cost = bare(&plan.model, vocabulary(task, &digits), catalogue)?.cost()?;
     let count = plan.evaluation.instances as f64;
     let mut sampled = plan.evaluation.clone();
     sampled.instances = SAMPLED.min(plan.evaluation.instances);
@@ -276,11 +280,16 @@ fn evaluation_pass(plan: &CellPlan, task: &dyn Task, catalogue: &Catalogue) -> R
     Ok(operations * count / sampled.instances as f64)
 }
 
+/// The tokens of a task with these `digits`.
+fn vocabulary<'a>(task: &dyn Task, digits: &'a [u32]) -> Vocabulary<'a> {
+    Vocabulary { size: task.spec().vocabulary.len(), digits }
+}
+
 /// The backbone of a plan alone.
-fn bare<'a>(plan: &'a ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<ModelParts<'a>> {
+fn bare<'a>(plan: &'a ModelPlan, vocabulary: Vocabulary<'a>, catalogue: &Catalogue) -> Result<ModelParts<'a>> {
     static NONE: std::sync::LazyLock<haltbench_sdk::parameters::Parameters> =
         std::sync::LazyLock::new(Default::default);
-    let mut parts = plan.parts(catalogue, (&NONE, task.spec().vocabulary.len()), Recipe::LAST_STEP, None)?;
+    let mut parts = plan.parts(catalogue, (&NONE, vocabulary), Recipe::LAST_STEP, None)?;
     parts.policy = (&WITHOUT_POLICY, &NONE);
     Ok(parts)
 }
@@ -295,7 +304,8 @@ fn dense(cost: &BackboneCost, depth: usize, instance: &Instance) -> f64 {
 
 /// Operations a second of one training step of a plan's backbone, on as many instances as take a fraction of a second.
 fn rate(plan: &ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64> {
-    let parts = bare(plan, task, catalogue)?;
+    let digits = task.spec().digits();
+    let parts = bare(plan, vocabulary(task, &digits), catalogue)?;
     let cost = parts.cost()?;
     let mut instances = vec![Instance::default(); plan.training.batch];
     data::training_batch(task, &plan.task.name, plan.seed, 0, &mut instances)?;

@@ -13,6 +13,7 @@ use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{
     EarlyDecision, EarlyPolicy, Policy, PolicyContext, PolicyDeclaration, PolicyKind, Recipe, SourceDepths, View,
 };
+use haltbench_sdk::vocabulary::Vocabulary;
 use serde::Serialize;
 
 use crate::costs::Costs;
@@ -53,8 +54,8 @@ pub struct ModelParts<'a> {
     pub recipe: Recipe,
     /// Depths of another policy, for a policy that reads them.
     pub source: Option<&'a SourceDepths>,
-    /// Number of tokens in the vocabulary.
-    pub vocabulary: usize,
+    /// The task's tokens.
+    pub vocabulary: Vocabulary<'a>,
     /// Steps a token may take at most, D.
     pub max_depth: usize,
     /// Keys and values of halted tokens.
@@ -81,7 +82,7 @@ impl ModelParts<'_> {
         let context = PolicyContext {
             d_model: dimensions.d_model,
             d_ff: dimensions.d_ff,
-            vocabulary: self.vocabulary,
+            vocabulary: self.vocabulary.size,
             max_depth: self.max_depth,
             parameters,
             variables: variables.pp(POLICY_PREFIX.trim_end_matches('.')),

@@ -1,6 +1,7 @@
 //! Rehearsal: builds the model of every plan before anything is trained, so that a size, parameter or combination that
 //! a plugin refuses is reported at once. It runs in a process of its own, because plugin code may end the process.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use haltbench_sdk::candle_core::{DType, Device};
+use haltbench_sdk::task::TaskSpec;
+use haltbench_sdk::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 
 use crate::data;
@@ -71,10 +74,10 @@ pub struct Trial {
 
 /// Builds the task and the model of each plan, so that they can refuse their parameters, and reports to `say`.
 pub fn perform(trials: &[Trial], catalogue: &Catalogue, say: &mut dyn FnMut(&RehearsalLine)) {
-    let mut vocabularies: BTreeMap<String, usize> = BTreeMap::new();
+    let mut specs = BTreeMap::new();
     for (number, trial) in trials.iter().enumerate() {
         say(&RehearsalLine::Begun(number));
-        if let Err(error) = try_plan(trial, catalogue, &mut vocabularies) {
+        if let Err(error) = try_plan(trial, catalogue, &mut specs) {
             say(&RehearsalLine::Refused(Refusal { message: error.to_string(), status: error.exit_status() }));
             return;
         }
@@ -82,18 +85,16 @@ pub fn perform(trials: &[Trial], catalogue: &Catalogue, say: &mut dyn FnMut(&Reh
     say(&RehearsalLine::Finished);
 }
 
-fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<String, usize>) -> Result<()> {
+fn try_plan(trial: &Trial, catalogue: &Catalogue, specs: &mut BTreeMap<String, TaskSpec>) -> Result<()> {
     let plan = &trial.plan;
     let model = &plan.model;
     let key = format!("{:?} {:?}", model.task, plan.evaluation);
-    let vocabulary = match vocabularies.get(&key) {
-        Some(vocabulary) => *vocabulary,
-        None => {
-            let vocabulary = panics::caught(&model.task.name, || try_task(plan, catalogue))?;
-            vocabularies.insert(key, vocabulary);
-            vocabulary
-        }
+    let spec = match specs.entry(key) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => new.insert(panics::caught(&model.task.name, || try_task(plan, catalogue))?),
     };
+    let digits = spec.digits();
+    let vocabulary = Vocabulary { size: spec.vocabulary.len(), digits: &digits };
     let parameters = model.policy_parameters(catalogue)?;
     let trained = model.parts(catalogue, (&parameters, vocabulary), model.stages[0].recipe, None)?.weights()?;
     if let Some(Start::File { path, .. }) = &model.start {
@@ -147,8 +148,8 @@ fn try_plan(trial: &Trial, catalogue: &Catalogue, vocabularies: &mut BTreeMap<St
     Ok(())
 }
 
-/// Checks that the sizes belong to the lists they stand in; returns the size of the task's vocabulary.
-fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
+/// Checks that the sizes belong to the lists they stand in; returns what the task is.
+fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<TaskSpec> {
     let Choice { name, parameters } = &plan.model.task;
     let task = (catalogue.task(name)?.build)(parameters)?;
     let evaluation = &plan.evaluation;
@@ -161,7 +162,7 @@ fn try_task(plan: &CellPlan, catalogue: &Catalogue) -> Result<usize> {
         None => {}
     }
     data::check_splits(task.as_ref(), name, evaluation)?;
-    Ok(task.spec().vocabulary.len())
+    Ok(task.spec().clone())
 }
 
 /// What stops a rehearsal, and who hears of a slow one.

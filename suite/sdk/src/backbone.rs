@@ -25,6 +25,7 @@ use crate::key_values::KeyValues;
 use crate::layout::{RowSet, TokenLayout};
 use crate::parameters::{ParameterSpec, Parameters};
 use crate::policy::Phase;
+use crate::vocabulary::Vocabulary;
 
 /// Declaration of a backbone, registered with [`register_backbone!`](crate::register_backbone).
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +56,8 @@ impl BackboneDeclaration {
 
 /// What a backbone is built from.
 pub struct BackboneContext<'a> {
-    /// Number of tokens in the vocabulary.
-    pub vocabulary: usize,
+    /// The task's tokens.
+    pub vocabulary: Vocabulary<'a>,
     /// Resolved parameters.
     pub parameters: &'a Parameters,
     /// Source of weights, named as in Hugging Face's Llama inside `prelude.`, `core.` and `coda.`.
@@ -228,6 +229,12 @@ pub trait Backbone: Send + Sync {
     /// projects them for all later steps.
     fn own_steps(&self) -> Option<usize> {
         None
+    }
+
+    /// Whether [`begin`](Self::begin) reads the tokens before a row in another way than through cached keys and values, so
+    /// that it needs whole sequences. The engine does not decode such a backbone with a cache.
+    fn reads_earlier_tokens(&self) -> bool {
+        false
     }
 
     /// Embeds the tokens (u32, `[rows]`) and applies the prelude; returns h(0) and the input of every step. With a

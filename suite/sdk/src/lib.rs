@@ -38,6 +38,7 @@ pub mod registry;
 pub mod task;
 pub mod text;
 pub mod visible;
+pub mod vocabulary;
 
 pub use candle_core;
 pub use candle_nn;
@@ -71,6 +72,7 @@ pub mod prelude {
         ComplexitySpec, FeatureKind, FeatureSpec, Instance, SizeKnob, Supervision, Task, TaskDeclaration, TaskSpec,
         Verdict,
     };
+    pub use crate::vocabulary::Vocabulary;
     pub use candle_core::{D, DType, Device, Tensor};
     pub use candle_nn::ops::sigmoid;
     pub use candle_nn::{Init, VarBuilder};

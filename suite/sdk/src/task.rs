@@ -178,6 +178,14 @@ pub struct TaskSpec {
     pub headline: &'static str,
 }
 
+impl TaskSpec {
+    /// The tokens whose text is one decimal digit, ascending.
+    pub fn digits(&self) -> Vec<u32> {
+        let is_digit = |text: &String| matches!(text.as_bytes(), [b'0'..=b'9']);
+        (0..).zip(&self.vocabulary).filter(|(_, text)| is_digit(text)).map(|(token, _)| token).collect()
+    }
+}
+
 /// One instance. All per-token arrays are as long as `tokens` and indexed by the target token. [`Default`] gives an
 /// empty instance.
 #[derive(Debug, Clone, PartialEq, Default)]

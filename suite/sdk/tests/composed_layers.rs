@@ -84,7 +84,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         tied: layer.placement == Placement::Sandwich,
         final_norm: Some(layer.norm).filter(|_| layer.placement != Placement::Post),
         embedding_scale: 2.0,
-        ..StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer)
+        ..StackShape::new(context.vocabulary.size, Depths::from_parameters(parameters)?, layer)
     };
     let stack = RecurrentStack::new(shape, &context.variables)?;
     Ok(Box::new(Composed { stack, doubles: parameters.flag("doubles")? }))

@@ -50,7 +50,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         parameters.real("rms_norm_epsilon")?,
         parameters.real("rope_theta")?,
     );
-    let shape = StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer);
+    let shape = StackShape::new(context.vocabulary.size, Depths::from_parameters(parameters)?, layer);
     Ok(Box::new(Anira(RecurrentStack::new(shape, &context.variables)?)))
 }
 

@@ -89,7 +89,7 @@ pub fn built(context: &BackboneContext, causal: bool) -> Result<Box<dyn Backbone
     cost.per_row += gate.map_or(0.0, |gate| gate.cost().per_row);
     let shape = StackShape {
         tied: parameters.flag("tied")?,
-        ..StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer)
+        ..StackShape::new(context.vocabulary.size, Depths::from_parameters(parameters)?, layer)
     };
     let stack = RecurrentStack::of(shape, cost, &context.variables, |_, variables| {
         Ok(Layer::Composed(Box::new(GatedLayer::new(&layer, gate, variables)?)))

@@ -70,7 +70,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         embedding_scale: (d_model as f64).sqrt(),
         embedding_spread: inputs,
         tied: true,
-        ..StackShape::new(context.vocabulary, layers, layer)
+        ..StackShape::new(context.vocabulary.size, layers, layer)
     };
     Ok(Box::new(Huginn {
         stack: RecurrentStack::new(shape, &context.variables)?,

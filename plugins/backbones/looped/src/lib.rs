@@ -24,6 +24,8 @@ mod tests {
             let given = [text("positions", positions), text("step_signal", "learned")];
             check_backbone_with(&super::DECLARATION, &[&given[..], &tables].concat());
         }
+        let abacus = [("learned_positions", Value::Integer(12)), ("abacus_shift", Value::Integer(4))];
+        check_backbone_with(&super::DECLARATION, &[&[text("positions", "abacus")], &abacus[..]].concat());
         let tied = [text("step_signal", "sinusoid"), ("tied", Value::Flag(true)), text("injection", "add")];
         check_backbone_with(&super::DECLARATION, &tied);
         check_backbone_with(&super::DECLARATION, &[("key_value_heads", Value::Integer(1))]);

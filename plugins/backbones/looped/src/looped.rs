@@ -1,8 +1,8 @@
 //! `looped`: k layers applied again and again, without injection unless it is asked for.
 
 use haltbench_sdk::layers::options::{
-    INJECTION, KEY_VALUE_HEADS, LEARNED_POSITIONS, LEARNED_STEPS, POSITIONS, Positions, ROPE_THETA, STEP_SIGNAL, TIED,
-    llama2_layer,
+    ABACUS_SHIFT, INJECTION, KEY_VALUE_HEADS, LEARNED_POSITIONS, LEARNED_STEPS, POSITIONS, Positions, ROPE_THETA,
+    STEP_SIGNAL, TIED, llama2_layer,
 };
 use haltbench_sdk::layers::{Depths, Injection, Recurrence, RecurrentStack, Signal, StackShape};
 use haltbench_sdk::prelude::*;
@@ -21,14 +21,15 @@ Compare it with `unshared` with k layers and L steps, which costs as much, and w
 
 ## Options
 
-* `positions`: `rope` (rotate-half), `none`, or `learned`, a table whose row is added to the embedding once.
+* `positions`: `rope` (rotate-half), `none`, `learned`, a table whose row is added to the embedding once, or `abacus`, a table of
+  the places of digits within their numbers, counted from the first digit. In training, the places of a sequence are shifted by a
+  random number up to `abacus_shift`, keyed by the sequence. Tasks without digits are refused, and decoding has no cache.
 * `step_signal`: sinusoids of the step, counted from 0, or √d_model times a learned row, added before every step.
 * `injection`: with e the prelude's output and h(0) = e, the core reads `h + e` (`add`), an adapter of `[h; e]` (`concat`), or
   `exp(-Δ A) h + Δ (e Bᵀ)` (`diagonal`, Parcae's stable injection) with `A = exp(log_decay)`, `Δ = softplus(step_bias)` and B the
   identity plus `core.injection.input.weight`. All three start at zero, a choice of ours: half of the state then stays.
 * `tied`: the head reuses the embedding.
 
-Abacus positions are not offered: a backbone is not told which tokens are digits.
 A frozen state is projected without injection and signal. A signal of the step makes a step depend on its number.
 
 ## Cost
@@ -53,6 +54,7 @@ before the injection, which this option does not.",
         POSITIONS,
         ROPE_THETA,
         LEARNED_POSITIONS,
+        ABACUS_SHIFT,
         STEP_SIGNAL,
         LEARNED_STEPS,
         INJECTION,
@@ -74,10 +76,11 @@ struct Looped {
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let (parameters, variables) = (context.parameters, &context.variables);
     let d_model = parameters.integer("d_model")?;
-    let positions = Positions::from_parameters(parameters, d_model, variables)?;
+    let positions = Positions::new(context, d_model)?;
     let layer = llama2_layer(parameters, positions.rotation())?;
     let layers = Depths::from_parameters(parameters)?;
-    let shape = StackShape { tied: parameters.flag("tied")?, ..StackShape::new(context.vocabulary, layers, layer) };
+    let shape =
+        StackShape { tied: parameters.flag("tied")?, ..StackShape::new(context.vocabulary.size, layers, layer) };
     let steps = parameters.integer("learned_steps")?;
     Ok(Box::new(Looped {
         stack: RecurrentStack::new(shape, variables)?,
@@ -96,8 +99,12 @@ impl Recurrence for Looped {
         self.step.is_none()
     }
 
+    fn reads_earlier_tokens(&self) -> bool {
+        self.positions.read_earlier_tokens()
+    }
+
     fn start(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
-        let embedded = self.positions.add(&self.stack.embed(tokens)?, context.layout)?;
+        let embedded = self.positions.add(&self.stack.embed(tokens)?, tokens, context)?;
         let states = self.stack.prelude(&embedded, context)?;
         let input = (!self.injection.is_none()).then(|| states.clone());
         Ok(Start { states, input })

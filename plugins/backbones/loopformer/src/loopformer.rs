@@ -88,7 +88,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let (parameters, variables) = (context.parameters, &context.variables);
     let d_model = parameters.integer("d_model")?;
     let epsilon = parameters.real("rms_norm_epsilon")?;
-    let positions = Positions::from_parameters(parameters, d_model, variables)?;
+    let positions = Positions::new(context, d_model)?;
     let layer = BlockShape {
         attention: AttentionShape {
             rotation: positions.rotation(),
@@ -103,7 +103,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let around = StackShape {
         final_norm: Some(NormShape::Rms { epsilon, weighted: true }),
         tied: parameters.flag("tied")?,
-        ..StackShape::new(context.vocabulary, Depths { core: 0, ..layers }, layer)
+        ..StackShape::new(context.vocabulary.size, Depths { core: 0, ..layers }, layer)
     };
     let stack = RecurrentStack::new(around, variables)?;
     let (core, spread) = (variables.pp("core"), parameters.real("modulation_spread")?);
@@ -142,7 +142,7 @@ impl Backbone for LoopFormer {
 
     fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
         self.schedule.check(context.max_depth)?;
-        let embedded = self.positions.add(&self.stack.embed(tokens)?, context.layout)?;
+        let embedded = self.positions.add(&self.stack.embed(tokens)?, tokens, context)?;
         Ok(self.stack.prelude(&embedded, context)?.into())
     }
 

@@ -23,7 +23,11 @@ fn built(given: &[(&str, Value)]) -> Result<Box<dyn Backbone>> {
     all.extend(given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let parameters = Parameters::resolve("loopformer", DECLARATION.parameters, &all)?;
     let variables = Variables::new(0, DType::F64, &Device::Cpu);
-    (DECLARATION.build)(&BackboneContext { vocabulary: 5, parameters: &parameters, variables: variables.builder() })
+    (DECLARATION.build)(&BackboneContext {
+        vocabulary: Vocabulary::new(5),
+        parameters: &parameters,
+        variables: variables.builder(),
+    })
 }
 
 #[test]

@@ -37,7 +37,11 @@ mod tests {
                 given.iter().map(|(name, size)| ((*name).to_owned(), Value::Integer(*size))).collect();
             let parameters = Parameters::resolve("moeut", super::DECLARATION.parameters, &given).unwrap();
             let variables = Variables::new(0, DType::F32, &Device::Cpu);
-            let context = BackboneContext { vocabulary: 5, parameters: &parameters, variables: variables.builder() };
+            let context = BackboneContext {
+                vocabulary: Vocabulary::new(5),
+                parameters: &parameters,
+                variables: variables.builder(),
+            };
             assert_eq!((super::DECLARATION.build)(&context).err().unwrap().to_string(), expected);
         }
     }

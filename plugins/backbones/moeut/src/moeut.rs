@@ -125,7 +125,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
         causal: true,
     };
     let around = Depths { core: 0, ..layers };
-    let shape = StackShape { head_bias: true, ..StackShape::new(context.vocabulary, around, shape) };
+    let shape = StackShape { head_bias: true, ..StackShape::new(context.vocabulary.size, around, shape) };
     let stack = RecurrentStack::of(shape, layer.cost(), &context.variables, |_, variables| {
         Ok(Layer::Composed(Box::new(MoeutLayer::new(layer, variables)?)))
     })?;

@@ -56,7 +56,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let layer = BlockShape { placement: Placement::InBranch, ..layer };
     let shape = StackShape {
         normed_steps: true,
-        ..StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer)
+        ..StackShape::new(context.vocabulary.size, Depths::from_parameters(parameters)?, layer)
     };
     Ok(Box::new(Ouro(RecurrentStack::new(shape, &context.variables)?)))
 }

@@ -99,7 +99,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let shape = StackShape {
         final_norm: None,
         embedding_scale: (d_model as f64).sqrt(),
-        ..StackShape::new(context.vocabulary, Depths { core: 0, ..layers }, layer)
+        ..StackShape::new(context.vocabulary.size, Depths { core: 0, ..layers }, layer)
     };
     let stack = RecurrentStack::new(shape, variables)?;
     let rotary = Rotary::new(layer.attention.rotation, layer.attention.head_width());

@@ -34,7 +34,8 @@ fn slope(backpropagate: &str, phase: Phase) -> Option<f64> {
     ]);
     let parameters = Parameters::resolve("recursive-reasoner", DECLARATION.parameters, &given).unwrap();
     let variables = Variables::new(0, DType::F64, &Device::Cpu);
-    let context = BackboneContext { vocabulary: 5, parameters: &parameters, variables: variables.builder() };
+    let context =
+        BackboneContext { vocabulary: Vocabulary::new(5), parameters: &parameters, variables: variables.builder() };
     let backbone = (DECLARATION.build)(&context).unwrap();
     let layout = Arc::new(TokenLayout::new(&[3], &[0]).unwrap());
     let tokens = Tensor::new(&[1u32, 2, 3], &Device::Cpu).unwrap();

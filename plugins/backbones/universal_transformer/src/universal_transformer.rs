@@ -64,7 +64,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let shape = StackShape {
         embedding_scale: (d_model as f64).sqrt(),
         final_norm: Some(layer.norm).filter(|_| !is_post),
-        ..StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer)
+        ..StackShape::new(context.vocabulary.size, Depths::from_parameters(parameters)?, layer)
     };
     let signal = |of: &str| {
         let (kind, variables) = (format!("{of}_signal"), context.variables.pp("core"));

@@ -1,7 +1,7 @@
 //! `unshared`: every step has layers of its own, as in a Transformer without recurrence.
 
 use haltbench_sdk::layers::options::{
-    KEY_VALUE_HEADS, LEARNED_POSITIONS, POSITIONS, Positions, ROPE_THETA, TIED, llama2_layer,
+    ABACUS_SHIFT, KEY_VALUE_HEADS, LEARNED_POSITIONS, POSITIONS, Positions, ROPE_THETA, TIED, llama2_layer,
 };
 use haltbench_sdk::layers::{Depths, Recurrence, RecurrentStack, StackShape};
 use haltbench_sdk::prelude::*;
@@ -45,6 +45,7 @@ Hugging Face's Llama has the same layers. Moosa et al., appendix A.4, use such a
         POSITIONS,
         ROPE_THETA,
         LEARNED_POSITIONS,
+        ABACUS_SHIFT,
         TIED,
         ParameterSpec::real("rms_norm_epsilon", 1e-5, (1e-12, 1.0), "added to the mean square before the root"),
     ],
@@ -61,13 +62,13 @@ struct Unshared {
 fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let (parameters, variables) = (context.parameters, &context.variables);
     let d_model = parameters.integer("d_model")?;
-    let positions = Positions::from_parameters(parameters, d_model, variables)?;
+    let positions = Positions::new(context, d_model)?;
     let layer = llama2_layer(parameters, positions.rotation())?;
     let layers = Depths::from_parameters(parameters)?;
     let shape = StackShape {
         tied: parameters.flag("tied")?,
         own_steps: Some(parameters.integer("steps")?),
-        ..StackShape::new(context.vocabulary, layers, layer)
+        ..StackShape::new(context.vocabulary.size, layers, layer)
     };
     Ok(Box::new(Unshared { stack: RecurrentStack::new(shape, variables)?, positions }))
 }
@@ -77,8 +78,12 @@ impl Recurrence for Unshared {
         &self.stack
     }
 
+    fn reads_earlier_tokens(&self) -> bool {
+        self.positions.read_earlier_tokens()
+    }
+
     fn start(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
-        let embedded = self.positions.add(&self.stack.embed(tokens)?, context.layout)?;
+        let embedded = self.positions.add(&self.stack.embed(tokens)?, tokens, context)?;
         Ok(self.stack.prelude(&embedded, context)?.into())
     }
 }

@@ -8,6 +8,7 @@ use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::layout::{RowSet, TokenLayout};
 use haltbench_sdk::parameters::{Parameters, Value};
 use haltbench_sdk::random::Stream;
+use haltbench_sdk::vocabulary::Vocabulary;
 use serde::Serialize;
 
 use crate::batch::Batch;
@@ -117,7 +118,7 @@ impl BenchModel {
             policy: (policy, &parameters),
             recipe: policy.recipe,
             source: None,
-            vocabulary,
+            vocabulary: Vocabulary::new(vocabulary),
             max_depth: depth,
             halted_keys_values: HaltedKeysValues::from_name(&workload.halted_keys_values)?,
             recompute: workload.recompute,

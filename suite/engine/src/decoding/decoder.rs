@@ -197,6 +197,12 @@ fn refuse(model: &Model) -> Result<()> {
     if !model.is_causal {
         return Err(Error::Usage(format!("decoding: policy {name} is not causal: its depths depend on later tokens")));
     }
+    if let Some(backbone) = model.backbone_declaration.filter(|_| model.backbone.reads_earlier_tokens()) {
+        let name = backbone.name;
+        return Err(Error::Usage(format!(
+            "decoding: backbone {name} reads earlier tokens, and a cache keeps their keys and values alone"
+        )));
+    }
     if model.policy.reads_earlier_tokens() {
         return Err(Error::Usage(format!(
             "decoding: policy {name} reads all earlier tokens of a sequence, and a cache keeps their keys and values alone"

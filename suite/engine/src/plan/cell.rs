@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::policy::{Recipe, SourceDepths};
+use haltbench_sdk::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Choice, identifier};
@@ -48,11 +49,15 @@ impl CellPlan {
         toml::to_string(self).map_err(|error| Error::Usage(format!("plan: {error}")))
     }
 
-    /// Parts of the evaluated model with its backbone alone, over `vocabulary` tokens: every token takes D steps.
+    /// Parts of the evaluated model with its backbone alone, over `vocabulary`: every token takes D steps.
     ///
     /// # Errors
     /// If a name is unknown.
-    pub fn parts_without_policy(&self, catalogue: &Catalogue, vocabulary: usize) -> Result<ModelParts<'_>> {
+    pub fn parts_without_policy<'a>(
+        &'a self,
+        catalogue: &Catalogue,
+        vocabulary: Vocabulary<'a>,
+    ) -> Result<ModelParts<'a>> {
         Ok(ModelParts {
             backbone: (catalogue.backbone(&self.model.backbone.name)?, &self.model.backbone.parameters),
             policy: (&WITHOUT_POLICY, &self.policy.parameters),
@@ -67,14 +72,14 @@ impl CellPlan {
         })
     }
 
-    /// Parts that the evaluated model is built from, over `vocabulary` tokens.
+    /// Parts that the evaluated model is built from, over `vocabulary`.
     ///
     /// # Errors
     /// If a name is unknown.
     pub fn parts<'a>(
         &'a self,
         catalogue: &Catalogue,
-        vocabulary: usize,
+        vocabulary: Vocabulary<'a>,
         source: Option<&'a SourceDepths>,
     ) -> Result<ModelParts<'a>> {
         let policy = (catalogue.policy(&self.policy.name)?, &self.policy.parameters);

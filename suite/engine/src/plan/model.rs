@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use haltbench_sdk::key_values::HaltedKeysValues;
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::policy::{Recipe, SourceDepths};
+use haltbench_sdk::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Choice, identifier};
@@ -119,14 +120,14 @@ impl ModelPlan {
     }
 
     /// Parts that the model is built from, with the recipe of `stage` and the depths that its policy reads, over
-    /// `vocabulary` tokens.
+    /// `vocabulary`.
     ///
     /// # Errors
     /// If a name is unknown.
     pub fn parts<'a>(
         &'a self,
         catalogue: &Catalogue,
-        (parameters, vocabulary): (&'a Parameters, usize),
+        (parameters, vocabulary): (&'a Parameters, Vocabulary<'a>),
         recipe: Recipe,
         source: Option<&'a SourceDepths>,
     ) -> Result<ModelParts<'a>> {

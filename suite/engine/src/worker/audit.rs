@@ -157,7 +157,7 @@ impl Audit<'_> {
     fn is_possible(&self, row: &TokenRecord) -> Result<(), String> {
         let most = self.plan.max_depth as u32;
         let least = u32::from(self.halts_tokens());
-        let vocabulary = self.drawn.setting.vocabulary() as u32;
+        let vocabulary = self.drawn.setting.vocabulary().size as u32;
         let is_depth = |depth: f32| (0.0..=most as f32 * (1.0 + f32::EPSILON)).contains(&depth);
         let cost = [row.flops, row.dense_flops];
         let problem = if !(least..=most).contains(&row.depth) {

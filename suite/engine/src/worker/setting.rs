@@ -6,6 +6,7 @@ use haltbench_sdk::candle_core::{DType, Device};
 use haltbench_sdk::initialise::Variables;
 use haltbench_sdk::policy::SourceDepths;
 use haltbench_sdk::task::Task;
+use haltbench_sdk::vocabulary::Vocabulary;
 
 use super::waiting::wait_for_result;
 use crate::data::{self, EvaluationInstance};
@@ -29,6 +30,8 @@ pub(super) struct Setting<'a> {
     pub task: Box<dyn Task>,
     /// Name of the task.
     pub name: String,
+    /// Tokens that are decimal digits.
+    digits: Vec<u32>,
     /// Index of the headline complexity.
     pub headline: usize,
     /// Its range at training sizes, once an oracle has asked for it.
@@ -48,12 +51,13 @@ impl<'a> Setting<'a> {
         let headline = spec.complexities.iter().position(|complexity| complexity.name == spec.headline);
         let headline =
             headline.ok_or_else(|| haltbench_sdk::Error::contract(&name, "its headline complexity is not declared"))?;
-        Ok(Self { run, monitor, catalogue, device, task, name, headline, range: Cell::new(None) })
+        let digits = spec.digits();
+        Ok(Self { run, monitor, catalogue, device, task, name, digits, headline, range: Cell::new(None) })
     }
 
-    /// Tokens in the task's vocabulary.
-    pub fn vocabulary(&self) -> usize {
-        self.task.spec().vocabulary.len()
+    /// The task's tokens.
+    pub fn vocabulary(&self) -> Vocabulary<'_> {
+        Vocabulary { size: self.task.spec().vocabulary.len(), digits: &self.digits }
     }
 
     /// Range of the headline complexity at training sizes, for oracles; not computed for other policies.

@@ -96,7 +96,7 @@ fn record(
 /// The configuration that other programs need to load the weights.
 fn configuration(plan: &ModelPlan, setting: &Setting) -> serde_json::Value {
     serde_json::json!({
-        "vocabulary": setting.vocabulary(),
+        "vocabulary": setting.vocabulary().size,
         "backbone": plan.backbone,
         "policy": plan.policy,
         "max_depth": plan.max_depth,

@@ -16,6 +16,7 @@ use crate::layers::{Linear, TransformerLayer, TransformerShape};
 use crate::layout::{RowSet, TokenLayout};
 use crate::ops::{AttentionPlan, RopeTable, rms_norm};
 use crate::parameters::{ParameterSpec, Parameters, Value};
+use crate::vocabulary::Vocabulary;
 
 /// Declaration of the miniature. It is not registered: it serves tests alone.
 pub static MINIATURE: BackboneDeclaration = BackboneDeclaration {
@@ -58,6 +59,7 @@ pub fn miniature(
     let variables = Variables::new(seed, dtype, device);
     let given = BTreeMap::from([("core_layers".to_owned(), Value::Integer(core_layers as i64))]);
     let parameters = Parameters::resolve(MINIATURE.name, MINIATURE.parameters, &given)?;
+    let vocabulary = Vocabulary::new(vocabulary);
     let context = BackboneContext { vocabulary, parameters: &parameters, variables: variables.builder() };
     Ok((build(&context)?, variables))
 }
@@ -79,13 +81,17 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let core_layers = context.parameters.integer("core_layers")?;
     Ok(Box::new(Miniature {
         shape,
-        vocabulary: context.vocabulary,
-        embedding: variables.pp("embed_tokens").get_with_hints((context.vocabulary, shape.d_model), "weight", unit)?,
+        vocabulary: context.vocabulary.size,
+        embedding: variables.pp("embed_tokens").get_with_hints(
+            (context.vocabulary.size, shape.d_model),
+            "weight",
+            unit,
+        )?,
         prelude: layer("prelude", 0)?,
         core: (0..core_layers).map(|index| layer("core", index)).collect::<Result<_>>()?,
         coda: layer("coda", 0)?,
         norm: variables.pp("norm").get_with_hints(shape.d_model, "weight", Init::Const(1.0))?,
-        head: Linear::new(shape.d_model, context.vocabulary, variables.pp("lm_head"))?,
+        head: Linear::new(shape.d_model, context.vocabulary.size, variables.pp("lm_head"))?,
     }))
 }
 

@@ -4,6 +4,7 @@
 //! consists of [`Layer`]s; a layer consists of an [`Attention`], a [`FeedForward`] and [`Norm`]s, placed as its
 //! [`Placement`] says. A layer with the configuration of Llama 2 is a [`TransformerLayer`], which has a fused kernel.
 
+mod abacus;
 mod attention;
 mod attention_layer;
 mod block;
@@ -26,6 +27,7 @@ mod stack;
 mod tests;
 mod transformer;
 
+pub use abacus::Abacus;
 pub use attention::{Attention, AttentionBiases, AttentionShape};
 pub use attention_layer::{Attend, AttentionLayer, Place, Rows, forward_layer, step_layer};
 pub use block::{Block, BlockShape, Placement};

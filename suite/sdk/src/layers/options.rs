@@ -3,13 +3,14 @@
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
+use super::abacus::Abacus;
 use super::attention::AttentionShape;
 use super::block::BlockShape;
 use super::injection::Injection;
 use super::rotation::Rotation;
 use super::signals::Signal;
+use crate::backbone::{BackboneContext, BeginContext};
 use crate::error::{Error, Result};
-use crate::layout::TokenLayout;
 use crate::parameters::{ParameterSpec, Parameters};
 
 /// Heads of keys and values.
@@ -19,8 +20,8 @@ pub const KEY_VALUE_HEADS: ParameterSpec =
 pub const POSITIONS: ParameterSpec = ParameterSpec::choice(
     "positions",
     "rope",
-    &["rope", "none", "learned"],
-    "rope rotates queries and keys, learned adds a row of a table to the embedding",
+    &["rope", "none", "learned", "abacus"],
+    "rope rotates queries and keys, learned adds a row of a table to the embedding, abacus the row of a digit's place",
 );
 /// Base of the rotary angles.
 pub const ROPE_THETA: ParameterSpec =
@@ -28,6 +29,13 @@ pub const ROPE_THETA: ParameterSpec =
 /// Positions of a table.
 pub const LEARNED_POSITIONS: ParameterSpec =
     ParameterSpec::integer("learned_positions", 1024, (1, 1 << 20), "positions that a learned table has");
+/// Random shift of places.
+pub const ABACUS_SHIFT: ParameterSpec = ParameterSpec::integer(
+    "abacus_shift",
+    100,
+    (0, 1 << 20),
+    "largest random shift of the places of digits in training",
+);
 /// What is added to the state for the step.
 pub const STEP_SIGNAL: ParameterSpec = ParameterSpec::choice(
     "step_signal",
@@ -75,18 +83,26 @@ pub enum Positions {
     Within(Rotation),
     /// A row of a table, `[positions, d_model]`, is added to the embedding.
     Learned(Tensor),
+    /// A row of a table for the place of a digit within its number is added to the embedding.
+    Abacus(Abacus),
 }
 
 impl Positions {
-    /// By [`POSITIONS`], [`ROPE_THETA`] and [`LEARNED_POSITIONS`]. The table is `prelude.positions.weight`, with the
+    /// By [`POSITIONS`], [`ROPE_THETA`], [`LEARNED_POSITIONS`] and [`ABACUS_SHIFT`]. The table is `prelude.positions.weight`, with the
     /// variance 1 / d_model of the embedding at the start.
     ///
     /// # Errors
-    /// If a parameter is not declared or a stored table has another shape.
-    pub fn from_parameters(parameters: &Parameters, d_model: usize, variables: &VarBuilder) -> Result<Self> {
+    /// If a parameter is not declared, a stored table has another shape, or abacus positions lack digits.
+    pub fn new(context: &BackboneContext, d_model: usize) -> Result<Self> {
+        let BackboneContext { parameters, variables, vocabulary } = context;
         Ok(match parameters.text("positions")? {
             "rope" => Self::Within(Rotation::Halves { theta: parameters.real("rope_theta")? }),
             "learned" => Self::learned(parameters.integer("learned_positions")?, d_model, variables)?,
+            "abacus" => {
+                let size = (parameters.integer("learned_positions")?, d_model);
+                let shift = parameters.integer("abacus_shift")? as u32;
+                Self::Abacus(Abacus::new(*vocabulary, size, shift, variables)?)
+            }
             _ => Self::Within(Rotation::None),
         })
     }
@@ -104,16 +120,25 @@ impl Positions {
     pub fn rotation(&self) -> Rotation {
         match self {
             Self::Within(rotation) => *rotation,
-            Self::Learned(_) => Rotation::None,
+            Self::Learned(_) | Self::Abacus(_) => Rotation::None,
         }
     }
 
-    /// The embedded tokens of all rows of `layout` with their positions.
+    /// Whether a position depends on the tokens before it.
+    pub fn read_earlier_tokens(&self) -> bool {
+        matches!(self, Self::Abacus(_))
+    }
+
+    /// The embedded `tokens` of all rows with their positions.
     ///
     /// # Errors
     /// [`Error::Invalid`] if a position is beyond the table.
-    pub fn add(&self, embedded: &Tensor, layout: &TokenLayout) -> Result<Tensor> {
-        let Self::Learned(table) = self else { return Ok(embedded.clone()) };
+    pub fn add(&self, embedded: &Tensor, tokens: &Tensor, context: &BeginContext) -> Result<Tensor> {
+        let (table, layout) = match self {
+            Self::Within(_) => return Ok(embedded.clone()),
+            Self::Abacus(abacus) => return abacus.add(embedded, tokens, context),
+            Self::Learned(table) => (table, context.layout),
+        };
         let positions: Vec<u32> = (0..layout.rows()).map(|row| layout.position(row) as u32).collect();
         let count = table.dim(0)?;
         if let Some(position) = positions.iter().find(|position| **position as usize >= count) {

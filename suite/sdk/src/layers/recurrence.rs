@@ -22,6 +22,11 @@ pub trait Recurrence: Send + Sync {
         true
     }
 
+    /// Whether [`start`](Self::start) needs whole sequences; see [`Backbone::reads_earlier_tokens`].
+    fn reads_earlier_tokens(&self) -> bool {
+        false
+    }
+
     /// h(0) and the input of every step; see [`Backbone::begin`].
     ///
     /// # Errors
@@ -70,6 +75,10 @@ impl<R: Recurrence> Backbone for R {
 
     fn own_steps(&self) -> Option<usize> {
         self.stack().own_steps()
+    }
+
+    fn reads_earlier_tokens(&self) -> bool {
+        Recurrence::reads_earlier_tokens(self)
     }
 
     fn begin(&self, tokens: &Tensor, context: &mut BeginContext) -> Result<Start> {
