@@ -115,6 +115,10 @@ fn counts(subject: &Subject, setup: &Setup, found: &Evaluated) -> (u64, u64) {
             let is_asked = |step: &u64| policy.is_asked(*step as usize, setup.max_depth);
             (sum(&|depth| depth), sum(&|depth| (1..=depth).filter(is_asked).count() as u64))
         }
+        // A mask is decided between steps, as an exit is.
+        PolicyKind::Soft if subject.declaration.name == "ponderlm-mask" => {
+            (sum(&|depth| depth), sum(&|depth| depth.min(most - 1)))
+        }
         PolicyKind::Soft => (sum(&|depth| depth), sum(&|depth| 1 + depth)),
         // Unchosen rows are not computed, except for the keys and values of the first step under latest-kv.
         PolicyKind::Select => {

@@ -188,7 +188,7 @@ fn equals_evaluation(subject: &Subject, setup: &Setup) -> bool {
         subject.given.get(name).is_some_and(|value| texts.iter().any(|text| *value == Value::Text((*text).to_owned())))
     };
     if ["carry", "offers"].iter().any(|name| subject.given.get(*name) == Some(&Value::Flag(true)))
-        || ["fixed-point", "stick-breaking"].contains(&subject.declaration.name)
+        || ["fixed-point", "ponderlm-mask", "stick-breaking"].contains(&subject.declaration.name)
         || has("scope", &["causal", "token"])
         || has("gate", &["each"])
     {

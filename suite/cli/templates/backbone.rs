@@ -31,7 +31,7 @@ fn build(context: &BackboneContext) -> Result<Box<dyn Backbone>> {
     let parameters = context.parameters;
     let (d_model, d_ff) = (parameters.integer("d_model")?, parameters.integer("d_ff")?);
     let layer = BlockShape::llama2(d_model, d_ff, parameters.integer("heads")?, 1e-5, 10_000.0);
-    let shape = StackShape::new(context.vocabulary, Depths::from_parameters(parameters)?, layer);
+    let shape = StackShape::new(context.vocabulary.size, Depths::from_parameters(parameters)?, layer);
     Ok(Box::new(MyBackbone { stack: RecurrentStack::new(shape, &context.variables)?, injection: Injection::Add }))
 }
 
