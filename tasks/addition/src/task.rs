@@ -54,7 +54,7 @@ alone 95 %: compare accuracies with these, by lookback.
 
 A question is the digits, as in `1 2 9 9 + 3 7 0 1`; the answer is `0 5 0 0 0`, or `5 0 0 0` without padding. Both have the \
 order of the sequence.",
-    reference: "McLeish et al., Transformers Can Do Arithmetic with the Right Embeddings, arXiv 2405.17399; Lee et al., \
+    reference: "McLeish et al., Transformers Can Do Arithmetic with the Right Embeddings, arXiv 2405.17399, section 3; Lee et al., \
                 Teaching Arithmetic to Small Transformers, arXiv 2307.03381",
     licence: "generated; no restriction",
     parameters: PARAMETERS,

@@ -56,7 +56,7 @@ A guess that knows the sign of every product in `s5` is right once in 60; in `a4
 commutes is right once in 4; in `a5`, nothing commutes.
 
 A question is the elements, as in `10234 02134 12340` of `s5`; the answer lists the products, `10234 12034 20341`.",
-    reference: "Merrill, Petty and Sabharwal, The Illusion of State in State-Space Models, arXiv 2404.08819, section 5; \
+    reference: "Merrill, Petty and Sabharwal, The Illusion of State in State-Space Models, arXiv 2404.08819; \
                 Barrington, Journal of Computer and System Sciences 38, 1989",
     licence: "generated; no restriction",
     parameters: PARAMETERS,
