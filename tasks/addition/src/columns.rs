@@ -36,17 +36,18 @@ pub const FEATURES: [FeatureSpec; 10] = [
     FeatureSpec {
         name: "place",
         kind: FeatureKind::Static,
-        documentation: "Power of ten that the digit counts, 0 for the least significant; at digits of the sum.",
+        documentation: "Power of ten that the digit counts, 0 for the least significant; `<eos>` is above the highest; at \
+                        answers.",
     },
     FeatureSpec {
         name: "digit_sum",
         kind: FeatureKind::Static,
-        documentation: "Sum of the operands' digits at the same place; at digits of the sum.",
+        documentation: "Sum of the operands' digits at the same place; at answers.",
     },
     FeatureSpec {
         name: "digit_sum_below",
         kind: FeatureKind::Static,
-        documentation: "Sum of the operands' digits at the next lower place; at digits of the sum but the lowest.",
+        documentation: "Sum of the operands' digits at the next lower place, 0 at the lowest; at answers.",
     },
     FeatureSpec {
         name: "carry",
@@ -78,23 +79,21 @@ pub fn fill(sum: &Sum, first: First, [start, length]: [usize; 2], [complexities,
         row[..4].copy_from_slice(&[sum.size as f32, lengths[0], lengths[1], token as f32]);
     }
     let count = sum.digits.len();
-    for token in 0..count {
-        let place = if first == First::Most { count - 1 - token } else { token };
+    let digit_sum = |place: usize| sum.digit_sums.get(place).copied().map_or(0.0, f32::from);
+    for token in 0..length - start {
+        let is_end = token == count;
+        let place = if first == First::Most && !is_end { count - 1 - token } else { token };
+        let below = place.checked_sub(1).map_or(0.0, digit_sum);
+        rows[start + token][4..7].copy_from_slice(&[place as f32, digit_sum(place), below]);
+        if is_end {
+            continue;
+        }
         if first == First::Most {
             let lookback = lookback(sum, place) as u32;
             costs[token] = [lookback, u32::BITS - lookback.leading_zeros()].map(|number| number as f32);
         }
-        let digit_sum = sum.digit_sums.get(place).copied().unwrap_or(0);
-        let below = place.checked_sub(1).map_or(undefined, |below| f32::from(sum.digit_sums[below]));
         let state = [usize::from(sum.carries[place]), sum.nines[place], sum.chain(place)].map(|number| number as f32);
-        rows[start + token][4..].copy_from_slice(&[
-            place as f32,
-            f32::from(digit_sum),
-            below,
-            state[0],
-            state[1],
-            state[2],
-        ]);
+        rows[start + token][7..].copy_from_slice(&state);
     }
 }
 

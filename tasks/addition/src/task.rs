@@ -32,9 +32,9 @@ least significant one.
 
 The two orders are a control: under one seed they have the same numbers, parts and lengths, but other complexities. Most \
 significant first, a digit needs the carry into its place, which is decided by the places below it: the next one, and for \
-as long as digits add up to 9, another one. `lookback` counts them. Least significant first, the digits printed so far tell \
-the carry, so every digit takes one lookup, and depth has nothing to follow. What a lookback needs is the digits alone: \
-5555 + 4444 looks back four places although no carry occurs.
+as long as digits add up to 9, another one. `lookback` counts them. Least significant first, the digit printed before \
+tells the carry, so every digit takes one lookup, and depth has nothing to follow. A lookback depends on digits that add up to 9, not on \
+carries: 5555 + 4444 looks back four places although nothing is carried.
 
 Two digits that are uniform add up to 9 once in ten times, so lookbacks fall off by a factor of 10: raise \
 `nine_probability` for long ones. A model may look at the places one after the other, or in `parallel` rounds as a carry \
@@ -49,8 +49,8 @@ digits tells how many there are, so, most significant first, its lookback covers
 
 What is held out: pairs of numbers, in whichever order, with whichever zeros in front.
 
-A guess that ignores carries has about half of the digits right, and one that takes every carry from the next lower place \
-alone 95 %: compare accuracies with these, by lookback.
+The guess `no-carry` has about half of the digits right, and `next-carry`, which takes every carry from the next lower \
+place alone, 95 %: compare accuracies with these, by lookback.
 
 A question is the digits, as in `1 2 9 9 + 3 7 0 1`; the answer is `0 5 0 0 0`, or `5 0 0 0` without padding. Both have the \
 order of the sequence.",

@@ -49,7 +49,9 @@ impl Word {
             }
             brackets.push(Bracket { is_opening, kind, depth: open.len(), opener });
         }
-        let length = settings.length.unwrap_or(2 * size);
+        let Some(length) = settings.length else {
+            return Self { brackets, places: (0..2 * size).collect(), length: 2 * size };
+        };
         let mut places = Vec::with_capacity(2 * size);
         for place in 0..length {
             // Every set of places is equally likely.

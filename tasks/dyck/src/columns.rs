@@ -44,9 +44,9 @@ pub const FEATURES: [FeatureSpec; 9] = [
         documentation: "1 for a closing bracket, 0 for an opening one; at brackets.",
     },
     FeatureSpec {
-        name: "opened_kind",
+        name: "last_kind",
         kind: FeatureKind::Static,
-        documentation: "Kind of an opening bracket, 0 for the first; at opening brackets.",
+        documentation: "Kind of the last opening bracket up to this one, 0 for the first kind; at brackets.",
     },
     FeatureSpec {
         name: "depth_before",
@@ -79,17 +79,25 @@ pub fn fill(word: &Word, is_answered: impl Fn(usize) -> bool, [complexities, fea
         *row = [undefined; FEATURES.len()];
         row[..3].copy_from_slice(&[word.length, word.brackets.len() / 2, token].map(|number| number as f32));
     }
-    let (mut before, mut peak, mut returns) = (0, 0, 0);
+    let (mut before, mut peak, mut returns, mut last_kind) = (0, 0, 0, 0);
     for (number, (bracket, place)) in word.brackets.iter().zip(&word.places).enumerate() {
         let token = place + 1;
         let distance = number - bracket.opener;
         peak = peak.max(bracket.depth);
         let is_closing = u8::from(!bracket.is_opening);
-        let [own_kind, opener] = [bracket.kind, bracket.opener].map(|number| number as f32);
-        let kind = if bracket.is_opening { own_kind } else { undefined };
-        let opener = if bracket.is_opening { undefined } else { opener };
+        if bracket.is_opening {
+            last_kind = bracket.kind;
+        }
+        let opener = if bracket.is_opening { undefined } else { bracket.opener as f32 };
         let state = [before, peak, returns].map(|number| number as f32);
-        rows[token][3..].copy_from_slice(&[f32::from(is_closing), kind, state[0], state[1], state[2], opener]);
+        rows[token][3..].copy_from_slice(&[
+            f32::from(is_closing),
+            last_kind as f32,
+            state[0],
+            state[1],
+            state[2],
+            opener,
+        ]);
         if is_answered(number) {
             let rounds = usize::BITS - distance.leading_zeros();
             let back =

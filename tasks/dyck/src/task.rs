@@ -32,14 +32,14 @@ Follows brackets that match: Dyck-(k, m), words of k kinds of brackets with at m
 The sequence is `<bos>`, then 2N brackets. With one kind, the default, the target at every bracket is the number of brackets \
 open after it: Dyck-1 with depth. With several, opening brackets are printed with their kind, as `(2`, closing ones as `)`, \
 and the target at every closing bracket is the kind that it closes, `)2`. Targets are read at the bracket's own position. \
-Language models of Dyck words are judged by the same choice, the kind given that a bracket closes, but the words leave open \
-which brackets open, and with which kind; here every answer follows from the word, so its entropy is 0.
+Language models of Dyck words are judged by the same choice, the kind of a bracket given that it closes. There, most tokens \
+cannot be predicted, because any bracket may open; here every answer follows from the word, so its entropy is 0.
 
-With one kind, a model may count: `brackets` numbers are added up, or it may match pairs. With several it has to find the \
-opening bracket, `distance` brackets back and under a stack of `depth`; matching takes `parallel` rounds if each doubles the \
+With one kind, a model may add up `brackets` steps of a counter, or match pairs. With several it has to find the opening \
+bracket, `distance` brackets back and under a stack of `depth`; matching takes `parallel` rounds if each doubles the \
 distance that it covers. Within a word, distances differ from 1 to 2N - 1.
 
-All words of a size and depth are equally likely, or, with `law = \"walk\"`, as likely as in the process of Hewitt et al., \
+All words of N pairs with at most m open brackets are equally likely, or, with `law = \"walk\"`, as likely as in the process of Hewitt et al., \
 given that the word ends after 2N brackets: it opens or closes with equal probability, but at depth 0 it opens and at depth m \
 it closes. Kinds are uniform. Words of one size are equally long, whatever their depths. With `equal_length`, words of all \
 sizes are: the brackets are at random places among `.` tokens, which are no brackets and have no answer, and count for no \

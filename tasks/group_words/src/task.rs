@@ -41,8 +41,8 @@ of a solvable group are in ACC0, the word problem of `a5` or `s5` is complete fo
 other depths on `a5` than on `z60`, no cue in the prompt explains it.
 
 A model may multiply one element after the other, `sequential` products in a chain, or halves of the word at once, in \
-`parallel` rounds; compare depth with both. All products are equally likely and follow from the elements, so a token's \
-entropy is 0 everywhere. With `equal_length`, every sequence has `largest_elements` elements, of which N differ from the \
+`parallel` rounds; compare depth with both. All products are equally likely, and they follow from the elements, so the \
+entropy of an answer is 0. With `equal_length`, every sequence has `largest_elements` elements, of which N differ from the \
 identity, and these stand anywhere: neither length nor position tells how many elements are multiplied, only their count.
 
 The size of an answer is the number of its elements. In a word longer than those trained on, products of more elements \
@@ -52,8 +52,8 @@ What is held out: starts of words, the first two elements that are not padding, 
 graded occurs in training. Products of the same two elements later in a word cannot be held out: a model needs them all. \
 The first element is its own product and is not graded.
 
-A guess that knows the sign of every product in `s5` is right once in 60; in `a4xz5`, one that adds up everything that \
-commutes is right once in 4; in `a5`, nothing commutes.
+The guess `random-reordered` knows the elements but not their order: it is right once in 4 answers of `a4xz5`, once in 60 \
+of `s5`, where it knows the sign, and once in 60 of `a5`, where it knows nothing. In `z60` it would be the answer.
 
 A question is the elements, as in `10234 02134 12340` of `s5`; the answer lists the products, `10234 12034 20341`.",
     reference: "Merrill, Petty and Sabharwal, The Illusion of State in State-Space Models, arXiv 2404.08819; \

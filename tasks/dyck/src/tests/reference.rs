@@ -27,6 +27,7 @@ fn agrees(task: &dyn Task, size: u32) {
             "depth",
             "brackets",
             "is_closing",
+            "last_kind",
             "depth_before",
             "peak_depth",
             "returns",
@@ -39,6 +40,8 @@ fn agrees(task: &dyn Task, size: u32) {
             let [before, after] = [place, place + 1].map(|count| depth(&brackets, count));
             let opener = is_closing.then(|| opener(&brackets, place));
             let distance = opener.map_or(f32::NAN, |opener| (place - opener) as f32);
+            let last = brackets[..=place].iter().rfind(|word| **word != ")").unwrap();
+            let last_kind = last[1..].parse::<usize>().map_or(0, |kind| kind - 1);
             let answered = |value: f32| if is_answered { value } else { f32::NAN };
             let expected = [
                 distance,
@@ -46,6 +49,7 @@ fn agrees(task: &dyn Task, size: u32) {
                 answered(before.max(after) as f32),
                 answered((place + 1) as f32),
                 f32::from(u8::from(is_closing)),
+                last_kind as f32,
                 before as f32,
                 (1..=place + 1).map(|count| depth(&brackets, count)).max().unwrap() as f32,
                 (1..=place).filter(|count| depth(&brackets, *count) == 0).count() as f32,
