@@ -1,0 +1,15 @@
+//! Drawing instances with all complexities and features:
+//! `cargo bench --profile dev -p haltbench_task_group_words --bench generator`.
+//!
+//! The profile is that of every other build here, so nothing below is built twice.
+
+#![allow(missing_docs, reason = "macros of criterion")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot begin has nothing to report")]
+
+use haltbench_task_group_words as _;
+
+haltbench_sdk::bench_generator!(
+    "group-words",
+    ("a5_16", 16, &[]),
+    ("s5_64", 64, &[("group", Value::Text("s5".into()))]),
+);
