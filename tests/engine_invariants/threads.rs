@@ -1,6 +1,8 @@
-//! The number of threads changes no bit of weights, logits and depths, for whole sequences and token by token.
+//! The number of threads changes no bit of weights, logits and depths, for whole sequences and token by token. The
+//! instructions of the processor change them by rounding alone.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::process::Command;
 
 use haltbench_engine::decoding::{Choice, Decoder, Prompt, Until, decode};
 use haltbench_engine::model::Model;
@@ -14,7 +16,7 @@ use haltbench_sdk::prelude::*;
 
 use crate::miniatures::{ACT, HAZARDS, TOP_SHARE};
 use crate::processes::rerun;
-use crate::setup::{Setup, Subject};
+use crate::setup::{Setup, Subject, numbers};
 
 /// Seed of the run in a child; without it the test starts the children.
 const CHILD: &str = "HALTBENCH_TEST_THREADS_CHILD";
@@ -112,4 +114,90 @@ fn invariant_7_the_number_of_threads_changes_no_bit() {
     }
     // Other inputs give other hashes.
     assert_ne!(child(2, 2).1, children[0].1.1);
+}
+
+/// Set in a child that reports what its processor computes.
+const PROCESSOR: &str = "HALTBENCH_TEST_PROCESSOR_CHILD";
+const PROCESSORS: &str = "threads::fault_17_another_processor_gives_the_same_results_up_to_rounding";
+
+/// Programs that run others on a processor with fewer instructions: without AVX-512, and without AVX.
+const EMULATORS: [&[&str]; 2] = [&["valgrind", "--tool=none", "-q"], &["qemu-x86_64", "-cpu", "Nehalem"]];
+
+/// Largest difference of a logit of order 1 after three steps of training in f32: their roundings, of 6e-8 each, add up
+/// over a few thousand terms.
+const ROUNDING: f64 = 1e-4;
+
+/// The instructions that this processor has, and what it computes: a line of depths and a line of numbers for each policy.
+fn report_of_processor() {
+    #[cfg(target_arch = "x86_64")]
+    println!("\nWIDEST {}", is_x86_feature_detected!("avx512f") as u8 + is_x86_feature_detected!("avx2") as u8);
+    for subject in [Subject::registered("anira-e", &[]), Subject::registered("anira-o", &[]), Subject::new(&ACT, &[])] {
+        let setup = Setup { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed: 1, ..Setup::PLAIN };
+        let model = subject.model(&setup);
+        let settings = TrainingSettings { warmup_steps: 0, ..TrainingSettings::default() };
+        let mut optimiser = AdamW::new(&model.variables, &settings, haltbench_sdk::policy::Trains::All).unwrap();
+        let (batch, _) = setup.pack(&setup.sequences(&[9, 17, 4]));
+        for step in 0..3 {
+            let loss = training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap();
+            optimiser.step(&loss.total.backward().unwrap()).unwrap();
+        }
+        let evaluated = evaluate(&model, &batch, Execution::Compacted, None).unwrap();
+        println!("DEPTHS {:?}", evaluated.depths);
+        println!("LOGITS {:?}", numbers(&evaluated.logits));
+    }
+}
+
+/// What a child with one thread reports, under an emulator or on this processor; `None` if it cannot be had here.
+fn of_processor(emulator: &[&str]) -> Option<Vec<(String, Vec<f64>)>> {
+    let test = std::env::current_exe().unwrap();
+    let words = [emulator, &[test.to_str().unwrap(), PROCESSORS, "--exact", "--nocapture"]].concat();
+    let mut child = Command::new(words[0]);
+    child.args(&words[1..]).env("RAYON_NUM_THREADS", "1").env(PROCESSOR, "1");
+    let output = match child.output() {
+        Ok(output) => output,
+        Err(error) => {
+            eprintln!("skipped: {}: {error}", words[0]);
+            return None;
+        }
+    };
+    let (said, complaints) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    if !emulator.is_empty() && (complaints.contains("unhandled instruction") || complaints.contains("not supported")) {
+        eprintln!("skipped: {}: {complaints}", words[0]);
+        return None;
+    }
+    assert!(output.status.success() && said.contains("1 passed"), "{words:?}:\n{said}{complaints}");
+    let numbers = |list: &str| -> Vec<f64> {
+        list.trim_matches(['[', ']']).split(", ").map(|number| number.parse().unwrap()).collect()
+    };
+    let line = |line: &str| line.split_once(' ').map(|(word, list)| (word.to_owned(), numbers(list)));
+    let is_reported = |line: &&str| ["WIDEST ", "DEPTHS ", "LOGITS "].iter().any(|word| line.starts_with(word));
+    Some(said.lines().filter(is_reported).filter_map(line).collect())
+}
+
+#[test]
+fn fault_17_another_processor_gives_the_same_results_up_to_rounding() {
+    if std::env::var_os(PROCESSOR).is_some() {
+        return report_of_processor();
+    }
+    let here = of_processor(&[]).unwrap();
+    for emulator in EMULATORS {
+        let Some(there) = of_processor(emulator) else { continue };
+        assert_eq!(there.len(), here.len(), "{emulator:?}");
+        let mut is_other = false;
+        for ((word, expected), (_, found)) in here.iter().zip(&there) {
+            assert_eq!(found.len(), expected.len(), "{emulator:?}: {word}");
+            let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
+            let largest = differences.fold(0.0, f64::max);
+            match word.as_str() {
+                "WIDEST" if largest == 0.0 => eprintln!("{emulator:?} has the instructions of this processor"),
+                "WIDEST" => assert!(found[0] < expected[0], "{emulator:?}: {found:?} and {expected:?}"),
+                "DEPTHS" => assert_eq!(found, expected, "{emulator:?}: depths"),
+                _ => {
+                    assert!(largest < ROUNDING, "{emulator:?}: a logit differs by {largest}");
+                    is_other |= largest > 0.0;
+                }
+            }
+        }
+        eprintln!("{emulator:?}: {}", if is_other { "equal up to rounding" } else { "equal bits" });
+    }
 }
