@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::containment::library;
@@ -76,7 +76,7 @@ fn interrupted(place: &str, command: &mut Command) -> i32 {
     let sign = folder.path().join("sign");
     command.args(["--plugin", &library("haltbench_misbehaving_stuck_task")]);
     command.env(STUCK, place).env(SIGN, &sign).process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
+    let Hanging(child) = &mut Hanging(command.spawn().unwrap());
     until("the task to hang", || sign.exists());
     assert!(child.try_wait().unwrap().is_none(), "{place}: it has ended");
     let started = Instant::now();
@@ -87,6 +87,15 @@ fn interrupted(place: &str, command: &mut Command) -> i32 {
     until("the end of its children", || processes_with(sign.to_str().unwrap()) == 0);
     let status = child.wait().unwrap();
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
+}
+
+/// A process that does not outlive its test.
+struct Hanging(Child);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
 }
 
 /// Number of processes with `text` in their environment.

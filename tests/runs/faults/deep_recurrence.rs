@@ -35,7 +35,7 @@ fn fault_10_a_recurrence_of_the_largest_depth_is_planned_trained_and_evaluated()
 /// done.
 #[test]
 fn fault_10_a_chain_that_no_stack_holds_costs_its_cell_alone() {
-    let policies = ["name = \"fixed\"\ndepth = 1", "name = \"fixed\"\nlabel = \"deep\"\ndepth = 100000"];
+    let policies = ["name = \"fixed\"\ndepth = 1\nmax_depth = 3", "name = \"fixed\"\nlabel = \"deep\"\ndepth = 100000"];
     let workspace = Workspace::new(&suite(&policies));
     let arguments = set(&[DEEPEST, &["backbone.name=universal-transformer", "backbone.core_layers=8"]].concat());
     workspace.outcome("plan", &arguments).well();
