@@ -73,8 +73,7 @@ impl ModelParts<'_> {
         let name = backbone.name;
         let backbone = (backbone.build)(&context)?;
         if let Some(steps) = backbone.own_steps().filter(|steps| *steps != self.max_depth) {
-            let operand =
-                format!("largest depth D of {} (recurrence.max_depth, or a policy's own)", self.policy.0.name);
+            let operand = "largest depth D (recurrence.max_depth, or max_depth or depth of a policy)";
             let expected = format!("{steps}, the number of steps for which backbone {name} has weights");
             return Err(haltbench_sdk::Error::invalid(operand, expected, self.max_depth).into());
         }
