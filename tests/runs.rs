@@ -14,16 +14,24 @@ mod controls;
 mod damaged_files;
 #[path = "runs/declared.rs"]
 mod declared;
+#[path = "runs/faults/deep_recurrence.rs"]
+mod deep_recurrence;
 #[path = "runs/drawn_instances.rs"]
 mod drawn_instances;
 #[path = "runs/failing_cells.rs"]
 mod failing_cells;
 #[path = "runs/faults.rs"]
 mod faults;
+#[path = "runs/faults/full_disks.rs"]
+mod full_disks;
+#[path = "runs/hanging_tasks.rs"]
+mod hanging_tasks;
 #[path = "runs/interruptions.rs"]
 mod interruptions;
 #[path = "runs/labels.rs"]
 mod labels;
+#[path = "runs/faults/large_inputs.rs"]
+mod large_inputs;
 #[path = "runs/models.rs"]
 mod models;
 #[path = "runs/numbers.rs"]

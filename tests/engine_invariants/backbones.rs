@@ -183,8 +183,10 @@ fn a_depth_other_than_that_of_the_weights_is_refused() {
     };
     assert_eq!(refusal(4), None);
     for other in [3, 5] {
-        let expected =
-            format!("max_depth: expected 4, the steps for which backbone unshared has weights, found {other}");
+        let expected = format!(
+            "largest depth D (recurrence.max_depth, or max_depth or depth of a policy): expected 4, the number of steps for \
+             which backbone unshared has weights, found {other}"
+        );
         assert_eq!(refusal(other), Some(expected));
     }
 }

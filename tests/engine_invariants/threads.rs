@@ -1,6 +1,9 @@
-//! The number of threads changes no bit of weights, logits and depths, for whole sequences and token by token.
+//! The number of threads changes no bit of weights, logits and depths, for whole sequences and token by token. The
+//! instructions of the processor change them by rounding alone.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::process::Command;
 
 use haltbench_engine::decoding::{Choice, Decoder, Prompt, Until, decode};
 use haltbench_engine::model::Model;
@@ -14,7 +17,7 @@ use haltbench_sdk::prelude::*;
 
 use crate::miniatures::{ACT, HAZARDS, TOP_SHARE};
 use crate::processes::rerun;
-use crate::setup::{Setup, Subject};
+use crate::setup::{Setup, Subject, numbers};
 
 /// Seed of the run in a child; without it the test starts the children.
 const CHILD: &str = "HALTBENCH_TEST_THREADS_CHILD";
@@ -112,4 +115,115 @@ fn invariant_7_the_number_of_threads_changes_no_bit() {
     }
     // Other inputs give other hashes.
     assert_ne!(child(2, 2).1, children[0].1.1);
+}
+
+/// Set in a child that reports what its processor computes.
+const PROCESSOR: &str = "HALTBENCH_TEST_PROCESSOR_CHILD";
+const PROCESSORS: &str = "threads::fault_17_another_processor_gives_the_same_results_up_to_rounding";
+
+/// Programs that run others on a processor with fewer instructions: without AVX-512, and without AVX.
+const EMULATORS: [&[&str]; 2] = [&["valgrind", "--tool=none", "-q"], &["qemu-x86_64", "-cpu", "Nehalem"]];
+
+/// Largest difference of a number, relative to 1 + its size: f32 rounds by 6e-8, and the roundings of four steps and their
+/// backward passes add up to some 1e-5.
+const ROUNDING: f64 = 1e-4;
+
+/// Largest such difference once AdamW has taken steps: it divides a gradient by its own size, so an element whose gradient
+/// is a rounding error moves as far as any other, in either direction.
+const AFTER_STEPS: f64 = 1e-2;
+
+/// The instructions that this processor has, and what it computes for each policy: depths and logits before and after
+/// three steps of training, the loss of each step, and the norms of the gradients of the first.
+fn report_of_processor() {
+    #[cfg(target_arch = "x86_64")]
+    println!(
+        "\nWIDEST [{}]",
+        u8::from(is_x86_feature_detected!("avx512f")) + u8::from(is_x86_feature_detected!("avx2"))
+    );
+    for subject in [Subject::registered("anira-e", &[]), Subject::registered("anira-o", &[]), Subject::new(&ACT, &[])] {
+        let setup = Setup { d_model: 64, d_ff: 160, max_depth: 4, dtype: DType::F32, seed: 1, ..Setup::PLAIN };
+        let model = subject.model(&setup);
+        let settings = TrainingSettings { warmup_steps: 0, ..TrainingSettings::default() };
+        let mut optimiser = AdamW::new(&model.variables, &settings, haltbench_sdk::policy::Trains::All).unwrap();
+        let (batch, _) = setup.pack(&setup.sequences(&[9, 17, 4]));
+        let evaluated = || evaluate(&model, &batch, Execution::Compacted, None).unwrap();
+        println!("LOGITS {:?}", numbers(&evaluated().logits));
+        for step in 0..3 {
+            let loss = training::loss(&model, &batch, &Noise::Seeded(step), None).unwrap();
+            let gradients = loss.total.backward().unwrap();
+            println!("DRAWN {:?}", loss.depths);
+            println!("{} {:?}", if step == 0 { "LOSS" } else { "LATER" }, numbers(&loss.total));
+            let norm = |tensor: &Tensor| numbers(tensor).iter().map(|number| number * number).sum::<f64>().sqrt();
+            let variables = model.variables.all().into_iter();
+            let norms: Vec<f64> = variables.filter_map(|(_, variable)| gradients.get(&variable).map(norm)).collect();
+            println!("{} {norms:?}", if step == 0 { "GRADIENTS" } else { "LATER" });
+            optimiser.step(&gradients).unwrap();
+        }
+        println!("DEPTHS {:?}", evaluated().depths);
+        println!("LATER {:?}", numbers(&evaluated().logits));
+    }
+}
+
+/// What a child with one thread reports, under an emulator or on this processor; `None` if it cannot be had here.
+fn of_processor(emulator: &[&str]) -> Option<Vec<(String, Vec<f64>)>> {
+    let test = std::env::current_exe().unwrap();
+    let words = [emulator, &[test.to_str().unwrap(), PROCESSORS, "--exact", "--nocapture"]].concat();
+    let mut child = Command::new(words[0]);
+    child.args(&words[1..]).env("RAYON_NUM_THREADS", "1").env(PROCESSOR, "1");
+    let output = match child.output() {
+        Ok(output) => output,
+        Err(error) => {
+            eprintln!("skipped: {}: {error}", words[0]);
+            return None;
+        }
+    };
+    let (said, complaints) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    if !emulator.is_empty() && (complaints.contains("unhandled instruction") || complaints.contains("not supported")) {
+        eprintln!("skipped: {}: {complaints}", words[0]);
+        return None;
+    }
+    assert!(output.status.success() && said.contains("1 passed"), "{words:?}:\n{said}{complaints}");
+    let numbers = |list: &str| -> Vec<f64> {
+        list.trim_matches(['[', ']']).split(", ").map(|number| number.parse().unwrap()).collect()
+    };
+    let line = |line: &str| line.split_once(' ').map(|(word, list)| (word.to_owned(), numbers(list)));
+    let is_reported =
+        |line: &&str| line.ends_with(']') && line.split_once(" [").is_some_and(|(word, _)| word == word.to_uppercase());
+    Some(said.lines().filter(is_reported).filter_map(line).collect())
+}
+
+#[test]
+fn fault_17_another_processor_gives_the_same_results_up_to_rounding() {
+    if std::env::var_os(PROCESSOR).is_some() {
+        return report_of_processor();
+    }
+    let here = of_processor(&[]).unwrap();
+    for emulator in EMULATORS {
+        let Some(there) = of_processor(emulator) else { continue };
+        assert_eq!(there.len(), here.len(), "{emulator:?}");
+        // The largest differences, relative to 1 + the size of the number, by the words of the report.
+        let mut largest: BTreeMap<&str, f64> = BTreeMap::new();
+        for ((word, expected), (_, found)) in here.iter().zip(&there) {
+            assert_eq!(found.len(), expected.len(), "{emulator:?}: {word}");
+            let difference = |(found, expected): (&f64, &f64)| (found - expected).abs() / (1.0 + expected.abs());
+            let differences = found.iter().zip(expected).map(difference);
+            let known = largest.entry(word).or_default();
+            *known = differences.fold(*known, f64::max);
+        }
+        eprintln!("{emulator:?}: {largest:?}");
+        let narrower = there[0].1[0] < here[0].1[0];
+        if !narrower {
+            eprintln!("skipped: {emulator:?} has the instructions of this processor");
+        }
+        for (word, most) in [
+            ("LOGITS", ROUNDING),
+            ("LOSS", ROUNDING),
+            ("GRADIENTS", ROUNDING),
+            ("LATER", AFTER_STEPS),
+            ("DRAWN", 0.0),
+            ("DEPTHS", 0.0),
+        ] {
+            assert!(largest[word] <= most, "{emulator:?}: {word}: {} is more than {most}", largest[word]);
+        }
+    }
 }

@@ -193,7 +193,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "name = \"anira-e\"\nlabel = \"other\"\nstart = \"anira-x\"",
-        "unknown start of anira-e (a policy of this suite, or a .safetensors file) `anira-x`",
+        "policy anira-e: start: unknown policy of this suite, or .safetensors file, `anira-x`",
     ),
     ("name = \"anira-e\"\nstart = \"nowhere.safetensors\"", "nowhere.safetensors: cannot be read"),
     (

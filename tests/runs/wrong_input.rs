@@ -40,7 +40,7 @@ const CASES: &[Case] = &[
     written(
         "of = \"anira-e\"",
         "of = \"anira-x\"",
-        "unknown source of random-matched `anira-x`; did you mean `anira-e`?",
+        "policy random-matched: of: unknown policy of this suite `anira-x`; did you mean `anira-e`?",
     ),
     written("modulus = 5", "modulo = 5", "unknown parameter of mano-stream `modulo`; did you mean `modulus`?"),
     written(

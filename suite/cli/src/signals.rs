@@ -54,9 +54,10 @@ pub fn watch(patience: Duration, end: fn(i32) -> !) -> Result<Arc<AtomicI32>, Fa
     Ok(number)
 }
 
-/// Ends this process at once. Its workers end with it.
+/// Ends this process at once, without the destructors of libraries, which may hang. Its workers end with it.
 pub fn exit_now(signal: i32) -> ! {
-    std::process::exit(128 + signal)
+    // SAFETY: `_exit` takes any number. Standard output is not flushed, because the main thread may hold it and hang.
+    unsafe { libc::_exit(128 + signal) }
 }
 
 /// Whether this process was started so that it ignores `signal`.

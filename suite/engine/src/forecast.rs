@@ -10,6 +10,7 @@ use haltbench_sdk::layout::RowSet;
 use haltbench_sdk::ops::AttentionPlan;
 use haltbench_sdk::policy::{PolicyKind, Recipe};
 use haltbench_sdk::task::{Instance, Task};
+use haltbench_sdk::threads;
 use haltbench_sdk::vocabulary::Vocabulary;
 
 use crate::batch::Batch;
@@ -28,6 +29,9 @@ const SAMPLED: usize = 4;
 
 /// Most operations of the timed training step: a fraction of a second on one core.
 const TIMED: f64 = 4e9;
+
+/// Most steps of a token in it. Its operations grow with its steps, so more of them would tell nothing new.
+const TIMED_DEPTH: usize = 1024;
 
 /// Forecast of a suite's cost.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -304,15 +308,16 @@ fn dense(cost: &BackboneCost, depth: usize, instance: &Instance) -> f64 {
 
 /// Operations a second of one training step of a plan's backbone, on as many instances as take a fraction of a second.
 fn rate(plan: &ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64> {
+    let max_depth = plan.max_depth.min(TIMED_DEPTH);
     let digits = task.spec().digits();
-    let parts = bare(plan, vocabulary(task, &digits), catalogue)?;
+    let parts = ModelParts { max_depth, ..bare(plan, vocabulary(task, &digits), catalogue)? };
     let cost = parts.cost()?;
     let mut instances = vec![Instance::default(); plan.training.batch];
     data::training_batch(task, &plan.task.name, plan.seed, 0, &mut instances)?;
     let mut operations = 0.0;
     let mut taken = 0;
     while taken < instances.len() && (taken == 0 || operations < TIMED) {
-        operations += 3.0 * dense(&cost, plan.max_depth, &instances[taken]);
+        operations += 3.0 * dense(&cost, max_depth, &instances[taken]);
         taken += 1;
     }
     let references: Vec<&Instance> = instances[..taken].iter().collect();
@@ -324,17 +329,17 @@ fn rate(plan: &ModelPlan, task: &dyn Task, catalogue: &Catalogue) -> Result<f64>
         loss(&model, &batch, &Noise::Seeded(0), None)?.total.backward()?;
         Ok(started.elapsed().as_secs_f64())
     };
-    // The first one fills caches.
-    step()?;
+    // The first one fills caches. A backward pass over many steps needs the large stack of these threads.
+    let seconds = threads::in_pool(|| step().and_then(|_| step()))??;
     let all = RowSet::all(batch.rows());
     let pairs = AttentionPlan::new(&batch.layout, &all, None).pairs() as f64;
     let part = |part: PartCost, rows: f64, pairs: f64| part.per_row * rows + part.per_key * pairs;
     let (rows, read) = (batch.rows() as f64, batch.readout.len() as f64);
     let forward = part(cost.prelude, rows, pairs)
-        + plan.max_depth as f64 * part(cost.step, rows, pairs)
+        + max_depth as f64 * part(cost.step, rows, pairs)
         + part(cost.coda, rows, pairs)
         + part(cost.readout, read, pairs * read / rows);
-    Ok(3.0 * forward / step()?.max(1e-9))
+    Ok(3.0 * forward / seconds.max(1e-9))
 }
 
 #[cfg(test)]

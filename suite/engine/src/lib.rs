@@ -33,6 +33,7 @@ pub mod plugins;
 pub mod process;
 pub mod recurrence;
 pub mod rehearsal;
+mod safetensors_header;
 pub mod scheduler;
 pub mod store;
 pub mod trace;

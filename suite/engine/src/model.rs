@@ -74,8 +74,9 @@ impl ModelParts<'_> {
         let name = backbone.name;
         let backbone = (backbone.build)(&context)?;
         if let Some(steps) = backbone.own_steps().filter(|steps| *steps != self.max_depth) {
-            let expected = format!("{steps}, the steps for which backbone {name} has weights");
-            return Err(haltbench_sdk::Error::invalid("max_depth", expected, self.max_depth).into());
+            let operand = "largest depth D (recurrence.max_depth, or max_depth or depth of a policy)";
+            let expected = format!("{steps}, the number of steps for which backbone {name} has weights");
+            return Err(haltbench_sdk::Error::invalid(operand, expected, self.max_depth).into());
         }
         let (declaration, parameters) = self.policy;
         let dimensions = backbone.dimensions();

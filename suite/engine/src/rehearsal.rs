@@ -28,6 +28,10 @@ use crate::worker::check_start;
 /// Interval at which a rehearsal looks for a signal.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Plans that may use up the limit. The rest is left to its workers: a suite with many cells of a plugin that hangs would
+/// otherwise not begin for hours.
+const MOST_SLOW: usize = 4;
+
 /// A line that a rehearsing process prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -188,9 +192,18 @@ pub struct Watch<'a> {
 pub fn rehearse(suite: &Suite, command: &dyn Fn() -> Command, watch: &mut Watch) -> Result<Rehearsal> {
     let trials = distinct(suite);
     let mut deadly: Vec<(String, String)> = Vec::new();
-    let mut from = 0;
+    let (mut from, mut slow) = (0, 0);
     while from < trials.len() {
-        let (last, how) = attempt(&trials[from..], &mut command(), watch)?;
+        if slow == MOST_SLOW {
+            let how = format!(
+                "was not started, because {MOST_SLOW} plans before it took too long; {} plans are left to their workers",
+                trials.len() - from
+            );
+            deadly.push((trials[from].title.clone(), how));
+            break;
+        }
+        let Attempt { last, how, is_slow } = attempt(&trials[from..], &mut command(), watch)?;
+        slow += usize::from(is_slow);
         match last {
             Some(RehearsalLine::Finished) => break,
             Some(RehearsalLine::Refused(refusal)) => return Ok(Rehearsal::Refused(refusal)),
@@ -225,8 +238,17 @@ fn distinct(suite: &Suite) -> Vec<Trial> {
     trials
 }
 
-/// The last line that one process printed, and how it ended.
-fn attempt(trials: &[Trial], command: &mut Command, watch: &mut Watch) -> Result<(Option<RehearsalLine>, String)> {
+/// What one process did.
+struct Attempt {
+    /// The last line that it printed.
+    last: Option<RehearsalLine>,
+    /// How it ended.
+    how: String,
+    /// Whether it was ended because a plan took too long.
+    is_slow: bool,
+}
+
+fn attempt(trials: &[Trial], command: &mut Command, watch: &mut Watch) -> Result<Attempt> {
     let program = PathBuf::from(command.get_program());
     let text = serde_json::to_vec(trials).map_err(|error| Error::Usage(format!("plan: {error}")))?;
     let (sender, events) = sync_channel(64);
@@ -258,10 +280,13 @@ fn attempt(trials: &[Trial], command: &mut Command, watch: &mut Watch) -> Result
                 last = Some(line);
                 (since, is_slow) = (Instant::now(), false);
             }
-            Ok(Err(ending)) => return Ok((last, process::ended(ending.exit))),
-            Err(RecvTimeoutError::Disconnected) => return Ok((last, "ended".to_owned())),
+            Ok(Err(ending)) => return Ok(Attempt { last, how: process::ended(ending.exit), is_slow: false }),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok(Attempt { last, how: "ended".to_owned(), is_slow: false });
+            }
             Err(RecvTimeoutError::Timeout) if since.elapsed() > watch.limit => {
-                return Ok((last, format!("took longer than {} s and was ended", watch.limit.as_secs_f64())));
+                let how = format!("took longer than {} s and was ended", watch.limit.as_secs_f64());
+                return Ok(Attempt { last, how, is_slow: true });
             }
             Err(RecvTimeoutError::Timeout) if since.elapsed() > watch.limit / 4 && !is_slow => {
                 is_slow = true;

@@ -34,12 +34,16 @@ all exits without weights share a model."
 }
 pub(crate) use published;
 
-/// The policy with `criterion` and the parameters `threshold`, `min_steps` and `every_n`.
+/// The policy `name` with `criterion` and the parameters `threshold`, `min_steps` and `every_n`.
 ///
 /// # Errors
-/// If a parameter is missing.
-pub fn policy(context: &PolicyContext, criterion: impl Criterion + 'static) -> Result<Policy> {
+/// If a parameter is missing, or `min_steps` is above D: no token would ever be checked.
+pub fn policy(name: &str, context: &PolicyContext, criterion: impl Criterion + 'static) -> Result<Policy> {
     let checked = Checked::after_every_step(context, criterion)?;
-    let first = context.parameters.integer("min_steps")? + 1;
-    Ok(Checked { first, every: context.parameters.integer("every_n")?, ..checked }.policy())
+    let (min_steps, most) = (context.parameters.integer("min_steps")?, context.max_depth);
+    if min_steps > most {
+        let expected = format!("a whole number from 0 to max_depth = {most}");
+        return Err(Error::invalid(format!("parameter `min_steps` of {name}"), expected, min_steps));
+    }
+    Ok(Checked { first: min_steps + 1, every: context.parameters.integer("every_n")?, ..checked }.policy())
 }

@@ -44,7 +44,7 @@ A read-out of the logits for every check of a token, and an argmax over the voca
         expect: "[0.0, 1.0, 2.0, 0.0, 1.0]",
     }],
     ..PolicyDeclaration::new("huginn-argmax-stability", PolicyKind::Online, |context| {
-        huginn::policy(context, ArgmaxStability { vocabulary: context.vocabulary })
+        huginn::policy("huginn-argmax-stability", context, ArgmaxStability { vocabulary: context.vocabulary })
     })
 };
 

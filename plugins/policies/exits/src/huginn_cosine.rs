@@ -42,7 +42,7 @@ Three products over d_model for every check of a token.",
         },
         expect: "0.292893",
     }],
-    ..PolicyDeclaration::new("huginn-cosine", PolicyKind::Online, |context| huginn::policy(context, Cosine))
+    ..PolicyDeclaration::new("huginn-cosine", PolicyKind::Online, |context| huginn::policy("huginn-cosine", context, Cosine))
 };
 
 haltbench_sdk::register_policy!(DECLARATION);

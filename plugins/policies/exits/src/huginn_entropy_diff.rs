@@ -47,7 +47,7 @@ A read-out of the logits for every check of a token, and an entropy over the voc
         expect: "1.039721",
     }],
     ..PolicyDeclaration::new("huginn-entropy-diff", PolicyKind::Online, |context| {
-        huginn::policy(context, EntropyDiff { vocabulary: context.vocabulary })
+        huginn::policy("huginn-entropy-diff", context, EntropyDiff { vocabulary: context.vocabulary })
     })
 };
 

@@ -45,7 +45,7 @@ A read-out of the logits for every check of a token, and a divergence over the v
         expect: "0.324287",
     }],
     ..PolicyDeclaration::new("huginn-kl", PolicyKind::Online, |context| {
-        huginn::policy(context, Kl { vocabulary: context.vocabulary })
+        huginn::policy("huginn-kl", context, Kl { vocabulary: context.vocabulary })
     })
 };
 

@@ -43,7 +43,9 @@ One subtraction and two norms for every check of a token.",
         },
         expect: "0.020000",
     }],
-    ..PolicyDeclaration::new("huginn-latent-diff", PolicyKind::Online, |context| huginn::policy(context, LatentDiff))
+    ..PolicyDeclaration::new("huginn-latent-diff", PolicyKind::Online, |context| {
+        huginn::policy("huginn-latent-diff", context, LatentDiff)
+    })
 };
 
 haltbench_sdk::register_policy!(DECLARATION);

@@ -49,7 +49,7 @@ A read-out of the logits for every check of a token, a filter and a divergence o
         expect: "[0.2128, 0.2128, 0.5745]",
     }],
     ..PolicyDeclaration::new("huginn-minp-kl", PolicyKind::Online, |context| {
-        huginn::policy(context, MinPKl { vocabulary: context.vocabulary })
+        huginn::policy("huginn-minp-kl", context, MinPKl { vocabulary: context.vocabulary })
     })
 };
 

@@ -38,7 +38,7 @@ pub use two_scale::DECLARATION as TWO_SCALE;
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::conformance::{check_policy, check_policy_with};
+    use haltbench_sdk::conformance::{build_policy, check_policy, check_policy_with};
     use haltbench_sdk::parameters::Value;
 
     fn text(text: &str) -> Value {
@@ -53,6 +53,17 @@ mod tests {
         }
         let geometric = [("confidence", text("classifier")), ("classifier_loss", text("geometric"))];
         check_policy_with(&super::CALM, &geometric);
+    }
+
+    #[test]
+    fn more_steps_without_a_check_than_there_are_are_refused() {
+        let built = |steps: i64| {
+            let given = [("min_steps", Value::Integer(steps))];
+            build_policy(&super::HUGINN_KL, &given, 4).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(built(4), Ok(()));
+        let expected = "parameter `min_steps` of huginn-kl: expected a whole number from 0 to max_depth = 4, found 5";
+        assert_eq!(built(5), Err(expected.to_owned()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub use mor_token_choice::DECLARATION as MOR_TOKEN_CHOICE;
 
 #[cfg(test)]
 mod tests {
-    use haltbench_sdk::conformance::{check_policy, check_policy_with};
+    use haltbench_sdk::conformance::{build_policy, check_policy, check_policy_with};
     use haltbench_sdk::parameters::Value;
 
     fn text(text: &str) -> Value {
@@ -33,6 +33,18 @@ mod tests {
             check_policy_with(&super::MOR_TOKEN_CHOICE, &[("router", text(router)), ("gate", text(gate))]);
         }
         check_policy_with(&super::MOR_TOKEN_CHOICE, &[("balancing", text("loss-free"))]);
+    }
+
+    #[test]
+    fn a_choice_in_no_step_is_refused() {
+        let built = |every: i64| {
+            let given = [("every", Value::Integer(every))];
+            build_policy(&super::MIXTURE_OF_DEPTHS, &given, 4).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(built(4), Ok(()));
+        let expected = "parameter `every` of mixture-of-depths: expected a whole number from 1 to max_depth = 4, because \
+                        no step would choose tokens, found 5";
+        assert_eq!(built(5), Err(expected.to_owned()));
     }
 
     #[test]

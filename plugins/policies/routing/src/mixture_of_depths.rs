@@ -78,6 +78,11 @@ fn build(context: &PolicyContext) -> Result<Policy> {
         let expected = "a number above 0 and at most 1, because 0 selects nobody";
         return Err(Error::invalid("parameter `capacity` of mixture-of-depths", expected, capacity));
     }
+    let (every, most) = (parameters.integer("every")?, context.max_depth);
+    if every > most {
+        let expected = format!("a whole number from 1 to max_depth = {most}, because no step would choose tokens");
+        return Err(Error::invalid("parameter `every` of mixture-of-depths", expected, every));
+    }
     let width = parameters.integer("predictor_width")?;
     Ok(Policy::select(MixtureOfDepths {
         router: Linear::new(context.d_model, 1, variables.pp("router"))?,

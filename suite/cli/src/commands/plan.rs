@@ -163,10 +163,15 @@ const BEFORE: usize = 6 + 18 + 9 + 9 + 9;
 
 fn text(planned: &Planned) -> String {
     let mut text = format!("{:<6}{:<18}{:<9}{:<9}{:<9}title\n", "", "id", "state", "time", "memory");
+    let mut cells_of: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for cell in &planned.cells {
+        for model in cell.needs.iter().filter(|need| need.role == "model") {
+            cells_of.entry(&model.id).or_default().push(cell);
+        }
+    }
     for model in &planned.models {
         text += &line("model", model);
-        let is_its = |cell: &&Entry| cell.needs.iter().any(|need| need.role == "model" && need.id == model.id);
-        planned.cells.iter().filter(is_its).for_each(|cell| text += &line("cell", cell));
+        cells_of.get(model.id.as_str()).into_iter().flatten().for_each(|cell| text += &line("cell", cell));
     }
     let Total { models, cells, seconds, seconds_to_do, memory } = planned.total;
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });

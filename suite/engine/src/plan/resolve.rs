@@ -18,6 +18,7 @@ use super::suite::{SuiteFile, is_folder_name};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::plugins::Catalogue;
+use crate::safetensors_header;
 
 /// A model of a suite.
 #[derive(Debug, Clone, PartialEq)]
@@ -264,10 +265,11 @@ impl Place<'_> {
             ));
         }
         let what = match key {
-            "of" => format!("source of {name}"),
-            _ => format!("start of {name} (a policy of this suite, or a .safetensors file)"),
+            "of" => "policy of this suite",
+            _ => "policy of this suite, or .safetensors file,",
         };
-        haltbench_sdk::Error::unknown(what, label, siblings.keys().copied()).into()
+        let unknown = haltbench_sdk::Error::unknown(what, label, siblings.keys().copied());
+        Error::Usage(format!("policy {name}: {key}: {unknown}"))
     }
 
     fn plan(&self, policy: &Contender, siblings: &BTreeMap<&str, Sibling>) -> Result<(CellPlan, ModelPlan)> {
@@ -377,7 +379,9 @@ impl Place<'_> {
         let Some(start) = &policy.start else { return Ok(None) };
         if is_file(start) {
             let path = PathBuf::from(start);
-            let bytes = files::read(&path, LARGEST_START).map_err(Error::file(&path, "cannot be read"))?;
+            let unreadable = || Error::file(&path, "cannot be read");
+            safetensors_header::check(files::open(&path).map_err(unreadable())?.0, &path)?;
+            let bytes = files::read(&path, LARGEST_START).map_err(unreadable())?;
             let path = std::path::absolute(&path).map_err(Error::file(&path, "cannot be found"))?;
             return Ok(Some(Start::File { hash: blake3::hash(&bytes).to_hex().to_string(), path }));
         }

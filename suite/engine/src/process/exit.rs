@@ -15,7 +15,7 @@ pub fn ended(exit: ExitStatus) -> String {
 fn signal_name(signal: i32) -> &'static str {
     match signal {
         4 => "SIGILL, an illegal instruction",
-        6 => "SIGABRT, it aborted",
+        6 => "SIGABRT, it aborted or its stack overflowed",
         7 => "SIGBUS, a bad memory access",
         8 => "SIGFPE, an arithmetic fault",
         9 => "SIGKILL, by somebody or for want of memory",

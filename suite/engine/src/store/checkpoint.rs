@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::atomic::write_atomic;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::safetensors_header;
 
 /// Most bytes of a checkpoint.
 const LARGEST: u64 = 1 << 36;
@@ -70,11 +71,12 @@ pub fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
 /// # Errors
 /// [`Error::Damaged`] with the failed check, or the other model that it belongs to.
 pub fn read_checkpoint(path: &Path, model: &str) -> Result<Option<Checkpoint>> {
-    let bytes = match files::read(path, LARGEST) {
-        Ok(bytes) => bytes,
+    match files::open(path) {
+        Ok((file, _)) => safetensors_header::check(file, path)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::file(path, "cannot be read")(error)),
-    };
+    }
+    let bytes = files::read(path, LARGEST).map_err(Error::file(path, "cannot be read"))?;
     let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
     let identity = header.metadata().as_ref().and_then(|metadata| metadata.get("haltbench"));

@@ -113,7 +113,11 @@ impl Claims {
         // wait for the lease.
         let sibling = folder.file(&format!("claim-{}{BEGUN}", self.owner));
         let create = || -> std::io::Result<()> {
-            fs::write(&sibling, serde_json::to_vec(&note)?)?;
+            if let Err(error) = fs::write(&sibling, serde_json::to_vec(&note)?) {
+                // Half of it would stay on a disk that is full.
+                let _ = fs::remove_file(&sibling);
+                return Err(error);
+            }
             let linked = fs::hard_link(&sibling, &path);
             fs::remove_file(&sibling)?;
             match linked {

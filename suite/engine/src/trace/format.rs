@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use haltbench_sdk::names::nearest;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::tensor::{Dtype, TensorInfo};
 
 use crate::error::{Error, Result};
+use crate::safetensors_header;
 
 /// Value of the metadata key `format`.
 pub const FORMAT: &str = "haltbench-trace";
@@ -48,24 +48,7 @@ pub struct Header {
 /// Reads the header of the file `file`, which is at `path`, and checks that the file is complete.
 pub fn read_header(file: &mut File, path: &Path) -> Result<Header> {
     let damaged = |message: String| Error::Damaged { path: path.to_owned(), message };
-    let unreadable = || Error::file(path, "cannot be read");
-    let length = file.metadata().map_err(unreadable())?.len();
-    let mut size = [0; 8];
-    if length < 8 {
-        return Err(damaged(format!("expected a safetensors file, found {length} bytes")));
-    }
-    file.read_exact(&mut size).map_err(unreadable())?;
-    let size = u64::from_le_bytes(size);
-    if size > length - 8 {
-        let rest = length - 8;
-        return Err(damaged(format!(
-            "expected a safetensors file with a header of {size} bytes, found {rest} more bytes"
-        )));
-    }
-    let mut bytes = vec![0; size as usize];
-    file.read_exact(&mut bytes).map_err(unreadable())?;
-    let header: Metadata = serde_json::from_slice(&bytes)
-        .map_err(|error| damaged(format!("expected the header of a safetensors file: {error}")))?;
+    let safetensors_header::Header { metadata: header, start: begin } = safetensors_header::read(file, path)?;
     let metadata: BTreeMap<String, String> = header.metadata().clone().into_iter().flatten().collect();
     for (key, expected) in [("format", FORMAT), ("version", VERSION)] {
         let found = metadata.get(key).map_or_else(|| "no such key".to_owned(), |found| format!("`{found}`"));
@@ -77,12 +60,13 @@ pub fn read_header(file: &mut File, path: &Path) -> Result<Header> {
     let mut places = BTreeMap::new();
     for (name, info) in &tensors {
         check_name(name).and_then(|()| check_type(name, info.dtype)).map_err(damaged)?;
-        let start = 8 + size + info.data_offsets.0 as u64;
+        let start = begin.saturating_add(info.data_offsets.0 as u64);
         places.insert(name.clone(), Place { dtype: info.dtype, shape: info.shape.clone(), start });
     }
-    let end = check_offsets(&tensors).map_err(damaged)? as u64;
-    if length != 8 + size + end {
-        return Err(damaged(format!("expected {} bytes, as its header says, found {length}", 8 + size + end)));
+    let end = begin.saturating_add(check_offsets(&tensors).map_err(damaged)? as u64);
+    let length = file.metadata().map_err(Error::file(path, "cannot be read"))?.len();
+    if length != end {
+        return Err(damaged(format!("expected {end} bytes, as its header says, found {length}")));
     }
     Ok(Header { metadata, places })
 }

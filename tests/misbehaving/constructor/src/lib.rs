@@ -1,4 +1,4 @@
-//! A policy that does harm while its library is opened, in the way that the variable `HALTBENCH_CONSTRUCTOR` names. Its
+//! A policy that does harm while its library is opened or closed, in the way that the variable `HALTBENCH_CONSTRUCTOR` names. Its
 //! library may lie in a folder with plugins that a suite does not even use.
 
 use std::process;
@@ -43,5 +43,15 @@ extern "C" fn misbehave() {
         // As if it knew that it is on trial.
         Ok("exit-after-trial") if std::env::args().nth(1).as_deref() != Some("trial") => process::exit(0),
         _ => {}
+    }
+}
+
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static DESTRUCTOR: extern "C" fn() = misbehave_at_the_end;
+
+extern "C" fn misbehave_at_the_end() {
+    while std::env::var("HALTBENCH_CONSTRUCTOR").as_deref() == Ok("hang-at-the-end") {
+        thread::sleep(Duration::from_secs(60));
     }
 }
