@@ -9,4 +9,5 @@ mod gain;
 mod means;
 mod ranks;
 mod regression;
+mod resampling;
 mod simulate;
