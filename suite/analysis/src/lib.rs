@@ -13,7 +13,8 @@
 //! * [`information`]: dependence of any form;
 //! * [`calibration`]: scores beside the events that they announce;
 //! * [`resampling`] and [`significance`]: bootstrap, permutation tests, many p values;
-//! * [`power`]: the smallest difference that a comparison could have found.
+//! * [`power`]: the smallest difference that a comparison could have found;
+//! * [`curves`]: monotone fits, and phases of training.
 //!
 //! Three rules hold everywhere:
 //!
@@ -26,6 +27,7 @@ pub mod calibration;
 pub mod correlation;
 pub mod crossed;
 pub mod crosstable;
+pub mod curves;
 pub mod estimate;
 pub mod frontier;
 pub mod information;
