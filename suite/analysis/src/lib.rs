@@ -19,8 +19,8 @@
 //! Three rules hold everywhere:
 //!
 //! 1. A number that cannot be computed is missing with a [`Reason`]: never 0, never NaN, never silently skipped.
-//! 2. Every result is a function of its arguments, on any machine and with any number of threads. Bootstrap and
-//!    permutations draw from a seed, which is an argument; nothing else is random.
+//! 2. Every result is a function of its arguments, with any number of threads. Bootstrap and permutations draw from a
+//!    seed, which is an argument; nothing else is random.
 //! 3. The unit is the sequence, because the tokens of one sequence are dependent; above it is the seed.
 
 pub mod calibration;

@@ -4,7 +4,7 @@
 use haltbench_analysis::power::PairedDesign;
 use haltbench_analysis::resampling::{Draws, Purpose, bootstrap, interval_of, paired_ratios};
 use haltbench_analysis::significance::{Permutations, benjamini_hochberg, holm, p_value, sign_flip};
-use haltbench_analysis::{ClusterSum, Crossed, Reason};
+use haltbench_analysis::{ClusterSum, Crossed, IntervalMethod, Reason};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,6 +52,12 @@ fn resamples_of_a_mean() {
     let centre = values.iter().sum::<f64>() / 30.0;
     let variance = values.iter().map(|own| (own - centre).powi(2)).sum::<f64>() / 30.0;
     close("mean", ours.value, centre, 1e-12);
+    let estimate = ours.estimate(30);
+    assert_eq!(
+        (estimate.low, estimate.high),
+        (ours.accelerated.map(|ends| ends.0), ours.accelerated.map(|ends| ends.1))
+    );
+    assert_eq!(estimate.method, Some(IntervalMethod::Bootstrap));
     close("deviation", ours.deviation / (variance / 30.0).sqrt(), 1.0, 0.02);
     assert_eq!(bootstrap(30, 500, 7, mean), bootstrap(30, 500, 7, mean));
     assert_ne!(bootstrap(30, 500, 7, mean), bootstrap(30, 500, 8, mean));

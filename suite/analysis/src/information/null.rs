@@ -49,12 +49,14 @@ pub fn permutation_null(joint: &Joint, strata: Option<&[f64]>, permutations: usi
     let mut draws = Draws::new(seed, Purpose::Permutation);
     let mut permuted = joint.y().to_vec();
     let (mut values, mut reached) = (Vec::with_capacity(permutations), 0);
+    let mut own = Vec::new();
     for _ in 0..permutations {
         for rows in &movable {
             // Shuffling a shuffled order is a uniform draw as well.
-            let mut own: Vec<usize> = rows.iter().map(|&row| permuted[row]).collect();
+            own.clear();
+            own.extend(rows.iter().map(|&row| permuted[row]));
             draws.shuffle(&mut own);
-            rows.iter().zip(own).for_each(|(&row, code)| permuted[row] = code);
+            rows.iter().zip(&own).for_each(|(&row, &code)| permuted[row] = code);
         }
         let value = joint.plug_in(&joint.counts(&permuted));
         reached += usize::from(value >= observed - ROUNDING);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::draws::{Draws, Purpose};
+use crate::estimate::{Estimate, IntervalMethod};
 use crate::interval::LEVEL;
 use crate::jackknife::Blocks;
 use crate::means::ClusterSum;
@@ -26,11 +27,21 @@ pub struct Bootstrap {
     pub resamples: usize,
 }
 
+impl Bootstrap {
+    /// The statistic with its BCa interval, or the percentile interval where there is none. `count` is the number of
+    /// observations.
+    pub fn estimate(&self, count: usize) -> Estimate {
+        let interval = self.accelerated.unwrap_or(self.percentile);
+        Estimate::point(self.value, count).with_interval(interval, IntervalMethod::Bootstrap)
+    }
+}
+
 /// Bootstrap of a statistic of clusters, such as sequences or problems: `statistic(times)` uses cluster k `times[k]`
 /// times. For a comparison, the statistic is a difference in which both sides use the same clusters.
 ///
-/// Intervals cover too rarely with few clusters (`tests/coverage/resampling.rs`), and resampling seeds as well does not
-/// help with few seeds: use [`crate::crossed`] for them.
+/// Intervals cover too rarely with few clusters: with skewed differences in 0.85 of simulations with 10, 0.90 with 30 and
+/// 0.93 with 300 (`tests/coverage/resampling.rs`). Resampling seeds as well does not help with few seeds: use
+/// [`crate::crossed`] for them.
 ///
 /// The acceleration comes from the jackknife over at most 50 blocks of clusters: skewness over the root of the number of
 /// clusters is the same for blocks. Needs resamples + 51 evaluations.

@@ -3,7 +3,7 @@
 //! * [`Draws`]: the random numbers of a seed;
 //! * [`bootstrap`]: intervals of any statistic over clusters, and [`paired_ratios`], the statistic of a comparison.
 //!
-//! The same arguments, the seed among them, give the same result on every machine.
+//! The same arguments, the seed among them, give the same result.
 
 mod bootstrap;
 mod draws;
