@@ -337,6 +337,32 @@ fn without_a_part() {
     assert!(ours.low.unwrap() < case.r_squared && ours.high.unwrap() > case.r_squared);
 }
 
+/// Parts are reduced in parallel, and no bit of the result depends on the number of threads.
+#[test]
+fn threads_do_not_matter() {
+    let case = golden::<Vec<Case>>("cases").into_iter().find(|case| case.name == "groups and clusters").unwrap();
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| regression(&case))
+    };
+    assert_eq!(with(1), with(4));
+}
+
+/// Seeds whose clusters were divided otherwise cannot be crossed.
+#[test]
+fn seeds_share_the_parts() {
+    let x = number("x", &X);
+    let ids = [1, 2, 3, 4, 5, 7];
+    let other = Regression::of(&[x], Values::Numeric(&Y), &ids, &Parts::of(ids).unwrap()).unwrap();
+    let seeds = [six(&[x], &Y).unwrap(), other];
+    assert_eq!(jackknifed(&seeds, |regression| regression.r_squared()), Err(Reason::MissingCells));
+    let seeds = [six(&[x], &Y).unwrap(), six(&[x], &[2.0, 1.5, 4.0, 3.0, 6.0, 7.0]).unwrap()];
+    let table = jackknifed(&seeds, |regression| regression.r_squared()).unwrap();
+    let mean = seeds.iter().map(|seed| seed.r_squared().unwrap()).sum::<f64>() / 2.0;
+    assert_eq!((table.seeds(), table.count()), (2, 12));
+    close("mean", table.mean(), mean, 1e-12);
+}
+
 /// R² of integer features, which often depend on each other exactly, by the modified Gram-Schmidt process.
 fn projected(features: &[Vec<f64>], target: &[f64]) -> f64 {
     let centre = |values: &[f64]| -> Vec<f64> {

@@ -38,7 +38,7 @@ impl Phases {
     pub const STRONG: f64 = 10.0;
 }
 
-/// Looks for two phases as the paper describes them for compute over training (arXiv 2602.08864, section 6.3): it rises
+/// Looks for two phases as the paper describes them for compute over training (arXiv 2602.08864, figures 4 and 5): it rises
 /// first and then falls.
 ///
 /// The rule: of all continuous lines with one bend at one of the points, at least two points from either end, take the one
