@@ -20,8 +20,8 @@ pub enum IntervalMethod {
     SeedsOnly,
     /// Student's t over repeated measurements of one seed. It says nothing about another training run.
     RepetitionsOnly,
-    /// The bootstrap over the problems of one seed, BCa or percentile: the error of evaluating finitely many problems. It
-    /// says nothing about another training run. See [`crate::resampling`].
+    /// The bootstrap over the problems of one seed, BCa or percentile: the error of evaluating finitely many problems.
+    /// It says nothing about another training run. See [`crate::resampling`].
     Bootstrap,
     /// All values were equal, but unseen problems may differ: the interval allows for the largest share of differing
     /// problems that the draws can miss (Clopper and Pearson 1934). It says nothing about another training run.

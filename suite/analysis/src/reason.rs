@@ -30,6 +30,8 @@ pub enum Reason {
     },
     /// No feature is left to explain the target with.
     NoFeatures,
+    /// Two features have the same name.
+    RepeatedName,
     /// A value is outside its range, such as a probability above 1.
     OutOfRange,
     /// The cost is below the cheapest point of the frontier.
@@ -61,6 +63,7 @@ impl fmt::Display for Reason {
             Reason::TooFew { needed, found } => write!(f, "{needed} are needed, {found} found"),
             Reason::TooMany { limit, found } => write!(f, "at most {limit} are possible, {found} found"),
             Reason::NoFeatures => write!(f, "no feature is left"),
+            Reason::RepeatedName => write!(f, "two features have the same name"),
             Reason::OutOfRange => write!(f, "a value is outside its range"),
             Reason::OutsideFrontier => write!(f, "the cost is below the cheapest fixed depth"),
             Reason::NoFrontier => write!(f, "there is no fixed-depth frontier"),

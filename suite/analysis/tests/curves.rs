@@ -105,8 +105,8 @@ fn rules_of_phases() {
     assert!(!line.two && line.evidence < 0.0, "{line:?}");
 }
 
-/// How often independent noise of deviation 1 around a line counts as two phases with a rise and fall of at least 0.5: in
-/// about 0.013 of trials with five points, 0.004 with ten, 0.0005 with 30.
+/// How often independent noise of deviation 1 around a line counts as two phases with a rise and fall of at least 0.5:
+/// in about 0.013 of trials with five points, 0.004 with ten, 0.0005 with 30.
 #[test]
 fn noise_is_no_phase() {
     let mut draws = Draws::new(3, Purpose::Permutation);

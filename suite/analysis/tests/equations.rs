@@ -228,7 +228,8 @@ fn regression_shares() {
     for (own, expected) in unique.iter().zip(&case.delta_r2_column[..5]) {
         close(own.r_squared, *expected);
     }
-    // The groups of this design as single features: the size, whose factor does not depend on the other two groups' split.
+    // The groups of this design as single features: the size, whose factor does not depend on the other two groups'
+    // split.
     let size = regression.inflations().into_iter().find(|own| own.feature == "size").unwrap();
     close(size.generalised, case.gvif[2]);
 }

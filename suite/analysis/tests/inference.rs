@@ -198,8 +198,8 @@ fn power_with_problems() {
         // Four standard errors of 400,000 simulations.
         close(&format!("{} seeds", case.seeds), ours, case.power, 0.0032);
     }
-    // The design of a table has the table's own variances: for one value per seed and problem, the between-seeds part is
-    // the variance of the seeds' means.
+    // The design of a table has the table's own variances: for one value per seed and problem, the between-seeds part
+    // is the variance of the seeds' means.
     let seeds = vec![vec![1.0, 2.0, 4.0], vec![2.0, 2.5, 5.5], vec![0.5, 3.0, 4.0]];
     let means: Vec<f64> = seeds.iter().map(|seed| seed.iter().sum::<f64>() / 3.0).collect();
     let mean = means.iter().sum::<f64>() / 3.0;

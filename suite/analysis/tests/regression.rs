@@ -206,6 +206,11 @@ fn reasons() {
     assert_eq!(six(&[x], &[1.0; 6]).unwrap_err(), Reason::Constant);
     assert_eq!(six(&[x], &[1.0, f64::NAN, 0.0, 0.0, 0.0, 0.0]).unwrap_err(), Reason::NotFinite);
     assert_eq!(six(&[x], &Y[..5]).unwrap_err(), Reason::Mismatched);
+    assert_eq!(six(&[x, x], &Y).unwrap_err(), Reason::RepeatedName);
+    let smallest = [0.0, 0.0, 0.0, 0.0, 0.0, f64::from_bits(1)];
+    assert_eq!(six(&[number("smallest", &smallest)], &Y).unwrap_err(), Reason::NoFeatures);
+    let widest = [f64::MAX, -f64::MAX, 0.0, 0.0, 1.0, 2.0];
+    assert!(six(&[number("widest", &widest)], &Y).unwrap().fit().unwrap().r_squared < 1.0);
     assert_eq!(six(&[number("x", &X[..5])], &Y).unwrap_err(), Reason::Mismatched);
     let parts = Parts::of(CLUSTERS).unwrap();
     let of = |target: &[f64], clusters: &[u64]| {

@@ -7,8 +7,8 @@
 //! * [`RiskCoverage`]: the error rate among the most confident answers, and its area (AURC);
 //! * [`Scored`]: scores prepared for both of these without some of the observations, as the jackknife needs them.
 //!
-//! Intervals come from [`crate::jackknife`] over blocks of sequences: those of the areas and of the Brier score cover in
-//! 0.94 to 0.96 of simulations (`tests/coverage/calibration.rs`).
+//! Intervals come from [`crate::jackknife`] over blocks of sequences. Those of the areas and of the Brier score cover
+//! in 0.94 to 0.96 of simulations (`tests/coverage/calibration.rs`).
 //!
 //! Common errors: [`Reason::Mismatched`] if the lengths differ, [`Reason::NotFinite`] if a score is infinite or NaN,
 //! [`Reason::Empty`] without observations, [`Reason::OutOfRange`] if a score that has to be a probability is below 0 or

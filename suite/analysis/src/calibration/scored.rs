@@ -33,8 +33,8 @@ impl Scored {
         Ok(Scored { levels, scores: distinct, events: events.to_vec() })
     }
 
-    /// [`super::auroc`] if observation i occurs `weight(i)` times. [`Reason::Constant`] if all of them, or none, have the
-    /// event.
+    /// [`super::auroc`] if observation i occurs `weight(i)` times. [`Reason::Constant`] if all of them, or none, have
+    /// the event.
     pub fn auroc(&self, weight: impl Fn(usize) -> u32) -> Result<f64, Reason> {
         // Twice the number of pairs in the right order, exactly.
         let (mut right, mut others_below) = (0_u128, 0_u128);

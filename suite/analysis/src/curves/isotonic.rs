@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::ranks::Levels;
 use crate::reason::Reason;
 
-/// The non-decreasing sequence with the smallest weighted sum of squared differences to `values`: pool adjacent violators
-/// (Barlow, Bartholomew, Bremner and Brunk 1972), in linear time. For a non-increasing one, negate the values before and
-/// after.
+/// The non-decreasing sequence with the smallest weighted sum of squared differences to `values`: pool adjacent
+/// violators (Barlow, Bartholomew, Bremner and Brunk 1972), in linear time. For a non-increasing one, negate the values
+/// before and after.
 ///
 /// [`Reason::Mismatched`] if the lengths differ, [`Reason::NotFinite`] if a number is infinite or NaN,
 /// [`Reason::OutOfRange`] if a weight is not positive, [`Reason::Empty`] without values.
@@ -59,8 +59,8 @@ pub struct Isotonic {
 
 /// The non-decreasing function of x with the smallest sum of squares.
 ///
-/// [`Reason::Mismatched`], [`Reason::NotFinite`] and [`Reason::Empty`] as for [`isotonic`]; [`Reason::Constant`] if x or y
-/// does not vary.
+/// [`Reason::Mismatched`], [`Reason::NotFinite`] and [`Reason::Empty`] as for [`isotonic`]; [`Reason::Constant`] if x
+/// or y does not vary.
 pub fn isotonic_fit(x: &[f64], y: &[f64]) -> Result<Isotonic, Reason> {
     if x.len() != y.len() {
         return Err(Reason::Mismatched);

@@ -22,33 +22,33 @@ pub struct Phases {
     pub rise: f64,
     /// Change of the fitted line from the bend to the last point, with the opposite sign: positive if it falls.
     pub fall: f64,
-    /// Bayesian information criterion of the straight line minus that of the bent one; positive if the bend is worth its
-    /// two parameters, the place and the slope. Infinite values are cut off at ±1e6.
+    /// Bayesian information criterion of the straight line minus that of the bent one; positive if the bend is worth
+    /// its two parameters, the place and the slope. Infinite values are cut off at ±1e6.
     pub evidence: f64,
-    /// Whether the curve has two phases: `rise` and `fall` are both at least the smallest one that counts, and `evidence`
-    /// is above [`Phases::STRONG`].
+    /// Whether the curve has two phases: `rise` and `fall` are both at least the smallest one that counts, and
+    /// `evidence` is above [`Phases::STRONG`].
     pub two: bool,
 }
 
 impl Phases {
     /// Evidence that counts as very strong (Kass and Raftery, Journal of the American Statistical Association 90 (1995)
-    /// 773-795). The place is searched, which favours bends, so positive evidence alone is not enough. Independent noise
-    /// passes in 0.013 of simulations with five points and in 0.0005 with 30 (`tests/curves.rs`); slow drift passes more
-    /// often.
+    /// 773-795). The place is searched, which favours bends, so positive evidence alone is not enough. Independent
+    /// noise passes in 0.013 of simulations with five points and in 0.0005 with 30 (`tests/curves.rs`); slow drift
+    /// passes more often.
     pub const STRONG: f64 = 10.0;
 }
 
-/// Looks for two phases as the paper describes them for compute over training (arXiv 2602.08864, figures 4 and 5): it rises
-/// first and then falls.
+/// Looks for two phases as the paper describes them for compute over training (arXiv 2602.08864, figures 4 and 5): it
+/// rises first and then falls.
 ///
-/// The rule: of all continuous lines with one bend at one of the points, at least two points from either end, take the one
-/// with the smallest sum of squares; of equals, the earliest. There are two phases if it rises and falls by at least
-/// `least` each, in units of y, and beats the straight line by more than [`Phases::STRONG`] in the Bayesian information
-/// criterion n ln(sum of squares) + parameters × ln n. That accuracy is kept while compute falls is another question, for
-/// which the curve of accuracy has to be looked at.
+/// The rule: of all continuous lines with one bend at one of the points, at least two points from either end, take the
+/// one with the smallest sum of squares; of equals, the earliest. There are two phases if it rises and falls by at
+/// least `least` each, in units of y, and beats the straight line by more than [`Phases::STRONG`] in the Bayesian
+/// information criterion n ln(sum of squares) + parameters × ln n. That accuracy is kept while compute falls is another
+/// question, for which the curve of accuracy has to be looked at.
 ///
-/// x has to increase. [`Reason::Mismatched`] if the lengths differ, [`Reason::NotFinite`] if a number is infinite or NaN,
-/// [`Reason::OutOfRange`] if x does not increase or `least` is negative, [`Reason::TooFew`] below five points,
+/// x has to increase. [`Reason::Mismatched`] if the lengths differ, [`Reason::NotFinite`] if a number is infinite or
+/// NaN, [`Reason::OutOfRange`] if x does not increase or `least` is negative, [`Reason::TooFew`] below five points,
 /// [`Reason::Constant`] if y is constant.
 pub fn phases(x: &[f64], y: &[f64], least: f64) -> Result<Phases, Reason> {
     if x.len() != y.len() {
@@ -120,8 +120,8 @@ fn residual(u: &[f64], v: &[f64]) -> (Vec<f64>, [f64; 2]) {
     (left, [mean_v - slope * mean_u, slope])
 }
 
-/// Sum of squares and coefficients (level, slope, change of slope at the bend) of the line with a bend. Level and slope are
-/// taken out of the hinge first (Frisch and Waugh 1933).
+/// Sum of squares and coefficients (level, slope, change of slope at the bend) of the line with a bend. Level and slope
+/// are taken out of the hinge first (Frisch and Waugh 1933).
 fn bent(u: &[f64], v: &[f64], bend: f64) -> (f64, [f64; 3]) {
     let hinge: Vec<f64> = u.iter().map(|own| (own - bend).max(0.0)).collect();
     let (hinge_left, [hinge_level, hinge_slope]) = residual(u, &hinge);

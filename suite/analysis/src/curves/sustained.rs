@@ -2,9 +2,9 @@
 
 use crate::reason::Reason;
 
-/// Index of the first value from which on all values are at least `threshold`. For example: the evaluation after which a
-/// size counts as learnt, which orders sizes by when they are. A single good evaluation does not count if a later one is
-/// below again.
+/// Index of the first value from which on all values are at least `threshold`. For example: the evaluation after which
+/// a size counts as learnt, which orders sizes by when they are. A single good evaluation does not count if a later one
+/// is below again.
 ///
 /// `Ok(None)` if the last value is below. [`Reason::Empty`] without values, [`Reason::NotFinite`] if a value or the
 /// threshold is infinite or NaN.

@@ -47,9 +47,9 @@ impl Frontier {
     }
 }
 
-/// Hypervolume of points (cost, accuracy): the area of all (cost, accuracy) that are no better than one of the points and
-/// no worse than the reference, such as the largest cost and the accuracy of a guess (Zitzler and Thiele 1998). Unlike
-/// the frontier it mixes no points. Points that are not better than the reference in both add nothing.
+/// Hypervolume of points (cost, accuracy): the area of all (cost, accuracy) that are no better than one of the points
+/// and no worse than the reference, such as the largest cost and the accuracy of a guess (Zitzler and Thiele 1998).
+/// Unlike the frontier it mixes no points. Points that are not better than the reference in both add nothing.
 ///
 /// [`Reason::Empty`] without points, [`Reason::NotFinite`] if a number is infinite or NaN.
 pub fn hypervolume(points: &[(f64, f64)], reference: (f64, f64)) -> Result<f64, Reason> {

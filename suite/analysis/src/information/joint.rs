@@ -18,8 +18,8 @@ pub struct Joint {
 /// Mutual information of two variables, in nats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MutualInformation {
-    /// Σ p(x, y) ln (p(x, y) / (p(x) p(y))) of the observed shares. It is biased upwards, by about (cells of x - 1)(cells
-    /// of y - 1) / 2n for independent variables.
+    /// Σ p(x, y) ln (p(x, y) / (p(x) p(y))) of the observed shares. It is biased upwards, by about (cells of x -
+    /// 1)(cells of y - 1) / 2n for independent variables.
     pub plug_in: f64,
     /// `plug_in` with the correction of Miller (1955) for each entropy: + (m_x + m_y - m_xy - 1) / 2n, where m is a
     /// number of occupied cells. It may be negative.

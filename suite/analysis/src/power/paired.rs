@@ -43,8 +43,8 @@ impl PairedDesign {
 
     /// Probability that a true difference is called real with this many seeds, at [`LEVEL`], in either direction.
     ///
-    /// [`Reason::TooFew`] below two seeds, or two problems if they vary; [`Reason::NotFinite`] if a number is infinite or
-    /// NaN, [`Reason::OutOfRange`] if a variance is negative, [`Reason::Constant`] if both are 0.
+    /// [`Reason::TooFew`] below two seeds, or two problems if they vary; [`Reason::NotFinite`] if a number is infinite
+    /// or NaN, [`Reason::OutOfRange`] if a variance is negative, [`Reason::Constant`] if both are 0.
     pub fn power(&self, difference: f64, seeds: usize) -> Result<f64, Reason> {
         self.check(difference, seeds)?;
         let normal = Normal::standard();

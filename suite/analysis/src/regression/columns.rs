@@ -35,8 +35,7 @@ impl Scale {
     const NONE: Scale = Scale { centre: 0.0, spread: 1.0 };
 
     pub fn of(range: &Range) -> Self {
-        // Halved first: the difference of two finite numbers may overflow.
-        Scale { centre: range.low / 2.0 + range.high / 2.0, spread: range.high / 2.0 - range.low / 2.0 }
+        Scale { centre: range.low / 2.0 + range.high / 2.0, spread: range.half() }
     }
 
     pub fn apply(&self, value: f64) -> f64 {
@@ -91,6 +90,10 @@ pub(super) struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// Features that are constant, or that miss values, are dropped.
     pub fn of(features: &[Feature<'a>], rows: usize) -> Result<Self, Reason> {
+        let names: BTreeSet<&str> = features.iter().map(|feature| feature.name).collect();
+        if names.len() < features.len() {
+            return Err(Reason::RepeatedName);
+        }
         let mut all = Columns { columns: Vec::new(), sources: Vec::new(), dropped: Vec::new() };
         for feature in features {
             if feature.values.len() != rows {

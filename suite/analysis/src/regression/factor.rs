@@ -111,8 +111,8 @@ pub(super) fn independent(matrix: &DMatrix<f64>, columns: &[usize]) -> Vec<usize
     let decomposition = ColPivQR::new(scaled);
     let mut order = RowDVector::from_row_slice(columns);
     decomposition.p().permute_columns(&mut order);
-    // nalgebra's pivot is the largest entry instead of the longest column, so lengths need not fall. But if one is below
-    // the tolerance, so are all entries that are left.
+    // nalgebra's pivot is the largest entry instead of the longest column, so lengths need not fall. But if one is
+    // below the tolerance, so are all entries that are left.
     let lengths = decomposition.r().diagonal();
     let rank = lengths.iter().take_while(|length| length.abs() > TOLERANCE).count();
     let mut kept: Vec<usize> = order.iter().copied().take(rank).collect();

@@ -75,7 +75,13 @@ impl Range {
         Ok(range)
     }
 
+    /// Half of it, because the difference of two finite numbers may overflow.
+    pub fn half(&self) -> f64 {
+        self.high / 2.0 - self.low / 2.0
+    }
+
+    /// Whether all values are equal, or differ by less than half the smallest positive number.
     pub fn is_constant(&self) -> bool {
-        self.low >= self.high
+        self.low >= self.high || self.half() <= 0.0
     }
 }

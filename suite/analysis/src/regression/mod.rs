@@ -9,14 +9,14 @@
 //! # The algorithm
 //!
 //! Blocks of 512 rows of \[1, features, target\] update the factor R of a QR decomposition by Householder reflections
-//! (sequential TSQR: Demmel, Grigori, Hoemmen and Langou, SIAM Journal on Scientific Computing 34 (2012) A206-A239). RᵀR
-//! equals the cross products of the rows, but R keeps all digits: cross products would lose half of them where features
-//! are nearly collinear. Factors of parts are stacked and decomposed again, so that folds and jackknife replicates need
-//! no second pass over the rows.
+//! (sequential TSQR: Demmel, Grigori, Hoemmen and Langou, SIAM Journal on Scientific Computing 34 (2012) A206-A239).
+//! RᵀR equals the cross products of the rows, but R keeps all digits: cross products would lose half of them where
+//! features are nearly collinear. Factors of parts are stacked and decomposed again, so that folds and jackknife
+//! replicates need no second pass over the rows.
 //!
 //! With p columns, the pass takes 2 p² operations per row. Besides the inputs, which are borrowed, it needs 4 bytes per
-//! row for the order of rows, 8 (p + 2)² bytes per part, and one block of 8 (p + 514) (p + 2) bytes per thread. Parts are
-//! reduced in parallel, and no result depends on the number of threads.
+//! row for the order of rows, 8 (p + 2)² bytes per part, and one block of 8 (p + 514) (p + 2) bytes per thread. Parts
+//! are reduced in parallel, and no result depends on the number of threads.
 
 mod columns;
 mod dropped;

@@ -34,7 +34,8 @@ impl Regression {
     /// Features that are constant or miss values are dropped. [`Reason::Empty`] without rows, [`Reason::Mismatched`] if
     /// lengths differ or a cluster is unknown, [`Reason::NotFinite`] if a value of the target is infinite or NaN,
     /// [`Reason::TooFew`] with one row, [`Reason::Constant`] if the target is constant, [`Reason::NoFeatures`] if no
-    /// feature is left, [`Reason::TooMany`] beyond 1000 columns.
+    /// feature is left, [`Reason::TooMany`] beyond 1000 columns, [`Reason::RepeatedName`] if two features have
+    /// the same name.
     pub fn of(features: &[Feature], target: Values, clusters: &[u64], parts: &Parts) -> Result<Self, Reason> {
         let rows = target.len();
         if clusters.len() != rows {

@@ -29,7 +29,8 @@ impl Regression {
     /// First, as long as two numeric features correlate above the limit, the pair with the largest |correlation| loses
     /// the feature that correlates less with the target. Then, as long as a variance inflation factor is above the
     /// limit, the feature with the largest one leaves; among features that depend linearly on each other, the last one.
-    /// Of equals, the last in the order of features leaves. [`Regression::dropped`] has the log, in the order of leaving.
+    /// Of equals, the last in the order of features leaves. [`Regression::dropped`] has the log, in the order of
+    /// leaving.
     pub fn screen(&self, limits: Limits) -> Result<Self, Reason> {
         let mut screened = self.clone();
         while let Some(dropped) = screened.correlated(limits.correlation) {

@@ -110,8 +110,8 @@ impl Regression {
     }
 }
 
-/// Share of all orders in which a given player joins right after a given set of s others: s! (m - s - 1)! / m!, for each
-/// s below m.
+/// Share of all orders in which a given player joins right after a given set of s others: s! (m - s - 1)! / m!, for
+/// each s below m.
 fn weights(players: usize) -> Vec<f64> {
     let mut ways = 1.0;
     let mut weights = Vec::with_capacity(players);

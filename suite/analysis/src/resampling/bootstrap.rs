@@ -39,16 +39,17 @@ impl Bootstrap {
 /// Bootstrap of a statistic of clusters, such as sequences or problems: `statistic(times)` uses cluster k `times[k]`
 /// times. For a comparison, the statistic is a difference in which both sides use the same clusters.
 ///
-/// Intervals cover too rarely with few clusters: with skewed differences in 0.85 of simulations with 10, 0.90 with 30 and
+/// Intervals cover too rarely with few clusters: with skewed differences in 0.85 of simulations with 10, 0.90 with 30
+/// and
 /// 0.93 with 300 (`tests/coverage/resampling.rs`). Resampling seeds as well does not help with few seeds: use
 /// [`crate::crossed`] for them.
 ///
-/// The acceleration comes from the jackknife over at most 50 blocks of clusters: skewness over the root of the number of
-/// clusters is the same for blocks. Needs resamples + 51 evaluations.
+/// The acceleration comes from the jackknife over at most 50 blocks of clusters: skewness over the root of the number
+/// of clusters is the same for blocks. Needs resamples + 51 evaluations.
 ///
 /// [`Reason::TooFew`] below two clusters or 100 resamples, [`Reason::Constant`] if all resamples give the same number,
-/// [`Reason::Unstable`] if the statistic is undefined for some, [`Reason::NotFinite`] if it is infinite or NaN, and what
-/// `statistic` returns for all clusters.
+/// [`Reason::Unstable`] if the statistic is undefined for some, [`Reason::NotFinite`] if it is infinite or NaN, and
+/// what `statistic` returns for all clusters.
 pub fn bootstrap(
     clusters: usize,
     resamples: usize,

@@ -5,8 +5,8 @@
 
 use crate::reason::Reason;
 
-/// Holm's adjusted p values (Scandinavian Journal of Statistics 6 (1979) 65-70): calling those below α significant makes
-/// any error with probability at most α, under any dependence.
+/// Holm's adjusted p values (Scandinavian Journal of Statistics 6 (1979) 65-70): calling those below α significant
+/// makes any error with probability at most α, under any dependence.
 pub fn holm(p: &[f64]) -> Result<Vec<f64>, Reason> {
     let order = ascending(p)?;
     let mut adjusted = vec![0.0; p.len()];

@@ -4,9 +4,9 @@ use crate::crossed::Crossed;
 use crate::reason::Reason;
 
 /// Two-sided p value of the hypothesis that the mean of a table is `null`: 1 minus the largest level whose interval
-/// excludes it. It is below 0.05 if and only if the table's own interval excludes `null`. With one seed it is the p value
-/// of Student's t test over problems. Below 1e-12 it is 1e-12, which is all that the quantiles resolve; so it is for a
-/// table whose interval has no width. A `null` on a bound of the table is never excluded.
+/// excludes it. It is below 0.05 if and only if the table's own interval excludes `null`. With one seed it is the p
+/// value of Student's t test over problems. Below 1e-12 it is 1e-12, which is all that the quantiles resolve; so it is
+/// for a table whose interval has no width. A `null` on a bound of the table is never excluded.
 ///
 /// Errors are those of the interval. [`Reason::NotFinite`] if `null` is infinite or NaN.
 pub fn p_value(table: &Crossed, null: f64) -> Result<f64, Reason> {

@@ -1,7 +1,7 @@
 //! Bootstrap over clusters, and permutation tests: shares of trials.
 //!
-//! The percentile and the BCa interval of a difference of two means over tokens, whose clusters have one to six tokens and a
-//! skewed effect (2000 trials of 500 resamples; the short form has 300 trials):
+//! The percentile and the BCa interval of a difference of two means over tokens, whose clusters have one to six tokens
+//! and a skewed effect (2000 trials of 500 resamples; the short form has 300 trials):
 //!
 //! | clusters | percentile | BCa |
 //! |---|---|---|
@@ -63,8 +63,8 @@ fn bootstrap_over_clusters_in_many_trials() {
     }
 }
 
-/// Under the null hypothesis, p is at most 0.05 in at most 5 % of trials: in 0.0 of 2000 with five seeds, where p cannot be
-/// below 0.0625, and in about 0.05 otherwise. `sign_flip` enumerates ten differences and draws for 30.
+/// Under the null hypothesis, p is at most 0.05 in at most 5 % of trials: in 0.0 of 2000 with five seeds, where p
+/// cannot be below 0.0625, and in about 0.05 otherwise. `sign_flip` enumerates ten differences and draws for 30.
 #[test]
 fn sign_flips_keep_their_level() {
     for (number, least) in [(5, 0.0), (10, 0.035), (30, 0.035)] {
@@ -78,8 +78,8 @@ fn sign_flips_keep_their_level() {
     }
 }
 
-/// Depth follows the size alone. Within sizes, complexity and depth are independent, and the test keeps its level; without
-/// strata it finds the effect of the size.
+/// Depth follows the size alone. Within sizes, complexity and depth are independent, and the test keeps its level;
+/// without strata it finds the effect of the size.
 #[test]
 fn permutations_within_strata_keep_their_level() {
     let mut chance = Chance::new(43);
