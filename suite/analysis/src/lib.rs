@@ -15,6 +15,7 @@
 //! 2. Every result is a function of its arguments: nothing is random.
 //! 3. The unit is the sequence, because the tokens of one sequence are dependent; above it is the seed.
 
+pub mod calibration;
 pub mod correlation;
 pub mod crossed;
 pub mod crosstable;
@@ -30,6 +31,7 @@ pub mod partial;
 pub mod ranking;
 pub mod ranks;
 pub mod reason;
+pub mod regression;
 pub mod split;
 pub mod strata;
 pub mod table;

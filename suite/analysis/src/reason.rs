@@ -21,6 +21,17 @@ pub enum Reason {
         /// Number found.
         found: usize,
     },
+    /// There are more groups, columns or rows than the method can handle.
+    TooMany {
+        /// Largest number possible.
+        limit: usize,
+        /// Number found.
+        found: usize,
+    },
+    /// No feature is left to explain the target with.
+    NoFeatures,
+    /// A value is outside its range, such as a probability above 1.
+    OutOfRange,
     /// The cost is below the cheapest point of the frontier.
     OutsideFrontier,
     /// There is no fixed-depth frontier to compare with.
@@ -48,6 +59,9 @@ impl fmt::Display for Reason {
             Reason::Empty => write!(f, "there are no observations"),
             Reason::Constant => write!(f, "one of the two is constant, or nothing is left of it"),
             Reason::TooFew { needed, found } => write!(f, "{needed} are needed, {found} found"),
+            Reason::TooMany { limit, found } => write!(f, "at most {limit} are possible, {found} found"),
+            Reason::NoFeatures => write!(f, "no feature is left"),
+            Reason::OutOfRange => write!(f, "a value is outside its range"),
             Reason::OutsideFrontier => write!(f, "the cost is below the cheapest fixed depth"),
             Reason::NoFrontier => write!(f, "there is no fixed-depth frontier"),
             Reason::MissingCells => write!(f, "some cells are missing"),

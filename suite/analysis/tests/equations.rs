@@ -4,6 +4,7 @@
 use haltbench_analysis::correlation::{partial_spearman, somers_d, spearman, tau_b, within_stratum_spearman};
 use haltbench_analysis::letters::{columns, letters};
 use haltbench_analysis::mean_squares::MeanSquares;
+use haltbench_analysis::regression::{Feature, Parts, Players, Regression, Values};
 use haltbench_analysis::{CostAccuracy, Crossed, Frontier, Gain, adapt_gain};
 use serde::Deserialize;
 use serde_json::Value;
@@ -178,4 +179,56 @@ fn alignment() {
     is("depth.at_token", spearman(&complexity, &read(&case.depth, 0)).unwrap());
     is("expected_depth.unshifted", spearman(&complexity, &read(&case.expected_depth, 1)).unwrap());
     is("expected_depth.at_token", spearman(&complexity, &read(&case.expected_depth, 0)).unwrap());
+}
+
+#[test]
+fn regression_shares() {
+    #[derive(Deserialize)]
+    struct Case {
+        x: Vec<Vec<f64>>,
+        size: Vec<u32>,
+        y: Vec<f64>,
+        r2: [f64; 1],
+        r2_adjusted: [f64; 1],
+        /// The intercept first.
+        coefficients: Vec<f64>,
+        coefficients_standardised: Vec<f64>,
+        vif: Vec<f64>,
+        gvif: Vec<f64>,
+        delta_r2_column: Vec<f64>,
+        first: Vec<f64>,
+        last: Vec<f64>,
+        shapley: Vec<f64>,
+    }
+    let case: Case = golden("regression_shares");
+    let groups = ["static", "static", "state", "state", "state"];
+    let names = ["0", "1", "2", "3", "4"];
+    let numbers = names.iter().zip(groups).zip(&case.x);
+    let mut features: Vec<Feature> =
+        numbers.map(|((name, group), values)| Feature { name, group, values: Values::Numeric(values) }).collect();
+    features.push(Feature { name: "size", group: "size", values: Values::Categorical(&case.size) });
+    let clusters: Vec<u64> = (0..case.y.len() as u64).collect();
+    let parts = Parts::of(clusters.iter().copied()).unwrap();
+    let regression = Regression::of(&features, Values::Numeric(&case.y), &clusters, &parts).unwrap();
+    let fit = regression.fit().unwrap();
+    close(fit.r_squared, case.r2[0]);
+    close(fit.adjusted.value.unwrap(), case.r2_adjusted[0]);
+    close(fit.intercept, case.coefficients[0]);
+    for (place, own) in fit.coefficients.iter().enumerate() {
+        close(own.value, case.coefficients[place + 1]);
+        close(own.standardised, case.coefficients_standardised[place]);
+        close(own.inflation, case.vif[place]);
+    }
+    for (place, own) in regression.shares(Players::Groups).unwrap().iter().enumerate() {
+        close(own.alone, case.first[place]);
+        close(own.unique, case.last[place]);
+        close(own.shapley, case.shapley[place]);
+    }
+    let unique = regression.unique(Players::Features).unwrap();
+    for (own, expected) in unique.iter().zip(&case.delta_r2_column[..5]) {
+        close(own.r_squared, *expected);
+    }
+    // The groups of this design as single features: the size, whose factor does not depend on the other two groups' split.
+    let size = regression.inflations().into_iter().find(|own| own.feature == "size").unwrap();
+    close(size.generalised, case.gvif[2]);
 }

@@ -8,4 +8,5 @@ mod correlations;
 mod gain;
 mod means;
 mod ranks;
+mod regression;
 mod simulate;
