@@ -20,6 +20,9 @@ pub enum IntervalMethod {
     SeedsOnly,
     /// Student's t over repeated measurements of one seed. It says nothing about another training run.
     RepetitionsOnly,
+    /// The bootstrap over the problems of one seed, BCa or percentile: the error of evaluating finitely many problems. It
+    /// says nothing about another training run. See [`crate::resampling`].
+    Bootstrap,
     /// All values were equal, but unseen problems may differ: the interval allows for the largest share of differing
     /// problems that the draws can miss (Clopper and Pearson 1934). It says nothing about another training run.
     NoVariation,
@@ -32,6 +35,7 @@ impl fmt::Display for IntervalMethod {
             IntervalMethod::ProblemsOnly => "t over problems; training is not in it",
             IntervalMethod::SeedsOnly => "t over seeds",
             IntervalMethod::RepetitionsOnly => "t over repetitions; training is not in it",
+            IntervalMethod::Bootstrap => "bootstrap over problems; training is not in it",
             IntervalMethod::NoVariation => "Clopper-Pearson; no problem differed from another",
         })
     }

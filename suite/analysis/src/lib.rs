@@ -1,4 +1,5 @@
-//! Statistics of depth allocation, as pure functions: no tensors, files, clock or random numbers.
+//! Statistics of depth allocation, as pure functions: no tensors, files or clock, and no random numbers but those of a
+//! seed among the arguments.
 //!
 //! The input is the record of an evaluation: one [`TokenTable`] per seed, whose rows are evaluated tokens with the
 //! depth at which each halted. The output is numbers with intervals:
@@ -7,20 +8,29 @@
 //! * [`correlation`]: the rank correlations behind them, usable on plain slices;
 //! * [`crossed`] and [`jackknife`]: intervals over problems, and over seeds and problems;
 //! * [`frontier`]: accuracy above the fixed-depth frontier at the same cost;
-//! * [`ranking`]: simultaneous differences, rank intervals and letters.
+//! * [`ranking`]: simultaneous differences, rank intervals and letters;
+//! * [`regression`]: variance of the depth that features and groups of features explain;
+//! * [`information`]: dependence of any form;
+//! * [`calibration`]: scores beside the events that they announce;
+//! * [`resampling`] and [`significance`]: bootstrap, permutation tests, many p values;
+//! * [`power`]: the smallest difference that a comparison could have found;
+//! * [`curves`]: monotone fits, and phases of training.
 //!
 //! Three rules hold everywhere:
 //!
 //! 1. A number that cannot be computed is missing with a [`Reason`]: never 0, never NaN, never silently skipped.
-//! 2. Every result is a function of its arguments: nothing is random.
+//! 2. Every result is a function of its arguments, with any number of threads. Bootstrap and permutations draw from a
+//!    seed, which is an argument; nothing else is random.
 //! 3. The unit is the sequence, because the tokens of one sequence are dependent; above it is the seed.
 
 pub mod calibration;
 pub mod correlation;
 pub mod crossed;
 pub mod crosstable;
+pub mod curves;
 pub mod estimate;
 pub mod frontier;
+pub mod information;
 pub mod interval;
 pub mod jackknife;
 pub mod letters;
@@ -28,10 +38,13 @@ pub mod mean_squares;
 pub mod means;
 pub mod measures;
 pub mod partial;
+pub mod power;
 pub mod ranking;
 pub mod ranks;
 pub mod reason;
 pub mod regression;
+pub mod resampling;
+pub mod significance;
 pub mod split;
 pub mod strata;
 pub mod table;

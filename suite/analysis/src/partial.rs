@@ -36,16 +36,8 @@ impl PartialRanks {
         }
         let mut levels: Vec<Levels> =
             [x, y].iter().chain(controls).chain(&classes).map(|v| Levels::of(v)).collect::<Result<_, Reason>>()?;
-        let tuple = |row: usize| levels.iter().map(move |variable| variable.codes()[row]);
-        let mut order: Vec<usize> = (0..x.len()).collect();
-        order.sort_by(|&a, &b| tuple(a).cmp(tuple(b)));
-        let groups: Vec<&[usize]> = order.chunk_by(|&a, &b| tuple(a).eq(tuple(b))).collect();
-        let mut combination = vec![0; x.len()];
-        for (group, id) in groups.iter().zip(0..) {
-            group.iter().for_each(|&row| combination[row] = id);
-        }
-        let combinations = groups.len();
-        let firsts: Vec<usize> = groups.iter().map(|group| group[0]).collect();
+        let Combinations { of_row: combination, firsts } = combine(&levels, x.len());
+        let combinations = firsts.len();
         let of_groups = |variable: &Levels| {
             let codes = firsts.iter().map(|&row| variable.codes()[row]).collect();
             (codes, variable.count())
@@ -143,6 +135,44 @@ impl PartialRanks {
         }
         sizes.iter().filter(|&&size| size > 0).count()
     }
+}
+
+/// The distinct combinations of levels, in lexicographic order.
+struct Combinations {
+    /// Combination of every row.
+    of_row: Vec<usize>,
+    /// The first row of every combination.
+    firsts: Vec<usize>,
+}
+
+/// Levels become the digits of one number with mixed bases: sorting numbers is ten times as fast as comparing tuples.
+/// Whenever the number could overflow, it is replaced by its own level.
+fn combine(levels: &[Levels], rows: usize) -> Combinations {
+    let mut keys = vec![0_u64; rows];
+    let mut bound = 1_u64;
+    for variable in levels {
+        let base = (variable.count() as u64).max(1);
+        if bound.checked_mul(base).is_none() {
+            let Combinations { of_row, firsts } = distinct(&keys);
+            keys = of_row.into_iter().map(|code| code as u64).collect();
+            bound = firsts.len() as u64;
+        }
+        bound = bound.saturating_mul(base);
+        keys.iter_mut().zip(variable.codes()).for_each(|(key, &code)| *key = *key * base + code as u64);
+    }
+    distinct(&keys)
+}
+
+fn distinct(keys: &[u64]) -> Combinations {
+    let mut order: Vec<(u64, usize)> = keys.iter().copied().zip(0..).collect();
+    order.sort_unstable();
+    let mut of_row = vec![0; keys.len()];
+    let mut firsts = Vec::new();
+    for group in order.chunk_by(|a, b| a.0 == b.0) {
+        group.iter().for_each(|&(_, row)| of_row[row] = firsts.len());
+        firsts.extend(group.first().map(|&(_, row)| row));
+    }
+    Combinations { of_row, firsts }
 }
 
 /// Sums of products of variables over `count` observations, with class means subtracted.

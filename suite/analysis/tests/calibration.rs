@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use haltbench_analysis::Reason;
-use haltbench_analysis::calibration::{Binning, RiskCoverage, auroc, brier, reliability};
+use haltbench_analysis::calibration::{Binning, RiskCoverage, Scored, auroc, brier, reliability};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -121,6 +121,28 @@ fn reasons() {
     assert_eq!(curve.coverage_at(0.34), Ok(0.75));
     assert_eq!(curve.coverage_at(0.0), Ok(0.25));
     assert_eq!(RiskCoverage::of(&[0.9], &[false]).unwrap().coverage_at(0.5), Err(Reason::OutOfRange));
+}
+
+/// A weight is a repeat count.
+#[test]
+fn weighted_scores() {
+    for case in cases() {
+        let weight = |row: usize| (row * 7 % 4) as u32;
+        let (mut scores, mut events) = (Vec::new(), Vec::new());
+        for (row, (score, event)) in case.scores.iter().zip(&case.events).enumerate() {
+            (0..weight(row)).for_each(|_| {
+                scores.push(*score);
+                events.push(*event);
+            });
+        }
+        let ours = Scored::of(&case.scores, &case.events).unwrap();
+        if scores.is_empty() {
+            assert_eq!(ours.risk_coverage(weight), Err(Reason::Empty));
+            continue;
+        }
+        assert_eq!(ours.auroc(weight), auroc(&scores, &events));
+        assert_eq!(ours.risk_coverage(weight), RiskCoverage::of(&scores, &events));
+    }
 }
 
 proptest! {

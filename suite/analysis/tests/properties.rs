@@ -42,6 +42,17 @@ fn close(a: Result<f64, Reason>, b: Result<f64, Reason>) -> bool {
     }
 }
 
+/// So many combinations of levels that they do not fit into one number: a control given six times is one control.
+#[test]
+fn combinations_beyond_64_bits() {
+    let value = |row: u32, by: u32| f64::from(row * by % 2003);
+    let of = |by: u32| -> Vec<f64> { (0..1500).map(|row| value(row, by)).collect() };
+    let (x, y, control) = (of(5), of(7), of(11));
+    let once = partial_spearman(&x, &y, &[&control]).unwrap();
+    let often = partial_spearman(&x, &y, &[&control[..]; 6]).unwrap();
+    assert!((once - often).abs() < 1e-12, "{once} {often}");
+}
+
 proptest! {
     #[test]
     fn order_of_observations_does_not_matter((a, b) in shuffled()) {

@@ -312,6 +312,8 @@ fn sequences_are_as_hard_as_their_hardest_token() {
 fn reasons_are_written_in_snake_case() {
     let text = |reason: Reason| serde_json::to_string(&reason).unwrap();
     assert_eq!(text(Reason::OutsideFrontier), r#""outside_frontier""#);
+    assert_eq!(text(Reason::TooMany { limit: 12, found: 13 }), r#"{"too_many":{"limit":12,"found":13}}"#);
+    assert_eq!(Reason::TooMany { limit: 12, found: 13 }.to_string(), "at most 12 are possible, 13 found");
     assert_eq!(text(Reason::TooFew { needed: 2, found: 1 }), r#"{"too_few":{"needed":2,"found":1}}"#);
     let estimate = serde_json::to_string(&Estimate::missing(Reason::Constant, 7)).unwrap();
     assert_eq!(estimate, r#"{"value":null,"low":null,"high":null,"method":null,"count":7,"reason":"constant"}"#);

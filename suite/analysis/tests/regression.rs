@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use haltbench_analysis::Reason;
 use haltbench_analysis::regression::{Cause, Dropped, Feature, Limits, Parts, Players, Regression, Values, jackknifed};
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -334,4 +335,88 @@ fn without_a_part() {
     let ours = jackknifed(std::slice::from_ref(&regression), |regression| regression.r_squared()).unwrap().estimate();
     close("R²", ours.value.unwrap(), case.r_squared, 1e-10);
     assert!(ours.low.unwrap() < case.r_squared && ours.high.unwrap() > case.r_squared);
+}
+
+/// Parts are reduced in parallel, and no bit of the result depends on the number of threads.
+#[test]
+fn threads_do_not_matter() {
+    let case = golden::<Vec<Case>>("cases").into_iter().find(|case| case.name == "groups and clusters").unwrap();
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| regression(&case))
+    };
+    assert_eq!(with(1), with(4));
+}
+
+/// Seeds whose clusters were divided otherwise cannot be crossed.
+#[test]
+fn seeds_share_the_parts() {
+    let x = number("x", &X);
+    let ids = [1, 2, 3, 4, 5, 7];
+    let other = Regression::of(&[x], Values::Numeric(&Y), &ids, &Parts::of(ids).unwrap()).unwrap();
+    let seeds = [six(&[x], &Y).unwrap(), other];
+    assert_eq!(jackknifed(&seeds, |regression| regression.r_squared()), Err(Reason::MissingCells));
+    let seeds = [six(&[x], &Y).unwrap(), six(&[x], &[2.0, 1.5, 4.0, 3.0, 6.0, 7.0]).unwrap()];
+    let table = jackknifed(&seeds, |regression| regression.r_squared()).unwrap();
+    let mean = seeds.iter().map(|seed| seed.r_squared().unwrap()).sum::<f64>() / 2.0;
+    assert_eq!((table.seeds(), table.count()), (2, 12));
+    close("mean", table.mean(), mean, 1e-12);
+}
+
+/// R² of integer features, which often depend on each other exactly, by the modified Gram-Schmidt process.
+fn projected(features: &[Vec<f64>], target: &[f64]) -> f64 {
+    let centre = |values: &[f64]| -> Vec<f64> {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|own| own - mean).collect()
+    };
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    for feature in features {
+        let mut own = centre(feature);
+        for other in basis.iter().chain(&basis) {
+            let along = dot(&own, other);
+            own.iter_mut().zip(other).for_each(|(own, other)| *own -= along * other);
+        }
+        let length = dot(&own, &own).sqrt();
+        if length > 1e-6 {
+            basis.push(own.iter().map(|own| own / length).collect());
+        }
+    }
+    let target = centre(target);
+    basis.iter().map(|own| dot(own, &target).powi(2)).sum::<f64>() / dot(&target, &target)
+}
+
+proptest! {
+    #[test]
+    fn any_integer_features(
+        rows in prop::collection::vec((prop::collection::vec(-2_i32..3, 5), -3_i32..4), 3..30)
+    ) {
+        let names = ["a", "b", "c", "d", "e"];
+        let values: Vec<Vec<f64>> =
+            (0..5).map(|place| rows.iter().map(|(row, _)| f64::from(row[place])).collect()).collect();
+        let target: Vec<f64> = rows.iter().map(|(_, y)| f64::from(*y)).collect();
+        let clusters: Vec<u64> = (0..rows.len() as u64).collect();
+        let features: Vec<Feature> = names.iter().zip(&values).map(|(name, values)| number(name, values)).collect();
+        let parts = Parts::of(clusters.iter().copied()).unwrap();
+        if let Ok(regression) = Regression::of(&features, Values::Numeric(&target), &clusters, &parts) {
+            let expected = projected(&values, &target);
+            prop_assert!((regression.r_squared().unwrap() - expected).abs() < 1e-9);
+            if let Ok(fit) = regression.fit() {
+                // Residuals of the fit explain what is left.
+                let left: f64 = (0..rows.len()).map(|row| {
+                    let slopes = fit.coefficients.iter().map(|own| {
+                        own.value * values[names.iter().position(|name| *name == own.name).unwrap()][row]
+                    });
+                    (target[row] - fit.intercept - slopes.sum::<f64>()).powi(2)
+                }).sum();
+                let mean = target.iter().sum::<f64>() / target.len() as f64;
+                let total: f64 = target.iter().map(|own| (own - mean).powi(2)).sum();
+                prop_assert!((1.0 - left / total - expected).abs() < 1e-9);
+                prop_assert_eq!(fit.coefficients.len() + fit.dropped.len(), 5);
+            }
+            let shares = regression.shares(Players::Features).unwrap();
+            let sum: f64 = shares.iter().map(|own| own.shapley).sum();
+            prop_assert!((sum - expected).abs() < 1e-9);
+        }
+    }
 }

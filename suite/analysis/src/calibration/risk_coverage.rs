@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{check, ties};
+use super::scored::{Scored, Tie};
 use crate::reason::Reason;
 
 /// A point of the risk-coverage curve: all answers with at least this confidence.
@@ -32,11 +32,17 @@ pub struct RiskCoverage {
 impl RiskCoverage {
     /// The curve of confidences, where `correct` is the event. Errors as in [`crate::calibration`].
     pub fn of(confidences: &[f64], correct: &[bool]) -> Result<Self, Reason> {
-        check(confidences, correct)?;
-        let number = confidences.len() as f64;
+        Scored::of(confidences, correct)?.risk_coverage(|_| 1)
+    }
+
+    pub(super) fn of_ties(ties: &[Tie]) -> Result<Self, Reason> {
+        let number = ties.iter().map(|tie| tie.count).sum::<u64>() as f64;
+        if ties.is_empty() {
+            return Err(Reason::Empty);
+        }
         let (mut answers, mut wrong, mut area) = (0_u64, 0_u64, 0.0);
         let mut points = Vec::new();
-        for tie in ties(confidences, correct).iter().rev() {
+        for tie in ties.iter().rev() {
             let wrong_here = tie.count - tie.events;
             let rate = wrong_here as f64 / tie.count as f64;
             for taken in 1..=tie.count {

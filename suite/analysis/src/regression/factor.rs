@@ -85,12 +85,16 @@ pub(super) struct Solution {
 impl Solution {
     /// Dependent columns are left out. [`Reason::Constant`] if the last column is zero.
     pub fn of(centred: &DMatrix<f64>, columns: &[usize]) -> Result<Self, Reason> {
+        Solution::of_independent(centred, independent(centred, columns))
+    }
+
+    /// The fit to columns that are known to be independent.
+    pub fn of_independent(centred: &DMatrix<f64>, kept: Vec<usize>) -> Result<Self, Reason> {
         let last = centred.ncols() - 1;
         let total = centred.column(last).norm_squared();
         if total <= 0.0 {
             return Err(Reason::Constant);
         }
-        let kept = independent(centred, columns);
         let number = kept.len();
         let selected: Vec<usize> = kept.iter().copied().chain([last]).collect();
         let triangle = QR::new(centred.select_columns(&selected)).unpack_r();

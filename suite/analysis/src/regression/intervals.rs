@@ -11,17 +11,17 @@ use crate::reason::Reason;
 /// R² and Shapley shares are covered in 0.93 to 0.96 of simulations with 200 sequences or more. A ΔR² close to 0 has a
 /// skewed error, and its interval covers in as few as 0.87 (`tests/coverage/regression.rs`).
 ///
-/// [`Reason::Empty`] without regressions, [`Reason::MissingCells`] if they do not have the same parts.
+/// [`Reason::Empty`] without regressions, [`Reason::MissingCells`] if their clusters were divided into other parts.
 pub fn jackknifed(
     seeds: &[Regression],
     statistic: impl Fn(&Regression) -> Result<f64, Reason>,
 ) -> Result<Crossed, Reason> {
-    let blocks = seeds.first().ok_or(Reason::Empty)?.blocks();
-    if seeds.iter().any(|regression| regression.blocks() != blocks) {
+    let division = seeds.first().ok_or(Reason::Empty)?.division();
+    if seeds.iter().any(|regression| regression.division() != division) {
         return Err(Reason::MissingCells);
     }
     let rows = seeds.iter().map(Regression::rows).sum();
-    jackknife(seeds.len(), blocks, rows, |seed, without| match without {
+    jackknife(seeds.len(), division.blocks(), rows, |seed, without| match without {
         None => statistic(&seeds[seed]),
         Some(part) => statistic(&seeds[seed].without_part(part)),
     })

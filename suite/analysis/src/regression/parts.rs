@@ -1,5 +1,7 @@
 //! Parts of the clusters, for folds and for the jackknife.
 
+use std::sync::Arc;
+
 use crate::jackknife::Blocks;
 use crate::reason::Reason;
 
@@ -7,8 +9,8 @@ use crate::reason::Reason;
 /// blocks. All rows of a cluster are in one block. Seeds that were evaluated on the same clusters share the parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
-    /// Ids of the clusters, ascending.
-    ids: Vec<u64>,
+    /// Ids of the clusters, ascending. Every regression keeps a reference.
+    ids: Arc<[u64]>,
     blocks: Blocks,
 }
 
@@ -27,7 +29,7 @@ impl Parts {
             return Err(Reason::Empty);
         }
         let blocks = Blocks::of(distinct.len());
-        Ok(Parts { ids: distinct, blocks })
+        Ok(Parts { ids: distinct.into(), blocks })
     }
 
     /// Number of clusters.

@@ -7,7 +7,6 @@ use super::dropped::{Cause, Dropped};
 use super::factor::{Factor, Solution};
 use super::feature::{Feature, Range, Values};
 use super::parts::Parts;
-use crate::jackknife::Blocks;
 use crate::reason::Reason;
 
 /// Rows of a block. With 60 columns it fills 250 kB, which a core's second cache holds.
@@ -25,7 +24,8 @@ pub struct Regression {
     /// Indices of the columns that are used.
     active: Vec<usize>,
     dropped: Vec<Dropped>,
-    blocks: Blocks,
+    /// How the clusters were divided.
+    division: Parts,
 }
 
 impl Regression {
@@ -76,8 +76,8 @@ impl Regression {
         let parts_of_rows: Vec<(Factor, usize)> = parts_of_rows.par_iter().map(reduce).collect();
         let active = (0..columns.len()).collect();
         let whole = Factor::merged(width, parts_of_rows.iter().map(|(factor, _)| factor));
-        let blocks = parts.blocks();
-        Ok(Regression { columns, target: scale, parts: parts_of_rows, whole, active, dropped, blocks })
+        let division = parts.clone();
+        Ok(Regression { columns, target: scale, parts: parts_of_rows, whole, active, dropped, division })
     }
 
     /// Number of rows.
@@ -95,9 +95,9 @@ impl Regression {
         &self.dropped
     }
 
-    /// The parts of the rows.
-    pub fn blocks(&self) -> Blocks {
-        self.blocks
+    /// How the clusters were divided.
+    pub fn division(&self) -> &Parts {
+        &self.division
     }
 
     /// The same regression with the features that `keep` selects by name. [`Reason::NoFeatures`] if it selects none.

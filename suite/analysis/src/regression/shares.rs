@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::columns::Column;
+use super::factor::{Solution, independent};
 use super::reduction::Regression;
 use crate::reason::Reason;
 
@@ -82,8 +83,18 @@ impl Regression {
             return Err(Reason::TooMany { limit: LARGEST_GAME, found: number });
         }
         let member = |column: &Column| names.iter().position(|name| *name == players.of(column)).unwrap_or(number);
+        let (centred, all) = (self.whole().centred(), self.columns_where(|_| true));
+        // Subsets of independent columns are independent.
+        let is_independent = independent(&centred, &all).len() == all.len();
         let explained = (0..1_usize << number)
-            .map(|subset| self.explained(&self.columns_where(|column| subset >> member(column) & 1 == 1)))
+            .map(|subset| {
+                let columns = self.columns_where(|column| subset >> member(column) & 1 == 1);
+                let solution = match is_independent {
+                    true => Solution::of_independent(&centred, columns),
+                    false => Solution::of(&centred, &columns),
+                };
+                Ok(solution?.explained)
+            })
             .collect::<Result<Vec<f64>, Reason>>()?;
         let weights = weights(number);
         let all = explained.len() - 1;

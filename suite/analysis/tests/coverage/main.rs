@@ -4,9 +4,11 @@
 //! trials has the standard error √(p (1 - p) / n): 0.7 % at 95 % of 1000 trials.
 #![allow(clippy::unwrap_used)]
 
+mod calibration;
 mod correlations;
 mod gain;
 mod means;
 mod ranks;
 mod regression;
+mod resampling;
 mod simulate;

@@ -11,7 +11,7 @@
 //! | | 1000 | 0.948 | 0.912 | 0.943 | 0.956 |
 //!
 //! A ΔR² close to 0 cannot fall below it, so its error is skewed and its interval covers too rarely: an interval that
-//! excludes 0 is no test. [`haltbench_analysis::resampling`] has tests.
+//! excludes 0 is no test. [`haltbench_analysis::significance`] has tests.
 
 use haltbench_analysis::Reason;
 use haltbench_analysis::regression::{Feature, Parts, Players, Regression, Values, jackknifed};

@@ -1,7 +1,11 @@
 //! The fixed-depth frontier, and the gain of adaptive depth over it at the same cost.
 
+mod area;
+
 use crate::crossed::Crossed;
 use crate::reason::Reason;
+
+pub use area::{CostScale, hypervolume};
 
 /// The best mean accuracy that mixtures of fixed depths reach at a mean cost: the upper concave hull of their points,
 /// flat beyond the best one.
