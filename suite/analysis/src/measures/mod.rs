@@ -17,7 +17,7 @@ pub mod quality;
 
 pub use alignment::{Alignment, alignment, alignments};
 pub use correlations::{Statistic, correlation_table};
-pub use levels::{Increment, Level, Size, by_level, by_size, increments};
+pub use levels::{DepthAt, Increment, Level, Size, by_level, by_size, depth_by, increments};
 pub use local::{BeyondStatic, beyond_static};
 pub use needed::{NeededDepth, NeededLevel, needed_by_level, needed_depth};
 pub use observed::Depth;

@@ -17,12 +17,13 @@ const STATISTICS: [(Column, Statistic); 6] = [
     (Column::new("tau_b", "τ-b", Unit::Correlation), Statistic::TauB),
 ];
 
-/// A depth that is correlated, by name.
-const DEPTHS: [(&str, Depth); 4] = [
-    ("steps", Depth::Steps),
-    ("expected", Depth::Expected),
-    ("steps at token", Depth::StepsAtToken),
-    ("expected at token", Depth::ExpectedAtToken),
+/// A depth that is correlated, by name, and among which sequences.
+const DEPTHS: [(&str, Depth, Population); 5] = [
+    ("steps", Depth::Steps, Population::All),
+    ("steps", Depth::Steps, Population::CorrectOnly),
+    ("expected", Depth::Expected, Population::All),
+    ("expected", Depth::Expected, Population::CorrectOnly),
+    ("expected at token", Depth::ExpectedAtToken, Population::All),
 ];
 
 const SPLIT: Option<Split> = Some(Split::InRange);
@@ -64,12 +65,11 @@ fn sheet(subject: &Subject, complexity: &str) -> Sheet {
     let headline = if is_headline(subject, complexity) { ", the headline" } else { "" };
     let title = format!("Depth against {complexity}{headline}");
     let mut sheet = Sheet::new(complexity, title, columns);
-    for row in &subject.rows {
+    // A fixed depth follows nothing.
+    for row in subject.rows.iter().filter(|row| !row.has_role(Role::FixedDepth)) {
         (subject.progress)(&row.label);
-        for (name, depth) in DEPTHS.into_iter().filter(|(_, depth)| has(row, *depth)) {
-            for population in [Population::All, Population::CorrectOnly] {
-                sheet.rows.push(line(row, complexity, (name, depth), population));
-            }
+        for (name, depth, population) in DEPTHS.into_iter().filter(|(_, depth, _)| has(row, *depth)) {
+            sheet.rows.push(line(row, complexity, (name, depth), population));
         }
     }
     sheet
@@ -99,9 +99,8 @@ fn line(row: &Evidence, complexity: &str, (name, depth): (&str, Depth), populati
 fn has(row: &Evidence, depth: Depth) -> bool {
     let any = |of: fn(&haltbench_analysis::TokenColumns) -> bool| row.tables.iter().any(|table| of(table.columns()));
     match depth {
-        Depth::Steps => true,
+        Depth::Steps | Depth::StepsAtToken => true,
         Depth::Expected => any(|columns| columns.expected_depth.iter().any(Option::is_some)),
-        Depth::StepsAtToken => any(|columns| columns.depth_at_token.iter().any(Option::is_some)),
         Depth::ExpectedAtToken => any(|columns| columns.expected_depth_at_token.iter().any(Option::is_some)),
     }
 }

@@ -3,7 +3,7 @@
 use haltbench_engine::{Error, Result};
 
 use super::sheet::Findings;
-use super::{Subject, alignment, frontier, generalization, needed_depth};
+use super::{Subject, alignment, frontier, generalization, needed_depth, questions, timing};
 
 /// A kind of analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +12,10 @@ pub enum Kind {
     Alignment,
     /// Do accuracy and depth hold at sizes that were not trained?
     Generalization,
+    /// Is depth explained by what the prompt shows, or by the state of the algorithm?
+    Timing,
+    /// Where does a policy compute while it reads a question?
+    Questions,
     /// What do mixtures of fixed depths, random depths and read-outs reach at the same cost?
     Frontier,
     /// How does depth compare with the depth that a token needs?
@@ -20,13 +24,16 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Alignment, Self::Generalization, Self::Frontier, Self::NeededDepth];
+    pub const ALL: [Self; 6] =
+        [Self::Alignment, Self::Generalization, Self::Timing, Self::Questions, Self::Frontier, Self::NeededDepth];
 
     /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Alignment => "alignment",
             Self::Generalization => "generalization",
+            Self::Timing => "timing",
+            Self::Questions => "questions",
             Self::Frontier => "frontier",
             Self::NeededDepth => "needed-depth",
         }
@@ -37,6 +44,10 @@ impl Kind {
         match self {
             Self::Alignment => "correlation of depth with every complexity: pooled, within sizes and partial",
             Self::Generalization => "accuracy and depth at every size, trained or not, and at other largest depths",
+            Self::Timing => {
+                "share of the depth that the prompt explains, and share that the algorithm's state explains"
+            }
+            Self::Questions => "depth of question tokens by features of the parser's state",
             Self::Frontier => "accuracy against cost over all settings, beside fixed and shuffled depths and read-outs",
             Self::NeededDepth => "depth beside the least depth after which a token's answer stays right",
         }
@@ -57,6 +68,8 @@ impl Kind {
         match self {
             Self::Alignment => alignment::findings(subject),
             Self::Generalization => generalization::findings(subject),
+            Self::Timing => timing::findings(subject),
+            Self::Questions => questions::findings(subject),
             Self::Frontier => frontier::findings(subject),
             Self::NeededDepth => needed_depth::findings(subject),
         }

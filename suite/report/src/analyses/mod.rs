@@ -5,11 +5,14 @@
 //! charts. Nothing is random, and the same run folder gives the same bytes.
 
 mod alignment;
+mod explained;
 mod frontier;
 mod generalization;
 mod kind;
 mod needed_depth;
+mod questions;
 mod sheet;
+mod timing;
 
 use haltbench_engine::plan::Suite;
 use haltbench_engine::store::RunFolder;

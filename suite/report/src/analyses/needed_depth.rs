@@ -133,12 +133,12 @@ fn verdict(sheet: &Sheet, lacking: &[&Evidence]) -> Vec<String> {
         ));
     }
     if let Some(row) = lacking.first() {
-        let of = row.of.unwrap_or(row.named);
+        let of = row.of.unwrap_or(&row.first.family);
         let depths: Vec<String> = (1..=row.plan.max_depth).map(|depth| depth.to_string()).collect();
         verdict.push(format!(
-            "{} lack the forced depths of their own weights, {} first. For each, add to the suite: [[policy]] label = \
+            "{} of no forced depths on their own weights, the first is {}. The suite needs an entry [[policy]] for each: label = \
              \"forced-on-{of}\", name = \"fixed\", of = \"{of}\", depth = [{}].",
-            if lacking.len() == 1 { "1 policy".to_owned() } else { format!("{} policies", lacking.len()) },
+            if lacking.len() == 1 { "1 policy has cells".to_owned() } else { format!("{} policies have cells", lacking.len()) },
             row.label,
             depths.join(", ")
         ));

@@ -15,7 +15,7 @@ pub(super) fn documents(analysis: &Analysis) -> Vec<Document> {
 
 fn document(analysis: &Analysis, findings: &Findings) -> Document {
     let mut notes = Notes::default();
-    let grids: Vec<Grid> = findings.sheets.iter().map(|sheet| grid(sheet, &mut notes)).collect();
+    let grids = findings.sheets.iter().flat_map(|sheet| split(grid(sheet, &mut notes))).collect();
     let mut lines = findings.notes.clone();
     lines.extend(notes.lines());
     let missing = match findings.missing {
@@ -48,6 +48,46 @@ fn grid(sheet: &Sheet, notes: &mut Notes) -> Grid {
             })
             .collect(),
     }
+}
+
+/// Columns of a terminal that a table may take.
+const WIDTH: usize = 118;
+/// Columns that a text takes before it is broken.
+const TEXT: usize = 32;
+
+/// Tables that fit the width, each with all text columns: numbers with intervals are wide.
+fn split(grid: Grid) -> Vec<Grid> {
+    let width = |place: usize| {
+        let cells = grid.rows.iter().map(|row| row[place].chars().count());
+        // A space on each side.
+        2 + cells.chain([grid.columns[place].chars().count()]).max().unwrap_or_default()
+    };
+    let texts: usize = (0..grid.texts).map(|place| width(place).min(TEXT)).sum();
+    let mut groups: Vec<(Vec<usize>, usize)> = Vec::new();
+    for place in grid.texts..grid.columns.len() {
+        let own = width(place);
+        match groups.last_mut() {
+            Some((places, used)) if texts + *used + own <= WIDTH => {
+                places.push(place);
+                *used += own;
+            }
+            _ => groups.push((vec![place], own)),
+        }
+    }
+    let part = |(number, (places, _)): (usize, (Vec<usize>, usize))| {
+        let shown: Vec<usize> = (0..grid.texts).chain(places).collect();
+        let pick = |cells: &Vec<String>| shown.iter().map(|place| cells[*place].clone()).collect();
+        Grid {
+            title: if number == 0 { grid.title.clone() } else { format!("{}, continued", grid.title) },
+            columns: pick(&grid.columns),
+            texts: grid.texts,
+            rows: grid.rows.iter().map(pick).collect(),
+        }
+    };
+    if groups.is_empty() {
+        return vec![grid];
+    }
+    groups.into_iter().enumerate().map(part).collect()
 }
 
 fn cell(value: Option<&Value>, unit: analyses::Unit, notes: &mut Notes) -> String {
