@@ -21,6 +21,9 @@ use crate::evidence::Evidence;
 /// Share of the variance that a feature must explain alone to stay (paper A.8).
 const LEAST: f64 = 0.005;
 
+/// ΔR² up to which a feature explains nothing but rounding.
+const NOTHING: f64 = 1e-9;
+
 const POPULATIONS: [(Population, &str); 2] = [(Population::CorrectOnly, "correct"), (Population::All, "all")];
 
 /// The findings about one board.
@@ -38,14 +41,14 @@ pub(super) fn findings(subject: &Subject) -> Findings {
         verdict,
         sheets: vec![groups, coefficients, log],
         notes: vec![
-            "Answer tokens of trained sizes. The target is the mean of the policy's distribution over depths, or its steps if \
+            "Answer tokens of trained sizes that have the headline complexity. The target is the mean of the policy's distribution over depths, or its steps if \
              it has none."
                 .to_owned(),
             "correct: only sequences whose answers are all right, as in the paper; policies of different accuracy are then \
              compared on different sequences."
                 .to_owned(),
             "ΔR²: what R² loses without the group, or without the feature. share: Shapley value; the shares of all groups add \
-             up to R². R², new sequences: cross-validated over 5 folds of problems."
+             up to R². R², new: of problems that the fit has not seen, cross-validated over 5 folds."
                 .to_owned(),
             "coefficient: standard deviations of depth for one of the feature, with the size as categories.".to_owned(),
         ],
@@ -70,12 +73,12 @@ impl Sheets {
                 with(&[
                     Column::new("target", "target", Unit::Text),
                     Column::new("r_squared", "R² %", Unit::Share),
-                    Column::new("cross_validated", "R², new sequences %", Unit::Share),
-                    Column::new("unique_static", "ΔR² static", Unit::ShareDifference),
-                    Column::new("unique_state", "ΔR² state", Unit::ShareDifference),
-                    Column::new("share_size", "share size", Unit::ShareDifference),
-                    Column::new("share_static", "share static", Unit::ShareDifference),
-                    Column::new("share_state", "share state", Unit::ShareDifference),
+                    Column::new("cross_validated", "R², new %", Unit::Share),
+                    Column::new("unique_static", "ΔR² static %", Unit::Share),
+                    Column::new("unique_state", "ΔR² state %", Unit::Share),
+                    Column::new("share_size", "share size %", Unit::Share),
+                    Column::new("share_static", "share static %", Unit::Share),
+                    Column::new("share_state", "share state %", Unit::Share),
                     Column::new("tokens", "tokens", Unit::Count),
                 ]),
             ),
@@ -86,7 +89,7 @@ impl Sheets {
                     Column::new("feature", "feature", Unit::Text),
                     Column::new("kind", "kind", Unit::Text),
                     Column::new("coefficient", "coefficient", Unit::Correlation),
-                    Column::new("unique", "ΔR²", Unit::ShareDifference),
+                    Column::new("unique", "ΔR² %", Unit::Share),
                 ]),
             ),
             log: Sheet::new(
@@ -155,8 +158,9 @@ fn of_groups(explained: &Explained) -> Vec<Value> {
         Ok(seeds) => seeds,
         Err(reason) => return (0..7).map(|_| Value::missing(reason.to_string())).collect(),
     };
-    let of =
-        |statistic: &dyn Fn(&Regression) -> Result<f64, Reason>| Value::Estimate(shown(jackknifed(&seeds, statistic)));
+    let of = |statistic: &dyn Fn(&Regression) -> Result<f64, Reason>| {
+        Value::Estimate(shown(jackknifed(&seeds, statistic).map(|table| table.within(0.0, 1.0))))
+    };
     let share = |regression: &Regression, group: &str, value: fn(&Share) -> f64| {
         let shares = regression.shares(Players::Groups)?;
         // A group without columns explains nothing.
@@ -182,6 +186,8 @@ fn of_groups(explained: &Explained) -> Vec<Value> {
 struct Pipeline {
     screened: Vec<Dropped>,
     weak: Vec<(String, f64)>,
+    /// Features that explain nothing beside the size as categories.
+    of_size: Vec<String>,
     /// Feature, kind, standardised coefficient and ΔR² in the last fit.
     stays: Vec<(String, &'static str, Estimate, Estimate)>,
 }
@@ -189,10 +195,17 @@ struct Pipeline {
 impl Pipeline {
     fn of(explained: &Explained) -> Result<Self, Reason> {
         // Features are chosen once, over all seeds, so that all seeds fit the same ones.
-        let pooled = explained.pooled()?;
+        let pooled = explained.pooled(|_| true, false)?;
         let screened = pooled.screen(Limits::default())?;
         let unique = screened.unique(Players::Features)?;
-        let (strong, weak): (Vec<_>, Vec<_>) = unique.into_iter().partition(|own| own.r_squared > LEAST);
+        let (mut strong, weak): (Vec<_>, Vec<_>) = unique.into_iter().partition(|own| own.r_squared > LEAST);
+        let mut of_size = Vec::new();
+        if !strong.is_empty() {
+            let refitted = explained.pooled(|name| strong.iter().any(|own| own.name == name), true)?;
+            let unique = refitted.unique(Players::Features)?;
+            let is_left = |name: &str| unique.iter().any(|own| own.name == name && own.r_squared > NOTHING);
+            (strong, of_size) = strong.into_iter().partition(|own| is_left(&own.name));
+        }
         let is_strong = |name: &str| strong.iter().any(|own| own.name == name);
         let mut stays = Vec::new();
         if !strong.is_empty() {
@@ -208,19 +221,21 @@ impl Pipeline {
                     Ok(all.iter().find(|other| other.name == own.name).map_or(0.0, |other| other.r_squared))
                 };
                 let kind = explained.kind(&own.name);
-                let estimates = (shown(jackknifed(&seeds, coefficient)), shown(jackknifed(&seeds, unique)));
-                stays.push((own.name.clone(), kind, estimates.0, estimates.1));
+                let unique = jackknifed(&seeds, unique).map(|table| table.within(0.0, 1.0));
+                stays.push((own.name.clone(), kind, shown(jackknifed(&seeds, coefficient)), shown(unique)));
             }
         }
         let weak = weak.into_iter().map(|own| (own.name, own.r_squared)).collect();
-        Ok(Self { screened: screened.dropped().to_vec(), weak, stays })
+        let of_size = of_size.into_iter().map(|own| own.name).collect();
+        Ok(Self { screened: screened.dropped().to_vec(), weak, of_size, stays })
     }
 
     /// The steps at which features left, with the reasons.
     fn log(&self) -> Vec<(&'static str, String)> {
         let screened = self.screened.iter().map(|dropped| ("1 screened", dropped.to_string()));
         let weak = self.weak.iter().map(|(name, unique)| ("3 too little", format!("{name}: ΔR² {unique:.4}")));
-        screened.chain(weak).collect()
+        let of_size = self.of_size.iter().map(|name| ("4 refitted", format!("{name}: nothing beside the size")));
+        screened.chain(weak).chain(of_size).collect()
     }
 }
 
