@@ -120,9 +120,11 @@ fn chart(subject: &Subject, complexity: &str) -> Chart {
     Chart {
         title: format!("Depth by {complexity}"),
         across: complexity.to_owned(),
-        upwards: "mean steps of answer tokens".to_owned(),
-        unit: Unit::Steps,
-        panels: vec![Panel { title: String::new(), lines: lines.finish() }],
+        panels: vec![Panel {
+            title: "mean steps of answer tokens".to_owned(),
+            unit: Unit::Steps,
+            lines: lines.finish(),
+        }],
         trained: Vec::new(),
     }
 }

@@ -159,7 +159,9 @@ fn shuffled(subject: &Subject, gains: &Gains) -> Sheet {
 /// Accuracy against cost: a line through the settings of each policy.
 fn chart(subject: &Subject) -> Chart {
     let mut lines = Lines::default();
-    for row in subject.group.rows.iter().filter(|row| !row.tables.is_empty() && row.plan.source.is_none()) {
+    for row in
+        subject.group.rows.iter().filter(|row| !row.tables.is_empty() && row.plan.source.is_none() && is_own(row))
+    {
         let cost = estimate(&row.tables, Quantity::FlopsShare, SPLIT);
         let accuracy = estimate(&row.tables, Quantity::TokenAccuracy, SPLIT);
         let fixed = row.has_role(Role::FixedDepth);
@@ -169,11 +171,18 @@ fn chart(subject: &Subject) -> Chart {
     Chart {
         title: "Accuracy against cost".to_owned(),
         across: "executed operations, % of all D steps".to_owned(),
-        upwards: "share of answer tokens right".to_owned(),
-        unit: Unit::Share,
-        panels: vec![Panel { title: String::new(), lines: lines.finish() }],
+        panels: vec![Panel {
+            title: "share of answer tokens right".to_owned(),
+            unit: Unit::Share,
+            lines: lines.finish(),
+        }],
         trained: Vec::new(),
     }
+}
+
+/// Whether a row is no depth forced on another policy's weights.
+fn is_own(row: &Evidence) -> bool {
+    row.of.is_none() || !row.has_role(Role::FixedDepth)
 }
 
 fn verdict(subject: &Subject, [settings, read_outs, controls]: &[Sheet; 3]) -> Vec<String> {

@@ -167,11 +167,9 @@ fn chart(subject: &Subject) -> Chart {
     Chart {
         title: "By size of a token's own problem; trained sizes are shaded".to_owned(),
         across: "size".to_owned(),
-        upwards: String::new(),
-        unit: Unit::Number,
         panels: vec![
-            Panel { title: "share of answer tokens right".to_owned(), lines: accuracy.finish() },
-            Panel { title: "mean steps of answer tokens".to_owned(), lines: depth.finish() },
+            Panel { title: "share of answer tokens right".to_owned(), unit: Unit::Share, lines: accuracy.finish() },
+            Panel { title: "mean steps of answer tokens".to_owned(), unit: Unit::Steps, lines: depth.finish() },
         ],
         trained: trained.into_iter().map(f64::from).collect(),
     }

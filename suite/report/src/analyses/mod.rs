@@ -17,6 +17,7 @@ mod timing;
 use haltbench_engine::plan::Suite;
 use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, Result};
+use haltbench_sdk::policy::Role;
 
 pub use self::kind::Kind;
 pub use self::sheet::{ANALYSIS_SCHEMA, Analysis, Chart, Column, Findings, Line, Panel, Point, Sheet, Unit, Value};
@@ -68,6 +69,9 @@ pub fn analyze(
     let backbones = describe::distinguished(&groups.iter().map(|group| &group.plan.model.backbone).collect::<Vec<_>>());
     let names = tasks.into_iter().zip(backbones).map(|(task, backbone)| format!("{task} / {backbone}"));
     check_complexities(&groups, &options.complexities)?;
+    // A depth that is forced on another policy's weights serves to measure needed depth.
+    let is_forced = |row: &Evidence| row.has_role(Role::FixedDepth) && row.of.is_some();
+    let has_findings = |row: &&Evidence| !row.tables.is_empty() && !is_forced(row);
     let of_board = |(name, group): (String, &Group)| {
         let known = complexities(group);
         let wanted = |name: &String| options.complexities.is_empty() || options.complexities.contains(name);
@@ -76,7 +80,7 @@ pub fn analyze(
             |(row, choice): (_, &crate::settings::Choice)| (options.curve || choice.is_shown()).then_some(row);
         let subject = Subject {
             group,
-            rows: group.rows.iter().zip(&choices).filter_map(is_shown).filter(|row| !row.tables.is_empty()).collect(),
+            rows: group.rows.iter().zip(&choices).filter_map(is_shown).filter(has_findings).collect(),
             complexities: known.into_iter().filter(wanted).collect(),
             headline: group.rows.iter().find_map(|row| row.results.first()).map(|result| result.headline.clone()),
             progress,

@@ -74,11 +74,9 @@ pub(super) fn findings(subject: &Subject) -> Findings {
         charts.push(Chart {
             title: format!("Needed and given depth by {complexity}"),
             across: complexity.clone(),
-            upwards: "mean steps".to_owned(),
-            unit: Unit::Steps,
             panels: vec![
-                Panel { title: "needed".to_owned(), lines: needed.finish() },
-                Panel { title: "given".to_owned(), lines: given.finish() },
+                Panel { title: "needed steps, mean".to_owned(), unit: Unit::Steps, lines: needed.finish() },
+                Panel { title: "given steps, mean".to_owned(), unit: Unit::Steps, lines: given.finish() },
             ],
             trained: Vec::new(),
         });

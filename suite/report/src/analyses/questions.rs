@@ -85,9 +85,11 @@ fn by_feature(subject: &Subject, feature: &str) -> (Sheet, Chart) {
     let chart = Chart {
         title: format!("Depth of question tokens by {feature}"),
         across: feature.to_owned(),
-        upwards: "mean depth where the token is read".to_owned(),
-        unit: Unit::Steps,
-        panels: vec![Panel { title: String::new(), lines: lines.finish() }],
+        panels: vec![Panel {
+            title: "mean depth where the token is read".to_owned(),
+            unit: Unit::Steps,
+            lines: lines.finish(),
+        }],
         trained: Vec::new(),
     };
     (sheet, chart)

@@ -161,10 +161,6 @@ pub struct Chart {
     pub title: String,
     /// What the horizontal axis shows.
     pub across: String,
-    /// What the vertical axis shows.
-    pub upwards: String,
-    /// Unit of the vertical axis.
-    pub unit: Unit,
     /// Panels.
     pub panels: Vec<Panel>,
     /// Values of the horizontal axis that models were trained at, if the axis has some.
@@ -174,8 +170,10 @@ pub struct Chart {
 /// A panel of a chart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Panel {
-    /// Title.
+    /// Title: what the vertical axis shows.
     pub title: String,
+    /// Unit of the vertical axis.
+    pub unit: Unit,
     /// One line for each policy.
     pub lines: Vec<Line>,
 }

@@ -99,12 +99,11 @@ impl Frame {
     }
 
     fn draw(&self, drawing: &mut Drawing, chart: &Chart, panel: &Panel, marks: &[(String, Mark)]) {
-        let title = if panel.title.is_empty() { &chart.upwards } else { &panel.title };
         drawing.text(
             (self.left + 8.0, self.top + 18.0),
             Anchor::Start,
             LABEL,
-            &LABEL.shortened(title, self.width - 16.0),
+            &LABEL.shortened(&panel.title, self.width - 16.0),
         );
         let points = || panel.lines.iter().flat_map(|line| &line.points);
         let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
@@ -120,13 +119,18 @@ impl Frame {
             let (low, high) = point.interval.unwrap_or((point.y, point.y));
             [low, point.y, high]
         };
-        let values: Vec<f64> = points().flat_map(ends).collect();
-        let limits = if chart.unit == Unit::Share { (0.0, 1.0) } else { (f64::NEG_INFINITY, f64::INFINITY) };
+        let limits = match panel.unit {
+            Unit::Share => (0.0, 1.0),
+            Unit::Steps => (0.0, f64::INFINITY),
+            _ => (f64::NEG_INFINITY, f64::INFINITY),
+        };
+        let within = |value: f64| value.clamp(limits.0, limits.1);
         let is_levels = places.iter().all(|place| place.fract() == 0.0);
         let across = match is_levels {
             true => Axis::of_levels(&places, self.across(INSET + 8.0)),
             false => Axis::over(&places, (f64::NEG_INFINITY, f64::INFINITY), 6, self.across(INSET)),
         };
+        let values: Vec<f64> = points().flat_map(ends).map(within).collect();
         let upwards = Axis::over(&values, limits, 6, self.upwards(INSET));
         self.trained(drawing, chart, &places, &across);
         self.axes(drawing, chart, &across, &upwards);
@@ -137,7 +141,7 @@ impl Frame {
                 line.points.iter().map(|point| (across.at(point.x), upwards.at(point.y))).collect();
             for (point, (x, _)) in line.points.iter().zip(&at) {
                 if let Some((low, high)) = point.interval {
-                    mark.bar(drawing, [(*x, upwards.at(low)), (*x, upwards.at(high))]);
+                    mark.bar(drawing, [(*x, upwards.at(within(low))), (*x, upwards.at(within(high)))]);
                 }
             }
             mark.line(drawing, &at);
