@@ -236,7 +236,7 @@ impl TokenTable {
 
     /// The ids of the problems that all tables share, with one table per seed. [`Reason::MissingCells`] if the tables
     /// have different instances, [`Reason::Empty`] without tables.
-    pub(crate) fn common_problems(tables: &[TokenTable]) -> Result<Vec<u64>, Reason> {
+    pub fn common_problems(tables: &[TokenTable]) -> Result<Vec<u64>, Reason> {
         let first = tables.first().ok_or(Reason::Empty)?;
         let numbers = |table: &TokenTable| -> Vec<(u64, u64)> {
             table.instances.iter().map(|own| (own.number, own.problem)).collect()

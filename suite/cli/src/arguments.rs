@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::analyze::AnalyzeArguments;
 use crate::commands::audit::AuditArguments;
 use crate::commands::bench::BenchArguments;
 use crate::commands::completions::CompletionsArguments;
@@ -70,6 +71,7 @@ pub enum Command {
     Submit(SubmitArguments),
     Worker(WorkerArguments),
     Leaderboard(LeaderboardArguments),
+    Analyze(AnalyzeArguments),
     Trace(TraceArguments),
     Replay(ReplayArguments),
     Bench(BenchArguments),

@@ -1,4 +1,4 @@
-//! Leaderboards: comparisons of a suite's policies, from its finished cells.
+//! What a suite's finished cells say: leaderboards, which compare its policies, and [`analyses`].
 //!
 //! [`leaderboard`] reads the cells of a suite from its run folder and makes one [`Board`] per task and backbone. A
 //! board has one [`Row`] per policy, over all of its seeds. [`render`] writes it as text, Markdown, CSV, JSON or a
@@ -15,6 +15,7 @@
 //! * A number that cannot be computed is null and has a reason.
 //! * The same run folder gives the same bytes.
 
+pub mod analyses;
 mod board;
 mod build;
 mod collapse;

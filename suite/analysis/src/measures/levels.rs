@@ -1,10 +1,13 @@
 //! Accuracy and mean depth per level of complexity and per size, and the increase of depth between levels.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::crossed::Crossed;
 use crate::estimate::Estimate;
 use crate::means::ClusterSum;
+use crate::measures::observed::Depth;
 use crate::ranks::Levels;
 use crate::reason::Reason;
 use crate::split::Split;
@@ -86,6 +89,57 @@ pub fn increments(tables: &[TokenTable], complexity: &str, split: Option<Split>)
     Ok(groups.windows(2).map(increment).collect())
 }
 
+/// The tokens that share a value of a feature, over all seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DepthAt {
+    /// The value of the feature.
+    pub value: f64,
+    /// Number of tokens.
+    pub count: usize,
+    /// Their mean depth.
+    pub depth: Estimate,
+}
+
+/// Mean `depth` of the selected tokens per distinct value of the named feature, ascending. Tokens without the feature or
+/// without this depth are left out.
+///
+/// [`Reason::NotApplicable`] if a table lacks the feature, [`Reason::Empty`] if no token has both; otherwise as for
+/// [`by_level`].
+pub fn depth_by(tables: &[TokenTable], feature: &str, depth: Depth, filter: Filter) -> Result<Vec<DepthAt>, Reason> {
+    let problems = TokenTable::common_problems(tables)?;
+    let mut sums: BTreeMap<u32, Vec<Vec<ClusterSum>>> = BTreeMap::new();
+    for (seed, table) in tables.iter().enumerate() {
+        let values = table.columns().features.get(feature).ok_or(Reason::NotApplicable)?;
+        for row in table.rows(filter) {
+            let (Some(value), Some(depth)) = (values[row], depth.of(table.columns(), row)) else { continue };
+            if !value.is_finite() {
+                return Err(Reason::NotFinite);
+            }
+            let blank = || vec![vec![ClusterSum::default(); problems.len()]; tables.len()];
+            sums.entry(ordered(value)).or_insert_with(blank)[seed][table.place(row)].add(depth);
+        }
+    }
+    if sums.is_empty() {
+        return Err(Reason::Empty);
+    }
+    let level = |(key, sums): (u32, Vec<Vec<ClusterSum>>)| {
+        let table = Crossed::of_sums(&problems, &sums)?;
+        Ok(DepthAt { value: f64::from(value_of(key)), count: table.count(), depth: table.estimate() })
+    };
+    sums.into_iter().map(level).collect()
+}
+
+/// A key that orders finite numbers as they are ordered; zeros of both signs share one.
+fn ordered(value: f32) -> u32 {
+    let bits = (value + 0.0).to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+}
+
+/// The number of a key.
+fn value_of(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
+}
+
 /// Accuracy and mean depth of answer tokens per size of their own problem, ascending, over all splits.
 ///
 /// [`Reason::Empty`] without answer tokens, [`Reason::MissingCells`] if the seeds were not evaluated on the same
@@ -155,4 +209,17 @@ fn groups(
         Ok(Group { key, accuracy, depth: Crossed::of_sums(&problems, &depth)? })
     };
     sums.into_iter().map(group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ordered, value_of};
+
+    #[test]
+    fn keys_have_the_order_of_numbers() {
+        let values = [f32::MIN, -2.5, -1.0, -1e-40, 0.0, 1e-40, 0.5, 1.0, 7.0, f32::MAX];
+        assert!(values.windows(2).all(|pair| ordered(pair[0]) < ordered(pair[1])));
+        assert!(values.iter().all(|value| value_of(ordered(*value)) == *value));
+        assert_eq!(ordered(-0.0), ordered(0.0));
+    }
 }

@@ -2,17 +2,13 @@
 
 use std::path::PathBuf;
 
-use haltbench_engine::Error;
-use haltbench_engine::plan::{self, PLAN_SCHEMA, Suite};
+use haltbench_engine::plan::Suite;
 use haltbench_engine::store::RunFolder;
 use haltbench_report::{Criterion, Format, Options, Target};
 
-use crate::catalogue;
 use crate::failure::Failure;
-use crate::notice;
-use crate::only::Only;
+use crate::finished::{Finished, unreadable};
 use crate::output::Output;
-use crate::sources;
 
 /// Compare the policies of a suite that has been run
 ///
@@ -21,10 +17,8 @@ use crate::sources;
 /// rank.
 #[derive(Debug, clap::Args)]
 pub struct LeaderboardArguments {
-    /// Path of a suite file, name of a built-in suite, or name of a suite that was run
-    suite: String,
     #[command(flatten)]
-    only: Only,
+    finished: Finished,
     /// Output format: table, markdown, csv, json or svg
     #[arg(long, default_value = "table")]
     format: String,
@@ -38,15 +32,6 @@ pub struct LeaderboardArguments {
     /// Show every setting of every policy's knobs, not only the chosen one
     #[arg(long)]
     curve: bool,
-    /// Override that the suite was run with; may be given several times
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Device that the suite was run on: cpu or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    runs: PathBuf,
 }
 
 fn criteria() -> String {
@@ -61,50 +46,9 @@ pub fn run(arguments: &LeaderboardArguments, plugin_files: &[PathBuf]) -> Result
     let format = Format::from_name(&arguments.format)?;
     let sort = Criterion::from_name(&arguments.sort)?;
     let options = Options { sort, target: Target::from_text(&arguments.at)?, curve: arguments.curve };
-    let file = plan::parse(&plan::text(&arguments.suite, Some(&arguments.runs))?, &arguments.overrides)?;
-    let plugin_files = &sources::with_those_of(&file, plugin_files)?;
-    let catalogue = catalogue::load(plugin_files)?;
-    let mut suite = plan::resolve(&file, &catalogue, &arguments.device)?;
-    arguments.only.check(&suite)?;
-    suite.cells.retain(|cell| arguments.only.matches(cell));
-    let folder = RunFolder::new(&arguments.runs, &suite.name);
-    if !folder.path().is_dir() {
-        let path = folder.path().display();
-        return Err(Failure::usage(format!("{path}: no runs; `haltbench run {}` makes them", arguments.suite)));
-    }
-    mention_other_versions(&folder, &suite)?;
+    let (suite, folder) = arguments.finished.open(plugin_files)?;
     write(&suite, &folder, format, options)?;
     Ok(0)
-}
-
-/// Prints a notice if a folder holds cells that were planned by another version of the program or computed by other
-/// code.
-///
-/// # Errors
-/// If a plan cannot be written as text.
-pub fn mention_other_versions(folder: &RunFolder, suite: &Suite) -> Result<(), Failure> {
-    let path = folder.path().display();
-    let cells = |count: usize| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
-    let count = folder.cells_of_other_schemas();
-    if count > 0 {
-        let message = format!(
-            "{path} holds {} of another version of haltbench (plan schema {PLAN_SCHEMA} is read); they are left as they \
-             are, and `haltbench run` computes their successors",
-            cells(count)
-        );
-        notice::say("note", &message);
-    }
-    let made = folder.made_by_other_code(suite)?;
-    if !made.cells.is_empty() {
-        let message = format!(
-            "{path} holds {} of this suite made by other code ({}); they are left as they are, and `haltbench run` \
-             computes them anew",
-            cells(made.cells.len()),
-            made.changed.into_iter().collect::<Vec<_>>().join(", ")
-        );
-        notice::say("note", &message);
-    }
-    Ok(())
 }
 
 /// Shows the leaderboard of a suite that has just been run.
@@ -116,13 +60,7 @@ pub fn show(suite: &Suite, folder: &RunFolder) -> Result<(), Failure> {
 }
 
 fn write(suite: &Suite, folder: &RunFolder, format: Format, options: Options) -> Result<(), Failure> {
-    let board = haltbench_report::leaderboard(suite, folder, options).map_err(|error| match error {
-        Error::Damaged { .. } => {
-            let message = format!("{error}; `haltbench run` keeps it aside and computes the cell again");
-            Failure::with_status(message, error.exit_status())
-        }
-        error => error.into(),
-    })?;
+    let board = haltbench_report::leaderboard(suite, folder, options).map_err(unreadable)?;
     let mut output = Output::new();
     output.text(&format.write(&board))?;
     output.flush()

@@ -1,5 +1,6 @@
 //! The commands: each is a module with its flags, their help, and what it does.
 
+pub mod analyze;
 pub mod audit;
 pub mod bench;
 pub mod completions;

@@ -18,6 +18,7 @@ use haltbench_engine::{Error, device};
 use super::leaderboard;
 use crate::catalogue;
 use crate::failure::Failure;
+use crate::finished::mention_other_versions;
 use crate::notice;
 use crate::only::Only;
 use crate::progress::Display;
@@ -186,7 +187,7 @@ impl<'a> Plan<'a> {
     /// If a plan is refused or the run folder cannot be used.
     pub fn execute(&self, wanted: &dyn Fn(&Cell) -> bool, overwrite: bool) -> Result<(i32, Summary), Failure> {
         let total = self.suite.cells.iter().filter(|cell| wanted(cell)).count();
-        leaderboard::mention_other_versions(&self.folder, &self.suite)?;
+        mention_other_versions(&self.folder, &self.suite)?;
         let stop = signals::watch(signals::PATIENCE, signals::exit_now)?;
         let signal = || Some(stop.load(Ordering::Relaxed)).filter(|signal| *signal != 0);
         let limit = TRIAL.min(self.execution.step_timeout);

@@ -133,7 +133,7 @@ fn line(fields: &[String; 13]) -> String {
     format!("{}\n", fields.join(","))
 }
 
-fn quoted(field: &str) -> String {
+pub(super) fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {

@@ -1,8 +1,9 @@
-//! Writing a leaderboard.
+//! Writing leaderboards and analyses.
 //!
 //! `table` and `markdown` round, mark and explain; they draw the same document. `csv` and `json` lose nothing. `svg` is
-//! a picture of levels and costs.
+//! a picture: of levels and costs, or of the charts of an analysis.
 
+mod analysis;
 mod csv;
 mod document;
 mod grids;
@@ -15,9 +16,10 @@ mod table;
 use haltbench_engine::{Error, Result};
 use haltbench_sdk::names::nearest;
 
+use crate::analyses::Analysis;
 use crate::board::Leaderboard;
 
-/// How a leaderboard is written.
+/// How a leaderboard or an analysis is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Format {
     /// Text of at most 120 columns, without colours.
@@ -27,7 +29,7 @@ pub enum Format {
     Markdown,
     /// Tidy rows: one number per line.
     Csv,
-    /// The structure of [`Leaderboard`].
+    /// The structure of [`Leaderboard`] or [`Analysis`].
     Json,
     /// A picture.
     Svg,
@@ -69,6 +71,18 @@ impl Format {
             // The leaderboard has texts, finite numbers and maps with text keys, all of which JSON can represent.
             Self::Json => format!("{}\n", serde_json::to_string_pretty(leaderboard).unwrap_or_default()),
             Self::Svg => svg::write(leaderboard),
+        }
+    }
+
+    /// The analysis as text that ends with a line break.
+    pub fn write_analysis(self, analysis: &Analysis) -> String {
+        match self {
+            Self::Table => table::write_documents(&analysis::documents(analysis)),
+            Self::Markdown => markdown::write_documents(&analysis::documents(analysis)),
+            Self::Csv => analysis::csv(analysis),
+            // As a leaderboard's.
+            Self::Json => format!("{}\n", serde_json::to_string_pretty(analysis).unwrap_or_default()),
+            Self::Svg => svg::write_charts(analysis),
         }
     }
 }

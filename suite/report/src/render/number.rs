@@ -21,6 +21,8 @@ pub(super) enum Unit {
     Operations,
     /// A speed-up factor.
     Times,
+    /// A number without a unit, in full.
+    Plain,
 }
 
 /// Values closer to zero count as zero.
@@ -40,6 +42,7 @@ impl Unit {
             Self::Nats => fixed(value, 3),
             Self::Operations => operations(value),
             Self::Times => format!("{}×", fixed(value, 2)),
+            Self::Plain => (value as f32).to_string(),
         }
     }
 }
@@ -119,19 +122,40 @@ fn superscript(number: usize) -> String {
 
 /// A measure with its interval. A missing measure or interval is a dash with a mark.
 pub(super) fn measure(metric: Option<&MetricRow>, unit: Unit, notes: &mut Notes) -> String {
-    let Some(metric) = metric else { return format!("–{}", notes.mark("it was not measured")) };
-    let mark = metric.reason.as_deref();
-    let Some(value) = metric.value else {
-        return format!("–{}", notes.mark(mark.unwrap_or("no reason is recorded")));
-    };
-    match (metric.low, metric.high) {
-        (Some(low), Some(high)) if unit != Unit::Operations => {
-            format!("{} [{}, {}]", unit.show(value), unit.end(low), unit.end(high))
-        }
-        (Some(_), Some(_)) => unit.show(value),
-        _ => {
-            let mark = mark.map(|reason| notes.mark(&format!("no interval: {reason}"))).unwrap_or_default();
-            format!("{}{mark}", unit.show(value))
+    let Some(metric) = metric else { return missing("it was not measured", notes) };
+    let number =
+        Number { value: metric.value, interval: metric.low.zip(metric.high), reason: metric.reason.as_deref() };
+    number.show(unit, notes)
+}
+
+/// A missing number.
+pub(super) fn missing(reason: &str, notes: &mut Notes) -> String {
+    format!("–{}", notes.mark(reason))
+}
+
+/// A number with its interval.
+pub(super) struct Number<'a> {
+    pub value: Option<f64>,
+    pub interval: Option<(f64, f64)>,
+    /// Why the value or its interval is missing.
+    pub reason: Option<&'a str>,
+}
+
+impl Number<'_> {
+    /// The number as text. A missing number or interval has a mark.
+    pub fn show(&self, unit: Unit, notes: &mut Notes) -> String {
+        let Some(value) = self.value else {
+            return missing(self.reason.unwrap_or("no reason is recorded"), notes);
+        };
+        match self.interval {
+            Some((low, high)) if unit != Unit::Operations => {
+                format!("{} [{}, {}]", unit.show(value), unit.end(low), unit.end(high))
+            }
+            Some(_) => unit.show(value),
+            None => {
+                let mark = self.reason.map(|reason| notes.mark(&format!("no interval: {reason}"))).unwrap_or_default();
+                format!("{}{mark}", unit.show(value))
+            }
         }
     }
 }

@@ -13,8 +13,12 @@ const WIDTH: usize = 120;
 const LABEL: usize = 20;
 
 pub(super) fn write(leaderboard: &Leaderboard) -> String {
-    let boards = leaderboard.boards.iter().map(|board| draw(&document(leaderboard, board, WIDTH)));
-    boards.collect::<Vec<_>>().join("\n")
+    let boards: Vec<Document> = leaderboard.boards.iter().map(|board| document(leaderboard, board, WIDTH)).collect();
+    write_documents(&boards)
+}
+
+pub(super) fn write_documents(documents: &[Document]) -> String {
+    documents.iter().map(draw).collect::<Vec<_>>().join("\n")
 }
 
 fn draw(document: &Document) -> String {

@@ -1,6 +1,8 @@
-//! A picture: per board, accuracy and depth by level of complexity, and accuracy against cost.
+//! Pictures: of a leaderboard, per board accuracy and depth by level of complexity, and accuracy against cost; of an
+//! analysis, its charts.
 
 mod axis;
+mod charts;
 mod marks;
 mod panels;
 mod series;
@@ -12,6 +14,7 @@ use xml::{Anchor, Drawing, Font, LABEL, SMALL, TITLE, escaped, number};
 
 use haltbench_engine::store::GuessResult;
 
+use crate::analyses::Analysis;
 use crate::board::{Board, Leaderboard, find};
 use crate::render::document::counted;
 use crate::render::number::{Unit, value};
@@ -38,13 +41,32 @@ pub(super) fn write(leaderboard: &Leaderboard) -> String {
         }
         bottom = draw(&mut drawing, leaderboard, board, bottom);
     }
-    let (width, height) = (number(WIDTH), number((bottom + MARGIN).ceil()));
     let names: Vec<&str> = leaderboard.boards.iter().map(|board| board.name.as_str()).collect();
+    page(&format!("Leaderboard {}: {}", leaderboard.suite, names.join(", ")), &drawing, bottom)
+}
+
+/// The charts of an analysis.
+pub(super) fn write_charts(analysis: &Analysis) -> String {
+    let mut drawing = Drawing::default();
+    let mut bottom = MARGIN;
+    for (place, findings) in analysis.boards.iter().enumerate() {
+        if place > 0 {
+            bottom += BETWEEN;
+        }
+        let title = format!("{}, {}: {}", analysis.suite, analysis.analysis, findings.board);
+        bottom = charts::draw(&mut drawing, &title, findings, bottom);
+    }
+    page(&format!("{} of {}", analysis.analysis, analysis.suite), &drawing, bottom)
+}
+
+/// A page with this title, as high as the drawing.
+fn page(title: &str, drawing: &Drawing, bottom: f64) -> String {
+    let (width, height) = (number(WIDTH), number((bottom + MARGIN).ceil()));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          role=\"img\" font-family=\"sans-serif\">\n\
          <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{}</svg>\n",
-        escaped(&format!("Leaderboard {}: {}", leaderboard.suite, names.join(", "))),
+        escaped(title),
         drawing.0
     )
 }
