@@ -56,8 +56,8 @@ training.
 
 A question is the instructions without the bits of reads, as in `w 0 i 1 r w 1 i 0 r`; the answer lists these bits, \
 `0 1`.",
-    reference: "Liu et al., Exposing Attention Glitches with Flip-Flop Language Modeling, arXiv 2306.00946, section 3; \
-                sizes by lag are Haltbench's",
+    reference: "Liu et al., Exposing Attention Glitches with Flip-Flop Language Modeling, arXiv 2306.00946, \
+                definition 1 and FFL(p); sizes by lag are Haltbench's",
     licence: "generated; no restriction",
     parameters: PARAMETERS,
     build,
