@@ -99,39 +99,45 @@ impl Law {
 
     /// Draws the number of arguments of an operator; `goal` is what its arguments must meet.
     pub fn draw_count(&self, goal: Goal, stream: &mut Stream) -> usize {
-        pick(stream, || (2..=self.most).map(|count| (count, self.weight(goal, count)))).unwrap_or(2)
+        let counts = || (2..=self.most).map(|count| (count, self.weight(goal, count)));
+        pick(stream, total(counts()), counts()).unwrap_or(2)
     }
 
     /// Draws what the first of `count` expressions that meet `goal` must meet, and what is left for the others.
     pub fn draw_first(&self, goal: Goal, count: usize, stream: &mut Stream) -> [Goal; 2] {
         let first = |height: usize, is_reached: bool, tokens: usize| Goal { height, is_reached, tokens };
         let rest = |is_reached: bool, tokens: usize| Goal { is_reached, tokens: goal.tokens - tokens, ..goal };
+        if count == 1 {
+            return [goal, rest(false, goal.tokens)];
+        }
         let weighed = |pair: [Goal; 2]| (pair, self.weight(pair[0], 1) * self.weight(pair[1], count - 1));
         let below = goal.height.checked_sub(1).filter(|_| goal.is_reached);
-        pick(stream, || {
-            (1..=goal.tokens).flat_map(move |tokens| {
-                let high = [first(goal.height, goal.is_reached, tokens), rest(false, tokens)];
-                let low = below.map(|height| [first(height, false, tokens), rest(true, tokens)]);
-                [Some(high), low].into_iter().flatten().map(weighed)
-            })
-        })
-        .unwrap_or([goal, rest(false, goal.tokens)])
+        let pairs = (1..=goal.tokens).flat_map(|tokens| {
+            let high = [first(goal.height, goal.is_reached, tokens), rest(false, tokens)];
+            let low = below.map(|height| [first(height, false, tokens), rest(true, tokens)]);
+            [Some(high), low].into_iter().flatten().map(weighed)
+        });
+        pick(stream, self.weight(goal, count), pairs).unwrap_or([goal, rest(false, goal.tokens)])
     }
 
     /// Draws the number of tokens of an expression of a height, out of `lengths`.
     pub fn draw_length(&self, height: usize, lengths: [usize; 2], stream: &mut Stream) -> usize {
         let [shortest, longest] = lengths;
-        pick(stream, || (shortest..=longest).map(|tokens| (tokens, self.probability(height, tokens))))
-            .unwrap_or(longest)
+        let lengths = || (shortest..=longest).map(|tokens| (tokens, self.probability(height, tokens)));
+        pick(stream, total(lengths()), lengths()).unwrap_or(longest)
     }
 }
 
-/// Draws an item with a probability proportional to its weight; `None` if all weights are 0.
-pub fn pick<T, I: Iterator<Item = (T, f64)>>(stream: &mut Stream, items: impl Fn() -> I) -> Option<T> {
-    let total: f64 = items().map(|(_, weight)| weight).sum();
+/// The sum of the weights.
+pub fn total<T>(items: impl Iterator<Item = (T, f64)>) -> f64 {
+    items.map(|(_, weight)| weight).sum()
+}
+
+/// Draws an item with a probability proportional to its weight, given the sum of the weights; `None` if all are 0.
+pub fn pick<T>(stream: &mut Stream, total: f64, items: impl Iterator<Item = (T, f64)>) -> Option<T> {
     let mut left = stream.uniform() * total;
     let mut last = None;
-    for (item, weight) in items().filter(|(_, weight)| *weight > 0.0) {
+    for (item, weight) in items.filter(|(_, weight)| *weight > 0.0) {
         left -= weight;
         last = Some(item);
         // Rounding may leave a little after the last item.

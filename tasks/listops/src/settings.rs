@@ -6,7 +6,7 @@ use haltbench_sdk::task::SizeKnob;
 use haltbench_sdk::{Error, Result};
 
 use crate::alphabet::{Operator, Operators};
-use crate::law::{Law, pick};
+use crate::law::{Law, pick, total};
 use crate::tree::Tree;
 
 /// Distances of evaluation sizes beyond the training range.
@@ -133,9 +133,11 @@ impl Settings {
         let [shortest, longest] = self.lengths;
         let probability =
             |size: u32| (shortest..=longest).map(|tokens| self.law.probability(size as usize, tokens)).sum::<f64>();
-        let sampled =
-            self.is_sampled.then(|| pick(stream, || self.knob.training.iter().map(|size| (*size, probability(*size)))));
-        sampled.flatten().unwrap_or_else(|| *stream.choose(&self.knob.training))
+        if !self.is_sampled {
+            return *stream.choose(&self.knob.training);
+        }
+        let sizes = || self.knob.training.iter().map(|size| (*size, probability(*size)));
+        pick(stream, total(sizes()), sizes()).unwrap_or(self.knob.minimum)
     }
 }
 

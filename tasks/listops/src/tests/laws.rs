@@ -134,10 +134,10 @@ fn shapes_are_drawn_by_their_probability() {
 /// Lists of digits have 2 to 5 arguments with probabilities in the ratios of 0.7.
 #[test]
 fn lengths_follow_the_law_of_the_sampler() {
-    let count = 20_000;
+    let (task, count) = (listops(), 20_000);
     let mut found = [0.0; 4];
     for seed in 0..count {
-        found[draw(&*listops(), 1, seed).question.split(' ').count() - 4] += 1.0 / count as f64;
+        found[draw(&*task, 1, seed).question.split(' ').count() - 4] += 1.0 / count as f64;
     }
     let total: f64 = (2..=5).map(|arguments| 0.7_f64.powi(arguments)).sum();
     for (arguments, found) in (2..).zip(found) {
@@ -150,8 +150,9 @@ fn lengths_follow_the_law_of_the_sampler() {
 #[test]
 fn operators_and_digits_are_uniform() {
     let mut found: BTreeMap<String, f64> = BTreeMap::new();
+    let task = listops();
     for seed in 0..4000 {
-        for word in draw(&*listops(), 4, seed).question.split(' ').filter(|word| *word != "]") {
+        for word in draw(&*task, 4, seed).question.split(' ').filter(|word| *word != "]") {
             *found.entry(word.to_owned()).or_default() += 1.0;
         }
     }

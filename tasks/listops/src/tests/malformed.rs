@@ -67,6 +67,7 @@ fn operators_out_of_use_are_refused() {
 #[test]
 fn solver_and_checker_refuse_the_same_questions() {
     let words = ["[MIN", "[SM", "[MED", "]", "]", "0", "9", "?"];
+    let tasks = [listops(), stream()];
     let mut draws = Stream::new(3, "malformed", &[]);
     let mut parsed = 0;
     for _ in 0..40_000 {
@@ -74,13 +75,13 @@ fn solver_and_checker_refuse_the_same_questions() {
         // Invalid words are rare, so that most questions fail because of their structure.
         let count = if draws.below(10) == 0 { 8 } else { 7 };
         let question = (0..length).map(|_| words[draws.below(count) as usize]).collect::<Vec<_>>().join(" ");
-        for task in [listops(), stream()] {
+        for task in &tasks {
             match task.answer(&question) {
                 Ok(answer) => {
                     assert!(task.check(&question, &answer).unwrap().valid, "{question}");
                     parsed += 1;
                 }
-                Err(_) => drop(breaks(&*task, &question)),
+                Err(_) => drop(breaks(&**task, &question)),
             }
         }
     }

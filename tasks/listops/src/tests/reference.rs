@@ -171,9 +171,9 @@ fn known_costs() {
 
 #[test]
 fn columns_are_those_of_the_definitions() {
+    let (single, stream) = (listops(), stream());
     for size in 1..=8 {
         for seed in 0..250 {
-            let (single, stream) = (listops(), stream());
             compare(&*single, &draw(&*single, size, seed), false);
             compare(&*stream, &draw(&*stream, size, seed), true);
         }

@@ -38,13 +38,14 @@ how ambiguous their places are; with `all` every list has all.
 
 Equal lengths: with `window` set, random filler and `|` come before the list, and the elements of filler, list and copy \
 together are always as many as the window, so length says nothing about difficulty. Without a window, one training \
-length (`minimum_length` equal to `maximum_length`) does the same for training. All sizes use the same tokens.
+length (`minimum_length` equal to `maximum_length`) does the same for training. `context` and the counts of occurrences are \
+those in the list alone. All sizes use the same tokens.
 
 What is held out: lists, whatever the filler. Parts of a held-out list occur in training.
 
 A question is the list, as in `7 3 7 1`, after filler and `|` if there is any; the answer is the same list, `7 3 7 1`.",
-    reference: "Jelassi et al., Repeat After Me, arXiv 2402.01032; Kuo et al., Learned Stochastic Stopping, arXiv \
-                2606.29983; the laws of lists are Haltbench's",
+    reference: "Jelassi et al., Repeat After Me, arXiv 2402.01032; Kuo et al., Stabilizing Extrapolation in \
+                Looped Transformers via Learned Stochastic Stopping, arXiv 2606.29983; the laws of lists are Haltbench's",
     licence: "generated; no restriction",
     parameters: PARAMETERS,
     build,

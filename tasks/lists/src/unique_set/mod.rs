@@ -41,8 +41,8 @@ mark all first occurrences at once, so `skipped` need not cost steps; `lookback`
 bridges.
 
 Equal lengths: with `window` set, random filler and `|` come before the list, and the elements of filler, list and \
-answer together are always as many as the window, so length says nothing about difficulty. Elements of the filler occur \
-in the list by chance alone and do not count. Without a window, one training length \
+answer together are always as many as the window, so length says nothing about difficulty. Elements of the \
+filler may occur in the list too; they do not count. Without a window, one training length \
 (`minimum_length` equal to `maximum_length`) also makes all prompts of training equally long. All sizes use the same \
 tokens.
 
@@ -53,8 +53,8 @@ What is held out: lists, whatever the filler. Parts of a held-out list occur in 
 with other elements in place of its own.
 
 A question is the list, as in `7 3 7 7 1 3`, after filler and `|` if there is any; the answer is `7 3 1`.",
-    reference: "Fan et al., Looped Transformers for Length Generalization, arXiv 2409.15647; Kuo et al., Learned \
-                Stochastic Stopping, arXiv 2606.29983; the laws of lists are Haltbench's",
+    reference: "Fan et al., Looped Transformers for Length Generalization, arXiv 2409.15647; Kuo et al., \
+                Stabilizing Extrapolation in Looped Transformers via Learned Stochastic Stopping, arXiv 2606.29983; the laws of lists are Haltbench's",
     licence: "generated; no restriction",
     parameters: PARAMETERS,
     build,
