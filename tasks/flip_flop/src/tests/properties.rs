@@ -33,14 +33,15 @@ fn generator_solver_and_checker_agree() {
 
 #[test]
 fn every_other_bit_is_wrong() {
+    let task = flip_flop();
     for seed in 0..100 {
-        let instance = draw(&*flip_flop(), 9, seed);
+        let instance = draw(&*task, 9, seed);
         let words: Vec<&str> = instance.answer.split(' ').collect();
         for place in 0..words.len() {
             for word in ["0", "1", "w", "r", "i", "<bos>"] {
                 let mut answer = words.clone();
                 answer[place] = word;
-                let verdict = flip_flop().check(&instance.question, &answer.join(" ")).unwrap();
+                let verdict = task.check(&instance.question, &answer.join(" ")).unwrap();
                 assert_eq!(verdict.valid, answer == words);
             }
         }
@@ -50,13 +51,14 @@ fn every_other_bit_is_wrong() {
 /// Distractors do not matter, and swapping all bits swaps all answers.
 #[test]
 fn answers_depend_on_writes_alone() {
+    let task = flip_flop();
     for seed in 0..200 {
-        let instance = draw(&*flip_flop(), 9, seed);
+        let instance = draw(&*task, 9, seed);
         let flipped = instance.question.replace("i 0", "i x").replace("i 1", "i 0").replace("i x", "i 1");
-        assert_eq!(flip_flop().answer(&flipped).unwrap(), instance.answer);
+        assert_eq!(task.answer(&flipped).unwrap(), instance.answer);
         let swap = |text: &str| text.replace('0', "x").replace('1', "0").replace('x', "1");
-        assert_eq!(flip_flop().answer(&swap(&instance.question)).unwrap(), swap(&instance.answer));
-        assert!(flip_flop().check(&swap(&instance.question), &swap(&instance.answer)).unwrap().valid);
+        assert_eq!(task.answer(&swap(&instance.question)).unwrap(), swap(&instance.answer));
+        assert!(task.check(&swap(&instance.question), &swap(&instance.answer)).unwrap().valid);
     }
 }
 
@@ -73,10 +75,11 @@ fn a_key_names_one_instance() {
 /// Every graded read comes after the start, and the start determines the problem.
 #[test]
 fn problems_are_starts() {
+    let task = flip_flop();
     let (mut of_tokens, mut of_problem) = (BTreeMap::new(), BTreeMap::new());
     for size in 1..=31 {
         for seed in 0..400 {
-            let instance = draw(&*flip_flop(), size, seed);
+            let instance = draw(&*task, size, seed);
             let (tokens, problem) = (instance.tokens[..17].to_vec(), instance.problem().to_owned());
             assert_eq!(of_tokens.entry(tokens.clone()).or_insert(problem.clone()), &problem);
             assert_eq!(of_problem.entry(problem).or_insert(tokens.clone()), &tokens);
@@ -104,8 +107,9 @@ fn every_size_has_problems_to_hold_out() {
 
 #[test]
 fn about_one_in_eight_instances_is_held_out() {
+    let task = flip_flop();
     let count = 20_000;
-    let held_out = (0..count).filter(|seed| draw(&*flip_flop(), 7, *seed).is_held_out()).count() as f64;
+    let held_out = (0..count).filter(|seed| draw(&*task, 7, *seed).is_held_out()).count() as f64;
     let share = 1.0 / HELD_OUT_SHARE as f64;
     // Instances share problems, so their number varies more than that of independent ones.
     assert!((held_out / count as f64 - share).abs() < 0.02, "{held_out}");
