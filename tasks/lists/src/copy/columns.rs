@@ -36,7 +36,7 @@ pub const FEATURES: [FeatureSpec; 6] = [
     FeatureSpec {
         name: "preceding_occurrences",
         kind: FeatureKind::Static,
-        documentation: "Occurrences in the list of the element copied before; undefined at the first.",
+        documentation: "Occurrences in the list of the element copied before; 0 at the first.",
     },
     FeatureSpec {
         name: "run",
@@ -63,7 +63,7 @@ pub fn fill(list: &[u32], first: usize, [complexities, features]: [&mut Columns;
     for place in 0..=size {
         let token = first + place;
         let mut ambiguity = 0;
-        let (mut occurrences, mut conflicts) = (f32::NAN, 0);
+        let (mut occurrences, mut conflicts) = (0, 0);
         if let Some(copied) = place.checked_sub(1) {
             run = if place > 1 && list[copied - 1] == list[copied] { run + 1 } else { 1 };
             // Backwards, because every entry needs the one before it from the last place.
@@ -75,11 +75,10 @@ pub fn fill(list: &[u32], first: usize, [complexities, features]: [&mut Columns;
             }
             let others = common.iter().enumerate().filter(|(other, _)| *other != copied);
             ambiguity = others.map(|(_, common)| *common).max().unwrap_or(0);
-            occurrences = list.iter().filter(|element| **element == list[copied]).count() as f32;
+            occurrences = list.iter().filter(|element| **element == list[copied]).count();
         }
         complexities.write(token, 0, &[(ambiguity + 1) as f32, size as f32, 1.0]);
-        let counted = [size, token, place + 1].map(|count| count as f32);
-        features.write(token, 0, &counted);
-        features.write(token, counted.len(), &[occurrences, run as f32, conflicts as f32]);
+        let counts = [size, token, place + 1, occurrences, run, conflicts];
+        features.write(token, 0, &counts.map(|count| count as f32));
     }
 }

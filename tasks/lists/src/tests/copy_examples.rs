@@ -26,7 +26,7 @@ fn known_columns() {
     let contexts = [1.0, 2.0, 3.0, 2.0, 3.0, 1.0, 2.0];
     // preceding_occurrences, run, conflicts
     let rows = [
-        [f32::NAN, 0.0, 0.0],
+        [0.0, 0.0, 0.0],
         [3.0, 1.0, 1.0],
         [2.0, 1.0, 1.0],
         [3.0, 1.0, 1.0],

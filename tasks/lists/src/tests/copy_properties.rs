@@ -118,9 +118,8 @@ fn expected(question: &str, tokens: usize) -> BTreeMap<(&'static str, usize), f3
             ("conflicts", conflicts),
         ];
         all.extend(numbers.map(|(name, number)| ((name, token), number as f32)));
-        if place > 0 {
-            all.insert(("preceding_occurrences", token), occurrences(&list[place - 1..place]) as f32);
-        }
+        let preceding = if place > 0 { occurrences(&list[place - 1..place]) } else { 0 };
+        all.insert(("preceding_occurrences", token), preceding as f32);
     }
     all
 }

@@ -135,11 +135,9 @@ fn expected(question: &str, tokens: usize) -> BTreeMap<(&'static str, usize), f3
             ("remaining", firsts.len() - answered),
         ];
         all.extend(numbers.map(|(name, number)| ((name, token), number as f32)));
-        if answered > 0 {
-            let before = list[firsts[answered - 1]];
-            let count = list.iter().filter(|element| **element == before).count();
-            all.insert(("preceding_occurrences", token), count as f32);
-        }
+        let before = answered.checked_sub(1).map(|before| list[firsts[before]]);
+        let count = list.iter().filter(|element| Some(**element) == before).count();
+        all.insert(("preceding_occurrences", token), count as f32);
     }
     all
 }

@@ -41,7 +41,7 @@ pub const FEATURES: [FeatureSpec; 8] = [
     FeatureSpec {
         name: "preceding_occurrences",
         kind: FeatureKind::Static,
-        documentation: "Occurrences in the list of the element listed before; undefined at the first.",
+        documentation: "Occurrences in the list of the element listed before; 0 at the first.",
     },
     FeatureSpec {
         name: "source",
@@ -68,7 +68,7 @@ pub fn fill(list: &List, first: usize, [complexities, features]: [&mut Columns; 
     complexities.reset(COMPLEXITIES.len(), first..length);
     features.reset(FEATURES.len(), first..length);
     // Distance of every element from its occurrence before, and occurrences in total.
-    let mut seen: BTreeMap<u32, (usize, u32)> = BTreeMap::new();
+    let mut seen: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
     let mut distances = vec![0; size];
     for (place, element) in list.elements.iter().enumerate() {
         let (before, count) = seen.entry(*element).or_insert((place, 0));
@@ -85,10 +85,10 @@ pub fn fill(list: &List, first: usize, [complexities, features]: [&mut Columns; 
         let looked_at = first - 1 - size + source.min(size - 1);
         complexities.write(token, 0, &[passed.len(), farthest, token - 1 - looked_at].map(|count| count as f32));
         let before = answered.checked_sub(1).and_then(|before| seen.get(&list.elements[list.firsts[before]]));
-        let preceding = before.map_or(f32::NAN, |(_, count)| *count as f32);
-        features.write(token, 0, &[size as f32, token as f32, (answered + 1) as f32, preceding]);
-        let state = [source + 1, source - answered, distinct, distinct - answered];
-        features.write(token, 4, &state.map(|count| count as f32));
+        let preceding = before.map_or(0, |(_, count)| *count);
+        let counted =
+            [size, token, answered + 1, preceding, source + 1, source - answered, distinct, distinct - answered];
+        features.write(token, 0, &counted.map(|count| count as f32));
         next = source + 1;
     }
 }
