@@ -28,9 +28,9 @@ pub const HEIGHT: usize = 1;
 pub const FEATURES: [FeatureSpec; 9] = [
     FeatureSpec { name: "length", kind: FeatureKind::Static, documentation: "Tokens of the whole expression." },
     FeatureSpec {
-        name: "size",
+        name: "nesting",
         kind: FeatureKind::Static,
-        documentation: "Most brackets that are open at once in the whole expression, its height H.",
+        documentation: "Most brackets that are open at once in the whole expression, its height.",
     },
     FeatureSpec {
         name: "position",

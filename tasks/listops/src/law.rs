@@ -85,6 +85,11 @@ impl Law {
         level
     }
 
+    /// The largest height.
+    pub fn largest(&self) -> usize {
+        self.levels.len() - 1
+    }
+
     /// Probability that an expression has this height and this number of tokens.
     pub fn probability(&self, height: usize, tokens: usize) -> f64 {
         self.levels[height].reaching[1][tokens]

@@ -8,6 +8,7 @@ mod check;
 mod columns;
 mod guess;
 mod law;
+mod sampler;
 mod settings;
 mod single;
 mod solve;

@@ -7,7 +7,7 @@ use haltbench_sdk::{Error, Result};
 
 use crate::alphabet::{Operator, Operators};
 use crate::law::{Law, pick, total};
-use crate::tree::Tree;
+use crate::sampler::{Measure, Sampler};
 
 /// Distances of evaluation sizes beyond the training range.
 const STEPS_BEYOND: [u32; 5] = [1, 2, 3, 5, 10];
@@ -43,13 +43,13 @@ pub const PARAMETERS: [ParameterSpec; 10] = [
         "Most tokens of an expression: 2000 in Long Range Arena. With minimum_length equal to it, all sizes have \
          expressions of the same length.",
     ),
-    ParameterSpec::integer("minimum_height", 1, (1, LIMIT), "Smallest training size H."),
-    ParameterSpec::integer("maximum_height", 5, (1, LIMIT), "Largest training size H."),
+    ParameterSpec::integer("minimum_depth", 1, (1, LIMIT), "Smallest training size."),
+    ParameterSpec::integer("maximum_depth", 5, (1, LIMIT), "Largest training size."),
     ParameterSpec::integer(
-        "largest_height",
+        "largest_depth",
         8,
         (1, LIMIT),
-        "Largest size H that can be asked for; sizes beyond training are 1, 2, 3, 5 and 10 above its largest, up to this.",
+        "Largest size that can be asked for, and largest height of an expression; sizes beyond training are 1, 2, 3, 5 and 10 above its largest, up to this.",
     ),
     ParameterSpec::text(
         "skip",
@@ -60,20 +60,18 @@ pub const PARAMETERS: [ParameterSpec; 10] = [
         "size_law",
         "uniform",
         &["uniform", "sampler"],
-        "Training sizes: all equally likely, or as likely as the sampler's expressions of these lengths have them.",
+        "Training sizes: all equally likely, or, if they are heights, as likely as the sampler's expressions of these \
+         lengths have them.",
     ),
 ];
 
-/// A configured family: the symbols, heights and lengths of its expressions.
+/// A configured family: the sizes of its expressions and their law.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The operators in use.
-    pub operators: Operators,
-    /// Sizes: the height.
+    /// Sizes: the height or the dependency depth.
     pub knob: SizeKnob,
-    /// Fewest and most tokens of an expression.
-    lengths: [usize; 2],
-    law: Law,
+    /// The law of expressions.
+    pub sampler: Sampler,
     /// Whether training sizes follow the law of expressions.
     is_sampled: bool,
 }
@@ -83,7 +81,7 @@ impl Settings {
     ///
     /// # Errors
     /// [`Error::Invalid`], naming the invalid parameter.
-    pub fn new(owner: &str, parameters: &Parameters) -> Result<Self> {
+    pub fn new(owner: &str, parameters: &Parameters, measure: Measure) -> Result<Self> {
         let operand = |name: &str| format!("parameter `{name}` of {owner}");
         let ordered = |lower: &str, upper: &str| {
             let bounds = [parameters.integer(lower)?, parameters.integer(upper)?];
@@ -94,49 +92,45 @@ impl Settings {
         };
         let operators = operators(operand("operators"), parameters.text("operators")?)?;
         let lengths = ordered("minimum_length", "maximum_length")?;
-        let [minimum, maximum] = ordered("minimum_height", "maximum_height")?;
-        let [_, largest] = ordered("maximum_height", "largest_height")?;
+        let [minimum, maximum] = ordered("minimum_depth", "maximum_depth")?;
+        let [_, largest] = ordered("maximum_depth", "largest_depth")?;
         let arguments = parameters.integer("maximum_arguments")?;
-        fit(operand, lengths, [minimum, largest], arguments)?;
+        // Every dependency depth occurs in expressions of the largest height.
+        let lowest = if measure == Measure::Height { minimum } else { largest };
+        fit(operand, lengths, [lowest, largest], arguments)?;
         let law = Law::new(parameters.real("operator_probability")?, arguments, largest, lengths[1]);
-        let probability = |height: usize| (lengths[0]..=lengths[1]).map(|tokens| law.probability(height, tokens)).sum();
-        let is_possible = |height: &usize| -> bool { f64::is_normal(probability(*height)) };
-        if let Some(height) = (minimum..=largest).find(|height| !is_possible(height)) {
-            let expected = format!(
-                "one at which expressions of height {height} and {} to {} tokens occur",
-                lengths[0], lengths[1]
-            );
-            return Err(Error::invalid(
-                operand("operator_probability"),
-                expected,
-                parameters.real("operator_probability")?,
-            ));
+        let sampler = Sampler::new(law, lengths, operators, measure);
+        let is_possible = |height: &usize| sampler.probability(*height) > 0.0;
+        if let Some(height) = (lowest..=largest).find(|height| !is_possible(height)) {
+            let [shortest, longest] = lengths;
+            let expected =
+                format!("one at which expressions of height {height} and {shortest} to {longest} tokens occur");
+            let found = parameters.real("operator_probability")?;
+            return Err(Error::invalid(operand("operator_probability"), expected, found));
         }
-        // Lower heights cannot fill the length.
-        let smallest = (1..=minimum).find(is_possible).unwrap_or(minimum) as u32;
+        let (name, smallest) = match measure {
+            // Lower heights cannot fill the length.
+            Measure::Height => ("H", (1..=minimum).find(is_possible).unwrap_or(minimum) as u32),
+            Measure::DependencyDepth => ("D", 1),
+        };
+        let is_sampled = parameters.text("size_law")? == "sampler";
+        if is_sampled && measure == Measure::DependencyDepth {
+            return Err(Error::invalid(operand("size_law"), "uniform, unless sizes are heights", "sampler"));
+        }
         let [minimum, maximum, largest] = [minimum, maximum, largest].map(|height| height as u32);
         let between = skipped(operand("skip"), parameters.text("skip")?, minimum, maximum)?;
         let training = (minimum..=maximum).filter(|size| !between.contains(size)).collect();
         let beyond = STEPS_BEYOND.iter().map(|step| maximum + step).filter(|size| *size <= largest).collect();
-        let knob = SizeKnob { name: "H", minimum: smallest, maximum: largest, training, between, beyond };
-        let is_sampled = parameters.text("size_law")? == "sampler";
-        Ok(Self { operators, knob, lengths, law, is_sampled })
-    }
-
-    /// Draws an expression of a height that the knob has.
-    pub fn draw(&self, size: u32, stream: &mut Stream) -> Tree {
-        Tree::grow(size as usize, self.lengths, &self.law, &self.operators, stream)
+        let knob = SizeKnob { name, minimum: smallest, maximum: largest, training, between, beyond };
+        Ok(Self { knob, sampler, is_sampled })
     }
 
     /// Draws a training size.
     pub fn training_size(&self, stream: &mut Stream) -> u32 {
-        let [shortest, longest] = self.lengths;
-        let probability =
-            |size: u32| (shortest..=longest).map(|tokens| self.law.probability(size as usize, tokens)).sum::<f64>();
         if !self.is_sampled {
             return *stream.choose(&self.knob.training);
         }
-        let sizes = || self.knob.training.iter().map(|size| (*size, probability(*size)));
+        let sizes = || self.knob.training.iter().map(|size| (*size, self.sampler.probability(*size as usize)));
         pick(stream, total(sizes()), sizes()).unwrap_or(self.knob.minimum)
     }
 }

@@ -12,6 +12,7 @@ use haltbench_sdk::text::Label;
 use crate::alphabet::{CLOSE, Symbol, render, vocabulary};
 use crate::columns::{Answers, COMPLEXITIES, FEATURES, HEIGHT, fill};
 use crate::guess::OwnDigits;
+use crate::sampler::Measure;
 use crate::settings::{PARAMETERS, Settings};
 use crate::tree::Tree;
 use crate::{check, solve};
@@ -29,8 +30,8 @@ Evaluates every sub-expression of nested operations on lists of digits: minimum,
 
 The sequence is `<bos>`, then the expression. At every closing bracket the target is the value of the sub-expression \
 that it completes, and it is read at that bracket's own position; all other tokens are outside the loss. So one sequence \
-holds answers of graded difficulty, each with complexities of its own. Expressions are drawn as in `listops`: a size of \
-H is a height of exactly H.
+holds answers of graded difficulty, each with complexities of its own. Expressions are drawn as in `listops` with \
+`size_measure = \"height\"`: a size of H is a height of exactly H.
 
 The size of an answer is the height of its sub-expression. In an expression that is higher than those trained on, only \
 sub-expressions that are higher as well are beyond training; the others are embedded: their heights were trained on. \
@@ -67,7 +68,7 @@ struct ListOpsStream {
 }
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Task>> {
-    let settings = Settings::new(NAME, parameters)?;
+    let settings = Settings::new(NAME, parameters, Measure::Height)?;
     let spec = TaskSpec {
         vocabulary: vocabulary(&MARKERS),
         size: Some(settings.knob.clone()),
@@ -87,7 +88,7 @@ impl Task for ListOpsStream {
 
     fn draw(&self, size: u32, stream: &mut Stream, instance: &mut Instance) -> Result<()> {
         admit_size(NAME, &self.settings.knob, size)?;
-        self.write(&self.settings.draw(size, stream), instance);
+        self.write(&self.settings.sampler.draw(NAME, size, stream)?, instance);
         Ok(())
     }
 
@@ -112,18 +113,18 @@ impl Task for ListOpsStream {
     }
 
     fn answer(&self, question: &str) -> Result<String> {
-        let values = solve::stream(question, &self.settings.operators)?;
+        let values = solve::stream(question, &self.settings.sampler.operators)?;
         Ok(values.iter().map(u8::to_string).collect::<Vec<_>>().join(" "))
     }
 
     fn check(&self, question: &str, answer: &str) -> Result<Verdict> {
-        check::stream(question, answer, &self.settings.operators)
+        check::stream(question, answer, &self.settings.sampler.operators)
     }
 
     fn guesses(&self, training: &[Instance]) -> Vec<Box<dyn Guess + '_>> {
         let mut guesses = guess::trivial(training);
         let markers = MARKERS.len() as u32;
-        let own = OwnDigits { operators: &self.settings.operators, markers, is_stream: true };
+        let own = OwnDigits { operators: &self.settings.sampler.operators, markers, is_stream: true };
         guesses.push(Box::new(own.guess()));
         guesses
     }

@@ -4,7 +4,7 @@ use haltbench_sdk::conformance::specimen::configured;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::task::Supervision;
 
-use super::{column, draw, equal_lengths, listops, stream};
+use super::{by_height, column, draw, equal_lengths, height, listops, stream};
 use crate::alphabet::{Operator, Operators, Symbol, vocabulary};
 use crate::{single, stream as streamed};
 
@@ -90,7 +90,7 @@ fn equal_lengths_are_equal_at_every_height() {
             for seed in 0..50 {
                 let instance = draw(&*task, size, seed);
                 assert_eq!(instance.question.split(' ').count(), 40);
-                assert_eq!(column(&*task, &instance, "size")[1], size as f32);
+                assert_eq!(column(&*task, &instance, "nesting")[1], size as f32);
             }
         }
     }
@@ -98,10 +98,13 @@ fn equal_lengths_are_equal_at_every_height() {
 
 #[test]
 fn grids_follow_the_parameters() {
-    let knob = listops().spec().size.clone().unwrap();
-    assert_eq!((knob.minimum, knob.maximum, knob.training), (1, 8, vec![1, 2, 3, 4, 5]));
-    assert_eq!((knob.between, knob.beyond), (vec![], vec![6, 7, 8]));
-    let given = [("skip", Value::Text("4, 2".into())), ("largest_height", Value::Integer(16))];
+    for (task, name, headline) in [(listops(), "D", "dependency_depth"), (by_height(), "H", "height")] {
+        let knob = task.spec().size.clone().unwrap();
+        assert_eq!((knob.name, task.spec().headline), (name, headline));
+        assert_eq!((knob.minimum, knob.maximum, knob.training), (1, 8, vec![1, 2, 3, 4, 5]));
+        assert_eq!((knob.between, knob.beyond), (vec![], vec![6, 7, 8]));
+    }
+    let given = [("skip", Value::Text("4, 2".into())), ("largest_depth", Value::Integer(16))];
     let knob = configured(&streamed::DECLARATION, &given).unwrap().spec().size.clone().unwrap();
     assert_eq!((knob.training, knob.between, knob.beyond), (vec![1, 3, 5], vec![2, 4], vec![6, 7, 8, 10, 15]));
 }
@@ -123,19 +126,26 @@ fn parameters_that_do_not_fit_are_refused_by_name() {
          found 24"
     );
     assert_eq!(
-        refuse(&[number("minimum_length", 40), number("minimum_height", 2)]),
+        refuse(&[number("minimum_length", 40), number("minimum_depth", 2), height()]),
         "parameter `minimum_length` of listops: expected at most 37, the tokens of the longest expression of height 2 with \
          up to 5 arguments, found 40"
     );
-    let unlikely = [number("maximum_length", 2000), number("minimum_length", 1900), number("minimum_height", 5)];
+    let unlikely = [number("maximum_length", 2000), number("minimum_length", 1900), number("minimum_depth", 5)];
     let probability = [("operator_probability", Value::Real(0.95))];
     assert!(
-        refuse(&[&unlikely[..], &probability].concat()).contains(
+        refuse(&[&unlikely[..], &probability, &[height()]].concat()).contains(
             "`operator_probability` of listops: expected one at which expressions of height 5 and 1900 to 2000"
         )
     );
-    assert!(refuse(&[number("minimum_height", 6)]).contains("at least minimum_height, which is 6, found 5"));
-    assert!(refuse(&[number("largest_height", 4)]).contains("at least maximum_height, which is 5, found 4"));
+    assert_eq!(
+        refuse(&[("size_law", Value::Text("sampler".into()))]),
+        "parameter `size_law` of listops: expected uniform, unless sizes are heights, found sampler"
+    );
+    // Only expressions of the largest height need fit the length.
+    let equal = [number("minimum_length", 40), number("maximum_length", 40)];
+    assert_eq!(configured(&single::DECLARATION, &equal).unwrap().spec().size.clone().unwrap().minimum, 1);
+    assert!(refuse(&[number("minimum_depth", 6)]).contains("at least minimum_depth, which is 6, found 5"));
+    assert!(refuse(&[number("largest_depth", 4)]).contains("at least maximum_depth, which is 5, found 4"));
     assert!(refuse(&[number("minimum_length", 51)]).contains("at least minimum_length, which is 51, found 50"));
     for text in ["1", "5", "3,,4", "x", "3,3"] {
         let message = refuse(&[("skip", Value::Text(text.into()))]);

@@ -3,7 +3,7 @@
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{Instance, Task};
 
-use super::{draw, listops, stream};
+use super::{by_height, draw, listops, stream};
 
 fn guess(task: &dyn Task, instance: &Instance, name: &str) -> Vec<String> {
     let guesses = task.guesses(&[]);
@@ -26,10 +26,24 @@ fn nested_lists_are_ignored() {
 /// Lists without nested ones are guessed right.
 #[test]
 fn flat_lists_are_guessed_right() {
-    for task in [listops(), stream()] {
+    for task in [by_height(), stream()] {
         for seed in 0..50 {
             let instance = draw(&*task, 1, seed);
             assert_eq!(guess(&*task, &instance, "own-digits"), [instance.answer]);
         }
+    }
+}
+
+/// Height says less about difficulty than dependency depth.
+#[test]
+fn high_expressions_are_often_guessed_right() {
+    for (task, lowest, highest) in [(by_height(), 0.38, 0.47), (listops(), 0.11, 0.17)] {
+        let count = 2000;
+        let right = |seed: &u64| {
+            let instance = draw(&*task, 5, *seed);
+            guess(&*task, &instance, "own-digits") == [instance.answer]
+        };
+        let share = (0..count).filter(right).count() as f64 / count as f64;
+        assert!((lowest..highest).contains(&share), "{share}");
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
 
-use super::{configured, draw, listops};
+use super::reference::Expression;
+use super::{by_height, configured, draw, height};
 use crate::law::Law;
 use crate::single;
 
@@ -101,15 +102,16 @@ fn tables_have_the_probabilities_of_all_shapes() {
 /// Given height and length, every shape is as likely as its probability says.
 #[test]
 fn shapes_are_drawn_by_their_probability() {
-    let count = 30_000;
+    let (count, by_height) = (30_000, height());
     for (height, tokens) in [(1, 6), (2, 8), (2, 12), (3, 12)] {
         let number = |name, value: usize| (name, Value::Integer(value as i64));
         let given = [
             number("minimum_length", tokens),
             number("maximum_length", tokens),
-            number("minimum_height", height),
-            number("maximum_height", height),
-            number("largest_height", height),
+            number("minimum_depth", height),
+            number("maximum_depth", height),
+            number("largest_depth", height),
+            by_height.clone(),
         ];
         let task = configured(&single::DECLARATION, &given).unwrap();
         let exact = shapes(0.3, 5, height, tokens);
@@ -134,7 +136,7 @@ fn shapes_are_drawn_by_their_probability() {
 /// Lists of digits have 2 to 5 arguments with probabilities in the ratios of 0.7.
 #[test]
 fn lengths_follow_the_law_of_the_sampler() {
-    let (task, count) = (listops(), 20_000);
+    let (task, count) = (by_height(), 20_000);
     let mut found = [0.0; 4];
     for seed in 0..count {
         found[draw(&*task, 1, seed).question.split(' ').count() - 4] += 1.0 / count as f64;
@@ -150,7 +152,7 @@ fn lengths_follow_the_law_of_the_sampler() {
 #[test]
 fn operators_and_digits_are_uniform() {
     let mut found: BTreeMap<String, f64> = BTreeMap::new();
-    let task = listops();
+    let task = by_height();
     for seed in 0..4000 {
         for word in draw(&*task, 4, seed).question.split(' ').filter(|word| *word != "]") {
             *found.entry(word.to_owned()).or_default() += 1.0;
@@ -174,8 +176,9 @@ fn training_sizes_follow_the_chosen_law() {
     for (law, share) in [("uniform", 0.5), ("sampler", sampled)] {
         let number = |name, value| (name, Value::Integer(value));
         let given = [
-            number("maximum_height", 2),
-            number("largest_height", 2),
+            number("maximum_depth", 2),
+            number("largest_depth", 2),
+            height(),
             ("operator_probability", Value::Real(0.25)),
             ("size_law", Value::Text(law.to_owned())),
         ];
@@ -185,5 +188,72 @@ fn training_sizes_follow_the_chosen_law() {
         let ones = (0..count).filter(|_| task.training_size(&mut stream) == 1).count() as f64 / count as f64;
         let deviation = (share * (1.0 - share) / count as f64).sqrt();
         assert!((ones - share).abs() < 4.0 * deviation, "{law}: {ones}, not {share}");
+    }
+}
+
+/// Of the 2 x 16 x 1000 expressions of seven tokens and height 2 with two arguments, those of a dependency depth are
+/// equally likely.
+#[test]
+fn expressions_of_a_dependency_depth_are_equally_likely() {
+    let operators = ["[MIN", "[MAX", "[MED", "[SM"];
+    let digits = || (0..1000).map(|digits| [digits / 100, digits / 10 % 10, digits % 10]);
+    let mut exact: BTreeMap<(usize, String), f64> = BTreeMap::new();
+    for (outer, inner) in operators.iter().flat_map(|outer| operators.map(|inner| (outer, inner))) {
+        for [a, b, c] in digits() {
+            for (question, kind) in [
+                (format!("{outer} {a} {inner} {b} {c} ] ]"), "last"),
+                (format!("{outer} {inner} {b} {c} ] {a} ]"), "first"),
+            ] {
+                let expression = Expression::read(&mut question.split(' ')).unwrap();
+                let kind = format!("{outer} {inner} {kind} {}", expression.value());
+                *exact.entry((expression.dependency(), kind)).or_default() += 1.0;
+            }
+        }
+    }
+    let number = |name, value| (name, Value::Integer(value));
+    let given = [
+        number("minimum_length", 7),
+        number("maximum_length", 7),
+        number("maximum_arguments", 2),
+        number("maximum_depth", 2),
+        number("largest_depth", 2),
+    ];
+    let task = configured(&single::DECLARATION, &given).unwrap();
+    let count = 30_000;
+    for depth in [1, 2] {
+        let mut found: BTreeMap<String, f64> = BTreeMap::new();
+        for seed in 0..count {
+            let instance = draw(&*task, depth as u32, seed);
+            let words: Vec<&str> = instance.question.split(' ').collect();
+            let brackets: Vec<&str> = words.iter().copied().filter(|word| word.starts_with('[')).collect();
+            let kind = if words[1] == brackets[1] { "first" } else { "last" };
+            *found.entry(format!("{} {kind} {}", brackets.join(" "), instance.answer)).or_default() += 1.0;
+        }
+        let of_depth = exact.iter().filter(|((other, _), _)| *other == depth);
+        let total: f64 = of_depth.clone().map(|(_, weight)| weight).sum();
+        for ((_, kind), weight) in of_depth {
+            let share = weight / total;
+            let deviation = (share * (1.0 - share) / count as f64).sqrt();
+            let found = found.remove(kind).unwrap_or(0.0) / count as f64;
+            assert!((found - share).abs() < 5.0 * deviation + 1e-9, "{kind}: {found}, not {share}");
+        }
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+/// What an expression of each size is like, by default and with equal lengths.
+#[test]
+fn sizes_are_dependency_depths() {
+    let equal = [("minimum_length", 40), ("maximum_length", 40)].map(|(name, value)| (name, Value::Integer(value)));
+    for given in [&[][..], &equal] {
+        let task = configured(&single::DECLARATION, given).unwrap();
+        for size in 1..=8 {
+            for seed in 0..40 {
+                let question = draw(&*task, size, seed).question;
+                let expression = Expression::read(&mut question.split(' ')).unwrap();
+                assert_eq!(expression.dependency(), size as usize, "{question}");
+                assert!(expression.height() <= 8 && (given.is_empty() || question.split(' ').count() == 40));
+            }
+        }
     }
 }

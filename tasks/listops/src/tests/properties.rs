@@ -6,11 +6,11 @@ use haltbench_sdk::parameters::Value;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{HELD_OUT_SHARE, Split, Task, TokenSize};
 
-use super::{configured, draw, equal_lengths, listops, stream};
+use super::{by_height, configured, draw, equal_lengths, height, listops, stream};
 use crate::{single, stream as streamed};
 
 fn tasks() -> Vec<Box<dyn Task>> {
-    let mut tasks = vec![listops(), stream()];
+    let mut tasks = vec![listops(), by_height(), stream()];
     tasks.extend(equal_lengths());
     for declaration in [single::DECLARATION, streamed::DECLARATION] {
         for (operators, arguments, probability) in [("SM", 2, 0.25), ("MED MIN", 10, 0.25), ("MAX MED", 3, 0.7)] {
@@ -20,7 +20,9 @@ fn tasks() -> Vec<Box<dyn Task>> {
                 ("operator_probability", Value::Real(probability)),
                 ("maximum_length", Value::Integer(120)),
             ];
-            tasks.push(configured(&declaration, &given).unwrap());
+            let by_height = [&given[..], &[height()]].concat();
+            let given = if declaration.name == "listops" { &by_height[..] } else { &given };
+            tasks.push(configured(&declaration, given).unwrap());
         }
     }
     tasks
@@ -49,11 +51,12 @@ fn wide_and_long_expressions_can_be_drawn() {
         number("maximum_arguments", 10),
         number("minimum_length", 500),
         number("maximum_length", 2000),
-        number("minimum_height", 3),
-        number("maximum_height", 9),
-        number("largest_height", 9),
+        number("minimum_depth", 3),
+        number("maximum_depth", 9),
+        number("largest_depth", 9),
         ("operator_probability", Value::Real(0.25)),
         ("size_law", Value::Text("sampler".into())),
+        height(),
     ];
     let task = configured(&single::DECLARATION, &given).unwrap();
     let mut sizes = Stream::new(0, "test", &[]);
@@ -80,6 +83,22 @@ fn every_other_value_is_wrong() {
             }
         }
     }
+}
+
+/// A long chain of minima and maxima hardly ever decides the value.
+#[test]
+fn a_depth_that_hardly_occurs_is_refused() {
+    let given = [
+        ("operators", Value::Text("MIN MAX".into())),
+        ("maximum_arguments", Value::Integer(10)),
+        ("largest_depth", Value::Integer(20)),
+        ("minimum_length", Value::Integer(100)),
+        ("maximum_length", Value::Integer(100)),
+    ];
+    let task = configured(&single::DECLARATION, &given).unwrap();
+    let refused = task.sample(20, &mut Stream::new(0, "test", &[])).map(|instance| instance.question);
+    let expected = "a dependency depth that one in 20000 expressions of these parameters has";
+    assert_eq!(refused.unwrap_err().to_string(), format!("size of listops: expected {expected}, found 20"));
 }
 
 /// No operator depends on the order of its arguments.
@@ -112,8 +131,12 @@ fn a_key_names_one_instance() {
         assert_ne!(text(5), text(6));
     }
     // Recorded, because later versions must generate the same instances.
-    assert_eq!(draw(&*listops(), 2, 0).question, "[SM 9 5 [MIN 1 7 0 ] 9 7 ]");
-    assert_eq!(draw(&*stream(), 2, 0).question, draw(&*listops(), 2, 0).question);
+    assert_eq!(draw(&*by_height(), 2, 0).question, "[SM 9 5 [MIN 1 7 0 ] 9 7 ]");
+    assert_eq!(draw(&*stream(), 2, 0).question, draw(&*by_height(), 2, 0).question);
+    assert_eq!(
+        draw(&*listops(), 2, 0).question,
+        "[SM [MAX [MIN [MIN 0 7 ] [MED 0 6 0 0 1 ] 6 0 ] [SM 4 1 1 4 ] 1 6 3 ] 9 [SM 1 4 ] 2 ]"
+    );
 }
 
 #[test]
@@ -156,7 +179,7 @@ fn every_size_of_the_smallest_setting_has_problems_to_hold_out() {
 
 #[test]
 fn targets_of_the_stream_have_the_size_of_their_sub_expression() {
-    let given = [("minimum_height", 2), ("maximum_height", 4)].map(|(name, value)| (name, Value::Integer(value)));
+    let given = [("minimum_depth", 2), ("maximum_depth", 4)].map(|(name, value)| (name, Value::Integer(value)));
     let task =
         configured(&streamed::DECLARATION, &[&given[..], &[("skip", Value::Text("3".into()))]].concat()).unwrap();
     for size in 1..=8 {
@@ -199,7 +222,7 @@ fn about_one_in_eight_instances_is_held_out() {
 #[test]
 fn sizes_outside_the_knob_are_refused_with_the_range() {
     let refuse = |task: &dyn Task, size| task.sample(size, &mut Stream::new(0, "test", &[])).unwrap_err().to_string();
-    assert_eq!(refuse(&*listops(), 0), "size of listops: expected H from 1 to 8, found 0");
+    assert_eq!(refuse(&*listops(), 0), "size of listops: expected D from 1 to 8, found 0");
     assert_eq!(refuse(&*stream(), 9), "size of listops-stream: expected H from 1 to 8, found 9");
     let [single, _] = equal_lengths();
     assert_eq!(refuse(&*single, 2), "size of listops: expected H from 3 to 8, found 2");

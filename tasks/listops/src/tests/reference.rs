@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use haltbench_sdk::task::{Instance, Task};
 
-use super::{draw, equal_lengths, listops, stream};
+use super::{by_height, draw, equal_lengths, listops, stream};
 
 /// An expression as in a textbook.
-enum Expression {
+pub enum Expression {
     Digit(u32),
     List(String, Vec<Expression>),
 }
@@ -15,7 +15,7 @@ enum Expression {
 use Expression::{Digit, List};
 
 impl Expression {
-    fn read(words: &mut dyn Iterator<Item = &str>) -> Option<Self> {
+    pub fn read(words: &mut dyn Iterator<Item = &str>) -> Option<Self> {
         let word = words.next().unwrap();
         if word == "]" {
             return None;
@@ -62,7 +62,7 @@ impl Expression {
         }
     }
 
-    fn value(&self) -> u32 {
+    pub fn value(&self) -> u32 {
         self.decided().1
     }
 
@@ -70,12 +70,12 @@ impl Expression {
         usize::from(matches!(self, List(..))) + self.arguments().iter().map(Self::operators).sum::<usize>()
     }
 
-    fn height(&self) -> usize {
+    pub fn height(&self) -> usize {
         let inner = self.arguments().iter().map(Self::height).max();
         inner.map_or(0, |height| 1 + height)
     }
 
-    fn dependency(&self) -> usize {
+    pub fn dependency(&self) -> usize {
         let inner = self.decided().0.into_iter().map(|argument| self.arguments()[argument].dependency()).max();
         inner.map_or(0, |depth| 1 + depth)
     }
@@ -136,7 +136,7 @@ fn compare(task: &dyn Task, instance: &Instance, is_stream: bool) {
         assert_eq!(instance.answer, expression.value().to_string());
     }
     for (token, row) in rows.iter_mut().enumerate() {
-        row.extend([("length", length as f32), ("size", size as f32), ("position", token as f32)]);
+        row.extend([("length", length as f32), ("nesting", size as f32), ("position", token as f32)]);
     }
     assert_eq!(rows.len(), instance.tokens.len());
     let spec = task.spec();
@@ -171,9 +171,10 @@ fn known_costs() {
 
 #[test]
 fn columns_are_those_of_the_definitions() {
-    let (single, stream) = (listops(), stream());
+    let (default, single, stream) = (listops(), by_height(), stream());
     for size in 1..=8 {
         for seed in 0..250 {
+            compare(&*default, &draw(&*default, size, seed % 50), false);
             compare(&*single, &draw(&*single, size, seed), false);
             compare(&*stream, &draw(&*stream, size, seed), true);
         }
