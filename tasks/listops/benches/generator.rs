@@ -1,0 +1,11 @@
+//! Drawing instances with all complexities and features:
+//! `cargo bench --profile dev -p haltbench_task_listops --bench generator`.
+//!
+//! The profile is that of every other build here, so nothing below is built twice.
+
+#![allow(missing_docs, reason = "macros of criterion")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot begin has nothing to report")]
+
+use haltbench_task_listops as _;
+
+haltbench_sdk::bench_generator!("listops-stream", ("height_3", 3, &[]), ("height_8", 8, &[]),);
