@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::analyze::AnalyzeArguments;
 use crate::commands::audit::AuditArguments;
 use crate::commands::bench::BenchArguments;
+use crate::commands::compare::CompareArguments;
 use crate::commands::completions::CompletionsArguments;
 use crate::commands::compute::ComputeArguments;
 use crate::commands::data::DataArguments;
@@ -71,6 +72,7 @@ pub enum Command {
     Submit(SubmitArguments),
     Worker(WorkerArguments),
     Leaderboard(LeaderboardArguments),
+    Compare(CompareArguments),
     Analyze(AnalyzeArguments),
     Trace(TraceArguments),
     Replay(ReplayArguments),

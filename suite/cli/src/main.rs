@@ -25,8 +25,8 @@ use haltbench_sdk_dylib as _;
 
 use arguments::{Arguments, Command};
 use commands::{
-    analyze, audit, bench, completions, compute, data, doctor, explain, leaderboard, list, plan, plugin, rehearse,
-    replay, run, submit, trace, trial, worker,
+    analyze, audit, bench, compare, completions, compute, data, doctor, explain, leaderboard, list, plan, plugin,
+    rehearse, replay, run, submit, trace, trial, worker,
 };
 use failure::Failure;
 
@@ -73,6 +73,7 @@ fn dispatch(arguments: &Arguments) -> Result<i32, Failure> {
         Command::Submit(arguments) => submit::run(arguments, plugins),
         Command::Worker(arguments) => worker::run(arguments, plugins),
         Command::Leaderboard(arguments) => leaderboard::run(arguments, plugins),
+        Command::Compare(arguments) => compare::run(arguments, plugins),
         Command::Analyze(arguments) => analyze::run(arguments, plugins),
         Command::Trace(arguments) => trace::run(arguments, plugins),
         Command::Replay(arguments) => replay::run(arguments, plugins),

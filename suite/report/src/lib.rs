@@ -19,6 +19,7 @@ pub mod analyses;
 mod board;
 mod build;
 mod collapse;
+mod compare;
 mod cost;
 mod criterion;
 mod describe;
@@ -38,6 +39,7 @@ pub use board::{
 };
 pub use build::{Options, leaderboard};
 pub use collapse::{Collapse, CollapseKind};
+pub use compare::compare;
 pub use criterion::Criterion;
 pub use render::Format;
 pub use target::{Calibrated, Target};

@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod audit;
 pub mod bench;
+pub mod compare;
 pub mod completions;
 pub mod compute;
 pub mod data;

@@ -104,6 +104,8 @@ pub enum Unit {
     Operations,
     /// Nats.
     Nats,
+    /// A probability, from 0 to 1.
+    Probability,
     /// A number without a unit.
     Number,
 }

@@ -113,6 +113,7 @@ fn shown_as(unit: analyses::Unit) -> Unit {
         analyses::Unit::Correlation => Unit::Correlation,
         analyses::Unit::Operations => Unit::Operations,
         analyses::Unit::Nats => Unit::Nats,
+        analyses::Unit::Probability => Unit::Probability,
         analyses::Unit::Text | analyses::Unit::Count | analyses::Unit::Number => Unit::Plain,
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Unit {
     Operations,
     /// A speed-up factor.
     Times,
+    /// A probability, to three digits.
+    Probability,
     /// A number without a unit, in full.
     Plain,
 }
@@ -42,6 +44,8 @@ impl Unit {
             Self::Nats => fixed(value, 3),
             Self::Operations => operations(value),
             Self::Times => format!("{}×", fixed(value, 2)),
+            Self::Probability if value < 0.0005 => "<0.001".to_owned(),
+            Self::Probability => fixed(value, 3),
             Self::Plain => (value as f32).to_string(),
         }
     }
