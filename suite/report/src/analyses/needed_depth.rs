@@ -2,7 +2,7 @@
 //! least one after which the answer stays right.
 
 use haltbench_analysis::measures::{NeededDepth, needed_by_level, needed_depth};
-use haltbench_analysis::{Split, TokenTable};
+use haltbench_analysis::{Estimate, Split, TokenTable};
 use haltbench_sdk::policy::Role;
 
 use super::Subject;
@@ -12,7 +12,10 @@ use crate::gain::depth;
 
 const SPLIT: Option<Split> = Some(Split::InRange);
 
-const MEASURES: [(Column, fn(&NeededDepth) -> haltbench_analysis::Estimate); 8] = [
+/// A measure and its column.
+type Measure = (Column, fn(&NeededDepth) -> Estimate);
+
+const MEASURES: [Measure; 8] = [
     (Column::new("needed", "needed", Unit::Steps), |found| found.needed),
     (Column::new("given", "given", Unit::Steps), |found| found.given),
     (Column::new("over", "too many", Unit::Steps), |found| found.over),
@@ -58,7 +61,7 @@ pub(super) fn findings(subject: &Subject) -> Findings {
         sheet.rows.push(values);
         for ((complexity, sheet), (needed, given)) in subject.complexities.iter().zip(&mut levels).zip(&mut drawn) {
             for level in needed_by_level(&row.tables, &forced, complexity, SPLIT).unwrap_or_default() {
-                let number = haltbench_analysis::Estimate::point(level.level, 0);
+                let number = Estimate::point(level.level, 0);
                 sheet.rows.push(vec![
                     Value::text(&row.label),
                     Value::Estimate(number),
