@@ -18,6 +18,7 @@
 mod columns;
 pub mod generation;
 pub mod guess;
+pub mod sizes;
 
 use std::cmp::Ordering;
 

@@ -8,7 +8,6 @@ mod columns;
 mod guess;
 mod question;
 mod settings;
-mod sizes;
 mod solve;
 mod sum;
 mod task;

@@ -1,10 +1,8 @@
 //! The parameters, validated together.
 
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
-use haltbench_sdk::task::SizeKnob;
+use haltbench_sdk::task::{SizeKnob, sizes};
 use haltbench_sdk::{Error, Result};
-
-use crate::sizes;
 
 /// Name of the task.
 pub const NAME: &str = "addition";

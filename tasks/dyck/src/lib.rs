@@ -10,7 +10,6 @@ mod guess;
 mod law;
 mod question;
 mod settings;
-mod sizes;
 mod solve;
 mod start;
 mod task;

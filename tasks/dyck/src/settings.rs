@@ -2,10 +2,9 @@
 
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
-use haltbench_sdk::task::SizeKnob;
+use haltbench_sdk::task::{SizeKnob, sizes};
 
 use crate::law::{Law, Weights};
-use crate::sizes;
 use crate::start::Start;
 
 /// Name of the task.

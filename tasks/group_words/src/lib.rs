@@ -10,7 +10,6 @@ mod group;
 mod guess;
 mod question;
 mod settings;
-mod sizes;
 mod solve;
 mod task;
 #[cfg(test)]

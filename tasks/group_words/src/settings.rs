@@ -2,10 +2,9 @@
 
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
-use haltbench_sdk::task::SizeKnob;
+use haltbench_sdk::task::{SizeKnob, sizes};
 
 use crate::group::{Group, Kind};
-use crate::sizes;
 use crate::word::START;
 
 /// Name of the task.

@@ -9,7 +9,6 @@ mod columns;
 mod guess;
 mod question;
 mod settings;
-mod sizes;
 mod solve;
 mod task;
 #[cfg(test)]

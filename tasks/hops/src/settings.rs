@@ -2,9 +2,7 @@
 
 use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
-use haltbench_sdk::task::SizeKnob;
-
-use crate::sizes;
+use haltbench_sdk::task::{SizeKnob, sizes};
 
 /// Name of the task.
 pub const NAME: &str = "hops";

@@ -3,6 +3,7 @@
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::SizeKnob;
+use haltbench_sdk::task::sizes::skipped;
 use haltbench_sdk::{Error, Result};
 
 use crate::alphabet::{Operator, Operators};
@@ -164,22 +165,4 @@ fn operators(operand: String, text: &str) -> Result<Operators> {
         return Err(Error::invalid(operand, expected, format!("`{text}`")));
     }
     Ok(Operators(named))
-}
-
-/// The sizes listed in `text`, ascending.
-fn skipped(operand: String, text: &str, minimum: u32, maximum: u32) -> Result<Vec<u32>> {
-    let mut sizes = Vec::new();
-    for word in text.split(',').map(str::trim).filter(|_| !text.trim().is_empty()) {
-        // Sizes at the ends of the range are not between training sizes.
-        let size = word.parse().ok().filter(|size| (minimum + 1..maximum).contains(size));
-        match size {
-            Some(size) if !sizes.contains(&size) => sizes.push(size),
-            _ => {
-                let expected = format!("distinct sizes strictly between {minimum} and {maximum}, separated by commas");
-                return Err(Error::invalid(operand, expected, format!("`{word}`")));
-            }
-        }
-    }
-    sizes.sort_unstable();
-    Ok(sizes)
 }

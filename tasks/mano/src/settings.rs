@@ -2,6 +2,7 @@
 
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::task::SizeKnob;
+use haltbench_sdk::task::sizes::skipped;
 use haltbench_sdk::{Error, Result};
 
 use crate::alphabet::{Alphabet, Operator};
@@ -84,25 +85,4 @@ fn operators(operand: String, text: &str) -> Result<Vec<Operator>> {
         return Err(Error::invalid(operand, expected, format!("`{text}`")));
     }
     Ok(chosen)
-}
-
-/// The sizes listed in `text`, ascending.
-fn skipped(operand: String, text: &str, minimum: u32, maximum: u32) -> Result<Vec<u32>> {
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut sizes = Vec::new();
-    for word in text.split(',').map(str::trim) {
-        // Sizes at the ends of the range are not between training sizes.
-        let size = word.parse().ok().filter(|size| (minimum + 1..maximum).contains(size));
-        match size {
-            Some(size) if !sizes.contains(&size) => sizes.push(size),
-            _ => {
-                let expected = format!("distinct sizes strictly between {minimum} and {maximum}, separated by commas");
-                return Err(Error::invalid(operand, expected, format!("`{word}`")));
-            }
-        }
-    }
-    sizes.sort_unstable();
-    Ok(sizes)
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::parameters::{ParameterSpec, Parameters};
 use crate::random::{Draws, Stream};
 use crate::task::SizeKnob;
+use crate::task::sizes::skipped;
 
 /// Smallest number of nodes.
 const SMALLEST: u32 = 3;
@@ -93,7 +94,7 @@ impl NodeSettings {
             largest => largest,
         };
         at_least(owner, "largest_nodes", largest, maximum, "maximum_nodes")?;
-        let between = skipped(owner, parameters.text("skip")?, minimum, maximum)?;
+        let between = skipped(operand(owner, "skip"), parameters.text("skip")?, minimum, maximum)?;
         let training = (minimum..=maximum).filter(|size| !between.contains(size)).collect();
         let beyond = QUARTERS_BEYOND.iter().map(|quarters| (quarters * maximum).div_ceil(4));
         let beyond = beyond.filter(|size| *size <= largest).collect();
@@ -147,25 +148,6 @@ fn at_least(owner: &str, name: &str, value: u32, bound: u32, bound_name: &str) -
         return Ok(());
     }
     Err(Error::invalid(operand(owner, name), format!("at least {bound_name}, which is {bound}"), value))
-}
-
-/// The sizes listed in `text`, ascending.
-fn skipped(owner: &str, text: &str, minimum: u32, maximum: u32) -> Result<Vec<u32>> {
-    let mut sizes = Vec::new();
-    let words = text.split(',').map(str::trim);
-    for word in words.filter(|_| !text.trim().is_empty()) {
-        // The ends of the range are not between training sizes.
-        let size = word.parse().ok().filter(|size| (minimum + 1..maximum).contains(size));
-        match size {
-            Some(size) if !sizes.contains(&size) => sizes.push(size),
-            _ => {
-                let expected = format!("distinct sizes strictly between {minimum} and {maximum}, separated by commas");
-                return Err(Error::invalid(operand(owner, "skip"), expected, format!("`{word}`")));
-            }
-        }
-    }
-    sizes.sort_unstable();
-    Ok(sizes)
 }
 
 /// A number of nodes from 3 to `largest` with a probability proportional to 1/(n + √largest).

@@ -1,8 +1,8 @@
-//! The size knob: the grids for training, between and beyond that follow from four parameters.
+//! Sizes from the parameters of a task: the grids for training, between and beyond.
 
-use haltbench_sdk::parameters::Parameters;
-use haltbench_sdk::task::SizeKnob;
-use haltbench_sdk::{Error, Result};
+use super::SizeKnob;
+use crate::error::{Error, Result};
+use crate::parameters::Parameters;
 
 /// Evaluation sizes beyond training, as fractions of the largest training size.
 const BEYOND: [[u32; 2]; 4] = [[5, 4], [3, 2], [2, 1], [4, 1]];
@@ -38,8 +38,11 @@ pub fn knob(owner: &str, unit: &str, smallest: u32, parameters: &Parameters) -> 
     Ok(SizeKnob { name: "N", minimum: smallest, maximum: largest, training, between, beyond })
 }
 
-/// The sizes listed in `text`, ascending.
-fn skipped(operand: String, text: &str, minimum: u32, maximum: u32) -> Result<Vec<u32>> {
+/// The sizes listed in `text`, ascending: those inside the range of training that training never sees.
+///
+/// # Errors
+/// [`Error::Invalid`], naming `operand`, unless they are distinct sizes strictly between `minimum` and `maximum`.
+pub fn skipped(operand: String, text: &str, minimum: u32, maximum: u32) -> Result<Vec<u32>> {
     let mut sizes = Vec::new();
     for word in text.split(',').map(str::trim).filter(|_| !text.trim().is_empty()) {
         // Sizes at the ends of the range are not between training sizes.
@@ -54,4 +57,21 @@ fn skipped(operand: String, text: &str, minimum: u32, maximum: u32) -> Result<Ve
     }
     sizes.sort_unstable();
     Ok(sizes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::skipped;
+
+    #[test]
+    fn skipped_sizes_are_distinct_and_inside_the_range() {
+        let read = |text: &str| skipped("skip".to_owned(), text, 2, 7).map_err(|error| error.to_string());
+        assert_eq!(read(" 5, 3"), Ok(vec![3, 5]));
+        assert_eq!((read(""), read("  ")), (Ok(Vec::new()), Ok(Vec::new())));
+        for (text, word) in [("2", "2"), ("7", "7"), ("3,3", "3"), ("3,,4", ""), ("x", "x"), ("3;4", "3;4")] {
+            let expected =
+                format!("skip: expected distinct sizes strictly between 2 and 7, separated by commas, found `{word}`");
+            assert_eq!(read(text), Err(expected));
+        }
+    }
 }
