@@ -122,6 +122,19 @@ impl SizeKnob {
     pub fn split(&self, size: u32) -> Split {
         Split::among(size, self.training.iter().copied())
     }
+
+    /// Size of a target that answers a part of an instance of `size`; `own` is the size of the part. For tasks whose training instances have parts of every size up to the largest, skipped sizes
+    /// included.
+    pub fn part(&self, size: u32, own: u32) -> TokenSize {
+        let split = if self.training.contains(&size) {
+            Split::InRange
+        } else if self.training.last().is_some_and(|largest| own <= *largest) {
+            Split::Embedded
+        } else {
+            Split::Beyond
+        };
+        TokenSize { size: own, split }
+    }
 }
 
 /// Relation of a size to the training sizes, in order of difficulty.

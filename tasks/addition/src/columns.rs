@@ -71,7 +71,7 @@ pub fn fill(sum: &Sum, first: First, [start, length]: [usize; 2], [complexities,
     let undefined = f32::NAN;
     let lengths = [sum.operands[0].len(), sum.operands[1].len()].map(|length| length as f32);
     let costs: &mut [[f32; COMPLEXITIES.len()]] = complexities.reset_rows(start..length);
-    // From least significant first, the last row is that of `<eos>`, if there is one.
+    // With the least significant digit first, the last row belongs to `<eos>`, if there is one.
     costs.fill(if first == First::Least { [1.0; 2] } else { [undefined; 2] });
     let rows: &mut [[f32; FEATURES.len()]] = features.reset_rows(0..length);
     for (token, row) in rows.iter_mut().enumerate() {

@@ -4,9 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::guess::{self, Guess};
-use haltbench_sdk::task::{
-    Instance, Split, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size,
-};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size};
 use haltbench_sdk::text::{Label, Text};
 
 use crate::brackets::{Bracket, Word};
@@ -102,20 +100,10 @@ impl Task for Dyck {
         Ok(())
     }
 
+    /// Training has brackets at every place up to its largest size, skipped sizes included.
     fn token_size(&self, size: u32, instance: &Instance, token: usize) -> TokenSize {
-        let brackets = instance.complexities.get(BRACKETS, token);
-        // Undefined where nothing is answered.
-        let own = if brackets.is_nan() { 0 } else { (brackets as u32).div_ceil(2) };
-        let training = &self.settings.knob.training;
-        let split = if training.contains(&size) {
-            Split::InRange
-        } else if training.last().is_some_and(|largest| own <= *largest) {
-            // Training has brackets at every place up to its largest size, including skipped sizes.
-            Split::Embedded
-        } else {
-            Split::Beyond
-        };
-        TokenSize { size: own, split }
+        // Undefined, which counts as 0, where nothing is answered.
+        self.settings.knob.part(size, (instance.complexities.get(BRACKETS, token) as u32).div_ceil(2))
     }
 
     fn answer(&self, question: &str) -> Result<String> {

@@ -4,9 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::guess::{self, Guess};
-use haltbench_sdk::task::{
-    Instance, Split, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size,
-};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size};
 
 use crate::columns::{COMPLEXITIES, FEATURES, LAG, bit_token, fill};
 use crate::guess::preceding_bit;
@@ -101,20 +99,10 @@ impl Task for FlipFlop {
         self.settings.training_size(stream)
     }
 
+    /// Training has reads of every lag up to its largest size, skipped sizes included.
     fn token_size(&self, size: u32, instance: &Instance, token: usize) -> TokenSize {
-        let lag = instance.complexities.get(LAG, token);
-        // Undefined if the token is not the bit of a read.
-        let own = if lag.is_nan() { 0 } else { lag as u32 };
-        let training = &self.settings.knob.training;
-        let split = if training.contains(&size) {
-            Split::InRange
-        } else if training.last().is_some_and(|largest| own <= *largest) {
-            // Training has reads of every lag up to its largest, including skipped sizes.
-            Split::Embedded
-        } else {
-            Split::Beyond
-        };
-        TokenSize { size: own, split }
+        // Undefined, which counts as 0, if the token is not the bit of a read.
+        self.settings.knob.part(size, instance.complexities.get(LAG, token) as u32)
     }
 
     fn answer(&self, question: &str) -> Result<String> {

@@ -4,9 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::guess::{self, Guess};
-use haltbench_sdk::task::{
-    Instance, Split, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size,
-};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size};
 use haltbench_sdk::text::{Label, Text};
 
 use crate::columns::{COMPLEXITIES, FEATURES, SEQUENTIAL, fill};
@@ -98,20 +96,10 @@ impl Task for GroupWords {
         Ok(())
     }
 
+    /// Training has products of every number of elements up to its largest size, skipped sizes included.
     fn token_size(&self, size: u32, instance: &Instance, token: usize) -> TokenSize {
-        let elements = instance.complexities.get(SEQUENTIAL, token);
-        // Undefined before the first element.
-        let own = if elements.is_nan() { 0 } else { elements as u32 };
-        let training = &self.settings.knob.training;
-        let split = if training.contains(&size) {
-            Split::InRange
-        } else if training.last().is_some_and(|largest| own <= *largest) {
-            // Training has products of every number of elements up to its largest, including skipped sizes.
-            Split::Embedded
-        } else {
-            Split::Beyond
-        };
-        TokenSize { size: own, split }
+        // Undefined, which counts as 0, before the first element.
+        self.settings.knob.part(size, instance.complexities.get(SEQUENTIAL, token) as u32)
     }
 
     fn answer(&self, question: &str) -> Result<String> {

@@ -4,9 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::{Draws, Stream};
 use haltbench_sdk::task::guess::{self, Guess};
-use haltbench_sdk::task::{
-    Instance, Split, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size,
-};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size};
 use haltbench_sdk::text::{Label, Text};
 
 use crate::chain::{self, Walk};
@@ -115,15 +113,8 @@ impl Task for KHops {
         // The string is at the end of the sequence.
         let after = instance.tokens.len().saturating_sub(token + 1) as u32;
         let own = size.saturating_sub(after);
-        let split = if knob.training.contains(&size) {
-            Split::InRange
-        } else if knob.training.last().is_some_and(|largest| own <= *largest) {
-            // Training has letters at every place up to its largest size, including skipped sizes.
-            Split::Embedded
-        } else {
-            Split::Beyond
-        };
-        TokenSize { size: own, split }
+        // Training has letters at every place up to its largest size, skipped sizes included.
+        knob.part(size, own)
     }
 
     fn answer(&self, question: &str) -> Result<String> {

@@ -4,9 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::Parameters;
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::guess::{self, Guess};
-use haltbench_sdk::task::{
-    Instance, Split, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size,
-};
+use haltbench_sdk::task::{Instance, Supervision, Task, TaskDeclaration, TaskSpec, TokenSize, Verdict, admit_size};
 use haltbench_sdk::text::Label;
 
 use crate::alphabet::{CLOSE, Symbol, render, vocabulary};
@@ -96,20 +94,10 @@ impl Task for ListOpsStream {
         self.settings.training_size(stream)
     }
 
+    /// Training has sub-expressions of every height up to its largest size, skipped sizes included.
     fn token_size(&self, size: u32, instance: &Instance, token: usize) -> TokenSize {
-        let height = instance.complexities.get(HEIGHT, token);
-        // Undefined if the token closes nothing.
-        let own = if height.is_nan() { 0 } else { height as u32 };
-        let training = &self.settings.knob.training;
-        let split = if training.contains(&size) {
-            Split::InRange
-        } else if training.last().is_some_and(|largest| own <= *largest) {
-            // Training has sub-expressions of every height up to its largest, including skipped sizes.
-            Split::Embedded
-        } else {
-            Split::Beyond
-        };
-        TokenSize { size: own, split }
+        // Undefined, which counts as 0, if the token closes nothing.
+        self.settings.knob.part(size, instance.complexities.get(HEIGHT, token) as u32)
     }
 
     fn answer(&self, question: &str) -> Result<String> {

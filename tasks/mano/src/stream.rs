@@ -4,7 +4,7 @@ use haltbench_sdk::Result;
 use haltbench_sdk::parameters::{ParameterSpec, Parameters};
 use haltbench_sdk::random::Stream;
 use haltbench_sdk::task::{
-    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Split, Supervision, Task, TaskDeclaration, TaskSpec,
+    Columns, ComplexitySpec, FeatureKind, FeatureSpec, Instance, Supervision, Task, TaskDeclaration, TaskSpec,
     TokenSize, Verdict, admit_size,
 };
 use haltbench_sdk::text::Label;
@@ -139,20 +139,10 @@ impl Task for ManoStream {
         Ok(())
     }
 
+    /// Training has sub-expressions of every size up to its largest size, skipped sizes included.
     fn token_size(&self, size: u32, instance: &Instance, token: usize) -> TokenSize {
-        let operators = instance.complexities.get(OPS, token);
-        // Undefined if the token completes nothing.
-        let own = if operators.is_nan() { 0 } else { operators as u32 };
-        let training = &self.settings.knob.training;
-        let split = if training.contains(&size) {
-            Split::InRange
-        } else if training.last().is_some_and(|largest| own <= *largest) {
-            // Training has sub-expressions of every size up to its largest, including skipped sizes.
-            Split::Embedded
-        } else {
-            Split::Beyond
-        };
-        TokenSize { size: own, split }
+        // Undefined, which counts as 0, if the token completes nothing.
+        self.settings.knob.part(size, instance.complexities.get(OPS, token) as u32)
     }
 
     fn answer(&self, question: &str) -> Result<String> {
