@@ -1,5 +1,5 @@
-//! Statistics of depth allocation, as pure functions: no tensors, files or clock, and no random numbers but those of a
-//! seed among the arguments.
+//! Statistics of depth allocation, as pure functions: no tensors, no files, no clock. Random numbers come from a seed among
+//! the arguments.
 //!
 //! The input is the record of an evaluation: one [`TokenTable`] per seed, whose rows are evaluated tokens with the
 //! depth at which each halted. The output is numbers with intervals:

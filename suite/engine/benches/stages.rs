@@ -1,7 +1,7 @@
 //! The stages that a training step passes through, for both of the paper's policies: a small model (width 64, 64 sequences
 //! of 32 tokens, six steps), `cargo bench --profile dev -p haltbench_engine --bench stages`.
 //!
-//! The profile is that of every other build here, so nothing below is built twice. Stages of the model are timed forward,
+//! The profile `dev` is the one that all builds share, so cargo builds nothing twice. Stages of the model are timed forward,
 //! on constant weights, and with their backward pass, on variables.
 
 #![allow(missing_docs, reason = "macros of criterion")]

@@ -13,7 +13,7 @@ use crate::board::{Board, LEADERBOARD_SCHEMA, Leaderboard, Row, Setting, Setting
 use crate::collapse::{Depths, collapse};
 use crate::criterion::Criterion;
 use crate::describe;
-use crate::evidence::{Evidence, Group, groups};
+use crate::evidence::{Evidence, Group, groups, names};
 use crate::gain::{self, Gains};
 use crate::measure::{Context, IN_RANGE, Measured, measures, trained_sizes};
 use crate::place;
@@ -42,9 +42,7 @@ pub struct Options {
 /// finished cell cannot be read or does not verify.
 pub fn leaderboard(suite: &Suite, run: &RunFolder, options: Options) -> Result<Leaderboard> {
     let groups = groups(suite, run)?;
-    let tasks = describe::distinguished(&groups.iter().map(|group| &group.plan.model.task).collect::<Vec<_>>());
-    let backbones = describe::distinguished(&groups.iter().map(|group| &group.plan.model.backbone).collect::<Vec<_>>());
-    let names = tasks.into_iter().zip(backbones).map(|(task, backbone)| format!("{task} / {backbone}"));
+    let names = names(&groups);
     Ok(Leaderboard {
         schema: LEADERBOARD_SCHEMA,
         suite: suite.name.clone(),
@@ -56,13 +54,15 @@ pub fn leaderboard(suite: &Suite, run: &RunFolder, options: Options) -> Result<L
 }
 
 fn board(name: String, group: Group, options: Options) -> Board {
+    let (complexity, guesses) = (group.headline().map(str::to_owned), group.guesses());
     let Group { plan, rows, missing } = group;
-    let results = || rows.iter().flat_map(|row| &row.results);
-    let complexity = results().map(|result| result.headline.clone()).next();
     let headline = complexity.as_deref().unwrap_or_default();
-    // All cells are evaluated on the same instances, so their guesses are equal.
-    let guesses = results().map(|result| result.guesses.clone()).next().unwrap_or_default();
-    let static_features = results().map(|result| result.static_features.clone()).next().unwrap_or_default();
+    let static_features = rows
+        .iter()
+        .flat_map(|row| &row.results)
+        .map(|result| result.static_features.clone())
+        .next()
+        .unwrap_or_default();
     let splits = place::splits(&rows);
     let gains = Gains::of(&rows, &guesses);
     let context = Context { complexity: headline, splits: &splits, static_features: &static_features, gains: &gains };
@@ -83,7 +83,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
     // The defined features do not depend on the policy.
     let known = rows.iter().find(|row| !row.tables.is_empty());
     let used = known.map(|row| beyond_static(&row.tables[..1], headline, Depth::Steps, IN_RANGE, &static_features));
-    let fixed: Vec<&Evidence> = rows.iter().filter(|row| row.has_role(Role::FixedDepth)).collect();
+    let fixed: Vec<&Evidence> = rows.iter().filter(|row| row.is_fixed_depth()).collect();
     let fixed_depths: Vec<i64> = fixed.iter().filter_map(|row| gain::depth(row)).collect();
     let trained_sizes = known.map(|row| trained_sizes(&row.tables)).unwrap_or_default();
     let mut seeds: Vec<u64> = rows.iter().flat_map(|row| row.planned.iter().copied()).collect();
@@ -149,7 +149,7 @@ fn board(name: String, group: Group, options: Options) -> Board {
 /// Sets [`Row::collapse`] of every policy.
 fn mark_collapses(rows: &mut [Row]) {
     let value = |row: &Row, metric: &str| row.metric(metric, Some(Split::InRange.name()))?.value;
-    let fixed = rows.iter().filter(|row| row.has_role(Role::FixedDepth));
+    let fixed = rows.iter().filter(|row| row.has_role(Role::FixedDepth) && row.of.is_none());
     let best = fixed.filter_map(|row| value(row, "token_accuracy")).reduce(f64::max);
     for row in rows.iter_mut().filter(|row| row.has_role(Role::Policy)) {
         let Some((first, last)) = value(row, "first_step").zip(value(row, "saturation")) else { continue };

@@ -4,13 +4,12 @@ use haltbench_analysis::power::PairedDesign;
 use haltbench_analysis::significance::{holm, p_value};
 use haltbench_analysis::{Crossed, Estimate, Reason};
 use haltbench_engine::plan::Suite;
-use haltbench_engine::store::{GuessResult, RunFolder};
+use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, Result};
 
 use crate::analyses::{ANALYSIS_SCHEMA, Analysis, Column, Findings, Sheet, Unit, Value};
 use crate::criterion::Criterion;
-use crate::describe;
-use crate::evidence::{Evidence, Group, groups};
+use crate::evidence::{Evidence, Group, groups, names};
 use crate::gain::Gains;
 use crate::settings::choices;
 use crate::target::Target;
@@ -79,9 +78,6 @@ const KINDS: [Kind; 5] = [
 /// finished cell cannot be read or does not verify.
 pub fn compare(suite: &Suite, run: &RunFolder, [first, second]: [&str; 2], target: Target) -> Result<Analysis> {
     let groups = groups(suite, run)?;
-    let tasks = describe::distinguished(&groups.iter().map(|group| &group.plan.model.task).collect::<Vec<_>>());
-    let backbones = describe::distinguished(&groups.iter().map(|group| &group.plan.model.backbone).collect::<Vec<_>>());
-    let names = tasks.into_iter().zip(backbones).map(|(task, backbone)| format!("{task} / {backbone}"));
     for label in [first, second] {
         if !groups.iter().any(|group| find(group, label, target).is_some()) {
             return Err(unknown(&groups, label));
@@ -91,7 +87,7 @@ pub fn compare(suite: &Suite, run: &RunFolder, [first, second]: [&str; 2], targe
         let pair = Pair { first: find(group, first, target)?, second: find(group, second, target)? };
         Some(Findings { board: name, missing: group.missing.len(), ..pair.findings(group) })
     };
-    let boards: Vec<Findings> = names.zip(&groups).filter_map(of_board).collect();
+    let boards: Vec<Findings> = names(&groups).into_iter().zip(&groups).filter_map(of_board).collect();
     if boards.is_empty() {
         return Err(Error::Usage(format!("compare: no board has both {first} and {second}")));
     }
@@ -127,33 +123,31 @@ struct Compared {
     criterion: Criterion,
     values: [std::result::Result<Crossed, Reason>; 2],
     difference: std::result::Result<Crossed, Reason>,
+    /// p value of the difference.
+    p: std::result::Result<f64, Reason>,
 }
 
 impl Pair<'_, '_> {
     fn findings(&self, group: &Group) -> Findings {
-        let results = || group.rows.iter().flat_map(|row| &row.results);
-        let complexity = results().map(|result| result.headline.clone()).next().unwrap_or_default();
-        let guesses: Vec<GuessResult> = results().map(|result| result.guesses.clone()).next().unwrap_or_default();
+        let (complexity, guesses) = (group.headline().unwrap_or_default(), group.guesses());
         let gains = Gains::of(&group.rows, &guesses);
         let compared: Vec<(&Kind, Vec<Compared>)> = KINDS
             .iter()
             .map(|kind| {
-                let all = kind.criteria.iter().map(|criterion| self.compared(*criterion, &gains, &complexity));
+                let all = kind.criteria.iter().map(|criterion| self.compared(*criterion, &gains, complexity));
                 (kind, all.filter(Compared::exists).collect::<Vec<_>>())
             })
             .filter(|(_, all)| !all.is_empty())
             .collect();
         // One family of hypotheses: that the two do not differ in a measure.
         let every: Vec<&Compared> = compared.iter().flat_map(|(_, all)| all).collect();
-        let raw: Vec<Option<f64>> = every.iter().map(|own| own.p()).collect();
-        let known: Vec<f64> = raw.iter().copied().flatten().collect();
-        let mut adjusted = holm(&known).unwrap_or_default().into_iter();
-        let adjusted: Vec<Option<f64>> = raw.iter().map(|p| p.and_then(|_| adjusted.next())).collect();
-        let mut adjusted = adjusted.into_iter();
+        let tested: Vec<f64> = every.iter().filter_map(|own| own.p.ok()).collect();
+        let mut adjusted = holm(&tested).unwrap_or_default().into_iter();
+        let mut adjusted_of = |own: &Compared| own.p.ok().and_then(|_| adjusted.next());
         let mut sheets = Vec::new();
         for (kind, all) in &compared {
             let mut sheet = self.blank(kind);
-            sheet.rows = all.iter().map(|own| own.row(adjusted.next().flatten(), self.first.seeds.len())).collect();
+            sheet.rows = all.iter().map(|own| own.row(adjusted_of(own), self.first.seeds.len())).collect();
             sheets.push(sheet);
         }
         let verdict = every.first().map(|own| self.verdict(own)).into_iter().collect();
@@ -191,7 +185,7 @@ impl Pair<'_, '_> {
     }
 
     fn compared(&self, criterion: Criterion, gains: &Gains, complexity: &str) -> Compared {
-        // A criterion of which less is better has its sign changed.
+        // Where less is better, a criterion's score is the measure with its sign changed.
         let natural = |table: Crossed| if criterion.order().ascending { table.negated() } else { table };
         let of = |row: &Evidence| criterion.score(row, gains, complexity).map(natural);
         let values = [of(self.first), of(self.second)];
@@ -200,7 +194,8 @@ impl Pair<'_, '_> {
             [Ok(first), Ok(second)] => first.minus(second),
             [Err(reason), _] | [_, Err(reason)] => Err(*reason),
         };
-        Compared { criterion, values, difference }
+        let p = difference.as_ref().map_err(|reason| *reason).and_then(|table| p_value(table, 0.0));
+        Compared { criterion, values, difference, p }
     }
 
     /// Whether the two can be told apart in the first measure.
@@ -254,10 +249,6 @@ impl Compared {
         !self.values.iter().all(|value| matches!(value, Err(Reason::Empty | Reason::NoFrontier)))
     }
 
-    fn p(&self) -> Option<f64> {
-        p_value(self.difference.as_ref().ok()?, 0.0).ok()
-    }
-
     fn row(&self, adjusted: Option<f64>, seeds: usize) -> Vec<Value> {
         let shown = |table: &std::result::Result<Crossed, Reason>| match table {
             Ok(table) => Value::Estimate(table.estimate()),
@@ -275,7 +266,7 @@ impl Compared {
             shown(&self.values[0]),
             shown(&self.values[1]),
             shown(&self.difference),
-            number(difference().and_then(|table| p_value(table, 0.0))),
+            number(self.p),
             adjusted.map_or(Value::missing("it was not tested"), |p| number(Ok(p))),
             number(design().and_then(|design| design.smallest_difference(seeds, POWER))),
             match needed {

@@ -1,10 +1,10 @@
 //! What the run folder holds about the policies of a board.
 
-use haltbench_analysis::measures::{Quantity, quantity_table};
+use haltbench_analysis::measures::{Depth, Quantity, quantity_table};
 use haltbench_analysis::{CostAccuracy, Reason, Split, TokenTable};
 use haltbench_engine::Result;
 use haltbench_engine::plan::{self, CellPlan, Suite};
-use haltbench_engine::store::{CALIBRATION, CellResult, RunFolder, State, Status, Timings, read_tokens};
+use haltbench_engine::store::{CALIBRATION, CellResult, GuessResult, RunFolder, State, Status, Timings, read_tokens};
 use haltbench_sdk::policy::Role;
 
 use crate::board::MissingCell;
@@ -20,6 +20,29 @@ pub(crate) struct Group<'a> {
     pub rows: Vec<Evidence<'a>>,
     /// Cells without a result, by policy and seed.
     pub missing: Vec<MissingCell>,
+}
+
+impl Group<'_> {
+    /// The complexity that reports show first, if there is a result.
+    pub fn headline(&self) -> Option<&str> {
+        self.results().next().map(|result| result.headline.as_str())
+    }
+
+    /// The guesses beside the results. All cells are evaluated on the same instances, so their guesses are equal.
+    pub fn guesses(&self) -> Vec<GuessResult> {
+        self.results().next().map(|result| result.guesses.clone()).unwrap_or_default()
+    }
+
+    fn results(&self) -> impl Iterator<Item = &CellResult> {
+        self.rows.iter().flat_map(|row| &row.results)
+    }
+}
+
+/// Names of boards that tell them apart: task and backbone.
+pub(crate) fn names(groups: &[Group]) -> Vec<String> {
+    let tasks = describe::distinguished(&groups.iter().map(|group| &group.plan.model.task).collect::<Vec<_>>());
+    let backbones = describe::distinguished(&groups.iter().map(|group| &group.plan.model.backbone).collect::<Vec<_>>());
+    tasks.into_iter().zip(backbones).map(|(task, backbone)| format!("{task} / {backbone}")).collect()
 }
 
 /// Data about one policy. Entry s of every vector belongs to seed s; seeds ascend, so that rows can be paired.
@@ -61,6 +84,21 @@ impl Evidence<'_> {
     /// Whether the policy has this role.
     pub fn has_role(&self, role: Role) -> bool {
         self.role.as_deref() == Some(role.name())
+    }
+
+    /// Whether this is a fixed depth on weights of its own, which a policy is compared with.
+    pub fn is_fixed_depth(&self) -> bool {
+        self.has_role(Role::FixedDepth) && self.of.is_none()
+    }
+
+    /// Whether this is a fixed depth that is forced on another policy's weights, to measure the depth that answers need.
+    pub fn is_forced_depth(&self) -> bool {
+        self.has_role(Role::FixedDepth) && self.of.is_some()
+    }
+
+    /// Whether the policy has a depth: an expected depth needs a distribution.
+    pub fn has_depth(&self, depth: Depth) -> bool {
+        self.tables.iter().all(|table| (0..table.len()).any(|row| depth.of(table.columns(), row).is_some()))
     }
 
     /// The tables of these seeds, if all of them are finished.

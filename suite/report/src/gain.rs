@@ -21,11 +21,9 @@ pub(crate) enum Against {
 impl Against {
     fn holds(self, row: &Evidence) -> bool {
         match self {
-            // A depth that is forced on another policy's weights is no fixed depth of its own.
-            Against::FixedDepths => row.has_role(Role::FixedDepth) && row.of.is_none(),
+            Against::FixedDepths => row.is_fixed_depth(),
             Against::FixedAnswerDepths => {
-                row.has_role(Role::FixedAnswerDepth)
-                    || row.has_role(Role::FixedDepth) && row.of.is_none() && depth(row) == Some(1)
+                row.has_role(Role::FixedAnswerDepth) || row.is_fixed_depth() && depth(row) == Some(1)
             }
         }
     }

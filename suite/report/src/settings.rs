@@ -76,6 +76,6 @@ pub(crate) fn choices(rows: &[Evidence], target: Target) -> Vec<Choice> {
 
 /// Accuracy of the best fixed depth on the calibration part.
 fn best_fixed(rows: &[Evidence]) -> Option<f64> {
-    let fixed = rows.iter().filter(|row| row.has_role(Role::FixedDepth) && row.is_complete());
+    let fixed = rows.iter().filter(|row| row.is_fixed_depth() && row.is_complete());
     fixed.filter_map(|row| row.calibrated).map(|point| point.accuracy).max_by(f64::total_cmp)
 }

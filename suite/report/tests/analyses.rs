@@ -118,7 +118,7 @@ fn needed_depth_is_the_least_from_which_answers_stay_right() {
         (of("level"), of("needed"), of("given")),
         (vec![1.0, 2.0, 3.0], vec![1.0, 2.0, 4.0], vec![1.0, 2.0, 3.0])
     );
-    assert_eq!(found.verdict, ["Of 2 policies, 1 give more steps than needed on balance and 1 fewer."]);
+    assert_eq!(found.verdict, ["More steps than needed on balance: 1 of 2 policies; fewer: 1."]);
 }
 
 #[test]
@@ -127,10 +127,8 @@ fn needed_depth_asks_for_the_forced_depths_that_lack() {
     assert!(sheet(&found, "needed").rows.is_empty());
     assert_eq!(
         found.verdict,
-        [
-            "1 policy has cells of no forced depths on their own weights, the first is follower. The suite needs an entry \
-          [[policy]] for each: label = \"forced-on-follower\", name = \"fixed\", of = \"follower\", depth = [1, 2, 3, 4]."
-        ]
+        ["Cells with forced depths are missing for follower. Add an entry [[policy]] for each: label = \
+          \"forced-on-follower\", name = \"fixed\", of = \"follower\", depth = [1, 2, 3, 4]."]
     );
 }
 

@@ -4,9 +4,10 @@
 
 mod fake;
 
-use fake::Fake;
 use fake::reading::{IN_RANGE, SEEDS, all, board, equals, metric, row};
-use haltbench_report::Criterion;
+use fake::{Fake, choice};
+use haltbench_report::{Board, Criterion};
+use haltbench_sdk::parameters::Value;
 use haltbench_sdk::policy::Role;
 
 /// A surface cue of another policy's depths, correct at height 1.
@@ -102,4 +103,21 @@ fn controls_are_compared_with_the_policy_whose_depths_they_read() {
     assert_eq!(control.place.reason.as_deref(), Some("a control; ranks are of policies and fixed depths"));
     let follower = metric(row(&board, "follower"), "against_source", IN_RANGE);
     assert_eq!((follower.value, follower.reason.as_deref()), (None, Some("it reads no other policy's depths")));
+}
+
+/// A depth that is forced on another policy's weights neither closes a gap of the frontier nor raises it.
+#[test]
+fn forced_depths_are_no_fixed_depths() {
+    let forced = |depth: i64| {
+        let policy = choice("fixed", &[("depth", Value::Integer(depth))]);
+        let fake = Fake::new("forced", |_| 2, |_, _| true);
+        Fake { policy, role: Role::FixedDepth, of: Some("follower"), ..fake }
+    };
+    let [without, with] = [all(), [all(), vec![forced(2), forced(4)]].concat()]
+        .map(|policies| board(&policies, SEEDS, Criterion::Accuracy));
+    let gaps = |board: &Board| board.warnings.iter().find(|line| line.contains("may be flattered")).cloned();
+    assert!(gaps(&without).is_some());
+    assert_eq!(gaps(&with), gaps(&without));
+    let gain = |board: &Board| metric(row(board, "follower"), "adapt_gain", IN_RANGE).value;
+    assert_eq!(gain(&with), gain(&without));
 }

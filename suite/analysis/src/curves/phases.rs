@@ -22,8 +22,8 @@ pub struct Phases {
     pub rise: f64,
     /// Change of the fitted line from the bend to the last point, with the opposite sign: positive if it falls.
     pub fall: f64,
-    /// Bayesian information criterion of the straight line minus that of the bent one; positive if the bend is worth
-    /// its two parameters, the place and the slope. Infinite values are cut off at ±1e6.
+    /// By how much the bend lowers the Bayesian information criterion; positive if it is worth its two parameters, the
+    /// place and the slope. Infinite values are cut off at ±1e6.
     pub evidence: f64,
     /// Whether the curve has two phases: `rise` and `fall` are both at least the smallest one that counts, and
     /// `evidence` is above [`Phases::STRONG`].

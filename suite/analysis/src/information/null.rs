@@ -23,8 +23,7 @@ pub struct Null {
     pub permutations: usize,
 }
 
-/// Permutes y within strata, and compares the plug-in value with that of the data. `strata` has a number per
-/// observation; without it, y is permuted over all observations.
+/// Permutation test of the plug-in value: y is permuted within strata. `strata` has a number per observation; without it, y is permuted over all observations.
 ///
 /// Exchangeable observations are what makes the test valid: tokens of one sequence are not exchangeable with tokens of
 /// others, so give the sequence as stratum to ask whether y follows x within sequences, or one observation per sequence

@@ -38,7 +38,8 @@ impl Depth {
         }
     }
 
-    pub(crate) fn of(self, columns: &TokenColumns, row: usize) -> Option<f64> {
+    /// The depth of a token, if the policy has it.
+    pub fn of(self, columns: &TokenColumns, row: usize) -> Option<f64> {
         match self {
             Depth::Steps => Some(f64::from(columns.depth[row])),
             Depth::StepsAtToken => columns.depth_at_token[row].map(f64::from),

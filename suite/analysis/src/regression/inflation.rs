@@ -15,7 +15,7 @@ pub struct Inflation {
     /// Number of its columns.
     pub columns: usize,
     /// Generalised variance inflation factor: det R₁₁ det R₂₂ / det R, where R is the correlation matrix of all
-    /// columns, R₁₁ that of the feature's columns and R₂₂ that of the others (Fox and Monette, Journal of the American
+    /// columns, R₁₁ its block of the feature's columns and R₂₂ its block of the others (Fox and Monette, Journal of the American
     /// Statistical Association 87 (1992) 178-183). With one column it is 1 / (1 - R²).
     pub generalised: f64,
 }

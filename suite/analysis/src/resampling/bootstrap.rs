@@ -145,8 +145,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     low + (place - below as f64) * (high - low)
 }
 
-/// The statistic of a paired comparison: the ratio of sums of `a` minus that of `b`, where entry k of both belongs to
-/// cluster k. With counts of tokens it is the difference of means over tokens. [`Reason::Mismatched`] if the lengths
+/// Difference of two ratios of sums, for a paired comparison: entry k of `a` and of `b` belongs to cluster k. With counts of tokens it is the difference of means over tokens. [`Reason::Mismatched`] if the lengths
 /// differ.
 pub fn paired_ratios<'a>(
     a: &'a [ClusterSum],

@@ -8,7 +8,7 @@ use crate::reason::Reason;
 /// value of Student's t test over problems. Below 1e-12 it is 1e-12, which is all that the quantiles resolve; so it is
 /// for a table whose interval has no width. A `null` on a bound of the table is never excluded.
 ///
-/// Errors are those of the interval. [`Reason::NotFinite`] if `null` is infinite or NaN.
+/// Errors as for [`Crossed::interval`]. [`Reason::NotFinite`] if `null` is infinite or NaN.
 pub fn p_value(table: &Crossed, null: f64) -> Result<f64, Reason> {
     if !null.is_finite() {
         return Err(Reason::NotFinite);

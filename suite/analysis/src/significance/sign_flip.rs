@@ -35,7 +35,7 @@ pub struct SignFlip {
 /// Tests whether paired differences, one per cluster or seed, are symmetric around 0, as they are if it does not matter
 /// which of two policies produced which value (Fisher 1935).
 ///
-/// The p value is the share of sign patterns whose |sum| is at least that of the data: of all patterns with up to 16
+/// The p value is the share of sign patterns with at least the |sum| of the data: of all patterns with up to 16
 /// differences that are not 0, otherwise (1 + number) / (1 + draws) of `draws` random ones (Phipson and Smyth,
 /// Statistical Applications in Genetics and Molecular Biology 9 (2010) 39), drawn from `seed`.
 ///

@@ -68,7 +68,7 @@ fn sheet(subject: &Subject, complexity: &str) -> Sheet {
     // A fixed depth follows nothing.
     for row in subject.rows.iter().filter(|row| !row.has_role(Role::FixedDepth)) {
         (subject.progress)(&row.label);
-        for (name, depth, population) in DEPTHS.into_iter().filter(|(_, depth, _)| has(row, *depth)) {
+        for (name, depth, population) in DEPTHS.into_iter().filter(|(_, depth, _)| row.has_depth(*depth)) {
             sheet.rows.push(line(row, complexity, (name, depth), population));
         }
     }
@@ -93,16 +93,6 @@ fn line(row: &Evidence, complexity: &str, (name, depth): (&str, Depth), populati
     values.push(Value::Estimate(estimate(&row.tables, Quantity::Saturation { max_depth }, SPLIT)));
     values.push(Value::Count(count));
     values
-}
-
-/// Whether a policy has this depth: an expected depth needs a distribution.
-fn has(row: &Evidence, depth: Depth) -> bool {
-    let any = |of: fn(&haltbench_analysis::TokenColumns) -> bool| row.tables.iter().any(|table| of(table.columns()));
-    match depth {
-        Depth::Steps | Depth::StepsAtToken => true,
-        Depth::Expected => any(|columns| columns.expected_depth.iter().any(Option::is_some)),
-        Depth::ExpectedAtToken => any(|columns| columns.expected_depth_at_token.iter().any(Option::is_some)),
-    }
 }
 
 fn is_headline(subject: &Subject, complexity: &str) -> bool {
@@ -161,7 +151,7 @@ fn verdict(subject: &Subject, sheets: &[Sheet]) -> Vec<String> {
     let mut verdict = vec![match follow.first() {
         None => format!("Within sizes, the depth of none of {total} policies rises with {}.", sheet.name),
         Some((value, best)) => format!(
-            "Within sizes, the depth of {} of {total} policies rises with {}; most closely that of {best} (ρ = {value:.2}).",
+            "Within sizes, the depth of {} of {total} policies rises with {}; {best} follows it most closely (ρ = {value:.2}).",
             follow.len(),
             sheet.name
         ),

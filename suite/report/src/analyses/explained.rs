@@ -1,7 +1,8 @@
 //! Depth as the target of regressions on the features of tokens.
 
+use haltbench_analysis::measures::Depth;
 use haltbench_analysis::regression::{Feature, Parts, Regression, Values};
-use haltbench_analysis::{Filter, Population, Reason, Split, TokenColumns, TokenTable, Tokens};
+use haltbench_analysis::{Filter, Population, Reason, Split, TokenTable, Tokens};
 
 use crate::evidence::Evidence;
 
@@ -16,39 +17,13 @@ pub(super) const STATE: &str = "state";
 /// out.
 const DEFINED: f64 = 0.75;
 
-/// What is explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    /// Mean of the policy's distribution over depths.
-    ExpectedDepth,
-    /// Steps executed.
-    Steps,
+/// The depth that is explained: the expected one if the policy has a distribution, else its steps.
+pub(super) fn target(row: &Evidence) -> Depth {
+    if row.has_depth(Depth::Expected) { Depth::Expected } else { Depth::Steps }
 }
 
-impl Target {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ExpectedDepth => "expected",
-            Self::Steps => "steps",
-        }
-    }
-
-    fn of(self, columns: &TokenColumns, row: usize) -> Option<f64> {
-        match self {
-            Self::ExpectedDepth => columns.expected_depth[row].map(f64::from),
-            Self::Steps => Some(f64::from(columns.depth[row])),
-        }
-    }
-}
-
-/// The expected depth if the policy has a distribution, else its steps.
-pub(super) fn target(row: &Evidence) -> Target {
-    let has = row.tables.iter().all(|table| table.columns().expected_depth.iter().any(Option::is_some));
-    if has { Target::ExpectedDepth } else { Target::Steps }
-}
-
-/// The answer tokens of one seed.
+/// The answer tokens of one seed, or of several.
+#[derive(Default)]
 struct Seed {
     target: Vec<f64>,
     /// One column for each feature, in the order of [`Explained::features`].
@@ -70,7 +45,7 @@ pub(super) struct Explained {
 
 impl Explained {
     /// [`Reason::Empty`] without answers, [`Reason::NoFeatures`] without features.
-    pub fn of(row: &Evidence, target: Target, population: Population) -> Result<Self, Reason> {
+    pub fn of(row: &Evidence, target: Depth, population: Population) -> Result<Self, Reason> {
         let filter = Filter { split: Some(Split::InRange), tokens: Tokens::Answer, population };
         let headline = row.results.first().map(|result| result.headline.as_str()).unwrap_or_default();
         let rows: Vec<Vec<usize>> = row.tables.iter().map(|table| with_headline(table, headline, filter)).collect();
@@ -110,35 +85,30 @@ impl Explained {
 
     /// One regression for each seed, on the features that `keep` selects, and on the size as categories if `by_size`.
     pub fn regressions(&self, keep: impl Fn(&str) -> bool, by_size: bool) -> Result<Vec<Regression>, Reason> {
-        let of = |seed: &Seed| {
-            let mut features: Vec<Feature> = (self.features.iter().zip(&seed.values))
-                .filter(|((name, _), _)| keep(name))
-                .map(|((name, group), values)| Feature { name, group, values: Values::Single(values) })
-                .collect();
-            if by_size {
-                features.push(Feature { name: SIZE, group: SIZE, values: Values::Categorical(&seed.sizes) });
-            }
-            Regression::of(&features, Values::Numeric(&seed.target), &seed.problems, &self.parts)
-        };
-        self.seeds.iter().map(of).collect()
+        self.seeds.iter().map(|seed| self.regression(seed, &keep, by_size)).collect()
     }
 
-    /// One regression of all seeds on the features that `keep` selects, and on the size as categories if `by_size`.
+    /// One regression of all seeds, on the same.
     pub fn pooled(&self, keep: impl Fn(&str) -> bool, by_size: bool) -> Result<Regression, Reason> {
-        let joined = |of: &dyn Fn(&Seed) -> Vec<f32>| -> Vec<f32> { self.seeds.iter().flat_map(of).collect() };
-        let values: Vec<Vec<f32>> =
-            (0..self.features.len()).map(|place| joined(&|seed| seed.values[place].clone())).collect();
-        let mut features: Vec<Feature> = (self.features.iter().zip(&values))
+        let mut all = Seed { values: vec![Vec::new(); self.features.len()], ..Seed::default() };
+        for seed in &self.seeds {
+            all.target.extend(&seed.target);
+            all.sizes.extend(&seed.sizes);
+            all.problems.extend(&seed.problems);
+            all.values.iter_mut().zip(&seed.values).for_each(|(all, values)| all.extend(values));
+        }
+        self.regression(&all, &keep, by_size)
+    }
+
+    fn regression(&self, seed: &Seed, keep: &impl Fn(&str) -> bool, by_size: bool) -> Result<Regression, Reason> {
+        let mut features: Vec<Feature> = (self.features.iter().zip(&seed.values))
             .filter(|((name, _), _)| keep(name))
             .map(|((name, group), values)| Feature { name, group, values: Values::Single(values) })
             .collect();
-        let sizes: Vec<u32> = self.seeds.iter().flat_map(|seed| seed.sizes.iter().copied()).collect();
         if by_size {
-            features.push(Feature { name: SIZE, group: SIZE, values: Values::Categorical(&sizes) });
+            features.push(Feature { name: SIZE, group: SIZE, values: Values::Categorical(&seed.sizes) });
         }
-        let target: Vec<f64> = self.seeds.iter().flat_map(|seed| seed.target.iter().copied()).collect();
-        let problems: Vec<u64> = self.seeds.iter().flat_map(|seed| seed.problems.iter().copied()).collect();
-        Regression::of(&features, Values::Numeric(&target), &problems, &self.parts)
+        Regression::of(&features, Values::Numeric(&seed.target), &seed.problems, &self.parts)
     }
 }
 
@@ -155,10 +125,9 @@ fn defined(table: &TokenTable, name: &str, rows: &[usize]) -> usize {
 }
 
 /// The answers of one seed that have all features and the target.
-fn seed(table: &TokenTable, rows: &[usize], features: &[(String, &'static str)], target: Target) -> Seed {
+fn seed(table: &TokenTable, rows: &[usize], features: &[(String, &'static str)], target: Depth) -> Seed {
     let columns = table.columns();
-    let mut seed =
-        Seed { target: Vec::new(), values: vec![Vec::new(); features.len()], sizes: Vec::new(), problems: Vec::new() };
+    let mut seed = Seed { values: vec![Vec::new(); features.len()], ..Seed::default() };
     for &row in rows {
         let value = |(name, _): &(String, &str)| columns.features.get(name).and_then(|values| values[row]);
         let own: Option<Vec<f32>> = features.iter().map(value).collect();

@@ -3,7 +3,6 @@
 
 use haltbench_analysis::measures::{Quantity, estimate};
 use haltbench_analysis::{Crossed, Estimate, Gain, Reason, Split};
-use haltbench_engine::store::GuessResult;
 use haltbench_sdk::policy::Role;
 
 use super::Subject;
@@ -15,10 +14,7 @@ const SPLIT: Option<Split> = Some(Split::InRange);
 
 /// The findings about one board.
 pub(super) fn findings(subject: &Subject) -> Findings {
-    let guesses: Vec<GuessResult> = (subject.group.rows.iter())
-        .find_map(|row| row.results.first())
-        .map(|result| result.guesses.clone())
-        .unwrap_or_default();
+    let guesses = subject.group.guesses();
     let gains = Gains::of(&subject.group.rows, &guesses);
     let sheets = [settings(subject, &gains), read_outs(subject, &gains), shuffled(subject, &gains)];
     let verdict = verdict(subject, &sheets);
@@ -159,8 +155,11 @@ fn shuffled(subject: &Subject, gains: &Gains) -> Sheet {
 /// Accuracy against cost: a line through the settings of each policy.
 fn chart(subject: &Subject) -> Chart {
     let mut lines = Lines::default();
-    for row in
-        subject.group.rows.iter().filter(|row| !row.tables.is_empty() && row.plan.source.is_none() && is_own(row))
+    for row in subject
+        .group
+        .rows
+        .iter()
+        .filter(|row| !row.tables.is_empty() && row.plan.source.is_none() && !row.is_forced_depth())
     {
         let cost = estimate(&row.tables, Quantity::FlopsShare, SPLIT);
         let accuracy = estimate(&row.tables, Quantity::TokenAccuracy, SPLIT);
@@ -178,11 +177,6 @@ fn chart(subject: &Subject) -> Chart {
         }],
         trained: Vec::new(),
     }
-}
-
-/// Whether a row is no depth forced on another policy's weights.
-fn is_own(row: &Evidence) -> bool {
-    row.of.is_none() || !row.has_role(Role::FixedDepth)
 }
 
 fn verdict(subject: &Subject, [settings, read_outs, controls]: &[Sheet; 3]) -> Vec<String> {

@@ -17,13 +17,11 @@ mod timing;
 use haltbench_engine::plan::Suite;
 use haltbench_engine::store::RunFolder;
 use haltbench_engine::{Error, Result};
-use haltbench_sdk::policy::Role;
 
 pub use self::kind::Kind;
 pub use self::sheet::{ANALYSIS_SCHEMA, Analysis, Chart, Column, Findings, Line, Panel, Point, Sheet, Unit, Value};
-use crate::describe;
-use crate::evidence::{Evidence, Group, groups};
-use crate::settings::choices;
+use crate::evidence::{Evidence, Group, groups, names};
+use crate::settings::{Choice, choices};
 use crate::target::Target;
 
 /// What an analysis covers.
@@ -65,24 +63,18 @@ pub fn analyze(
     progress: &dyn Fn(&str),
 ) -> Result<Analysis> {
     let groups = groups(suite, run)?;
-    let tasks = describe::distinguished(&groups.iter().map(|group| &group.plan.model.task).collect::<Vec<_>>());
-    let backbones = describe::distinguished(&groups.iter().map(|group| &group.plan.model.backbone).collect::<Vec<_>>());
-    let names = tasks.into_iter().zip(backbones).map(|(task, backbone)| format!("{task} / {backbone}"));
     check_complexities(&groups, &options.complexities)?;
-    // A depth that is forced on another policy's weights serves to measure needed depth.
-    let is_forced = |row: &Evidence| row.has_role(Role::FixedDepth) && row.of.is_some();
-    let has_findings = |row: &&Evidence| !row.tables.is_empty() && !is_forced(row);
+    let has_findings = |row: &&Evidence| !row.tables.is_empty() && !row.is_forced_depth();
     let of_board = |(name, group): (String, &Group)| {
         let known = complexities(group);
         let wanted = |name: &String| options.complexities.is_empty() || options.complexities.contains(name);
         let choices = choices(&group.rows, options.target);
-        let is_shown =
-            |(row, choice): (_, &crate::settings::Choice)| (options.curve || choice.is_shown()).then_some(row);
+        let is_shown = |(row, choice): (_, &Choice)| (options.curve || choice.is_shown()).then_some(row);
         let subject = Subject {
             group,
             rows: group.rows.iter().zip(&choices).filter_map(is_shown).filter(has_findings).collect(),
             complexities: known.into_iter().filter(wanted).collect(),
-            headline: group.rows.iter().find_map(|row| row.results.first()).map(|result| result.headline.clone()),
+            headline: group.headline().map(str::to_owned),
             progress,
         };
         let mut findings = kind.of(&subject);
@@ -90,7 +82,7 @@ pub fn analyze(
         findings.missing = group.missing.len();
         findings
     };
-    let boards = names.zip(&groups).map(of_board).collect();
+    let boards = names(&groups).into_iter().zip(&groups).map(of_board).collect();
     Ok(Analysis { schema: ANALYSIS_SCHEMA, suite: suite.name.clone(), analysis: kind.name().to_owned(), boards })
 }
 

@@ -128,18 +128,18 @@ fn verdict(sheet: &Sheet, lacking: &[&Evidence]) -> Vec<String> {
     };
     if policies > 0 {
         verdict.push(format!(
-            "Of {policies} policies, {} give more steps than needed on balance and {} fewer.",
+            "More steps than needed on balance: {} of {policies} policies; fewer: {}.",
             count(&|over, under| over > under),
             count(&|over, under| over < under)
         ));
     }
     if let Some(row) = lacking.first() {
         let of = row.of.unwrap_or(&row.first.family);
+        let more = if lacking.len() > 1 { format!(" and {} more", lacking.len() - 1) } else { String::new() };
         let depths: Vec<String> = (1..=row.plan.max_depth).map(|depth| depth.to_string()).collect();
         verdict.push(format!(
-            "{} of no forced depths on their own weights, the first is {}. The suite needs an entry [[policy]] for each: label = \
+            "Cells with forced depths are missing for {}{more}. Add an entry [[policy]] for each: label = \
              \"forced-on-{of}\", name = \"fixed\", of = \"{of}\", depth = [{}].",
-            if lacking.len() == 1 { "1 policy has cells".to_owned() } else { format!("{} policies have cells", lacking.len()) },
             row.label,
             depths.join(", ")
         ));

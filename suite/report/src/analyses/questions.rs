@@ -96,7 +96,5 @@ fn by_feature(subject: &Subject, feature: &str) -> (Sheet, Chart) {
 }
 
 fn depth(row: &Evidence) -> Depth {
-    let has =
-        |table: &haltbench_analysis::TokenTable| table.columns().expected_depth_at_token.iter().any(Option::is_some);
-    if row.tables.iter().all(has) { Depth::ExpectedAtToken } else { Depth::StepsAtToken }
+    if row.has_depth(Depth::ExpectedAtToken) { Depth::ExpectedAtToken } else { Depth::StepsAtToken }
 }

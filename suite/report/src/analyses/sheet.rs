@@ -45,7 +45,7 @@ pub struct Sheet {
     pub name: String,
     /// Title.
     pub title: String,
-    /// Columns; those of texts come first.
+    /// Columns; text columns come first.
     pub columns: Vec<Column>,
     /// One value for each column.
     pub rows: Vec<Vec<Value>>,

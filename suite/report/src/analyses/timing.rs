@@ -9,6 +9,7 @@
 //! Beside this pipeline of the paper, all features compete in groups: the size as categories, static features, state
 //! features. ΔR² of a group is what only this group explains; Shapley shares divide what several groups explain.
 
+use haltbench_analysis::measures::Depth;
 use haltbench_analysis::regression::{Dropped, Limits, Players, Regression, Share, jackknifed};
 use haltbench_analysis::{Crossed, Estimate, Population, Reason};
 use haltbench_sdk::policy::Role;
@@ -41,8 +42,8 @@ pub(super) fn findings(subject: &Subject) -> Findings {
         verdict,
         sheets: vec![groups, coefficients, log],
         notes: vec![
-            "Answer tokens of trained sizes that have the headline complexity. The target is the mean of the policy's distribution over depths, or its steps if \
-             it has none."
+            "Answer tokens of trained sizes that have the headline complexity. The target is the mean of the policy's \
+             distribution over depths, or its steps if it has none."
                 .to_owned(),
             "correct: only sequences whose answers are all right, as in the paper; policies of different accuracy are then \
              compared on different sequences."
@@ -103,12 +104,13 @@ impl Sheets {
     fn add(&mut self, row: &Evidence, population: Population, words: &str) {
         let start = || vec![Value::text(&row.label), Value::text(words)];
         let target = target(row);
+        let target_words = if target == Depth::Expected { "expected" } else { "steps" };
         let explained = match Explained::of(row, target, population) {
             Ok(explained) => explained,
             Err(reason) => {
                 let values = self.groups.columns.len() - 4;
                 let mut line = start();
-                line.push(Value::text(target.name()));
+                line.push(Value::text(target_words));
                 line.extend((0..values).map(|_| Value::missing(reason.to_string())));
                 line.push(Value::Count(0));
                 self.groups.rows.push(line);
@@ -116,7 +118,7 @@ impl Sheets {
             }
         };
         let mut line = start();
-        line.push(Value::text(target.name()));
+        line.push(Value::text(target_words));
         line.extend(of_groups(&explained));
         line.push(Value::Count(explained.rows()));
         self.groups.rows.push(line);

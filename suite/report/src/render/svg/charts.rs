@@ -1,21 +1,14 @@
 //! The charts of an analysis: panels with one line for each policy.
 
 use super::axis::{Axis, level_label};
+use super::frame::{Frame, HEIGHT};
 use super::marks::Mark;
-use super::xml::{Anchor, Drawing, HEADING, LABEL, SMALL, SOFT, TITLE, escaped, number};
+use super::xml::{Anchor, Drawing, HEADING, LABEL, TITLE, escaped, number};
 use super::{INNER, LEGEND_LINE, MARGIN, SAMPLE};
 use crate::analyses::{Chart, Findings, Line, Panel, Unit};
 
-/// Height of a panel with its title and axes.
-const HEIGHT: f64 = ABOVE + PLOT + BELOW;
-const ABOVE: f64 = 30.0;
-const PLOT: f64 = 260.0;
-const BELOW: f64 = 44.0;
-/// Space for labels left of a plot, and for overhang right of it.
-const SIDES: (f64, f64) = (50.0, 18.0);
 /// Padding inside a plot, so that marks at its edges are not cut off.
 const INSET: f64 = 10.0;
-const GRID: &str = "#e6e6e6";
 /// Shade behind trained values.
 const TRAINED: &str = "#eef4ee";
 
@@ -41,7 +34,7 @@ fn draw_chart(drawing: &mut Drawing, chart: &Chart, top: f64) -> f64 {
     let width = INNER / chart.panels.len().max(1) as f64;
     for (place, panel) in chart.panels.iter().enumerate() {
         let frame = Frame { left: MARGIN + width * place as f64, top: bottom, width };
-        frame.draw(drawing, chart, panel, &marks);
+        Plot { frame, chart, panel }.draw(drawing, &marks);
     }
     bottom + HEIGHT
 }
@@ -82,35 +75,21 @@ fn legend(drawing: &mut Drawing, marks: &[(String, Mark)], top: f64) -> f64 {
     y + LEGEND_LINE
 }
 
-/// The place of a panel.
-struct Frame {
-    left: f64,
-    top: f64,
-    width: f64,
+/// A panel in its place.
+struct Plot<'a> {
+    frame: Frame,
+    chart: &'a Chart,
+    panel: &'a Panel,
 }
 
-impl Frame {
-    fn across(&self, inset: f64) -> (f64, f64) {
-        (self.left + SIDES.0 + inset, self.left + self.width - SIDES.1 - inset)
-    }
-
-    fn upwards(&self, inset: f64) -> (f64, f64) {
-        (self.top + ABOVE + PLOT - inset, self.top + ABOVE + inset)
-    }
-
-    fn draw(&self, drawing: &mut Drawing, chart: &Chart, panel: &Panel, marks: &[(String, Mark)]) {
-        drawing.text(
-            (self.left + 8.0, self.top + 18.0),
-            Anchor::Start,
-            LABEL,
-            &LABEL.shortened(&panel.title, self.width - 16.0),
-        );
+impl Plot<'_> {
+    fn draw(&self, drawing: &mut Drawing, marks: &[(String, Mark)]) {
+        let Self { frame, chart, panel } = self;
+        let title = LABEL.shortened(&panel.title, frame.width - 16.0);
+        drawing.text((frame.left + 8.0, frame.top + 18.0), Anchor::Start, LABEL, &title);
         let points = || panel.lines.iter().flat_map(|line| &line.points);
-        let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
         if points().next().is_none() {
-            drawing.path(&[(left, top), (left, bottom), (right, bottom)], SOFT, 1.0, "");
-            drawing.text(((left + right) / 2.0, (top + bottom) / 2.0), Anchor::Middle, LABEL, "nothing to show");
-            return;
+            return frame.empty(drawing);
         }
         let mut places: Vec<f64> = points().map(|point| point.x).collect();
         places.sort_by(f64::total_cmp);
@@ -127,13 +106,14 @@ impl Frame {
         let within = |value: f64| value.clamp(limits.0, limits.1);
         let is_levels = places.iter().all(|place| place.fract() == 0.0);
         let across = match is_levels {
-            true => Axis::of_levels(&places, self.across(INSET + 8.0)),
-            false => Axis::over(&places, (f64::NEG_INFINITY, f64::INFINITY), 6, self.across(INSET)),
+            true => Axis::of_levels(&places, frame.across(INSET + 8.0)),
+            false => Axis::over(&places, (f64::NEG_INFINITY, f64::INFINITY), 6, frame.across(INSET)),
         };
         let values: Vec<f64> = points().flat_map(ends).map(within).collect();
-        let upwards = Axis::over(&values, limits, 6, self.upwards(INSET));
-        self.trained(drawing, chart, &places, &across);
-        self.axes(drawing, chart, &across, &upwards);
+        let upwards = Axis::over(&values, limits, 6, frame.upwards(INSET));
+        self.trained(drawing, &places, &across);
+        frame.axes(drawing, &across, &upwards);
+        frame.below(drawing, &chart.across);
         let look = |line: &Line| marks.iter().find(|(label, _)| *label == line.label).map(|(_, mark)| mark.clone());
         for line in &panel.lines {
             let Some(mark) = look(line) else { continue };
@@ -155,9 +135,9 @@ impl Frame {
     }
 
     /// A shade behind the trained values: half of the way to their neighbours.
-    fn trained(&self, drawing: &mut Drawing, chart: &Chart, places: &[f64], across: &Axis) {
-        let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
-        for (number_of, place) in places.iter().enumerate().filter(|(_, place)| chart.trained.contains(place)) {
+    fn trained(&self, drawing: &mut Drawing, places: &[f64], across: &Axis) {
+        let ((left, right), (bottom, top)) = (self.frame.across(0.0), self.frame.upwards(0.0));
+        for (number_of, place) in places.iter().enumerate().filter(|(_, place)| self.chart.trained.contains(place)) {
             let half = |other: Option<&f64>, edge: f64| other.map_or(edge, |other| across.at((place + other) / 2.0));
             let from = half(number_of.checked_sub(1).and_then(|before| places.get(before)), left);
             let to = half(places.get(number_of + 1), right);
@@ -169,22 +149,5 @@ impl Frame {
                 number(bottom - top)
             );
         }
-    }
-
-    fn axes(&self, drawing: &mut Drawing, chart: &Chart, across: &Axis, upwards: &Axis) {
-        let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
-        for (value, label) in &upwards.ticks {
-            let y = upwards.at(*value);
-            drawing.path(&[(left, y), (right, y)], GRID, 1.0, "");
-            drawing.text((left - 7.0, y + 4.0), Anchor::End, SMALL, label);
-        }
-        for (value, label) in &across.ticks {
-            let x = across.at(*value);
-            drawing.path(&[(x, bottom), (x, bottom + 4.0)], SOFT, 1.0, "");
-            drawing.text((x, bottom + 17.0), Anchor::Middle, SMALL, label);
-        }
-        drawing.path(&[(left, top), (left, bottom), (right, bottom)], SOFT, 1.0, "");
-        let below = LABEL.shortened(&chart.across, right - left);
-        drawing.text(((left + right) / 2.0, bottom + 36.0), Anchor::Middle, LABEL, &below);
     }
 }

@@ -3,11 +3,13 @@
 
 mod axis;
 mod charts;
+mod frame;
 mod marks;
 mod panels;
 mod series;
 mod xml;
 
+use frame::Frame;
 use panels::{FRONTIER, Panel};
 use series::Points;
 use xml::{Anchor, Drawing, Font, LABEL, SMALL, TITLE, escaped, number};
@@ -83,9 +85,7 @@ fn draw(drawing: &mut Drawing, leaderboard: &Leaderboard, board: &Board, top: f6
     let (places, legend_height) = legend_places(&points);
     let width = INNER / 3.0;
     let panel = |place: usize, title, below| Panel {
-        left: MARGIN + width * place as f64,
-        top: legend_top + legend_height + 12.0,
-        width,
+        frame: Frame { left: MARGIN + width * place as f64, top: legend_top + legend_height + 12.0, width },
         title,
         below,
     };
@@ -97,7 +97,7 @@ fn draw(drawing: &mut Drawing, leaderboard: &Leaderboard, board: &Board, top: f6
     let cost = panel(2, "Accuracy, %, against cost", "executed FLOPs per token, % of dense");
     let frontier = cost.by_cost(drawing, &points);
     legend(drawing, &points, &places, legend_top, frontier);
-    let mut bottom = cost.top + panels::HEIGHT + 15.0;
+    let mut bottom = cost.frame.top + frame::HEIGHT + 15.0;
     for line in notes(board, &points).iter().flat_map(|note| SMALL.wrapped(note, INNER)) {
         drawing.text((MARGIN, bottom), Anchor::Start, SMALL, &line);
         bottom += NOTE_LINE;

@@ -3,31 +3,22 @@
 use haltbench_analysis::Frontier;
 
 use super::axis::{Axis, level_label};
+use super::frame::Frame;
 use super::series::{Points, Reading, Series};
-use super::xml::{Anchor, Drawing, HEADING, LABEL, SMALL, SOFT, escaped};
+use super::xml::{Anchor, Drawing, HEADING, escaped};
 
-/// Height of a panel with its title and axes.
-pub(super) const HEIGHT: f64 = ABOVE + PLOT + BELOW;
-const ABOVE: f64 = 30.0;
-const PLOT: f64 = 240.0;
-const BELOW: f64 = 44.0;
-/// Space for labels left of a plot, and for overhang right of it.
-const SIDES: (f64, f64) = (46.0, 18.0);
 /// Padding inside a plot, so that marks at its edges are not cut off.
 const INSET: f64 = 8.0;
 /// Padding beside the first and last level.
 const LEVEL_INSET: f64 = 24.0;
 /// Largest distance between two policies at a level.
 const APART: f64 = 6.0;
-const GRID: &str = "#e6e6e6";
 /// Colour of the frontier.
 pub(super) const FRONTIER: &str = "#666666";
 
 /// The place of a panel, and the titles of its axes.
 pub(super) struct Panel<'a> {
-    pub left: f64,
-    pub top: f64,
-    pub width: f64,
+    pub frame: Frame,
     pub title: &'a str,
     pub below: &'a str,
 }
@@ -36,16 +27,6 @@ pub(super) struct Panel<'a> {
 type Of = fn(&Series) -> &[(f64, Reading)];
 
 impl Panel<'_> {
-    /// Left and right pixel of the plot.
-    fn across(&self, inset: f64) -> (f64, f64) {
-        (self.left + SIDES.0 + inset, self.left + self.width - SIDES.1 - inset)
-    }
-
-    /// Bottom and top pixel of the plot.
-    fn upwards(&self, inset: f64) -> (f64, f64) {
-        (self.top + ABOVE + PLOT - inset, self.top + ABOVE + inset)
-    }
-
     /// A line with marks for each policy that has points. Policies are side by side at each level.
     pub fn by_level(&self, drawing: &mut Drawing, points: &Points, of: Of, limits: (f64, f64), always: &[f64]) {
         let shown: Vec<&Series> = points.series.iter().filter(|series| !of(series).is_empty()).collect();
@@ -55,9 +36,9 @@ impl Panel<'_> {
             return self.empty(drawing);
         }
         extent.extend(always);
-        let across = Axis::of_levels(&points.levels, self.across(LEVEL_INSET));
-        let upwards = Axis::over(&extent, limits, 6, self.upwards(INSET));
-        self.frame(drawing, &across, &upwards);
+        let across = Axis::of_levels(&points.levels, self.frame.across(LEVEL_INSET));
+        let upwards = Axis::over(&extent, limits, 6, self.frame.upwards(INSET));
+        self.framed(drawing, &across, &upwards);
         let gap = points.levels.windows(2).map(|pair| across.at(pair[1]) - across.at(pair[0]));
         let gap = gap.fold(f64::INFINITY, f64::min);
         // Neighbouring levels do not overlap, and the outermost marks stay within the plot.
@@ -98,9 +79,9 @@ impl Panel<'_> {
         }
         let costs: Vec<f64> = shown.iter().flat_map(|(_, cost, _)| cost.extent()).collect();
         let rights: Vec<f64> = shown.iter().flat_map(|(.., right)| right.extent()).collect();
-        let across = Axis::over(&costs, (0.0, f64::INFINITY), 6, self.across(INSET));
-        let upwards = Axis::over(&rights, (0.0, 100.0), 6, self.upwards(INSET));
-        self.frame(drawing, &across, &upwards);
+        let across = Axis::over(&costs, (0.0, f64::INFINITY), 6, self.frame.across(INSET));
+        let upwards = Axis::over(&rights, (0.0, 100.0), 6, self.frame.upwards(INSET));
+        self.framed(drawing, &across, &upwards);
         let fixed: Vec<(f64, f64)> = shown
             .iter()
             .filter(|(series, ..)| series.mark.fixed)
@@ -130,35 +111,20 @@ impl Panel<'_> {
         frontier.is_some()
     }
 
-    fn frame(&self, drawing: &mut Drawing, across: &Axis, upwards: &Axis) {
-        let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
+    fn framed(&self, drawing: &mut Drawing, across: &Axis, upwards: &Axis) {
         self.titles(drawing);
-        for (value, label) in &upwards.ticks {
-            let y = upwards.at(*value);
-            drawing.path(&[(left, y), (right, y)], GRID, 1.0, "");
-            drawing.text((left - 7.0, y + 4.0), Anchor::End, SMALL, label);
-        }
-        for (value, label) in &across.ticks {
-            let x = across.at(*value);
-            drawing.path(&[(x, bottom), (x, bottom + 4.0)], SOFT, 1.0, "");
-            drawing.text((x, bottom + 17.0), Anchor::Middle, SMALL, label);
-        }
-        drawing.path(&[(left, top), (left, bottom), (right, bottom)], SOFT, 1.0, "");
+        self.frame.axes(drawing, across, upwards);
     }
 
     /// A plot without data.
     fn empty(&self, drawing: &mut Drawing) {
-        let ((left, right), (bottom, top)) = (self.across(0.0), self.upwards(0.0));
         self.titles(drawing);
-        drawing.path(&[(left, top), (left, bottom), (right, bottom)], SOFT, 1.0, "");
-        drawing.text(((left + right) / 2.0, (top + bottom) / 2.0), Anchor::Middle, LABEL, "nothing to show");
+        self.frame.empty(drawing);
     }
 
     fn titles(&self, drawing: &mut Drawing) {
-        let ((left, right), (bottom, _)) = (self.across(0.0), self.upwards(0.0));
-        let below = LABEL.shortened(self.below, right - left);
-        drawing.text((self.left + 8.0, self.top + 14.0), Anchor::Start, HEADING, self.title);
-        drawing.text(((left + right) / 2.0, bottom + 36.0), Anchor::Middle, LABEL, &below);
+        drawing.text((self.frame.left + 8.0, self.frame.top + 14.0), Anchor::Start, HEADING, self.title);
+        self.frame.below(drawing, self.below);
     }
 }
 
